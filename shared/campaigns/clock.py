@@ -1,0 +1,40 @@
+"""Time as an argument: the one place that reads clocks."""
+
+import sys
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+_BOOT_CLOCK = time.CLOCK_MONOTONIC if sys.platform == "darwin" else time.CLOCK_BOOTTIME
+
+
+class Clock(Protocol):
+    """What the system may know of time."""
+
+    def now(self) -> datetime:
+        """Return the wall clock, aware, UTC. For facts and people; never for a lease check."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds on a clock that nobody can set."""
+        ...
+
+    def boottime(self) -> float:
+        """Return seconds on a clock that nobody can set and that runs while the machine sleeps."""
+        ...
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> datetime:
+        """Return the wall clock, aware, UTC."""
+        return datetime.now(UTC)  # noqa: TID251  (here time enters)
+
+    def monotonic(self) -> float:
+        """Return CLOCK_MONOTONIC in seconds."""
+        return time.monotonic()
+
+    def boottime(self) -> float:
+        """Return CLOCK_BOOTTIME in seconds (macOS: CLOCK_MONOTONIC, which runs in sleep there)."""
+        return time.clock_gettime(_BOOT_CLOCK)

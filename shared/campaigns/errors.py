@@ -1,0 +1,41 @@
+"""Operating and contract errors: the world misbehaved, or bytes are not what was agreed."""
+
+
+class OperatingError(Exception):
+    """Base: the world misbehaved. The shell retries within a bound, then answers 503."""
+
+    may_still_take_effect: bool = False
+
+
+class LogUnavailableError(OperatingError):
+    """The log could not be reached in time; what was to be appended is not and will not be there."""  # noqa: E501
+
+
+class TooContendedError(OperatingError):
+    """Every record of the last seconds was refused by the rule: others were always first."""
+
+
+class OutcomeUnknownError(OperatingError):
+    """The record was handed to the log and not read back in time; it may still take effect."""
+
+    may_still_take_effect = True
+
+
+class NotFreshError(OperatingError):
+    """The read side did not reach the log's end in time."""
+
+
+class CarrierUnavailableError(OperatingError):
+    """The carrier did not answer, or not in a way that says what became of the request."""
+
+
+class ContractError(Exception):
+    """Bytes in our own log are not what was agreed: stop at this position, page, fix, restart."""
+
+
+class LogCutError(ContractError):
+    """A checkpoint lies beyond the log's end: records that were acknowledged are gone."""
+
+
+class TopicMisfitError(ContractError):
+    """An existing topic (or log file) does not have the partitions or settings asked for."""

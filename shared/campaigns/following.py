@@ -1,0 +1,151 @@
+"""The one read loop: follow, admit, fold, checkpoint. What a service folds is its own.
+
+Crash rather than skip: what a step raises ends the loop and the process, and the restart begins
+at the checkpoint. `step` is synchronous on purpose: nothing interleaves with a fold.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from campaigns.errors import LogUnavailableError, NotFreshError
+from campaigns.ledger import Ledger
+from campaigns.log import EventLog
+from campaigns.record import Envelope, Recorded
+from campaigns.topics import Partition
+
+
+class Fold(Protocol):
+    """What a service makes of the accepted facts."""
+
+    def fold(self, recorded: Recorded) -> None:
+        """Take one accepted record's facts in. Total: what is recorded has happened."""
+        ...
+
+    def folded(self, partition: Partition, position: int) -> None:
+        """Note the end of a batch: the moment to store, and to act on what was read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """How the rule found a record of ours."""
+
+    accepted: bool
+    partition: Partition
+    position: int
+
+    @property
+    def at(self) -> str:
+        """Return the position as answers spell it: `partition@position`."""
+        return f"{self.partition.number}@{self.position}"
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a reader has met, for metrics."""
+
+    accepted: int = 0
+    refused: int = 0
+    foreign: int = 0
+
+
+@dataclass
+class Reader:
+    """One service's progress through the log: ledgers, positions, and who waits for them."""
+
+    log: EventLog
+    fold: Fold
+    ledgers: dict[Partition, Ledger] = field(default_factory=dict)
+    positions: dict[Partition, int] = field(default_factory=dict)
+    counts: Counts = field(default_factory=Counts)
+    on_ruling: dict[str, Callable[[Ruling], None]] = field(default_factory=dict)  # By record id.
+    _waiting: dict[Partition, list[tuple[int, asyncio.Future[None]]]] = field(default_factory=dict)
+
+    def ledger(self, partition: Partition) -> Ledger:
+        """Return the partition's ledger as of this reader's position."""
+        return self.ledgers.setdefault(partition, Ledger())
+
+    async def follow(self, partitions: Collection[Partition]) -> None:
+        """Follow all of them for ever, each from its checkpoint.
+
+        Raises:
+            ContractError: a record carries a fact that this version does not know.
+            LogCutError: the log has lost what was folded already.
+
+        """
+        async with asyncio.TaskGroup() as tasks:
+            for partition in partitions:
+                tasks.create_task(self._follow(partition), name=f"follow {partition}")
+
+    async def _follow(self, partition: Partition) -> None:
+        after = self.positions.setdefault(partition, 0)
+        async for batch in self.log.batches(partition, after):
+            self.step(partition, batch)
+            await asyncio.sleep(0)  # Let those act whom the batch has woken.
+
+    def step(self, partition: Partition, batch: Sequence[Recorded]) -> None:
+        """Rule on a batch and fold what was accepted. Redelivery is normal and harmless."""
+        ledger, position = self.ledger(partition), self.positions.get(partition, 0)
+        for recorded in batch:
+            if recorded.position <= position:
+                continue
+            envelope = recorded.envelope
+            position = recorded.position
+            if not isinstance(envelope, Envelope):
+                self.counts.foreign += 1
+                self.positions[partition] = position
+                continue
+            accepted = ledger.admit(envelope)
+            if accepted:
+                self.counts.accepted += 1
+                self.fold.fold(recorded)
+            else:
+                self.counts.refused += 1
+            self.positions[partition] = position
+            if ruled := self.on_ruling.pop(envelope.id, None):
+                ruled(Ruling(accepted, partition, position))
+        self.fold.folded(partition, position)
+        self._wake(partition, position)
+
+    def _wake(self, partition: Partition, position: int) -> None:
+        waiting = self._waiting.get(partition)
+        if not waiting:
+            return
+        for wanted, woken in waiting:
+            if wanted <= position and not woken.done():
+                woken.set_result(None)
+        self._waiting[partition] = [(n, f) for n, f in waiting if not f.done()]
+
+    async def reached(self, partition: Partition, position: int) -> None:
+        """Wait until the fold has reached a position."""
+        if self.positions.get(partition, 0) < position:
+            woken = asyncio.get_running_loop().create_future()
+            self._waiting.setdefault(partition, []).append((position, woken))
+            await woken
+
+    async def catch_up(self, partitions: Collection[Partition], *, within_s: float) -> None:
+        """Wait until the fold has all that the log held when this was called.
+
+        Raises:
+            LogUnavailableError: the log did not say in time where it ends.
+            NotFreshError: the fold did not get there in time.
+
+        """
+        try:
+            async with asyncio.timeout(within_s):
+                ends = await self.log.ends(partitions)
+                for partition, end in ends.items():
+                    await self.reached(partition, end)
+        except TimeoutError as late:
+            behind = ", ".join(f"{p}@{self.positions.get(p, 0)}" for p in partitions)
+            raise NotFreshError(f"not caught up within {within_s} s, at {behind}") from late
+
+    async def ready(self, partitions: Collection[Partition], *, within_s: float) -> bool:
+        """Say whether the log answers and the fold keeps up with it."""
+        try:
+            await self.catch_up(partitions, within_s=within_s)
+        except (LogUnavailableError, NotFreshError):
+            return False
+        return True

@@ -1,0 +1,131 @@
+"""handle(): read, decide, append, again. The only way a command's facts enter the log."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from uuid import uuid4
+
+from campaigns.clock import Clock
+from campaigns.decider import C, Decider, Decision, Facts, Rejected, S
+from campaigns.errors import OutcomeUnknownError, TooContendedError
+from campaigns.following import Reader, Ruling
+from campaigns.record import AppendCondition, Idempotency, Record
+from campaigns.topics import Partition
+
+W = TypeVar("W")  # What the service folds.
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who asks, and on behalf of what."""
+
+    actor: str
+    correlation_id: str
+    causation_id: str | None = None
+    idempotency: Idempotency | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """How a command went: where it stands in the log, and whether this try put it there."""
+
+    ruling: Ruling | None  # None: it was so already, and nothing was recorded.
+    record_id: str | None
+    repeated: bool = False  # An earlier try with the same Idempotency-Key did it.
+
+
+@dataclass
+class Writer(Generic[W]):
+    """Appends one service's decisions and learns the rulings from its own reader."""
+
+    reader: Reader
+    folded: W  # The state that decisions read.
+    clock: Clock
+    source: str
+    tries_s: float = 5.0  # How long refused tries go on. Source: architecture, "commands".
+    ruling_s: float = 10.0  # How long one ruling is waited for: then the outcome is unknown.
+    catch_up_s: float = 10.0  # How long a no may wait for the log's end.
+
+    def record(self, facts: Facts, condition: AppendCondition, origin: Origin) -> Record:
+        """Make the record that offers these facts; its time is now."""
+        return Record(
+            id=uuid4().hex,
+            time=self.clock.now(),
+            source=self.source,
+            actor=origin.actor,
+            correlation_id=origin.correlation_id,
+            causation_id=origin.causation_id,
+            condition=condition,
+            facts=facts,
+            idempotency=origin.idempotency,
+        )
+
+    async def append(self, partition: Partition, record: Record, key: int) -> Ruling:
+        """Append a record and wait for its ruling.
+
+        Raises:
+            LogUnavailableError: the log did not take it; it will never be there.
+            OutcomeUnknownError: it was not read back in time; it may still take effect.
+
+        """
+        ruled: asyncio.Future[Ruling] = asyncio.get_running_loop().create_future()
+        self.reader.on_ruling[record.id] = lambda ruling: (
+            None if ruled.done() else ruled.set_result(ruling)
+        )
+        taken = False
+        try:
+            async with asyncio.timeout(self.ruling_s):
+                await self.reader.log.append(partition, record, key)
+                taken = True
+                return await ruled
+        except TimeoutError as late:
+            raise OutcomeUnknownError(
+                f"{partition}: record {record.id} was not read back within {self.ruling_s} s"
+            ) from late
+        finally:
+            if not taken or not ruled.done():
+                self.reader.on_ruling.pop(record.id, None)
+
+    async def handle(
+        self,
+        decider: Decider[W, C, S],
+        command: C,
+        origin: Origin,
+        *,
+        partition: Partition,
+        key: int,
+        repeated: Callable[[W], Rejected | Handled | None] = lambda _: None,
+    ) -> Handled | Rejected:
+        """Read, decide, append; when refused, again, for a bounded time.
+
+        Returns where the decision stands in the log, or the rejection, which was decided on all
+        that the partition held when the command came. `repeated` looks for an earlier try with
+        the same Idempotency-Key in what is folded.
+
+        Raises:
+            TooContendedError: every record of the last `tries_s` seconds was refused.
+            OutcomeUnknownError: the record was not read back in time; it may still take effect.
+            LogUnavailableError, NotFreshError: nothing was recorded.
+
+        """
+        caught_up = False
+        give_up_at = self.clock.monotonic() + self.tries_s
+        while self.clock.monotonic() < give_up_at:
+            if (earlier := repeated(self.folded)) is not None:
+                return earlier
+            # No await from the reading to the decision: state and versions are of one instant.
+            condition = self.reader.ledger(partition).condition(decider.streams(command))
+            decision: Decision = decider.decide(decider.read(self.folded, command), command)
+            if decision is None or isinstance(decision, Rejected):
+                if caught_up:
+                    return Handled(None, None) if decision is None else decision
+                # A stale no is no answer, nor is a stale "already so".
+                await self.reader.catch_up([partition], within_s=self.catch_up_s)
+                caught_up = True
+                continue
+            record = self.record(decision, condition, origin)
+            ruling = await self.append(partition, record, key)
+            if ruling.accepted:
+                return Handled(ruling, record.id)
+        raise TooContendedError(f"{partition}: refused for {self.tries_s} s")

@@ -1,0 +1,94 @@
+"""THE RULE: which record counts. Pure, on envelopes alone.
+
+Kafka gives the order of a partition and no conditional append (KAFKA-2260), so the order decides:
+first in wins (ADR-0002). Every reader folds its own ledger, and all of them agree.
+"""
+
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from campaigns.facts import Stream
+from campaigns.record import AppendCondition, Envelope
+
+_CONTACT = "contact/"
+_BLOCK = 4096  # Contacts a stored block: 16 KiB.
+_AHEAD_MAX = 64 * _BLOCK  # A contact further ahead than this is kept apart: ids may be garbage.
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Stream → version of one partition, as one reader has ruled so far.
+
+    Contacts' ids are dense, so their versions stand in one array a campaign.
+    """
+
+    versions: dict[Stream, int] = field(default_factory=dict)
+    contacts: dict[str, array[int]] = field(default_factory=dict)  # Campaign → version by contact.
+    _dirty: set[str] = field(default_factory=set)
+
+    def admit(self, envelope: Envelope) -> bool:
+        """Rule on the partition's next record: accept it, or refuse it as decided too late.
+
+        The whole of our concurrency control.
+        """
+        for stream, seen in envelope.condition.items():
+            if self.version(stream) != seen:
+                return False
+        for stream, facts in envelope.writes.items():
+            self._grow(stream, facts)
+        return True
+
+    def version(self, stream: Stream) -> int:
+        """Return how many accepted facts a stream has."""
+        if stream.startswith(_CONTACT):
+            _, campaign, contact = stream.split("/")
+            block = self.contacts.get(campaign)
+            number = int(contact)
+            if block is not None and number < len(block) and block[number]:
+                return block[number]
+        return self.versions.get(stream, 0)
+
+    def condition(self, streams: Iterable[Stream]) -> AppendCondition:
+        """Return the condition of a decision that rests on these streams, as of now."""
+        return {stream: self.version(stream) for stream in streams}
+
+    def _grow(self, stream: Stream, facts: int) -> None:
+        version = self.version(stream) + facts
+        if stream.startswith(_CONTACT):
+            _, campaign, contact = stream.split("/")
+            block = self.contacts.setdefault(campaign, array("I"))
+            number = int(contact)
+            if number < len(block) + _AHEAD_MAX:
+                if number >= len(block):
+                    block.extend([0] * ((number // _BLOCK + 1) * _BLOCK - len(block)))
+                block[number] = version
+                self._dirty.add(f"{_CONTACT}{campaign}#{number // _BLOCK}")
+                return
+        self.versions[stream] = version
+        self._dirty.add(stream)
+
+    def changes(self) -> Iterator[tuple[str, bytes]]:
+        """Yield what changed since the last call, as rows that `load` takes back."""
+        dirty, self._dirty = self._dirty, set()
+        for key in dirty:
+            name, _, number = key.partition("#")
+            if number:
+                first = int(number) * _BLOCK
+                block = self.contacts[name.removeprefix(_CONTACT)][first : first + _BLOCK]
+                yield key, block.tobytes()
+            else:
+                yield key, str(self.versions[Stream(key)]).encode()
+
+    def load(self, rows: Iterable[tuple[str, bytes]]) -> None:
+        """Take rows back that `changes` yielded; of one key the last."""
+        for key, value in rows:
+            name, _, number = key.partition("#")
+            if not number:
+                self.versions[Stream(key)] = int(value)
+                continue
+            block = self.contacts.setdefault(name.removeprefix(_CONTACT), array("I"))
+            first = int(number) * _BLOCK
+            if len(block) < first + _BLOCK:
+                block.extend([0] * (first + _BLOCK - len(block)))
+            block[first : first + _BLOCK] = array("I", value)

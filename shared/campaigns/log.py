@@ -1,0 +1,150 @@
+"""The log as a port, and its reference in memory. Adapters: log_sqlite.py, log_kafka.py.
+
+The rule is not in here: a log keeps bytes in order, a partition at a time, and no more.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import Protocol
+
+from campaigns.errors import LogCutError
+from campaigns.record import Record, Recorded
+from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATION_RECORDS, Partition
+
+BATCH_MAX = 256  # Records a reader is given at once: a fold step stays below some 20 ms.
+
+
+class EventLog(Protocol):
+    """Records in order. Positions count from 1 in each partition; 0 is before everything."""
+
+    def partitions(self, topic: str) -> int:
+        """Return how many partitions a topic has. Known once the log is open."""
+        ...
+
+    async def open(self) -> None:
+        """Connect, make what is missing, check what exists.
+
+        Raises:
+            LogUnavailableError: it cannot be reached in time.
+            TopicMisfitError: what exists does not fit.
+
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything. What was appended and not acknowledged may still appear."""
+        ...
+
+    async def append(self, partition: Partition, record: Record, key: int) -> None:
+        """Hand a record over. Its fate is known only by reading it back.
+
+        Returns when the log has taken it, not when it is durable: what a reader is given is.
+        `key` is the campaign's (or organization's) id.
+
+        Raises:
+            LogUnavailableError: it was not taken; it is not and will not be in the log.
+
+        """
+        ...
+
+    def batches(
+        self, partition: Partition, after: int, *, batch_max: int = BATCH_MAX
+    ) -> AsyncIterator[Sequence[Recorded]]:
+        """Yield the partition's records behind `after`, in order, for ever.
+
+        Only what is durable. Followers of one process share each `Recorded`, so that it is
+        decoded once. A batch may begin at or below `after` (redelivery is normal).
+
+        Raises:
+            LogCutError: `after` lies beyond the log's end, or what follows it is gone.
+            ContractError: a record was written for a later version of the rule.
+
+        """
+        ...
+
+    async def read(self, partition: Partition, after: int, limit: int) -> Sequence[Recorded]:
+        """Return at most `limit` records behind `after`; fewer only at the end as of now."""
+        ...
+
+    async def ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
+        """Return the read index: the last position of each partition, asked after the call.
+
+        Nothing that was acknowledged before the call lies behind it. Callers that come while a
+        question is on its way share the next one.
+
+        Raises:
+            LogUnavailableError: no answer in time.
+
+        """
+        ...
+
+
+class MemoryLog:
+    """The reference: a list a partition, in one event loop. For tests and simulation."""
+
+    def __init__(self, partitions: int = 1) -> None:
+        self._count = {CAMPAIGN_RECORDS: partitions, ORGANIZATION_RECORDS: 1}
+        self._records: dict[Partition, list[Recorded]] = {
+            Partition(topic, number): []
+            for topic, count in self._count.items()
+            for number in range(count)
+        }
+        self._grown: dict[Partition, asyncio.Event] = {}
+
+    def partitions(self, topic: str) -> int:
+        """Return how many partitions a topic has."""
+        return self._count[topic]
+
+    async def open(self) -> None:
+        """Nothing to connect to."""
+
+    async def close(self) -> None:
+        """Nothing to let go of: another reader may still read."""
+
+    async def append(self, partition: Partition, record: Record, key: int) -> None:
+        """Append, and wake the followers."""
+        self.append_bytes(partition, record.encode())
+
+    def append_bytes(self, partition: Partition, raw: bytes) -> Recorded:
+        """Append any bytes at all: what a stranger may do on a real topic."""
+        records = self._records[partition]
+        recorded = Recorded(partition, len(records) + 1, raw, self._count[partition.topic])
+        records.append(recorded)
+        if grown := self._grown.pop(partition, None):
+            grown.set()
+        return recorded
+
+    async def batches(
+        self, partition: Partition, after: int, *, batch_max: int = BATCH_MAX
+    ) -> AsyncIterator[Sequence[Recorded]]:
+        """Yield what is there, then wait for more."""
+        records = self._records[partition]
+        refuse_beyond(partition, after, len(records))
+        while True:
+            if batch := records[after : after + batch_max]:
+                yield batch
+                after = batch[-1].position
+            else:
+                await self._grown.setdefault(partition, asyncio.Event()).wait()
+
+    async def read(self, partition: Partition, after: int, limit: int) -> Sequence[Recorded]:
+        """Return a slice."""
+        return self._records[partition][after : after + limit]
+
+    async def ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
+        """Return the lengths."""
+        return {partition: len(self._records[partition]) for partition in partitions}
+
+
+def refuse_beyond(partition: Partition, after: int, end: int) -> None:
+    """Stop a reader whose position the log does not have.
+
+    Raises:
+        LogCutError: `after` lies beyond `end`.
+
+    """
+    if after > end:
+        raise LogCutError(
+            f"{partition}: expected at least {after} records, found {end}: the log was cut,"
+            " or the data directory belongs to another log"
+        )

@@ -1,0 +1,262 @@
+"""What is on offer in the log: envelope, condition, facts; and its JSON. Pure.
+
+Reading bytes never raises for what strangers may have written: bytes that are no record of ours
+are `Foreign`, in every reader alike (ADR-0008). Whether a reader's facts are known is asked only
+once the record is accepted (`facts_of`), and then an unknown one stops the reader.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import orjson
+from pydantic import ValidationError
+
+from campaigns.errors import ContractError
+from campaigns.facts import TAGS, CallRequested, Event, Stream
+from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATION_RECORDS, Partition
+
+RULE_VERSION = 1  # The version of the rule; a record with a higher one stops a reader.
+RECORD_BYTES_MAX = 256 * 1024  # Source: architecture, "Lists": what one record may weigh.
+VERSION_MAX = 2**53  # Beyond it JSON numbers are not exact everywhere.
+
+AppendCondition = Mapping[Stream, int]  # Each stream written or rested on, as it was read.
+
+
+class Idempotency(NamedTuple):
+    """A client's Idempotency-Key and the digest of the request that came with it."""
+
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One fact or a few that belong together, on offer with what they were decided on."""
+
+    id: str
+    time: datetime
+    source: str  # Which process offers it: "command-api/3f2a".
+    actor: str  # Who wanted it: "organization/7 key dg_live_ab", "dialer".
+    correlation_id: str  # The request it serves.
+    causation_id: str | None  # The record that caused it.
+    condition: AppendCondition
+    facts: tuple[Event, ...]
+    idempotency: Idempotency | None = None
+
+    def encode(self) -> bytes:
+        """Return the JSON object that the log, the export and the audit share."""
+        written = {
+            "dialgate": RULE_VERSION,
+            "id": self.id,
+            "time": self.time,
+            "source": self.source,
+            "actor": self.actor,
+            "correlation_id": self.correlation_id,
+            "causation_id": self.causation_id,
+            "condition": self.condition,
+            "facts": [
+                {"type": fact.TYPE, "stream": fact.stream, "data": fact.model_dump(mode="json")}
+                for fact in self.facts
+            ],
+        }
+        if self.idempotency:
+            written["idempotency"] = self.idempotency._asdict()
+        return orjson.dumps(written)
+
+
+class Offered(NamedTuple):
+    """One fact of an envelope, not looked at yet."""
+
+    tag: str
+    stream: Stream
+    data: dict[str, Any]  # JSON, until its tag says what it is.
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """All that the rule looks at, and the facts undecoded."""
+
+    id: str
+    time: str
+    source: str
+    actor: str
+    correlation_id: str
+    causation_id: str | None
+    condition: AppendCondition
+    writes: Mapping[Stream, int]  # How many facts each written stream would grow by.
+    offered: tuple[Offered, ...]
+    idempotency: Idempotency | None
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """Bytes in the log that are no record: refused in every reader alike."""
+
+    why: str
+
+
+# One grammar for all streams, kinds of later versions included: they must not be foreign to an
+# older reader, or its ledger would part from the others'.
+_STREAM = re.compile(r"[a-z][a-z-]{0,31}(/[A-Za-z0-9._-]{1,100}){1,2}", re.ASCII)
+_NUMBER = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
+_OF_CAMPAIGN = {"campaign": 2, "contacts": 2, "contact": 3}  # Kind → its parts.
+
+
+def misplaced(stream: str, partition: Partition, partitions: int) -> str | None:
+    """Say why a stream cannot be in this partition, or return None. `partitions`: of its topic."""
+    if not _STREAM.fullmatch(stream):
+        return f"{stream[:80]!r} is no stream"
+    kind, *ids = stream.split("/")
+    if (kind == "organization") != (partition.topic == ORGANIZATION_RECORDS):
+        return f"{stream} does not belong on {partition.topic}"
+    if kind in _OF_CAMPAIGN and partition.topic == CAMPAIGN_RECORDS:
+        if len(ids) + 1 != _OF_CAMPAIGN[kind] or not all(map(_NUMBER.fullmatch, ids)):
+            return f"{stream} is no {kind} stream"
+        if int(ids[0]) % partitions != partition.number:
+            return f"{stream} does not belong in partition {partition.number} of {partitions}"
+    return None
+
+
+_TEXTS = ("id", "time", "source", "actor", "correlation_id")
+
+
+def read_envelope(raw: bytes | None, partition: Partition, partitions: int) -> Envelope | Foreign:
+    """Read what the rule needs. The same answer in every reader, whatever the bytes are.
+
+    Raises:
+        ContractError: the record was written for a later version of the rule.
+
+    """
+    if not raw:
+        return Foreign("empty value")
+    try:
+        found = orjson.loads(raw)
+    except orjson.JSONDecodeError as no:
+        return Foreign(f"no JSON: {no}"[:200])
+    if not isinstance(found, dict):
+        return Foreign("no JSON object")
+    version = found.get("dialgate")
+    if type(version) is not int or version < 1:
+        return Foreign("no `dialgate` version")
+    if version > RULE_VERSION:
+        raise ContractError(f"expected rule version {RULE_VERSION}, found {version}")
+    for name in _TEXTS:
+        if type(found.get(name)) is not str or not found[name]:
+            return Foreign(f"`{name}` is no text")
+    if type(causation_id := found.get("causation_id", ())) is not str and causation_id is not None:
+        return Foreign("`causation_id` is neither text nor null")
+    condition, facts = found.get("condition"), found.get("facts")
+    if type(condition) is not dict or type(facts) is not list or not facts:
+        return Foreign("no condition, or no fact")
+    for stream, seen in condition.items():
+        if type(seen) is not int or not 0 <= seen <= VERSION_MAX:
+            return Foreign(f"{stream[:80]!r} is conditioned on no version")
+        if why := misplaced(stream, partition, partitions):
+            return Foreign(why)
+    writes: dict[Stream, int] = {}
+    offered = []
+    for fact in facts:
+        if type(fact) is not dict or type(fact.get("data")) is not dict:
+            return Foreign("a fact is no object with data")
+        tag, stream = fact.get("type"), fact.get("stream")
+        if type(tag) is not str or type(stream) is not str or stream not in condition:
+            return Foreign("a fact has no type, or its stream is not in the condition")
+        writes[Stream(stream)] = writes.get(Stream(stream), 0) + 1
+        offered.append(Offered(tag, Stream(stream), fact["data"]))
+    keyed = found.get("idempotency")
+    if keyed is not None and not (
+        type(keyed) is dict and type(keyed.get("key")) is str and type(keyed.get("digest")) is str
+    ):
+        return Foreign("`idempotency` is no key with a digest")
+    return Envelope(
+        found["id"],
+        found["time"],
+        found["source"],
+        found["actor"],
+        found["correlation_id"],
+        causation_id,
+        condition,
+        writes,
+        tuple(offered),
+        Idempotency(keyed["key"], keyed["digest"]) if keyed else None,
+    )
+
+
+def facts_of(envelope: Envelope, where: str) -> tuple[Event, ...]:
+    """Decode the facts of an accepted record.
+
+    Raises:
+        ContractError: a tag or its data is not known here: a newer fact must never be skipped.
+
+    """
+    return tuple(_decode(offered, envelope.id, where) for offered in envelope.offered)
+
+
+def _decode(offered: Offered, record_id: str, where: str) -> Event:
+    kind = TAGS.get(offered.tag)
+    if kind is None:
+        raise ContractError(
+            f"{where}: expected a fact of this version, found {offered.tag!r} on {offered.stream}"
+            " (readers are deployed before writers)"
+        )
+    try:
+        fact: Event = kind.model_validate(offered.data)
+    except ValidationError as no:
+        expected = "; ".join(
+            f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in no.errors()[:3]
+        )
+        raise ContractError(f"{where}: {offered.tag} is not as agreed: {expected}") from no
+    if fact.stream != offered.stream:
+        raise ContractError(f"{where}: {offered.tag} of {fact.stream} stands on {offered.stream}")
+    if isinstance(fact, CallRequested) and fact.call_id != record_id:
+        raise ContractError(f"{where}: expected call id {record_id}, found {fact.call_id}")
+    return fact
+
+
+class Recorded:
+    """One entry of the log as it was read: decoded at most once, however many readers share it."""
+
+    __slots__ = ("_facts", "envelope", "partition", "position", "raw")
+
+    def __init__(
+        self, partition: Partition, position: int, raw: bytes | None, partitions: int
+    ) -> None:
+        self.partition = partition
+        self.position = position  # Kafka's offset + 1.
+        self.raw = raw
+        try:
+            self.envelope = read_envelope(raw, partition, partitions)
+        except ContractError as no:
+            raise ContractError(f"{self.where}: {no}") from no
+        self._facts: tuple[Event, ...] | None = None
+
+    @property
+    def where(self) -> str:
+        """Return `topic/partition@position`, for people."""
+        return f"{self.partition}@{self.position}"
+
+    @property
+    def facts(self) -> tuple[Event, ...]:
+        """Return the decoded facts; only ever asked of an accepted record.
+
+        Raises:
+            ContractError: a fact is not known here.
+
+        """
+        if self._facts is None:
+            assert isinstance(self.envelope, Envelope), "foreign bytes have no facts"
+            self._facts = facts_of(self.envelope, self.where)
+        return self._facts
+
+
+def conflict(condition: AppendCondition, versions: Mapping[Stream, int]) -> str:
+    """Say which stream had moved on, for the audit. Shape: `stream: expected n, found m`."""
+    moved: Sequence[str] = [
+        f"{stream}: expected {seen}, found {versions[stream]}"
+        for stream, seen in condition.items()
+        if versions[stream] != seen
+    ]
+    return "; ".join(moved)

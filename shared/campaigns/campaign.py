@@ -1,0 +1,444 @@
+"""One campaign's state, counters included: its legal moves as a table, and evolve. Pure.
+
+`evolve` is total and changes the state in place: what is recorded has happened, and a fold of
+millions of facts should not copy. No fact costs more to fold than its own size: a stop or a
+replacing import is an epoch, from which each contact's status is derived (`shown`).
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+
+from pydantic import TypeAdapter
+
+from campaigns.facts import (
+    CallAbandoned,
+    CallEnded,
+    CallEvent,
+    CallLate,
+    CallRequested,
+    CallStarted,
+    CampaignCompleted,
+    CampaignCreated,
+    CampaignEvent,
+    CampaignPaused,
+    CampaignResumed,
+    CampaignSettings,
+    CampaignStarted,
+    CampaignStopped,
+    ContactsReplaced,
+    Disposition,
+    ImportCompleted,
+    ImportFailed,
+    ImportStarted,
+)
+
+
+class Status(StrEnum):
+    """A campaign's status. Source: public contract, section 2."""
+
+    DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class Move(StrEnum):
+    """What may be asked of a campaign."""
+
+    START = "start"
+    PAUSE = "pause"
+    RESUME = "resume"
+    STOP = "stop"
+    COMPLETE = "complete"
+    IMPORT = "import"
+    APPEND = "append"
+
+
+# The legal moves: from which status each is allowed. Source: public contract, section 2, and
+# 'decided' 19, 20, 22.
+MOVES: dict[Move, frozenset[Status]] = {
+    Move.START: frozenset({Status.DRAFT, Status.SCHEDULED, Status.PAUSED}),
+    Move.PAUSE: frozenset({Status.RUNNING}),
+    Move.RESUME: frozenset({Status.PAUSED}),
+    Move.STOP: frozenset({Status.RUNNING, Status.PAUSED, Status.SCHEDULED}),
+    Move.COMPLETE: frozenset({Status.RUNNING, Status.PAUSED}),
+    Move.IMPORT: frozenset({Status.DRAFT, Status.SCHEDULED, Status.PAUSED}),
+    Move.APPEND: frozenset({Status.DRAFT, Status.SCHEDULED, Status.RUNNING, Status.PAUSED}),
+}
+FINAL = frozenset({Status.COMPLETED, Status.CANCELLED, Status.FAILED})
+
+
+class ContactStatus(StrEnum):
+    """A contact's status. Source: public contract, section 3, and 'decided' 5."""
+
+    PENDING = "pending"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    NO_ANSWER = "no_answer"
+    BUSY = "busy"
+    VOICEMAIL = "voicemail"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+
+ENDS_AS: dict[Disposition, ContactStatus] = {
+    Disposition.ANSWERED: ContactStatus.COMPLETED,
+    Disposition.BUSY: ContactStatus.BUSY,
+    Disposition.NO_ANSWER: ContactStatus.NO_ANSWER,
+    Disposition.VOICEMAIL: ContactStatus.VOICEMAIL,
+    Disposition.FAILED: ContactStatus.FAILED,
+    Disposition.UNKNOWN: ContactStatus.FAILED,
+}
+
+# Retried, within max_attempts. Source: public contract, 'decided' 7; unknown may have rung.
+RETRIED = frozenset({Disposition.NO_ANSWER, Disposition.BUSY, Disposition.FAILED})
+
+
+@dataclass(slots=True)
+class OpenCall:
+    """A permission that is not resolved, or a call that is under way."""
+
+    call_id: str
+    contact_id: int
+    run: int
+    attempt: int
+    position: int  # Of its CallRequested.
+    requested_at: datetime
+    ring_by: datetime
+    lease_s: float
+    carrier_timeout_s: float
+    refuses_late: bool
+    started_at: datetime | None = None  # None: a permission, not used yet as far as we know.
+    execution: int | None = None  # Its ordinal in the campaign, once it has started.
+
+
+@dataclass(slots=True)
+class ImportUnderWay:
+    """A list that is on its way in."""
+
+    import_id: str
+    number: int
+    rows: int
+    started_at: datetime
+
+
+@dataclass(slots=True)
+class Counters:
+    """How many contacts stand where. pending + … + cancelled = total, always."""
+
+    total: int = 0  # Without those that are gone or skipped.
+    pending: int = 0
+    in_progress: int = 0
+    completed: int = 0
+    failed: int = 0  # No answer, busy and voicemail for good included.
+    cancelled: int = 0
+    skipped: int = 0
+    untouched: int = 0  # Of the pending: never attempted.
+
+
+@dataclass(slots=True)
+class Campaign:
+    """What the facts of one campaign come to."""
+
+    created: CampaignCreated
+    status: Status = Status.DRAFT
+    run: int = 0  # 0: never started.
+    counters: Counters = field(default_factory=Counters)
+    calls: dict[str, OpenCall] = field(default_factory=dict)  # By call id; permissions included.
+    late: set[int] = field(default_factory=set)  # Contacts that ever rang late. Ought to be none.
+    contacts_end: int = 0  # The last contact id.
+    replaced_through: int = 0  # Untouched contacts up to here are gone.
+    imports: int = 0  # Numbered ones, under way included.
+    importing: ImportUnderWay | None = None
+    executions: int = 0
+    ended: int = 0
+    answered: int = 0
+    talk_s: float = 0.0
+    strict: bool = True  # No permission of this run went to a carrier that cannot refuse late.
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    updated_at: datetime | None = None
+    paused_at: datetime | None = None
+    pause_reason: str | None = None
+    stopped_position: int = 0  # 0: never stopped.
+    variable_mappings: dict[str, str | None] = field(default_factory=dict)
+    available_variables: tuple[str, ...] = ()
+    last_import_file_name: str | None = None
+    last_import_date: datetime | None = None
+    last_import_row_count: int | None = None
+
+    @property
+    def campaign_id(self) -> int:
+        """Return the campaign's id."""
+        return self.created.campaign_id
+
+    @property
+    def settings(self) -> CampaignSettings:
+        """Return how it calls."""
+        return self.created.settings
+
+    def permissions(self) -> list[OpenCall]:
+        """Return the permissions that are not resolved: those a barrier waits for."""
+        return [call for call in self.calls.values() if call.started_at is None]
+
+    def calling(self) -> list[OpenCall]:
+        """Return the calls that have begun and not ended."""
+        return [call for call in self.calls.values() if call.started_at is not None]
+
+    def allows(self, move: Move) -> bool:
+        """Say whether a move is legal now."""
+        return self.status in MOVES[move]
+
+
+@dataclass(slots=True)
+class Contact:
+    """What became of one contact that was ever asked for."""
+
+    contact_id: int
+    status: ContactStatus = ContactStatus.PENDING
+    attempts: int = 0  # Spent in this run: phones that rang, or that the carrier said no to.
+    call_id: str | None = None
+    last_outcome: Disposition | None = None
+    last_attempt_at: datetime | None = None
+    due_at: datetime | None = None  # Pending: not before then. None: at once.
+    ended_at: datetime | None = None
+    duration_s: float = 0.0
+    error: str | None = None
+
+
+# How long a contact waits after an abandonment, so that clocks that differ make no hot loop.
+ABANDONED_REST = timedelta(milliseconds=500)  # Source: architecture, "strict pause" 2.
+
+
+def evolve(campaign: Campaign | None, fact: CampaignEvent, position: int) -> Campaign | None:
+    """Fold one accepted fact in, in place. Total: what makes no sense (a stranger wrote it) passes.
+
+    Returns the campaign; None for facts of one that was never created.
+    """
+    if isinstance(fact, CampaignCreated):
+        return campaign or _created(fact)
+    if campaign is None:
+        return None
+    match fact:
+        case CampaignStarted():
+            campaign.status, campaign.run = Status.RUNNING, fact.run
+            campaign.strict = True
+            campaign.started_at, campaign.completed_at = fact.started_at, None
+            campaign.updated_at = fact.started_at
+        case CampaignPaused():
+            campaign.status = Status.PAUSED
+            campaign.paused_at = campaign.updated_at = fact.paused_at
+            campaign.pause_reason = fact.reason
+        case CampaignResumed():
+            campaign.status = Status.RUNNING
+            campaign.paused_at = campaign.pause_reason = None
+            campaign.updated_at = fact.resumed_at
+        case CampaignStopped():
+            _stopped(campaign, fact, position)
+        case CampaignCompleted():
+            campaign.status = Status.COMPLETED
+            campaign.completed_at = campaign.updated_at = fact.completed_at
+        case ContactsReplaced():
+            _replaced(campaign, fact)
+        case ImportStarted():
+            campaign.imports = fact.number
+            campaign.importing = ImportUnderWay(
+                fact.import_id, fact.number, fact.rows, fact.started_at
+            )
+        case ImportCompleted():
+            _imported(campaign, fact)
+        case ImportFailed():
+            campaign.importing = None
+        case CallRequested() | CallStarted() | CallAbandoned() | CallEnded() | CallLate():
+            _call(campaign, fact, position)
+        case unreachable:
+            assert_never(unreachable)
+    return campaign
+
+
+def _created(fact: CampaignCreated) -> Campaign:
+    counters = Counters(total=fact.rows, pending=fact.rows, untouched=fact.rows)
+    return Campaign(
+        fact,
+        counters=counters,
+        contacts_end=fact.rows,
+        updated_at=fact.created_at,
+        variable_mappings=fact.variable_mappings,
+        available_variables=fact.available_variables,
+    )
+
+
+def _stopped(campaign: Campaign, fact: CampaignStopped, position: int) -> None:
+    counters = campaign.counters
+    counters.cancelled += counters.pending
+    counters.pending = counters.untouched = 0
+    campaign.status, campaign.stopped_position = Status.CANCELLED, position
+    campaign.completed_at = campaign.updated_at = fact.stopped_at
+
+
+def _replaced(campaign: Campaign, fact: ContactsReplaced) -> None:
+    counters = campaign.counters
+    counters.total -= counters.untouched
+    counters.pending -= counters.untouched
+    counters.untouched = 0
+    campaign.replaced_through = max(campaign.replaced_through, fact.through)
+
+
+def _imported(campaign: Campaign, fact: ImportCompleted) -> None:
+    counters = campaign.counters
+    counters.total += fact.rows
+    counters.pending += fact.rows
+    counters.untouched += fact.rows
+    campaign.contacts_end = max(campaign.contacts_end, fact.first_contact_id + fact.rows - 1)
+    campaign.updated_at = fact.completed_at
+    if fact.number is not None:
+        campaign.imports, campaign.importing = max(campaign.imports, fact.number), None
+        campaign.last_import_file_name = fact.file_name
+        campaign.last_import_date = fact.completed_at
+        campaign.last_import_row_count = fact.rows
+    if fact.variable_mappings:
+        campaign.variable_mappings = fact.variable_mappings
+    if fact.available_variables:
+        known = dict.fromkeys((*campaign.available_variables, *fact.available_variables))
+        campaign.available_variables = tuple(known)
+
+
+def _call(campaign: Campaign, fact: CallEvent, position: int) -> None:
+    counters, call = campaign.counters, campaign.calls.get(fact.call_id)
+    match fact:
+        case CallRequested():
+            campaign.calls[fact.call_id] = OpenCall(
+                fact.call_id,
+                fact.contact_id,
+                fact.run,
+                fact.attempt,
+                position,
+                fact.requested_at,
+                fact.ring_by,
+                fact.lease_s,
+                fact.carrier_timeout_s,
+                fact.refuses_late,
+            )
+            campaign.strict = campaign.strict and fact.refuses_late
+            counters.pending -= 1
+            counters.in_progress += 1
+            counters.untouched -= _first(campaign, fact)
+        case CallStarted():
+            if call is not None and call.started_at is None:
+                campaign.executions += 1
+                call.started_at, call.execution = fact.started_at, campaign.executions
+        case CallAbandoned():
+            if campaign.calls.pop(fact.call_id, None):
+                _give_back(campaign, fact)
+        case CallEnded():
+            if campaign.calls.pop(fact.call_id, None) and call is not None:
+                campaign.executions += call.execution is None
+                _end(campaign, fact)
+        case CallLate():
+            campaign.executions += 1
+            if not gone(campaign, fact.contact_id, fact.attempts - 1, in_progress(campaign, fact)):
+                if not in_progress(campaign, fact):
+                    counters.untouched -= fact.attempts == 1 and campaign.status not in FINAL
+                campaign.late.add(fact.contact_id)
+
+
+def _first(campaign: Campaign, fact: CallEvent) -> bool:
+    """Say whether this permission is the first use of a contact that was never rung."""
+    return fact.attempt == 1 and fact.contact_id not in campaign.late
+
+
+def in_progress(campaign: Campaign, fact: CallEvent) -> bool:
+    """Say whether a contact has an open permission or call, be it this one or another."""
+    return any(call.contact_id == fact.contact_id for call in campaign.calls.values())
+
+
+def _give_back(campaign: Campaign, fact: CallAbandoned) -> None:
+    counters = campaign.counters
+    counters.in_progress -= 1
+    if campaign.status in FINAL:  # It was pending at the stop.
+        counters.cancelled += 1
+    elif _first(campaign, fact) and fact.contact_id <= campaign.replaced_through:
+        counters.total -= 1  # It was pending, and never attempted, when it was replaced.
+    else:
+        counters.pending += 1
+        counters.untouched += _first(campaign, fact)
+
+
+def _end(campaign: Campaign, fact: CallEnded) -> None:
+    counters = campaign.counters
+    counters.in_progress -= 1
+    campaign.ended += 1
+    campaign.talk_s += fact.duration_s
+    if fact.disposition is Disposition.ANSWERED:
+        campaign.answered += 1
+        counters.completed += 1
+    elif fact.retry_at is not None and campaign.status not in FINAL:
+        counters.pending += 1
+    else:
+        counters.failed += 1
+
+
+def evolve_contact(contact: Contact, campaign: Campaign, fact: CallEvent) -> Contact:
+    """Fold one accepted call fact into its contact, in place. `campaign` has folded it already.
+
+    Facts of a call that is not the contact's open one change nothing, CallLate excepted.
+    """
+    if isinstance(fact, CallRequested):
+        contact.status, contact.call_id = ContactStatus.IN_PROGRESS, fact.call_id
+        contact.due_at = None
+        return contact
+    if isinstance(fact, CallLate):
+        open_now = contact.status is ContactStatus.IN_PROGRESS
+        if not gone(campaign, contact.contact_id, contact.attempts, open_now):
+            contact.attempts += 1
+        return contact
+    if contact.call_id != fact.call_id or contact.status is not ContactStatus.IN_PROGRESS:
+        return contact
+    match fact:
+        case CallStarted():
+            contact.last_attempt_at = fact.started_at
+        case CallAbandoned():
+            contact.status, contact.call_id = ContactStatus.PENDING, None
+            contact.due_at = fact.abandoned_at + ABANDONED_REST
+        case CallEnded():
+            contact.attempts += 1
+            retried = fact.retry_at is not None and campaign.status not in FINAL
+            contact.status = ContactStatus.PENDING if retried else ENDS_AS[fact.disposition]
+            contact.due_at = fact.retry_at if retried else None
+            contact.last_outcome, contact.ended_at = fact.disposition, fact.ended_at
+            contact.last_attempt_at = contact.last_attempt_at or fact.ended_at
+            contact.duration_s, contact.error = fact.duration_s, fact.error
+        case unreachable:
+            assert_never(unreachable)
+    return contact
+
+
+def gone(campaign: Campaign, contact_id: int, attempts: int, in_progress: bool) -> bool:
+    """Say whether a replacing import took a contact away before it was ever attempted."""
+    return contact_id <= campaign.replaced_through and attempts == 0 and not in_progress
+
+
+def shown(campaign: Campaign, contact: Contact) -> ContactStatus:
+    """Return the status that people see: pending contacts of a stopped campaign are cancelled."""
+    if contact.status is ContactStatus.PENDING and campaign.status is Status.CANCELLED:
+        return ContactStatus.CANCELLED
+    return contact.status
+
+
+_CODEC: TypeAdapter[Campaign] = TypeAdapter(Campaign)
+
+
+def dump(campaign: Campaign) -> bytes:
+    """Return the state as JSON, for a checkpoint."""
+    return _CODEC.dump_json(campaign)
+
+
+def load(stored: bytes) -> Campaign:
+    """Take back what `dump` made."""
+    return _CODEC.validate_json(stored)

@@ -1,0 +1,187 @@
+"""The contacts of all campaigns in a local SQLite file: lists, rows, and what became of each.
+
+Memory does not grow with a list. A row is stored once, under its list, when its chunk arrives; a
+contact gets a row of its own when it is first asked for; which list a contact is of follows from
+the lists' ranges. So a list of a million counts by one update.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+import orjson
+from pydantic import TypeAdapter
+
+from campaigns.campaign import Campaign, Contact, ContactStatus, gone
+from campaigns.facts import ContactsAdded, Row
+
+SCHEMA = """
+create table if not exists lists (
+    list_id integer primary key,
+    import_id text not null unique,
+    campaign_id integer,          -- null: on its way in, does not count
+    first_contact_id integer,
+    rows integer
+);
+create index if not exists lists_by_campaign on lists (campaign_id, first_contact_id);
+create table if not exists rows (
+    list_id integer not null,
+    row integer not null,         -- 1 is the list's first
+    phone_number text not null,
+    details text not null,        -- the Row as JSON
+    primary key (list_id, row)
+) without rowid;
+create table if not exists contacts (
+    campaign_id integer not null,
+    contact_id integer not null,
+    pending integer not null,     -- 1: may be asked for, not before due_at
+    due_at real not null,         -- Unix time; 0: at once
+    state text not null,          -- the Contact as JSON
+    primary key (campaign_id, contact_id)
+) without rowid;
+create index if not exists contacts_due on contacts (campaign_id, due_at) where pending = 1;
+"""
+BY_PHONE = "create index if not exists rows_by_phone on rows (list_id, phone_number)"
+_PHONES_A_QUERY = 500  # Below SQLite's limit of bound values, and a query stays short.
+_CODEC: TypeAdapter[Contact] = TypeAdapter(Contact)
+
+
+class Contacts:
+    """One service's contacts. Writes stand in the connection's transaction until it commits."""
+
+    def __init__(self, connection: sqlite3.Connection, *, by_phone: bool = False) -> None:
+        self._db = connection
+        for statement in SCHEMA.split(";\n"):
+            if statement.strip():
+                self._db.execute(statement)
+        if by_phone:
+            self._db.execute(BY_PHONE)
+
+    def add(self, fact: ContactsAdded) -> None:
+        """Store a chunk. It counts when a fact names its list."""
+        list_id = self._list(fact.import_id)
+        self._db.executemany(
+            "insert or replace into rows values (?, ?, ?, ?)",
+            (
+                (list_id, fact.first_row + n, row.phone_number, row.model_dump_json())
+                for n, row in enumerate(fact.rows)
+            ),
+        )
+
+    def _list(self, import_id: str) -> int:
+        self._db.execute("insert or ignore into lists (import_id) values (?)", (import_id,))
+        found = self._db.execute("select list_id from lists where import_id = ?", (import_id,))
+        return int(found.fetchone()[0])
+
+    def count(self, campaign_id: int, import_id: str, first_contact_id: int, rows: int) -> None:
+        """Make a list count: its rows are contacts first_contact_id … in row order."""
+        self._list(import_id)
+        self._db.execute(
+            "update lists set campaign_id = ?, first_contact_id = ?, rows = ?"
+            " where import_id = ? and campaign_id is null",
+            (campaign_id, first_contact_id, rows, import_id),
+        )
+
+    def drop(self, import_id: str) -> None:
+        """Forget a list that failed: bounded by the list, once, and only where it is stored."""
+        self._db.execute(
+            "delete from rows where list_id ="
+            " (select list_id from lists where import_id = ? and campaign_id is null)",
+            (import_id,),
+        )
+
+    def row(self, campaign_id: int, contact_id: int) -> Row | None:
+        """Return a contact as it was given, or None when no list has it."""
+        found = self._db.execute(
+            "select details from rows where (list_id, row) = ("
+            "  select list_id, ? - first_contact_id + 1 from lists"
+            "  where campaign_id = ? and first_contact_id <= ?"
+            "  order by first_contact_id desc limit 1)",
+            (contact_id, campaign_id, contact_id),
+        ).fetchone()
+        return Row.model_validate_json(found[0]) if found else None
+
+    def get(self, campaign_id: int, contact_id: int) -> Contact:
+        """Return what became of a contact; an untouched one when it was never asked for."""
+        found = self._db.execute(
+            "select state from contacts where campaign_id = ? and contact_id = ?",
+            (campaign_id, contact_id),
+        ).fetchone()
+        return _CODEC.validate_json(found[0]) if found else Contact(contact_id)
+
+    def put(self, campaign_id: int, contact: Contact) -> None:
+        """Store what became of a contact."""
+        due_at = contact.due_at.timestamp() if contact.due_at else 0.0
+        self._db.execute(
+            "insert or replace into contacts values (?, ?, ?, ?, ?)",
+            (
+                campaign_id,
+                contact.contact_id,
+                contact.status is ContactStatus.PENDING,
+                due_at,
+                orjson.dumps(contact).decode(),
+            ),
+        )
+
+    def due(self, campaign: Campaign, now: datetime, limit: int) -> list[Contact]:
+        """Return touched contacts that may be asked for again by now, longest due first."""
+        found = self._db.execute(
+            "select state from contacts where campaign_id = ? and pending = 1 and due_at <= ?"
+            " order by due_at limit ?",
+            (campaign.campaign_id, now.timestamp(), limit),
+        )
+        contacts = (_CODEC.validate_json(state) for (state,) in found)
+        return [c for c in contacts if not gone(campaign, c.contact_id, c.attempts, False)]
+
+    def next_due(self, campaign_id: int) -> float | None:
+        """Return when the next touched contact is due, as Unix time; None when none waits."""
+        found = self._db.execute(
+            "select min(due_at) from contacts where campaign_id = ? and pending = 1",
+            (campaign_id,),
+        ).fetchone()
+        return None if found[0] is None else float(found[0])
+
+    def touched(self, campaign_id: int, after: int, limit: int) -> set[int]:
+        """Return the ids behind `after` that were ever asked for, the first `limit` of them."""
+        found = self._db.execute(
+            "select contact_id from contacts where campaign_id = ? and contact_id > ?"
+            " order by contact_id limit ?",
+            (campaign_id, after, limit),
+        )
+        return {contact_id for (contact_id,) in found}
+
+    def known(self, campaign: Campaign, phones: Iterable[str], *, replacing: bool) -> set[str]:
+        """Return which of these numbers the campaign has already.
+
+        `replacing`: as it will be once its untouched contacts are gone. Needs `by_phone`.
+        """
+        kept_from = campaign.contacts_end if replacing else campaign.replaced_through
+        return {
+            phone
+            for phone, contact_id, state in self._with_phones(campaign.campaign_id, phones)
+            if contact_id > kept_from or _kept(state)
+        }
+
+    def _with_phones(
+        self, campaign_id: int, phones: Iterable[str]
+    ) -> Iterator[tuple[str, int, str | None]]:
+        wanted = list(phones)
+        for first in range(0, len(wanted), _PHONES_A_QUERY):
+            some = wanted[first : first + _PHONES_A_QUERY]
+            marks = ",".join("?" * len(some))
+            yield from self._db.execute(
+                "select r.phone_number, l.first_contact_id + r.row - 1, c.state"
+                " from lists l join rows r on r.list_id = l.list_id"
+                " left join contacts c on c.campaign_id = l.campaign_id"
+                "  and c.contact_id = l.first_contact_id + r.row - 1"
+                f" where l.campaign_id = ? and r.phone_number in ({marks})",  # noqa: S608
+                (campaign_id, *some),
+            )
+
+
+def _kept(state: str | None) -> bool:
+    """Say whether a contact survives a replacing import: attempted, or being attempted."""
+    if state is None:
+        return False
+    contact = _CODEC.validate_json(state)
+    return contact.attempts > 0 or contact.status is ContactStatus.IN_PROGRESS

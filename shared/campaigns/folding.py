@@ -1,0 +1,35 @@
+"""All campaigns as one reader has folded them. Pure; what a service adds is its own."""
+
+from dataclasses import dataclass, field
+
+from campaigns.campaign import Campaign, evolve
+from campaigns.facts import CampaignCreated, CampaignEvent
+from campaigns.record import Recorded
+
+
+@dataclass
+class Campaigns:
+    """Campaign id → state. `dirty` is what a checkpoint has not seen yet."""
+
+    by_id: dict[int, Campaign] = field(default_factory=dict)
+    dirty: set[int] = field(default_factory=set)
+    highest_by_partition: dict[int, int] = field(default_factory=dict)  # Ids given so far.
+
+    def get(self, campaign_id: int) -> Campaign | None:
+        """Return a campaign, or None when there is none."""
+        return self.by_id.get(campaign_id)
+
+    def fold(self, fact: CampaignEvent, recorded: Recorded) -> Campaign | None:
+        """Take one fact in; return its campaign, or None for facts of one never created."""
+        campaign = evolve(self.by_id.get(fact.campaign_id), fact, recorded.position)
+        if campaign is not None:
+            if isinstance(fact, CampaignCreated):
+                self.take(campaign, recorded.partition.number)
+            self.dirty.add(fact.campaign_id)
+        return campaign
+
+    def take(self, campaign: Campaign, partition: int) -> None:
+        """Take a campaign in as it is, from a checkpoint too."""
+        self.by_id[campaign.campaign_id] = campaign
+        highest = self.highest_by_partition.get(partition, 0)
+        self.highest_by_partition[partition] = max(highest, campaign.campaign_id)

@@ -1,0 +1,102 @@
+"""A service's checkpoint in one SQLite file: state, ledgers and positions move together.
+
+A cache of the log: it may be thrown away at any time, so it is not synced at each commit
+(ADR-0007). A service folds in memory and in the open transaction, and `save` commits both with
+the positions; after a crash all of it stands at the last save, and the rest is folded again.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from campaigns.campaign import dump, load
+from campaigns.folding import Campaigns
+from campaigns.following import Reader
+from campaigns.topics import Partition
+
+SCHEMA_VERSION = 1  # A file of another version is thrown away and built anew from the log.
+SAVE_S = 1.0  # How much folding a crash may cost: about this long.
+
+_SCHEMA = (
+    "create table if not exists about (name text primary key, value text not null)",
+    "create table if not exists positions (topic text, number integer, position integer not null,"
+    " primary key (topic, number)) without rowid",
+    "create table if not exists ledgers (topic text, number integer, key text, value blob not null,"
+    " primary key (topic, number, key)) without rowid",
+    "create table if not exists campaigns (campaign_id integer primary key,"
+    " partition integer not null, state blob not null)",
+)
+
+
+class Store:
+    """One service's file. One thread, one connection; a transaction is always open."""
+
+    def __init__(self, path: Path | None, log_id: str) -> None:
+        """Open the file, or make it; one of another log or version is made anew.
+
+        `path` None keeps all in memory. `log_id` names the log that it is a cache of.
+        """
+        self.db = _connect(path)
+        if self._about() not in (None, (str(SCHEMA_VERSION), log_id)):
+            assert path is not None, "memory has no past"
+            self.db.close()
+            remove(path)
+            self.db = _connect(path)
+        for name, value in (("schema", str(SCHEMA_VERSION)), ("log", log_id)):
+            self.db.execute("insert or ignore into about values (?, ?)", (name, value))
+
+    def _about(self) -> tuple[str, str] | None:
+        found = dict(self.db.execute("select name, value from about"))
+        return (found["schema"], found["log"]) if found else None
+
+    def restore(self, reader: Reader, campaigns: Campaigns) -> None:
+        """Take the last save back into a fresh reader and fold."""
+        for topic, number, position in self.db.execute("select * from positions"):
+            reader.positions[Partition(topic, number)] = position
+        for partition in list(reader.positions):
+            rows = self.db.execute(
+                "select key, value from ledgers where (topic, number) = (?, ?)", partition
+            )
+            reader.ledger(partition).load(rows)
+        for number, state in self.db.execute("select partition, state from campaigns"):
+            campaigns.take(load(state), number)
+
+    def save(self, reader: Reader, campaigns: Campaigns, partitions: int) -> None:
+        """Commit what was folded since the last save, with the positions."""
+        for partition, position in reader.positions.items():
+            self.db.execute(
+                "insert or replace into positions values (?, ?, ?)", (*partition, position)
+            )
+            self.db.executemany(
+                "insert or replace into ledgers values (?, ?, ?, ?)",
+                ((*partition, *change) for change in reader.ledger(partition).changes()),
+            )
+        self.db.executemany(
+            "insert or replace into campaigns values (?, ?, ?)",
+            (
+                (campaign_id, campaign_id % partitions, dump(campaigns.by_id[campaign_id]))
+                for campaign_id in campaigns.dirty
+            ),
+        )
+        campaigns.dirty.clear()
+        self.db.execute("commit")
+        self.db.execute("begin")
+
+    def close(self) -> None:
+        """Close without saving: what was not saved is folded again."""
+        self.db.close()
+
+
+def _connect(path: Path | None) -> sqlite3.Connection:
+    db = sqlite3.connect(path or ":memory:", isolation_level=None)
+    db.execute("pragma journal_mode = wal")
+    db.execute("pragma synchronous = normal")  # Never corrupt; the last saves may be lost.
+    for statement in _SCHEMA:
+        db.execute(statement)
+    db.execute("begin")
+    return db
+
+
+def remove(path: Path) -> None:
+    """Throw a store away, with its write-ahead log."""
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)

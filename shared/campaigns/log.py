@@ -17,6 +17,11 @@ BATCH_MAX = 256  # Records a reader is given at once: a fold step stays below so
 class EventLog(Protocol):
     """Records in order. Positions count from 1 in each partition; 0 is before everything."""
 
+    @property
+    def id(self) -> str:
+        """Return what tells this log from every other: a store is a cache of one log."""
+        ...
+
     def partitions(self, topic: str) -> int:
         """Return how many partitions a topic has. Known once the log is open."""
         ...
@@ -90,6 +95,11 @@ class MemoryLog:
             for number in range(count)
         }
         self._grown: dict[Partition, asyncio.Event] = {}
+
+    @property
+    def id(self) -> str:
+        """Return a name: there is one log in memory a test."""
+        return "memory"
 
     def partitions(self, topic: str) -> int:
         """Return how many partitions a topic has."""

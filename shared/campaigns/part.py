@@ -1,0 +1,38 @@
+"""What every service is to the process that runs it: opened, run, asked how it is, closed.
+
+`dialgate` composes parts: one a process, or all in one (`dialgate up`).
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from fastapi import APIRouter
+
+from campaigns.following import Reader
+
+
+class Part(Protocol):
+    """One service: command-api, dialer or projector. Made with an open log and a clock."""
+
+    name: str
+    reader: Reader
+
+    def routers(self) -> Sequence[APIRouter]:
+        """Return its HTTP routes, bound to this instance."""
+        ...
+
+    async def open(self) -> None:
+        """Restore the checkpoint; open what it needs. Follows nothing yet."""
+        ...
+
+    async def run(self) -> None:
+        """Follow, and work, until cancelled. What it raises ends the process."""
+        ...
+
+    async def troubles(self) -> Sequence[str]:
+        """Return why it is not ready; nothing when it is."""
+        ...
+
+    async def close(self) -> None:
+        """Stop gracefully: finish or leave recoverable, then write the checkpoint."""
+        ...

@@ -343,8 +343,10 @@ def _call(campaign: Campaign, fact: CallEvent, position: int) -> None:
         case CallLate():
             campaign.executions += 1
             if not gone(campaign, fact.contact_id, fact.attempts - 1, in_progress(campaign, fact)):
-                if not in_progress(campaign, fact):
-                    counters.untouched -= fact.attempts == 1 and campaign.status not in FINAL
+                if not in_progress(campaign, fact) and campaign.status not in FINAL:
+                    counters.untouched -= fact.attempts == 1
+                    counters.pending -= fact.exhausted
+                    counters.failed += fact.exhausted
                 campaign.late.add(fact.contact_id)
 
 
@@ -363,6 +365,8 @@ def _give_back(campaign: Campaign, fact: CallAbandoned) -> None:
     counters.in_progress -= 1
     if campaign.status in FINAL:  # It was pending at the stop.
         counters.cancelled += 1
+    elif fact.exhausted:
+        counters.failed += 1
     elif _first(campaign, fact) and fact.contact_id <= campaign.replaced_through:
         counters.total -= 1  # It was pending, and never attempted, when it was replaced.
     else:
@@ -397,6 +401,9 @@ def evolve_contact(contact: Contact, campaign: Campaign, fact: CallEvent) -> Con
         open_now = contact.status is ContactStatus.IN_PROGRESS
         if not gone(campaign, contact.contact_id, contact.attempts, open_now):
             contact.attempts += 1
+            if fact.exhausted and not open_now and campaign.status not in FINAL:
+                contact.status, contact.due_at = ContactStatus.FAILED, None
+                contact.error, contact.ended_at = "rang late", fact.late_at
         return contact
     if contact.call_id != fact.call_id or contact.status is not ContactStatus.IN_PROGRESS:
         return contact
@@ -406,6 +413,8 @@ def evolve_contact(contact: Contact, campaign: Campaign, fact: CallEvent) -> Con
         case CallAbandoned():
             contact.status, contact.call_id = ContactStatus.PENDING, None
             contact.due_at = fact.abandoned_at + ABANDONED_REST
+            if fact.exhausted and campaign.status not in FINAL:
+                contact.status, contact.due_at = ContactStatus.FAILED, None
         case CallEnded():
             contact.attempts += 1
             retried = fact.retry_at is not None and campaign.status not in FINAL

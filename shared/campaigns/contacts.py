@@ -12,8 +12,24 @@ from datetime import datetime
 import orjson
 from pydantic import TypeAdapter
 
-from campaigns.campaign import Campaign, Contact, ContactStatus, gone
-from campaigns.facts import ContactsAdded, Row
+from campaigns.campaign import Campaign, Contact, ContactStatus, evolve_contact, gone
+from campaigns.facts import (
+    ApiKeyCreated,
+    CallAbandoned,
+    CallEnded,
+    CallLate,
+    CallRequested,
+    CallStarted,
+    CampaignCreated,
+    CampaignEvent,
+    ContactsAdded,
+    CreateKeyed,
+    ImportCompleted,
+    ImportFailed,
+    Row,
+)
+from campaigns.folding import Campaigns
+from campaigns.record import Recorded
 
 SCHEMA = """
 create table if not exists lists (
@@ -141,12 +157,11 @@ class Contacts:
         ).fetchone()
         return None if found[0] is None else float(found[0])
 
-    def touched(self, campaign_id: int, after: int, limit: int) -> set[int]:
-        """Return the ids behind `after` that were ever asked for, the first `limit` of them."""
+    def touched(self, campaign_id: int, first: int, last: int) -> set[int]:
+        """Return the ids from `first` to `last` that were ever asked for."""
         found = self._db.execute(
-            "select contact_id from contacts where campaign_id = ? and contact_id > ?"
-            " order by contact_id limit ?",
-            (campaign_id, after, limit),
+            "select contact_id from contacts where campaign_id = ? and contact_id between ? and ?",
+            (campaign_id, first, last),
         )
         return {contact_id for (contact_id,) in found}
 
@@ -169,7 +184,7 @@ class Contacts:
         for first in range(0, len(wanted), _PHONES_A_QUERY):
             some = wanted[first : first + _PHONES_A_QUERY]
             marks = ",".join("?" * len(some))
-            yield from self._db.execute(  # noqa: S608  (marks are question marks)
+            yield from self._db.execute(
                 "select r.phone_number, l.first_contact_id + r.row - 1, c.state"
                 " from lists l join rows r on r.list_id = l.list_id"
                 " left join contacts c on c.campaign_id = l.campaign_id"
@@ -185,3 +200,32 @@ def _kept(state: str | None) -> bool:
         return False
     contact = _CODEC.validate_json(state)
     return contact.attempts > 0 or contact.status is ContactStatus.IN_PROGRESS
+
+
+def fold_contacts(campaigns: Campaigns, contacts: Contacts, recorded: Recorded) -> None:
+    """Take one accepted record into campaigns and their contacts: what a service folds at least."""
+    for fact in recorded.facts:
+        match fact:
+            case ContactsAdded():
+                contacts.add(fact)
+            case CreateKeyed() | ApiKeyCreated():
+                continue
+            case _:
+                campaign = campaigns.fold(fact, recorded)
+                if campaign is not None:
+                    _fold_contact(contacts, campaign, fact)
+
+
+def _fold_contact(contacts: Contacts, campaign: Campaign, fact: CampaignEvent) -> None:
+    match fact:
+        case CampaignCreated(import_id=str(import_id), rows=rows):
+            contacts.count(fact.campaign_id, import_id, 1, rows)
+        case ImportCompleted():
+            contacts.count(fact.campaign_id, fact.import_id, fact.first_contact_id, fact.rows)
+        case ImportFailed():
+            contacts.drop(fact.import_id)
+        case CallRequested() | CallStarted() | CallAbandoned() | CallEnded() | CallLate():
+            contact = contacts.get(fact.campaign_id, fact.contact_id)
+            contacts.put(fact.campaign_id, evolve_contact(contact, campaign, fact))
+        case _:
+            return  # Lifecycle: contacts' statuses are derived from it.

@@ -351,6 +351,7 @@ class CallAbandoned(CallFact):
     TYPE = "call-abandoned.v1"
 
     reason: Annotated[Abandonment, Field(strict=False)]
+    exhausted: bool = False  # No attempt is left (it rang late meanwhile): the contact is done.
     abandoned_at: Instant
 
 
@@ -372,6 +373,7 @@ class CallLate(CallFact):
     TYPE = "call-late.v1"
 
     attempts: PositiveInt  # Spent, this ring included.
+    exhausted: bool = False  # It was the last of a contact that was pending: that one is done.
     detail: str
     late_at: Instant
 

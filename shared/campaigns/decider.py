@@ -24,6 +24,9 @@ class Reason(StrEnum):
     MESSAGES_UNSUPPORTED = "messages-unsupported"
     NO_USABLE_ROW = "no-usable-row"
     KEY_REUSED = "key-reused"
+    CONTACT_DONE = "contact-done"
+    ATTEMPTS_SPENT = "attempts-spent"
+    TOO_SOON = "too-soon"
 
 
 @dataclass(frozen=True, slots=True)

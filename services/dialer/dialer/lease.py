@@ -1,0 +1,31 @@
+"""May this call still begin? Pure arithmetic on clocks that nobody can set.
+
+Source: ADR-0004, leases and which clock.
+"""
+
+from datetime import datetime, timedelta
+
+
+def ring_by(requested_at: datetime, lease_s: float) -> datetime:
+    """Return the wall-clock instant after which no ring may begin: for carrier and auditor."""
+    return requested_at + timedelta(seconds=lease_s)
+
+
+def may_begin(sent_at: float, lease_s: float, now: float) -> bool:
+    """Say whether a call may be given to the carrier. Both times from CLOCK_BOOTTIME, seconds."""
+    return now - sent_at < lease_s
+
+
+def rang_late(sent_at: float, lease_s: float, carrier_timeout_s: float, now: float) -> bool:
+    """Say whether a ring, heard of now, may have begun after a barrier stopped waiting for it."""
+    return now - sent_at > lease_s + carrier_timeout_s
+
+
+def not_found_counts_at(
+    folded_at: float, lease_s: float, carrier_timeout_s: float, lookup_lag_s: float
+) -> float:
+    """Return when a carrier's "not found" is the truth: by then nobody can place the call.
+
+    All from when this process first folded the permission: after a restart it begins anew.
+    """
+    return folded_at + lease_s + carrier_timeout_s + lookup_lag_s

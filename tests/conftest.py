@@ -1,0 +1,47 @@
+"""Brokers for the tests that are marked `kafka`. No business fixtures."""
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from tests.broker import Broker, Source, choose, find_broker, has_jars, has_java, required
+
+_NEEDS = (
+    "no Kafka broker: set DIALGATE_KAFKA_SERVERS, or run a Docker engine, or install Java and Maven"
+)
+
+
+def _without(reason: str) -> None:
+    """Skip loudly, or fail where a broker is required (DIALGATE_REQUIRE_KAFKA or CI)."""
+    if required(os.environ):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def kafka_servers() -> Iterator[str]:
+    """Return the servers of the one broker of this session, started by the first who asks."""
+    broker = find_broker()
+    if broker is None:
+        _without(_NEEDS)
+        return
+    yield broker.servers
+    broker.stop()
+
+
+@pytest.fixture
+def namespace() -> str:
+    """Return what keeps this test's topics apart from all others'."""
+    return f"t{uuid.uuid4().hex[:10]}."
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    """Return a broker of this test's own, to be killed and frozen: always from the jars."""
+    if choose({}, docker_answers=False, java=has_java(), maven=has_jars()) is Source.NOTHING:
+        _without("no broker to kill: needs Java and Maven")
+    own = Broker().start()
+    yield own
+    own.stop()

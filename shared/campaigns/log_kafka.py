@@ -1,0 +1,294 @@
+"""The log on Kafka, through aiokafka. One consumer a process, shared by all who follow.
+
+No record is lost or skipped for a broker's sake: an outage is waited out, a log that was cut stops
+the reader. Making topics: kafka_topics.py. The read index: kafka_offsets.py.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from campaigns.errors import ContractError, LogCutError, LogUnavailableError
+from campaigns.kafka_appending import RETRY_S, Appender
+from campaigns.kafka_clients import Kafka, Sparingly, hush
+from campaigns.kafka_offsets import Offsets, stop
+from campaigns.kafka_reading import POLL_MAX, Stretches, assigned, consecutive
+from campaigns.kafka_topics import make_and_check
+from campaigns.log import BATCH_MAX, refuse_beyond
+from campaigns.record import Record, Recorded
+from campaigns.tail import Tail
+from campaigns.topics import RECORD_TOPICS, TOPICS, Partition
+
+log = logging.getLogger(__name__)
+log.addFilter(Sparingly())
+
+POLL_MS = 1_000
+CROWDED_MS = 20  # How soon to look again for those who were too far behind.
+FETCH_WAIT_MS = 250  # Bounds how long one who begins to follow waits behind the fetch before.
+PRIVATE_MAX = 2_048  # Records that a slow follower reads at once, by himself.
+
+
+class KafkaLog:
+    """Records in order, on any number of brokers. Implements the EventLog port."""
+
+    def __init__(
+        self,
+        servers: str,
+        partitions: int = 12,
+        *,
+        namespace: str = "",
+        replication: int = 1,
+        security: Mapping[str, str] | None = None,
+        open_s: float = 30.0,
+        append_s: float = 2.0,
+        ends_s: float = 5.0,
+    ) -> None:
+        self.kafka = Kafka(servers, namespace, security or {})
+        self._count = {topic.name: topic.partitions or partitions for topic in TOPICS}
+        self._replication = replication
+        self._open_s = open_s
+        self._appender = Appender(self.kafka, append_s)
+        self._ends = Offsets(self.kafka, ends_s)
+        self._begins = Offsets(self.kafka, ends_s, beginnings=True)
+        self._tails = {
+            Partition(topic, number): Tail()
+            for topic in RECORD_TOPICS
+            for number in range(self._count[topic])
+        }
+        self._at = {
+            partition: TopicPartition(self.kafka.topic(partition.topic), partition.number)
+            for partition in self._tails
+        }
+        self._partitions = {at: partition for partition, at in self._at.items()}
+        self._once = Stretches(self.kafka, self._at, self._count, ends_s)
+        self._consumer: AIOKafkaConsumer | None = None
+        self._wanted = asyncio.Event()
+        self._polling: asyncio.Task[None] | None = None
+
+    @property
+    def unacknowledged(self) -> int:
+        """Return of how many taken records the client has said that it gave up."""
+        return self._appender.unacknowledged
+
+    def partitions(self, topic: str) -> int:
+        """Return how many partitions a topic has."""
+        return self._count[topic]
+
+    async def open(self) -> None:
+        """Connect, make what is missing, check what exists.
+
+        Raises:
+            LogUnavailableError: no broker within `open_s`, or none that can make the topics.
+            TopicMisfitError: what exists does not fit.
+
+        """
+        hush()
+        last: BaseException | None = None
+        try:
+            async with asyncio.timeout(self._open_s):
+                while self._consumer is None:
+                    try:
+                        await self._connect()
+                    except (KafkaError, OSError, TimeoutError) as no:
+                        last = no
+                        await asyncio.sleep(RETRY_S)
+        except TimeoutError as late:
+            raise LogUnavailableError(
+                f"expected Kafka at {self.kafka.servers} within {self._open_s} s, found {last!r}"
+            ) from late
+        self._polling = asyncio.create_task(self._poll(), name="kafka poll")
+        self._polling.add_done_callback(self._poll_ended)
+
+    async def _connect(self) -> None:
+        async with AsyncExitStack() as undo:
+            admin = self.kafka.admin()
+            undo.push_async_callback(admin.close)
+            await admin.start()
+            counts = {self.kafka.topic(name): count for name, count in self._count.items()}
+            await make_and_check(admin, counts, self._replication)
+        await self._appender.open(RECORD_TOPICS)
+        try:
+            self._consumer = await assigned(self.kafka, self._at.values(), FETCH_WAIT_MS)
+        except BaseException:
+            await self._appender.close()
+            raise
+
+    async def close(self) -> None:
+        """Let go of everything, in a bounded time, whatever the brokers do."""
+        if self._polling is not None:
+            self._polling.cancel()
+            await asyncio.wait([self._polling])
+        closing = [one.close() for one in (self._ends, self._begins, self._once, self._appender)]
+        if self._consumer is not None:
+            consumer, self._consumer = self._consumer, None
+            closing.append(stop(consumer))
+        await asyncio.gather(*closing)
+
+    async def append(self, partition: Partition, record: Record, key: int) -> None:
+        """Hand a record to the client, which sends it for as long as that takes.
+
+        Raises:
+            LogUnavailableError: it was not taken; it is not and will not be in the log.
+
+        """
+        await self._appender.append(self._at[partition], record.encode(), key)
+
+    async def batches(
+        self, partition: Partition, after: int, *, batch_max: int = BATCH_MAX
+    ) -> AsyncIterator[Sequence[Recorded]]:
+        """Yield the partition's records behind `after`, in order, for ever.
+
+        A broker's outage is waited out.
+
+        Raises:
+            LogCutError: `after` lies beyond the log's end, or what follows it is gone.
+            ContractError: a record was written for a later version of the rule.
+
+        """
+        await self._expect(partition, after)
+        tail = self._tails[partition]
+        follower, begin = tail.join(after)
+        assert self._consumer is not None, "open() comes first"
+        if begin is not None:
+            self._consumer.seek(self._at[partition], begin)
+            self._consumer.resume(self._at[partition])
+        self._wanted.set()
+        try:
+            while True:
+                batch = tail.take(follower, batch_max)
+                if batch is None:
+                    private = await self._read_on(partition, follower.position)
+                    for start in range(0, len(private), batch_max):
+                        yield private[start : start + batch_max]
+                        tail.moved(follower, private[start : start + batch_max][-1].position)
+                elif batch:
+                    yield batch
+                    tail.moved(follower, batch[-1].position)
+                    self._wanted.set()
+                else:
+                    await follower.woken.wait()
+        finally:
+            tail.leave(follower)
+            if not tail.followers and self._consumer is not None:
+                self._consumer.pause(self._at[partition])
+
+    async def _expect(self, partition: Partition, after: int) -> None:
+        """Refuse a reader whose place the log no longer has; wait out an outage."""
+        while True:
+            try:
+                begins, ends = await asyncio.gather(
+                    self._begins.ask([partition]), self._ends.ask([partition])
+                )
+            except LogUnavailableError as no:
+                log.warning("%s: waiting for the log: %s", partition, no)
+                await asyncio.sleep(RETRY_S)
+            else:
+                refuse_beyond(partition, after, ends[partition])
+                if begins[partition] > after:
+                    raise LogCutError(
+                        f"{partition}: expected the record behind {after}, found that the log"
+                        f" begins behind {begins[partition]}: records were deleted"
+                    )
+                return
+
+    async def _read_on(self, partition: Partition, after: int) -> Sequence[Recorded]:
+        while True:
+            try:
+                return await self.read(partition, after, PRIVATE_MAX)
+            except LogUnavailableError as no:
+                log.warning("%s: waiting for the log: %s", partition, no)
+                await asyncio.sleep(RETRY_S)
+
+    async def _poll(self) -> None:
+        consumer = self._consumer
+        assert consumer is not None, "open() comes first"
+        while True:
+            followed = [at for at, one in self._partitions.items() if self._tails[one].followers]
+            hungry = [at for at in followed if self._tails[self._partitions[at]].hungry]
+            self._wanted.clear()
+            if not hungry:
+                await self._wanted.wait()
+                continue
+            # Without a filter, one who begins to follow meanwhile is served at once.
+            crowded = len(hungry) < len(followed)
+            try:
+                found = await consumer.getmany(
+                    *(hungry if crowded else ()),
+                    timeout_ms=CROWDED_MS if crowded else POLL_MS,
+                    max_records=POLL_MAX,
+                )
+            except OffsetOutOfRangeError as no:
+                for at in no.args[0]:
+                    await self._out_of_range(self._partitions[at])
+                continue
+            except KafkaError as no:
+                log.warning("the log cannot be read now: %r", no)
+                await asyncio.sleep(RETRY_S)
+                continue
+            for at, messages in found.items():
+                self._deliver(self._partitions[at], messages, None)
+            if found:
+                await asyncio.sleep(0)  # Let the followers have it.
+            else:
+                for at in hungry:  # Control batches have offsets and are never delivered.
+                    if self._tails[self._partitions[at]].followers:
+                        position = await consumer.position(at)
+                        self._deliver(self._partitions[at], (), position)
+
+    def _deliver(self, partition: Partition, messages: Iterable[Any], end: int | None) -> None:
+        tail, count = self._tails[partition], self._count[partition.topic]
+        if not tail.followers:
+            return
+        read: list[Recorded] = []
+        try:
+            read.extend(consecutive(partition, tail.head, messages, end, count))
+        except ContractError as no:
+            tail.extend(read)
+            self._fail(partition, no)
+        else:
+            if read:
+                tail.extend(read)
+
+    def _fail(self, partition: Partition, failure: Exception) -> None:
+        if self._consumer is not None:
+            self._consumer.pause(self._at[partition])
+        self._tails[partition].fail(failure)
+
+    async def _out_of_range(self, partition: Partition) -> None:
+        """Stop the followers of a partition if its log was cut; else go on."""
+        try:
+            await asyncio.wait_for(self._expect(partition, self._tails[partition].head), 30)
+        except LogCutError as cut:
+            self._fail(partition, cut)
+        except TimeoutError:
+            pass  # Asked again when the next fetch fails.
+
+    def _poll_ended(self, polling: asyncio.Task[None]) -> None:
+        if not polling.cancelled() and (bug := polling.exception()):
+            for tail in self._tails.values():
+                tail.fail(bug if isinstance(bug, Exception) else RuntimeError(repr(bug)))
+
+    async def ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
+        """Return the read index: the last position of each partition, asked after the call.
+
+        Raises:
+            LogUnavailableError: no answer in time.
+
+        """
+        return await self._ends.ask(partitions)
+
+    async def read(self, partition: Partition, after: int, limit: int) -> Sequence[Recorded]:
+        """Return at most `limit` records behind `after`; fewer only at the end as of now.
+
+        Raises:
+            LogUnavailableError: no answer in time.
+            LogCutError: what follows `after` is gone.
+
+        """
+        end = (await self._ends.ask([partition]))[partition]
+        return await self._once.read(partition, after, min(limit, end - after))

@@ -66,9 +66,16 @@ class KafkaLog:
         }
         self._partitions = {at: partition for partition, at in self._at.items()}
         self._once = Stretches(self.kafka, self._at, self._count, ends_s)
+        self._id = ""
         self._consumer: AIOKafkaConsumer | None = None
         self._wanted = asyncio.Event()
         self._polling: asyncio.Task[None] | None = None
+
+    @property
+    def id(self) -> str:
+        """Return which log this is: the cluster's own id, and the namespace. Known once open."""
+        assert self._id, "open() comes first"
+        return self._id
 
     @property
     def unacknowledged(self) -> int:
@@ -109,6 +116,8 @@ class KafkaLog:
             admin = self.kafka.admin()
             undo.push_async_callback(admin.close)
             await admin.start()
+            cluster = (await admin.describe_cluster())["cluster_id"]
+            self._id = f"kafka/{cluster}/{self.kafka.namespace}"
             counts = {self.kafka.topic(name): count for name, count in self._count.items()}
             await make_and_check(admin, counts, self._replication)
         await self._appender.open(RECORD_TOPICS)

@@ -1,0 +1,107 @@
+"""Publishes accepted facts to campaign.events, and finds out what was published last.
+
+What an event is, and when it is published, is the projector's. In here: bytes, in order.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from campaigns.errors import LogUnavailableError
+from campaigns.kafka_appending import stop_producer
+from campaigns.kafka_clients import Kafka
+from campaigns.kafka_offsets import Offsets, stop
+from campaigns.topics import CAMPAIGN_EVENTS, Partition
+
+_FETCH_WAIT_MS = 10
+
+
+@dataclass(eq=False)
+class KafkaEvents:
+    """The topic for subscribers who should not need to know the rule."""
+
+    kafka: Kafka
+    deadline_s: float = 10.0  # For one event, or one look at the topic.
+    _ends: Offsets = field(init=False)
+    _producer: AIOKafkaProducer | None = None
+    _connecting: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        self._ends = Offsets(self.kafka, self.deadline_s)
+
+    async def publish(
+        self, number: int, key: int, value: bytes, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Publish one event into a partition, and wait until it is durable.
+
+        Whoever awaits one before the next has them in order.
+
+        Raises:
+            LogUnavailableError: not acknowledged in time; it may be there or still appear. To
+                publish the same event again is safe: its id tells subscribers.
+
+        """
+        written = [(name, text.encode()) for name, text in (headers or {}).items()]
+        topic = self.kafka.topic(CAMPAIGN_EVENTS)
+        try:
+            async with asyncio.timeout(self.deadline_s):
+                producer = await self._connected()
+                await producer.send_and_wait(
+                    topic, value, key=str(key).encode(), partition=number, headers=written
+                )
+        except (KafkaError, OSError, TimeoutError) as no:
+            await self._disconnect()  # What it still holds must not overtake the next try.
+            raise LogUnavailableError(f"{topic}/{number}: not acknowledged: {no!r}") from no
+
+    async def last_event(self, number: int) -> bytes | None:
+        """Return the last event of a partition, or None if it has none.
+
+        Raises:
+            LogUnavailableError: no answer in time.
+
+        """
+        partition = Partition(CAMPAIGN_EVENTS, number)
+        end = (await self._ends.ask([partition]))[partition]
+        at = TopicPartition(self.kafka.topic(CAMPAIGN_EVENTS), number)
+        consumer = self.kafka.consumer(fetch_max_wait_ms=_FETCH_WAIT_MS)
+        last: bytes | None = None
+        try:
+            async with asyncio.timeout(self.deadline_s):
+                await consumer.start()
+                consumer.assign([at])
+                begin = end
+                while last is None and begin > 0:  # The last offsets may hold no record.
+                    reach, begin = begin, max(0, begin - 10)
+                    consumer.seek(at, begin)
+                    while await consumer.position(at) < reach:
+                        for message in (await consumer.getmany(at, timeout_ms=50)).get(at, ()):
+                            last = message.value if message.value is not None else last
+        except (KafkaError, OSError, TimeoutError) as no:
+            raise LogUnavailableError(f"{partition}: cannot be read now: {no!r}") from no
+        finally:
+            await stop(consumer)
+        return last
+
+    async def _connected(self) -> AIOKafkaProducer:
+        async with self._connecting:
+            if self._producer is None:
+                producer = self.kafka.producer()
+                try:
+                    await producer.start()
+                except BaseException:
+                    await stop_producer(producer)
+                    raise
+                self._producer = producer
+            return self._producer
+
+    async def _disconnect(self) -> None:
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            await stop_producer(producer)
+
+    async def close(self) -> None:
+        """Let go, in a bounded time."""
+        await asyncio.gather(self._disconnect(), self._ends.close())

@@ -1,0 +1,233 @@
+"""Contacts as they are given: numbers, JSON contacts, and their chunks. Pure: no clock, no log.
+
+`contacts_added` is the one place that makes a ContactsAdded; create and import share it.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import phonenumbers
+from fastapi.exceptions import RequestValidationError
+
+from campaigns.facts import ContactsAdded, Event, Row
+from campaigns.record import RECORD_BYTES_MAX
+
+REGION = "US"  # Numbers without a country are of here. Source: public contract, section 5.
+PHONE_CHARS_MAX = 40  # 15 digits with generous punctuation. Source: E.164, 6.1 (15 digits).
+NAME_CHARS_MAX = 500
+EMAIL_CHARS_MAX = 320  # Source: RFC 5321, 4.5.3.1: 64 + @ + 255.
+VARIABLES_MAX = 100  # A contact.
+VARIABLE_NAME_CHARS_MAX = 100
+VARIABLE_CHARS_MAX = 10_000
+ROW_BYTES_MAX = 32 * 1024  # One contact as JSON.
+CHUNK_BYTES_MAX = 64 * 1024  # Small, so that folding one delays a pause by milliseconds.
+ROOM_BYTES = 8 * 1024  # In a record: for its envelope, ids and condition.
+ERRORS_MAX = 100  # Reported of one list. Source: public contract, 'decided' 2.
+
+assert ROW_BYTES_MAX <= CHUNK_BYTES_MAX < RECORD_BYTES_MAX - ROOM_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """Why a number or a contact cannot be used. Never quotes it: reasons are no personal data."""
+
+    reason: str
+
+
+_NANP = re.compile(r"(?:\+?1)?([2-9][0-9]{9})", re.ASCII)
+_PUNCTUATION = re.compile(r"[\s()./\-‐-―−⁃·]+")  # Brackets, dots, dashes of all kinds, spaces.
+_DIALABLE = re.compile(r"\+?[0-9]+", re.ASCII)
+_DECIMAL = re.compile(r"[0-9]+\.0+", re.ASCII)  # A spreadsheet took the number for a quantity.
+_REASONS = {
+    phonenumbers.ValidationResult.INVALID_COUNTRY_CODE: "there is no such country code",
+    phonenumbers.ValidationResult.TOO_SHORT: "it is too short",
+    phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "it is too short: no area code",
+    phonenumbers.ValidationResult.TOO_LONG: "it is too long",
+}
+
+
+def normalise_phone(text: str) -> str | Unusable:
+    """Return a number as E.164, or why it is none.
+
+    Shape only: a number that is possible is taken, whether or not anybody has it (the documented
+    samples are 555 numbers, which no validity check lets pass). A leading 00 counts as +; an
+    extension or letters make a number unusable.
+
+    Source: public contract, section 5.
+    """
+    text = text.strip()
+    if not text:
+        return Unusable("there is no phone number")
+    if len(text) > PHONE_CHARS_MAX:
+        return Unusable("the phone number is too long")
+    if _DECIMAL.fullmatch(text):
+        return Unusable("the phone number is a decimal number")
+    dialable = _PUNCTUATION.sub("", text)
+    if not _DIALABLE.fullmatch(dialable):
+        return Unusable("the phone number has other than digits and punctuation in it")
+    if dialable.startswith("00"):
+        dialable = f"+{dialable[2:]}"
+    if found := _NANP.fullmatch(dialable):  # As phonenumbers would say it, in a tenth of the time.
+        return f"+1{found[1]}"
+    try:
+        number = phonenumbers.parse(dialable, REGION)
+    except phonenumbers.NumberParseException:
+        return Unusable("the phone number is not one that can be written as E.164")
+    possible = phonenumbers.is_possible_number_with_reason(number)
+    if possible != phonenumbers.ValidationResult.IS_POSSIBLE:
+        why = _REASONS.get(possible, "it does not have the length that its country asks for")
+        return Unusable(f"the phone number is not usable: {why}")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def parse_contacts(contacts: Sequence[Any]) -> list[Row]:  # Any: JSON, not looked at yet.
+    """Return a request's contacts, duplicates of one number skipped (the first one counts).
+
+    Takes both SDKs' spellings (`phone_number` and `phoneNumber`); null and unknown keys are
+    passed over. Costs some 20 µs a contact: call it in a thread for more than a few hundred.
+
+    Raises:
+        RequestValidationError: one contact is unusable, and so the whole request; `loc` is
+            ["body", "contacts", index, …]. At most the first 100 are listed.
+
+    Source: public contract, 8.1, 8.2 and 'decided' 22.
+    """
+    rows: dict[str, Row] = {}
+    errors: list[dict[str, Any]] = []
+    for index, contact in enumerate(contacts):
+        row = _contact(contact)
+        if isinstance(row, Row):
+            rows.setdefault(row.phone_number, row)
+            continue
+        for kind, where, message in row:
+            loc = ("body", "contacts", index, *where)
+            errors.append({"type": kind, "loc": loc, "msg": message})
+        if len(errors) >= ERRORS_MAX:
+            break
+    if errors:
+        raise RequestValidationError(errors[:ERRORS_MAX])
+    return list(rows.values())
+
+
+_Error = tuple[str, tuple[str, ...], str]  # Type, where in the contact, message.
+_TEXTS = ("name", "email", "company")
+
+
+def _contact(contact: Any) -> Row | list[_Error]:
+    if not isinstance(contact, dict):
+        return [("dict_type", (), "Input should be a valid dictionary")]
+    errors: list[_Error] = []
+    phone = contact.get("phone_number")
+    if phone is None:
+        phone = contact.get("phoneNumber")
+    number: str | Unusable = ""
+    if phone is None:
+        errors.append(("missing", ("phone_number",), "Field required"))
+    elif not isinstance(phone, str):
+        errors.append(("string_type", ("phone_number",), "Input should be a valid string"))
+    elif isinstance(number := normalise_phone(phone), Unusable):
+        message = f"Value error, {number.reason}; expected E.164, such as +15551234567"
+        errors.append(("value_error", ("phone_number",), message))
+    errors.extend(
+        ("string_type", (name,), "Input should be a valid string")
+        for name in _TEXTS
+        if not isinstance(contact.get(name), str | None)
+    )
+    variables = contact.get("variables")
+    if not isinstance(variables, dict | None):
+        errors.append(("dict_type", ("variables",), "Input should be a valid dictionary"))
+    if errors:
+        return errors
+    assert isinstance(number, str), "no error, so there is a number"
+    texts = {name: contact.get(name) for name in _TEXTS}
+    given = {key: spelt(value) for key, value in (variables or {}).items() if value is not None}
+    row = make_row(number, texts, given)
+    return row if isinstance(row, Row) else [("value_error", (), f"Value error, {row.reason}")]
+
+
+def spelt(value: Any) -> str:
+    """Return a template variable's value as text: what is no text, as JSON."""
+    if isinstance(value, str):
+        return value
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:  # An integer beyond 64 bits, or text that is no Unicode.
+        return str(value)
+
+
+def make_row(
+    phone_number: str, texts: Mapping[str, str | None], variables: Mapping[str, str]
+) -> Row | Unusable:
+    """Return one contact, or which limit it passes.
+
+    `texts` are name, email and company; those that are not blank become variables too, unless
+    `variables` has its own. Source: public contract, 8.4, contact.
+    """
+    known = {name: text.strip() for name, text in texts.items() if text and text.strip()}
+    every = {**known, **variables}
+    if len(every) > VARIABLES_MAX:
+        return Unusable(f"there are more than {VARIABLES_MAX} variables")
+    if len(known.get("name", "")) > NAME_CHARS_MAX:
+        return Unusable(f"the name is longer than {NAME_CHARS_MAX} characters")
+    if len(known.get("email", "")) > EMAIL_CHARS_MAX:
+        return Unusable(f"the email is longer than {EMAIL_CHARS_MAX} characters")
+    size = len(phone_number)
+    for name, value in every.items():
+        if len(name) > VARIABLE_NAME_CHARS_MAX or len(value) > VARIABLE_CHARS_MAX:
+            return Unusable(
+                f"a variable's name is longer than {VARIABLE_NAME_CHARS_MAX} characters,"
+                f" or its value longer than {VARIABLE_CHARS_MAX}"
+            )
+        if "\0" in name or "\0" in value:  # Databases do not take it.
+            return Unusable("a text has a NUL character in it")
+        try:
+            size += len(orjson.dumps((name, value)))
+        except orjson.JSONEncodeError:
+            return Unusable("a text is no Unicode: it has a lone surrogate in it")
+    if 2 * size > ROW_BYTES_MAX:  # Twice: name and email stand in it twice.
+        return Unusable(f"the contact is larger than {ROW_BYTES_MAX // 2048} KiB")
+    return Row(
+        phone_number=phone_number,
+        name=known.get("name"),
+        email=known.get("email"),
+        variables=every,
+    )
+
+
+def row_bytes(row: Row) -> int:
+    """Return how many bytes a row takes in a record, its comma included."""
+    return len(row.model_dump_json().encode()) + 1
+
+
+def chunks(rows: Iterable[Row], bytes_max: int = CHUNK_BYTES_MAX) -> Iterator[tuple[Row, ...]]:
+    """Cut a list into chunks, in order, each at most `bytes_max` as JSON; none for an empty list.
+
+    A chunk has room in a record with its envelope and `RECORD_BYTES_MAX - bytes_max - ROOM_BYTES`
+    of other facts (see `fits`). Lazy: holds one chunk at a time.
+    """
+    chunk: list[Row] = []
+    size = 0
+    for row in rows:
+        weight = row_bytes(row)
+        if chunk and size + weight > bytes_max:
+            yield tuple(chunk)
+            chunk, size = [], 0
+        chunk.append(row)
+        size += weight
+    if chunk:
+        yield tuple(chunk)
+
+
+def contacts_added(import_id: str, first_row: int, rows: Sequence[Row]) -> ContactsAdded:
+    """Make one chunk of a list. `first_row` counts from 1; the rows are not empty."""
+    assert rows, "a chunk without rows says nothing"
+    return ContactsAdded(import_id=import_id, first_row=first_row, rows=tuple(rows))
+
+
+def fits(facts: Iterable[Event]) -> bool:
+    """Say whether these facts fit into one record, its envelope included."""
+    size = sum(len(fact.model_dump_json().encode()) for fact in facts)
+    return size + ROOM_BYTES <= RECORD_BYTES_MAX

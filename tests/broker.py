@@ -187,6 +187,9 @@ COMMON = {
     "transaction.state.log.num.partitions": "1",
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
+    # A broker that was killed is let in again only when its old session has ended.
+    "broker.session.timeout.ms": "2000",
+    "broker.heartbeat.interval.ms": "300",
     # Its default alone is as large as the heap: the broker would exit without a word.
     "log.cleaner.dedupe.buffer.size": "4194304",
 }

@@ -1,0 +1,378 @@
+"""The Kafka adapters against a real broker that is killed, frozen and written to by strangers."""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import NewTopic, RecordsToDelete
+from aiokafka.structs import TopicPartition
+
+from campaigns.errors import ContractError, LogCutError, LogUnavailableError, TopicMisfitError
+from campaigns.events_kafka import KafkaEvents
+from campaigns.facts import CampaignPaused, campaign_stream
+from campaigns.following import Reader
+from campaigns.kafka_clients import Kafka
+from campaigns.log_kafka import KafkaLog
+from campaigns.membership import Membership
+from campaigns.record import Envelope, Record, Recorded
+from campaigns.testing import close
+from campaigns.topics import CAMPAIGN_RECORDS, Partition, campaign_partition, campaign_partitions
+from tests.broker import Broker
+
+pytestmark = pytest.mark.kafka
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+PARTITION = campaign_partition(42, 3)
+
+
+def paused(number: int, campaign_id: int = 42) -> Record:
+    """The n-th of a chain of records, each of which is accepted only behind the one before."""
+    return Record(
+        id=f"r{number}",
+        time=NOON,
+        source="test",
+        actor="test",
+        correlation_id="c",
+        causation_id=None,
+        condition={campaign_stream(campaign_id): number},
+        facts=(CampaignPaused(campaign_id=campaign_id, reason=None, paused_at=NOON),),
+    )
+
+
+class Folded:
+    """A fold that keeps what was accepted."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    def fold(self, recorded: Recorded) -> None:
+        assert isinstance(recorded.envelope, Envelope)
+        self.ids.append(recorded.envelope.id)
+
+    def folded(self, partition: Partition, position: int) -> None:
+        pass
+
+
+@asynccontextmanager
+async def opened(servers: str, namespace: str, partitions: int = 3) -> AsyncIterator[KafkaLog]:
+    log = KafkaLog(servers, partitions, namespace=namespace)
+    await log.open()
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+@asynccontextmanager
+async def following(log: KafkaLog, *partitions: Partition) -> AsyncIterator[tuple[Reader, Folded]]:
+    fold = Folded()
+    reader = Reader(log, fold)
+    task = asyncio.create_task(reader.follow(partitions))
+    try:
+        yield reader, fold
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(true: Callable[[], bool], within_s: float = 30.0) -> None:
+    async with asyncio.timeout(within_s):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+async def told(log: KafkaLog, raw: bytes | None, key: bytes | None) -> None:
+    """Write as a stranger does."""
+    stranger = AIOKafkaProducer(bootstrap_servers=log.kafka.servers)
+    await stranger.start()
+    try:
+        topic = log.kafka.topic(CAMPAIGN_RECORDS)
+        await stranger.send_and_wait(topic, raw, key=key, partition=PARTITION.number)
+    finally:
+        await stranger.stop()
+
+
+async def made(servers: str, name: str, partitions: int, **settings: str) -> None:
+    admin = Kafka(servers).admin()
+    await admin.start()
+    try:
+        configs = {key.replace("_", "."): value for key, value in settings.items()}
+        await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs)])
+    finally:
+        await admin.close()
+
+
+LASTING = {"retention_ms": "-1", "retention_bytes": "-1"}
+
+
+@pytest.mark.parametrize(
+    ("partitions", "settings", "expected"),
+    [
+        (2, LASTING, "expected 3 partitions, found 2"),
+        (3, LASTING | {"cleanup_policy": "compact"}, "expected cleanup.policy=delete, found comp"),
+        (3, LASTING | {"retention_ms": "604800000"}, "expected retention.ms=-1, found 604800000"),
+        (3, LASTING | {"retention_bytes": "1000000"}, "expected retention.bytes=-1, found 1000000"),
+        (3, LASTING | {"max_message_bytes": "1000"}, "max.message.bytes of at least"),
+    ],
+)
+async def test_a_topic_that_could_lose_records_is_refused(
+    kafka_servers: str, namespace: str, partitions: int, settings: dict[str, str], expected: str
+) -> None:
+    await made(kafka_servers, f"{namespace}{CAMPAIGN_RECORDS}", partitions, **settings)
+    log = KafkaLog(kafka_servers, 3, namespace=namespace)
+    with pytest.raises(TopicMisfitError, match=expected):
+        await log.open()
+    await log.close()
+
+
+async def test_a_topic_that_fits_is_used(kafka_servers: str, namespace: str) -> None:
+    await made(kafka_servers, f"{namespace}{CAMPAIGN_RECORDS}", 3, **LASTING)
+    async with opened(kafka_servers, namespace) as log:
+        assert log.partitions(CAMPAIGN_RECORDS) == 3
+        assert set((await log.ends(campaign_partitions(3))).values()) == {0}
+
+
+async def test_without_a_broker_open_gives_up_in_time() -> None:
+    log = KafkaLog("127.0.0.1:1", open_s=0.5)
+    with pytest.raises(LogUnavailableError, match="expected Kafka at"):
+        await log.open()
+    await log.close()
+
+
+async def test_a_second_process_sees_the_same(kafka_servers: str, namespace: str) -> None:
+    async with opened(kafka_servers, namespace) as log:
+        for number in range(5):
+            await log.append(PARTITION, paused(number), 42)
+        async with following(log, PARTITION) as (reader, fold):
+            await until(lambda: reader.positions.get(PARTITION) == 5)
+        script = (
+            "import asyncio, sys\n"
+            "from campaigns.log_kafka import KafkaLog\n"
+            "from campaigns.topics import Partition\n"
+            "async def main():\n"
+            "    log = KafkaLog(sys.argv[1], 3, namespace=sys.argv[2])\n"
+            "    await log.open()\n"
+            "    found = await log.read(Partition('campaign.records', 0), 0, 99)\n"
+            "    print([one.envelope.id for one in found])\n"
+            "    await log.close()\n"
+            "asyncio.run(main())\n"
+        )
+        other = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", script, kafka_servers, namespace, stdout=asyncio.subprocess.PIPE
+        )
+        printed, _ = await other.communicate()
+        assert printed.decode().strip() == str(fold.ids) == str([f"r{n}" for n in range(5)])
+
+
+async def test_what_strangers_write_is_foreign_and_harmless(
+    kafka_servers: str, namespace: str
+) -> None:
+    async with opened(kafka_servers, namespace) as log, following(log, PARTITION) as (reader, fold):
+        await log.append(PARTITION, paused(0), 42)
+        for raw, key in [
+            (None, b"42"), (b"", None), (b"\xff\xfe", b"\x00"), (b"[]", b"no number"),
+            (b"{" * 5000, b"42"), (b'{"dialgate": true}', b"42"),
+        ]:  # fmt: skip
+            await told(log, raw, key)
+        await log.append(PARTITION, paused(1), 42)
+        await until(lambda: len(fold.ids) == 2)
+        assert reader.counts.foreign == 6
+        assert [one.raw for one in await log.read(PARTITION, 1, 2)] == [None, b""]
+
+
+async def test_offsets_without_a_record_hold_nobody_up(kafka_servers: str, namespace: str) -> None:
+    """A stranger's transaction ends in a control batch, which has an offset and is never read."""
+    async with opened(kafka_servers, namespace) as log, following(log, PARTITION) as (reader, fold):
+        await log.append(PARTITION, paused(0), 42)
+        stranger = AIOKafkaProducer(bootstrap_servers=kafka_servers, transactional_id=namespace)
+        await stranger.start()
+        async with stranger.transaction():
+            topic = log.kafka.topic(CAMPAIGN_RECORDS)
+            await stranger.send_and_wait(topic, b"{}", partition=PARTITION.number)
+        await stranger.stop()
+        await until(lambda: reader.positions[PARTITION] == 3)
+        await reader.catch_up([PARTITION], within_s=5)
+        assert len(await log.read(PARTITION, 0, 99)) == 3
+        await log.append(PARTITION, paused(1), 42)
+        await until(lambda: fold.ids == ["r0", "r1"])
+
+
+async def test_a_record_of_a_later_rule_stops_the_reader_behind_those_before(
+    kafka_servers: str, namespace: str
+) -> None:
+    async with opened(kafka_servers, namespace) as log:
+        await log.append(PARTITION, paused(0), 42)
+        await told(log, b'{"dialgate": 2}', b"42")
+        fold = Folded()
+        with pytest.raises(ExceptionGroup) as stopped:
+            await Reader(log, fold).follow([PARTITION])
+        assert stopped.group_contains(ContractError, match=r"campaign\.records/0@2")
+        assert fold.ids == ["r0"]
+        assert len(await log.read(PARTITION, 0, 9)) == 1
+        with pytest.raises(ContractError):
+            await log.read(PARTITION, 1, 9)
+
+
+async def test_a_log_that_was_cut_stops_its_readers(kafka_servers: str, namespace: str) -> None:
+    async with opened(kafka_servers, namespace) as log:
+        for number in range(4):
+            await log.append(PARTITION, paused(number), 42)
+        await until_read(log, 4)
+        with pytest.raises(LogCutError, match="expected at least 5"):
+            await anext(log.batches(PARTITION, 5))
+        admin = log.kafka.admin()
+        await admin.start()
+        at = TopicPartition(log.kafka.topic(CAMPAIGN_RECORDS), PARTITION.number)
+        await admin.delete_records({at: RecordsToDelete(2)})
+        await admin.close()
+        with pytest.raises(LogCutError, match="begins behind 2"):
+            await anext(log.batches(PARTITION, 0))
+        with pytest.raises(LogCutError):
+            await log.read(PARTITION, 0, 9)
+        assert (await anext(log.batches(PARTITION, 2)))[0].position == 3
+
+
+async def until_read(log: KafkaLog, position: int) -> None:
+    async with asyncio.timeout(10):
+        while (await log.ends([PARTITION]))[PARTITION] < position:
+            await asyncio.sleep(0.01)
+
+
+async def test_followers_of_one_process_share_each_record(
+    kafka_servers: str, namespace: str
+) -> None:
+    """One who comes late, or is slow, reads by himself and joins the others again."""
+    async with opened(kafka_servers, namespace) as log:
+        first, second = log.batches(PARTITION, 0), log.batches(PARTITION, 0)
+        waiting = [asyncio.ensure_future(anext(one)) for one in (first, second)]
+        await asyncio.sleep(0.3)
+        await log.append(PARTITION, paused(0), 42)
+        one, other = await asyncio.gather(*waiting)
+        assert one[0] is other[0]
+        for number in range(1, 300):
+            await log.append(PARTITION, paused(number), 42)
+        seen = [one[0].position]
+        while seen[-1] < 300:
+            seen += [recorded.position for recorded in await anext(first)]
+        assert seen == list(range(1, 301))
+        late, places = log.batches(PARTITION, 0), list[int]()
+        while len(places) < 300:
+            places += [recorded.position for recorded in await anext(late)]
+        assert places == seen
+        await log.append(PARTITION, paused(300), 42)
+        assert (await anext(first))[0] is (await anext(late))[0]
+        for batches in (first, second, late):
+            await close(batches)
+
+
+async def test_a_killed_broker_loses_nothing_and_repeats_nothing(
+    broker: Broker, namespace: str
+) -> None:
+    async with (
+        opened(broker.servers, namespace) as log,
+        following(log, *campaign_partitions(3)) as (reader, fold),
+    ):
+        offered, untaken, stopping = 0, 0, asyncio.Event()
+
+        async def write() -> None:
+            nonlocal offered, untaken
+            while not stopping.is_set():
+                try:
+                    await log.append(PARTITION, paused(offered), 42)
+                    offered += 1
+                except LogUnavailableError:
+                    untaken += 1
+                await asyncio.sleep(0.005)
+
+        writing = asyncio.create_task(write())
+        await until(lambda: len(fold.ids) > 50)
+        await asyncio.to_thread(broker.kill)
+        before = len(fold.ids)
+        await asyncio.sleep(3.0)
+        await asyncio.to_thread(broker.start)
+        await until(lambda: len(fold.ids) > before + 50)
+        stopping.set()
+        await writing
+        await until(lambda: len(fold.ids) == offered)
+        # Each rests on the one before: all accepted means in order, none twice, none lost.
+        assert fold.ids == [f"r{number}" for number in range(offered)]
+        assert reader.counts.refused == 0
+        assert log.unacknowledged == 0
+
+
+async def test_a_frozen_broker_is_told_in_time(broker: Broker, namespace: str) -> None:
+    log = KafkaLog(broker.servers, 3, namespace=namespace, ends_s=1.0)
+    await log.open()
+    async with following(log, PARTITION) as (reader, fold):
+        await log.append(PARTITION, paused(0), 42)
+        await until(lambda: len(fold.ids) == 1)
+        broker.freeze()
+        try:
+            await asyncio.gather(*(late(log.ends([PARTITION]), 1.5) for _ in range(3)))
+            await late(log.read(PARTITION, 0, 1), 1.5)
+            await log.append(PARTITION, paused(1), 42)  # Taken: it may appear, and it does.
+        finally:
+            broker.thaw()
+        await until(lambda: len(fold.ids) == 2)
+        await reader.catch_up([PARTITION], within_s=10)
+        broker.freeze()
+        began = time.monotonic()
+        await log.append(PARTITION, paused(2), 42)
+    await log.close()
+    assert time.monotonic() - began < 10, "close() must not hang"
+    broker.thaw()
+
+
+async def late(asked: Awaitable[object], within_s: float) -> None:
+    began = time.monotonic()
+    with pytest.raises(LogUnavailableError):
+        await asked
+    assert time.monotonic() - began < within_s
+
+
+async def test_members_share_the_partitions(kafka_servers: str, namespace: str) -> None:
+    async with opened(kafka_servers, namespace, partitions=4) as log:
+        changes: list[frozenset[int]] = []
+        one = Membership(log.kafka, "dialers", changes.append, 6.0, 0.3)
+        other = Membership(log.kafka, "dialers", lambda _: None, 6.0, 0.3)
+        await one.open()
+        await until(lambda: one.assigned == {0, 1, 2, 3})
+        await other.open()
+        await until(lambda: len(one.assigned) == len(other.assigned) == 2)
+        assert one.assigned | other.assigned == {0, 1, 2, 3}
+        await other.close()
+        await until(lambda: one.assigned == {0, 1, 2, 3})
+        await one.close()
+        assert [len(each) for each in changes] == [4, 2, 4]
+
+
+async def test_a_member_survives_an_outage(broker: Broker, namespace: str) -> None:
+    async with opened(broker.servers, namespace, partitions=4) as log:
+        one = Membership(log.kafka, "dialers", lambda _: None, 6.0, 0.3)
+        other = Membership(log.kafka, "dialers", lambda _: None, 6.0, 0.3)
+        await one.open()
+        await until(lambda: len(one.assigned) == 4)
+        await asyncio.to_thread(broker.restart)
+        assert len(one.assigned) == 4
+        await other.open()
+        await until(lambda: len(one.assigned) == len(other.assigned) == 2)
+        await asyncio.gather(one.close(), other.close())
+
+
+async def test_events_are_published_in_order_and_the_last_is_found(
+    kafka_servers: str, namespace: str
+) -> None:
+    async with opened(kafka_servers, namespace) as log:
+        events = KafkaEvents(log.kafka)
+        assert await events.last_event(1) is None
+        for number in range(25):
+            await events.publish(1, 42, b"%d" % number, {"content-type": "application/json"})
+        assert await events.last_event(1) == b"24"
+        assert await events.last_event(2) is None
+        await events.close()

@@ -1,0 +1,236 @@
+"""The adapter for a carrier that is a process of its own (carrier_app.py). Nothing is sent twice.
+
+Its calls' ends come as callbacks to the dialer's own HTTP port (`callback_router`); those that
+get lost are found by the dialer, which asks about a call that is silent for `silence_s`.
+"""
+
+import asyncio
+import logging
+import secrets
+from contextlib import suppress
+from datetime import datetime
+from typing import NoReturn
+from urllib.parse import quote
+
+import httpx
+from fastapi import APIRouter, HTTPException
+from pydantic import ValidationError
+
+from campaigns.clock import Clock
+from campaigns.errors import CarrierUnavailableError
+from dialer.carrier import Call, Found, NoRing, Placed, RefusedLate, Report, Rung
+from dialer.carrier_wire import ANSWER, About, EndedEvent, NotFoundAnswer, Order
+
+OPEN_S = 10.0  # How long `open` waits for a carrier that does not answer.
+OPEN_RETRY_S = 0.2
+CHECK_S = 60.0  # How often terms and clocks are compared again.
+KEEPALIVE_S = 2.0  # Below uvicorn's 5: no request is sent into a connection that closes.
+QUESTIONS_MAX = 32  # Look-ups and hang-ups at once: they never queue behind held-back answers.
+
+_logger = logging.getLogger(__name__)
+
+
+class HttpCarrier:
+    """The carrier port over HTTP.
+
+    Until `open` has returned, what it declares is the cautious reading: it may ring late, and its
+    "not found" means nothing.
+    """
+
+    name = "http"
+
+    def __init__(
+        self,
+        base_url: str,
+        callback_url: str | None,
+        timeout_s: float,
+        clock: Clock,
+        *,
+        lease_s: float,
+        placing_max: int = 100,
+        open_s: float = OPEN_S,
+    ) -> None:
+        """Speak to the carrier at `base_url`.
+
+        `callback_url` is where it reaches this process (http://host:port); None: no callbacks, and
+        ends are noticed by asking. `timeout_s` bounds each request, `lease_s` is what clocks that
+        differ eat into.
+        """
+        self.refuses_late = False
+        self.lookup_lag_s: float | None = None
+        self.silence_s = timeout_s
+        self.placing_max = placing_max
+        self.token = secrets.token_urlsafe(24)  # Of this process: who knows it may report.
+        self.clock_difference_s = 0.0  # Carrier's minus ours, when last measured.
+        self._callback_url = (
+            f"{callback_url.rstrip('/')}/carrier/events/{self.token}" if callback_url else None
+        )
+        self._clock, self._lease_s, self._open_s = clock, lease_s, open_s
+        self._report: Report | None = None
+        self._checking: asyncio.Task[None] | None = None
+        self._placing = _client(base_url, timeout_s, placing_max)
+        self._asking = _client(base_url, timeout_s, QUESTIONS_MAX)
+
+    async def open(self, report: Report) -> None:
+        """Learn the carrier's terms: what a permission says of them must be true.
+
+        Raises:
+            CarrierUnavailableError: no carrier answers within `open_s`; open again later.
+
+        """
+        self._report = report
+        deadline = self._clock.monotonic() + self._open_s
+        while True:
+            try:
+                await self._check()
+                break
+            except CarrierUnavailableError:
+                if self._clock.monotonic() >= deadline:
+                    raise
+                await asyncio.sleep(OPEN_RETRY_S)
+        if self._checking is None:
+            self._checking = asyncio.create_task(self._keep_checking())
+
+    async def close(self) -> None:
+        """Close the connections; not to be opened again. Calls under way go on."""
+        if self._checking is not None:
+            self._checking.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._checking
+        await self._placing.aclose()
+        await self._asking.aclose()
+
+    async def place(self, call: Call, ring_by: datetime) -> Placed:
+        """Have the carrier ring a contact: one request, never repeated.
+
+        Raises:
+            CarrierUnavailableError: no answer that says what became of it; it may ring all the
+                same.
+
+        """
+        order = Order(
+            campaign_id=call.campaign_id,
+            contact_id=call.contact_id,
+            run=call.run,
+            attempt=call.attempt,
+            to=call.to,
+            variables=dict(call.variables),
+            ring_by=ring_by,
+            callback_url=self._callback_url,
+        )
+        try:
+            response = await self._placing.put(
+                _path(call.call_id),
+                content=order.model_dump_json(),
+                headers={"content-type": "application/json"},
+            )
+        except httpx.HTTPError as error:
+            _unavailable("PUT", call.call_id, error)
+        found = _found("PUT", call.call_id, response)
+        if not isinstance(found, Rung | NoRing | RefusedLate):
+            _unavailable("PUT", call.call_id, found)
+        return found
+
+    async def look_up(self, call_id: str) -> Found:
+        """Ask the carrier about a call.
+
+        Raises:
+            CarrierUnavailableError: the carrier does not answer.
+
+        """
+        try:
+            response = await self._asking.get(_path(call_id))
+        except httpx.HTTPError as error:
+            _unavailable("GET", call_id, error)
+        return _found("GET", call_id, response)
+
+    async def hang_up(self, call_id: str) -> None:
+        """Have the carrier end a call.
+
+        Raises:
+            CarrierUnavailableError: the carrier does not answer.
+
+        """
+        try:
+            response = await self._asking.delete(_path(call_id))
+        except httpx.HTTPError as error:
+            _unavailable("DELETE", call_id, error)
+        if not response.is_success:
+            _unavailable("DELETE", call_id, response)
+
+    def reported(self, event: EndedEvent) -> None:
+        """Pass on what a callback says. Before `open` there is nobody to tell: it is dropped."""
+        if self._report is not None:
+            self._report(event.call_id, event.found())
+
+    async def _keep_checking(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_S)
+            try:
+                await self._check()
+            except CarrierUnavailableError as error:
+                _logger.warning("the carrier does not say its terms: %s", error)
+
+    async def _check(self) -> None:
+        """Take the carrier's terms, and compare clocks."""
+        before = self._clock.now()
+        try:
+            response = await self._asking.get("/")
+            about = About.model_validate_json(response.raise_for_status().content)
+        except (httpx.HTTPError, ValidationError) as error:
+            _unavailable("GET", "/", error)
+        middle = before + (self._clock.now() - before) / 2
+        self.refuses_late, self.lookup_lag_s = about.refuses_late, about.lookup_lag_s
+        self.silence_s = about.silence_s
+        self.clock_difference_s = (about.now - middle).total_seconds()
+        if abs(self.clock_difference_s) > self._lease_s / 2:
+            _logger.warning(
+                "the carrier's clock differs from ours by %+.3f s, more than half a lease (%.3f s):"
+                " calls may be refused as late, or ring late",
+                self.clock_difference_s,
+                self._lease_s,
+            )
+
+
+def callback_router(carrier: HttpCarrier) -> APIRouter:
+    """Return the route that takes the carrier's callbacks."""
+    router = APIRouter()
+
+    @router.post("/carrier/events/{token}", status_code=204, include_in_schema=False)
+    async def ended(token: str, event: EndedEvent) -> None:
+        """Take a call's end; 404 unless the token is this process's own."""
+        if not secrets.compare_digest(token.encode(), carrier.token.encode()):
+            raise HTTPException(404)
+        carrier.reported(event)
+
+    return router
+
+
+def _client(base_url: str, timeout_s: float, connections_max: int) -> httpx.AsyncClient:
+    limits = httpx.Limits(max_connections=connections_max, keepalive_expiry=KEEPALIVE_S)
+    transport = httpx.AsyncHTTPTransport(retries=0, limits=limits)  # A repeat rings twice.
+    return httpx.AsyncClient(
+        base_url=base_url, timeout=timeout_s, transport=transport, trust_env=False
+    )
+
+
+def _path(call_id: str) -> str:
+    return f"/calls/{quote(call_id, safe='')}"
+
+
+def _found(verb: str, call_id: str, response: httpx.Response) -> Found:
+    """Read an answer; a 404 is one only when it says so itself (a proxy has 404s too)."""
+    if response.status_code not in (200, 404):
+        _unavailable(verb, call_id, response)
+    try:
+        answer = ANSWER.validate_json(response.content)
+    except ValidationError as error:
+        _unavailable(verb, call_id, error)
+    if isinstance(answer, NotFoundAnswer) is not (response.status_code == 404):
+        _unavailable(verb, call_id, response)
+    return answer.found()
+
+
+def _unavailable(verb: str, what: str, why: object) -> NoReturn:
+    cause = why if isinstance(why, Exception) else None
+    raise CarrierUnavailableError(f"carrier, {verb} {what}: {why!r}") from cause

@@ -1,0 +1,16 @@
+"""Every knob of the projector. Set by DIALGATE_<NAME>; units last."""
+
+from pydantic import PositiveFloat, PositiveInt, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ProjectorSettings(BaseSettings):
+    """Where the views live, and how long a query waits."""
+
+    model_config = SettingsConfigDict(env_prefix="DIALGATE_", frozen=True)
+
+    database_url: SecretStr | None = None  # SQLAlchemy's. None: projector.db in the data directory.
+    fresh_s: PositiveFloat = 10.0  # How long a query waits for the fold to reach the log's end.
+    publish_max: PositiveInt = 500  # Events handed to campaign.events at once, a partition.
+    publish_retry_s: PositiveFloat = 0.2  # Wait after a failed publish …
+    publish_retry_max_s: PositiveFloat = 5.0  # … doubling up to this.

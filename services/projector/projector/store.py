@@ -1,0 +1,251 @@
+"""The views' store, through SQLAlchemy Core: SQLite by default, PostgreSQL by a URL.
+
+It is the TrackingRecorder of the eventsourcing library: view, ledger and position move in one
+transaction (ADR-0007). A cache of the log: a file of another schema or log is thrown away.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Condition, Event, RLock
+from typing import Any
+
+from eventsourcing.persistence import (
+    IntegrityError,
+    Tracking,
+    TrackingRecorder,
+    WaitInterruptedError,
+)
+from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from campaigns.following import Reader
+from campaigns.store import remove
+from campaigns.topics import Partition
+from projector.tables import ABOUT, LEDGERS, METADATA, SCHEMA_VERSION, TRACKING
+
+Rows = Sequence[Mapping[str, Any]]  # Any: a column's own type, bound by the driver.
+_POLL_S = 0.02  # How soon a waiter sees that it was interrupted.
+
+
+class Store(TrackingRecorder):
+    """All views, their ledgers and positions. One writer at a time, any number of readers."""
+
+    def __init__(self, url: str | None, data_dir: Path | None) -> None:
+        """Open, or make, the tables.
+
+        `url` is SQLAlchemy's; None: `data_dir`/projector.db, or a file that is gone at `close`.
+        """
+        self._temporary = None
+        self._path: Path | None = None
+        if url is None:
+            if data_dir is None:
+                self._temporary = tempfile.TemporaryDirectory(prefix="dialgate-")
+                data_dir = Path(self._temporary.name)
+            self._path = data_dir / "projector.db"
+            url = f"sqlite:///{self._path}"
+        self._url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+        self._writing = RLock()
+        self._moved = Condition()
+        self._upserts: dict[str, Any] = {}  # Any: each dialect has an Insert of its own.
+        self.engine = self._connected()
+
+    def _connected(self) -> Engine:
+        engine = create_engine(self._url)
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _tune)
+            event.listen(engine, "begin", _begin)
+        METADATA.create_all(engine)
+        return engine
+
+    def belongs_to(self, log_id: str, *, publishes: bool) -> None:
+        """Make sure that this is a store of that log and of this schema: otherwise begin anew.
+
+        `publishes`: one that was folded without an outbox cannot begin to publish.
+        """
+        with self.reading() as tx:
+            about = dict(tx.execute(select(ABOUT.c.name, ABOUT.c.value)).tuples().all())
+        wanted = {"schema": str(SCHEMA_VERSION), "log": log_id}
+        if about and (
+            any(about.get(name) != value for name, value in wanted.items())
+            or (publishes and about.get("publishes") != "yes")
+        ):
+            self._clear()
+        wanted["publishes"] = "yes" if publishes else "no"
+        with self.writing() as tx:
+            self.put(tx, ABOUT, [{"name": k, "value": v} for k, v in wanted.items()])
+
+    def _clear(self) -> None:
+        if self._path is None:
+            METADATA.drop_all(self.engine)
+            METADATA.create_all(self.engine)
+            return
+        self.engine.dispose()
+        remove(self._path)
+        self.engine = self._connected()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Open the one writing transaction: it commits at the end, or leaves nothing."""
+        with self._writing, self.engine.connect() as connection:
+            tx = connection.execution_options(writes=True)
+            with tx.begin():
+                yield tx
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a transaction that sees one state of the views, whatever is written meanwhile."""
+        with self.engine.connect() as connection:
+            if self.engine.dialect.name != "sqlite":
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
+
+    def put(self, tx: Connection, table: Table, rows: Rows) -> None:
+        """Insert rows, or replace those of the same key: one statement, whatever their number."""
+        if rows:
+            tx.execute(self._upsert(table), rows)
+
+    def _upsert(self, table: Table) -> Any:
+        if (made := self._upserts.get(table.name)) is None:
+            made = self._insert(table)
+            others = {c.name: made.excluded[c.name] for c in table.columns if not c.primary_key}
+            made = made.on_conflict_do_update(index_elements=list(table.primary_key), set_=others)
+            self._upserts[table.name] = made
+        return made
+
+    def _insert(self, table: Table) -> Any:
+        dialect = sqlite if self.engine.dialect.name == "sqlite" else postgresql
+        return dialect.insert(table)
+
+    def move(
+        self,
+        tx: Connection,
+        partition: Partition,
+        facts: int,
+        position: int,
+        ledger: Iterable[tuple[str, bytes]],
+    ) -> None:
+        """Move a partition's checkpoint in the view's own transaction. `facts`: accepted so far."""
+        name = str(partition)
+        rows = [{"application_name": name, "key": k, "value": v} for k, v in ledger]
+        self.put(tx, LEDGERS, rows)
+        tracking = {"application_name": name, "notification_id": facts, "position": position}
+        self.put(tx, TRACKING, [tracking])
+
+    def restore(self, reader: Reader, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Take the checkpoints back; return how many facts each partition had accepted."""
+        facts = {}
+        with self.reading() as tx:
+            checkpoints = {row.application_name: row for row in tx.execute(select(TRACKING))}
+            for partition in partitions:
+                if found := checkpoints.get(str(partition)):
+                    reader.positions[partition] = found.position
+                    facts[partition] = int(found.notification_id)
+                    rows = select(LEDGERS.c.key, LEDGERS.c.value).where(
+                        LEDGERS.c.application_name == str(partition)
+                    )
+                    reader.ledger(partition).load(tx.execute(rows).tuples())
+        return facts
+
+    def moved(self) -> None:
+        """Wake those who wait for a position, after a commit."""
+        with self._moved:
+            self._moved.notify_all()
+
+    def insert_tracking(self, tracking: Tracking) -> None:
+        """Move one application's notification id on, alone.
+
+        Raises:
+            IntegrityError: that one, or a later one, is recorded already.
+
+        """
+        made = self._insert(TRACKING).values(
+            application_name=tracking.application_name,
+            notification_id=tracking.notification_id,
+            position=0,
+        )
+        # RETURNING tells whether it moved; a driver's row count may be unknown (-1).
+        moving = made.on_conflict_do_update(
+            index_elements=[TRACKING.c.application_name],
+            set_={"notification_id": made.excluded.notification_id},
+            where=TRACKING.c.notification_id < made.excluded.notification_id,
+        ).returning(TRACKING.c.notification_id)
+        with self.writing() as tx:
+            moved = tx.execute(moving).first()
+        if moved is None:
+            raise IntegrityError(
+                f"{tracking.application_name}: expected an id behind"
+                f" {self.max_tracking_id(tracking.application_name)},"
+                f" found {tracking.notification_id}"
+            )
+        self.moved()
+
+    def max_tracking_id(self, application_name: str) -> int | None:
+        """Return the last notification id of an application, or None when it has none."""
+        asked = select(TRACKING.c.notification_id).where(
+            TRACKING.c.application_name == application_name
+        )
+        with self.reading() as tx:
+            return tx.execute(asked).scalar() or None
+
+    def wait(
+        self,
+        application_name: str,
+        notification_id: int | None,
+        timeout: float = 1.0,
+        interrupt: Event | None = None,
+    ) -> None:
+        """Block a thread until a notification id is reached. `timeout` in seconds.
+
+        Raises:
+            TimeoutError: not reached in time.
+            WaitInterruptedError: `interrupt` was set before.
+
+        """
+        deadline = time.monotonic() + timeout
+        with self._moved:
+            while not self.has_tracking_id(application_name, notification_id):
+                if interrupt is not None and interrupt.is_set():
+                    raise WaitInterruptedError
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError(
+                        f"{application_name}: expected notification {notification_id}"
+                        f" within {timeout} s"
+                    )
+                self._moved.wait(left if interrupt is None else min(left, _POLL_S))
+
+    def dump(self, tables: Iterable[Table]) -> dict[str, list[tuple[Any, ...]]]:
+        """Return the rows of some tables in the order of their keys, for comparing stores."""
+        with self.reading() as tx:
+            return {
+                table.name: [
+                    tuple(row) for row in tx.execute(select(table).order_by(*table.primary_key))
+                ]
+                for table in tables
+            }
+
+    def remove(self, tx: Connection, table: Table, *where: Any) -> None:
+        """Delete rows by a condition."""
+        tx.execute(delete(table).where(*where))
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self.engine.dispose()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+
+def _tune(connection: Any, _: Any) -> None:
+    """Set a new SQLite connection up: Any is the driver's own connection."""
+    connection.isolation_level = None  # We begin transactions ourselves, reads included.
+    for pragma in ("journal_mode = wal", "synchronous = normal", "busy_timeout = 10000"):
+        connection.execute(f"pragma {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("begin immediate" if writes else "begin")

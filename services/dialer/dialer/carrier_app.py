@@ -56,9 +56,10 @@ class Callbacks:
     async def working(self) -> AsyncIterator[None]:
         """Send them, until the block ends; what is unsent then is dropped."""
         limits = httpx.Limits(max_connections=CALLBACKS_AT_ONCE, keepalive_expiry=2.0)
-        async with httpx.AsyncClient(
-            timeout=CALLBACK_TIMEOUT_S, limits=limits, trust_env=False
-        ) as client, asyncio.TaskGroup() as group:
+        async with (
+            httpx.AsyncClient(timeout=CALLBACK_TIMEOUT_S, limits=limits, trust_env=False) as client,
+            asyncio.TaskGroup() as group,
+        ):
             workers = [group.create_task(self._work(client)) for _ in range(CALLBACKS_AT_ONCE)]
             try:
                 yield
@@ -139,12 +140,12 @@ def create_carrier_app(carrier: SimulatedCarrier, clock: Clock) -> FastAPI:
 
 
 def _add_calls(app: FastAPI, carrier: SimulatedCarrier) -> None:
-    @app.put("/calls/{call_id}")
+    @app.put("/calls/{call_id:path}")
     async def place(call_id: str, order: Order) -> Answer:
         """Ring. Answers when the ring has begun or never will. Sent twice, it rings twice."""
         return answer(await carrier.place(order.call(call_id), order.ring_by, order.callback_url))
 
-    @app.get("/calls/{call_id}", responses={404: {"model": NotFoundAnswer}})
+    @app.get("/calls/{call_id:path}", responses={404: {"model": NotFoundAnswer}})
     async def look_up(call_id: str, response: Response) -> Answer:
         """Say what became of a call."""
         found = await carrier.look_up(call_id)
@@ -152,7 +153,7 @@ def _add_calls(app: FastAPI, carrier: SimulatedCarrier) -> None:
             response.status_code = 404
         return answer(found)
 
-    @app.delete("/calls/{call_id}", status_code=204)
+    @app.delete("/calls/{call_id:path}", status_code=204)
     async def hang_up(call_id: str) -> None:
         """End a call. Unknown and ended calls are no error."""
         await carrier.hang_up(call_id)

@@ -1,0 +1,433 @@
+"""One carrier, in the process and as a process of its own: the same promises of both."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from campaigns.clock import SystemClock
+from campaigns.errors import CarrierUnavailableError
+from campaigns.facts import Disposition
+from dialer.carrier import (
+    Call,
+    Carrier,
+    Ended,
+    NoRing,
+    NotFound,
+    RefusedLate,
+    Rung,
+    Taken,
+)
+from dialer.carrier_app import create_carrier_app
+from dialer.carrier_http import HttpCarrier, callback_router
+from dialer.carrier_simulated import SimulatedCarrier
+from dialer.outcome import CarrierTerms, outcome
+from fastapi import FastAPI
+
+CLOCK = SystemClock()
+QUICK = CarrierTerms(
+    setup_s=0.005, ringing_min_s=0.01, ringing_max_s=0.02, talk_min_s=0.01, talk_max_s=0.03
+)
+LONG = replace(QUICK, ringing_min_s=30, ringing_max_s=30)
+CALL = Call("a", campaign_id=42, contact_id=7, run=1, attempt=2, to="+4930123456")
+Ends = dict[str, Ended]
+Connect = Callable[[CarrierTerms], AbstractAsyncContextManager[tuple[Carrier, Ends]]]
+
+
+def soon(seconds: float = 5.0) -> datetime:
+    return CLOCK.now() + timedelta(seconds=seconds)
+
+
+async def until(true: Callable[[], Any]) -> None:
+    async with asyncio.timeout(5):
+        while not true():
+            await asyncio.sleep(0.005)
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "rings.jsonl").read_text().splitlines()]
+
+
+def rings(folder: Path) -> list[tuple[str, str]]:
+    db = sqlite3.connect(folder / "carrier.db")
+    try:
+        return db.execute("select call_id, state from rings order by number").fetchall()
+    finally:
+        db.close()
+
+
+def simulated(folder: Path, terms: CarrierTerms) -> SimulatedCarrier:
+    return SimulatedCarrier(folder / "carrier.db", terms, CLOCK, folder / "rings.jsonl")
+
+
+@asynccontextmanager
+async def served(app: FastAPI) -> AsyncIterator[str]:
+    """Serve an app on a loopback port of its own, really."""
+    config = uvicorn.Config(
+        app, port=0, log_level="warning", timeout_graceful_shutdown=1, ws="none"
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    await until(lambda: server.started or serving.done())
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await serving
+
+
+class CarrierContract:
+    """What the dialer may rely on."""
+
+    @pytest.fixture
+    def connect(self, tmp_path: Path) -> Connect:
+        raise NotImplementedError
+
+    async def test_a_call_rings_and_its_end_is_reported(self, connect: Connect) -> None:
+        async with connect(QUICK) as (carrier, ends):
+            before = CLOCK.now()
+            placed = await carrier.place(CALL, soon())
+            assert isinstance(placed, Rung)
+            assert before <= placed.began_at <= CLOCK.now()
+            await until(lambda: ends)
+            fate = outcome(QUICK, "a")
+            lasted = timedelta(seconds=fate.ringing_s + fate.talk_s)
+            assert ends["a"] == Ended(
+                placed.began_at, placed.began_at + lasted, fate.disposition, fate.talk_s
+            )
+            assert await carrier.look_up("a") == ends["a"]
+
+    async def test_the_log_has_the_line_before_the_answer(
+        self, connect: Connect, tmp_path: Path
+    ) -> None:
+        async with connect(QUICK) as (carrier, _):
+            placed = await carrier.place(CALL, soon())
+            assert isinstance(placed, Rung)
+            (line,) = lines(tmp_path)
+            assert isinstance(line.pop("ring"), str)
+            began_at = placed.began_at - datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+            assert line == {
+                "call_id": "a",
+                "campaign_id": 42,
+                "contact_id": 7,
+                "run": 1,
+                "attempt": 2,
+                "to": "+4930123456",
+                "began_at_ns": began_at // timedelta(microseconds=1) * 1000,
+            }
+
+    async def test_a_call_that_rings_is_found_ringing(self, connect: Connect) -> None:
+        async with connect(LONG) as (carrier, _):
+            placed = await carrier.place(CALL, soon())
+            assert await carrier.look_up("a") == placed
+
+    async def test_a_call_in_set_up_is_found_taken(self, connect: Connect) -> None:
+        async with connect(replace(QUICK, setup_s=30)) as (carrier, _):
+            placing = asyncio.create_task(carrier.place(CALL, soon()))
+            async with asyncio.timeout(5):
+                while await carrier.look_up("a") == NotFound():
+                    await asyncio.sleep(0.005)
+            assert await carrier.look_up("a") == Taken()
+            placing.cancel()
+            await asyncio.wait([placing])
+
+    async def test_no_ring_begins_after_ring_by(self, connect: Connect, tmp_path: Path) -> None:
+        async with connect(QUICK) as (carrier, ends):
+            assert await carrier.place(CALL, soon(-0.001)) == RefusedLate()
+            assert await carrier.look_up("a") == RefusedLate()
+            assert lines(tmp_path) == []
+            assert not ends
+
+    async def test_a_carrier_that_cannot_refuse_rings_late(self, connect: Connect) -> None:
+        async with connect(replace(QUICK, refuses_late=False)) as (carrier, _):
+            assert not carrier.refuses_late
+            assert isinstance(await carrier.place(CALL, soon(-1)), Rung)
+
+    async def test_a_second_place_rings_again(self, connect: Connect, tmp_path: Path) -> None:
+        async with connect(LONG) as (carrier, _):
+            first, second = await carrier.place(CALL, soon()), await carrier.place(CALL, soon())
+            assert isinstance(first, Rung)
+            assert isinstance(second, Rung)
+            assert [line["call_id"] for line in lines(tmp_path)] == ["a", "a"]
+            assert len({line["ring"] for line in lines(tmp_path)}) == 2
+            assert rings(tmp_path) == [("a", "ringing"), ("a", "ringing")]
+            assert await carrier.look_up("a") == second
+
+    async def test_who_stops_waiting_does_not_stop_the_ring(self, connect: Connect) -> None:
+        async with connect(replace(LONG, setup_s=0.1)) as (carrier, _):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(carrier.place(CALL, soon()), 0.05)
+            async with asyncio.timeout(5):
+                while not isinstance(await carrier.look_up("a"), Rung):
+                    await asyncio.sleep(0.01)
+
+    async def test_an_unknown_call_is_not_found(self, connect: Connect) -> None:
+        async with connect(QUICK) as (carrier, _):
+            assert await carrier.look_up("no/such?call") == NotFound()
+
+    async def test_a_call_younger_than_the_lag_is_not_found(self, connect: Connect) -> None:
+        async with connect(replace(LONG, lookup_lag_s=0.2)) as (carrier, _):
+            assert carrier.lookup_lag_s == 0.2
+            placed = await carrier.place(CALL, soon())
+            assert await carrier.look_up("a") == NotFound()
+            await asyncio.sleep(0.25)
+            assert await carrier.look_up("a") == placed
+
+    async def test_hanging_up_ends_a_call_and_says_so(self, connect: Connect) -> None:
+        async with connect(LONG) as (carrier, ends):
+            await carrier.place(CALL, soon())
+            await carrier.hang_up("a")
+            await until(lambda: ends)
+            assert ends["a"].disposition is Disposition.FAILED
+            assert (ends["a"].error, ends["a"].duration_s) == ("hung up", 0)
+            assert await carrier.look_up("a") == ends["a"]
+
+    async def test_what_is_hung_up_in_set_up_never_rings(
+        self, connect: Connect, tmp_path: Path
+    ) -> None:
+        async with connect(replace(QUICK, setup_s=0.3)) as (carrier, ends):
+            placing = asyncio.create_task(carrier.place(CALL, soon()))
+            async with asyncio.timeout(5):
+                while await carrier.look_up("a") == NotFound():
+                    await asyncio.sleep(0.005)
+            await carrier.hang_up("a")
+            assert await placing == NoRing("hung up")
+            assert lines(tmp_path) == []
+            assert not ends
+
+    async def test_hanging_up_what_is_unknown_is_no_error(self, connect: Connect) -> None:
+        async with connect(QUICK) as (carrier, _):
+            await carrier.hang_up("nobody")
+
+    async def test_a_refusal_is_a_definite_no(self, connect: Connect, tmp_path: Path) -> None:
+        async with connect(replace(QUICK, refusals=1)) as (carrier, _):
+            assert await carrier.place(CALL, soon()) == NoRing("refused by the carrier")
+            assert await carrier.look_up("a") == NoRing("refused by the carrier")
+            assert lines(tmp_path) == []
+
+    async def test_a_lost_answer_hides_a_ring(self, connect: Connect) -> None:
+        async with connect(replace(LONG, lost_answers=1)) as (carrier, _):
+            with pytest.raises(CarrierUnavailableError):
+                await carrier.place(CALL, soon())
+            assert isinstance(await carrier.look_up("a"), Rung)
+
+    async def test_a_silent_carrier_rings_nobody(self, connect: Connect, tmp_path: Path) -> None:
+        async with connect(replace(QUICK, silence=1)) as (carrier, _):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(carrier.place(CALL, soon()), 0.05)
+            assert await carrier.look_up("a") == NotFound()
+            assert lines(tmp_path) == []
+
+    async def test_a_slow_answer_comes_after_the_ring(self, connect: Connect) -> None:
+        async with connect(replace(LONG, answer_latency_s=0.1)) as (carrier, _):
+            placed = await carrier.place(CALL, soon())
+            assert isinstance(placed, Rung)
+            assert CLOCK.now() - placed.began_at >= timedelta(seconds=0.09)
+
+    async def test_a_lost_report_leaves_the_look_up(self, connect: Connect) -> None:
+        async with connect(replace(QUICK, lost_reports=1)) as (carrier, ends):
+            await carrier.place(CALL, soon())
+            async with asyncio.timeout(5):
+                while not isinstance(await carrier.look_up("a"), Ended):
+                    await asyncio.sleep(0.01)
+            assert not ends
+
+    async def test_a_restarted_carrier_finishes_what_it_had_begun(self, connect: Connect) -> None:
+        terms = replace(QUICK, ringing_min_s=0.3, ringing_max_s=0.3)
+        async with connect(terms) as (carrier, ends):
+            placed = await carrier.place(CALL, soon())
+            assert isinstance(placed, Rung)
+            assert not ends
+        async with connect(terms) as (carrier, _):
+            async with asyncio.timeout(5):
+                while not isinstance(found := await carrier.look_up("a"), Ended):
+                    await asyncio.sleep(0.01)
+        fate = outcome(terms, "a")
+        assert found.began_at == placed.began_at
+        assert found.ended_at - found.began_at == timedelta(seconds=fate.ringing_s + fate.talk_s)
+
+    async def test_a_hundred_calls_at_once_all_ring_and_end(
+        self, connect: Connect, tmp_path: Path
+    ) -> None:
+        async with connect(QUICK) as (carrier, ends):
+            calls = [replace(CALL, call_id=f"c{number}") for number in range(100)]
+            placed = await asyncio.gather(*(carrier.place(call, soon()) for call in calls))
+            assert all(isinstance(answer, Rung) for answer in placed)
+            await until(lambda: len(ends) == 100)
+        assert sorted(line["call_id"] for line in lines(tmp_path)) == sorted(ends)
+        assert {state for _, state in rings(tmp_path)} == {"ended"}
+
+
+class TestSimulatedCarrier(CarrierContract):
+    """In the process."""
+
+    @pytest.fixture
+    def connect(self, tmp_path: Path) -> Connect:
+        @asynccontextmanager
+        async def connect(terms: CarrierTerms) -> AsyncIterator[tuple[Carrier, Ends]]:
+            carrier, ends = simulated(tmp_path, terms), Ends()
+            await carrier.open(ends.__setitem__)
+            yield carrier, ends
+            await carrier.close()
+
+        return connect
+
+    async def test_a_carrier_in_memory_goes_on_when_opened_again(self) -> None:
+        carrier, ends = SimulatedCarrier(":memory:", QUICK, CLOCK), Ends()
+        await carrier.open(ends.__setitem__)
+        await carrier.place(CALL, soon())
+        await carrier.close()
+        with pytest.raises(CarrierUnavailableError):
+            await carrier.look_up("a")
+        await carrier.open(ends.__setitem__)
+        await until(lambda: ends)
+        await carrier.close()
+
+    async def test_two_carriers_never_share_a_file(self, tmp_path: Path) -> None:
+        first, second = simulated(tmp_path, QUICK), simulated(tmp_path, QUICK)
+        await first.open(Ends().__setitem__)
+        with pytest.raises(CarrierUnavailableError, match="another carrier"):
+            await second.open(Ends().__setitem__)
+        await first.close()
+        await second.open(Ends().__setitem__)
+        await second.close()
+
+    async def test_a_line_without_its_state_is_not_written_twice(self, tmp_path: Path) -> None:
+        """Killed between the line and carrier.db: the line says that it rings."""
+        carrier = simulated(tmp_path, LONG)
+        await carrier.open(Ends().__setitem__)
+        placed = await carrier.place(CALL, soon())
+        await carrier.close()
+        forget(tmp_path)
+        await carrier.open(Ends().__setitem__)
+        assert await carrier.look_up("a") == placed
+        await carrier.close()
+        assert len(lines(tmp_path)) == 1
+
+    async def test_a_torn_line_is_no_ring_and_swallows_none(self, tmp_path: Path) -> None:
+        carrier, log = simulated(tmp_path, LONG), tmp_path / "rings.jsonl"
+        await carrier.open(Ends().__setitem__)
+        await carrier.place(CALL, soon())
+        await carrier.close()
+        torn = log.read_bytes()[:-10]
+        log.write_bytes(torn)
+        forget(tmp_path)
+        await carrier.open(Ends().__setitem__)
+        async with asyncio.timeout(5):
+            while not isinstance(await carrier.look_up("a"), Rung):
+                await asyncio.sleep(0.005)
+        await carrier.close()
+        first, second = log.read_bytes().splitlines()
+        assert first == torn
+        assert json.loads(second)["call_id"] == "a"
+
+    async def test_a_call_in_set_up_is_refused_when_the_restart_came_late(
+        self, tmp_path: Path
+    ) -> None:
+        carrier = simulated(tmp_path, replace(QUICK, setup_s=0.05))
+        await carrier.open(Ends().__setitem__)
+        placing = asyncio.create_task(carrier.place(CALL, soon(0.06)))
+        await asyncio.sleep(0.01)
+        await carrier.close()
+        with pytest.raises(CarrierUnavailableError):
+            await placing
+        await asyncio.sleep(0.06)
+        await carrier.open(Ends().__setitem__)
+        async with asyncio.timeout(5):
+            while await carrier.look_up("a") == Taken():
+                await asyncio.sleep(0.005)
+        assert await carrier.look_up("a") == RefusedLate()
+        await carrier.close()
+        assert lines(tmp_path) == []
+
+
+def forget(folder: Path) -> None:
+    """Take carrier.db back to before the ring's beginning was committed."""
+    db = sqlite3.connect(folder / "carrier.db")
+    db.execute("update rings set state = 'taken', began_at_ns = null")
+    db.commit()
+    db.close()
+
+
+class TestHttpCarrier(CarrierContract):
+    """As a process of its own, as far as sockets can tell."""
+
+    @pytest.fixture
+    def connect(self, tmp_path: Path) -> Connect:
+        @asynccontextmanager
+        async def connect(terms: CarrierTerms) -> AsyncIterator[tuple[Carrier, Ends]]:
+            app, ends = FastAPI(), Ends()
+            async with (
+                served(create_carrier_app(simulated(tmp_path, terms), CLOCK)) as url,
+                served(app) as own_url,
+            ):
+                carrier = HttpCarrier(url, own_url, 5.0, CLOCK, lease_s=2.0)
+                app.include_router(callback_router(carrier))
+                await carrier.open(ends.__setitem__)
+                yield carrier, ends
+                await carrier.close()
+
+        return connect
+
+    async def test_a_stranger_cannot_report(self) -> None:
+        app, ends = FastAPI(), Ends()
+        carrier = HttpCarrier("http://127.0.0.1:9", None, 0.1, CLOCK, lease_s=2.0, open_s=0)
+        app.include_router(callback_router(carrier))
+        with pytest.raises(CarrierUnavailableError):
+            await carrier.open(ends.__setitem__)
+        event = {
+            "call_id": "a",
+            "state": "ended",
+            "began_at": "2026-01-01T12:00:00Z",
+            "ended_at": "2026-01-01T12:00:01Z",
+            "disposition": "busy",
+            "duration_s": 0,
+        }
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://dialer") as client:
+            path = "/carrier/events"
+            assert (await client.post(f"{path}/guess", json=event)).status_code == 404
+            assert not ends
+            assert (await client.post(f"{path}/{carrier.token}", json=event)).status_code == 204
+            assert ends["a"].disposition is Disposition.BUSY
+            assert (await client.post(f"{path}/{carrier.token}", json={})).status_code == 422
+        await carrier.close()
+
+    async def test_a_carrier_that_is_down_is_unavailable(self) -> None:
+        carrier = HttpCarrier("http://127.0.0.1:9", None, 0.5, CLOCK, lease_s=2.0)
+        for asking in (carrier.place(CALL, soon()), carrier.look_up("a"), carrier.hang_up("a")):
+            with pytest.raises(CarrierUnavailableError):
+                await asking
+        assert (carrier.refuses_late, carrier.lookup_lag_s) == (False, None)
+        await carrier.close()
+
+    async def test_an_answer_that_says_nothing_is_no_answer(self) -> None:
+        """A proxy's 404 is not the carrier's "not found"."""
+        async with served(FastAPI()) as url:
+            carrier = HttpCarrier(url, None, 1.0, CLOCK, lease_s=2.0)
+            for asking in (carrier.place(CALL, soon()), carrier.look_up("a")):
+                with pytest.raises(CarrierUnavailableError):
+                    await asking
+            await carrier.close()
+
+    async def test_clocks_that_differ_are_warned_about(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        class Fast(SystemClock):
+            def now(self) -> datetime:
+                return super().now() + timedelta(seconds=3)
+
+        async with served(create_carrier_app(simulated(tmp_path, QUICK), Fast())) as url:
+            carrier = HttpCarrier(url, None, 1.0, CLOCK, lease_s=2.0)
+            await carrier.open(Ends().__setitem__)
+            assert carrier.clock_difference_s == pytest.approx(3, abs=0.5)
+            assert "differs from ours by +" in caplog.text
+            await carrier.close()

@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from fastapi import FastAPI
+
 from campaigns.clock import SystemClock
 from campaigns.errors import CarrierUnavailableError
 from campaigns.facts import Disposition
@@ -30,7 +32,6 @@ from dialer.carrier_app import create_carrier_app
 from dialer.carrier_http import HttpCarrier, callback_router
 from dialer.carrier_simulated import SimulatedCarrier
 from dialer.outcome import CarrierTerms, outcome
-from fastapi import FastAPI
 
 CLOCK = SystemClock()
 QUICK = CarrierTerms(

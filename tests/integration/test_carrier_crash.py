@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+
 from campaigns.clock import SystemClock
 from campaigns.errors import CarrierUnavailableError
 from dialer.carrier import Call, Ended, Rung

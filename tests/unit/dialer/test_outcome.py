@@ -1,10 +1,11 @@
 from collections import Counter
 
 import pytest
+from pydantic import ValidationError
+
 from campaigns.facts import Disposition
 from dialer.carrier_settings import CarrierSettings
 from dialer.outcome import CarrierTerms, outcome
-from pydantic import ValidationError
 
 IDS = [f"call-{number}" for number in range(4000)]
 

@@ -1,0 +1,149 @@
+"""Advance the views: a batch of accepted facts, its ledger and its position, in one transaction.
+
+`fold` only gathers; `folded` reads what the batch touches, folds in memory, writes, commits. What
+is raised in between leaves the store at the last checkpoint, and ends the process.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from campaigns.facts import (
+    ApiKeyCreated,
+    CallAbandoned,
+    CallEnded,
+    CallEvent,
+    CallLate,
+    CallRequested,
+    CallStarted,
+    CampaignCreated,
+    CampaignEvent,
+    ContactsAdded,
+    CreateKeyed,
+    Event,
+    ImportCompleted,
+    ImportFailed,
+    ImportStarted,
+)
+from campaigns.folding import Campaigns
+from campaigns.following import Reader
+from campaigns.log import EventLog
+from campaigns.record import Recorded
+from campaigns.topics import CAMPAIGN_RECORDS, Partition
+from projector import contacts, executions, imports, lists, outbox, views
+from projector.changes import Changes
+from projector.store import Store
+
+Place = tuple[int, int]
+
+
+@dataclass
+class Views:
+    """What the projector folds: all campaigns in memory, everything else in the store."""
+
+    store: Store
+    log: EventLog
+    publishes: bool
+    on_key: Callable[[ApiKeyCreated], None]
+    on_moved: Callable[[Partition], None] = lambda _: None
+    campaigns: Campaigns = field(default_factory=Campaigns)
+    reader: Reader = field(init=False)
+    published: dict[int, Place] = field(default_factory=dict)  # Partition → last position and n.
+    _facts: dict[Partition, int] = field(default_factory=dict)  # Accepted so far.
+    _batch: list[Recorded] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.reader = Reader(self.log, self)
+
+    def restore(self, partitions: Sequence[Partition]) -> None:
+        """Take the last checkpoint back."""
+        self._facts = self.store.restore(self.reader, partitions)
+        with self.store.reading() as tx:
+            for key in views.restore(tx, self.campaigns):
+                self.on_key(key)
+
+    def fold(self, recorded: Recorded) -> None:
+        """Take one accepted record in, to be folded with its batch.
+
+        Raises:
+            ContractError: it carries a fact that this version does not know.
+
+        """
+        assert recorded.facts, "a record has a fact"  # Decoded here: what is unknown stops us.
+        self._batch.append(recorded)
+
+    def folded(self, partition: Partition, position: int) -> None:
+        """Fold the batch, and commit it with its ledger and position."""
+        batch, self._batch = self._batch, []
+        with self.store.writing() as tx:
+            facts = self._facts.get(partition, 0)
+            changes = look_up(tx, partition, batch)
+            for recorded in batch:
+                facts = self._fold(changes, recorded, facts)
+            views.write(self.store, tx, changes)
+            dirty = [self.campaigns.by_id[one] for one in sorted(self.campaigns.dirty)]
+            views.write_campaigns(self.store, tx, dirty, self.log.partitions(CAMPAIGN_RECORDS))
+            ledger = self.reader.ledger(partition).changes()
+            self.store.move(tx, partition, facts, position, ledger)
+        self.campaigns.dirty.clear()
+        self._facts[partition] = facts
+        for key in changes.keys:
+            self.on_key(key)
+        self.store.moved()
+        if changes.events:
+            self.on_moved(partition)
+
+    def _fold(self, changes: Changes, recorded: Recorded, ordinal: int) -> int:
+        """Fold one record; return the ordinal of its last fact."""
+        number = recorded.partition.number
+        for fact in recorded.facts:
+            ordinal += 1
+            match fact:
+                case ContactsAdded():
+                    lists.project(changes, fact, number, ordinal)
+                case ApiKeyCreated():
+                    changes.keys.append(fact)
+                case CreateKeyed():
+                    continue
+                case _:
+                    self._fold_campaign(changes, recorded, fact, ordinal)
+        if self.publishes and recorded.position >= self.published.get(number, (0, 0))[0]:
+            changes.events += outbox.project(recorded)
+        return ordinal
+
+    def _fold_campaign(
+        self, changes: Changes, recorded: Recorded, fact: CampaignEvent, ordinal: int
+    ) -> None:
+        found = self.campaigns.get(fact.campaign_id)
+        before = found.executions if found else 0
+        call = found.calls.get(fact.call_id) if found and isinstance(fact, CallEvent) else None
+        campaign = self.campaigns.fold(fact, recorded)
+        if campaign is None:
+            return  # Facts of a campaign that was never created.
+        match fact:
+            case CampaignCreated():
+                if found is None:
+                    lists.project(changes, fact, recorded.partition.number, ordinal)
+            case ImportStarted():
+                imports.project(changes, fact)
+            case ImportCompleted() | ImportFailed():
+                lists.project(changes, fact, recorded.partition.number, ordinal)
+                imports.project(changes, fact)
+            case CallRequested() | CallStarted() | CallAbandoned() | CallEnded() | CallLate():
+                contacts.project(changes, campaign, fact)
+                executions.project(changes, campaign, call, before, fact)
+            case _:
+                return  # Lifecycle: what people see is derived from the campaign's state.
+
+
+def look_up(tx: Connection, partition: Partition, batch: Sequence[Recorded]) -> Changes:
+    """Return what the store has of all that a batch touches."""
+    facts: list[Event] = [fact for recorded in batch for fact in recorded.facts]
+    return views.look_up(
+        tx,
+        partition.number,
+        [(f.campaign_id, f.contact_id) for f in facts if isinstance(f, CallEvent)],
+        [place for f in facts if (place := imports.place_of(f))],
+        {import_id for f in facts if (import_id := lists.import_of(f))},
+    )

@@ -1,0 +1,183 @@
+"""The views in the store: what a batch needs of them is read first, what it changed is written.
+
+A few statements a batch, whatever the number of its records.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    delete,
+    exists,
+    select,
+    tuple_,
+    update,
+)
+
+from campaigns.campaign import Campaign, Contact, dump, load
+from campaigns.facts import ApiKeyCreated, instant
+from campaigns.folding import Campaigns
+from projector.changes import Changes, Execution, Import, Place
+from projector.store import Store
+from projector.tables import (
+    API_KEYS,
+    CAMPAIGNS,
+    CONTACTS,
+    EXECUTIONS,
+    IMPORTS,
+    LISTS,
+    OUTBOX,
+    ROWS,
+    plain,
+)
+
+CONTACT: TypeAdapter[Contact] = TypeAdapter(Contact)
+EXECUTION: TypeAdapter[Execution] = TypeAdapter(Execution)
+IMPORT: TypeAdapter[Import] = TypeAdapter(Import)
+
+_PLACES_A_QUERY = 500  # Below SQLite's limit of bound values, and a query stays short.
+_COUNTS = (
+    update(LISTS)
+    .where(LISTS.c.list_id == bindparam("counted"), LISTS.c.campaign_id.is_(None))
+    .values(
+        campaign_id=bindparam("of"),
+        first_contact_id=bindparam("first"),
+        rows=bindparam("many"),
+        source=bindparam("from"),
+        counted_at=bindparam("at"),
+    )
+)
+_DROPS = delete(ROWS).where(
+    ROWS.c.list_id == bindparam("dropped"),
+    exists().where(LISTS.c.list_id == bindparam("dropped"), LISTS.c.campaign_id.is_(None)),
+)
+
+
+def look_up(
+    tx: Connection,
+    partition: int,
+    contacts: Iterable[Place],
+    imports: Iterable[Place],
+    lists: Collection[str],
+) -> Changes:
+    """Return what the store has of all that a batch touches, and no change yet."""
+    changes = Changes()
+    for some in _stretches(dict.fromkeys(contacts)):
+        asked = select(CONTACTS.c.campaign_id, CONTACTS.c.state).where(
+            tuple_(CONTACTS.c.campaign_id, CONTACTS.c.contact_id).in_(some)
+        )
+        for campaign_id, state in tx.execute(asked).tuples():
+            contact = CONTACT.validate_json(state)
+            changes.contacts[campaign_id, contact.contact_id] = contact
+    for some in _stretches(dict.fromkeys(imports)):
+        asked = select(IMPORTS.c.campaign_id, IMPORTS.c.state).where(
+            tuple_(IMPORTS.c.campaign_id, IMPORTS.c.number).in_(some)
+        )
+        for campaign_id, state in tx.execute(asked).tuples():
+            found = IMPORT.validate_json(state)
+            changes.imports[campaign_id, found.number] = found
+    by_name = {plain(import_id): import_id for import_id in lists}
+    for some in _stretches(by_name):
+        known = select(LISTS.c.import_id, LISTS.c.list_id).where(
+            LISTS.c.partition == partition, LISTS.c.import_id.in_(some)
+        )
+        for import_id, list_id in tx.execute(known).tuples():
+            changes.lists[by_name[import_id]] = list_id
+    return changes
+
+
+def _stretches(keys: Collection[Any]) -> Iterable[list[Any]]:
+    every = list(keys)
+    for first in range(0, len(every), _PLACES_A_QUERY):
+        yield every[first : first + _PLACES_A_QUERY]
+
+
+def write(store: Store, tx: Connection, changes: Changes) -> None:
+    """Write one batch's changes: a statement a table."""
+    store.put(tx, LISTS, [{**_NOT_COUNTING, **row} for row in changes.lists_met])
+    if changes.lists_counted:
+        tx.execute(_COUNTS, changes.lists_counted)
+    if changes.lists_dropped:  # Before the rows: those that came after the failure stay.
+        tx.execute(_DROPS, changes.lists_dropped)
+    store.put(tx, ROWS, changes.rows)
+    store.put(
+        tx,
+        CONTACTS,
+        [
+            {
+                "campaign_id": campaign_id,
+                "contact_id": contact_id,
+                "status": contact.status.value,
+                "attempts": contact.attempts,
+                "state": orjson.dumps(contact),
+            }
+            for (campaign_id, contact_id), contact in changes.contacts.items()
+        ],
+    )
+    store.put(
+        tx,
+        EXECUTIONS,
+        [
+            {
+                "campaign_id": campaign_id,
+                "execution_id": execution_id,
+                "contact_id": execution.contact_id,
+                "status": execution.status,
+                "state": orjson.dumps(execution),
+            }
+            for (campaign_id, execution_id), execution in changes.executions.items()
+        ],
+    )
+    store.put(
+        tx,
+        IMPORTS,
+        [
+            {"campaign_id": campaign_id, "number": number, "state": orjson.dumps(one)}
+            for (campaign_id, number), one in changes.imports.items()
+        ],
+    )
+    keys = [
+        {"key_hash": plain(key.key_hash), "fact": key.model_dump_json().encode()}
+        for key in changes.keys
+    ]
+    store.put(tx, API_KEYS, keys)
+    store.put(tx, OUTBOX, changes.events)
+
+
+_NOT_COUNTING = dict.fromkeys(("campaign_id", "first_contact_id", "rows", "source", "counted_at"))
+
+
+def write_campaigns(
+    store: Store, tx: Connection, dirty: Iterable[Campaign], partitions: int
+) -> None:
+    """Write the campaigns that a batch has changed."""
+    store.put(tx, CAMPAIGNS, [_row(campaign, partitions) for campaign in dirty])
+
+
+def _row(campaign: Campaign, partitions: int) -> dict[str, Any]:
+    created = campaign.created
+    return {
+        "campaign_id": created.campaign_id,
+        "partition": created.campaign_id % partitions,
+        "organization_id": created.organization_id,
+        "status": campaign.status.value,
+        "campaign_type": created.campaign_type.value,
+        "assistant_id": created.assistant_id,
+        "created_at": instant(created.created_at),
+        "searched": plain(f"{created.name}\n{created.description or ''}".casefold()),
+        "state": dump(campaign),
+    }
+
+
+def restore(tx: Connection, campaigns: Campaigns) -> list[ApiKeyCreated]:
+    """Take all campaigns back into a fresh fold; return the API keys."""
+    for partition, state in tx.execute(select(CAMPAIGNS.c.partition, CAMPAIGNS.c.state)).tuples():
+        campaigns.take(load(state), partition)
+    return [
+        ApiKeyCreated.model_validate_json(fact)
+        for fact in tx.execute(select(API_KEYS.c.fact)).scalars()
+    ]

@@ -1,0 +1,272 @@
+"""The embedded log: one SQLite file, durable, for one process or several on one machine.
+
+A record is synced before any reader is given it. The file and its tables: sqlite_file.py; the one
+thread that writes: sqlite_writing.py.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from campaigns.errors import ContractError, LogUnavailableError
+from campaigns.log import BATCH_MAX, refuse_beyond
+from campaigns.record import Record, Recorded
+from campaigns.sqlite_file import Stretch, connect, end_of, prepare, stretch
+from campaigns.sqlite_writing import Committer, Round, Waiting
+from campaigns.tail import Tail
+from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATION_RECORDS, Partition
+
+CHUNK = 512  # Records that are read from the file at once, for all followers.
+PRIVATE_MAX = 2_048  # Records that a slow follower reads at once, by himself.
+
+
+class SqliteLog:
+    """Records in order, in one file. Implements the EventLog port."""
+
+    def __init__(
+        self,
+        path: Path,
+        partitions: int | None = 1,
+        *,
+        exclusive: bool = True,
+        read_only: bool = False,
+        poll_ms: float = 2.0,
+        busy_s: float = 5.0,
+    ) -> None:
+        """Name the file; `open` makes it.
+
+        `partitions` None: as many as the file has. `exclusive`: no other process writes (the
+        caller holds all locks of the data directory), so nobody needs to look for that, which is
+        done every `poll_ms` otherwise. `read_only` creates nothing. `busy_s`: how long others'
+        commits may keep one of ours waiting.
+        """
+        self._path = path
+        self._asked = partitions
+        self._read_only = read_only
+        self._poll_ms = None if exclusive and not read_only else poll_ms
+        self._busy_s = busy_s
+        self._id = ""
+        self._count: dict[str, int] = {}
+        self._ends: dict[Partition, int] = {}  # As of the last look.
+        self._tails: dict[Partition, Tail] = {}
+        self._feeding: dict[Partition, asyncio.Task[None]] = {}
+        self._reading: ThreadPoolExecutor | None = None
+        self._asking: sqlite3.Connection | None = None  # The event loop's.
+        self._chunks: sqlite3.Connection | None = None  # The reading thread's.
+        self._committer: Committer | None = None
+        self._failed: str | None = None  # Why no more is taken or given.
+
+    @property
+    def id(self) -> str:
+        """Return the file's own id, made with it."""
+        assert self._id, "open() comes first"
+        return self._id
+
+    def partitions(self, topic: str) -> int:
+        """Return how many partitions a topic has. Known once the log is open."""
+        return self._count[topic]
+
+    async def open(self) -> None:
+        """Make the file, or check it.
+
+        Raises:
+            LogUnavailableError: it cannot be made, opened or read.
+            TopicMisfitError: it has other partitions, another version, or is no log.
+
+        """
+        about = await asyncio.to_thread(prepare, self._path, self._asked, read_only=self._read_only)
+        self._id = about.id
+        self._count = {CAMPAIGN_RECORDS: about.partitions, ORGANIZATION_RECORDS: 1}
+        self._asking = connect(self._path, read_only=self._read_only)
+        self._chunks = connect(self._path, read_only=self._read_only)
+        self._reading = ThreadPoolExecutor(1, f"read {self._path.name}")
+        self._tails = {
+            Partition(topic, number): Tail()
+            for topic, count in self._count.items()
+            for number in range(count)
+        }
+        self._ends = {partition: end_of(self._asking, partition) for partition in self._tails}
+        self._committer = Committer(
+            self._path,
+            self._ends,
+            self._publish,
+            read_only=self._read_only,
+            poll_ms=self._poll_ms,
+            busy_s=self._busy_s,
+        )
+
+    async def close(self) -> None:
+        """Commit what is waiting, then let go of the file."""
+        committer, self._committer = self._committer, None
+        if committer is not None:
+            await asyncio.to_thread(committer.close)
+        for feeding in list(self._feeding.values()):
+            feeding.cancel()
+        if self._reading is not None:
+            await asyncio.to_thread(self._reading.shutdown)
+        for db in (self._asking, self._chunks):
+            if db is not None:
+                db.close()
+        self._asking = self._chunks = self._reading = None
+
+    async def append(self, partition: Partition, record: Record, key: int) -> None:
+        """Hand a record to the next commit. Returns when it is durable.
+
+        Raises:
+            LogUnavailableError: it was rolled back; it is not and will not be in the log.
+            OutcomeUnknownError: the commit itself failed; this log takes no more.
+
+        """
+        if self._committer is None or self._read_only or self._failed:
+            why = self._failed or ("open for reading only" if self._read_only else "not open")
+            raise LogUnavailableError(f"{self._path}: takes nothing: {why}")
+        assert partition in self._tails, f"{partition} does not exist"
+        taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._committer.put(Waiting(partition, record.encode(), taken))
+        await taken
+
+    async def batches(
+        self, partition: Partition, after: int, *, batch_max: int = BATCH_MAX
+    ) -> AsyncIterator[Sequence[Recorded]]:
+        """Yield the partition's records behind `after`, in order, for ever.
+
+        Raises:
+            LogCutError: `after` lies beyond the log's end, or a record is missing.
+            ContractError: a record was written for a later version of the rule.
+            LogUnavailableError: the file cannot be read, or a commit failed midway.
+
+        """
+        ends = await self.ends([partition])
+        refuse_beyond(partition, after, ends[partition])
+        if self._failed:
+            raise LogUnavailableError(self._failed)
+        tail = self._tails[partition]
+        follower, _ = tail.join(after)
+        try:
+            while True:
+                self._feed(partition)
+                batch = tail.take(follower, batch_max)
+                if batch is None:
+                    batch = await self.read(partition, follower.position, PRIVATE_MAX)
+                elif not batch:
+                    await follower.woken.wait()
+                for start in range(0, len(batch), batch_max):
+                    some = batch[start : start + batch_max]
+                    yield some
+                    tail.moved(follower, some[-1].position)
+        finally:
+            tail.leave(follower)
+
+    async def read(self, partition: Partition, after: int, limit: int) -> Sequence[Recorded]:
+        """Return at most `limit` records behind `after`; fewer only at the end as of now.
+
+        Raises:
+            ContractError: the record behind `after` is of a later version of the rule.
+            LogUnavailableError: the file cannot be read.
+
+        """
+        found = await self._stretch(partition, after, limit)
+        if found.failure and not found.records:
+            raise found.failure
+        return found.records
+
+    async def ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
+        """Return the last positions: what every process has committed before this call.
+
+        Raises:
+            LogUnavailableError: the file cannot be read.
+
+        """
+        if self._asking is None:
+            raise LogUnavailableError(f"{self._path}: not open")
+        try:
+            ends = {partition: end_of(self._asking, partition) for partition in partitions}
+        except sqlite3.Error as no:
+            raise LogUnavailableError(f"{self._path}: expected its end, found {no}") from no
+        for partition, end in ends.items():
+            self._grown(partition, end)
+        return ends
+
+    async def _stretch(self, partition: Partition, after: int, limit: int) -> Stretch:
+        if self._reading is None or self._chunks is None:
+            raise LogUnavailableError(f"{self._path}: not open")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._reading,
+                stretch,
+                self._chunks,
+                partition,
+                after,
+                limit,
+                self._count[partition.topic],
+            )
+        except sqlite3.Error as no:
+            raise LogUnavailableError(f"{partition}@{after}: expected more, found {no}") from no
+
+    def _grown(self, partition: Partition, end: int) -> None:
+        if end > self._ends[partition]:
+            self._ends[partition] = end
+            self._feed(partition)
+
+    def _publish(self, turn: Round) -> None:
+        """Give the followers what is durable now, and tell those who appended it."""
+        for partition, (first, raws) in turn.written.items():
+            tail = self._tails[partition]
+            if tail.hungry and tail.head == first - 1:  # From memory, without a way to the file.
+                self._extend(partition, tail, first, raws)
+            self._grown(partition, first + len(raws) - 1)
+        for partition, end in turn.ends.items():
+            self._grown(partition, end)
+        if turn.broken:
+            self._failed = str(turn.error)
+            for tail in self._tails.values():
+                tail.fail(LogUnavailableError(self._failed))
+        for one in turn.waiting:
+            if one.taken.done():  # Cancelled: he waits no more.
+                continue
+            if turn.error:
+                one.taken.set_exception(turn.error)
+            else:
+                one.taken.set_result(None)
+
+    def _extend(self, partition: Partition, tail: Tail, first: int, raws: Sequence[bytes]) -> None:
+        count = self._count[partition.topic]
+        records: list[Recorded] = []
+        try:
+            for position, raw in enumerate(raws, start=first):
+                records.append(Recorded(partition, position, raw, count))
+        except ContractError as no:
+            tail.extend(records)
+            tail.fail(no)
+        else:
+            tail.extend(records)
+
+    def _feed(self, partition: Partition) -> None:
+        """Begin to read from the file for all followers, if one of them needs it."""
+        if partition not in self._feeding and self._wanted(partition):
+            self._feeding[partition] = asyncio.create_task(
+                self._fed(partition), name=f"feed {partition}"
+            )
+
+    def _wanted(self, partition: Partition) -> bool:
+        tail = self._tails[partition]
+        return tail.hungry and tail.head < self._ends[partition]
+
+    async def _fed(self, partition: Partition) -> None:
+        tail = self._tails[partition]
+        try:
+            while self._wanted(partition):
+                after = tail.head
+                found = await self._stretch(partition, after, CHUNK)
+                # Meanwhile the head may have moved: by a commit, or by whoever came first.
+                new = [one for one in found.records if one.position > tail.head]
+                if new and new[0].position == tail.head + 1:
+                    tail.extend(new)
+                if tail.head == after + len(found.records) and found.failure:
+                    tail.fail(found.failure)
+        except LogUnavailableError as no:
+            tail.fail(no)
+        finally:
+            del self._feeding[partition]

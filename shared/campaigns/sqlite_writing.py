@@ -1,0 +1,209 @@
+"""The one thread that writes to the embedded log, and that looks for what others have written.
+
+Group commit: all that is waiting goes into one transaction, so that one sync serves all of them.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import NamedTuple
+
+from campaigns.errors import LogUnavailableError, OperatingError, OutcomeUnknownError
+from campaigns.sqlite_file import busy, connect, end_of
+from campaigns.topics import Partition
+
+COMMIT_MAX = 512  # Records a commit.
+BUSY_MS = 5  # How long one try waits for another process's commit.
+COMMIT_BYTES_MAX = 8 * 1024 * 1024
+# A commit that fails so has left no complete transaction in the file, whatever happens next.
+_UNDONE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY}
+
+
+class Waiting(NamedTuple):
+    """A record on its way in, and who waits for it."""
+
+    partition: Partition
+    raw: bytes
+    taken: asyncio.Future[None]
+
+
+class Written(NamedTuple):
+    """Consecutive records that are durable now."""
+
+    first: int
+    raws: Sequence[bytes]
+
+
+@dataclass(slots=True)
+class Round:
+    """What one turn of the thread has changed, for the event loop."""
+
+    written: dict[Partition, Written] = field(default_factory=dict)
+    ends: dict[Partition, int] = field(default_factory=dict)  # That others have moved.
+    waiting: Sequence[Waiting] = ()
+    error: OperatingError | None = None  # For all who wait.
+    broken: bool = False  # The thread has ended: the file can be trusted no more.
+
+
+class Committer:
+    """Owns the writing connection. `publish` is called on the loop, once a turn."""
+
+    def __init__(
+        self,
+        path: Path,
+        ends: Mapping[Partition, int],
+        publish: Callable[[Round], None],
+        *,
+        read_only: bool,
+        poll_ms: float | None,
+        busy_s: float,
+    ) -> None:
+        self._path = path
+        self._ends = dict(ends)
+        self._publish = publish
+        self._poll_s = None if poll_ms is None else poll_ms / 1000
+        self._tries = max(1, int(busy_s * 1000 / BUSY_MS))
+        self._queue: SimpleQueue[Waiting | None] = SimpleQueue()  # None: stop behind this.
+        self._db = connect(path, read_only=read_only, busy_ms=BUSY_MS)
+        self._version = -1  # PRAGMA data_version: moved by others' commits alone.
+        self._loop = asyncio.get_running_loop()
+        self._thread = Thread(target=self._run, name=f"log {path.name}", daemon=True)
+        self._thread.start()
+
+    def put(self, waiting: Waiting) -> None:
+        """Hand a record over."""
+        self._queue.put(waiting)
+
+    def close(self) -> None:
+        """Commit what is waiting, then end. Blocks until that is done."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        going = True
+        try:
+            while going:
+                batch, going = self._gather()
+                turn = self._turn(batch)
+                if turn != Round():
+                    self._tell(turn)
+                if turn.broken:
+                    self._refuse_rest()
+                    return
+        finally:
+            self._db.close()
+
+    def _turn(self, batch: Sequence[Waiting]) -> Round:
+        try:
+            return self._commit(batch) if batch else self._look()
+        except sqlite3.Error as no:
+            error = OutcomeUnknownError(f"{self._path}: expected to go on, found {no}")
+            return Round(waiting=batch, error=error, broken=True)
+
+    def _tell(self, turn: Round) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._publish, turn)
+        except RuntimeError:
+            assert self._loop.is_closed(), "nobody is left to be told"
+
+    def _gather(self) -> tuple[list[Waiting], bool]:
+        batch: list[Waiting] = []
+        weight = 0
+        try:
+            one = self._queue.get(timeout=self._poll_s)
+            while one is not None:
+                batch.append(one)
+                weight += len(one.raw)
+                if len(batch) >= COMMIT_MAX or weight >= COMMIT_BYTES_MAX:
+                    return batch, True
+                one = self._queue.get_nowait()
+        except Empty:
+            return batch, True
+        return batch, False
+
+    def _look(self) -> Round:
+        """Find out whether other processes have written."""
+        turn = Round()
+        try:
+            (version,) = self._db.execute("pragma data_version").fetchone()
+            if version != self._version:
+                self._note(turn, self._ends)
+                self._version = version
+        except sqlite3.OperationalError as no:
+            if not busy(no):
+                raise
+        return turn
+
+    def _note(self, turn: Round, partitions: Iterable[Partition]) -> None:
+        for partition in list(partitions):
+            if (end := end_of(self._db, partition)) != self._ends[partition]:
+                self._ends[partition] = turn.ends[partition] = end
+
+    def _commit(self, batch: Sequence[Waiting]) -> Round:
+        turn = Round(waiting=batch)
+        raws: dict[Partition, list[bytes]] = {}
+        for one in batch:
+            raws.setdefault(one.partition, []).append(one.raw)
+        try:
+            self._begin()
+            self._note(turn, raws)  # Inside: nobody else can take these positions now.
+            self._insert(raws)
+        except sqlite3.Error as no:
+            self._roll_back()
+            turn.error = self._refused(no, len(batch))
+            return turn
+        try:
+            self._db.execute("commit")
+        except sqlite3.Error as no:
+            self._roll_back()
+            if no.sqlite_errorcode & 0xFF in _UNDONE:
+                turn.error = self._refused(no, len(batch))
+                return turn
+            turn.broken = True
+            turn.error = OutcomeUnknownError(f"{self._path}: the commit failed midway: {no}")
+            return turn
+        for partition, some in raws.items():
+            turn.written[partition] = Written(self._ends[partition] + 1, some)
+            self._ends[partition] += len(some)
+        return turn
+
+    def _begin(self) -> None:
+        """Become the one who writes. Others are read meanwhile, and nobody waits for ever."""
+        for tries_left in reversed(range(self._tries)):
+            try:
+                self._db.execute("begin immediate")
+            except sqlite3.OperationalError as no:
+                if not (busy(no) and tries_left):
+                    raise
+                others = self._look()
+                if others.ends:
+                    self._tell(others)
+            else:
+                return
+
+    def _insert(self, raws: Mapping[Partition, Sequence[bytes]]) -> None:
+        self._db.executemany(
+            "insert into records values (?, ?, ?, ?)",
+            (
+                (*partition, position, raw)
+                for partition, some in raws.items()
+                for position, raw in enumerate(some, start=self._ends[partition] + 1)
+            ),
+        )
+
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:  # SQLite has done it by itself after some errors.
+            self._db.execute("rollback")
+
+    def _refused(self, no: sqlite3.Error, count: int) -> LogUnavailableError:
+        return LogUnavailableError(f"{self._path}: refused {count} records: {no}")
+
+    def _refuse_rest(self) -> None:
+        """Answer those who wait behind a failure; those to come are refused by the log."""
+        while (one := self._queue.get()) is not None:
+            error = LogUnavailableError(f"{self._path}: closed after a failed commit")
+            self._tell(Round(waiting=[one], error=error))

@@ -1,0 +1,258 @@
+"""The embedded log passes the contract, alone and shared, and survives what kills its process."""
+
+import asyncio
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from campaigns.errors import ContractError, LogCutError, LogUnavailableError, TopicMisfitError
+from campaigns.log import EventLog
+from campaigns.log_sqlite import SqliteLog
+from campaigns.testing import FIRST, LogContract, followed, ids, some_record
+from campaigns.topics import ORGANIZATIONS, Partition
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from campaigns.log_sqlite import SqliteLog
+from campaigns.testing import FIRST, some_record
+
+async def main(path, count):
+    log = SqliteLog(path, exclusive=False)
+    await log.open()
+    for _ in range(count):
+        record, key = some_record(FIRST)
+        await log.append(FIRST, record, key)
+        print(record.id, flush=True)
+    await log.close()
+
+asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
+"""
+
+
+def writing(path: Path, count: int) -> subprocess.Popen[str]:
+    """Start a process that appends, and prints the id of each acknowledged record."""
+    return subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path), str(count)], stdout=subprocess.PIPE, text=True
+    )
+
+
+class SqliteContract(LogContract):
+    """What both ways to open the file have in common."""
+
+    exclusive: bool
+
+    @pytest.fixture(autouse=True)
+    def place(self, tmp_path: Path) -> None:
+        self.path = tmp_path / "log.db"
+
+    @asynccontextmanager
+    async def opened(
+        self, partitions: int | None = 1, *, read_only: bool = False, busy_s: float = 5.0
+    ) -> AsyncIterator[SqliteLog]:
+        log = SqliteLog(
+            self.path, partitions, exclusive=self.exclusive, read_only=read_only, busy_s=busy_s
+        )
+        await log.open()
+        yield log
+        await log.close()
+
+    @asynccontextmanager
+    async def as_log(self, partitions: int | None) -> AsyncIterator[EventLog]:
+        async with self.opened(partitions) as log:
+            yield log
+
+    def open_log(self, partitions: int) -> AbstractAsyncContextManager[EventLog]:
+        return self.as_log(partitions)
+
+    def reopen(self, log: EventLog) -> AbstractAsyncContextManager[EventLog]:
+        return self.as_log(None)
+
+    async def append_bytes(self, log: EventLog, partition: Partition, raw: bytes) -> None:
+        """Write as a stranger with a tool of his own does."""
+        with sqlite3.connect(self.path) as db:
+            db.execute(
+                "insert into records select ?, ?, coalesce(max(position), 0) + 1, ?"
+                " from records where (topic, number) = (?, ?)",
+                (*partition, raw, *partition),
+            )
+        db.close()
+        await log.ends([partition])
+
+    async def test_close_commits_what_is_waiting(self) -> None:
+        async with self.opened() as log:
+            appending = [asyncio.create_task(self.fill(log, FIRST, 1)) for _ in range(50)]
+            await asyncio.sleep(0)
+        await asyncio.gather(*appending)
+        async with self.opened() as again:
+            assert await again.ends([FIRST]) == {FIRST: 50}
+
+    async def test_a_file_with_other_partitions_is_a_misfit(self) -> None:
+        async with self.opened(3):
+            pass
+        with pytest.raises(TopicMisfitError, match="expected 2 partitions, found 3"):
+            await SqliteLog(self.path, 2).open()
+
+    async def test_a_file_of_a_later_schema_is_a_misfit(self) -> None:
+        async with self.opened():
+            pass
+        with sqlite3.connect(self.path) as db:
+            db.execute("update about set value = '99' where name = 'schema'")
+        db.close()
+        with pytest.raises(TopicMisfitError, match="expected schema version 1, found 99"):
+            await SqliteLog(self.path).open()
+
+    @pytest.mark.parametrize("read_only", [False, True])
+    async def test_a_file_that_is_no_log_is_a_misfit(self, read_only: bool) -> None:
+        self.path.write_bytes(b"a text, and no database at all. " * 100)
+        with pytest.raises(TopicMisfitError, match="found a file that is none"):
+            await SqliteLog(self.path, read_only=read_only).open()
+        self.path.unlink()
+        with sqlite3.connect(self.path) as db:
+            db.execute("create table diary (entry text)")
+        db.close()
+        with pytest.raises(TopicMisfitError, match="found a database that is none"):
+            await SqliteLog(self.path, read_only=read_only).open()
+
+    async def test_a_directory_that_is_missing_makes_the_log_unavailable(self) -> None:
+        with pytest.raises(LogUnavailableError):
+            await SqliteLog(self.path / "missing" / "log.db").open()
+
+    async def test_what_the_file_refuses_is_not_in_the_log(self) -> None:
+        async with self.opened(busy_s=0.05) as log:
+            other = sqlite3.connect(self.path, isolation_level=None)
+            other.execute("begin immediate")
+            with pytest.raises(LogUnavailableError, match="locked"):
+                await self.fill(log, FIRST, 1)
+            other.execute("rollback")
+            other.close()
+            (record,) = await self.fill(log, FIRST, 1)
+            assert ids(await followed(log, FIRST, 0, 1)) == [record.id]
+
+    async def test_a_full_disk_refuses_and_later_takes_again(self) -> None:
+        async with self.opened() as log:
+            await self.fill(log, FIRST, 1)
+            assert log._committer is not None
+            (pages,) = log._committer._db.execute("pragma page_count").fetchone()
+            log._committer._db.execute(f"pragma max_page_count = {pages}")
+            with pytest.raises(LogUnavailableError, match="full"):
+                await asyncio.gather(*(self.fill(log, FIRST, 1) for _ in range(100)))
+            await asyncio.sleep(0.05)
+            (end,) = (await log.ends([FIRST])).values()
+            log._committer._db.execute("pragma max_page_count = 1000000")
+            (record,) = await self.fill(log, FIRST, 1)
+            (found,) = await followed(log, FIRST, end, 1)
+            assert (ids([found]), found.position) == ([record.id], end + 1)
+
+    async def test_a_closed_log_takes_nothing(self) -> None:
+        async with self.opened() as log:
+            pass
+        with pytest.raises(LogUnavailableError):
+            await self.fill(log, FIRST, 1)
+        with pytest.raises(LogUnavailableError):
+            await log.ends([FIRST])
+
+    async def test_a_log_for_reading_only_makes_nothing_and_takes_nothing(self) -> None:
+        with pytest.raises(LogUnavailableError, match="found no file"):
+            await SqliteLog(self.path, read_only=True).open()
+        assert list(self.path.parent.iterdir()) == []
+        async with self.opened(2) as log:
+            records = await self.fill(log, Partition(FIRST.topic, 1), 5, partitions=2)
+        assert list(self.path.parent.iterdir()) == [self.path]
+        async with self.opened(None, read_only=True) as reading:
+            assert (reading.id, reading.partitions(FIRST.topic)) == (log.id, 2)
+            found = await followed(reading, Partition(FIRST.topic, 1), 0, 5)
+            assert ids(found) == [record.id for record in records]
+            with pytest.raises(LogUnavailableError, match="reading only"):
+                await self.fill(reading, ORGANIZATIONS, 1)
+            assert list(self.path.parent.iterdir()) == [self.path]
+
+    async def test_a_log_for_reading_only_follows_one_that_is_written(self) -> None:
+        async with self.opened() as log, self.opened(read_only=True) as reading:
+            following = asyncio.create_task(followed(reading, FIRST, 0, 10))
+            records = await self.fill(log, FIRST, 10)
+            assert ids(await following) == [record.id for record in records]
+
+    async def test_a_missing_record_stops_the_reader(self) -> None:
+        async with self.opened() as log:
+            await self.fill(log, FIRST, 5)
+        with sqlite3.connect(self.path) as db:
+            db.execute("delete from records where position = 3")
+        db.close()
+        async with self.opened() as log:
+            assert len(await followed(log, FIRST, 0, 2)) == 2
+            with pytest.raises(LogCutError, match=r"0: expected 3, found 4"):
+                await followed(log, FIRST, 0, 3)
+
+    async def test_a_later_rule_stops_the_reader_behind_what_it_knows(self) -> None:
+        async with self.opened() as log:
+            following = asyncio.create_task(followed(log, FIRST, 0, 3))
+            await self.fill(log, FIRST, 2)
+            await self.append_bytes(log, FIRST, b'{"dialgate": 2}')
+            with pytest.raises(ContractError, match="@3: expected rule version 1, found 2"):
+                await following
+            assert len(await followed(log, FIRST, 0, 2)) == 2
+
+    async def test_thousands_are_followed_from_the_file_by_several(self) -> None:
+        async with self.opened() as log:
+            for _ in range(20):
+                await asyncio.gather(*(self.fill(log, FIRST, 1) for _ in range(200)))
+            every = await asyncio.gather(*(followed(log, FIRST, 0, 4_000) for _ in range(3)))
+            assert [len(found) for found in every] == [4_000] * 3
+            shared = sum(one is other for one, other in zip(every[0], every[1], strict=True))
+            assert shared > 3_000, "decoded once"
+
+
+class TestExclusive(SqliteContract):
+    """One process: nobody looks for what others write."""
+
+    exclusive = True
+
+
+class TestShared(SqliteContract):
+    """Several processes on one file."""
+
+    exclusive = False
+
+    async def test_another_process_s_records_are_followed_in_order(self) -> None:
+        async with self.opened() as log:
+            following = asyncio.create_task(followed(log, FIRST, 0, 260))
+            with writing(self.path, 200) as other:
+                mine = [record.id for record in await self.fill(log, FIRST, 60)]
+                written, _ = await asyncio.to_thread(other.communicate)
+            theirs = written.split()
+            found = ids(await following)
+            assert len(theirs) == 200
+            assert [one for one in found if one in set(theirs)] == theirs
+            assert [one for one in found if one in set(mine)] == mine
+            assert await log.ends([FIRST]) == {FIRST: 260}
+
+    async def test_what_a_killed_process_had_acknowledged_is_there(self) -> None:
+        with writing(self.path, 1_000_000) as other:
+            assert other.stdout is not None
+            acknowledged = [await asyncio.to_thread(other.stdout.readline) for _ in range(100)]
+            other.send_signal(signal.SIGKILL)
+            acknowledged += await asyncio.to_thread(other.stdout.readlines)
+        whole = [line.strip() for line in acknowledged if line.endswith("\n")]
+        async with self.opened() as log:
+            (end,) = (await log.ends([FIRST])).values()
+            found = ids(await followed(log, FIRST, 0, end))
+            assert found[: len(whole)] == whole
+            assert end - len(whole) <= 1, "one may be there whose answer was lost"
+            (record, key) = some_record(FIRST)
+            await log.append(FIRST, record, key)
+            assert ids(await followed(log, FIRST, end, 1)) == [record.id]
+
+    async def test_several_processes_may_make_the_file_at_once(self) -> None:
+        others = [writing(self.path, 20) for _ in range(3)]
+        written = [await asyncio.to_thread(one.communicate) for one in others]
+        assert [one.returncode for one in others] == [0, 0, 0]
+        async with self.opened() as log:
+            found = ids(await followed(log, FIRST, 0, 60))
+            assert sorted(found) == sorted(" ".join(out for out, _ in written).split())

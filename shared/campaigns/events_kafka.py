@@ -7,13 +7,13 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from campaigns.errors import LogUnavailableError
-from campaigns.kafka_appending import stop_producer
 from campaigns.kafka_clients import Kafka
-from campaigns.kafka_offsets import Offsets, stop
+from campaigns.kafka_offsets import Offsets
+from campaigns.kafka_starting import start, stop, stop_producer
 from campaigns.topics import CAMPAIGN_EVENTS, Partition
 
 _FETCH_WAIT_MS = 10
@@ -66,35 +66,32 @@ class KafkaEvents:
         partition = Partition(CAMPAIGN_EVENTS, number)
         end = (await self._ends.ask([partition]))[partition]
         at = TopicPartition(self.kafka.topic(CAMPAIGN_EVENTS), number)
-        consumer = self.kafka.consumer(fetch_max_wait_ms=_FETCH_WAIT_MS)
-        last: bytes | None = None
         try:
             async with asyncio.timeout(self.deadline_s):
-                await consumer.start()
-                consumer.assign([at])
-                begin = end
-                while last is None and begin > 0:  # The last offsets may hold no record.
-                    reach, begin = begin, max(0, begin - 10)
-                    consumer.seek(at, begin)
-                    while await consumer.position(at) < reach:
-                        for message in (await consumer.getmany(at, timeout_ms=50)).get(at, ()):
-                            last = message.value if message.value is not None else last
+                consumer = await start(self.kafka.consumer(fetch_max_wait_ms=_FETCH_WAIT_MS), stop)
+                try:
+                    return await self._last(consumer, at, end)
+                finally:
+                    await stop(consumer)
         except (KafkaError, OSError, TimeoutError) as no:
             raise LogUnavailableError(f"{partition}: cannot be read now: {no!r}") from no
-        finally:
-            await stop(consumer)
+
+    async def _last(self, consumer: AIOKafkaConsumer, at: TopicPartition, end: int) -> bytes | None:
+        consumer.assign([at])
+        last: bytes | None = None
+        begin = end
+        while last is None and begin > 0:  # The last offsets may hold no record.
+            reach, begin = begin, max(0, begin - 10)
+            consumer.seek(at, begin)
+            while await consumer.position(at) < reach:
+                for message in (await consumer.getmany(at, timeout_ms=50)).get(at, ()):
+                    last = message.value if message.value is not None else last
         return last
 
     async def _connected(self) -> AIOKafkaProducer:
         async with self._connecting:
             if self._producer is None:
-                producer = self.kafka.producer()
-                try:
-                    await producer.start()
-                except BaseException:
-                    await stop_producer(producer)
-                    raise
-                self._producer = producer
+                self._producer = await start(self.kafka.producer(), stop_producer)
             return self._producer
 
     async def _disconnect(self) -> None:

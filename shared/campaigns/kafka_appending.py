@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, ProducerClosed
+from aiokafka.errors import KafkaError
 
 from campaigns.errors import LogUnavailableError
 from campaigns.kafka_clients import MESSAGE_BYTES_MAX, Kafka, Sparingly
-from campaigns.kafka_offsets import STOP_S
+from campaigns.kafka_starting import start, stop_producer
 
 log = logging.getLogger(__name__)
 log.addFilter(Sparingly())
@@ -40,9 +40,8 @@ class Appender:
             KafkaError: the cluster did not answer, or does not know a topic.
 
         """
-        producer = self.kafka.producer()
+        producer = await start(self.kafka.producer(), stop_producer)
         try:
-            await producer.start()
             for topic in topics:
                 await producer.partitions_for(self.kafka.topic(topic))
         except BaseException:
@@ -104,21 +103,3 @@ class Appender:
         if self._producer is not None:
             producer, self._producer = self._producer, None
             await stop_producer(producer)
-
-
-async def stop_producer(producer: AIOKafkaProducer) -> None:
-    """Stop a producer within a few STOP_S, even while no broker answers.
-
-    What it had taken and not sent is given up; what it had sent may still appear.
-    """
-    stopping = asyncio.ensure_future(producer.stop())
-    await asyncio.wait([stopping], timeout=STOP_S)
-    if not stopping.done():
-        producer._message_accumulator.fail_all(ProducerClosed())
-        closing = asyncio.ensure_future(producer.client.close())
-        await asyncio.wait([stopping, closing], timeout=STOP_S)
-        for task in (stopping, closing):
-            task.cancel()
-        await asyncio.wait([stopping, closing], timeout=STOP_S)
-    if stopping.done() and not stopping.cancelled():
-        stopping.exception()  # Nothing is left to be done about it.

@@ -12,9 +12,8 @@ from aiokafka.errors import KafkaError
 
 from campaigns.errors import LogUnavailableError
 from campaigns.kafka_clients import Kafka
+from campaigns.kafka_starting import start, stop
 from campaigns.topics import Partition
-
-STOP_S = 2.0  # How long a client may take to let go of a connection.
 
 
 @dataclass(eq=False, slots=True)
@@ -82,13 +81,7 @@ class Offsets:
 
     async def _offsets(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
         if self._consumer is None:
-            consumer = self.kafka.consumer()
-            try:
-                await consumer.start()
-            except BaseException:
-                self._stop(consumer)
-                raise
-            self._consumer = consumer
+            self._consumer = await start(self.kafka.consumer(), stop)
         asked = {
             TopicPartition(self.kafka.topic(partition.topic), partition.number): partition
             for partition in partitions
@@ -126,14 +119,3 @@ def _heard(answer: asyncio.Future[Mapping[Partition, int]]) -> None:
     """Look at the exception, so that none is reported as lost when all who asked have gone."""
     if not answer.cancelled():
         answer.exception()
-
-
-async def stop(client: AIOKafkaConsumer) -> None:
-    """Stop a consumer within STOP_S, whatever its broker does."""
-    stopping = asyncio.ensure_future(client.stop())
-    await asyncio.wait([stopping], timeout=STOP_S)
-    if not stopping.done():
-        stopping.cancel()
-        await asyncio.wait([stopping], timeout=STOP_S)
-    elif not stopping.cancelled():
-        stopping.exception()  # Nothing is left to be done about it.

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from campaigns.errors import ContractError, LogCutError, LogUnavailableError
 from campaigns.kafka_clients import Kafka
-from campaigns.kafka_offsets import stop
+from campaigns.kafka_starting import start, stop
 from campaigns.record import Recorded
 from campaigns.topics import Partition
 
@@ -29,16 +29,11 @@ async def assigned(
 
     """
     held = list(partitions)
-    consumer = kafka.consumer(fetch_max_wait_ms=fetch_max_wait_ms)
-    try:
-        await consumer.start()
-        consumer.assign(held)
-        consumer.pause(*held)
-        for at in held:
-            consumer.seek(at, 0)  # Without a position it would look for a committed one.
-    except BaseException:
-        await stop(consumer)
-        raise
+    consumer = await start(kafka.consumer(fetch_max_wait_ms=fetch_max_wait_ms), stop)
+    consumer.assign(held)
+    consumer.pause(*held)
+    for at in held:
+        consumer.seek(at, 0)  # Without a position it would look for a committed one.
     return consumer
 
 

@@ -16,8 +16,9 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from campaigns.errors import ContractError, LogCutError, LogUnavailableError
 from campaigns.kafka_appending import RETRY_S, Appender
 from campaigns.kafka_clients import Kafka, Sparingly, hush
-from campaigns.kafka_offsets import Offsets, stop
+from campaigns.kafka_offsets import Offsets
 from campaigns.kafka_reading import POLL_MAX, Stretches, assigned, consecutive
+from campaigns.kafka_starting import stop
 from campaigns.kafka_topics import make_and_check
 from campaigns.log import BATCH_MAX, refuse_beyond
 from campaigns.record import Record, Recorded

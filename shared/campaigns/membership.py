@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 
 from campaigns.errors import LogUnavailableError
 from campaigns.kafka_clients import Kafka, Sparingly, hush
-from campaigns.kafka_offsets import stop
+from campaigns.kafka_starting import stop
 from campaigns.topics import CAMPAIGN_RECORDS
 
 log = logging.getLogger(__name__)

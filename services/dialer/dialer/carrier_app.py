@@ -71,7 +71,7 @@ class Callbacks:
         while True:
             callback = await self._waiting.get()
             if not await _deliver(client, callback):
-                _logger.warning("callback to %s given up", callback.url)
+                _logger.info("callback to %s given up", callback.url)
 
 
 async def _deliver(client: httpx.AsyncClient, callback: _Callback) -> bool:

@@ -19,12 +19,12 @@ from pydantic import ValidationError
 from campaigns.clock import Clock
 from campaigns.errors import CarrierUnavailableError
 from dialer.carrier import Call, Found, NoRing, Placed, RefusedLate, Report, Rung
+from dialer.carrier_connections import Connections
 from dialer.carrier_wire import ANSWER, About, EndedEvent, NotFoundAnswer, Order
 
 OPEN_S = 10.0  # How long `open` waits for a carrier that does not answer.
 OPEN_RETRY_S = 0.2
 CHECK_S = 60.0  # How often terms and clocks are compared again.
-KEEPALIVE_S = 2.0  # Below uvicorn's 5: no request is sent into a connection that closes.
 QUESTIONS_MAX = 32  # Look-ups and hang-ups at once: they never queue behind held-back answers.
 
 _logger = logging.getLogger(__name__)
@@ -68,8 +68,8 @@ class HttpCarrier:
         self._clock, self._lease_s, self._open_s = clock, lease_s, open_s
         self._report: Report | None = None
         self._checking: asyncio.Task[None] | None = None
-        self._placing = _client(base_url, timeout_s, placing_max)
-        self._asking = _client(base_url, timeout_s, QUESTIONS_MAX)
+        self._placing = Connections(base_url, timeout_s, placing_max)
+        self._asking = Connections(base_url, timeout_s, QUESTIONS_MAX)
 
     async def open(self, report: Report) -> None:
         """Learn the carrier's terms: what a permission says of them must be true.
@@ -97,8 +97,8 @@ class HttpCarrier:
             self._checking.cancel()
             with suppress(asyncio.CancelledError):
                 await self._checking
-        await self._placing.aclose()
-        await self._asking.aclose()
+        await self._placing.close()
+        await self._asking.close()
 
     async def place(self, call: Call, ring_by: datetime) -> Placed:
         """Have the carrier ring a contact: one request, never repeated.
@@ -119,11 +119,12 @@ class HttpCarrier:
             callback_url=self._callback_url,
         )
         try:
-            response = await self._placing.put(
-                _path(call.call_id),
-                content=order.model_dump_json(),
-                headers={"content-type": "application/json"},
-            )
+            async with self._placing.one() as connection:
+                response = await connection.put(
+                    _path(call.call_id),
+                    content=order.model_dump_json(),
+                    headers={"content-type": "application/json"},
+                )
         except httpx.HTTPError as error:
             _unavailable("PUT", call.call_id, error)
         found = _found("PUT", call.call_id, response)
@@ -139,7 +140,8 @@ class HttpCarrier:
 
         """
         try:
-            response = await self._asking.get(_path(call_id))
+            async with self._asking.one() as connection:
+                response = await connection.get(_path(call_id))
         except httpx.HTTPError as error:
             _unavailable("GET", call_id, error)
         return _found("GET", call_id, response)
@@ -152,7 +154,8 @@ class HttpCarrier:
 
         """
         try:
-            response = await self._asking.delete(_path(call_id))
+            async with self._asking.one() as connection:
+                response = await connection.delete(_path(call_id))
         except httpx.HTTPError as error:
             _unavailable("DELETE", call_id, error)
         if not response.is_success:
@@ -175,7 +178,8 @@ class HttpCarrier:
         """Take the carrier's terms, and compare clocks."""
         before = self._clock.now()
         try:
-            response = await self._asking.get("/")
+            async with self._asking.one() as connection:
+                response = await connection.get("/")
             about = About.model_validate_json(response.raise_for_status().content)
         except (httpx.HTTPError, ValidationError) as error:
             _unavailable("GET", "/", error)
@@ -204,14 +208,6 @@ def callback_router(carrier: HttpCarrier) -> APIRouter:
         carrier.reported(event)
 
     return router
-
-
-def _client(base_url: str, timeout_s: float, connections_max: int) -> httpx.AsyncClient:
-    limits = httpx.Limits(max_connections=connections_max, keepalive_expiry=KEEPALIVE_S)
-    transport = httpx.AsyncHTTPTransport(retries=0, limits=limits)  # A repeat rings twice.
-    return httpx.AsyncClient(
-        base_url=base_url, timeout=timeout_s, transport=transport, trust_env=False
-    )
 
 
 def _path(call_id: str) -> str:

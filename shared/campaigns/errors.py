@@ -29,6 +29,10 @@ class CarrierUnavailableError(OperatingError):
     """The carrier did not answer, or not in a way that says what became of the request."""
 
 
+class PartRunningError(OperatingError):
+    """Another process runs this part on this data directory."""
+
+
 class ContractError(Exception):
     """Bytes in our own log are not what was agreed: stop at this position, page, fix, restart."""
 

@@ -1,0 +1,44 @@
+"""One process a part on one data directory: locks that the kernel lets go of, whatever happens."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from campaigns.errors import PartRunningError
+
+_held: dict[Path, int] = {}  # Lock file → descriptor, open for the life of the process.
+
+
+def lock(data_dir: Path, part: str) -> None:
+    """Take a part's lock for the life of this process; the directory is made if it is missing.
+
+    Idempotent in one process. The file `<part>.lock` stays behind and means nothing by itself:
+    the kernel holds the lock, and releases it however the process ends.
+
+    Raises:
+        PartRunningError: another process holds it; nothing has changed.
+
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    path = data_dir.resolve() / f"{part}.lock"
+    if path in _held:
+        return
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as no:
+        holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
+        os.close(descriptor)
+        raise PartRunningError(
+            f"{part} is already running on {data_dir.resolve()}: {holder or 'pid not known yet'}"
+        ) from no
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"pid {os.getpid()} {part}\n".encode(), 0)
+    _held[path] = descriptor
+
+
+def unlock(data_dir: Path, part: str) -> None:
+    """Let a part's lock go before the process ends."""
+    descriptor = _held.pop(data_dir.resolve() / f"{part}.lock", None)
+    if descriptor is not None:
+        os.close(descriptor)

@@ -1,0 +1,32 @@
+"""Stored samples of every fact there ever was must decode for ever: logs are kept for ever.
+
+A changed fact is a new version with a new tag and a new sample; an old sample is never edited.
+"""
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from campaigns.facts import FACTS, TAGS, Event
+
+SAMPLES = Path(__file__).parent / "samples"
+
+
+def sample(tag: str) -> Event:
+    """Decode one stored sample."""
+    return TAGS[tag].model_validate(orjson.loads((SAMPLES / f"{tag}.json").read_bytes()))
+
+
+def test_every_fact_has_a_sample_and_every_sample_its_fact() -> None:
+    assert {path.stem for path in SAMPLES.glob("*.json")} == set(TAGS)
+    assert len(TAGS) == len(FACTS)
+
+
+@pytest.mark.parametrize("tag", sorted(TAGS))
+def test_a_stored_sample_decodes_and_encodes_to_the_same(tag: str) -> None:
+    stored = orjson.loads((SAMPLES / f"{tag}.json").read_bytes())
+    fact = sample(tag)
+    assert type(fact) is TAGS[tag]
+    written = orjson.loads(orjson.dumps(fact.model_dump(mode="json")))
+    assert {name: written[name] for name in stored} == stored

@@ -106,7 +106,7 @@ class Publishing:
         with self.views.store.reading() as tx:
             return [
                 ((position, n), (str(campaign_id).encode(), event))
-                for position, n, campaign_id, event in tx.execute(asked).tuples()
+                for position, n, campaign_id, event in tx.execute(asked)
             ]
 
     def _has(self, number: int, place: Place) -> None:

@@ -66,7 +66,7 @@ class Store(TrackingRecorder):
         `publishes`: one that was folded without an outbox cannot begin to publish.
         """
         with self.reading() as tx:
-            about = dict(tx.execute(select(ABOUT.c.name, ABOUT.c.value)).tuples().all())
+            about = dict(tx.execute(select(ABOUT.c.name, ABOUT.c.value)).all())
         wanted = {"schema": str(SCHEMA_VERSION), "log": log_id}
         if about and (
             any(about.get(name) != value for name, value in wanted.items())
@@ -147,7 +147,7 @@ class Store(TrackingRecorder):
                     rows = select(LEDGERS.c.key, LEDGERS.c.value).where(
                         LEDGERS.c.application_name == str(partition)
                     )
-                    reader.ledger(partition).load(tx.execute(rows).tuples())
+                    reader.ledger(partition).load(tx.execute(rows))
         return facts
 
     def moved(self) -> None:

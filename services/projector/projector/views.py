@@ -70,14 +70,14 @@ def look_up(
         asked = select(CONTACTS.c.campaign_id, CONTACTS.c.state).where(
             tuple_(CONTACTS.c.campaign_id, CONTACTS.c.contact_id).in_(some)
         )
-        for campaign_id, state in tx.execute(asked).tuples():
+        for campaign_id, state in tx.execute(asked):
             contact = CONTACT.validate_json(state)
             changes.contacts[campaign_id, contact.contact_id] = contact
     for some in _stretches(dict.fromkeys(imports)):
         asked = select(IMPORTS.c.campaign_id, IMPORTS.c.state).where(
             tuple_(IMPORTS.c.campaign_id, IMPORTS.c.number).in_(some)
         )
-        for campaign_id, state in tx.execute(asked).tuples():
+        for campaign_id, state in tx.execute(asked):
             found = IMPORT.validate_json(state)
             changes.imports[campaign_id, found.number] = found
     by_name = {plain(import_id): import_id for import_id in lists}
@@ -85,7 +85,7 @@ def look_up(
         known = select(LISTS.c.import_id, LISTS.c.list_id).where(
             LISTS.c.partition == partition, LISTS.c.import_id.in_(some)
         )
-        for import_id, list_id in tx.execute(known).tuples():
+        for import_id, list_id in tx.execute(known):
             changes.lists[by_name[import_id]] = list_id
     return changes
 
@@ -175,7 +175,7 @@ def _row(campaign: Campaign, partitions: int) -> dict[str, Any]:
 
 def restore(tx: Connection, campaigns: Campaigns) -> list[ApiKeyCreated]:
     """Take all campaigns back into a fresh fold; return the API keys."""
-    for partition, state in tx.execute(select(CAMPAIGNS.c.partition, CAMPAIGNS.c.state)).tuples():
+    for partition, state in tx.execute(select(CAMPAIGNS.c.partition, CAMPAIGNS.c.state)):
         campaigns.take(load(state), partition)
     return [
         ApiKeyCreated.model_validate_json(fact)

@@ -24,7 +24,7 @@ class Ledger:
     """
 
     versions: dict[Stream, int] = field(default_factory=dict)
-    contacts: dict[str, array[int]] = field(default_factory=dict)  # Campaign → version by contact.
+    contacts: "dict[str, array[int]]" = field(default_factory=dict)  # Campaign → by contact.
     _dirty: set[str] = field(default_factory=set)
 
     def admit(self, envelope: Envelope) -> bool:

@@ -33,6 +33,10 @@ class Part(Protocol):
         """Return why it is not ready; nothing when it is."""
         ...
 
+    async def drain(self) -> None:
+        """Stop beginning things, while `run` still runs: finish them or leave them recoverable."""
+        ...
+
     async def close(self) -> None:
-        """Stop gracefully: finish or leave recoverable, then write the checkpoint."""
+        """Write the checkpoint and let go, once `run` has been cancelled."""
         ...

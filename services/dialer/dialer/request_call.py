@@ -5,7 +5,6 @@ from datetime import datetime
 
 from campaigns.decider import Decider, Decision
 from campaigns.facts import CallRequested, Stream, campaign_stream, contact_stream
-
 from dialer.gates import Reading, first_shut
 from dialer.lease import ring_by
 

@@ -2,7 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from campaigns.campaign import FINAL, RETRIED, Campaign, Contact, ContactStatus
+from campaigns.campaign import FINAL, RETRIED, Campaign, Contact, ContactStatus, Status
+from campaigns.decider import Facts
 from campaigns.facts import (
     Abandonment,
     CallAbandoned,
@@ -11,8 +12,10 @@ from campaigns.facts import (
     CallStarted,
     Disposition,
 )
-
-from dialer.line import Line
+from dialer.carrier import Ended, NoRing, RefusedLate, Rung
+from dialer.lease import may_begin
+from dialer.line import Line, Stage
+from dialer.ticks import Moment
 
 
 def started(line: Line, at: datetime) -> CallStarted:
@@ -62,14 +65,99 @@ def ended(
     )
 
 
-def late(line: Line, campaign: Campaign, contact: Contact, detail: str, now: datetime) -> CallLate:
-    """Put a broken promise on the record: a phone rang that should not have."""
+def late(
+    line: Line, campaign: Campaign, contact: Contact, detail: str, now: datetime, *, pending: bool
+) -> CallLate:
+    """Put a broken promise on the record: a phone rang that should not have.
+
+    `pending`: whether the contact is, when this is folded.
+    """
     attempts = contact.attempts + 1
     return CallLate(
         **line.names(),
         attempts=attempts,
-        exhausted=contact.status is ContactStatus.PENDING
-        and attempts >= campaign.settings.max_attempts,
+        exhausted=pending and attempts >= campaign.settings.max_attempts,
         detail=detail,
         late_at=now,
     )
+
+
+def resolution(
+    line: Line, campaign: Campaign, contact: Contact, moment: Moment, *, stopping: bool
+) -> Facts:
+    """Say what is to be appended for a call: what the log does not know yet. () for nothing.
+
+    Follows from the log's stage and the carrier's word alone, so that it may be asked again at
+    any time, by any process.
+    """
+    match line.stage:
+        case Stage.ASKED:
+            return ()
+        case Stage.PERMITTED:
+            return _permitted(line, campaign, contact, moment, stopping=stopping)
+        case Stage.STARTED:
+            return _started(line, campaign, contact, moment.now)
+        case Stage.RESOLVED:
+            if line.late is None:
+                return ()
+            pending = contact.status is ContactStatus.PENDING
+            return (late(line, campaign, contact, line.late, moment.now, pending=pending),)
+
+
+def _permitted(
+    line: Line, campaign: Campaign, contact: Contact, moment: Moment, *, stopping: bool
+) -> Facts:
+    now = moment.now
+    match line.heard:
+        case Rung() | Ended() if line.late is not None:
+            # With a carrier that cannot refuse: hung up, given back, and on the record.
+            return (
+                abandoned(line, campaign, contact, Abandonment.RANG_LATE, now),
+                late(line, campaign, contact, line.late, now, pending=True),
+            )
+        case Rung(began_at=began_at) | Ended(began_at=began_at):
+            return (started(line, began_at),)
+        case NoRing(reason=reason):
+            return (ended(line, campaign, contact, Disposition.FAILED, now, error=reason),)
+        case RefusedLate():
+            return (abandoned(line, campaign, contact, Abandonment.REFUSED_LATE, now),)
+        case None:
+            pass
+    if line.unplaced:
+        return (abandoned(line, campaign, contact, Abandonment.NOT_PLACED, now),)
+    if line.unknown:
+        return (ended(line, campaign, contact, Disposition.UNKNOWN, now),)
+    if line.ours and not line.handed and (why := unusable(line, campaign, moment.boot, stopping)):
+        return (abandoned(line, campaign, contact, why, now),)
+    return ()
+
+
+def _started(line: Line, campaign: Campaign, contact: Contact, now: datetime) -> Facts:
+    if isinstance(line.heard, Ended):
+        how = line.heard
+        return (
+            ended(
+                line,
+                campaign,
+                contact,
+                how.disposition,
+                how.ended_at,
+                duration_s=how.duration_s,
+                error=how.error,
+            ),
+        )
+    if line.unknown:
+        return (ended(line, campaign, contact, Disposition.UNKNOWN, now),)
+    return ()
+
+
+def unusable(line: Line, campaign: Campaign, boot: float, stopping: bool) -> Abandonment | None:
+    """Say why a permission of ours must not be handed to the carrier any more."""
+    assert line.sent_at is not None, "only of our own"
+    if campaign.status is not Status.RUNNING or campaign.run != line.run:
+        return Abandonment.NOT_RUNNING
+    if line.given_up or not may_begin(line.sent_at, line.lease_s, boot):
+        return Abandonment.LEASE_OVER
+    if stopping:
+        return Abandonment.SHUTTING_DOWN
+    return None

@@ -1,0 +1,91 @@
+"""Who is to be asked for next, and how many: one campaign's desk. Pure but for reading contacts.
+
+Rate and capacity are waited for here, before a permission is asked for, never after.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from campaigns.campaign import Campaign, Contact
+from dialer.pacing import Bucket
+
+INFINITY = float("inf")
+FRESH_AT_ONCE = 512  # Contact ids read ahead: memory does not grow with the list.
+
+
+class Book(Protocol):
+    """What the fold knows of contacts (`campaigns.contacts.Contacts`)."""
+
+    def get(self, campaign_id: int, contact_id: int) -> Contact:
+        """Return what became of a contact."""
+        ...
+
+    def due(self, campaign: Campaign, now: datetime, limit: int) -> list[Contact]:
+        """Return touched contacts that may be asked for again by now."""
+        ...
+
+    def next_due(self, campaign_id: int) -> float | None:
+        """Return when the next touched contact is due, as Unix time."""
+        ...
+
+    def touched(self, campaign_id: int, first: int, last: int) -> set[int]:
+        """Return the ids from `first` to `last` that were ever asked for."""
+        ...
+
+
+@dataclass(slots=True)
+class Desk:
+    """What the dialer keeps of one campaign besides the fold."""
+
+    bucket: Bucket = field(default_factory=Bucket)
+    asked: set[int] = field(default_factory=set)  # Contacts asked for, not ruled on yet.
+    fresh: deque[int] = field(default_factory=deque)  # Next never-touched contacts, in order.
+    read_to: int = 0  # The last contact id that was considered for `fresh`.
+    rest_until: float = 0.0  # CLOCK_BOOTTIME: the log did not take, or not give back, our asks.
+    completing: str | None = None  # The record that says it is done, on its way.
+    completing_at: float = 0.0
+    due_at: float | None = None  # Unix time of the next touched contact's turn.
+    due_known: bool = False  # Whether due_at is up to date.
+
+    def give_back(self, contact_id: int) -> None:
+        """Put a contact back whose request did not count."""
+        self.asked.discard(contact_id)
+        if contact_id <= self.read_to and contact_id not in self.fresh:
+            self.fresh.appendleft(contact_id)
+        self.due_known = False
+
+    def candidates(
+        self, campaign: Campaign, book: Book, now: datetime, wanted: int
+    ) -> Iterator[Contact]:
+        """Yield contacts to decide on: those whose retry is due, then fresh ones in list order.
+
+        At most `wanted`; not every one need pass the gates.
+        """
+        due: list[Contact] = []
+        if not self.due_known or (self.due_at or INFINITY) <= now.timestamp():
+            due, self.due_known = book.due(campaign, now, wanted + len(self.asked)), False
+        for contact in due:
+            if wanted > 0 and contact.contact_id not in self.asked:
+                wanted -= 1
+                yield contact
+        if not self.due_known:
+            self.due_at, self.due_known = book.next_due(campaign.campaign_id), True
+        while wanted > 0 and (contact_id := self._next_fresh(campaign, book)) is not None:
+            if contact_id not in self.asked:
+                wanted -= 1
+                yield book.get(campaign.campaign_id, contact_id)
+
+    def _next_fresh(self, campaign: Campaign, book: Book) -> int | None:
+        if self.read_to < campaign.replaced_through:
+            self.read_to = campaign.replaced_through
+            self.fresh.clear()
+        while not self.fresh and self.read_to < campaign.contacts_end:
+            first = self.read_to + 1
+            last = min(self.read_to + FRESH_AT_ONCE, campaign.contacts_end)
+            touched = book.touched(campaign.campaign_id, first, last)
+            self.fresh.extend(n for n in range(first, last + 1) if n not in touched)
+            self.read_to = last
+        return self.fresh.popleft() if self.fresh else None

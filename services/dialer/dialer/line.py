@@ -1,0 +1,151 @@
+"""One call that this dialer has to do with, and when the carrier is to be asked about it. Pure.
+
+`stage` is what the log says, `heard` what the carrier said last; what is to be appended follows
+from the two (`resolve.resolution`), whoever asked for the call and however often a process died.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TypedDict
+
+from dialer.carrier import Ended, Found, NoRing, NotFound, Placed, RefusedLate, Rung, Taken
+from dialer.lease import not_found_counts_at
+
+
+class Stage(StrEnum):
+    """How far a call has got in the log."""
+
+    ASKED = "asked"  # Offered by this process, not read back.
+    PERMITTED = "permitted"  # CallRequested accepted, not resolved.
+    STARTED = "started"
+    RESOLVED = "resolved"  # CallAbandoned or CallEnded.
+
+
+class Names(TypedDict):
+    """What every fact of a call says of it."""
+
+    campaign_id: int
+    contact_id: int
+    call_id: str
+    run: int
+    attempt: int
+
+
+@dataclass(slots=True)
+class Line:
+    """One call. Times are CLOCK_BOOTTIME seconds of this process."""
+
+    call_id: str
+    campaign_id: int
+    contact_id: int
+    run: int
+    attempt: int
+    lease_s: float  # The terms that the permission itself carries.
+    carrier_timeout_s: float
+    refuses_late: bool
+    ring_by: datetime
+    stage: Stage
+    sent_at: float | None  # Before this process asked for it; None: not ours.
+    folded_at: float | None = None  # When this process first folded the permission.
+    given_up: bool = False  # Its lease was over before it was read back.
+    handed: bool = False  # Given to the carrier by this process.
+    placing: bool = False  # … and not answered yet.
+    heard: Placed | Ended | None = None
+    unplaced: bool = False  # The carrier does not know it, and nobody can place it any more.
+    unknown: bool = False  # The carrier cannot say what became of it.
+    started: bool = False  # Its CallStarted stands in the log.
+    late: str | None = None  # It rang when it should not have: how. CallLate is due.
+    look_at: float | None = None  # When to ask the carrier about it next. None: no need.
+    looking: bool = False
+    missing_since: float | None = None  # Started, and the carrier did not know it then.
+    offer: str | None = None  # The id of the record that is on its way for it.
+    offered_at: float = 0.0
+    offers: int = 0  # In a row that were not read back.
+
+    @property
+    def ours(self) -> bool:
+        """Say whether this process asked for it, since it started."""
+        return self.sent_at is not None
+
+    @property
+    def rang(self) -> bool:
+        """Say whether the carrier said that a phone has rung."""
+        return isinstance(self.heard, Rung | Ended)
+
+    @property
+    def closed(self) -> bool:
+        """Say whether nothing more is to be done about it."""
+        return (
+            self.stage is Stage.RESOLVED
+            and not self.placing
+            and not self.looking
+            and self.late is None
+        )
+
+    def names(self) -> Names:
+        """Return what every fact of it says."""
+        return Names(
+            campaign_id=self.campaign_id,
+            contact_id=self.contact_id,
+            call_id=self.call_id,
+            run=self.run,
+            attempt=self.attempt,
+        )
+
+
+def looked_up(
+    line: Line,
+    found: Found | None,
+    asked_at: float,
+    now: float,
+    *,
+    lag_s: float | None,
+    poll_s: float,
+    silence_s: float,
+) -> None:
+    """Take in what the carrier says of a call that it was asked about; None: no answer.
+
+    "Not found" counts only when it was asked for after every lease on the call was over; a
+    carrier without a look-up lag never says it for certain (architecture, "Exactly one call").
+    """
+    line.looking = False
+    line.look_at = None
+    match found:
+        case None | Taken():
+            line.look_at = now + poll_s
+        case Rung():
+            line.heard = line.heard if isinstance(line.heard, Ended) else found
+            line.missing_since = None
+            line.look_at = now + (silence_s if line.ours else poll_s)
+        case Ended() | NoRing() | RefusedLate():
+            if line.stage is Stage.STARTED and not isinstance(found, Ended):
+                line.unknown = True  # It rang, says the log; it never did, says the carrier.
+            line.heard = found
+        case NotFound():
+            if line.stage is Stage.STARTED:
+                _missing(line, asked_at, lag_s or 0.0, poll_s)
+            elif line.stage is Stage.PERMITTED:
+                _not_found(line, asked_at, lag_s)
+
+
+def _missing(line: Line, asked_at: float, lag_s: float, poll_s: float) -> None:
+    if line.missing_since is None:
+        line.missing_since = asked_at
+    if asked_at >= line.missing_since + lag_s and asked_at > line.missing_since:
+        line.unknown = True
+    else:
+        line.look_at = line.missing_since + max(lag_s, poll_s)
+
+
+def _not_found(line: Line, asked_at: float, lag_s: float | None) -> None:
+    assert line.folded_at is not None, "permitted calls were folded"
+    counts_at = not_found_counts_at(
+        line.folded_at, line.lease_s, line.carrier_timeout_s, lag_s or 0.0
+    )
+    if asked_at < counts_at:
+        line.look_at = counts_at
+    elif lag_s is None:
+        line.unknown = True
+    else:
+        line.unplaced = True

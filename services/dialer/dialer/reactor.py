@@ -1,0 +1,219 @@
+"""The dialer's heart: (state, ticks) → (state, effects). Pure: no clock, no log, no carrier.
+
+The shell (`service.py`) tells it what was folded, ruled on, said by the carrier, and what time it
+is; it answers what is to be done. It decides on what the fold says at that instant, and whatever
+it decides on an old reading the rule refuses.
+"""
+
+from collections.abc import Iterable
+
+from campaigns.campaign import Campaign, Status
+from campaigns.facts import CallRequested, contact_stream
+from dialer.carrier import Ended
+from dialer.complete import COMPLETE, CompleteCampaign, done
+from dialer.gates import Reading
+from dialer.lease import may_begin
+from dialer.line import Line, Stage
+from dialer.request_call import REQUEST_CALL, RequestCall
+from dialer.resolve import resolution
+from dialer.state import State
+from dialer.taking import line_of, take
+from dialer.ticks import Effect, LookUp, Moment, Offer, Ring, Tick
+
+TOKEN_REST_S = 0.001  # The least wait for a token: fractions of it are never quite whole.
+DUE_REST_S = 0.05  # The least wait for a contact that is due and was passed over.
+CLOSED_MAX = 10_000  # Calls that never started, kept so that a late report finds them.
+
+
+def react(state: State, ticks: Iterable[Tick], moment: Moment) -> list[Effect]:
+    """Take ticks in, in order; say what is to be done now. Effects are to be done in order."""
+    effects: list[Effect] = []
+    for tick in ticks:
+        take(state, tick, moment, effects)
+    state.ring_alarms(moment.boot)
+    due, state.lines_due = state.lines_due, set()
+    for call_id in due:
+        if line := state.lines.get(call_id):
+            _advance(state, line, moment, effects)
+    if state.blocked and state.room() > 0:
+        state.campaigns_due |= state.blocked
+        state.blocked.clear()
+    campaigns, state.campaigns_due = state.campaigns_due, set()
+    for campaign_id in campaigns:
+        if campaign := state.campaigns.get(campaign_id):
+            _ask(state, campaign, moment, effects)
+            _complete(state, campaign, moment, effects)
+    return effects
+
+
+def restore(state: State, moment: Moment) -> None:
+    """Begin with what a checkpoint holds: every open call is an earlier life's, to be recovered."""
+    for campaign in state.campaigns.by_id.values():
+        for call in campaign.calls.values():
+            state.lines[call.call_id] = Line(
+                call.call_id,
+                campaign.campaign_id,
+                call.contact_id,
+                call.run,
+                call.attempt,
+                call.lease_s,
+                call.carrier_timeout_s,
+                call.refuses_late,
+                call.ring_by,
+                Stage.PERMITTED if call.started_at is None else Stage.STARTED,
+                sent_at=None,
+                folded_at=moment.boot,
+                started=call.started_at is not None,
+                look_at=moment.boot,
+            )
+            state.lines_due.add(call.call_id)
+
+
+def _advance(state: State, line: Line, moment: Moment, effects: list[Effect]) -> None:
+    """Do the next thing for one call: append what the log lacks, ring, or ask the carrier."""
+    campaign = state.campaigns.get(line.campaign_id)
+    if line.stage is Stage.ASKED:
+        _asked(state, line, moment)
+        return
+    if line.closed or campaign is None:
+        _close(state, line)
+        return
+    if line.offer is not None and moment.boot < line.offered_at + state.patience(line):
+        state.wake(line.offered_at + state.patience(line), line.call_id)
+        return
+    contact = state.book.get(line.campaign_id, line.contact_id)
+    facts = resolution(line, campaign, contact, moment, stopping=state.stopping)
+    if facts and _may_resolve(state, line):
+        if line.offer is not None:  # To send again is always safe: at most one can count.
+            state.offers.pop(line.offer, None)
+            line.offers += 1
+        line.offer, line.offered_at = state.new_id(), moment.boot
+        state.offers[line.offer] = line.call_id
+        stream = contact_stream(line.campaign_id, line.contact_id)
+        effects.append(Offer(line.offer, line.campaign_id, facts, (stream,), line.call_id))
+        state.wake(moment.boot + state.patience(line), line.call_id)
+    elif line.stage is Stage.PERMITTED and line.ours and not line.handed and not facts:
+        line.handed = line.placing = True
+        effects.append(Ring(line.call_id))
+    else:
+        _look(state, line, moment, effects)
+
+
+def _may_resolve(state: State, line: Line) -> bool:
+    """Say whether it is for this dialer to say: its own calls, and those of its partitions."""
+    return line.ours or line.late is not None or state.works(line.campaign_id)
+
+
+def _look(state: State, line: Line, moment: Moment, effects: list[Effect]) -> None:
+    if (
+        line.look_at is None
+        or line.looking
+        or line.placing
+        or isinstance(line.heard, Ended)
+        or line.stage is Stage.RESOLVED
+        or not (line.ours or state.works(line.campaign_id))
+    ):
+        return
+    if moment.boot >= line.look_at:
+        line.looking = True
+        effects.append(LookUp(line.call_id))
+    else:
+        state.wake(line.look_at, line.call_id)
+
+
+def _asked(state: State, line: Line, moment: Moment) -> None:
+    """Give up on a permission that was not read back within its lease: it is asked for anew."""
+    assert line.sent_at is not None, "ours"
+    if may_begin(line.sent_at, line.lease_s, moment.boot):
+        return
+    if not line.given_up:
+        line.given_up = True
+        state.asking.discard(line.call_id)
+        state.window.too_late()
+        desk = state.desk(line.campaign_id)
+        desk.give_back(line.contact_id)
+        desk.rest_until = moment.boot + line.lease_s
+        state.wake(desk.rest_until, line.campaign_id)
+
+
+def _close(state: State, line: Line) -> None:
+    state.lines.pop(line.call_id, None)
+    state.offers.pop(line.offer or "", None)
+    state.placing.discard(line.call_id)
+    if not line.started:
+        state.closed[line.call_id] = line
+        if len(state.closed) > CLOSED_MAX:
+            state.closed.popitem(last=False)
+
+
+def _ask(state: State, campaign: Campaign, moment: Moment, effects: list[Effect]) -> None:
+    """Ask for as many permissions as rate, capacity, carrier and log have room for."""
+    if (
+        campaign.status is not Status.RUNNING
+        or state.stopping
+        or not state.works(campaign.campaign_id)
+    ):
+        return
+    desk, settings = state.desk(campaign.campaign_id), campaign.settings
+    if moment.boot < desk.rest_until:
+        state.wake(desk.rest_until, campaign.campaign_id)
+        return
+    if (room := state.room()) <= 0:
+        state.blocked.add(campaign.campaign_id)
+        return
+    room = min(room, settings.max_concurrent_calls - len(campaign.calls) - len(desk.asked))
+    if room <= 0:
+        return  # A call that ends brings us back here.
+    rate = settings.calls_per_minute
+    tokens = desk.bucket.left(rate, moment.now) - len(desk.asked)
+    for contact in desk.candidates(campaign, state.book, moment.now, min(room, int(tokens))):
+        call_id = state.new_id()
+        command = RequestCall(
+            call_id,
+            campaign.campaign_id,
+            contact.contact_id,
+            moment.now,
+            state.terms.lease_s,
+            state.terms.carrier_timeout_s,
+            state.terms.refuses_late,
+        )
+        facts = REQUEST_CALL.decide(Reading(campaign, contact), command)
+        if isinstance(facts, tuple) and isinstance(facts[0], CallRequested):
+            line = state.lines[call_id] = line_of(facts[0], sent_at=moment.boot)
+            state.offers[call_id] = call_id
+            state.asking.add(call_id)
+            desk.asked.add(contact.contact_id)
+            streams = REQUEST_CALL.streams(command)
+            effects.append(Offer(call_id, campaign.campaign_id, facts, streams, None))
+            state.wake(moment.boot + line.lease_s, call_id)
+            tokens -= 1
+    if tokens < 1:
+        next_at = desk.bucket.next_at(rate, moment.now, len(desk.asked))
+        after_s = (next_at - moment.now).total_seconds()
+        state.wake(moment.boot + max(after_s, TOKEN_REST_S), campaign.campaign_id)
+    elif desk.due_at is not None:
+        after_s = max(desk.due_at - moment.now.timestamp(), DUE_REST_S)
+        state.wake(moment.boot + after_s, campaign.campaign_id)
+
+
+def _complete(state: State, campaign: Campaign, moment: Moment, effects: list[Effect]) -> None:
+    if not done(campaign) or not state.works(campaign.campaign_id) or state.stopping:
+        return
+    desk = state.desk(campaign.campaign_id)
+    if moment.boot < desk.rest_until:
+        state.wake(desk.rest_until, campaign.campaign_id)
+        return
+    if desk.completing is not None:
+        again_at = desk.completing_at + state.terms.resend_max_s
+        if moment.boot < again_at:
+            state.wake(again_at, campaign.campaign_id)
+            return
+    command = CompleteCampaign(campaign.campaign_id, moment.now)
+    facts = COMPLETE.decide(campaign, command)
+    assert isinstance(facts, tuple), "done() said so"
+    desk.completing, desk.completing_at = state.new_id(), moment.boot
+    state.offers[desk.completing] = campaign.campaign_id
+    effects.append(
+        Offer(desk.completing, campaign.campaign_id, facts, COMPLETE.streams(command), None)
+    )
+    state.wake(moment.boot + state.terms.resend_max_s, campaign.campaign_id)

@@ -1,0 +1,344 @@
+"""The dialer's shell: follows, performs the reactor's effects, tells it what came of them."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
+
+from fastapi import APIRouter
+
+from campaigns.clock import Clock
+from campaigns.contacts import Contacts, fold_contacts
+from campaigns.errors import CarrierUnavailableError, LogUnavailableError, NotFreshError
+from campaigns.facts import ApiKeyCreated, ContactsAdded, CreateKeyed
+from campaigns.folding import Campaigns
+from campaigns.following import Reader, Ruling
+from campaigns.log import EventLog
+from campaigns.record import Record, Recorded
+from campaigns.store import SAVE_S, Store
+from campaigns.topics import (
+    CAMPAIGN_RECORDS,
+    Partition,
+    campaign_partition,
+    campaign_partitions,
+)
+from dialer.carrier import Call, Carrier, Ended, Found, NoRing, Placed
+from dialer.lease import may_begin
+from dialer.pacing import Bucket, Window
+from dialer.reactor import react, restore
+from dialer.settings import DialerSettings
+from dialer.state import State, Terms
+from dialer.ticks import (
+    Answered,
+    Effect,
+    Folded,
+    HangUp,
+    LookedUp,
+    LookUp,
+    Moment,
+    NotHanded,
+    Offer,
+    Refused,
+    Reported,
+    Ring,
+    Stopping,
+    Tick,
+    Woken,
+    Working,
+)
+
+ACTOR = "dialer"
+_DRAIN_POLL_S = 0.01
+_CATCH_UP_AGAIN_S = 0.5
+_BUCKETS = (
+    "create table if not exists buckets"
+    " (campaign_id integer primary key, tokens real not null, at text not null)"
+)
+
+
+class Dialer:
+    """One dialer. Any number may run; the rule and the carrier keep them from ringing twice."""
+
+    name = "dialer"
+
+    def __init__(
+        self,
+        log: EventLog,
+        clock: Clock,
+        settings: DialerSettings,
+        data_dir: Path | None,
+        carrier: Carrier,
+        *,
+        new_id: Callable[[], str] = lambda: uuid4().hex,
+    ) -> None:
+        self._log, self._clock, self._settings = log, clock, settings
+        self._data_dir, self._carrier, self._new_id = data_dir, carrier, new_id
+        self._source = f"dialer/{socket.gethostname()}-{os.getpid()}-{new_id()[:6]}"
+        self.campaigns = Campaigns()
+        self.reader = Reader(log, self)
+        self._ticks: list[Tick] = []
+        self._alarm: asyncio.TimerHandle | None = None
+        self._soon: asyncio.Handle | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._assigned: frozenset[int] | None = None  # None: all, there is no group.
+        self._assignment = asyncio.Event()
+
+    def routers(self) -> Sequence[APIRouter]:
+        """Return no route: a dialer is asked nothing."""
+        return ()
+
+    async def open(self) -> None:
+        """Restore the checkpoint and open the carrier.
+
+        Raises:
+            CarrierUnavailableError: the carrier cannot be opened.
+
+        """
+        self._partitions = self._log.partitions(CAMPAIGN_RECORDS)
+        path = self._data_dir / "dialer.db" if self._data_dir else None
+        self._store = Store(path, self._log.id)
+        self._store.db.execute(_BUCKETS)
+        self.contacts = Contacts(self._store.db)
+        self._store.restore(self.reader, self.campaigns)
+        await self._carrier.open(self._reported)
+        self.state = State(
+            self._terms(),
+            self.campaigns,
+            self.contacts,
+            self._partitions,
+            self._new_id,
+            Window(self._settings.asking_max, float(self._settings.asking_max)),
+        )
+        for campaign_id, tokens, at in self._store.db.execute("select * from buckets"):
+            self.state.desk(campaign_id).bucket = Bucket(tokens, datetime.fromisoformat(at))
+        restore(self.state, self._moment())
+
+    def _terms(self) -> Terms:
+        settings, carrier = self._settings, self._carrier
+        return Terms(
+            lease_s=settings.lease_s,
+            carrier_timeout_s=settings.carrier_timeout_s,
+            refuses_late=carrier.refuses_late,
+            lookup_lag_s=carrier.lookup_lag_s,
+            silence_s=carrier.silence_s,
+            placing_max=carrier.placing_max,
+            resend_s=settings.resend_s,
+            resend_max_s=settings.resend_max_s,
+            recover_poll_s=settings.recover_poll_s,
+        )
+
+    async def run(self) -> None:
+        """Follow and dial until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            tasks.create_task(self.reader.follow(campaign_partitions(self._partitions)))
+            tasks.create_task(self._work())
+            tasks.create_task(self._save_regularly())
+
+    def assigned(self, partitions: frozenset[int]) -> None:
+        """Take note of the partitions to work: for the work's sake, safety does not rest on it."""
+        self._assigned = partitions
+        self._assignment.set()
+        self._tick(Working(partitions & self.state.working))
+
+    async def _work(self) -> None:
+        """Begin to work partitions once the fold has caught up with them."""
+        while True:
+            self._assignment.clear()
+            wanted = self._assigned
+            numbers = range(self._partitions) if wanted is None else sorted(wanted)
+            try:
+                await self.reader.catch_up(
+                    [Partition(CAMPAIGN_RECORDS, number) for number in numbers],
+                    within_s=self._settings.catch_up_s,
+                )
+            except (LogUnavailableError, NotFreshError):
+                await asyncio.sleep(_CATCH_UP_AGAIN_S)
+                continue
+            if self._assigned == wanted:
+                self._tick(Working(frozenset(numbers)))
+                await self._assignment.wait()
+
+    # -- the fold ------------------------------------------------------------------------------
+
+    def fold(self, recorded: Recorded) -> None:
+        """Take one accepted record in, and note its facts for the reactor."""
+        fold_contacts(self.campaigns, self.contacts, recorded)
+        at = self._clock.boottime()
+        for fact in recorded.facts:
+            if not isinstance(fact, ContactsAdded | CreateKeyed | ApiKeyCreated):
+                self._ticks.append(Folded(fact, at))
+
+    def folded(self, partition: Partition, position: int) -> None:
+        """React at once: the batch may hold a pause, or permissions whose lease runs."""
+        self._react()
+
+    def _ruled(self, record_id: str) -> Callable[[Ruling], None]:
+        def ruled(ruling: Ruling) -> None:
+            if ruling.accepted:
+                self.state.offers.pop(record_id, None)
+            else:
+                self._ticks.append(Refused(record_id, taken=True))
+
+        return ruled
+
+    # -- ticks in, effects out -----------------------------------------------------------------
+
+    def _moment(self) -> Moment:
+        return Moment(self._clock.now(), self._clock.boottime())
+
+    def _tick(self, tick: Tick) -> None:
+        self._ticks.append(tick)
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_soon(self._react)
+
+    def _react(self) -> None:
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+        ticks, self._ticks = self._ticks, []
+        moment = self._moment()
+        for effect in react(self.state, ticks, moment):
+            self._perform(effect, moment)
+        self._set_alarm(moment)
+
+    def _set_alarm(self, moment: Moment) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if (wake_at := self.state.wake_at()) is not None:
+            self._alarm = asyncio.get_running_loop().call_later(
+                max(0.0, wake_at - moment.boot), self._tick, Woken()
+            )
+
+    def _perform(self, effect: Effect, moment: Moment) -> None:
+        assert self._tasks is not None, "effects come from a running dialer"
+        match effect:
+            case Offer():
+                self._tasks.create_task(self._offer(effect, self._record(effect, moment)))
+            case Ring(call_id=call_id):
+                self._ring(call_id)
+            case LookUp(call_id=call_id):
+                self._tasks.create_task(self._look_up(call_id))
+            case HangUp(call_id=call_id):
+                self._tasks.create_task(self._hang_up(call_id))
+
+    def _record(self, offer: Offer, moment: Moment) -> Record:
+        partition = campaign_partition(offer.campaign_id, self._partitions)
+        self.reader.on_ruling[offer.record_id] = self._ruled(offer.record_id)
+        return Record(
+            id=offer.record_id,
+            time=moment.now,
+            source=self._source,
+            actor=ACTOR,
+            correlation_id=offer.causation_id or offer.record_id,
+            causation_id=offer.causation_id,
+            condition=self.reader.ledger(partition).condition(offer.streams),
+            facts=offer.facts,
+        )
+
+    async def _offer(self, offer: Offer, record: Record) -> None:
+        partition = campaign_partition(offer.campaign_id, self._partitions)
+        try:
+            await self._log.append(partition, record, offer.campaign_id)
+        except LogUnavailableError:
+            self.reader.on_ruling.pop(offer.record_id, None)
+            self._tick(Refused(offer.record_id, taken=False))
+
+    def _ring(self, call_id: str) -> None:
+        """Hand a call to the carrier."""
+        line = self.state.lines[call_id]
+        row = self.contacts.row(line.campaign_id, line.contact_id)
+        if row is None:
+            self._tick(Answered(call_id, NoRing("no such contact")))
+            return
+        assert line.sent_at is not None, "only what this process asked for is rung"
+        assert self._tasks is not None, "effects come from a running dialer"
+        call = Call(
+            call_id,
+            line.campaign_id,
+            line.contact_id,
+            line.run,
+            line.attempt,
+            row.phone_number,
+            row.variables,
+        )
+        self._tasks.create_task(self._place(call, line.sent_at))
+
+    async def _place(self, call: Call, sent_at: float) -> None:
+        line = self.state.lines[call.call_id]
+        # The last look at the clock: nothing is awaited between it and the request.
+        if not may_begin(sent_at, line.lease_s, self._clock.boottime()):
+            self._tick(NotHanded(call.call_id))
+            return
+        answer: Placed | None
+        try:
+            async with asyncio.timeout(self._settings.carrier_timeout_s):
+                answer = await self._carrier.place(call, line.ring_by)
+        except (TimeoutError, CarrierUnavailableError):
+            answer = None
+        self._tick(Answered(call.call_id, answer))
+
+    async def _look_up(self, call_id: str) -> None:
+        asked_at = self._clock.boottime()
+        found: Found | None
+        try:
+            async with asyncio.timeout(self._settings.carrier_timeout_s):
+                found = await self._carrier.look_up(call_id)
+        except (TimeoutError, CarrierUnavailableError):
+            found = None
+        self._tick(LookedUp(call_id, asked_at, found))
+
+    async def _hang_up(self, call_id: str) -> None:
+        try:
+            async with asyncio.timeout(self._settings.carrier_timeout_s):
+                await self._carrier.hang_up(call_id)
+        except (TimeoutError, CarrierUnavailableError):
+            return  # CallLate stands in the log whatever becomes of the line.
+
+    def _reported(self, call_id: str, ended: Ended) -> None:
+        self._tick(Reported(call_id, ended))
+
+    # -- health and the end --------------------------------------------------------------------
+
+    async def _save_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(SAVE_S)
+            self._save()
+
+    def _save(self) -> None:
+        self._store.db.executemany(
+            "insert or replace into buckets values (?, ?, ?)",
+            (
+                (campaign_id, desk.bucket.tokens, str(desk.bucket.at))
+                for campaign_id in self.campaigns.dirty
+                if (desk := self.state.desk(campaign_id)).bucket.at is not None
+            ),
+        )
+        self._store.save(self.reader, self.campaigns, self._partitions)
+
+    async def troubles(self) -> Sequence[str]:
+        """Return why it is not ready: the log does not answer, or the fold lags behind it."""
+        partitions = campaign_partitions(self._partitions)
+        ready = await self.reader.ready(partitions, within_s=self._settings.catch_up_s)
+        return () if ready else ("dialer: the log is away, or too far ahead",)
+
+    async def drain(self) -> None:
+        """Ask for nothing more, give back what is not used, wait a little for the rest."""
+        self._tick(Stopping())
+        until = self._clock.monotonic() + self._settings.drain_s
+        while self._clock.monotonic() < until:
+            await asyncio.sleep(_DRAIN_POLL_S)
+            if not (self.state.asking or self.state.placing):
+                return
+
+    async def close(self) -> None:
+        """Write the checkpoint, and let go of carrier and store."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        await self._carrier.close()
+        self._save()
+        self._store.close()

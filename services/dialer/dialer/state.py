@@ -1,0 +1,92 @@
+"""All that the dialer knows: its half of the fold, its calls, its desks, its alarms. Pure."""
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from campaigns.folding import Campaigns
+from dialer.asking import Book, Desk
+from dialer.line import Line
+from dialer.pacing import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the reactor must know of settings and carrier. Times in seconds."""
+
+    lease_s: float
+    carrier_timeout_s: float
+    refuses_late: bool
+    lookup_lag_s: float | None
+    silence_s: float
+    placing_max: int
+    resend_s: float
+    resend_max_s: float
+    recover_poll_s: float
+
+
+@dataclass
+class State:
+    """All that the dialer knows. The fold's part is only read here."""
+
+    terms: Terms
+    campaigns: Campaigns
+    book: Book
+    partitions: int
+    new_id: Callable[[], str]
+    window: Window
+    lines: dict[str, Line] = field(default_factory=dict)  # By call id.
+    closed: OrderedDict[str, Line] = field(default_factory=OrderedDict)
+    desks: dict[int, Desk] = field(default_factory=dict)
+    offers: dict[str, str | int] = field(default_factory=dict)  # Record id → call or campaign id.
+    asking: set[str] = field(default_factory=set)  # Calls asked for, in time to be read back.
+    placing: set[str] = field(default_factory=set)  # Calls permitted or handed, not answered.
+    working: frozenset[int] = frozenset()
+    stopping: bool = False
+    lines_due: set[str] = field(default_factory=set)  # To be looked at before react returns.
+    campaigns_due: set[int] = field(default_factory=set)
+    blocked: set[int] = field(default_factory=set)  # Campaigns that wait for room of us all.
+    _alarms: dict[str | int, float] = field(default_factory=dict)  # Who → earliest, by boottime.
+    _heap: list[tuple[float, bool, str | int]] = field(default_factory=list)
+
+    def desk(self, campaign_id: int) -> Desk:
+        """Return a campaign's desk."""
+        return self.desks.setdefault(campaign_id, Desk())
+
+    def works(self, campaign_id: int) -> bool:
+        """Say whether this dialer works the campaign's partition."""
+        return campaign_id % self.partitions in self.working
+
+    def room(self) -> int:
+        """Return how many more permissions carrier and log have room for, all campaigns taken."""
+        return min(
+            self.terms.placing_max - len(self.asking) - len(self.placing),
+            int(self.window.size) - len(self.asking),
+        )
+
+    def wake(self, at: float, who: str | int) -> None:
+        """Look at a call (by id) or a campaign again, at `at` (CLOCK_BOOTTIME) or before."""
+        if at < self._alarms.get(who, float("inf")):
+            self._alarms[who] = at
+            heapq.heappush(self._heap, (at, isinstance(who, str), who))
+
+    def ring_alarms(self, boot: float) -> None:
+        """Mark all whose time has come."""
+        while self._heap and self._heap[0][0] <= boot:
+            at, _, who = heapq.heappop(self._heap)
+            if self._alarms.get(who) != at:
+                continue  # Replaced by an earlier one, which has rung.
+            del self._alarms[who]
+            if isinstance(who, int):
+                self.campaigns_due.add(who)
+            else:
+                self.lines_due.add(who)
+
+    def wake_at(self) -> float | None:
+        """Return when the next Woken is due, as CLOCK_BOOTTIME."""
+        return self._heap[0][0] if self._heap else None
+
+    def patience(self, line: Line) -> float:
+        """Return how long a resolution of a call is waited for, seconds: longer each time."""
+        return float(min(self.terms.resend_s * 2**line.offers, self.terms.resend_max_s))

@@ -1,0 +1,227 @@
+"""What a tick changes in the state. Pure. What then is to be done, reactor.py says."""
+
+from campaigns.campaign import Status
+from campaigns.facts import (
+    Abandonment,
+    CallAbandoned,
+    CallEnded,
+    CallEvent,
+    CallLate,
+    CallRequested,
+    CallStarted,
+    CampaignEvent,
+)
+from dialer.asking import Desk
+from dialer.carrier import Ended, Placed, Rung
+from dialer.lease import may_begin, rang_late
+from dialer.line import Line, Stage, looked_up
+from dialer.state import State
+from dialer.ticks import (
+    Answered,
+    Effect,
+    Folded,
+    HangUp,
+    LookedUp,
+    Moment,
+    NotHanded,
+    Refused,
+    Reported,
+    Stopping,
+    Tick,
+    Woken,
+    Working,
+)
+
+LOG_REST_S = 1.0  # How long a campaign waits when the log did not take a request.
+OTHERWISE = "its permission had been resolved otherwise"
+
+
+def take(state: State, tick: Tick, moment: Moment, effects: list[Effect]) -> None:
+    """Take one tick in; what has to be looked at then is marked as due."""
+    match tick:
+        case Folded():
+            _folded(state, tick.fact, tick.first_folded_at, effects)
+        case Refused():
+            _refused(state, tick, moment)
+        case Answered():
+            _answered(state, tick, moment, effects)
+        case NotHanded():
+            if line := state.lines.get(tick.call_id):
+                line.handed = line.placing = False
+                line.given_up = True
+                state.lines_due.add(line.call_id)
+        case Reported():
+            if line := state.lines.get(tick.call_id) or state.closed.get(tick.call_id):
+                _heard(state, line, tick.ended, effects)
+        case LookedUp():
+            _looked_up(state, tick, moment, effects)
+        case Working():
+            gained, state.working = tick.partitions - state.working, tick.partitions
+            for line in state.lines.values():
+                if line.campaign_id % state.partitions in gained:
+                    state.lines_due.add(line.call_id)
+            for campaign_id in state.campaigns.by_id:
+                if campaign_id % state.partitions in gained:
+                    state.campaigns_due.add(campaign_id)
+        case Stopping():
+            state.stopping = True
+            state.lines_due.update(state.lines)
+        case Woken():
+            pass
+
+
+def _folded(state: State, fact: CampaignEvent, at: float, effects: list[Effect]) -> None:
+    state.campaigns_due.add(fact.campaign_id)
+    if isinstance(fact, CallRequested | CallStarted | CallAbandoned | CallEnded | CallLate):
+        _folded_call(state, fact, at, effects)
+    elif campaign := state.campaigns.get(fact.campaign_id):
+        # Whatever changes who may be called: what is not at the carrier is given back at once.
+        if campaign.status is not Status.RUNNING:
+            state.lines_due.update(campaign.calls)
+        state.desk(fact.campaign_id).due_known = False
+
+
+def _folded_call(state: State, fact: CallEvent, at: float, effects: list[Effect]) -> None:
+    line = state.lines.get(fact.call_id) or state.closed.get(fact.call_id)
+    desk = state.desk(fact.campaign_id)
+    desk.due_known = False
+    state.lines_due.add(fact.call_id)
+    if isinstance(fact, CallRequested):
+        if campaign := state.campaigns.get(fact.campaign_id):
+            desk.bucket.spend(campaign.settings.calls_per_minute, fact.requested_at)
+        if line is None:
+            line = state.lines[fact.call_id] = line_of(fact, sent_at=None)
+            line.look_at = at
+        elif line.ours:
+            _permitted(state, line, desk, at)
+        line.stage, line.folded_at = Stage.PERMITTED, at
+    elif line is not None:
+        line.offer, line.offers = None, 0
+        if isinstance(fact, CallStarted):
+            line.stage, line.started = Stage.STARTED, True
+            line.look_at = at + (state.terms.silence_s if line.ours else 0.0)
+        elif isinstance(fact, CallLate):
+            line.late = None
+        else:
+            _resolved(state, line, fact, effects)
+
+
+def _resolved(
+    state: State, line: Line, fact: CallAbandoned | CallEnded, effects: list[Effect]
+) -> None:
+    line.stage = Stage.RESOLVED
+    state.placing.discard(line.call_id)
+    if isinstance(fact, CallAbandoned) and fact.reason is Abandonment.RANG_LATE:
+        line.late = None  # Its CallLate stands in the same record.
+    elif line.rang and not line.started and line.late is None:
+        line.late = OTHERWISE
+        if isinstance(line.heard, Rung):
+            effects.append(HangUp(line.call_id))
+
+
+def line_of(fact: CallRequested, sent_at: float | None) -> Line:
+    """Return a call as its request says; `sent_at` when this process asks for it, else None."""
+    return Line(
+        fact.call_id,
+        fact.campaign_id,
+        fact.contact_id,
+        fact.run,
+        fact.attempt,
+        fact.lease_s,
+        fact.carrier_timeout_s,
+        fact.refuses_late,
+        fact.ring_by,
+        Stage.ASKED,
+        sent_at,
+    )
+
+
+def _permitted(state: State, line: Line, desk: Desk, at: float) -> None:
+    desk.asked.discard(line.contact_id)
+    if line.call_id in state.asking:
+        state.asking.discard(line.call_id)
+        state.placing.add(line.call_id)
+    assert line.sent_at is not None, "ours"
+    if may_begin(line.sent_at, line.lease_s, at):
+        state.window.in_time()
+
+
+def _refused(state: State, tick: Refused, moment: Moment) -> None:
+    whose = state.offers.pop(tick.record_id, None)
+    if isinstance(whose, int):
+        desk = state.desk(whose)
+        if desk.completing == tick.record_id:
+            desk.completing = None
+            if not tick.taken:
+                desk.rest_until = moment.boot + LOG_REST_S
+            state.campaigns_due.add(whose)
+    elif whose is not None and (line := state.lines.get(whose)):
+        if line.stage is Stage.ASKED and tick.record_id == line.call_id:
+            desk = state.desk(line.campaign_id)
+            state.asking.discard(whose)
+            del state.lines[whose]
+            if not line.given_up:  # Else it was given back then, and may be asked for anew.
+                desk.give_back(line.contact_id)
+            if not tick.taken:
+                desk.rest_until = moment.boot + LOG_REST_S
+            state.campaigns_due.add(line.campaign_id)
+        elif line.offer == tick.record_id:
+            line.offer = None
+            if tick.taken:
+                state.lines_due.add(whose)
+            else:
+                line.offers += 1
+                line.offered_at = moment.boot
+                state.wake(moment.boot + state.patience(line), whose)
+
+
+def _answered(state: State, tick: Answered, moment: Moment, effects: list[Effect]) -> None:
+    state.placing.discard(tick.call_id)
+    if (line := state.lines.get(tick.call_id)) is None:
+        return
+    line.placing = False
+    state.campaigns_due.add(line.campaign_id)
+    if tick.answer is None:
+        line.look_at = moment.boot  # Silence is asked about, never taken for a failure.
+    elif line.heard is None:
+        if (
+            isinstance(tick.answer, Rung)
+            and line.sent_at is not None
+            and not line.refuses_late
+            and rang_late(line.sent_at, line.lease_s, line.carrier_timeout_s, moment.boot)
+        ):
+            line.late = "the carrier answered after the permission's time"
+            effects.append(HangUp(line.call_id))
+        _heard(state, line, tick.answer, effects)
+        line.look_at = moment.boot + state.terms.silence_s
+    state.lines_due.add(line.call_id)
+
+
+def _heard(state: State, line: Line, said: Placed | Ended, effects: list[Effect]) -> None:
+    line.heard = said
+    if line.stage is Stage.RESOLVED and not line.started and line.rang and line.late is None:
+        line.late = OTHERWISE
+        if isinstance(said, Rung):
+            effects.append(HangUp(line.call_id))
+        state.lines[line.call_id] = line
+        state.closed.pop(line.call_id, None)
+    state.lines_due.add(line.call_id)
+
+
+def _looked_up(state: State, tick: LookedUp, moment: Moment, effects: list[Effect]) -> None:
+    line = state.lines.get(tick.call_id)
+    if line is None:
+        return
+    before = line.heard
+    looked_up(
+        line,
+        tick.found,
+        tick.asked_at,
+        moment.boot,
+        lag_s=state.terms.lookup_lag_s,
+        poll_s=state.terms.recover_poll_s,
+        silence_s=state.terms.silence_s,
+    )
+    if line.heard is not None and line.heard is not before:
+        _heard(state, line, line.heard, effects)
+    state.lines_due.add(line.call_id)

@@ -111,7 +111,7 @@ class Contacts:
         found = self._db.execute(
             "select details from rows where (list_id, row) = ("
             "  select list_id, ? - first_contact_id + 1 from lists"
-            "  where campaign_id = ? and first_contact_id <= ?"
+            "  where campaign_id = ? and first_contact_id <= ? and rows > 0"
             "  order by first_contact_id desc limit 1)",
             (contact_id, campaign_id, contact_id),
         ).fetchone()

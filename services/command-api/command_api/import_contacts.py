@@ -49,6 +49,7 @@ class Basis:
     run: int = 0  # From here on: of a replacing import only.
     paused_at: datetime | None = None
     executions: int = 0  # A call that rang late (a broken promise) shows here.
+    imports: int = 0  # The next one's number follows.
 
 
 def basis_of(campaign: Campaign, *, replacing: bool) -> Basis:
@@ -62,6 +63,7 @@ def basis_of(campaign: Campaign, *, replacing: bool) -> Basis:
         campaign.run,
         campaign.paused_at,
         campaign.executions,
+        campaign.imports,
     )
 
 

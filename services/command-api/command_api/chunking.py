@@ -1,0 +1,234 @@
+"""A list on its way in, chunk by chunk, until it counts or is given up.
+
+The shell of import_contacts.py for one list; importing.py says which lists there are.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+import structlog
+
+from campaigns.campaign import Campaign, Move
+from campaigns.clock import Clock
+from campaigns.contacts import Contacts
+from campaigns.decider import Decider, Rejected
+from campaigns.errors import LogUnavailableError, OperatingError, OutcomeUnknownError
+from campaigns.facts import Row, import_stream
+from campaigns.folding import Campaigns
+from campaigns.following import Reader
+from campaigns.handling import Handled, Origin, Writer
+from campaigns.log import EventLog
+from campaigns.topics import CAMPAIGN_RECORDS, Partition, campaign_partition
+from command_api.import_contacts import (
+    FAIL_IMPORT,
+    CompleteImport,
+    FailImport,
+    Skipped,
+    StartImport,
+    shut,
+)
+from command_api.rows import chunks, contacts_added
+
+CHUNK_TRIES_S = 30.0  # How long one chunk is tried.
+CHUNK_AGAIN_S = 0.2  # After an append that the log did not take.
+STALE_S = 60.0  # Source: architecture, "Facts": no chunk of an import was folded for that long.
+STALE_CHECK_S = 5.0
+TRIES_S = 10.0  # How long a list is read anew when what it rests on moves.
+
+assert CHUNK_TRIES_S < STALE_S, "who is still trying is not dead"
+
+_log = structlog.get_logger(__name__)
+
+
+class PermissionsOpenError(OperatingError):
+    """Who was never attempted is not known: a dialer holds permissions and does not resolve them."""  # noqa: E501
+
+
+class GivenUpError(Exception):
+    """A list that somebody else has given up while it was on its way in."""
+
+
+class Service(Protocol):
+    """What importing needs of the command API."""
+
+    log: EventLog
+    clock: Clock
+    reader: Reader
+    campaigns: Campaigns
+    contacts: Contacts
+    writer: Writer[Campaigns]
+
+    async def settled(self, campaign_id: int) -> object:
+        """Wait until no permission accepted before can still become a ring."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of a list."""
+
+    number: int | None  # The import's public id; None: JSON.
+    completed: bool  # False: it goes on in the background.
+    rows: int  # New contacts.
+    skipped: Skipped
+    at: datetime
+
+
+Command = TypeVar("Command", StartImport, CompleteImport, FailImport)
+
+
+def partition_of(service: Service, campaign_id: int) -> Partition:
+    """Return where a campaign's records live."""
+    return campaign_partition(campaign_id, service.log.partitions(CAMPAIGN_RECORDS))
+
+
+async def decide(
+    service: Service,
+    decider: Decider[Campaigns, Command, Campaign | None],
+    command: Command,
+    origin: Origin,
+) -> Handled | Rejected:
+    """Decide a command. `Handled.ruling` None: nothing was recorded. Raises: see Writer.handle."""
+    return await service.writer.handle(
+        decider,
+        command,
+        origin,
+        partition=partition_of(service, command.campaign_id),
+        key=command.campaign_id,
+    )
+
+
+async def ready(service: Service, campaign_id: int, move: Move) -> Campaign | Rejected:
+    """Return the campaign, settled where contacts are replaced, or why nothing may come in.
+
+    For an early answer: the decision asks again.
+
+    Raises:
+        PermissionsOpenError: a dialer that is away holds permissions; nothing is recorded.
+        LogUnavailableError, NotFreshError: the log's end could not be reached.
+
+    """
+    if shut(service.campaigns.get(campaign_id), move):  # A stale no is no answer.
+        partition = partition_of(service, campaign_id)
+        await service.reader.catch_up([partition], within_s=service.writer.catch_up_s)
+    campaign = service.campaigns.get(campaign_id)
+    if (no := shut(campaign, move)) or campaign is None:
+        assert no is not None, "an unknown campaign takes nothing"
+        return no
+    if move is Move.IMPORT and campaign.permissions():
+        await service.settled(campaign_id)
+        if campaign.permissions():
+            raise PermissionsOpenError("permissions of a dialer that is away are not resolved yet")
+    return campaign
+
+
+class Chunks:
+    """One list's chunks, appended in order. Holds the rows of the chunk that is not full yet."""
+
+    def __init__(
+        self, service: Service, campaign_id: int, import_id: str, origin: Origin, *, announced: bool
+    ) -> None:
+        self._service = service
+        self._campaign_id = campaign_id
+        self._import_id = import_id
+        self._origin = origin
+        self._announced = announced
+        self._waiting: list[Row] = []
+        self._appended = 0  # Chunks: the version of the list's stream, as each holds one fact.
+        self.rows = 0  # In them.
+
+    async def add(self, rows: list[Row]) -> None:
+        """Take rows in, and append the chunks that are full. Raises: see `finish`."""
+        self._waiting += rows
+        *full, last = chunks(self._waiting) if self._waiting else [()]
+        for chunk in full:
+            await self._append(chunk)
+        self._waiting = list(last)
+
+    async def finish(self) -> None:
+        """Append what is left.
+
+        Raises:
+            GivenUpError: the announced list is not under way any more.
+            OperatingError: a chunk did not get into the log within CHUNK_TRIES_S.
+
+        """
+        if self._waiting:
+            await self._append(tuple(self._waiting))
+            self._waiting = []
+
+    async def _append(self, chunk: tuple[Row, ...]) -> None:
+        campaign = self._service.campaigns.by_id[self._campaign_id]
+        under_way = campaign.importing.import_id if campaign.importing else None
+        if self._announced and under_way != self._import_id:
+            raise GivenUpError("The import was given up meanwhile")
+        stream = import_stream(self._import_id)
+        fact = contacts_added(self._import_id, self.rows + 1, chunk)
+        partition = partition_of(self._service, self._campaign_id)
+        clock, writer = self._service.clock, self._service.writer
+        give_up_at = clock.monotonic() + CHUNK_TRIES_S
+        # Nobody else writes this stream, so that a version that has moved is an earlier try of ours
+        # whose ruling was lost; to send again is safe, for at most one of the tries can count.
+        while self._service.reader.ledger(partition).version(stream) == self._appended:
+            record = writer.record((fact,), {stream: self._appended}, self._origin)
+            try:
+                await writer.append(partition, record, self._campaign_id)
+            except (LogUnavailableError, OutcomeUnknownError):
+                if clock.monotonic() >= give_up_at:
+                    raise
+                await asyncio.sleep(CHUNK_AGAIN_S)
+        self._appended += 1
+        self.rows += len(chunk)
+
+
+async def fail_import(
+    service: Service, campaign_id: int, import_id: str, reason: str, origin: Origin
+) -> bool:
+    """Give an announced list up; say whether this did it. Safe to repeat.
+
+    Raises:
+        OperatingError: see Writer.handle; then who finds it stale gives it up.
+
+    """
+    command = FailImport(campaign_id, import_id, reason, service.clock.now())
+    done = await decide(service, FAIL_IMPORT, command, origin)
+    return isinstance(done, Handled) and done.ruling is not None
+
+
+async def fail_stale_imports(
+    service: Service, *, stale_s: float = STALE_S, check_s: float = STALE_CHECK_S
+) -> None:
+    """Give up, for ever, the imports of which this instance folds no chunk for `stale_s`.
+
+    Whichever instance carried it is dead or stuck; should it come back, it is told at its next
+    chunk. All instances do this; one wins.
+    """
+    moved: dict[str, tuple[int, float]] = {}  # Import → its stream's version, and since when.
+    while True:
+        await asyncio.sleep(check_s)
+        now, before = service.clock.monotonic(), moved
+        moved = {}
+        under_way = [c for c in service.campaigns.by_id.values() if c.importing]
+        for campaign in under_way:
+            assert campaign.importing is not None, "asked above, and nothing was awaited"
+            import_id = campaign.importing.import_id
+            ledger = service.reader.ledger(partition_of(service, campaign.campaign_id))
+            version = ledger.version(import_stream(import_id))
+            seen, since = before.get(import_id, (version, now))
+            moved[import_id] = (version, since if seen == version else now)
+        for campaign in under_way:
+            importing = campaign.importing
+            if importing and now - moved.get(importing.import_id, (0, now))[1] >= stale_s:
+                await _fail_stale(service, campaign.campaign_id, importing.import_id, stale_s)
+
+
+async def _fail_stale(service: Service, campaign_id: int, import_id: str, stale_s: float) -> None:
+    origin = Origin("command-api", import_id)
+    reason = f"Nothing of it arrived for {stale_s:g} s: the server that imported it has stopped"
+    try:
+        if await fail_import(service, campaign_id, import_id, reason, origin):
+            _log.warning("import failed", campaign_id=campaign_id, reason=reason)
+    except OperatingError as no:  # At the next check again.
+        _log.warning("stale import not failed", campaign_id=campaign_id, reason=str(no))

@@ -277,6 +277,7 @@ class Broker:
         """Let it neither answer nor hang up (SIGSTOP)."""
         assert self.process, "not running"
         self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)  # Until every thread stands still.
 
     def thaw(self) -> None:
         """Let it go on (SIGCONT)."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from campaigns.campaign import Contact, ContactStatus
 from campaigns.facts import (
     ApiKeyCreated,
     CallAbandoned,
@@ -32,10 +33,8 @@ from campaigns.log import EventLog
 from campaigns.record import Recorded
 from campaigns.topics import CAMPAIGN_RECORDS, Partition
 from projector import contacts, executions, imports, lists, outbox, views
-from projector.changes import Changes
+from projector.changes import Changes, Place
 from projector.store import Store
-
-Place = tuple[int, int]
 
 
 @dataclass
@@ -49,9 +48,12 @@ class Views:
     on_moved: Callable[[Partition], None] = lambda _: None
     campaigns: Campaigns = field(default_factory=Campaigns)
     reader: Reader = field(init=False)
-    published: dict[int, Place] = field(default_factory=dict)  # Partition → last position and n.
+    published: dict[int, tuple[int, int]] = field(
+        default_factory=dict
+    )  # Partition → last position and n.
     _facts: dict[Partition, int] = field(default_factory=dict)  # Accepted so far.
     _batch: list[Recorded] = field(default_factory=list)
+    _calling: dict[Place, Contact] = field(default_factory=dict)  # Contacts in progress, as stored.
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.log, self)
@@ -78,7 +80,7 @@ class Views:
         batch, self._batch = self._batch, []
         with self.store.writing() as tx:
             facts = self._facts.get(partition, 0)
-            changes = look_up(tx, partition, batch)
+            changes = self._look_up(tx, partition, batch)
             for recorded in batch:
                 facts = self._fold(changes, recorded, facts)
             views.write(self.store, tx, changes)
@@ -87,6 +89,7 @@ class Views:
             ledger = self.reader.ledger(partition).changes()
             self.store.move(tx, partition, facts, position, ledger)
         self.campaigns.dirty.clear()
+        self._remember(changes)
         self._facts[partition] = facts
         for key in changes.keys:
             self.on_key(key)
@@ -136,14 +139,24 @@ class Views:
             case _:
                 return  # Lifecycle: what people see is derived from the campaign's state.
 
+    def _look_up(self, tx: Connection, partition: Partition, batch: Sequence[Recorded]) -> Changes:
+        facts: list[Event] = [fact for recorded in batch for fact in recorded.facts]
+        places = {(f.campaign_id, f.contact_id) for f in facts if isinstance(f, CallEvent)}
+        changes = views.look_up(
+            tx,
+            partition.number,
+            places - self._calling.keys(),
+            [place for f in facts if (place := imports.place_of(f))],
+            {import_id for f in facts if (import_id := lists.import_of(f))},
+        )
+        for place in places & self._calling.keys():
+            changes.contacts[place] = self._calling[place]
+        return changes
 
-def look_up(tx: Connection, partition: Partition, batch: Sequence[Recorded]) -> Changes:
-    """Return what the store has of all that a batch touches."""
-    facts: list[Event] = [fact for recorded in batch for fact in recorded.facts]
-    return views.look_up(
-        tx,
-        partition.number,
-        [(f.campaign_id, f.contact_id) for f in facts if isinstance(f, CallEvent)],
-        [place for f in facts if (place := imports.place_of(f))],
-        {import_id for f in facts if (import_id := lists.import_of(f))},
-    )
+    def _remember(self, changes: Changes) -> None:
+        """Keep the contacts that are being called: the next facts about them are near."""
+        for place, contact in changes.contacts.items():
+            if contact.status is ContactStatus.IN_PROGRESS:
+                self._calling[place] = contact
+            else:
+                self._calling.pop(place, None)

@@ -15,12 +15,13 @@ from sqlalchemy import select, tuple_
 
 from campaigns.errors import OperatingError
 from campaigns.topics import Partition
-from projector.advance import Place, Views
+from projector.advance import Views
 from projector.outbox import place_of
 from projector.tables import OUTBOX
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+Place = tuple[int, int]  # Position, and the fact's index in its record.
 
 
 class EventPublisher(Protocol):

@@ -3,8 +3,8 @@
 A few statements a batch, whatever the number of its records.
 """
 
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, TypeVar
 
 import orjson
 from pydantic import TypeAdapter
@@ -14,7 +14,6 @@ from sqlalchemy import (
     delete,
     exists,
     select,
-    tuple_,
     update,
 )
 
@@ -35,11 +34,13 @@ from projector.tables import (
     plain,
 )
 
+K = TypeVar("K")
+
 CONTACT: TypeAdapter[Contact] = TypeAdapter(Contact)
 EXECUTION: TypeAdapter[Execution] = TypeAdapter(Execution)
 IMPORT: TypeAdapter[Import] = TypeAdapter(Import)
 
-_PLACES_A_QUERY = 500  # Below SQLite's limit of bound values, and a query stays short.
+_KEYS_A_QUERY = 500  # Below SQLite's limit of bound values, and a query stays short.
 _COUNTS = (
     update(LISTS)
     .where(LISTS.c.list_id == bindparam("counted"), LISTS.c.campaign_id.is_(None))
@@ -66,34 +67,45 @@ def look_up(
 ) -> Changes:
     """Return what the store has of all that a batch touches, and no change yet."""
     changes = Changes()
-    for some in _stretches(dict.fromkeys(contacts)):
-        asked = select(CONTACTS.c.campaign_id, CONTACTS.c.state).where(
-            tuple_(CONTACTS.c.campaign_id, CONTACTS.c.contact_id).in_(some)
+    for campaign_id, some in _by_campaign(contacts):
+        asked = select(CONTACTS.c.state).where(
+            CONTACTS.c.campaign_id == campaign_id, CONTACTS.c.contact_id.in_(some)
         )
-        for campaign_id, state in tx.execute(asked):
+        for state in tx.execute(asked).scalars():
             contact = CONTACT.validate_json(state)
             changes.contacts[campaign_id, contact.contact_id] = contact
-    for some in _stretches(dict.fromkeys(imports)):
-        asked = select(IMPORTS.c.campaign_id, IMPORTS.c.state).where(
-            tuple_(IMPORTS.c.campaign_id, IMPORTS.c.number).in_(some)
+    for campaign_id, some in _by_campaign(imports):
+        asked = select(IMPORTS.c.state).where(
+            IMPORTS.c.campaign_id == campaign_id, IMPORTS.c.number.in_(some)
         )
-        for campaign_id, state in tx.execute(asked):
+        for state in tx.execute(asked).scalars():
             found = IMPORT.validate_json(state)
             changes.imports[campaign_id, found.number] = found
     by_name = {plain(import_id): import_id for import_id in lists}
-    for some in _stretches(by_name):
+    for names in stretches(by_name):
         known = select(LISTS.c.import_id, LISTS.c.list_id).where(
-            LISTS.c.partition == partition, LISTS.c.import_id.in_(some)
+            LISTS.c.partition == partition, LISTS.c.import_id.in_(names)
         )
         for import_id, list_id in tx.execute(known):
             changes.lists[by_name[import_id]] = list_id
     return changes
 
 
-def _stretches(keys: Collection[Any]) -> Iterable[list[Any]]:
+def _by_campaign(places: Iterable[Place]) -> Iterator[tuple[int, list[int]]]:
+    """Group places: SQLite finds pairs `in (values …)` by a scan, one column by its index."""
+    by_campaign: dict[int, set[int]] = {}
+    for campaign_id, number in places:
+        by_campaign.setdefault(campaign_id, set()).add(number)
+    for campaign_id, numbers in by_campaign.items():
+        for some in stretches(numbers):
+            yield campaign_id, some
+
+
+def stretches(keys: Collection[K]) -> Iterator[list[K]]:
+    """Yield keys by the number that one query may bind."""
     every = list(keys)
-    for first in range(0, len(every), _PLACES_A_QUERY):
-        yield every[first : first + _PLACES_A_QUERY]
+    for first in range(0, len(every), _KEYS_A_QUERY):
+        yield every[first : first + _KEYS_A_QUERY]
 
 
 def write(store: Store, tx: Connection, changes: Changes) -> None:

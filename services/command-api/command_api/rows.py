@@ -143,19 +143,24 @@ def _contact(contact: Any) -> Row | list[_Error]:
         return errors
     assert isinstance(number, str), "no error, so there is a number"
     texts = {name: contact.get(name) for name in _TEXTS}
-    given = {key: spelt(value) for key, value in (variables or {}).items() if value is not None}
+    try:
+        given = {
+            key: _spelt(value) for key, value in (variables or {}).items() if value is not None
+        }
+    except orjson.JSONEncodeError as no:
+        return [("value_error", ("variables",), f"Value error, {no}")]
     row = make_row(number, texts, given)
     return row if isinstance(row, Row) else [("value_error", (), f"Value error, {row.reason}")]
 
 
-def spelt(value: Any) -> str:
-    """Return a template variable's value as text: what is no text, as JSON."""
-    if isinstance(value, str):
-        return value
-    try:
-        return orjson.dumps(value).decode()
-    except orjson.JSONEncodeError:  # An integer beyond 64 bits, or text that is no Unicode.
-        return str(value)
+def _spelt(value: Any) -> str:
+    """Return a template variable's value as text: what is no text, as JSON.
+
+    Raises:
+        JSONEncodeError: text in it is no Unicode, a number in it too large, or it is nested deeply.
+
+    """
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def make_row(

@@ -1,0 +1,195 @@
+"""Worked examples: a CSV file's header, its rows, and what cannot be one."""
+
+import io
+import tempfile
+from typing import BinaryIO, cast
+
+import pytest
+
+from campaigns.facts import Row
+from command_api.csv_columns import UnusableFileError, find_columns, parse_mappings, snake_case
+from command_api.csv_rows import ROW_CHARS_MAX, CsvFile
+from command_api.rows import Unusable
+
+Mappings = dict[str, str | None]
+
+
+def read(text: str | bytes, mappings: Mappings | None = None) -> list[tuple[int, Row | Unusable]]:
+    raw = text.encode() if isinstance(text, str) else text
+    file = CsvFile(io.BytesIO(raw), mappings or {})
+    return [(row.line, file.contact(row)) for row in file.rows()]
+
+
+def phones(text: str | bytes, mappings: Mappings | None = None) -> list[str]:
+    return [row.phone_number for _, row in read(text, mappings) if isinstance(row, Row)]
+
+
+@pytest.mark.parametrize(
+    ("header", "fields"),
+    [
+        ("phone", ("phone_number",)),
+        ("Phone Number,Full Name", ("phone_number", "name")),
+        ("MOBILE,e-mail", ("phone_number", "email")),
+        ("cell, Organization ,Contact_Name", ("phone_number", "company", "name")),
+        ("phone,mobile,cell", ("phone_number", "mobile", "cell")),
+        (
+            "phone,Appointment Date,dueAt,",
+            ("phone_number", "appointment_date", "due_at", "column_4"),
+        ),
+        ("phone,Note,note,NOTE", ("phone_number", "note", "note_2", "note_3")),
+        ("name,full name,phone", ("name", "full_name", "phone_number")),
+        ("phone,Größe", ("phone_number", "größe")),
+    ],
+)
+def test_headers_are_found_loosely(header: str, fields: tuple[str, ...]) -> None:
+    assert find_columns(header.split(","), {}).fields == fields
+
+
+@pytest.mark.parametrize(
+    ("header", "mappings", "fields"),
+    [
+        ("Tel,Name", {"Tel": "phone_number"}, ("phone_number", "name")),
+        ("TEL,Name", {"tel": "phone"}, ("phone_number", "name")),
+        ("phone,tel", {"tel": "Phone Number"}, ("phone", "phone_number")),
+        ("phone,secret", {"secret": None}, ("phone_number", None)),
+        ("phone,secret", {"secret": ""}, ("phone_number", None)),
+        ("phone,d", {"d": "Appointment Date", "absent": "x"}, ("phone_number", "appointment_date")),
+    ],
+)
+def test_a_mapping_counts_first(
+    header: str, mappings: Mappings, fields: tuple[str | None, ...]
+) -> None:
+    assert find_columns(header.split(","), mappings).fields == fields
+
+
+@pytest.mark.parametrize(
+    ("header", "mappings", "why"),
+    [
+        ("name,email", {}, "No phone number column"),
+        ("phone;name", {}, "No phone number column"),
+        ("phone", {"phone": None}, "No phone number column"),
+        ("a,b", {"a": "phone", "b": "mobile"}, "Two columns"),
+        (",".join(["phone"] * 101), {}, "at most 100"),
+        ("phone," + "x" * 101, {}, "longer than 100"),
+    ],
+)
+def test_a_header_that_cannot_be_used_says_why(header: str, mappings: Mappings, why: str) -> None:
+    with pytest.raises(UnusableFileError, match=why):
+        find_columns(header.split(","), mappings)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", "5", '"a"', '{"a": 5}', '{"a": {}}', "[" * 100_000, '{"a": "\\ud800"}', "nan"],
+)
+def test_mappings_that_are_no_object_of_texts_are_refused(text: str) -> None:
+    with pytest.raises(UnusableFileError, match="column_mappings"):
+        parse_mappings(text)
+
+
+def test_mappings_may_be_absent() -> None:
+    assert parse_mappings("") == parse_mappings("{}") == {}
+
+
+def test_snake_case() -> None:
+    named = ["Appointment Date", "appointmentDate", " Order-No. ", "already_so", "§"]
+    assert [snake_case(name) for name in named] == [
+        "appointment_date",
+        "appointment_date",
+        "order_no",
+        "already_so",
+        "",
+    ]
+
+
+def test_columns_become_fields_and_variables() -> None:
+    text = "Phone Number,Full Name,Email,Company,Appointment Date\n5551234567,Ann,a@b.ch,Acme,May 1"
+    assert read(text) == [
+        (
+            2,
+            Row(
+                phone_number="+15551234567",
+                name="Ann",
+                email="a@b.ch",
+                variables={
+                    "name": "Ann",
+                    "email": "a@b.ch",
+                    "company": "Acme",
+                    "appointment_date": "May 1",
+                },
+            ),
+        )
+    ]
+
+
+def test_blank_cells_are_no_variables() -> None:
+    ((_, row),) = read("phone,name,city\n5551234567, ,\n")
+    assert row == Row(phone_number="+15551234567")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_bom_and_every_line_end_are_taken(end: str) -> None:
+    text = "\ufeff" + end.join(["phone,name", "5551234567,Ann", "5551234568,Bo", ""])
+    assert phones(text) == ["+15551234567", "+15551234568"]
+
+
+def test_lines_are_counted_where_rows_begin() -> None:
+    text = (
+        "\nphone,name\n"  # The header is line 2.
+        "\n"
+        '5551234567,"two\nlines"\n'  # 4 and 5.
+        " , \n"  # Blank.
+        "nonsense,Bo\n"  # 7.
+        '"555"1234567,Cy\n'
+        "5551234568,Di,more\n"
+        "5551234569,Ed,,\n"
+        ",Fay\n"
+        "5551234560\n"
+    )
+    found = [(line, isinstance(row, Row)) for line, row in read(text)]
+    assert found == [
+        (4, True),
+        (7, False),
+        (8, False),
+        (9, False),
+        (10, True),
+        (11, False),
+        (12, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b"", "empty"),
+        (b"\n \n,,\n", "empty"),
+        (b"\xef\xbb\xbf", "empty"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not UTF-8"),
+        ("phone\n5551234567".encode("utf-16"), "not UTF-8"),
+        ("phone\n5551234567".encode("utf-16-le"), "NUL"),
+        (b"phone\n5551234567\0\n", "line 2: .* NUL"),
+        (b"phone,name\n5551234567,J\xf6rg\n", "not UTF-8"),
+        (b'phone\n5551234567\n"5551234568\n5551234569\n', "line 3: a quotation mark"),
+        (b'"phone\n5551234567\n', "line 1: a quotation mark"),
+        (b'"pho"ne\n5551234567\n', "line 1: the row is not well-formed"),
+        (b"phone,x\n5551234567," + b"x" * ROW_CHARS_MAX, "line 2: the row is longer"),
+        (b'phone,x\n5551234567,"' + b"x\n" * ROW_CHARS_MAX, "the row is longer"),
+        (b"name\nAnn\n", "No phone number column"),
+    ],
+)
+def test_a_file_that_cannot_be_used_says_why(raw: bytes, why: str) -> None:
+    with pytest.raises(UnusableFileError, match=why):
+        read(raw)
+
+
+def test_a_file_is_read_as_often_as_one_likes_and_stays_open() -> None:
+    with tempfile.SpooledTemporaryFile(max_size=8) as raw:
+        raw.write(b"\xef\xbb\xbfphone\n5551234567\n5551234568\n")
+        file = CsvFile(cast(BinaryIO, raw), {})
+        assert [len(list(file.rows())) for _ in range(3)] == [2, 2, 2]
+        next(half := file.rows())
+        assert len(list(file.rows())) == 2
+        half.close()  # type: ignore[attr-defined]  # A generator, as a caller need not know.
+        file.detach()
+        raw.seek(0)
+        assert raw.read(3) == b"\xef\xbb\xbf"

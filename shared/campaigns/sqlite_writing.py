@@ -84,18 +84,21 @@ class Committer:
         self._thread.join()
 
     def _run(self) -> None:
-        going = True
+        crashed, going, batch, turn = True, True, list[Waiting](), Round()
         try:
-            while going:
+            while going and not turn.broken:
                 batch, going = self._gather()
                 turn = self._turn(batch)
                 if turn != Round():
                     self._tell(turn)
-                if turn.broken:
-                    self._refuse_rest()
-                    return
+            crashed = False
         finally:
+            if crashed:  # A bug ends the thread: nobody waits for it in vain.
+                error = OutcomeUnknownError(f"{self._path}: the writing thread has crashed")
+                self._tell(Round(waiting=batch, error=error, broken=True))
             self._db.close()
+        if going:
+            self._refuse_rest()
 
     def _turn(self, batch: Sequence[Waiting]) -> Round:
         try:
@@ -160,7 +163,7 @@ class Committer:
             self._db.execute("commit")
         except sqlite3.Error as no:
             self._roll_back()
-            if no.sqlite_errorcode & 0xFF in _UNDONE:
+            if getattr(no, "sqlite_errorcode", 0) & 0xFF in _UNDONE:
                 turn.error = self._refused(no, len(batch))
                 return turn
             turn.broken = True

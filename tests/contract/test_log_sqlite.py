@@ -5,13 +5,20 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from campaigns.errors import ContractError, LogCutError, LogUnavailableError, TopicMisfitError
+from campaigns.errors import (
+    ContractError,
+    LogCutError,
+    LogUnavailableError,
+    OutcomeUnknownError,
+    TopicMisfitError,
+)
 from campaigns.log import EventLog
 from campaigns.log_sqlite import SqliteLog
 from campaigns.testing import FIRST, LogContract, followed, ids, some_record
@@ -34,6 +41,23 @@ async def main(path, count):
 
 asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
 """
+
+
+class Failing:
+    """A connection whose disk breaks when a commit is synced."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._db, name)
+
+    def execute(self, statement: str, *values: Sequence[int | str]) -> sqlite3.Cursor:
+        if statement == "commit":
+            no = sqlite3.OperationalError("disk I/O error")
+            no.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+            raise no
+        return self._db.execute(statement, *values)
 
 
 def writing(path: Path, count: int) -> subprocess.Popen[str]:
@@ -149,6 +173,25 @@ class SqliteContract(LogContract):
             (record,) = await self.fill(log, FIRST, 1)
             (found,) = await followed(log, FIRST, end, 1)
             assert (ids([found]), found.position) == ([record.id], end + 1)
+
+    async def test_a_commit_that_fails_midway_is_of_unknown_outcome_and_stops_the_log(self) -> None:
+        async with self.opened() as log:
+            await self.fill(log, FIRST, 2)
+            following = asyncio.create_task(followed(log, FIRST, 0, 3))
+            await asyncio.sleep(0.02)
+            assert log._committer is not None
+            log._committer._db = cast("sqlite3.Connection", Failing(log._committer._db))
+            with pytest.raises(OutcomeUnknownError, match="midway"):
+                await self.fill(log, FIRST, 1)
+            with pytest.raises(LogUnavailableError, match="midway"):
+                await following
+            with pytest.raises(LogUnavailableError, match="midway"):
+                await self.fill(log, FIRST, 1)
+            with pytest.raises(LogUnavailableError, match="midway"):
+                await followed(log, FIRST, 0, 1)
+        async with self.opened() as again:
+            assert len(await followed(again, FIRST, 0, 2)) == 2
+            await self.fill(again, FIRST, 1)
 
     async def test_a_closed_log_takes_nothing(self) -> None:
         async with self.opened() as log:

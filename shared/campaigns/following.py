@@ -59,6 +59,7 @@ class Reader:
     fold: Fold
     ledgers: dict[Partition, Ledger] = field(default_factory=dict)
     positions: dict[Partition, int] = field(default_factory=dict)
+    ends: dict[Partition, int] = field(default_factory=dict)  # As last heard, for metrics.
     counts: Counts = field(default_factory=Counts)
     on_ruling: dict[str, Callable[[Ruling], None]] = field(default_factory=dict)  # By record id.
     _waiting: dict[Partition, list[tuple[int, asyncio.Future[None]]]] = field(default_factory=dict)
@@ -136,6 +137,7 @@ class Reader:
         try:
             async with asyncio.timeout(within_s):
                 ends = await self.log.ends(partitions)
+                self.ends.update(ends)
                 for partition, end in ends.items():
                     await self.reached(partition, end)
         except TimeoutError as late:

@@ -138,6 +138,10 @@ class Dialer:
             tasks.create_task(self._work())
             tasks.create_task(self._save_regularly())
 
+    def shares_partitions(self) -> None:
+        """Work nothing until `assigned` says what: there may be other dialers."""
+        self._assigned = frozenset()
+
     def assigned(self, partitions: frozenset[int]) -> None:
         """Take note of the partitions to work: for the work's sake, safety does not rest on it."""
         self._assigned = partitions

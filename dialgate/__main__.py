@@ -1,0 +1,150 @@
+"""The operator's command line. Exits 0 done, 1 something is wrong, 2 misused."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from campaigns.clock import SystemClock
+from campaigns.data_dir import lock
+from campaigns.errors import CarrierUnavailableError, ContractError, OperatingError, PartRunningError
+from campaigns.observing import configure_logging
+from dialgate import carrying, demo, replaying
+from dialgate.composing import CARRIER, COMMAND_API, DIALER, PARTS, PROJECTOR, compose
+from dialgate.serving import MISUSED, WENT_WRONG
+from dialgate.settings import ProcessSettings, misspelt
+from dialer.carrier_settings import CarrierSettings
+
+cli = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, rich_markup_mode=None)
+
+
+def _show(text: str) -> None:
+    print(text, flush=True)
+
+
+def _misused(why: object) -> typer.Exit:
+    print(f"dialgate: {why}", file=sys.stderr)
+    return typer.Exit(MISUSED)
+
+
+def _settings() -> ProcessSettings:
+    if sentences := misspelt(os.environ):
+        raise _misused("; ".join(sentences))
+    settings = ProcessSettings()
+    configure_logging(settings.log_level, as_json=settings.log_json)
+    return settings
+
+
+def _run(names: Sequence[str]) -> None:
+    try:
+        process = compose(names, _settings(), _show)
+        status = asyncio.run(process.serve())
+    except PartRunningError as no:
+        raise _misused(no) from no
+    except OSError as no:
+        raise _misused(no) from no
+    except (OperatingError, ContractError, CarrierUnavailableError) as no:
+        print(f"dialgate: {no}", file=sys.stderr)
+        raise typer.Exit(WENT_WRONG) from no
+    raise typer.Exit(status)
+
+
+@cli.callback(invoke_without_command=True)
+def about(
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Outbound calling campaigns whose pause is true when it is answered."""
+    if show_version:
+        print(version("dialgate"))
+        raise typer.Exit
+
+
+@cli.command()
+def up() -> None:
+    """Run everything in one process: on the embedded log, or on Kafka when servers are given."""
+    _run(PARTS)
+
+
+@cli.command(COMMAND_API)
+def command_api() -> None:
+    """Run the command API."""
+    _run((COMMAND_API,))
+
+
+@cli.command(DIALER)
+def dialer() -> None:
+    """Run a dialer; with the simulated carrier in it unless DIALGATE_CARRIER_URL names one."""
+    _run((DIALER,) if CarrierSettings().url else (DIALER, CARRIER))
+
+
+@cli.command(PROJECTOR)
+def projector() -> None:
+    """Run the projector: queries, and campaign.events on Kafka."""
+    _run((PROJECTOR,))
+
+
+@cli.command(CARRIER)
+def carrier() -> None:
+    """Run the simulated carrier as a process of its own."""
+    settings = _settings()
+    try:
+        lock(settings.data_dir, CARRIER)
+        carrying.serve(settings, CarrierSettings(), SystemClock(), _show)
+    except (PartRunningError, OSError) as no:
+        raise _misused(no) from no
+
+
+@cli.command()
+def replay(
+    campaign: Annotated[int | None, typer.Option(help="Only this campaign's records.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
+) -> None:
+    """Print the log as a reader sees it: accepted, refused and why, foreign."""
+    settings = _settings()
+    try:
+        status = asyncio.run(replaying.replay(settings, campaign, as_json=as_json))
+    except BrokenPipeError:
+        sys.stderr.close()  # The reader of our output has gone: nothing is left to say.
+        raise typer.Exit from None
+    except (OperatingError, ContractError) as no:
+        print(f"dialgate: {no}", file=sys.stderr)
+        raise typer.Exit(WENT_WRONG) from no
+    raise typer.Exit(status)
+
+
+@cli.command("demo")
+def demonstrate(
+    url: Annotated[str | None, typer.Option(help="Of a running system.")] = None,
+    contacts: Annotated[int, typer.Option(min=20, max=2000)] = 200,
+    carrier_log: Annotated[
+        Path | None, typer.Option(help="The carrier's own record, to judge by.")
+    ] = None,
+) -> None:
+    """Show the promise in half a minute: start, pause in the middle, silence, resume, done."""
+    settings = _settings()
+    key = os.environ.get("DIALGATE_API_KEY")
+    if not key:
+        raise _misused("DIALGATE_API_KEY: expected a key of the running system, found none")
+    address = url or f"http://{settings.host}:{settings.port}"
+    raise typer.Exit(demo.run(address, key, contacts, carrier_log or CarrierSettings().log))
+
+
+def main() -> None:
+    """Run the command line; settings that do not fit exit with 2."""
+    try:
+        cli()
+    except ValidationError as no:
+        for error in no.errors():
+            name = "_".join(map(str, error["loc"])).upper() or no.title
+            print(f"dialgate: DIALGATE_{name}: {error['msg']}", file=sys.stderr)
+        sys.exit(MISUSED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""The simulated carrier as a process of its own, behind its HTTP interface."""
+
+from collections.abc import Callable
+
+import uvicorn
+
+from campaigns.clock import SystemClock
+from dialer.carrier_app import create_carrier_app
+from dialer.carrier_settings import CarrierSettings
+from dialgate.composing import simulated_carrier
+from dialgate.serving import listen
+from dialgate.settings import ProcessSettings
+
+GRACE_S = 1  # A request that is held back for a ring must not hold back the end.
+
+
+def serve(
+    process: ProcessSettings,
+    settings: CarrierSettings,
+    clock: SystemClock,
+    show: Callable[[str], None],
+) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        OSError: the port is in use, or the address is not ours.
+
+    """
+    carrier = simulated_carrier(process, settings, clock)
+    app = create_carrier_app(carrier, clock)
+    listener = listen(process)
+    show(f"dialgate carrier on http://{process.host}:{listener.getsockname()[1]}")
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S
+    )
+    uvicorn.Server(config).run(sockets=[listener])

@@ -1,0 +1,138 @@
+"""Which parts a verb runs, and with what: the one composition root."""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+
+from campaigns.clock import SystemClock
+from campaigns.data_dir import lock
+from campaigns.events_kafka import KafkaEvents
+from campaigns.log import EventLog
+from campaigns.log_kafka import KafkaLog
+from campaigns.membership import Membership
+from campaigns.part import Part
+from command_api.service import CommandApi
+from command_api.settings import CommandApiSettings
+from dialer.carrier import Carrier
+from dialer.carrier_http import HttpCarrier, callback_router
+from dialer.carrier_settings import CarrierSettings
+from dialer.carrier_simulated import SimulatedCarrier
+from dialer.service import Dialer
+from dialer.settings import DialerSettings
+from dialgate.application import make_app
+from dialgate.logs import make_log
+from dialgate.serving import Process, opened
+from dialgate.settings import ProcessSettings
+from projector.service import Projector
+from projector.settings import ProjectorSettings
+
+COMMAND_API, DIALER, PROJECTOR, CARRIER = "command-api", "dialer", "projector", "carrier"
+PARTS = (COMMAND_API, DIALER, PROJECTOR, CARRIER)  # Each with a lock of its own.
+DIALERS = "dialgate-dialers"  # The group in which dialers share the partitions, on Kafka.
+
+
+@dataclass
+class Composition:
+    """Makes the parts that were asked for, on one log and one clock."""
+
+    settings: ProcessSettings
+    event_log: EventLog
+    show_key: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        self.clock = SystemClock()
+        self.extras: list[AbstractAsyncContextManager[object]] = []
+        self.routers: list[APIRouter] = []
+
+    def command_api(self) -> CommandApi:
+        """Return the command API."""
+        return CommandApi(
+            self.event_log,
+            self.clock,
+            CommandApiSettings(),
+            self.settings.data_dir,
+            show_key=self.show_key,
+        )
+
+    def projector(self) -> Projector:
+        """Return the projector; it publishes to campaign.events when the log is Kafka."""
+        events = None
+        if isinstance(self.event_log, KafkaLog):
+            events = KafkaEvents(self.event_log.kafka)
+        return Projector(
+            self.event_log, self.clock, ProjectorSettings(), self.settings.data_dir, events
+        )
+
+    def dialer(self) -> Dialer:
+        """Return the dialer with its carrier; on Kafka it shares the partitions with others."""
+        settings, carrier = DialerSettings(), self._carrier()
+        dialer = Dialer(self.event_log, self.clock, settings, self.settings.data_dir, carrier)
+        if isinstance(carrier, HttpCarrier):
+            self.routers.append(callback_router(carrier))
+        if isinstance(self.event_log, KafkaLog):
+            dialer.shares_partitions()
+            membership = Membership(
+                self.event_log.kafka,
+                DIALERS,
+                dialer.assigned,
+                session_timeout_s=settings.session_timeout_s,
+            )
+            self.extras.append(opened(membership))
+        return dialer
+
+    def _carrier(self) -> Carrier:
+        settings, dialer = CarrierSettings(), DialerSettings()
+        if settings.url is None:
+            return simulated_carrier(self.settings, settings, self.clock)
+        return HttpCarrier(
+            settings.url,
+            settings.callback_url or f"http://{self.settings.host}:{self.settings.port}",
+            dialer.carrier_timeout_s,
+            self.clock,
+            lease_s=dialer.lease_s,
+            placing_max=settings.placing_max,
+        )
+
+
+def simulated_carrier(
+    process: ProcessSettings, settings: CarrierSettings, clock: SystemClock
+) -> SimulatedCarrier:
+    """Return the simulated carrier on its file in the data directory."""
+    return SimulatedCarrier(
+        process.data_dir / "carrier.db",
+        settings.terms(),
+        clock,
+        settings.log,
+        placing_max=settings.placing_max,
+    )
+
+
+def compose(names: Sequence[str], settings: ProcessSettings, show: Callable[[str], None]) -> Process:
+    """Lock the parts and put the process together. Nothing is opened yet.
+
+    Raises:
+        PartRunningError: another process runs one of the parts on this data directory.
+
+    """
+    for name in names:
+        lock(settings.data_dir, name)
+    event_log = make_log(settings, exclusive=set(PARTS) <= set(names))
+    made = Composition(settings, event_log, lambda key: show(f"API key, shown this once: {key}"))
+    makers: dict[str, Callable[[], Part]] = {
+        COMMAND_API: made.command_api,
+        PROJECTOR: made.projector,
+        DIALER: made.dialer,
+    }
+    parts = [makers[name]() for name in names if name in makers]
+    app = make_app(parts, made.routers)
+    return Process(
+        settings,
+        event_log,
+        parts,
+        app,
+        lambda address: show(f"dialgate {'+'.join(p.name for p in parts)} on {address} (pid {os.getpid()})"),
+        made.extras,
+    )

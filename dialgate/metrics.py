@@ -1,0 +1,57 @@
+"""What /metrics says: the process's own counters, and what its parts hold at this moment."""
+
+from collections.abc import Iterable, Sequence
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from campaigns.folding import Campaigns
+from campaigns.observing import REGISTRY
+from campaigns.part import Part
+
+
+class _Parts(Collector):
+    """Reads the parts when asked: nothing is counted twice on a hot path."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = parts
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield rulings, positions, open permissions and late calls, a part at a time."""
+        rulings = CounterMetricFamily(
+            "dialgate_rulings", "Records by how the rule found them.", labels=["part", "ruling"]
+        )
+        positions = GaugeMetricFamily(
+            "dialgate_position", "How far a part has folded.", labels=["part", "partition"]
+        )
+        lag = GaugeMetricFamily(
+            "dialgate_lag_records", "How far a part was behind when last looked.", labels=["part", "partition"]
+        )
+        permissions = GaugeMetricFamily(
+            "dialgate_open_permissions", "CallRequested that are not resolved.", labels=["part"]
+        )
+        late = CounterMetricFamily(
+            "dialgate_late_calls", "Contacts that rang when they should not have.", labels=["part"]
+        )
+        for part in self._parts:
+            for name in ("accepted", "refused", "foreign"):
+                rulings.add_metric([part.name, name], getattr(part.reader.counts, name))
+            for partition, position in part.reader.positions.items():
+                positions.add_metric([part.name, str(partition)], position)
+            for partition, end in part.reader.ends.items():
+                behind = max(0, end - part.reader.positions.get(partition, 0))
+                lag.add_metric([part.name, str(partition)], behind)
+            campaigns = getattr(part, "campaigns", None)
+            if isinstance(campaigns, Campaigns):
+                folded = campaigns.by_id.values()
+                permissions.add_metric([part.name], sum(len(c.permissions()) for c in folded))
+                late.add_metric([part.name], sum(len(c.late) for c in folded))
+        return (rulings, positions, lag, permissions, late)
+
+
+def exposition(parts: Sequence[Part]) -> tuple[bytes, str]:
+    """Return the metrics as text, and its content type."""
+    registry = CollectorRegistry()
+    registry.register(_Parts(parts))
+    return generate_latest(REGISTRY) + generate_latest(registry), CONTENT_TYPE_LATEST

@@ -1,0 +1,103 @@
+"""`dialgate replay`: the log as a reader sees it. Reads; writes and locks nothing."""
+
+import asyncio
+from typing import Any
+
+import orjson
+
+from campaigns.ledger import Ledger
+from campaigns.log import EventLog
+from campaigns.record import Foreign, Recorded, conflict
+from campaigns.topics import (
+    CAMPAIGN_RECORDS,
+    ORGANIZATIONS,
+    Partition,
+    campaign_partition,
+    campaign_partitions,
+)
+from dialgate.logs import make_log
+from dialgate.settings import ProcessSettings
+
+CHUNK = 1_000  # Records read at once.
+
+
+async def replay(settings: ProcessSettings, campaign: int | None, *, as_json: bool) -> int:
+    """Print every record that is in the log now, a partition after the other. Returns 0.
+
+    Raises:
+        ContractError: an accepted fact is not known here; all before it has been printed.
+        LogUnavailableError: the log cannot be reached.
+
+    """
+    log = make_log(settings, exclusive=False, read_only=True)
+    await log.open()
+    try:
+        count = log.partitions(CAMPAIGN_RECORDS)
+        partitions: tuple[Partition, ...] = (ORGANIZATIONS, *campaign_partitions(count))
+        if campaign is not None:
+            partitions = (campaign_partition(campaign, count),)
+        for partition in partitions:
+            await _replay(log, partition, campaign, as_json=as_json)
+    finally:
+        await log.close()
+    return 0
+
+
+async def _replay(
+    log: EventLog, partition: Partition, campaign: int | None, *, as_json: bool
+) -> None:
+    ledger, position = Ledger(), 0
+    end = (await log.ends([partition]))[partition]
+    while position < end:
+        batch = await log.read(partition, position, min(CHUNK, end - position))
+        for recorded in batch:
+            line = ruled(ledger, recorded)
+            if campaign is None or _of(line, campaign):
+                print(orjson.dumps(line).decode() if as_json else _text(line))
+        position = batch[-1].position if batch else end
+        await asyncio.sleep(0)
+
+
+def ruled(ledger: Ledger, recorded: Recorded) -> dict[str, Any]:
+    """Rule on the next record; return what there is to say of it, as JSON.
+
+    Raises:
+        ContractError: it is accepted, and a fact of it is not known here.
+
+    """
+    envelope = recorded.envelope
+    line: dict[str, Any] = {"at": recorded.where, "ruling": "foreign"}
+    if isinstance(envelope, Foreign):
+        return line | {"why": envelope.why}
+    found = {stream: ledger.version(stream) for stream in envelope.condition}
+    accepted = ledger.admit(envelope)
+    line |= {"ruling": "accepted" if accepted else "refused", "id": envelope.id}
+    line |= {"time": envelope.time, "source": envelope.source, "actor": envelope.actor}
+    if accepted:
+        assert recorded.facts, "every accepted fact is known here, or this has raised"
+    else:
+        line["why"] = conflict(envelope.condition, found)
+    line["facts"] = [
+        {"type": offered.tag, "stream": offered.stream, "data": offered.data}
+        for offered in envelope.offered
+    ]
+    return line
+
+
+def _of(line: dict[str, Any], campaign: int) -> bool:
+    if line["ruling"] == "foreign":
+        return False
+    wanted = str(campaign)
+    return any(
+        str(fact["data"].get("campaign_id")) == wanted or fact["stream"].split("/")[1] == wanted
+        for fact in line["facts"]
+    )
+
+
+def _text(line: dict[str, Any]) -> str:
+    if line["ruling"] == "foreign":
+        return f"{line['at']}  foreign   {line['why']}"
+    facts = ", ".join(f"{fact['type']} {fact['stream']}" for fact in line["facts"])
+    why = f"  ({line['why']})" if "why" in line else ""
+    return f"{line['at']}  {line['ruling']:<8}  {line['time']}  {line['source']}  {facts}{why}"
+

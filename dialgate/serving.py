@@ -1,0 +1,174 @@
+"""Run parts in one process behind one uvicorn: open, serve, drain, close, in that order.
+
+Order matters at both ends: the log opens before the parts and closes after them; nothing listens
+before all have opened; a stop lets requests finish, then the parts, then writes the checkpoints.
+"""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import uvicorn
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.responses import PlainTextResponse
+
+from campaigns.errors import ContractError, OperatingError
+from campaigns.log import EventLog
+from campaigns.part import Part
+from dialgate.metrics import exposition
+from dialgate.settings import ProcessSettings
+
+log = logging.getLogger("dialgate")
+
+DONE, WENT_WRONG, MISUSED = 0, 1, 2  # What a process exits with.
+
+
+@dataclass
+class Process:
+    """The parts that one process runs, and what they share."""
+
+    settings: ProcessSettings
+    event_log: EventLog
+    parts: Sequence[Part]
+    app: FastAPI
+    listening: Callable[[str], None]  # Told the address once it serves.
+    extras: Sequence[contextlib.AbstractAsyncContextManager[object]] = ()  # Opened after the parts.
+    status: int = DONE
+    _running: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def serve(self) -> int:
+        """Run until SIGTERM or SIGINT, or until a part fails. Returns the exit status."""
+        listener = listen(self.settings)
+        async with contextlib.AsyncExitStack() as stack:
+            await self.event_log.open()
+            stack.push_async_callback(self.event_log.close)
+            for part in self.parts:
+                await part.open()
+                stack.push_async_callback(part.close)
+            for extra in self.extras:
+                await stack.enter_async_context(extra)
+            self.app.include_router(health(self))
+            await self._serve(listener)
+        return self.status
+
+    async def _serve(self, listener: socket.socket) -> None:
+        server = _Server(
+            uvicorn.Config(
+                self.app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=int(self.settings.drain_s) or 1,
+            )
+        )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, setattr, server, "should_exit", True)
+        self._running = [asyncio.create_task(p.run(), name=p.name) for p in self.parts]
+        for running in self._running:
+            running.add_done_callback(lambda ended: self._ended(ended, server))
+        host, port = listener.getsockname()[:2]
+        self.listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        await server.serve(sockets=[listener])
+        await asyncio.gather(*(p.drain() for p, r in zip(self.parts, self._running, strict=True) if not r.done()))
+        for running in self._running:
+            running.cancel()
+        await asyncio.wait(self._running) if self._running else None
+
+    def _ended(self, ended: asyncio.Task[None], server: uvicorn.Server) -> None:
+        if ended.cancelled() or (failure := ended.exception()) is None:
+            return
+        self.status = WENT_WRONG
+        server.should_exit = True
+        for cause in _leaves(failure):
+            log.error(
+                "%s stops: %s", ended.get_name(), cause,
+                exc_info=None if isinstance(cause, ContractError | OperatingError) else cause,
+            )  # fmt: skip
+
+    async def troubles(self) -> list[str]:
+        """Return why the process is not ready; nothing when it is."""
+        found = [f"{task.get_name()} has stopped" for task in self._running if task.done()]
+        if not self.settings.data_dir.exists():
+            found.append(f"{self.settings.data_dir} is gone")
+        else:
+            free_mb = shutil.disk_usage(self.settings.data_dir).free // 2**20
+            if free_mb < self.settings.disk_free_min_mb:
+                found.append(f"disk is full: {free_mb} MB free in {self.settings.data_dir}")
+        try:
+            async with asyncio.timeout(self.settings.ready_s):
+                for part in self.parts:
+                    found.extend(await part.troubles())
+        except TimeoutError:
+            found.append(f"no answer from the log within {self.settings.ready_s} s")
+        return found
+
+
+def health(process: Process) -> APIRouter:
+    """Return the routes that answer for the process itself."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/health/live")
+    async def live() -> dict[str, str]:
+        """Say that the process answers."""
+        return {"status": "live"}
+
+    @router.get("/health/ready")
+    async def ready(response: Response) -> dict[str, object]:
+        """Say whether it can do its work: 200, or 503 with the reasons."""
+        if found := await process.troubles():
+            response.status_code = 503
+            return {"status": "not ready", "troubles": found}
+        return {"status": "ready"}
+
+    @router.get("/metrics")
+    async def metrics() -> PlainTextResponse:
+        """Return all metrics in Prometheus' text format."""
+        text, content_type = exposition(process.parts)
+        return PlainTextResponse(text, media_type=content_type)
+
+    return router
+
+
+def listen(settings: ProcessSettings) -> socket.socket:
+    """Take the port before anything else is begun.
+
+    Raises:
+        OSError: it is in use, or the address is not ours.
+
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+
+
+def _leaves(failure: BaseException) -> Iterator[BaseException]:
+    if isinstance(failure, BaseExceptionGroup):
+        for inner in failure.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield failure
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handling: it would end the process before the parts are closed."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def opened(thing: object) -> AsyncIterator[object]:
+    """Open something that has `open` and `close`, and close it at the end."""
+    await thing.open()  # type: ignore[attr-defined]  # Structural: Membership, KafkaEvents.
+    try:
+        yield thing
+    finally:
+        await thing.close()  # type: ignore[attr-defined]
+
+

@@ -1,0 +1,74 @@
+"""Every knob of a process as such, and the check that no DIALGATE_* is misspelt."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from command_api.settings import CommandApiSettings
+from dialer.carrier_settings import CarrierSettings
+from dialer.settings import DialerSettings
+from projector.settings import ProjectorSettings
+
+PREFIX = "DIALGATE_"
+
+
+class ProcessSettings(BaseSettings):
+    """Where a process listens, where its files are, which log it is on."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    host: str = "127.0.0.1"  # The address to listen on; nothing listens beyond it.
+    port: int = Field(default=8000, ge=0, le=65535)  # 0: any free one.
+    data_dir: Path = Path("data")  # Log, stores, carrier: all files of a process.
+    kafka_servers: str | None = None  # Comma-separated host:port. None: the embedded log.
+    partitions: PositiveInt | None = None  # Of campaign.records. None: 12 on Kafka, 1 embedded.
+    kafka_namespace: str = ""  # Put before each topic's name.
+    kafka_replication: PositiveInt = 1  # Of topics that are made; 3 in production.
+    kafka_security_protocol: str | None = None  # SASL_SSL, SSL, SASL_PLAINTEXT. None: PLAINTEXT.
+    kafka_sasl_mechanism: str | None = None  # SCRAM-SHA-512, PLAIN, …
+    kafka_sasl_username: str | None = None  # With a mechanism.
+    kafka_sasl_password: SecretStr | None = None  # With a mechanism.
+    kafka_ssl_cafile: Path | None = None  # PEM of who signed the brokers' certificates.
+    kafka_open_s: PositiveFloat = 30.0  # How long a start waits for the brokers.
+    kafka_ends_s: PositiveFloat = 5.0  # How long the log's end is waited for.
+    disk_free_min_mb: PositiveInt = 64  # Less free space in the data directory: not ready.
+    ready_s: PositiveFloat = 2.0  # How long a readiness check may take.
+    drain_s: PositiveFloat = 5.0  # How long a stopping process waits for open requests.
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"  # Of the structured logs.
+    log_json: bool = True  # A JSON object a line; false: text for people.
+
+
+ALL: tuple[type[BaseSettings], ...] = (
+    ProcessSettings,
+    CommandApiSettings,
+    DialerSettings,
+    CarrierSettings,
+    ProjectorSettings,
+)
+TEST_KNOBS = frozenset({"DIALGATE_REQUIRE_KAFKA"})  # Read by the tests alone.
+
+
+def knobs() -> Iterator[tuple[str, type[BaseSettings], str]]:
+    """Yield every knob there is: its variable, its settings class, its field."""
+    for settings in ALL:
+        for name in settings.model_fields:
+            yield f"{settings.model_config['env_prefix']}{name}".upper(), settings, name
+
+
+def misspelt(environment: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each DIALGATE_* variable that is no knob, with the nearest name.
+
+    pydantic-settings does not see an unknown variable, whatever `extra` says.
+    """
+    known = {name for name, _, _ in knobs()}
+    sentences = []
+    for name in sorted(environment):
+        if not name.upper().startswith(PREFIX) or name.upper() in known | TEST_KNOBS:
+            continue
+        near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.0)
+        sentences.append(f"{name} is no setting; the nearest is {near[0]}")
+    return sentences

@@ -1,0 +1,59 @@
+"""Structured logs, correlation ids, metrics: what an operator sees of a process."""
+
+import logging
+import sys
+from contextvars import ContextVar
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
+
+REGISTRY = CollectorRegistry()
+COMMANDS = Counter(
+    "dialgate_commands_total", "Commands by how they ended.", ["command", "outcome"], registry=REGISTRY
+)
+COMMAND_S = Histogram(
+    "dialgate_command_seconds", "From a command's arrival to its answer.", ["command"],
+    registry=REGISTRY,
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
+)  # fmt: skip
+BARRIER_S = Histogram(
+    "dialgate_barrier_seconds", "How long a pause or stop waited for permissions to be resolved.",
+    registry=REGISTRY, buckets=(0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 7, 10, 65),
+)  # fmt: skip
+
+
+def _add_correlation(_: object, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    if found := correlation_id.get():
+        event.setdefault("correlation_id", found)
+    return event
+
+
+def configure_logging(level: str = "INFO", *, as_json: bool = True) -> None:
+    """Send all logs, the libraries' included, to stderr: a JSON object a line, or text."""
+    shared: list[structlog.types.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_correlation,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.format_exc_info,
+    ]
+    render: structlog.types.Processor = (
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for noisy in ("httpx", "httpcore", "uvicorn.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -107,14 +107,14 @@ def contacts(
     if page.skip >= total:
         return [], total
     if status is None and not campaign.replaced_through:  # Dense: no need to walk to the page.
-        numbers = range(page.skip + 1, min(page.skip + page.limit, total) + 1)
-        return _listed(tx, campaign.campaign_id, numbers), total
-    numbers = list(tx.execute(found.offset(page.skip).limit(page.limit)).scalars())
+        numbers = list(range(page.skip + 1, min(page.skip + page.limit, total) + 1))
+    else:
+        numbers = list(tx.execute(found.offset(page.skip).limit(page.limit)).scalars())
     return _listed(tx, campaign.campaign_id, numbers), total
 
 
 def _not_gone(campaign: Campaign) -> ColumnElement[bool]:
-    """Say of a touched contact that no replacing import took it, as campaigns.campaign.gone does."""
+    """Say that no replacing import took a touched contact: `campaigns.campaign.gone` in SQL."""
     return or_(
         CONTACTS.c.contact_id > campaign.replaced_through,
         CONTACTS.c.attempts > 0,

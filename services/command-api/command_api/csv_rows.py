@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Mapping
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Self
 
 from campaigns.facts import Row
 from command_api.csv_columns import PHONE, Columns, UnusableFileError, find_columns
@@ -23,7 +23,8 @@ class Cells(NamedTuple):
 class CsvFile:
     """One UTF-8 file, with or without a BOM, whose first row that is not blank is the header.
 
-    Reads the header when made. `file` is not closed; it is read from its beginning each time.
+    Reads the header when made. `file` is read from its beginning each time, and never closed: use
+    this in a `with`.
 
     Raises:
         UnusableFileError: it is empty, not UTF-8 text, or has no phone column.
@@ -32,17 +33,27 @@ class CsvFile:
 
     def __init__(self, file: BinaryIO, mappings: Mapping[str, str | None]) -> None:
         self._text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+        try:
+            self.columns: Columns = self._read_header(mappings)
+        except UnusableFileError:
+            self._text.detach()  # Else the file would be closed with it.
+            raise
+        self._phone = self.columns.fields.index(PHONE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of the file, which stays open. Nothing can be read afterwards."""
+        self._text.detach()
+
+    def _read_header(self, mappings: Mapping[str, str | None]) -> Columns:
         header = next(self._rows(), None)
         if header is None:
             raise UnusableFileError("The file is empty")
         if isinstance(header.cells, Unusable):
             raise UnusableFileError(f"line {header.line}: {header.cells.reason}")
-        self.columns: Columns = find_columns(header.cells, mappings)
-        self._phone = self.columns.fields.index(PHONE)
-
-    def detach(self) -> None:
-        """Let go of the file, which stays open. Nothing can be read afterwards."""
-        self._text.detach()
+        return find_columns(header.cells, mappings)
 
     def rows(self) -> Iterator[Cells]:
         """Yield the rows behind the header from the file's beginning, blank ones passed over.

@@ -81,9 +81,14 @@ class Importing:
             OperatingError: the log misbehaved; see its `may_still_take_effect`.
 
         """
+        with CsvFile(given.file, given.mappings) as file:
+            rows = await count_rows(file, given.rows_max)
+            return await self._import(file, rows, given, origin)
+
+    async def _import(
+        self, file: CsvFile, rows: int, given: CsvImport, origin: Origin
+    ) -> Imported | Rejected:
         service, campaign_id = self._service, given.campaign_id
-        file = CsvFile(given.file, given.mappings)
-        rows = await count_rows(file, given.rows_max)
         give_up_at = service.clock.monotonic() + TRIES_S
         while service.clock.monotonic() < give_up_at:
             campaign = await ready(service, campaign_id, Move.IMPORT)
@@ -135,8 +140,8 @@ async def _in_background(
 ) -> None:
     with copy:
         try:
-            file = CsvFile(copy, given.mappings)
-            done = await _import_announced(service, file, given, announced, origin)
+            with CsvFile(copy, given.mappings) as file:
+                done = await _import_announced(service, file, given, announced, origin)
         except (OperatingError, UnusableFileError, OSError) as no:
             _log.warning("import failed", campaign_id=given.campaign_id, reason=str(no))
             return

@@ -16,8 +16,8 @@ Mappings = dict[str, str | None]
 
 def read(text: str | bytes, mappings: Mappings | None = None) -> list[tuple[int, Row | Unusable]]:
     raw = text.encode() if isinstance(text, str) else text
-    file = CsvFile(io.BytesIO(raw), mappings or {})
-    return [(row.line, file.contact(row)) for row in file.rows()]
+    with CsvFile(io.BytesIO(raw), mappings or {}) as file:
+        return [(row.line, file.contact(row)) for row in file.rows()]
 
 
 def phones(text: str | bytes, mappings: Mappings | None = None) -> list[str]:
@@ -184,12 +184,12 @@ def test_a_file_that_cannot_be_used_says_why(raw: bytes, why: str) -> None:
 
 def test_a_file_is_read_as_often_as_one_likes_and_stays_open() -> None:
     with tempfile.SpooledTemporaryFile(max_size=8) as raw:
-        raw.write(b"\xef\xbb\xbfphone\n5551234567\n5551234568\n")
-        file = CsvFile(cast(BinaryIO, raw), {})
-        assert [len(list(file.rows())) for _ in range(3)] == [2, 2, 2]
-        next(half := file.rows())
-        assert len(list(file.rows())) == 2
-        half.close()  # type: ignore[attr-defined]  # A generator, as a caller need not know.
-        file.detach()
+        raw.write(b"\xef\xbb\xbfphone,Phone\n5551234567\n5551234568\n")
+        with CsvFile(cast(BinaryIO, raw), {}) as file:
+            assert [len(list(file.rows())) for _ in range(3)] == [2, 2, 2]
+            next(file.rows())
+            assert len(list(file.rows())) == 2
+        with pytest.raises(UnusableFileError, match="Two columns"):
+            CsvFile(cast(BinaryIO, raw), {"phone": "x"})
         raw.seek(0)
         assert raw.read(3) == b"\xef\xbb\xbf"

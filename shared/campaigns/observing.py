@@ -11,7 +11,10 @@ correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 
 REGISTRY = CollectorRegistry()
 COMMANDS = Counter(
-    "dialgate_commands_total", "Commands by how they ended.", ["command", "outcome"], registry=REGISTRY
+    "dialgate_commands_total",
+    "Commands by how they ended.",
+    ["command", "outcome"],
+    registry=REGISTRY,
 )
 COMMAND_S = Histogram(
     "dialgate_command_seconds", "From a command's arrival to its answer.", ["command"],
@@ -24,7 +27,9 @@ BARRIER_S = Histogram(
 )  # fmt: skip
 
 
-def _add_correlation(_: object, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+def _add_correlation(
+    _: object, __: str, event: structlog.types.EventDict
+) -> structlog.types.EventDict:
     if found := correlation_id.get():
         event.setdefault("correlation_id", found)
     return event

@@ -1,0 +1,242 @@
+"""What both HTTP services share: keys and tenancy, error bodies, limits, correlation ids."""
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+from uuid import uuid4
+
+import orjson
+from fastapi import FastAPI, HTTPException, Path, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.security.utils import get_authorization_scheme_param
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from campaigns.decider import Reason, Rejected
+from campaigns.errors import OperatingError
+from campaigns.facts import ApiKeyCreated
+from campaigns.observing import correlation_id
+
+RETRY_AFTER_S = 1  # Whole seconds: the public SDK fails on a date or a decimal.
+ID_MAX = 2**53 - 1  # JSON numbers are exact up to here.
+UNAUTHORIZED = "Invalid or missing API key"  # Source: public contract, 'decided' 11.
+POSITION = "Dialgate-Position"  # partition@position: what an answer shows at least.
+
+CampaignId = Annotated[int, Path(ge=1, le=ID_MAX)]
+
+# Every way of saying no, as a status. Source: public contract, section 1.3 and 'decided'.
+STATUS: Mapping[Reason, int] = {
+    Reason.UNKNOWN_CAMPAIGN: 404,
+    Reason.UNKNOWN_IMPORT: 404,
+    Reason.NOT_RUNNING: 400,
+    Reason.ALREADY_PAUSED: 400,
+    Reason.ALREADY_RUNNING: 400,
+    Reason.WRONG_STATUS: 400,
+    Reason.NO_CONTACTS: 400,
+    Reason.ALL_PROCESSED: 400,
+    Reason.IMPORT_IN_PROGRESS: 400,
+    Reason.MESSAGES_UNSUPPORTED: 400,
+    Reason.NO_USABLE_ROW: 400,
+    Reason.KEY_REUSED: 422,
+    Reason.CONTACT_DONE: 400,
+    Reason.ATTEMPTS_SPENT: 400,
+    Reason.TOO_SOON: 400,
+}
+
+
+def refusal(no: Rejected) -> HTTPException:
+    """Return a business no as an HTTP error with its documented text."""
+    return HTTPException(STATUS[no.reason], no.detail)
+
+
+_DETAIL = {
+    "application/json": {
+        "schema": {
+            "type": "object",
+            "required": ["detail"],
+            "properties": {"detail": {"type": "string"}},
+        }
+    }
+}
+_UNAVAILABLE = {
+    "application/json": {
+        "schema": {
+            "type": "object",
+            "required": ["detail", "may_still_take_effect"],
+            "properties": {
+                "detail": {"type": "string"},
+                "may_still_take_effect": {"type": "boolean"},
+            },
+        }
+    }
+}
+
+# For OpenAPI: what any operation can answer besides its own. Source: 'decided' 27.
+ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "Not in this state, or not with this input", "content": _DETAIL},
+    401: {"description": UNAUTHORIZED, "content": _DETAIL},
+    404: {"description": "No such campaign for this organization", "content": _DETAIL},
+    413: {"description": "More than the limit", "content": _DETAIL},
+    503: {
+        "description": "The log, or the read side within its time, could not be reached",
+        "content": _UNAVAILABLE,
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks."""
+
+    organization_id: int
+    actor: str  # For the audit: "organization/7 key dg_live_ab12".
+
+
+def key_hash(key: str) -> str:
+    """Return what the log keeps of a key: SHA-256, hexadecimal. Keys have 256 random bits."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def key_prefix(key: str) -> str:
+    """Return enough of a key to tell it from others, and too little to guess it."""
+    return key[: min(12, len(key) // 3)]
+
+
+@dataclass
+class ApiKeys:
+    """Keys by their hash: looking one up compares no secret, only digests of 256 bits."""
+
+    callers: dict[str, Caller] = field(default_factory=dict)
+
+    def add(self, key: str, organization_id: int) -> None:
+        """Take a key of the environment."""
+        actor = f"organization/{organization_id} key {key_prefix(key)}"
+        self.callers[key_hash(key)] = Caller(organization_id, actor)
+
+    def fold(self, fact: ApiKeyCreated) -> None:
+        """Take a key of the log."""
+        actor = f"organization/{fact.organization_id} key {fact.key_prefix}"
+        self.callers[fact.key_hash] = Caller(fact.organization_id, actor)
+
+    def configure(self, api_key: str | None, api_keys: str | None) -> None:
+        """Take the keys of DIALGATE_API_KEY (organization 1) and DIALGATE_API_KEYS.
+
+        Raises:
+            ValueError: not `key:organization[,key:organization]`; the key itself is not shown.
+
+        """
+        if api_key:
+            self.add(api_key, 1)
+        for number, pair in enumerate(filter(None, (api_keys or "").split(","))):
+            key, _, organization = pair.strip().rpartition(":")
+            if not key or not re.fullmatch(r"[1-9][0-9]{0,15}", organization):
+                raise ValueError(f"entry {number + 1}: expected key:organization")
+            self.add(key, int(organization))
+
+
+CallerOf = Callable[[Request], Awaitable[Caller]]
+
+
+def caller_of(keys: ApiKeys) -> CallerOf:
+    """Return the dependency that knows who asks. Raises 401 for nobody we know."""
+
+    async def caller(request: Request) -> Caller:
+        scheme, key = get_authorization_scheme_param(request.headers.get("authorization"))
+        found = keys.callers.get(key_hash(key)) if scheme.lower() == "bearer" and key else None
+        if found is None:
+            raise HTTPException(401, UNAUTHORIZED, {"WWW-Authenticate": "Bearer"})
+        return found
+
+    return caller
+
+
+def json_response(
+    shape: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return JSON that is not looked at again."""
+    return Response(orjson.dumps(shape), status, headers, media_type="application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a request may be."""
+
+    body_max_bytes: int
+    upload_max_bytes: int  # For paths that end in UPLOAD.
+
+
+UPLOAD = "/import-data"
+
+
+def install(app: FastAPI, limits: Limits) -> None:
+    """Give an application our error bodies, body limits and correlation ids."""
+    app.add_exception_handler(OperatingError, _unavailable)
+    app.add_middleware(_Edge, limits=limits)
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OperatingError), "installed for nothing else"
+    return JSONResponse(
+        {"detail": str(error), "may_still_take_effect": error.may_still_take_effect},
+        503,
+        {"Retry-After": str(RETRY_AFTER_S)},
+    )
+
+
+class _TooLargeError(Exception):
+    """The body is over its limit: nothing of it is looked at."""
+
+
+class _Edge:
+    """Plain ASGI: a correlation id for each request, and a bound on its body."""
+
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        self._app, self._limits = app, limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = dict(scope["headers"])
+        request_id = given.get(b"x-request-id", b"").decode("ascii", "ignore")[:100] or uuid4().hex
+        correlation_id.set(request_id)
+        limits = self._limits
+        upload = scope["path"].rstrip("/").endswith(UPLOAD)
+        most = limits.upload_max_bytes if upload else limits.body_max_bytes
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"x-request-id", request_id.encode()),
+                ]
+            await send(message)
+
+        try:
+            length = given.get(b"content-length", b"0")
+            if length.isdigit() and int(length) > most:
+                raise _TooLargeError
+            await self._app(scope, _bounded(receive, most), sending)
+        except _TooLargeError:
+            if begun:
+                raise
+            answer = JSONResponse({"detail": f"The body is over {most} bytes"}, 413)
+            await answer(scope, receive, sending)
+
+
+def _bounded(receive: Receive, most: int) -> Receive:
+    seen = 0
+
+    async def receiving() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > most:
+            raise _TooLargeError
+        return message
+
+    return receiving

@@ -10,6 +10,8 @@ class ProjectorSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DIALGATE_", frozen=True)
 
     database_url: SecretStr | None = None  # SQLAlchemy's. None: projector.db in the data directory.
+    api_key: SecretStr | None = None  # Organization 1's key.
+    api_keys: SecretStr | None = None  # key:organization[,key:organization].
     fresh_s: PositiveFloat = 10.0  # How long a query waits for the fold to reach the log's end.
     publish_max: PositiveInt = 500  # Events handed to campaign.events at once, a partition.
     publish_retry_s: PositiveFloat = 0.2  # Wait after a failed publish …

@@ -3,24 +3,11 @@
 Source: public contract, 1.3 rows 10, 12, 13, 14; 8.4; 'decided' 6, 7, 21.
 """
 
-from datetime import datetime
-
 from campaigns.campaign import Campaign, Contact, ContactStatus, shown
-from campaigns.facts import Disposition, Row, instant
+from campaigns.facts import Disposition, Row
+from campaigns.public import Shape, at, metrics_shape, percent
 from projector.changes import Execution, Import
 from projector.executions import OUTCOME_UNKNOWN
-
-Shape = dict[str, object]
-
-
-def at(time: datetime | None) -> str | None:
-    """Return a time as answers spell it, or None."""
-    return instant(time) if time else None
-
-
-def percent(part: float, whole: float) -> float:
-    """Return a percentage, 0..100 with two decimals; 0 of nothing."""
-    return round(100 * part / whole, 2) if whole else 0.0
 
 
 def contact_shape(
@@ -117,20 +104,6 @@ def import_shape(campaign_id: int, one: Import) -> Shape:
         "error_message": one.error,
         "created_at": at(one.created_at),
         "completed_at": at(one.completed_at),
-    }
-
-
-def metrics_shape(campaign: Campaign) -> Shape:
-    """Return a campaign's rates and durations; calls cost nothing here."""
-    counters = campaign.counters
-    return {
-        "total_duration_seconds": round(campaign.talk_s),
-        "average_duration_seconds": (
-            round(campaign.talk_s / counters.completed) if counters.completed else 0
-        ),
-        "success_rate": percent(counters.completed, counters.completed + counters.failed),
-        "answer_rate": percent(campaign.answered, campaign.ended),
-        "actual_cost": 0.0,
     }
 
 

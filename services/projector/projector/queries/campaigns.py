@@ -1,0 +1,95 @@
+"""GET of campaigns: the list, one of them, its progress, its schedule."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Response
+from sqlalchemy import Connection
+
+from campaigns.campaign import Campaign, Status
+from campaigns.http import Caller, CampaignId
+from campaigns.public import Shape, campaign_shape
+from projector.queries import reading
+from projector.queries.asking import FORBIDDEN, Asking, Consistency, Fresh, get
+from projector.queries.paging import Page, page_of
+from projector.queries.shapes import progress_shape
+
+ACTIVITY_MAX = 10  # Source: public contract, 'decided' 14.
+_ASSISTANT_MAX = 2**53
+
+
+def member(kind: type[StrEnum], value: str | None, name: str) -> str | None:
+    """Read a filter of a closed set.
+
+    Raises:
+        HTTPException: 400, it is none of them. Source: public contract, rows 1 and 10.
+
+    """
+    if value is not None and value not in list(kind):
+        raise HTTPException(400, f"Invalid {name} value")
+    return value
+
+
+def router(asking: Asking) -> APIRouter:
+    """Return the routes, bound to one instance."""
+    routes = APIRouter(prefix="/api/v1/campaigns", tags=["campaigns"])
+    Who = Annotated[Caller, Depends(asking.caller)]  # noqa: N806  (a type)
+
+    async def list_campaigns(
+        caller: Who,
+        page: Annotated[Page, Depends(page_of)],
+        status: str | None = None,
+        campaign_type: str | None = None,
+        assistant_id: Annotated[int | None, Query(le=_ASSISTANT_MAX, ge=-_ASSISTANT_MAX)] = None,
+        search: Annotated[str | None, Query(max_length=200)] = None,
+        consistency: Fresh = Consistency.LINEARIZABLE,
+    ) -> Response:
+        """List the organization's campaigns, newest first."""
+        wanted = reading.Wanted(
+            caller.organization_id,
+            member(Status, status, "status"),
+            campaign_type,
+            assistant_id,
+            search,
+        )
+
+        def asked(tx: Connection) -> Shape:
+            found, total = reading.campaigns(tx, wanted, page)
+            return page.envelope("campaigns", [campaign_shape(one) for one in found], total)
+
+        return await asking.read(asked, await asking.every(consistency))
+
+    async def get_campaign(
+        campaign_id: CampaignId, caller: Who, consistency: Fresh = Consistency.LINEARIZABLE
+    ) -> Response:
+        """Get one campaign."""
+        headers = await asking.one(campaign_id, caller, consistency, forbidden=True)
+        return await asking.read_of(campaign_id, lambda _, one: campaign_shape(one), headers)
+
+    async def get_progress(
+        campaign_id: CampaignId, caller: Who, consistency: Fresh = Consistency.LINEARIZABLE
+    ) -> Response:
+        """Get how far a campaign is, and its latest calls."""
+        headers = await asking.one(campaign_id, caller, consistency)
+        newest = Page(1, ACTIVITY_MAX, 0, ACTIVITY_MAX)
+
+        def asked(tx: Connection, campaign: Campaign) -> Shape:
+            found, _ = reading.executions(tx, campaign_id, None, newest)
+            return progress_shape(campaign, [(one.execution, one.row) for one in found])
+
+        return await asking.read_of(campaign_id, asked, headers)
+
+    async def get_schedule(
+        campaign_id: CampaignId, caller: Who, consistency: Fresh = Consistency.LINEARIZABLE
+    ) -> Response:
+        """Get when a campaign starts: in this build always when it is started."""
+        headers = await asking.one(campaign_id, caller, consistency)
+        schedule = {"schedule_type": "immediate", "scheduled_at": None, "recurring_config": None}
+        return await asking.read(lambda _: schedule, headers)
+
+    get(routes, "", list_campaigns)
+    routes.add_api_route("/", list_campaigns, methods=["GET", "HEAD"], include_in_schema=False)
+    get(routes, "/{campaign_id}", get_campaign, also=FORBIDDEN)
+    get(routes, "/{campaign_id}/progress", get_progress)
+    get(routes, "/{campaign_id}/schedule", get_schedule)
+    return routes

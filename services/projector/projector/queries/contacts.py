@@ -1,0 +1,83 @@
+"""GET of a campaign's contacts, executions and imports."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, HTTPException, Path, Response
+from sqlalchemy import Connection
+
+from campaigns.campaign import Campaign, ContactStatus
+from campaigns.http import Caller, CampaignId
+from campaigns.public import Shape
+from projector.queries import reading
+from projector.queries.asking import Asking, Consistency, Fresh, get
+from projector.queries.campaigns import member
+from projector.queries.paging import Page, page_of
+from projector.queries.shapes import contact_shape, execution_shape, import_shape
+
+ImportId = Annotated[int, Path(ge=1, le=2**53)]
+
+
+def router(asking: Asking) -> APIRouter:
+    """Return the routes, bound to one instance."""
+    routes = APIRouter(prefix="/api/v1/campaigns", tags=["campaigns"])
+    Who = Annotated[Caller, Depends(asking.caller)]  # noqa: N806  (a type)
+
+    async def list_contacts(
+        campaign_id: CampaignId,
+        caller: Who,
+        page: Annotated[Page, Depends(page_of)],
+        status: str | None = None,
+        consistency: Fresh = Consistency.LINEARIZABLE,
+    ) -> Response:
+        """List a campaign's contacts, in the order of their lists."""
+        wanted = member(ContactStatus, status, "status")
+        headers = await asking.one(campaign_id, caller, consistency)
+
+        def asked(tx: Connection, campaign: Campaign) -> Shape:
+            only = ContactStatus(wanted) if wanted else None
+            found, total = reading.contacts(tx, campaign, only, page)
+            return page.envelope(
+                "contacts", [contact_shape(campaign, *one) for one in found], total
+            )
+
+        return await asking.read_of(campaign_id, asked, headers)
+
+    async def list_executions(
+        campaign_id: CampaignId,
+        caller: Who,
+        page: Annotated[Page, Depends(page_of)],
+        status: str | None = None,
+        consistency: Fresh = Consistency.LINEARIZABLE,
+    ) -> Response:
+        """List the attempts to reach a campaign's contacts, newest first."""
+        wanted = member(ContactStatus, status, "status")
+        headers = await asking.one(campaign_id, caller, consistency)
+
+        def asked(tx: Connection, campaign: Campaign) -> Shape:
+            found, total = reading.executions(tx, campaign_id, wanted, page)
+            return page.envelope(
+                "executions", [execution_shape(campaign, *one) for one in found], total
+            )
+
+        return await asking.read_of(campaign_id, asked, headers)
+
+    async def get_import(
+        campaign_id: CampaignId,
+        import_id: ImportId,
+        caller: Who,
+        consistency: Fresh = Consistency.LINEARIZABLE,
+    ) -> Response:
+        """Get how an import stands."""
+        headers = await asking.one(campaign_id, caller, consistency)
+
+        def asked(tx: Connection) -> Shape:
+            if (found := reading.import_of(tx, campaign_id, import_id)) is None:
+                raise HTTPException(404, "Import not found")
+            return import_shape(campaign_id, found)
+
+        return await asking.read(asked, headers)
+
+    get(routes, "/{campaign_id}/contacts", list_contacts)
+    get(routes, "/{campaign_id}/executions", list_executions)
+    get(routes, "/{campaign_id}/imports/{import_id}", get_import)
+    return routes

@@ -1,0 +1,108 @@
+"""The projector as a part of its process: folds the views, answers queries, publishes events."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastapi import APIRouter, HTTPException, Request
+from pydantic import SecretStr
+
+from campaigns.clock import Clock
+from campaigns.following import Reader
+from campaigns.http import ApiKeys, Caller, caller_of
+from campaigns.log import EventLog
+from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATIONS, Partition, campaign_partitions
+from projector.advance import Views
+from projector.publishing import EventPublisher, Publishing
+from projector.queries import campaigns, contacts
+from projector.queries.asking import Asking
+from projector.settings import ProjectorSettings
+from projector.store import Store
+
+
+class Projector:
+    """Follows the log and serves every GET. One of them publishes."""
+
+    name = "projector"
+
+    def __init__(
+        self,
+        log: EventLog,
+        clock: Clock,
+        settings: ProjectorSettings,
+        data_dir: Path | None,
+        publisher: EventPublisher | None,
+    ) -> None:
+        """`log` must be open. `data_dir` None keeps nothing. `publisher` None publishes nothing."""
+        self.log, self.clock, self.settings = log, clock, settings
+        self.store = Store(_open(settings.database_url), data_dir)
+        self.keys = ApiKeys()
+        self.keys.configure(_open(settings.api_key), _open(settings.api_keys))
+        self._caller_of = caller_of(self.keys)
+        self.views = Views(self.store, log, publisher is not None, self.keys.fold)
+        self.reader: Reader = self.views.reader
+        self.publishing: Publishing | None = None
+        if publisher is not None:
+            self.publishing = Publishing(
+                publisher,
+                self.views,
+                settings.publish_max,
+                settings.publish_retry_s,
+                settings.publish_retry_max_s,
+            )
+            self.views.on_moved = self.publishing.moved
+
+    @property
+    def partitions(self) -> list[Partition]:
+        """Return all that is followed."""
+        return [*campaign_partitions(self.log.partitions(CAMPAIGN_RECORDS)), ORGANIZATIONS]
+
+    def routers(self) -> Sequence[APIRouter]:
+        """Return the queries."""
+        asking = Asking(self.views, self._caller, self.settings.fresh_s)
+        return [campaigns.router(asking), contacts.router(asking)]
+
+    async def _caller(self, request: Request) -> Caller:
+        """Say who asks. A stale no is no answer: a key of just now is looked for once more."""
+        try:
+            return await self._caller_of(request)
+        except HTTPException:
+            if "authorization" not in request.headers:
+                raise
+        await self.reader.catch_up([ORGANIZATIONS], within_s=self.settings.fresh_s)
+        return await self._caller_of(request)
+
+    async def open(self) -> None:
+        """Take the checkpoint back; a store of another log or schema is begun anew."""
+        self.store.belongs_to(self.log.id, publishes=self.publishing is not None)
+        self.views.restore(self.partitions)
+
+    async def run(self) -> None:
+        """Follow, and publish, until cancelled.
+
+        Raises:
+            ContractError: the log holds what this version does not know.
+
+        """
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.reader.follow(self.partitions), name="projector follows")
+            if self.publishing is not None:
+                publishing = self.publishing.run(self.log.partitions(CAMPAIGN_RECORDS))
+                tasks.create_task(publishing, name="projector publishes")
+
+    async def troubles(self) -> Sequence[str]:
+        """Return why it is not ready. Publishing late is no reason: queries are answered."""
+        if await self.reader.ready(self.partitions, within_s=self.settings.fresh_s):
+            return []
+        return ["projector: the log does not answer, or the views are behind it"]
+
+    async def drain(self) -> None:
+        """Nothing to finish: each batch is stored as it is folded."""
+
+    async def close(self) -> None:
+        """Let go of the store."""
+        self.store.close()
+
+
+def _open(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None

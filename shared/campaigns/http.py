@@ -184,10 +184,6 @@ async def _unavailable(request: Request, error: Exception) -> Response:
     )
 
 
-class _TooLargeError(Exception):
-    """The body is over its limit: nothing of it is looked at."""
-
-
 class _Edge:
     """Plain ASGI: a correlation id for each request, and a bound on its body."""
 
@@ -204,28 +200,24 @@ class _Edge:
         limits = self._limits
         upload = scope["path"].rstrip("/").endswith(UPLOAD)
         most = limits.upload_max_bytes if upload else limits.body_max_bytes
-        begun = False
 
         async def sending(message: Message) -> None:
-            nonlocal begun
             if message["type"] == "http.response.start":
-                begun = True
                 message["headers"] = [
                     *message.get("headers", ()),
                     (b"x-request-id", request_id.encode()),
                 ]
             await send(message)
 
-        try:
-            length = given.get(b"content-length", b"0")
-            if length.isdigit() and int(length) > most:
-                raise _TooLargeError
-            await self._app(scope, _bounded(receive, most), sending)
-        except _TooLargeError:
-            if begun:
-                raise
-            answer = JSONResponse({"detail": f"The body is over {most} bytes"}, 413)
-            await answer(scope, receive, sending)
+        length = given.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > most:
+            await JSONResponse({"detail": _too_large(most)}, 413)(scope, receive, sending)
+            return
+        await self._app(scope, _bounded(receive, most), sending)
+
+
+def _too_large(most: int) -> str:
+    return f"The body is over {most} bytes"
 
 
 def _bounded(receive: Receive, most: int) -> Receive:
@@ -235,8 +227,8 @@ def _bounded(receive: Receive, most: int) -> Receive:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > most:
-            raise _TooLargeError
+        if seen > most:  # An HTTPException, which FastAPI lets through where it reads bodies.
+            raise HTTPException(413, _too_large(most))
         return message
 
     return receiving

@@ -1,0 +1,29 @@
+"""Pause a campaign: no further call may be requested. Pure."""
+
+from campaigns.campaign import Campaign, Move, Status
+from campaigns.decider import Decider, Decision, Reason, Rejected
+from campaigns.facts import CampaignPaused
+from campaigns.folding import Campaigns
+from command_api.moves import MoveCampaign, lifecycle, own_campaign, unknown
+
+NOT_RUNNING = "Campaign is not running"  # Source: public contract, pause.
+
+
+def decide(campaign: Campaign | None, command: MoveCampaign) -> Decision:
+    """Pause a running campaign. Paused already has a reason of its own: its 400 waits too."""
+    if campaign is None:
+        return unknown()
+    if campaign.status is Status.PAUSED:
+        return Rejected(Reason.ALREADY_PAUSED, NOT_RUNNING)
+    if not campaign.allows(Move.PAUSE):
+        return Rejected(Reason.NOT_RUNNING, NOT_RUNNING)
+    return (
+        CampaignPaused(
+            campaign_id=command.campaign_id, reason=command.reason, paused_at=command.now
+        ),
+    )
+
+
+PAUSE: Decider[Campaigns, MoveCampaign, Campaign | None] = Decider(
+    streams=lifecycle, read=own_campaign, decide=decide
+)

@@ -1,0 +1,30 @@
+"""Every knob of the command API. Set by DIALGATE_<NAME>; units last."""
+
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from campaigns.http import Limits
+
+MIB = 2**20
+
+
+class CommandApiSettings(BaseSettings):
+    """Who may ask, how much at once, and how long an answer may take."""
+
+    model_config = SettingsConfigDict(env_prefix="DIALGATE_", frozen=True)
+
+    api_key: SecretStr | None = None  # Organization 1's. None, with no other: one is made.
+    api_keys: SecretStr | None = None  # key:organization[,key:organization].
+    body_max_mb: PositiveInt = 10  # Of a JSON body, MiB.
+    import_max_mb: PositiveInt = 100  # Of an uploaded file, MiB.
+    import_rows_max: PositiveInt = 1_000_000  # Of a file.
+    contacts_max: PositiveInt = 10_000  # Of one JSON request.
+    idempotency_keys_max: PositiveInt = 1_000  # Kept a campaign.
+    idempotency_key_length_max: int = Field(default=255, ge=1, le=1000)  # Characters.
+    tries_s: PositiveFloat = 5.0  # How long a refused command is decided again.
+    ruling_s: PositiveFloat = 10.0  # How long its ruling is waited for; then 503: unknown.
+    command_catch_up_s: PositiveFloat = 10.0  # How long a no waits for the log's end; then 503.
+
+    def limits(self) -> Limits:
+        """Return how large a request may be."""
+        return Limits(self.body_max_mb * MIB, self.import_max_mb * MIB)

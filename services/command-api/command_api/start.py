@@ -1,0 +1,47 @@
+"""Start a campaign's run, or resume a paused one. Pure."""
+
+from campaigns.campaign import Campaign, Move, Status
+from campaigns.decider import Decider, Decision, Reason, Rejected
+from campaigns.facts import CampaignStarted
+from campaigns.folding import Campaigns
+from command_api.moves import MoveCampaign, own_campaign, unknown
+from command_api.resume import resumed
+from command_api.startable import ALL_PROCESSED, start_streams, startable
+
+# Source: public contract, start, and 'decided' 19.
+ALREADY_RUNNING = "Campaign is already running"
+
+
+def wrong_status(campaign: Campaign) -> Rejected | None:
+    """Reject a start from a status that does not allow it."""
+    if campaign.allows(Move.START):
+        return None
+    match campaign.status:
+        case Status.RUNNING:
+            return Rejected(Reason.ALREADY_RUNNING, ALREADY_RUNNING)
+        case Status.COMPLETED:
+            return Rejected(Reason.ALL_PROCESSED, ALL_PROCESSED)
+        case status:
+            return Rejected(
+                Reason.WRONG_STATUS, f"Campaign cannot be started from status '{status}'"
+            )
+
+
+def decide(campaign: Campaign | None, command: MoveCampaign) -> Decision:
+    """Start a run, or resume the one that is paused."""
+    if campaign is None:
+        return unknown()
+    if no := wrong_status(campaign) or startable(campaign):
+        return no
+    if campaign.status is Status.PAUSED:
+        return resumed(command)
+    return (
+        CampaignStarted(
+            campaign_id=command.campaign_id, run=campaign.run + 1, started_at=command.now
+        ),
+    )
+
+
+START: Decider[Campaigns, MoveCampaign, Campaign | None] = Decider(
+    streams=start_streams, read=own_campaign, decide=decide
+)

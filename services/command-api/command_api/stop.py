@@ -1,0 +1,27 @@
+"""Stop a campaign for good. Pure."""
+
+from campaigns.campaign import Campaign, Move
+from campaigns.decider import Decider, Decision, Reason, Rejected
+from campaigns.facts import CampaignStopped
+from campaigns.folding import Campaigns
+from command_api.moves import MoveCampaign, lifecycle, own_campaign, unknown
+
+
+def decide(campaign: Campaign | None, command: MoveCampaign) -> Decision:
+    """Stop it; who is pending is cancelled, calls in progress may finish."""
+    if campaign is None:
+        return unknown()
+    if not campaign.allows(Move.STOP):
+        return Rejected(
+            Reason.WRONG_STATUS, f"Campaign cannot be stopped from status '{campaign.status}'"
+        )
+    return (
+        CampaignStopped(
+            campaign_id=command.campaign_id, reason=command.reason, stopped_at=command.now
+        ),
+    )
+
+
+STOP: Decider[Campaigns, MoveCampaign, Campaign | None] = Decider(
+    streams=lifecycle, read=own_campaign, decide=decide
+)

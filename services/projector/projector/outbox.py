@@ -16,7 +16,6 @@ import orjson
 from campaigns.record import Envelope, Recorded
 
 _ID = re.compile(r"(\d+)@(\d+)/(\d+)", re.ASCII)
-CONTENT_TYPE = "application/cloudevents+json"
 
 
 def project(recorded: Recorded) -> Iterator[dict[str, Any]]:

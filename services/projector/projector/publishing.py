@@ -27,7 +27,7 @@ Place = tuple[int, int]  # Position, and the fact's index in its record.
 class EventPublisher(Protocol):
     """campaign.events as a port: as many partitions as campaign.records, and the same numbers."""
 
-    async def last_event(self, partition: int) -> bytes | None:
+    async def last_event(self, number: int) -> bytes | None:
         """Return the value of a partition's last event, or None when it has none.
 
         Raises:
@@ -36,13 +36,17 @@ class EventPublisher(Protocol):
         """
         ...
 
-    async def publish(self, partition: int, messages: Sequence[tuple[bytes, bytes]]) -> None:
+    async def publish(self, number: int, messages: Sequence[tuple[bytes, bytes]]) -> None:
         """Append messages (key, value) in this order; return when all are durable.
 
         Raises:
             OperatingError: not all were acknowledged in time; any of them may be there.
 
         """
+        ...
+
+    async def close(self) -> None:
+        """Let go, in a bounded time."""
         ...
 
 

@@ -100,8 +100,10 @@ class Projector:
         """Nothing to finish: each batch is stored as it is folded."""
 
     async def close(self) -> None:
-        """Let go of the store."""
+        """Let go of the store, and of the publisher."""
         self.store.close()
+        if self.publishing is not None:
+            await self.publishing.publisher.close()
 
 
 def _open(secret: SecretStr | None) -> str | None:

@@ -19,7 +19,7 @@ from eventsourcing.persistence import (
     TrackingRecorder,
     WaitInterruptedError,
 )
-from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, select
+from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, exc, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from campaigns.following import Reader
@@ -35,30 +35,45 @@ class Store(TrackingRecorder):
     """All views, their ledgers and positions. One writer at a time, any number of readers."""
 
     def __init__(self, url: str | None, data_dir: Path | None) -> None:
-        """Open, or make, the tables.
+        """Note where the tables are; they are opened, or made, by the first who asks.
 
         `url` is SQLAlchemy's; None: `data_dir`/projector.db, or a file that is gone at `close`.
         """
-        self._temporary = None
-        self._path: Path | None = None
-        if url is None:
-            if data_dir is None:
-                self._temporary = tempfile.TemporaryDirectory(prefix="dialgate-")
-                data_dir = Path(self._temporary.name)
-            self._path = data_dir / "projector.db"
-            url = f"sqlite:///{self._path}"
-        self._url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+        self._given, self._data_dir = url, data_dir
+        self._path: Path | None = None  # None: PostgreSQL, or not opened yet.
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._writing = RLock()
         self._moved = Condition()
         self._upserts: dict[str, Any] = {}  # Any: each dialect has an Insert of its own.
-        self.engine = self._connected()
+        self._engine: Engine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """Return the database, connected to by the first who asks."""
+        if self._engine is None:
+            self._engine = self._connected()
+        return self._engine
 
     def _connected(self) -> Engine:
-        engine = create_engine(self._url)
+        url = self._given
+        if url is None:
+            if self._data_dir is None:
+                self._temporary = tempfile.TemporaryDirectory(prefix="dialgate-")
+                self._data_dir = Path(self._temporary.name)
+            self._path = self._data_dir / "projector.db"
+            url = f"sqlite:///{self._path}"
+        engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _tune)
             event.listen(engine, "begin", _begin)
-        METADATA.create_all(engine)
+        try:
+            METADATA.create_all(engine)
+        except exc.DatabaseError as no:
+            if type(no) is not exc.DatabaseError or self._path is None:
+                raise  # The world misbehaves.
+            engine.dispose()
+            remove(self._path)  # No database, or a damaged one: it was a cache.
+            METADATA.create_all(engine)
         return engine
 
     def belongs_to(self, log_id: str, *, publishes: bool) -> None:
@@ -83,9 +98,8 @@ class Store(TrackingRecorder):
             METADATA.drop_all(self.engine)
             METADATA.create_all(self.engine)
             return
-        self.engine.dispose()
+        self._disconnect()
         remove(self._path)
-        self.engine = self._connected()
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -242,9 +256,14 @@ class Store(TrackingRecorder):
 
     def close(self) -> None:
         """Let go of all connections."""
-        self.engine.dispose()
+        self._disconnect()
         if self._temporary is not None:
             self._temporary.cleanup()
+
+    def _disconnect(self) -> None:
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
 
 
 def _tune(connection: Any, _: Any) -> None:

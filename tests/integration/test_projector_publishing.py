@@ -31,21 +31,24 @@ class Topic:
     def _fails(self) -> bool:
         return self.faults is not None and self.faults.random() < 0.3
 
-    async def last_event(self, partition: int) -> bytes | None:
+    async def last_event(self, number: int) -> bytes | None:
         await asyncio.sleep(0)
         if self._fails():
             raise LogUnavailableError("away")
-        events = self.events.get(partition)
+        events = self.events.get(number)
         return events[-1][1] if events else None
 
-    async def publish(self, partition: int, messages: Sequence[tuple[bytes, bytes]]) -> None:
+    async def publish(self, number: int, messages: Sequence[tuple[bytes, bytes]]) -> None:
         for message in messages:
             await asyncio.sleep(0)
             if self._fails():
                 raise LogUnavailableError("away")
-            self.events.setdefault(partition, []).append(message)
+            self.events.setdefault(number, []).append(message)
         if self._fails():
             raise LogUnavailableError("the acknowledgement was lost")
+
+    async def close(self) -> None:
+        pass
 
     def ids(self, partition: int) -> list[str]:
         """Return the ids in order, the repeated ones dropped."""

@@ -12,8 +12,11 @@ from campaigns.record import Recorded
 from campaigns.topics import CAMPAIGN_RECORDS, Partition
 from projector.advance import Views
 from projector.changes import Execution
+from projector.queries.paging import Page
+from projector.queries.reading import Wanted, campaigns
 from projector.store import Store
 from projector.tables import (
+    ABOUT,
     API_KEYS,
     CAMPAIGNS,
     CONTACTS,
@@ -27,6 +30,7 @@ from projector.tables import (
 )
 from projector.views import EXECUTION
 from tests.journal import Journal, every_partition
+from tests.postgres import postgres_url
 
 REBUILT = (
     API_KEYS, CAMPAIGNS, CONTACTS, EXECUTIONS, IMPORTS, LEDGERS, LISTS, OUTBOX, ROWS, TRACKING,
@@ -34,10 +38,15 @@ REBUILT = (
 
 
 def fold(
-    journal: Journal, folder: Path, *, batches: random.Random | None = None, publishes: bool = True
+    journal: Journal,
+    folder: Path,
+    *,
+    batches: random.Random | None = None,
+    publishes: bool = True,
+    store: Store | None = None,
 ) -> Views:
     """Fold all that the journal holds behind the store's checkpoint, in batches of any size."""
-    store = Store(None, folder)
+    store = store or Store(None, folder)
     store.belongs_to(journal.log.id, publishes=publishes)
     views = Views(store, journal.log, publishes, lambda key: None)
     every = every_partition(journal)
@@ -180,3 +189,43 @@ def test_calls_that_nobody_asked_for_change_nothing(tmp_path: Path) -> None:
     journal.ring("nobody", 1)
     journal.end("nobody", 1)
     assert executions(fold(journal, tmp_path)) == []
+
+
+def test_a_damaged_file_is_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / "projector.db").write_bytes(b"no database at all" * 500)
+    journal = Journal()
+    journal.create()
+    assert fold(journal, tmp_path).campaigns.get(1)
+
+
+def test_no_text_stops_the_fold(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """PostgreSQL takes no NUL in text, and JSON can carry one."""
+    journal = Journal()
+    journal.create(name="\0 \U0001f600 %\\ '")
+    folder = tmp_path_factory.mktemp("postgres")
+    with postgres_url(folder) as url:
+        store = Store(url, None)
+        store.belongs_to(journal.log.id, publishes=True)
+        views = Views(store, journal.log, True, lambda key: None)
+        views.restore(every_partition(journal))
+        views.reader.step(journal.records[0].partition, journal.records)
+        with store.reading() as tx:
+            wanted = Wanted(1, None, None, None, "\0 \U0001f600 %\\")
+            found, total = campaigns(tx, wanted, Page(1, 50, 0, 50))
+        store.close()
+    assert (found, total) == ([views.campaigns.get(1)], 1)
+
+
+def test_a_rebuild_on_postgres_is_the_same_as_on_sqlite(
+    history: Journal, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    ours = fold(history, tmp_path).store.dump(REBUILT)
+    with postgres_url(tmp_path_factory.mktemp("postgres")) as url:
+        for _ in range(2):  # The second of another log: begun anew.
+            store = Store(url, None)
+            views = fold(history, tmp_path, store=store, batches=random.Random(3))
+            theirs = views.store.dump(REBUILT)
+            assert theirs == ours
+            with store.writing() as tx:
+                store.put(tx, ABOUT, [{"name": "log", "value": "another"}])
+            store.close()

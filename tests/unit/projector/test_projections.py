@@ -1,0 +1,173 @@
+"""Each projection by example: facts in, changes out."""
+
+from datetime import timedelta
+
+import orjson
+import pytest
+
+from campaigns.campaign import Campaign, Contact, ContactStatus, evolve, evolve_contact
+from campaigns.facts import (
+    CallEnded,
+    CallEvent,
+    CampaignCreated,
+    CampaignEvent,
+    CampaignStopped,
+    ContactsAdded,
+    ContactsReplaced,
+    Disposition,
+    Row,
+)
+from campaigns.record import Recorded
+from projector import executions, lists, outbox
+from projector.changes import Changes, Execution
+from projector.queries.paging import Page, page_of
+from projector.queries.shapes import contact_shape, execution_shape, progress_shape
+from tests.journal import Journal
+
+ANN = Row(phone_number="+15551234567", name="Ann", variables={"name": "Ann", "company": "Acme"})
+
+
+def folded(journal: Journal) -> tuple[Campaign, Contact, Changes]:
+    """Fold a journal by hand: its campaign, contact 1, and what executions change."""
+    campaign: Campaign | None = None
+    contact, changes = Contact(1), Changes()
+    for recorded in journal.records:
+        for fact in recorded.facts:
+            if not isinstance(fact, CampaignEvent):
+                continue
+            before = campaign.executions if campaign else 0
+            call = (
+                campaign.calls.get(fact.call_id)
+                if campaign and isinstance(fact, CallEvent)
+                else None
+            )
+            campaign = evolve(campaign, fact, recorded.position)
+            if campaign is not None and isinstance(fact, CallEvent):
+                executions.project(changes, campaign, call, before, fact)
+                if fact.contact_id == 1:
+                    evolve_contact(contact, campaign, fact)
+    assert campaign is not None
+    return campaign, contact, changes
+
+
+@pytest.fixture
+def journal() -> Journal:
+    journal = Journal()
+    journal.create(contacts=2)
+    journal.start()
+    return journal
+
+
+def shape(journal: Journal) -> dict[str, object]:
+    campaign, contact, _ = folded(journal)
+    return contact_shape(campaign, contact, ANN, "api", "2026-03-01T12:00:00+00:00")
+
+
+def test_a_contact_that_waits_for_a_retry_is_pending_and_says_when(journal: Journal) -> None:
+    journal.call(1, Disposition.NO_ANSWER, retry_in=timedelta(minutes=30))
+    found = shape(journal)
+    assert (found["status"], found["attempts"]) == ("pending", 1)
+    assert (found["last_outcome"], found["call_status"]) == ("no-answer", "no-answer")
+    assert found["next_attempt_at"] == "2026-03-01T12:30:04+00:00"
+
+
+def test_a_stop_shows_a_waiting_contact_as_cancelled(journal: Journal) -> None:
+    journal.call(1, Disposition.BUSY, retry_in=timedelta(minutes=30))
+    journal.stop()
+    found = shape(journal)
+    assert (found["status"], found["next_attempt_at"]) == ("cancelled", None)
+
+
+def test_a_call_that_ends_after_the_stop_shows_how_it_ended(journal: Journal) -> None:
+    call_id = journal.ask(1)
+    journal.ring(call_id, 1)
+    journal.stop()
+    assert shape(journal)["status"] == "in_progress"
+    journal.end(call_id, 1, Disposition.BUSY, retry_in=timedelta(minutes=30))
+    assert shape(journal)["status"] == "busy"
+
+
+def test_an_unknown_outcome_shows_as_failed(journal: Journal) -> None:
+    journal.call(1, Disposition.UNKNOWN)
+    campaign, _, changes = folded(journal)
+    found = shape(journal)
+    assert (found["status"], found["error_message"]) == ("failed", "outcome unknown")
+    (execution,) = changes.executions.values()
+    assert execution_shape(campaign, execution, ANN)["error_message"] == "outcome unknown"
+
+
+def test_a_late_ring_is_an_execution_of_its_own(journal: Journal) -> None:
+    call_id = journal.call(1)
+    journal.late(call_id, 1, 2)
+    campaign, contact, changes = folded(journal)
+    assert [(e.execution_id, e.status, e.error) for e in changes.executions.values()] == [
+        (1, "completed", None),
+        (2, "failed", "rang late"),
+    ]
+    assert (contact.status, contact.attempts) == (ContactStatus.COMPLETED, 2)
+    assert campaign.executions == 2
+
+
+def test_an_attempt_keeps_its_number_from_ring_to_end(journal: Journal) -> None:
+    first, second = journal.ask(1), journal.ask(2)
+    journal.ring(second, 2)
+    journal.ring(first, 1)
+    journal.end(first, 1)
+    _, _, changes = folded(journal)
+    assert {e.execution_id: e.contact_id for e in changes.executions.values()} == {1: 2, 2: 1}
+
+
+def test_a_list_counts_by_one_change_whatever_its_rows() -> None:
+    journal = Journal()
+    journal.create(contacts=500)
+    added, created = journal.records[0].facts
+    assert isinstance(added, ContactsAdded)
+    assert isinstance(created, CampaignCreated)
+    changes = Changes()
+    lists.project(changes, added, 3, 1)
+    assert len(changes.rows) == 500
+    lists.project(changes, created, 3, 2)
+    assert len(changes.lists_met) == len(changes.lists_counted) == 1
+    assert changes.lists_counted[0]["counted"] == lists.list_id(3, 1)
+
+
+@pytest.mark.parametrize("kind", [CampaignStopped, ContactsReplaced])
+def test_a_stop_and_a_replacing_import_change_no_contact(
+    journal: Journal, kind: type[CampaignEvent]
+) -> None:
+    journal.call(1)
+    journal.replace(2, 1)
+    journal.stop()
+    assert any(isinstance(fact, kind) for one in journal.records for fact in one.facts)
+    campaign, _, changes = folded(journal)
+    assert len(changes.contacts) == 0
+    assert progress_shape(campaign, [])["cancelled_contacts"] == 1
+
+
+def test_events_are_numbered_by_partition_position_and_index(journal: Journal) -> None:
+    (row,) = outbox.project(journal.records[0])
+    assert (row["partition"], row["position"], row["n"], row["campaign_id"]) == (0, 1, 1, 1)
+    event = orjson.loads(row["event"])
+    assert (event["id"], event["type"]) == ("0@1/1", "campaign-created.v1")
+    assert outbox.place_of(row["event"]) == (0, 1, 1)
+
+
+def test_an_events_data_is_what_was_recorded(journal: Journal) -> None:
+    journal.call(1)
+    ended: Recorded = journal.records[-1]
+    (row,) = outbox.project(ended)
+    (fact,) = ended.facts
+    assert isinstance(fact, CallEnded)
+    assert orjson.loads(row["event"])["data"] == fact.model_dump(mode="json")
+
+
+def test_skip_and_limit_win() -> None:
+    assert page_of(3, 10, None, None) == Page(3, 10, 20, 10)
+    assert page_of(3, 10, 5, None) == Page(1, 50, 5, 50)
+    assert page_of(3, 10, 25, 10) == Page(3, 10, 25, 10)
+
+
+def test_an_attempt_of_an_unknown_contact_is_shown_without_a_number(journal: Journal) -> None:
+    campaign, _, _ = folded(journal)
+    execution = Execution(1, 99, "x", 1, 1, "failed", journal.now)
+    assert execution_shape(campaign, execution, None)["contact_phone"] is None

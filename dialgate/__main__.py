@@ -13,13 +13,18 @@ from pydantic import ValidationError
 
 from campaigns.clock import SystemClock
 from campaigns.data_dir import lock
-from campaigns.errors import CarrierUnavailableError, ContractError, OperatingError, PartRunningError
+from campaigns.errors import (
+    CarrierUnavailableError,
+    ContractError,
+    OperatingError,
+    PartRunningError,
+)
 from campaigns.observing import configure_logging
+from dialer.carrier_settings import CarrierSettings
 from dialgate import carrying, demo, replaying
 from dialgate.composing import CARRIER, COMMAND_API, DIALER, PARTS, PROJECTOR, compose
 from dialgate.serving import MISUSED, WENT_WRONG
 from dialgate.settings import ProcessSettings, misspelt
-from dialer.carrier_settings import CarrierSettings
 
 cli = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, rich_markup_mode=None)
 

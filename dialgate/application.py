@@ -22,7 +22,7 @@ TITLE = "Dialgate"
 def make_app(parts: Sequence[Part], routers: Sequence[APIRouter]) -> FastAPI:
     """Return an application with the parts' routes, error bodies and limits."""
     app = FastAPI(title=TITLE, version=version("dialgate"), redirect_slashes=False)
-    install(app, CommandApiSettings())
+    install(app, CommandApiSettings().limits())
     for part in parts:
         for router in part.routers():
             app.include_router(router)

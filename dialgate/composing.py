@@ -110,7 +110,9 @@ def simulated_carrier(
     )
 
 
-def compose(names: Sequence[str], settings: ProcessSettings, show: Callable[[str], None]) -> Process:
+def compose(
+    names: Sequence[str], settings: ProcessSettings, show: Callable[[str], None]
+) -> Process:
     """Lock the parts and put the process together. Nothing is opened yet.
 
     Raises:
@@ -133,6 +135,8 @@ def compose(names: Sequence[str], settings: ProcessSettings, show: Callable[[str
         event_log,
         parts,
         app,
-        lambda address: show(f"dialgate {'+'.join(p.name for p in parts)} on {address} (pid {os.getpid()})"),
+        lambda address: show(
+            f"dialgate {'+'.join(p.name for p in parts)} on {address} (pid {os.getpid()})"
+        ),
         made.extras,
     )

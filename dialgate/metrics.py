@@ -26,7 +26,9 @@ class _Parts(Collector):
             "dialgate_position", "How far a part has folded.", labels=["part", "partition"]
         )
         lag = GaugeMetricFamily(
-            "dialgate_lag_records", "How far a part was behind when last looked.", labels=["part", "partition"]
+            "dialgate_lag_records",
+            "How far a part was behind when last looked.",
+            labels=["part", "partition"],
         )
         permissions = GaugeMetricFamily(
             "dialgate_open_permissions", "CallRequested that are not resolved.", labels=["part"]

@@ -100,4 +100,3 @@ def _text(line: dict[str, Any]) -> str:
     facts = ", ".join(f"{fact['type']} {fact['stream']}" for fact in line["facts"])
     why = f"  ({line['why']})" if "why" in line else ""
     return f"{line['at']}  {line['ruling']:<8}  {line['time']}  {line['source']}  {facts}{why}"
-

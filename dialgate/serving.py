@@ -75,7 +75,9 @@ class Process:
         host, port = listener.getsockname()[:2]
         self.listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
         await server.serve(sockets=[listener])
-        await asyncio.gather(*(p.drain() for p, r in zip(self.parts, self._running, strict=True) if not r.done()))
+        await asyncio.gather(
+            *(p.drain() for p, r in zip(self.parts, self._running, strict=True) if not r.done())
+        )
         for running in self._running:
             running.cancel()
         await asyncio.wait(self._running) if self._running else None
@@ -170,5 +172,3 @@ async def opened(thing: object) -> AsyncIterator[object]:
         yield thing
     finally:
         await thing.close()  # type: ignore[attr-defined]
-
-

@@ -1,0 +1,167 @@
+"""The bodies of requests: every spelling that documentation and SDKs use, bounds as documented.
+
+Unknown and read-only keys are ignored; null means not given. Source: public contract, 1.3 row 2,
+8.1 to 8.3, 'decided' 12 and 18.
+"""
+
+from typing import Annotated, Any
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
+
+from campaigns.campaign import Campaign
+from campaigns.facts import CampaignSettings, CampaignType
+from campaigns.http import ID_MAX
+
+TEXT_MAX = 20_000  # Characters of a template or description: a record holds all of them.
+Text = Annotated[str, StringConstraints(max_length=TEXT_MAX)]
+Attempts = Annotated[int | None, Field(ge=1, le=10)]
+Delay = Annotated[int | None, Field(ge=5, le=1440)]
+Concurrent = Annotated[int | None, Field(ge=1, le=1000)]
+Rate = Annotated[int | None, Field(ge=1, le=60000)]
+
+
+def _either(snake: str, *others: str) -> AliasChoices:
+    head, *tail = snake.split("_")
+    camel = head + "".join(part.title() for part in tail)
+    return AliasChoices(snake, *others, camel)
+
+
+class SettingsBody(BaseModel):
+    """`settings` as the SDKs send it, in either spelling."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    max_concurrent_calls: Concurrent = Field(None, validation_alias=_either("max_concurrent_calls"))
+    calls_per_minute: Rate = Field(None, validation_alias=_either("calls_per_minute"))
+    max_attempts: Attempts = Field(None, validation_alias=_either("max_attempts"))
+    retry_delay_minutes: Delay = Field(None, validation_alias=_either("retry_delay_minutes"))
+    leave_voicemail: bool | None = Field(None, validation_alias=_either("leave_voicemail"))
+    voicemail_message: Text | None = Field(None, validation_alias=_either("voicemail_message"))
+    welcome_template: Text | None = Field(None, validation_alias=_either("welcome_template"))
+    agenda_template: Text | None = Field(None, validation_alias=_either("agenda_template"))
+
+
+class ExecutionSettingsBody(BaseModel):
+    """`execution_settings` as the guide shows it."""
+
+    concurrent_limit: Concurrent = None
+    rate_limit_per_minute: Rate = None
+
+
+class AdvancedSettingsBody(BaseModel):
+    """`advanced_settings` as the guide shows it."""
+
+    leave_voicemail: bool | None = None
+    voicemail_message: Text | None = None
+
+
+class CreateBody(BaseModel):
+    """The body of a create."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    assistant_id: Annotated[int, Field(ge=1, le=ID_MAX)]
+    campaign_type: CampaignType
+    description: Text | None = None
+    welcome_message_template: Text | None = None
+    agenda_template: Text | None = None
+    end_call_message_template: Text | None = None
+    sms_message_template: Text | None = None
+    fallback_values: dict[str, Text] | None = None
+    variable_mappings: dict[str, str | None] | None = None
+    available_variables: list[str] | None = None
+    max_attempts: Attempts = None
+    retry_delay_minutes: Delay = None
+    settings: SettingsBody | None = None
+    execution_settings: ExecutionSettingsBody | None = None
+    advanced_settings: AdvancedSettingsBody | None = None
+    phone_number_id: Annotated[int | None, Field(ge=1, le=ID_MAX)] = None
+    pending_import: dict[str, object] | None = None
+    schedule: dict[str, Any] | None = None  # Any: its keys depend on its type.
+    contacts: list[Any] | None = None  # Any: looked at row by row (rows.parse_contacts).
+
+
+class ReasonBody(BaseModel):
+    """The optional body of a lifecycle command."""
+
+    reason: Annotated[str | None, StringConstraints(max_length=1000)] = None
+    until: str | None = None
+
+
+def unprocessable(loc: tuple[str | int, ...], msg: str) -> RequestValidationError:
+    """Return a 422 in FastAPI's shape."""
+    return RequestValidationError([{"loc": ("body", *loc), "msg": msg, "type": "value_error"}])
+
+
+def settings_of(body: CreateBody) -> tuple[CampaignSettings, str | None, str | None]:
+    """Return the settings, the welcome and the agenda template, each stored once.
+
+    Raises:
+        RequestValidationError: one thing was given under two names with two values.
+
+    """
+    given: dict[str, tuple[tuple[str, ...], object]] = {}
+
+    def take(name: str, loc: tuple[str, ...], value: object) -> None:
+        if value is None:
+            return
+        if name in given and given[name][1] != value:
+            other = ".".join(given[name][0])
+            raise unprocessable(loc, f"{name} was given as {other} too, with another value")
+        given[name] = (loc, value)
+
+    for name in ("max_attempts", "retry_delay_minutes"):
+        take(name, (name,), getattr(body, name))
+    take("welcome_template", ("welcome_message_template",), body.welcome_message_template)
+    take("agenda_template", ("agenda_template",), body.agenda_template)
+    for where, nested, renamed in (
+        ("settings", body.settings, {}),
+        (
+            "execution_settings",
+            body.execution_settings,
+            {
+                "concurrent_limit": "max_concurrent_calls",
+                "rate_limit_per_minute": "calls_per_minute",
+            },
+        ),
+        ("advanced_settings", body.advanced_settings, {}),
+    ):
+        for name, value in nested or ():
+            take(renamed.get(name, name), (where, name), value)
+    values = {name: value for name, (_, value) in given.items()}
+    welcome, agenda = values.pop("welcome_template", None), values.pop("agenda_template", None)
+    assert welcome is None or isinstance(welcome, str), "validated by the body"
+    assert agenda is None or isinstance(agenda, str), "validated by the body"
+    return CampaignSettings.model_validate(values), welcome, agenda
+
+
+def refuse_schedule(body: CreateBody) -> None:
+    """Refuse what this build cannot keep: a schedule must not be dropped in silence.
+
+    Raises:
+        RequestValidationError: it is other than immediate.
+
+    """
+    schedule = body.schedule or {}
+    kind = schedule.get("schedule_type", schedule.get("scheduleType"))
+    if kind not in (None, "immediate"):
+        raise unprocessable(("schedule", "schedule_type"), "Schedules are not supported yet")
+
+
+def refuse_until(body: ReasonBody | None) -> str | None:
+    """Return the reason given; refuse an end of the pause, which this build cannot keep.
+
+    Raises:
+        RequestValidationError: `until` was given.
+
+    """
+    if body is None:
+        return None
+    if body.until is not None:
+        raise unprocessable(("until",), "until is not supported yet")
+    return body.reason
+
+
+def guarantee(campaign: Campaign) -> str:
+    """Say what a pause promises: strict when every carrier of the run refuses late rings."""
+    return "strict" if campaign.strict else "best effort"

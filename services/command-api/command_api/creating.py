@@ -1,0 +1,128 @@
+"""The shell of creates: free ids for many at once, the key's own stream, first contacts."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from campaigns.campaign import Campaign
+from campaigns.decider import Reason, Rejected
+from campaigns.errors import TooContendedError
+from campaigns.facts import ContactsAdded, CreateKeyed, Row, Stream
+from campaigns.folding import Campaigns
+from campaigns.following import Ruling
+from campaigns.handling import Origin, Writer
+from campaigns.topics import CAMPAIGN_RECORDS, Partition
+from command_api.create import (
+    CreateCampaign,
+    decide,
+    free_id,
+    key_digest,
+    keyed_stream,
+    partition_number,
+)
+from command_api.idempotency import KEY_REUSED
+from command_api.rows import chunks, contacts_added, fits
+
+
+@dataclass
+class Creating:
+    """The creates of one instance."""
+
+    writer: Writer[Campaigns]
+    partitions: int
+    creates: dict[Stream, CreateKeyed] = field(default_factory=dict)  # Folded, by stream.
+    _in_flight: dict[int, list[object]] = field(default_factory=dict)  # By partition, in order.
+    _turn: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    async def create(
+        self, command: CreateCampaign, rows: Sequence[Row], origin: Origin
+    ) -> tuple[Campaign, Ruling | None] | Rejected:
+        """Create a campaign; return it, and where it stands in the log (None: an earlier try's).
+
+        Raises:
+            TooContendedError: other instances were always first, for `tries_s`.
+            OutcomeUnknownError: it was not read back in time; it may still take effect.
+            LogUnavailableError, NotFreshError: nothing was recorded.
+
+        """
+        keyed, number = None, next(self._turn) % self.partitions
+        if origin.idempotency is not None:
+            keyed = (key_digest(origin.idempotency.key), origin.idempotency.digest)
+            number = partition_number(keyed[0], self.partitions)
+        partition = Partition(CAMPAIGN_RECORDS, number)
+        me, ahead = object(), self._in_flight.setdefault(number, [])
+        ahead.append(me)
+        try:
+            return await self._create(command, rows, origin, partition, keyed, me)
+        finally:
+            ahead.remove(me)
+
+    async def _create(
+        self,
+        command: CreateCampaign,
+        rows: Sequence[Row],
+        origin: Origin,
+        partition: Partition,
+        keyed: tuple[str, str] | None,
+        me: object,
+    ) -> tuple[Campaign, Ruling | None] | Rejected:
+        writer, folded = self.writer, self.writer.folded
+        import_id = uuid4().hex if rows else None
+        added: list[ContactsAdded] = []
+        stored = not rows
+        give_up_at = writer.clock.monotonic() + writer.tries_s
+        while writer.clock.monotonic() < give_up_at:
+            if keyed and (
+                done := self.creates.get(keyed_stream(command.organization_id, keyed[0]))
+            ):
+                if done.request_digest != keyed[1]:
+                    return Rejected(Reason.KEY_REUSED, KEY_REUSED)
+                return folded.by_id[done.campaign_id], None
+            if not stored:
+                added = await self._bring(import_id or "", rows, partition, command, origin)
+                stored = True
+                continue  # It may have taken a while.
+            campaign_id = free_id(
+                folded.highest_by_partition.get(partition.number, 0),
+                self._in_flight[partition.number].index(me) + 1,
+                partition.number,
+                self.partitions,
+            )
+            facts = decide(
+                command, campaign_id, keyed=keyed, import_id=import_id, rows=len(rows), chunks=added
+            )
+            streams = {fact.stream for fact in facts}
+            condition = writer.reader.ledger(partition).condition(streams)
+            record = writer.record(facts, condition, origin)
+            ruling = await writer.append(partition, record, campaign_id)
+            if ruling.accepted:
+                return folded.by_id[campaign_id], ruling
+        raise TooContendedError(f"{partition}: refused for {writer.tries_s} s")
+
+    async def _bring(
+        self,
+        import_id: str,
+        rows: Sequence[Row],
+        partition: Partition,
+        command: CreateCampaign,
+        origin: Origin,
+    ) -> list[ContactsAdded]:
+        """Return the list's chunks when they fit into the record; else append them, and return [].
+
+        What is appended and never named by a campaign counts for nothing.
+        """
+        added, first = [], 1
+        for some in chunks(rows):
+            added.append(contacts_added(import_id, first, some))
+            first += len(some)
+        whole = decide(command, 1, keyed=None, import_id=import_id, rows=len(rows), chunks=added)
+        if fits(whole):
+            return added
+        without_key = Origin(origin.actor, origin.correlation_id)
+        for fact in added:
+            condition = self.writer.reader.ledger(partition).condition([fact.stream])
+            record = self.writer.record((fact,), condition, without_key)
+            ruling = await self.writer.append(partition, record, partition.number)
+            assert ruling.accepted, "nobody else knows the list's id"
+        return []

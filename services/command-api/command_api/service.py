@@ -1,0 +1,223 @@
+"""The command API as a part: its fold, its writer, its barrier, and their lives."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from uuid import uuid4
+
+from fastapi import APIRouter
+
+from campaigns.campaign import Campaign
+from campaigns.clock import Clock
+from campaigns.contacts import Contacts, fold_contacts
+from campaigns.decider import Decider, Rejected
+from campaigns.errors import OperatingError
+from campaigns.facts import (
+    ApiKeyCreated,
+    CallAbandoned,
+    CallEnded,
+    CallLate,
+    CallRequested,
+    CallStarted,
+    ContactsAdded,
+    CreateKeyed,
+)
+from campaigns.folding import Campaigns
+from campaigns.following import Reader
+from campaigns.handling import Handled, Origin, Writer
+from campaigns.http import ApiKeys
+from campaigns.log import EventLog
+from campaigns.record import Recorded
+from campaigns.store import SAVE_S, Store
+from campaigns.topics import (
+    CAMPAIGN_RECORDS,
+    ORGANIZATIONS,
+    Partition,
+    campaign_partition,
+    campaign_partitions,
+)
+from command_api.creating import Creating
+from command_api.idempotency import Keys
+from command_api.importing import Importing
+from command_api.keys import ensure_key
+from command_api.moves import MoveCampaign
+from command_api.routes import campaigns
+from command_api.settings import CommandApiSettings
+from command_api.settling import Barrier, Settled
+
+logger = logging.getLogger(__name__)
+_KEY_AGAIN_S = 1.0
+
+
+class CommandApi:
+    """One instance of any number: parses, authenticates, decides, appends, waits."""
+
+    name = "command-api"
+
+    def __init__(
+        self,
+        log: EventLog,
+        clock: Clock,
+        settings: CommandApiSettings,
+        data_dir: Path | None,
+        *,
+        show_key: Callable[[str], None] = lambda key: None,
+    ) -> None:
+        self.log, self.clock, self.settings = log, clock, settings
+        self._data_dir, self._show_key = data_dir, show_key
+        self.keys = ApiKeys()
+        self.keys.configure(
+            settings.api_key.get_secret_value() if settings.api_key else None,
+            settings.api_keys.get_secret_value() if settings.api_keys else None,
+        )
+        self.campaigns = Campaigns()
+        self.reader = Reader(log, self)
+        self.barrier = Barrier(clock)
+        source = f"command-api/{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
+        self.writer: Writer[Campaigns] = Writer(
+            self.reader,
+            self.campaigns,
+            clock,
+            source,
+            settings.tries_s,
+            settings.ruling_s,
+            settings.command_catch_up_s,
+        )
+        self.importing = Importing(self)
+
+    def routers(self) -> Sequence[APIRouter]:
+        """Return the commands."""
+        return [campaigns.router(self)]
+
+    @property
+    def partitions(self) -> int:
+        """Return how many partitions campaigns have."""
+        return self.log.partitions(CAMPAIGN_RECORDS)
+
+    async def open(self) -> None:
+        """Restore the checkpoint. The log is open."""
+        path = self._data_dir / "command-api.db" if self._data_dir else None
+        self._store = Store(path, self.log.id)
+        self.contacts = Contacts(self._store.db, by_phone=True)
+        self.earlier = Keys(self._store.db, self.settings.idempotency_keys_max)
+        self._store.db.execute(_CREATES)
+        self._store.db.execute(_API_KEYS)
+        self.creating = Creating(self.writer, self.partitions)
+        self._store.restore(self.reader, self.campaigns)
+        for (stored,) in self._store.db.execute("select fact from creates"):
+            keyed = CreateKeyed.model_validate_json(stored)
+            self.creating.creates[keyed.stream] = keyed
+        for (stored,) in self._store.db.execute("select fact from api_keys"):
+            self.keys.fold(ApiKeyCreated.model_validate_json(stored))
+        self.barrier.restored(self.campaigns.by_id.values())
+
+    async def run(self) -> None:
+        """Follow until cancelled; carry imports; make the first key if there is none."""
+        async with asyncio.TaskGroup() as tasks:
+            everything = [*campaign_partitions(self.partitions), ORGANIZATIONS]
+            tasks.create_task(self.reader.follow(everything))
+            tasks.create_task(self._save_regularly())
+            tasks.create_task(self.importing.run())
+            tasks.create_task(self._ensure_key())
+
+    async def _ensure_key(self) -> None:
+        while True:
+            try:
+                await ensure_key(
+                    self.writer, self.keys, self._show_key, self.settings.command_catch_up_s
+                )
+                return
+            except OperatingError as no:
+                logger.warning("no API key could be made yet: %s", no)
+                await asyncio.sleep(_KEY_AGAIN_S)
+
+    # -- the fold ------------------------------------------------------------------------------
+
+    def fold(self, recorded: Recorded) -> None:
+        """Take one accepted record in: campaigns, contacts, keys, and who waits for what."""
+        fold_contacts(self.campaigns, self.contacts, recorded)
+        for fact in recorded.facts:
+            match fact:
+                case ContactsAdded():
+                    continue
+                case CreateKeyed():
+                    self.creating.creates[fact.stream] = fact
+                    self._keep("creates", fact.stream, fact.model_dump_json())
+                case ApiKeyCreated():
+                    self.keys.fold(fact)
+                    self._keep("api_keys", fact.key_hash, fact.model_dump_json())
+                case CallRequested() | CallStarted() | CallAbandoned() | CallEnded() | CallLate():
+                    if fact.campaign_id in self.campaigns.by_id:
+                        self.barrier.fold(fact)
+                case _:
+                    self.earlier.fold(fact.campaign_id, recorded)
+
+    def _keep(self, table: str, key: str, fact: str) -> None:
+        self._store.db.execute(f"insert or replace into {table} values (?, ?)", (key, fact))
+
+    def folded(self, partition: Partition, position: int) -> None:
+        """Nothing is stored here: `save` commits about every second."""
+
+    async def _save_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(SAVE_S)
+            self._store.save(self.reader, self.campaigns, self.partitions)
+
+    # -- what routes need ----------------------------------------------------------------------
+
+    async def move(
+        self,
+        decider: Decider[Campaigns, MoveCampaign, Campaign | None],
+        command: MoveCampaign,
+        origin: Origin,
+    ) -> Handled | Rejected:
+        """Decide a lifecycle command, or find what an earlier try with its key did.
+
+        Raises: see Writer.handle.
+        """
+        return await self.writer.handle(
+            decider,
+            command,
+            origin,
+            partition=campaign_partition(command.campaign_id, self.partitions),
+            key=command.campaign_id,
+            repeated=lambda folded: self._repeated(folded, command, origin),
+        )
+
+    def _repeated(
+        self, folded: Campaigns, command: MoveCampaign, origin: Origin
+    ) -> Handled | Rejected | None:
+        campaign = folded.get(command.campaign_id)
+        if campaign is None or campaign.created.organization_id != command.organization_id:
+            return None  # Another organization's keys are not there either.
+        return self.earlier.earlier(command.campaign_id, origin.idempotency)
+
+    async def settled(self, campaign_id: int, position: int | None = None) -> Settled:
+        """Wait until no permission accepted before `position` (None: by now) can still ring."""
+        partition = campaign_partition(campaign_id, self.partitions)
+        if position is None:
+            position = self.reader.positions.get(partition, 0) + 1
+        return await self.barrier.passed(self.campaigns.by_id[campaign_id], position)
+
+    # -- health and the end --------------------------------------------------------------------
+
+    async def troubles(self) -> Sequence[str]:
+        """Return why it is not ready: the log does not answer, or the fold lags behind it."""
+        everything = [*campaign_partitions(self.partitions), ORGANIZATIONS]
+        ready = await self.reader.ready(everything, within_s=self.settings.command_catch_up_s)
+        return () if ready else ("command-api: the log is away, or too far ahead",)
+
+    async def drain(self) -> None:
+        """Nothing to stop: requests have been answered; imports are failed by whoever comes."""
+
+    async def close(self) -> None:
+        """Write the checkpoint."""
+        self._store.save(self.reader, self.campaigns, self.partitions)
+        self._store.close()
+
+
+_CREATES = "create table if not exists creates (stream text primary key, fact text) without rowid"
+_API_KEYS = "create table if not exists api_keys (hash text primary key, fact text) without rowid"

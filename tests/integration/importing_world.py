@@ -31,6 +31,7 @@ from campaigns.handling import Origin, Writer
 from campaigns.log import EventLog, MemoryLog
 from campaigns.record import Envelope, Record, Recorded
 from campaigns.topics import Partition, campaign_partition
+from command_api.idempotency import Keys
 from command_api.importing import CsvImport, Importing
 
 CAMPAIGN_ID = 42
@@ -49,6 +50,7 @@ class World:
         self.contacts = Contacts(sqlite3.connect(":memory:"), by_phone=True)
         self.reader = Reader(log, self)
         self.writer = Writer(self.reader, self.campaigns, self.clock, "command-api/test")
+        self.earlier = Keys(sqlite3.connect(":memory:"), 10)
         self.importing = Importing(self)
         self.waits = 0  # For barriers.
 
@@ -126,7 +128,7 @@ class World:
     ) -> CsvImport:
         """Return an import of this text."""
         raw = text.encode() if isinstance(text, str) else text
-        return CsvImport(CAMPAIGN_ID, io.BytesIO(raw), file_name, {}, rows_max)
+        return CsvImport(CAMPAIGN_ID, 7, io.BytesIO(raw), file_name, {}, rows_max)
 
     def phones(self) -> list[str]:
         """Return the numbers of all contacts that are not gone, in order."""

@@ -23,13 +23,9 @@ from campaigns.log_sqlite import SqliteLog
 from campaigns.record import RECORD_BYTES_MAX, Record
 from campaigns.topics import Partition
 from command_api.add_contacts import add_contacts
-from command_api.chunking import (
-    Imported,
-    PermissionsOpenError,
-    fail_import,
-    fail_stale_imports,
-)
+from command_api.chunking import Imported, PermissionsOpenError
 from command_api.csv_columns import TooManyRowsError, UnusableFileError
+from command_api.giving_up import fail_import, fail_stale_imports
 from command_api.rows import parse_contacts
 from tests.integration.importing_world import CAMPAIGN_ID, ORIGIN, PARTITION, people, world
 
@@ -76,7 +72,7 @@ async def test_a_longer_file_goes_on_in_the_background_and_counts_at_once() -> N
         again = await w.importing.import_csv(w.csv(people(range(3))), ORIGIN)
         assert isinstance(again, Rejected)
         assert again.reason is Reason.IMPORT_IN_PROGRESS
-        added = await add_contacts(w, CAMPAIGN_ID, parse_contacts(CONTACTS), 0, ORIGIN)
+        added = await add_contacts(w, CAMPAIGN_ID, 7, parse_contacts(CONTACTS), 0, ORIGIN)
         assert isinstance(added, Rejected)
         while w.campaign.importing:
             assert w.campaign.counters.total == 0, "nothing counts before all of it does"
@@ -139,7 +135,7 @@ async def test_an_import_of_none_but_known_numbers_replaces_the_rest() -> None:
         await w.pause()
         done = imported(await w.importing.import_csv(w.csv(people([1])), ORIGIN))
         assert (done.rows, done.skipped.duplicates) == (0, 1)
-        await add_contacts(w, CAMPAIGN_ID, parse_contacts(CONTACTS), 0, ORIGIN)
+        await add_contacts(w, CAMPAIGN_ID, 7, parse_contacts(CONTACTS), 0, ORIGIN)
         assert w.phones() == ["+15550000001", "+15559999999"]
 
 
@@ -164,7 +160,7 @@ async def test_an_import_is_refused_while_calls_may_be_requested() -> None:
         no = await w.importing.import_csv(w.csv(people([2])), ORIGIN)
         assert isinstance(no, Rejected)
         assert no.reason is Reason.WRONG_STATUS
-        added = imported(await add_contacts(w, CAMPAIGN_ID, parse_contacts(CONTACTS), 0, ORIGIN))
+        added = imported(await add_contacts(w, CAMPAIGN_ID, 7, parse_contacts(CONTACTS), 0, ORIGIN))
         assert (added.number, added.rows) == (None, 1)
         assert w.campaign.status is Status.RUNNING
 
@@ -172,12 +168,12 @@ async def test_an_import_is_refused_while_calls_may_be_requested() -> None:
 async def test_contacts_are_appended_and_known_numbers_skipped() -> None:
     async with world() as w:
         many = parse_contacts([{"phone_number": f"555{n:07d}", "name": "Ann"} for n in range(9000)])
-        done = imported(await add_contacts(w, CAMPAIGN_ID, many, 0, ORIGIN))
+        done = imported(await add_contacts(w, CAMPAIGN_ID, 7, many, 0, ORIGIN))
         assert (done.rows, w.campaign.counters.total) == (9000, 9000)
-        again = imported(await add_contacts(w, CAMPAIGN_ID, many[:10], 5, ORIGIN))
+        again = imported(await add_contacts(w, CAMPAIGN_ID, 7, many[:10], 5, ORIGIN))
         assert (again.rows, again.skipped.duplicates) == (0, 15)
         before = await w.log.ends([PARTITION])
-        nobody = imported(await add_contacts(w, CAMPAIGN_ID, [], 0, ORIGIN))
+        nobody = imported(await add_contacts(w, CAMPAIGN_ID, 7, [], 0, ORIGIN))
         assert nobody.rows == 0
         assert await w.log.ends([PARTITION]) == before
 
@@ -186,7 +182,7 @@ async def test_two_appends_at_once_add_a_number_once() -> None:
     async with world() as w:
         rows = parse_contacts(CONTACTS)
         done = await asyncio.gather(
-            *(add_contacts(w, CAMPAIGN_ID, rows, 0, ORIGIN) for _ in range(5))
+            *(add_contacts(w, CAMPAIGN_ID, 7, rows, 0, ORIGIN) for _ in range(5))
         )
         assert sorted(imported(one).rows for one in done) == [0, 0, 0, 0, 1]
         assert w.phones() == ["+15559999999"]

@@ -12,15 +12,20 @@ from campaigns.campaign import Move
 from campaigns.decider import Rejected
 from campaigns.errors import TooContendedError
 from campaigns.facts import ImportSource, Row
-from campaigns.handling import Origin
-from command_api.chunking import TRIES_S, Chunks, Imported, Service, decide, ready
+from campaigns.handling import Handled, Origin
+from command_api.chunking import TRIES_S, Chunks, Imported, Service, decide, ready, recall
 from command_api.import_contacts import COMPLETE_IMPORT, CompleteImport, basis_of, completing
 from command_api.new_rows import SLICE_ROWS, Tally, unknown
 from command_api.rows import VARIABLES_MAX, chunks, fits
 
 
 async def add_contacts(
-    service: Service, campaign_id: int, rows: Sequence[Row], repeated: int, origin: Origin
+    service: Service,
+    campaign_id: int,
+    organization_id: int,
+    rows: Sequence[Row],
+    repeated: int,
+    origin: Origin,
 ) -> Imported | Rejected:
     """Append contacts to a campaign, those aside whose number it has already.
 
@@ -32,9 +37,12 @@ async def add_contacts(
     """
     give_up_at = service.clock.monotonic() + TRIES_S
     while service.clock.monotonic() < give_up_at:
-        campaign = await ready(service, campaign_id, Move.APPEND)
-        if isinstance(campaign, Rejected):
-            return campaign
+        found = await ready(service, campaign_id, organization_id, Move.APPEND, origin)
+        if isinstance(found, Rejected):
+            return found
+        if isinstance(found, Handled):
+            return await recall(service, campaign_id, found)
+        campaign = found
         basis, tally = basis_of(campaign, replacing=False), Tally(duplicates=repeated)
         new: list[Row] = []
         for first in range(0, len(rows), SLICE_ROWS):
@@ -43,6 +51,7 @@ async def add_contacts(
             await asyncio.sleep(0)
         command = CompleteImport(
             campaign_id=campaign_id,
+            organization_id=organization_id,
             import_id=uuid4().hex,
             source=ImportSource.API,
             file_name=None,
@@ -56,13 +65,16 @@ async def add_contacts(
             now=service.clock.now(),
         )
         if not fits(completing(campaign, command)):
-            sent = Chunks(service, campaign_id, command.import_id, origin, announced=False)
+            without_key = Origin(origin.actor, origin.correlation_id)  # It belongs to the last.
+            sent = Chunks(service, campaign_id, command.import_id, without_key, announced=False)
             await sent.add(new)
             await sent.finish()
             command = replace(command, chunks=())
         done = await decide(service, COMPLETE_IMPORT, command, origin)
         if isinstance(done, Rejected):
             return done
+        if done.repeated:
+            return await recall(service, campaign_id, done)
         if done.ruling is not None or (not new and basis == basis_of(campaign, replacing=False)):
             return Imported(None, True, len(new), tally.skipped, command.now)
     raise TooContendedError(f"campaign {campaign_id}: its contacts kept changing")

@@ -1,4 +1,4 @@
-"""A list on its way in, chunk by chunk, until it counts or is given up.
+"""A list on its way in, chunk by chunk.
 
 The shell of import_contacts.py for one list; importing.py says which lists there are.
 """
@@ -8,38 +8,31 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-import structlog
-
 from campaigns.campaign import Campaign, Move
 from campaigns.clock import Clock
 from campaigns.contacts import Contacts
 from campaigns.decider import Decider, Rejected
 from campaigns.errors import LogUnavailableError, OperatingError, OutcomeUnknownError
-from campaigns.facts import Row, import_stream
+from campaigns.facts import ImportCompleted, ImportStarted, Row, import_stream
 from campaigns.folding import Campaigns
 from campaigns.following import Reader
 from campaigns.handling import Handled, Origin, Writer
 from campaigns.log import EventLog
 from campaigns.topics import CAMPAIGN_RECORDS, Partition, campaign_partition
+from command_api.idempotency import Keys
 from command_api.import_contacts import (
-    FAIL_IMPORT,
     CompleteImport,
     FailImport,
     Skipped,
     StartImport,
     shut,
 )
+from command_api.moves import unknown
 from command_api.rows import chunks, contacts_added
 
 CHUNK_TRIES_S = 30.0  # How long one chunk is tried.
 CHUNK_AGAIN_S = 0.2  # After an append that the log did not take.
-STALE_S = 60.0  # Source: architecture, "Facts": no chunk of an import was folded for that long.
-STALE_CHECK_S = 5.0
 TRIES_S = 10.0  # How long a list is read anew when what it rests on moves.
-
-assert CHUNK_TRIES_S < STALE_S, "who is still trying is not dead"
-
-_log = structlog.get_logger(__name__)
 
 
 class PermissionsOpenError(OperatingError):
@@ -59,6 +52,7 @@ class Service(Protocol):
     campaigns: Campaigns
     contacts: Contacts
     writer: Writer[Campaigns]
+    earlier: Keys
 
     async def settled(self, campaign_id: int) -> object:
         """Wait until no permission accepted before can still become a ring."""
@@ -97,31 +91,62 @@ async def decide(
         origin,
         partition=partition_of(service, command.campaign_id),
         key=command.campaign_id,
+        repeated=lambda _: service.earlier.earlier(command.campaign_id, origin.idempotency),
     )
 
 
-async def ready(service: Service, campaign_id: int, move: Move) -> Campaign | Rejected:
+async def ready(
+    service: Service, campaign_id: int, organization_id: int, move: Move, origin: Origin
+) -> Campaign | Handled | Rejected:
     """Return the campaign, settled where contacts are replaced, or why nothing may come in.
 
-    For an early answer: the decision asks again.
+    Or how an earlier request with the same Idempotency-Key went. For an early answer: the decision
+    asks again.
 
     Raises:
         PermissionsOpenError: a dialer that is away holds permissions; nothing is recorded.
         LogUnavailableError, NotFreshError: the log's end could not be reached.
 
     """
-    if shut(service.campaigns.get(campaign_id), move):  # A stale no is no answer.
+    if shut(service.campaigns.get(campaign_id), organization_id, move):  # Perhaps a stale no.
         partition = partition_of(service, campaign_id)
         await service.reader.catch_up([partition], within_s=service.writer.catch_up_s)
     campaign = service.campaigns.get(campaign_id)
-    if (no := shut(campaign, move)) or campaign is None:
-        assert no is not None, "an unknown campaign takes nothing"
+    if campaign is None or campaign.created.organization_id != organization_id:
+        return unknown()
+    if (earlier := service.earlier.earlier(campaign_id, origin.idempotency)) is not None:
+        return earlier
+    if no := shut(campaign, organization_id, move):
         return no
     if move is Move.IMPORT and campaign.permissions():
         await service.settled(campaign_id)
         if campaign.permissions():
             raise PermissionsOpenError("permissions of a dialer that is away are not resolved yet")
     return campaign
+
+
+async def recall(service: Service, campaign_id: int, done: Handled) -> Imported:
+    """Return what an earlier request with the same Idempotency-Key was told, or would have been.
+
+    Reads its one record again: what a list came to is kept nowhere else here, and repeats are rare.
+
+    Raises:
+        LogUnavailableError: it could not be read.
+
+    """
+    assert done.ruling is not None, "an earlier request recorded something"
+    partition, position = partition_of(service, campaign_id), done.ruling.position
+    (recorded,) = await service.log.read(partition, position - 1, 1)
+    for fact in recorded.facts:
+        match fact:
+            case ImportCompleted():
+                skipped = Skipped(fact.skipped, fact.failed, fact.errors)
+                return Imported(fact.number, True, fact.rows, skipped, fact.completed_at)
+            case ImportStarted():  # What became of it is asked of imports/{id}.
+                return Imported(fact.number, False, 0, Skipped(), fact.started_at)
+            case _:
+                continue
+    raise AssertionError(f"{recorded.where}: the request's digest said that it was an import")
 
 
 class Chunks:
@@ -181,54 +206,3 @@ class Chunks:
                 await asyncio.sleep(CHUNK_AGAIN_S)
         self._appended += 1
         self.rows += len(chunk)
-
-
-async def fail_import(
-    service: Service, campaign_id: int, import_id: str, reason: str, origin: Origin
-) -> bool:
-    """Give an announced list up; say whether this did it. Safe to repeat.
-
-    Raises:
-        OperatingError: see Writer.handle; then who finds it stale gives it up.
-
-    """
-    command = FailImport(campaign_id, import_id, reason, service.clock.now())
-    done = await decide(service, FAIL_IMPORT, command, origin)
-    return isinstance(done, Handled) and done.ruling is not None
-
-
-async def fail_stale_imports(
-    service: Service, *, stale_s: float = STALE_S, check_s: float = STALE_CHECK_S
-) -> None:
-    """Give up, for ever, the imports of which this instance folds no chunk for `stale_s`.
-
-    Whichever instance carried it is dead or stuck; should it come back, it is told at its next
-    chunk. All instances do this; one wins.
-    """
-    moved: dict[str, tuple[int, float]] = {}  # Import → its stream's version, and since when.
-    while True:
-        await asyncio.sleep(check_s)
-        now, before = service.clock.monotonic(), moved
-        moved = {}
-        under_way = [c for c in service.campaigns.by_id.values() if c.importing]
-        for campaign in under_way:
-            assert campaign.importing is not None, "asked above, and nothing was awaited"
-            import_id = campaign.importing.import_id
-            ledger = service.reader.ledger(partition_of(service, campaign.campaign_id))
-            version = ledger.version(import_stream(import_id))
-            seen, since = before.get(import_id, (version, now))
-            moved[import_id] = (version, since if seen == version else now)
-        for campaign in under_way:
-            importing = campaign.importing
-            if importing and now - moved.get(importing.import_id, (0, now))[1] >= stale_s:
-                await _fail_stale(service, campaign.campaign_id, importing.import_id, stale_s)
-
-
-async def _fail_stale(service: Service, campaign_id: int, import_id: str, stale_s: float) -> None:
-    origin = Origin("command-api", import_id)
-    reason = f"Nothing of it arrived for {stale_s:g} s: the server that imported it has stopped"
-    try:
-        if await fail_import(service, campaign_id, import_id, reason, origin):
-            _log.warning("import failed", campaign_id=campaign_id, reason=reason)
-    except OperatingError as no:  # At the next check again.
-        _log.warning("stale import not failed", campaign_id=campaign_id, reason=str(no))

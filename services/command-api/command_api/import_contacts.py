@@ -37,6 +37,7 @@ from campaigns.facts import (
     import_stream,
 )
 from campaigns.folding import Campaigns
+from command_api.moves import unknown
 from command_api.rows import contacts_added
 
 
@@ -72,6 +73,7 @@ class StartImport:
     """Announce a CSV file that is too long for one record."""
 
     campaign_id: int
+    organization_id: int  # The caller's: another one's campaign does not exist for it.
     import_id: str
     file_name: str | None
     rows: int  # As counted.
@@ -92,6 +94,7 @@ class CompleteImport:
     """Make a list count. CSV replaces the untouched contacts; JSON appends."""
 
     campaign_id: int
+    organization_id: int  # The caller's.
     import_id: str
     source: ImportSource
     file_name: str | None
@@ -115,14 +118,16 @@ class FailImport:
     now: datetime
 
 
-def shut(campaign: Campaign | None, move: Move, import_id: str | None = None) -> Rejected | None:
+def shut(
+    campaign: Campaign | None, organization_id: int, move: Move, import_id: str | None = None
+) -> Rejected | None:
     """Say why contacts may not come in now; None when they may.
 
     `import_id`: of the announced import that this is about; None when there is none yet.
     Source: public contract, 'decided' 22.
     """
-    if campaign is None:
-        return Rejected(Reason.UNKNOWN_CAMPAIGN, "Campaign not found")
+    if campaign is None or campaign.created.organization_id != organization_id:
+        return unknown()
     under_way = campaign.importing.import_id if campaign.importing else None
     if under_way != import_id:
         if import_id is not None:
@@ -138,7 +143,7 @@ def shut(campaign: Campaign | None, move: Move, import_id: str | None = None) ->
 
 def decide_start(campaign: Campaign | None, command: StartImport) -> Decision:
     """Announce the list; None while a permission is unresolved: settle first, and ask again."""
-    if (no := shut(campaign, Move.IMPORT)) or campaign is None:
+    if (no := shut(campaign, command.organization_id, Move.IMPORT)) or campaign is None:
         return no
     if campaign.permissions():
         return None
@@ -163,7 +168,7 @@ def decide_complete(campaign: Campaign | None, command: CompleteImport) -> Decis
     replacing = command.source is ImportSource.CSV
     announced = command.import_id if command.announced else None
     move = Move.IMPORT if replacing else Move.APPEND
-    if (no := shut(campaign, move, announced)) or campaign is None:
+    if (no := shut(campaign, command.organization_id, move, announced)) or campaign is None:
         return no
     if command.basis != basis_of(campaign, replacing=replacing):
         return None

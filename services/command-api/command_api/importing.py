@@ -16,7 +16,7 @@ from campaigns.campaign import Campaign, Move
 from campaigns.decider import Reason, Rejected
 from campaigns.errors import OperatingError, TooContendedError
 from campaigns.facts import ImportSource, Row
-from campaigns.handling import Origin
+from campaigns.handling import Handled, Origin
 from campaigns.record import RECORD_BYTES_MAX
 from command_api.chunking import (
     TRIES_S,
@@ -25,12 +25,12 @@ from command_api.chunking import (
     Imported,
     Service,
     decide,
-    fail_import,
-    fail_stale_imports,
     ready,
+    recall,
 )
 from command_api.csv_columns import UnusableFileError
 from command_api.csv_rows import CsvFile
+from command_api.giving_up import fail_import, fail_stale_imports
 from command_api.import_contacts import (
     COMPLETE_IMPORT,
     START_IMPORT,
@@ -52,6 +52,7 @@ class CsvImport:
     """One CSV file that is to become contacts."""
 
     campaign_id: int
+    organization_id: int  # The caller's.
     file: BinaryIO
     file_name: str | None
     mappings: dict[str, str | None]
@@ -91,32 +92,37 @@ class Importing:
         service, campaign_id = self._service, given.campaign_id
         give_up_at = service.clock.monotonic() + TRIES_S
         while service.clock.monotonic() < give_up_at:
-            campaign = await ready(service, campaign_id, Move.IMPORT)
-            if isinstance(campaign, Rejected):
-                return campaign
-            whole = (
-                await _whole(service, campaign, file, given) if rows <= ROWS_IN_REQUEST else None
-            )
+            found = await ready(service, campaign_id, given.organization_id, Move.IMPORT, origin)
+            if not isinstance(found, Campaign):
+                return await self._told(found, campaign_id)
+            whole = await _whole(service, found, file, given) if rows <= ROWS_IN_REQUEST else None
             if whole is not None:
                 done = await decide(service, COMPLETE_IMPORT, whole, origin)
-                if isinstance(done, Rejected):
-                    return done
+                if isinstance(done, Rejected) or done.repeated:
+                    return await self._told(done, campaign_id)
                 if done.ruling is not None:
                     assert whole.basis is not None, "the campaign was known"
                     number = whole.basis.imports + 1
                     return Imported(number, True, whole.rows, whole.skipped, whole.now)
                 continue
             now = service.clock.now()
-            announced = StartImport(campaign_id, uuid4().hex, given.file_name, rows, now)
+            announced = StartImport(
+                campaign_id, given.organization_id, uuid4().hex, given.file_name, rows, now
+            )
             started = await decide(service, START_IMPORT, announced, origin)
-            if isinstance(started, Rejected):
-                return started
+            if isinstance(started, Rejected) or started.repeated:
+                return await self._told(started, campaign_id)
             if started.ruling is not None:
                 onward = Origin(origin.actor, origin.correlation_id, started.record_id)
                 if rows <= ROWS_IN_REQUEST:
                     return await _import_announced(service, file, given, announced, onward)
                 return await self._go_on(given, announced, onward)
         raise TooContendedError(f"campaign {campaign_id}: its contacts kept changing")
+
+    async def _told(self, done: Handled | Rejected, campaign_id: int) -> Imported | Rejected:
+        return (
+            done if isinstance(done, Rejected) else await recall(self._service, campaign_id, done)
+        )
 
     async def _go_on(self, given: CsvImport, announced: StartImport, origin: Origin) -> Imported:
         """Go on in the background, with a copy of the file: a request's own ends with it."""
@@ -179,6 +185,7 @@ async def _send(
     now = service.clock.now()
     command = CompleteImport(
         campaign_id=given.campaign_id,
+        organization_id=given.organization_id,
         import_id=announced.import_id,
         source=ImportSource.CSV,
         file_name=given.file_name,
@@ -212,6 +219,7 @@ async def _whole(
             return None
     command = CompleteImport(
         campaign_id=given.campaign_id,
+        organization_id=given.organization_id,
         import_id=uuid4().hex,
         source=ImportSource.CSV,
         file_name=given.file_name,

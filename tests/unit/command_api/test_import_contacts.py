@@ -35,7 +35,7 @@ from command_api.import_contacts import (
 from tests.integration.importing_world import created
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-START = StartImport(42, "i1", "people.csv", 3, NOON)
+START = StartImport(42, 7, "i1", "people.csv", 3, NOON)
 FAIL = FailImport(42, "i1", "a test", NOON)
 ROWS = (Row(phone_number="+15551234567"), Row(phone_number="+15551234568"))
 PERMISSION = OpenCall("c1", 1, 1, 1, 1, NOON, NOON + timedelta(seconds=2), 2.0, 5.0, True)
@@ -54,6 +54,7 @@ def complete(
 ) -> CompleteImport:
     return CompleteImport(
         campaign_id=42,
+        organization_id=7,
         import_id="i1",
         source=source,
         file_name="people.csv",
@@ -126,6 +127,13 @@ def test_an_unknown_campaign_takes_nothing() -> None:
     assert reason(decide_start(None, START)) is Reason.UNKNOWN_CAMPAIGN
     assert reason(decide_complete(None, complete(campaign()))) is Reason.UNKNOWN_CAMPAIGN
     assert decide_fail(None, FAIL) is None
+
+
+def test_another_organizations_campaign_is_unknown() -> None:
+    at = campaign()
+    other = replace(complete(at), organization_id=8)
+    assert reason(decide_complete(at, other)) is Reason.UNKNOWN_CAMPAIGN
+    assert reason(decide_start(at, replace(START, organization_id=8))) is Reason.UNKNOWN_CAMPAIGN
 
 
 def test_one_import_at_a_time() -> None:

@@ -76,7 +76,7 @@ async def add_contacts(
         if done.repeated:
             return await recall(service, campaign_id, done)
         if done.ruling is not None or (not new and basis == basis_of(campaign, replacing=False)):
-            return Imported(None, True, len(new), tally.skipped, command.now)
+            return Imported(None, True, len(new), tally.skipped, command.now, done.ruling)
     raise TooContendedError(f"campaign {campaign_id}: its contacts kept changing")
 
 

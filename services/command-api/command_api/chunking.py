@@ -15,7 +15,7 @@ from campaigns.decider import Decider, Rejected
 from campaigns.errors import LogUnavailableError, OperatingError, OutcomeUnknownError
 from campaigns.facts import ImportCompleted, ImportStarted, Row, import_stream
 from campaigns.folding import Campaigns
-from campaigns.following import Reader
+from campaigns.following import Reader, Ruling
 from campaigns.handling import Handled, Origin, Writer
 from campaigns.log import EventLog
 from campaigns.topics import CAMPAIGN_RECORDS, Partition, campaign_partition
@@ -68,6 +68,7 @@ class Imported:
     rows: int  # New contacts.
     skipped: Skipped
     at: datetime
+    ruling: Ruling | None  # None: nothing was to be recorded.
 
 
 Command = TypeVar("Command", StartImport, CompleteImport, FailImport)
@@ -141,9 +142,11 @@ async def recall(service: Service, campaign_id: int, done: Handled) -> Imported:
         match fact:
             case ImportCompleted():
                 skipped = Skipped(fact.skipped, fact.failed, fact.errors)
-                return Imported(fact.number, True, fact.rows, skipped, fact.completed_at)
+                return Imported(
+                    fact.number, True, fact.rows, skipped, fact.completed_at, done.ruling
+                )
             case ImportStarted():  # What became of it is asked of imports/{id}.
-                return Imported(fact.number, False, 0, Skipped(), fact.started_at)
+                return Imported(fact.number, False, 0, Skipped(), fact.started_at, done.ruling)
             case _:
                 continue
     raise AssertionError(f"{recorded.where}: the request's digest said that it was an import")

@@ -1,4 +1,4 @@
-"""Announced imports that will never count: given up by whoever carries them, or finds them stale."""
+"""Announced imports that will never count: given up by who carries them, or finds them stale."""
 
 import asyncio
 

@@ -16,6 +16,7 @@ from campaigns.campaign import Campaign, Move
 from campaigns.decider import Reason, Rejected
 from campaigns.errors import OperatingError, TooContendedError
 from campaigns.facts import ImportSource, Row
+from campaigns.following import Ruling
 from campaigns.handling import Handled, Origin
 from campaigns.record import RECORD_BYTES_MAX
 from command_api.chunking import (
@@ -35,6 +36,7 @@ from command_api.import_contacts import (
     COMPLETE_IMPORT,
     START_IMPORT,
     CompleteImport,
+    Skipped,
     StartImport,
     basis_of,
     completing,
@@ -103,7 +105,7 @@ class Importing:
                 if done.ruling is not None:
                     assert whole.basis is not None, "the campaign was known"
                     number = whole.basis.imports + 1
-                    return Imported(number, True, whole.rows, whole.skipped, whole.now)
+                    return Imported(number, True, whole.rows, whole.skipped, whole.now, done.ruling)
                 continue
             now = service.clock.now()
             announced = StartImport(
@@ -116,7 +118,7 @@ class Importing:
                 onward = Origin(origin.actor, origin.correlation_id, started.record_id)
                 if rows <= ROWS_IN_REQUEST:
                     return await _import_announced(service, file, given, announced, onward)
-                return await self._go_on(given, announced, onward)
+                return await self._go_on(given, announced, onward, started.ruling)
         raise TooContendedError(f"campaign {campaign_id}: its contacts kept changing")
 
     async def _told(self, done: Handled | Rejected, campaign_id: int) -> Imported | Rejected:
@@ -124,7 +126,9 @@ class Importing:
             done if isinstance(done, Rejected) else await recall(self._service, campaign_id, done)
         )
 
-    async def _go_on(self, given: CsvImport, announced: StartImport, origin: Origin) -> Imported:
+    async def _go_on(
+        self, given: CsvImport, announced: StartImport, origin: Origin, ruling: Ruling
+    ) -> Imported:
         """Go on in the background, with a copy of the file: a request's own ends with it."""
         assert self._tasks is not None, "run() carries what goes on in the background"
         importing = self._service.campaigns.by_id[given.campaign_id].importing
@@ -135,10 +139,8 @@ class Importing:
             _in_background(self._service, copy, given, announced, origin),
             name=f"import {announced.import_id}",
         )
-        return Imported(importing.number if importing else None, False, 0, _NOTHING, announced.now)
-
-
-_NOTHING = Tally().skipped
+        number = importing.number if importing else None
+        return Imported(number, False, 0, Skipped(), announced.now, ruling)
 
 
 async def _in_background(
@@ -203,7 +205,7 @@ async def _send(
         return done
     if done.ruling is None:  # Only a broken promise (a late ring) or a stranger can do that.
         return Rejected(Reason.WRONG_STATUS, "Contacts changed during the import")
-    return Imported(number, True, sent.rows, tally.skipped, now)
+    return Imported(number, True, sent.rows, tally.skipped, now, done.ruling)
 
 
 async def _whole(

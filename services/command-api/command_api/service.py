@@ -44,7 +44,7 @@ from command_api.idempotency import Keys
 from command_api.importing import Importing
 from command_api.keys import ensure_key
 from command_api.moves import MoveCampaign
-from command_api.routes import campaigns
+from command_api.routes import campaigns, imports
 from command_api.settings import CommandApiSettings
 from command_api.settling import Barrier, Settled
 
@@ -90,7 +90,7 @@ class CommandApi:
 
     def routers(self) -> Sequence[APIRouter]:
         """Return the commands."""
-        return [campaigns.router(self)]
+        return [campaigns.router(self), imports.router(self)]
 
     @property
     def partitions(self) -> int:

@@ -5,14 +5,14 @@ at the checkpoint. `step` is synchronous on purpose: nothing interleaves with a 
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from campaigns.errors import LogUnavailableError, NotFreshError
 from campaigns.ledger import Ledger
 from campaigns.log import EventLog
-from campaigns.record import Envelope, Recorded
+from campaigns.record import RECORD_BYTES_MAX, Envelope, Recorded
 from campaigns.topics import Partition
 
 
@@ -83,8 +83,9 @@ class Reader:
     async def _follow(self, partition: Partition) -> None:
         after = self.positions.setdefault(partition, 0)
         async for batch in self.log.batches(partition, after):
-            self.step(partition, batch)
-            await asyncio.sleep(0)  # Let those act whom the batch has woken.
+            for some in _bounded(batch):
+                self.step(partition, some)
+                await asyncio.sleep(0)  # Let those act whom the step has woken.
 
     def step(self, partition: Partition, batch: Sequence[Recorded]) -> None:
         """Rule on a batch and fold what was accepted. Redelivery is normal and harmless."""
@@ -151,3 +152,18 @@ class Reader:
         except (LogUnavailableError, NotFreshError):
             return False
         return True
+
+
+STEP_BYTES_MAX = RECORD_BYTES_MAX  # A step stays below some 20 ms: of chunks of contacts, one.
+
+
+def _bounded(batch: Sequence[Recorded]) -> Iterator[Sequence[Recorded]]:
+    """Split a batch so that none weighs more than a step may, single records excepted."""
+    begin = weight = 0
+    for end, recorded in enumerate(batch):
+        weight += len(recorded.raw or b"")
+        if weight > STEP_BYTES_MAX and end > begin:
+            yield batch[begin:end]
+            begin, weight = end, len(recorded.raw or b"")
+    if begin < len(batch):
+        yield batch[begin:]

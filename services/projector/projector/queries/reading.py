@@ -7,7 +7,7 @@ by its list's range; what became of it only where it was ever asked for.
 from collections.abc import Collection
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from campaigns.campaign import Campaign, Contact, ContactStatus, Status, load
 from campaigns.facts import Row
@@ -15,6 +15,8 @@ from projector.changes import Execution, Import
 from projector.queries.paging import Page
 from projector.tables import CAMPAIGNS, CONTACTS, EXECUTIONS, IMPORTS, LISTS, ROWS, plain
 from projector.views import CONTACT, EXECUTION, IMPORT, stretches
+
+_WINDOW = 4096  # Contacts looked at together.
 
 
 class Given(NamedTuple):
@@ -90,26 +92,19 @@ def contacts(
     waiting = ContactStatus.CANCELLED if stopped else ContactStatus.PENDING
     if stopped and status is ContactStatus.PENDING:
         return [], 0
-    if status is None:
-        total = _touched(tx, campaign, _not_gone(campaign)) + _untouched(tx, campaign)
-        found = _with_untouched(campaign, _not_gone(campaign))
-    elif status is waiting:
-        pending = (CONTACTS.c.status == ContactStatus.PENDING.value) & _not_gone(campaign)
-        total = _touched(tx, campaign, pending) + _untouched(tx, campaign)
-        found = _with_untouched(campaign, pending)
-    else:
-        so = (CONTACTS.c.status == status.value) & _not_gone(campaign)
-        total = _touched(tx, campaign, so)
-        found = select(CONTACTS.c.contact_id).where(
-            CONTACTS.c.campaign_id == campaign.campaign_id, so
-        )
-        found = found.order_by(CONTACTS.c.contact_id)
+    so = _not_gone(campaign)
+    if status is not None:
+        stored = ContactStatus.PENDING if status is waiting else status
+        so &= CONTACTS.c.status == stored.value
+    total = _touched(tx, campaign, so)
+    if status in (None, waiting):
+        total += _untouched(tx, campaign)
     if page.skip >= total:
         return [], total
-    if status is None and not campaign.replaced_through:  # Dense: no need to walk to the page.
-        numbers = list(range(page.skip + 1, min(page.skip + page.limit, total) + 1))
+    if status in (None, waiting):
+        numbers = _with_untouched(tx, campaign, so, page, everybody=status is None)
     else:
-        numbers = list(tx.execute(found.offset(page.skip).limit(page.limit)).scalars())
+        numbers = _some(tx, campaign, so, page.skip, page.limit)
     return _listed(tx, campaign.campaign_id, numbers), total
 
 
@@ -133,21 +128,46 @@ def _untouched(tx: Connection, campaign: Campaign) -> int:
     return campaign.contacts_end - campaign.replaced_through - _touched(tx, campaign, later)
 
 
-def _with_untouched(campaign: Campaign, so: ColumnElement[bool]) -> Select[int]:
-    """Select the ids of touched contacts that are so, and of all untouched ones, in order."""
-    number = LISTS.c.first_contact_id + ROWS.c.row - 1
-    untouched = CONTACTS.c.contact_id.is_(None) & (number > campaign.replaced_through)
-    return (
-        select(number)
-        .select_from(LISTS)
-        .join(ROWS, ROWS.c.list_id == LISTS.c.list_id)
-        .outerjoin(
-            CONTACTS,
-            (CONTACTS.c.campaign_id == LISTS.c.campaign_id) & (CONTACTS.c.contact_id == number),
-        )
-        .where(LISTS.c.campaign_id == campaign.campaign_id, or_(untouched, so))
-        .order_by(LISTS.c.first_contact_id, ROWS.c.row)
-    )
+def _some(
+    tx: Connection, campaign: Campaign, so: ColumnElement[bool], skip: int, limit: int
+) -> list[int]:
+    """Return the ids of touched contacts that are so, in order."""
+    found = select(CONTACTS.c.contact_id).where(CONTACTS.c.campaign_id == campaign.campaign_id, so)
+    found = found.order_by(CONTACTS.c.contact_id).offset(skip).limit(limit)
+    return list(tx.execute(found).scalars())
+
+
+def _with_untouched(
+    tx: Connection, campaign: Campaign, so: ColumnElement[bool], page: Page, *, everybody: bool
+) -> list[int]:
+    """Return the ids of a page of touched contacts that are so, and of all untouched ones.
+
+    Behind the last replacing import ids are dense: a window of them at a time, who is not so is
+    left out; before it there are touched contacts only. `everybody`: none is left out.
+    """
+    through, skip, numbers = campaign.replaced_through, page.skip, list[int]()
+    if through:
+        old = so & (CONTACTS.c.contact_id <= through)
+        numbers = _some(tx, campaign, old, skip, page.limit)
+        skip = 0 if numbers else skip - _touched(tx, campaign, old)
+    if everybody:
+        begin = through + 1 + skip
+        end = min(begin + page.limit - len(numbers), campaign.contacts_end + 1)
+        return [*numbers, *range(begin, end)]
+    for first in range(through + 1, campaign.contacts_end + 1, _WINDOW):
+        if len(numbers) == page.limit:
+            break
+        last = min(first + _WINDOW - 1, campaign.contacts_end)
+        other = CONTACTS.c.contact_id.between(first, last) & ~so
+        many = last - first + 1 - _touched(tx, campaign, other)
+        if many <= skip:
+            skip -= many
+            continue
+        others = set(_some(tx, campaign, other, 0, _WINDOW))
+        some = [number for number in range(first, last + 1) if number not in others]
+        numbers += some[skip : skip + page.limit - len(numbers)]
+        skip = 0
+    return numbers
 
 
 def _listed(tx: Connection, campaign_id: int, numbers: Collection[int]) -> list[Listed]:

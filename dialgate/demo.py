@@ -135,7 +135,10 @@ def picture(rings: list[float], marks: list[tuple[float, str]]) -> str:
     bars = "".join(blocks[-(-count * (len(blocks) - 1) // most)] for count in counts)
     lines = [f"calls begun, {slice_s:.2f} s a column, {most} at most", bars]
     for at, what in marks:
-        lines.append(" " * int((at - first) / slice_s) + f"▲ {what}")
+        column = int((at - first) / slice_s)
+        near_the_end = column + len(what) + 2 > WIDTH
+        mark = f"{what} ▲".rjust(column + 1) if near_the_end else " " * column + f"▲ {what}"
+        lines.append(mark)
     return "\n".join(lines)
 
 

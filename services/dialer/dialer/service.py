@@ -12,7 +12,12 @@ from fastapi import APIRouter
 
 from campaigns.clock import Clock
 from campaigns.contacts import Contacts, fold_contacts
-from campaigns.errors import CarrierUnavailableError, LogUnavailableError, NotFreshError
+from campaigns.errors import (
+    CarrierUnavailableError,
+    LogUnavailableError,
+    NotFreshError,
+    OutcomeUnknownError,
+)
 from campaigns.facts import ApiKeyCreated, ContactsAdded, CreateKeyed
 from campaigns.folding import Campaigns
 from campaigns.following import Reader, Ruling
@@ -251,6 +256,8 @@ class Dialer:
         except LogUnavailableError:
             self.reader.on_ruling.pop(offer.record_id, None)
             self._tick(Refused(offer.record_id, taken=False))
+        except OutcomeUnknownError:
+            return  # Read back or not: what was not is offered anew (`State.patience`).
 
     def _ring(self, call_id: str) -> None:
         """Hand a call to the carrier."""

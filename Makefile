@@ -1,0 +1,74 @@
+# Every command there is. `make` alone prints this list.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Any Python from 3.11 to 3.13; PYTHON=… chooses another.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+	&& { echo $$p; break; }; done)
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+RUN := .venv/.installed
+DEV := .venv/.installed-dev
+SEED ?= 1
+
+.PHONY: help run test check fix lint types unit property contract simulation integration e2e \
+	kafka demo bench up down logs clean
+
+help: ## print this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+$(RUN): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "expected Python 3.11 to 3.13, found none" >&2; exit 2; }
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(DEV): $(RUN)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,postgres]'
+	@touch $@
+
+run: $(RUN) ## set up what is missing and run everything in one process (DIALGATE_* are its settings)
+	@exec $(BIN)/dialgate up
+
+test: $(DEV) lint types ## set up what is missing, a Kafka broker included, and pass all tests
+	$(PYTEST)
+
+check: $(DEV) lint types ## format, lint, types and the quick tiers: under two minutes
+	$(PYTEST) tests/unit tests/property tests/contract tests/simulation tests/test_tidy.py -m 'not kafka'
+
+lint: $(DEV)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/lint-imports
+
+types: $(DEV)
+	$(BIN)/mypy
+
+fix: $(DEV) ## format, and mend what can be mended by itself
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+unit property contract simulation integration e2e: $(DEV) ## pass one tier of tests
+	$(PYTEST) tests/$@
+
+kafka: $(DEV) ## run a throw-away broker in the foreground, for DIALGATE_KAFKA_SERVERS=127.0.0.1:9092
+	@exec $(BIN)/python -m tests.broker --port 9092
+
+demo: $(RUN) ## show the promise against a running system (DIALGATE_API_KEY is its key)
+	@exec $(BIN)/dialgate demo
+
+bench: $(DEV) ## measure beside bare floors, on a throw-away broker
+	$(BIN)/python -m bench.pause
+
+up: ## run the whole system in containers, behind its gateway
+	docker compose up --build --detach --wait
+
+down: ## end it, and keep its data
+	docker compose down
+
+logs: ## follow its logs
+	docker compose logs --follow
+
+clean: ## throw away what was set up; data stay
+	rm -rf .venv .kafka .mypy_cache .ruff_cache .pytest_cache .hypothesis

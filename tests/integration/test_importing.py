@@ -276,7 +276,7 @@ async def test_an_import_whose_server_died_counts_for_nothing_and_is_given_up() 
 
 async def test_an_import_that_still_moves_is_not_given_up() -> None:
     async with world() as w, asyncio.TaskGroup() as tasks:
-        stale = tasks.create_task(fail_stale_imports(w, stale_s=0.25, check_s=0.02))
+        stale = tasks.create_task(fail_stale_imports(w, stale_s=1.0, check_s=0.02))
         await w.importing.import_csv(w.csv(people(range(60_000))), ORIGIN)
         while w.campaign.importing:
             await asyncio.sleep(0.01)

@@ -4,16 +4,26 @@ Unknown and read-only keys are ignored; null means not given. Source: public con
 8.1 to 8.3, 'decided' 12 and 18.
 """
 
+import json
 from typing import Annotated, Any
 
+import orjson
 from fastapi.exceptions import RequestValidationError
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from campaigns.campaign import Campaign
 from campaigns.facts import CampaignSettings, CampaignType
 from campaigns.http import ID_MAX
 
-TEXT_MAX = 20_000  # Characters of a template or description: a record holds all of them.
+TEXT_MAX = 20_000  # Characters of a template or description.
+BODY_BYTES_MAX = 192 * 1024  # As JSON, without contacts: a record holds all of it.
 Text = Annotated[str, StringConstraints(max_length=TEXT_MAX)]
 Attempts = Annotated[int | None, Field(ge=1, le=10)]
 Delay = Annotated[int | None, Field(ge=5, le=1440)]
@@ -56,7 +66,47 @@ class AdvancedSettingsBody(BaseModel):
     voicemail_message: Text | None = None
 
 
-class CreateBody(BaseModel):
+def plain(given: Any) -> Any:  # Any: JSON, not looked at yet.
+    """Return a body as it came, unless no record or database could hold it.
+
+    Contacts are looked at row by row instead (rows.parse_contacts).
+
+    Raises:
+        ValueError: it is larger than BODY_BYTES_MAX without its contacts, nested too deeply, or a
+            text in it is no Unicode or has a NUL character, which databases do not take.
+
+    """
+    if isinstance(given, dict):
+        rest = {name: value for name, value in given.items() if name != "contacts"}
+        try:
+            orjson.dumps(rest.get("pending_import"))  # Kept as it came: no field checks it.
+            text = json.dumps(rest, ensure_ascii=False).encode()  # Numbers: each field checks.
+        except (orjson.JSONEncodeError, UnicodeEncodeError, RecursionError) as no:
+            raise ValueError(
+                "a text is no Unicode, a number too large, or it is nested too deeply"
+            ) from no
+        if len(text) > BODY_BYTES_MAX:
+            raise ValueError(f"it is larger than {BODY_BYTES_MAX} bytes")
+        if rb"\u0000" in text and _has_nul(rest):
+            raise ValueError("a text has a NUL character in it")
+    return given
+
+
+def _has_nul(given: object) -> bool:
+    if isinstance(given, dict):
+        return any(map(_has_nul, given)) or any(map(_has_nul, given.values()))
+    if isinstance(given, list):
+        return any(map(_has_nul, given))
+    return isinstance(given, str) and "\0" in given
+
+
+class Body(BaseModel):
+    """Base of bodies whose texts go into records."""
+
+    _plain = model_validator(mode="before")(plain)
+
+
+class CreateBody(Body):
     """The body of a create."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -81,7 +131,7 @@ class CreateBody(BaseModel):
     contacts: list[Any] | None = None  # Any: looked at row by row (rows.parse_contacts).
 
 
-class ReasonBody(BaseModel):
+class ReasonBody(Body):
     """The optional body of a lifecycle command."""
 
     reason: Annotated[str | None, StringConstraints(max_length=1000)] = None

@@ -19,7 +19,7 @@ class StalledError(Exception):
     """Nothing is left to do, now or later, and the test has not ended."""
 
 
-class _Jumping(selectors.DefaultSelector):  # type: ignore[misc,valid-type]  # Chosen at import.
+class _Jumping(selectors.DefaultSelector):
     """A selector that lets time pass instead of waiting."""
 
     passed_s = 0.0
@@ -30,7 +30,7 @@ class _Jumping(selectors.DefaultSelector):  # type: ignore[misc,valid-type]  # C
             if timeout is None:
                 raise StalledError("every task waits, and no timer is set")
             self.passed_s += max(0.0, timeout)
-        return ready  # type: ignore[no-any-return]  # DefaultSelector is chosen at import.
+        return ready
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):

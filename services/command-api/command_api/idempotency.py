@@ -80,7 +80,8 @@ class Keys:
         """Return how an earlier request with this key went; None when there was none."""
         if given is None:
             return None
-        done = self._by_campaign.get(campaign_id, {}).get(given.key)
+        keys = self._by_campaign.get(campaign_id)
+        done = keys.get(given.key) if keys else None
         if done is None:
             return None
         if done.digest != given.digest:

@@ -61,6 +61,7 @@ class Reader:
     positions: dict[Partition, int] = field(default_factory=dict)
     ends: dict[Partition, int] = field(default_factory=dict)  # As last heard, for metrics.
     counts: Counts = field(default_factory=Counts)
+    torn: bool = False  # A step was not finished: what is in memory now must not be stored.
     on_ruling: dict[str, Callable[[Ruling], None]] = field(default_factory=dict)  # By record id.
     _waiting: dict[Partition, list[tuple[int, asyncio.Future[None]]]] = field(default_factory=dict)
 
@@ -88,7 +89,20 @@ class Reader:
                 await asyncio.sleep(0)  # Let those act whom the step has woken.
 
     def step(self, partition: Partition, batch: Sequence[Recorded]) -> None:
-        """Rule on a batch and fold what was accepted. Redelivery is normal and harmless."""
+        """Rule on a batch and fold what was accepted. Redelivery is normal and harmless.
+
+        Raises:
+            ContractError: a record carries a fact that this version does not know. The ledger
+                may have counted it, and the fold may have half of it: the reader is `torn`.
+
+        """
+        try:
+            self._step(partition, batch)
+        except BaseException:
+            self.torn = True
+            raise
+
+    def _step(self, partition: Partition, batch: Sequence[Recorded]) -> None:
         ledger, position = self.ledger(partition), self.positions.get(partition, 0)
         for recorded in batch:
             if recorded.position <= position:

@@ -61,7 +61,13 @@ class Store:
             campaigns.take(load(state), number)
 
     def save(self, reader: Reader, campaigns: Campaigns, partitions: int) -> None:
-        """Commit what was folded since the last save, with the positions."""
+        """Commit what was folded since the last save, with the positions.
+
+        Nothing, once a step of the reader has failed: the ledger, or the fold, is then ahead of
+        its position, and a restart would pass over the very record that stopped it.
+        """
+        if reader.torn:
+            return
         for partition, position in reader.positions.items():
             self.db.execute(
                 "insert or replace into positions values (?, ?, ?)", (*partition, position)

@@ -1,0 +1,81 @@
+"""The checkpoint: state, ledgers and positions are of one moment, or nothing is stored."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from campaigns.campaign import Status
+from campaigns.errors import ContractError
+from campaigns.facts import CampaignPaused
+from campaigns.folding import Campaigns
+from campaigns.following import Reader
+from campaigns.record import Recorded
+from campaigns.store import Store
+from campaigns.topics import Partition, campaign_partition
+from tests.journal import Journal
+
+HERE = campaign_partition(1, 1)
+
+
+class Folding:
+    """Folds campaigns as the command API does, and stores them as it does."""
+
+    def __init__(self, journal: Journal, folder: Path) -> None:
+        self.store = Store(folder / "store.db", journal.log.id)
+        self.campaigns = Campaigns()
+        self.reader = Reader(journal.log, self)
+        self.store.restore(self.reader, self.campaigns)
+
+    def fold(self, recorded: Recorded) -> None:
+        for fact in recorded.facts:
+            self.campaigns.fold(fact, recorded)  # type: ignore[arg-type]  # Of a campaign, here.
+
+    def folded(self, partition: Partition, position: int) -> None:
+        pass
+
+    def stop(self) -> None:
+        self.store.save(self.reader, self.campaigns, 1)
+        self.store.close()
+
+
+def newer(paused: Recorded) -> bytes:
+    """Return an accepted record as a later version would write it."""
+    assert paused.raw is not None
+    written = orjson.loads(paused.raw)
+    written["facts"][0]["type"] = "campaign-paused.v99"
+    return orjson.dumps(written)
+
+
+def test_a_stop_at_an_unknown_fact_stores_nothing_of_it(tmp_path: Path) -> None:
+    """The ledger had counted the record that its reader then stopped at.
+
+    It was stored so, ahead of its position: after the restart the same record was refused as
+    decided too late, and passed over in silence.
+    """
+    journal = Journal()
+    journal.create(contacts=0)
+    journal.start()
+    fact = CampaignPaused(campaign_id=1, reason=None, paused_at=journal.now)
+    *known, last = [*journal.records, journal.write(fact)]
+    records = [*known, Recorded(HERE, last.position, newer(last), 1)]
+    for _ in range(2):
+        one = Folding(journal, tmp_path)
+        assert one.reader.positions == {}
+        with pytest.raises(ContractError, match=r"found 'campaign-paused\.v99'"):
+            one.reader.step(HERE, records)
+        one.stop()
+
+
+def test_what_was_folded_whole_is_stored(tmp_path: Path) -> None:
+    journal = Journal()
+    journal.create(contacts=0)
+    journal.start()
+    one = Folding(journal, tmp_path)
+    one.reader.step(HERE, journal.records)
+    one.stop()
+    other = Folding(journal, tmp_path)
+    assert other.reader.positions == {HERE: 2}
+    assert other.campaigns.by_id[1].status is Status.RUNNING
+    assert other.reader.ledger(HERE).version(journal.records[1].facts[0].stream) == 2
+    other.stop()

@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
-from pydantic import ValidationError
 
+from campaigns.decoding import decode
 from campaigns.errors import ContractError
-from campaigns.facts import TAGS, CallRequested, Event, Stream
+from campaigns.facts import CallRequested, Event, Stream
 from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATION_RECORDS, Partition
 
 RULE_VERSION = 1  # The version of the rule; a record with a higher one stops a reader.
@@ -196,19 +196,10 @@ def facts_of(envelope: Envelope, where: str) -> tuple[Event, ...]:
 
 
 def _decode(offered: Offered, record_id: str, where: str) -> Event:
-    kind = TAGS.get(offered.tag)
-    if kind is None:
-        raise ContractError(
-            f"{where}: expected a fact of this version, found {offered.tag!r} on {offered.stream}"
-            " (readers are deployed before writers)"
-        )
     try:
-        fact: Event = kind.model_validate(offered.data)
-    except ValidationError as no:
-        expected = "; ".join(
-            f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in no.errors()[:3]
-        )
-        raise ContractError(f"{where}: {offered.tag} is not as agreed: {expected}") from no
+        fact = decode(offered.tag, offered.data)
+    except ContractError as no:
+        raise ContractError(f"{where}, on {offered.stream}: {no}") from no
     if fact.stream != offered.stream:
         raise ContractError(f"{where}: {offered.tag} of {fact.stream} stands on {offered.stream}")
     if isinstance(fact, CallRequested) and fact.call_id != record_id:

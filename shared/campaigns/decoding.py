@@ -1,0 +1,50 @@
+"""From a tag to a fact: the closed table, and how older tags become newer ones. Pure.
+
+A tag is looked up and never imported: what stands in the log may have been written by anybody.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from campaigns.errors import ContractError
+from campaigns.facts import TAGS, Event
+
+Json = dict[str, Any]  # One JSON object, until its tag says what it is.
+Upcasts = Mapping[str, tuple[str, Callable[[Json], Json]]]  # Old tag → next tag, and its data.
+
+UPCASTS: Upcasts = {}  # Every fact is in its first version.
+
+
+def current(tag: str, upcasts: Upcasts = UPCASTS) -> str | None:
+    """Return the tag that a fact of this one has today; None: not known here."""
+    while tag in upcasts:
+        tag = upcasts[tag][0]
+    return tag if tag in TAGS else None
+
+
+def decode(tag: str, found: Json, upcasts: Upcasts = UPCASTS) -> Event:
+    """Return the fact, in its present version.
+
+    Raises:
+        ContractError: the tag is not known here, or its data is not as agreed. No place is named.
+
+    """
+    was = tag
+    while tag in upcasts:
+        tag, upcast = upcasts[tag]
+        found = upcast(found)
+    kind = TAGS.get(tag)
+    if kind is None:
+        raise ContractError(
+            f"expected a fact of this version, found {was!r} (readers are deployed before writers)"
+        )
+    try:
+        fact: Event = kind.model_validate(found)
+    except ValidationError as no:
+        expected = "; ".join(
+            f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in no.errors()[:3]
+        )
+        raise ContractError(f"{was} is not as agreed: {expected}") from no
+    return fact

@@ -13,7 +13,7 @@ DEV := .venv/.installed-dev
 SEED ?= 1
 
 .PHONY: help run test check fix lint types unit property contract simulation integration e2e \
-	kafka demo bench up down logs clean
+	kafka demo bench docs up down logs clean
 
 help: ## print this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -60,6 +60,9 @@ demo: $(RUN) ## show the promise against a running system (DIALGATE_API_KEY is i
 
 bench: $(DEV) ## measure beside bare floors, on a throw-away broker
 	$(BIN)/python -m bench.pause
+
+docs: $(DEV) ## write anew the parts of the documents that are made from code
+	$(BIN)/python -m docs.generate
 
 up: ## run the whole system in containers, behind its gateway
 	docker compose up --build --detach --wait

@@ -12,21 +12,21 @@ from campaigns.facts import Event, Stream
 class Reason(StrEnum):
     """Every way this system says no. HTTP statuses key on these (`campaigns.http.STATUS`)."""
 
-    UNKNOWN_CAMPAIGN = "unknown-campaign"
-    UNKNOWN_IMPORT = "unknown-import"
-    NOT_RUNNING = "not-running"
-    ALREADY_PAUSED = "already-paused"
-    ALREADY_RUNNING = "already-running"
-    WRONG_STATUS = "wrong-status"
-    NO_CONTACTS = "no-contacts"
-    ALL_PROCESSED = "all-processed"
-    IMPORT_IN_PROGRESS = "import-in-progress"
-    MESSAGES_UNSUPPORTED = "messages-unsupported"
-    NO_USABLE_ROW = "no-usable-row"
-    KEY_REUSED = "key-reused"
-    CONTACT_DONE = "contact-done"
-    ATTEMPTS_SPENT = "attempts-spent"
-    TOO_SOON = "too-soon"
+    UNKNOWN_CAMPAIGN = "unknown-campaign"  # Not there, or not this organization's.
+    UNKNOWN_IMPORT = "unknown-import"  # The list on its way in was given up meanwhile.
+    NOT_RUNNING = "not-running"  # Only a running campaign is paused, and calls.
+    ALREADY_PAUSED = "already-paused"  # Its 400 waits for the barrier too.
+    ALREADY_RUNNING = "already-running"  # A start of what runs.
+    WRONG_STATUS = "wrong-status"  # The campaign's status does not allow this move.
+    NO_CONTACTS = "no-contacts"  # A start with nobody to call.
+    ALL_PROCESSED = "all-processed"  # Every contact is done.
+    IMPORT_IN_PROGRESS = "import-in-progress"  # A list is on its way in: wait for it.
+    MESSAGES_UNSUPPORTED = "messages-unsupported"  # sms and mixed cannot be started yet.
+    NO_USABLE_ROW = "no-usable-row"  # A file with nobody to call in it.
+    KEY_REUSED = "key-reused"  # The Idempotency-Key came with another request before.
+    CONTACT_DONE = "contact-done"  # Gate: done, being called, or gone.
+    ATTEMPTS_SPENT = "attempts-spent"  # Gate: max_attempts are used up.
+    TOO_SOON = "too-soon"  # Gate: resting after an attempt or an abandonment.
 
 
 @dataclass(frozen=True, slots=True)

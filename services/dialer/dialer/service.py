@@ -340,7 +340,7 @@ class Dialer:
     async def drain(self) -> None:
         """Ask for nothing more, give back what is not used, wait a little for the rest."""
         self._tick(Stopping())
-        until = self._clock.monotonic() + self._settings.drain_s
+        until = self._clock.monotonic() + self._settings.calls_drain_s
         while self._clock.monotonic() < until:
             await asyncio.sleep(_DRAIN_POLL_S)
             if not (self.state.asking or self.state.placing):

@@ -17,6 +17,6 @@ class DialerSettings(BaseSettings):
     resend_s: PositiveFloat = 2.0  # A resolution not read back by then is sent anew.
     resend_max_s: PositiveFloat = 15.0  # … doubling up to this.
     recover_poll_s: PositiveFloat = 0.5  # How often a call that is not ours is asked about.
-    drain_s: PositiveFloat = 2.0  # How long a stopping dialer waits for calls on their way.
+    calls_drain_s: PositiveFloat = 2.0  # How long a stopping dialer waits for calls on their way.
     catch_up_s: PositiveFloat = 10.0  # How long one look for the log's end may take.
     session_timeout_s: float = Field(default=10.0, ge=6, le=300)  # Of the dialers' group, Kafka.

@@ -1,0 +1,217 @@
+"""Writes the parts of the documents that are made from code, so that they cannot go stale.
+
+`make docs` writes them; tests/test_tidy.py fails when one is not what the code says. A part stands
+between `<!-- made from code: NAME -->` and `<!-- end -->`.
+"""
+
+import ast
+import re
+import tokenize
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from inspect import getsourcefile
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings
+
+from campaigns.campaign import MOVES, Campaign, Move, evolve
+from campaigns.decider import Reason
+from campaigns.facts import FACTS, TAGS, CallEvent, CampaignCreated, CampaignEvent
+from campaigns.http import STATUS
+from dialgate.application import document
+from dialgate.settings import knobs
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = ROOT / "tests" / "contract" / "samples"
+EXAMPLE = ROOT / "docs" / "examples" / "follow_campaigns.py"
+
+# Those that a first look needs; docs/operations.md has all of them.
+FIRST_KNOBS = (
+    "HOST", "PORT", "DATA_DIR", "API_KEY", "API_KEYS", "KAFKA_SERVERS", "PARTITIONS",
+    "DATABASE_URL", "CARRIER_URL", "CARRIER_LOG", "LEASE_S", "CARRIER_TIMEOUT_S", "LOG_LEVEL",
+)  # fmt: skip
+
+# What each move that changes a status puts on the record.
+RECORDED = {
+    Move.START: "campaign-started.v1",
+    Move.PAUSE: "campaign-paused.v1",
+    Move.RESUME: "campaign-resumed.v1",
+    Move.STOP: "campaign-stopped.v1",
+    Move.COMPLETE: "campaign-completed.v1",
+}
+
+
+def remarks(of: type[BaseSettings] | type[StrEnum]) -> dict[str, str]:
+    """Return the trailing comment of each field or member of a class."""
+    path = Path(getsourcefile(of) or "")
+    with path.open("rb") as source:
+        found = {
+            token.start[0]: token.string.removeprefix("#").strip()
+            for token in tokenize.tokenize(source.readline)
+            if token.type == tokenize.COMMENT
+        }
+    (body,) = (
+        node.body
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef) and node.name == of.__name__
+    )
+    return {
+        name.id: found[node.end_lineno or 0]
+        for node in body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and (node.end_lineno or 0) in found
+        for name in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(name, ast.Name)
+    }
+
+
+def table(head: str, rows: Iterator[tuple[str, ...]]) -> str:
+    """Return a table in Markdown. `head`: its columns, with ` | ` between."""
+    rule = " | ".join("---" for _ in head.split(" | "))
+    lines = [f"| {head} |", f"| {rule} |"]
+    lines += [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
+    return "\n".join(lines)
+
+
+def _default(value: Any) -> str:  # Any: a knob's default.
+    if value is None:
+        return "none"
+    if isinstance(value, SecretStr):
+        return "hidden"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value}`" if str(value) else "empty"
+
+
+def knob_table(first: bool = False) -> str:
+    """Return the table of all knobs, or of those that a first look needs."""
+
+    def rows() -> Iterator[tuple[str, ...]]:
+        seen = set()
+        for variable, settings, name in knobs():
+            wanted = not first or variable.removeprefix("DIALGATE_") in FIRST_KNOBS
+            if variable in seen or not wanted:
+                continue  # The keys are knobs of two services.
+            seen.add(variable)
+            default = settings.model_fields[name].default
+            yield f"`{variable}`", _default(default), remarks(settings)[name]
+
+    return table("variable | default | meaning", rows())
+
+
+def reason_table() -> str:
+    """Return every Reason, the status that shows it, and what it means."""
+    meanings = remarks(Reason)
+    rows = ((f"`{one}`", str(STATUS[one]), meanings[one.name]) for one in Reason)
+    return table("reason | status | meaning", rows)
+
+
+def fact_table() -> str:
+    """Return every fact, its stream, what it says, and the one module that makes it."""
+
+    def rows() -> Iterator[tuple[str, ...]]:
+        for fact in FACTS:
+            said = " ".join((fact.__doc__ or "").split())
+            meaning, maker = re.split(r" Made by: ", said, maxsplit=1)
+            kind = _sample(fact.TYPE).stream.split("/")[0]
+            what = meaning.split(" Source:")[0]
+            yield (
+                f"`{fact.TYPE}`",
+                f"`{kind}/…`",
+                what,
+                f"`{maker.split('. Source')[0].strip('.')}`",
+            )
+
+    return table("fact | stream | says | made by", rows())
+
+
+def _sample(tag: str) -> Any:  # Any: one of the facts.
+    stored = orjson.loads((SAMPLES / f"{tag}.json").read_bytes())
+    return TAGS[tag].model_validate(stored)
+
+
+def status_diagram() -> str:
+    """Return the campaign's legal moves: MOVES, and what `evolve` makes of each."""
+
+    def becomes(move: Move, tag: str) -> str:
+        campaign = evolve(None, _sample(CampaignCreated.TYPE), 1)
+        assert campaign is not None, "a created campaign is there"
+        fact: CampaignEvent | CallEvent = _sample(tag)
+        after: Campaign | None = evolve(campaign, fact, 2)
+        assert after is not None, "it stays there"
+        return str(after.status)
+
+    lines = ["```mermaid", "stateDiagram-v2", "    [*] --> draft: create"]
+    for move, tag in RECORDED.items():
+        to = becomes(move, tag)
+        lines += [
+            f"    {one} --> {to}: {move}"
+            for one in sorted(MOVES[move])
+            if not (move is Move.START and one == "paused")  # Which is a resume.
+        ]
+    lines.append("```")
+    lines.append("")
+    contacts = (
+        (f"`{move}`", ", ".join(sorted(MOVES[move]))) for move in Move if move not in RECORDED
+    )
+    return "\n".join([*lines, table("contacts come in by | while the campaign is", contacts)])
+
+
+def endpoint_table() -> str:
+    """Return every operation that there is, with every status that it can answer."""
+
+    def rows() -> Iterator[tuple[str, ...]]:
+        for path, methods in document()["paths"].items():
+            for method, operation in methods.items():
+                does = operation["description"].split("\n")[0]
+                statuses = ", ".join(sorted(operation["responses"]))
+                yield f"`{method.upper()} {path}`", does, statuses
+
+    return table("operation | does | statuses", rows())
+
+
+def example() -> str:
+    """Return the example of a reader, as it stands in its file."""
+    if not EXAMPLE.exists():
+        return ""
+    return f"```python\n{EXAMPLE.read_text().strip()}\n```"
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "first knobs": lambda: knob_table(first=True),
+    "knobs": knob_table,
+    "reasons": reason_table,
+    "facts": fact_table,
+    "moves": status_diagram,
+    "endpoints": endpoint_table,
+    "example": example,
+}
+_PART = re.compile(r"<!-- made from code: ([a-z ]+) -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def renewed(text: str) -> str:
+    """Return a document with its made parts as the code says now."""
+    return _PART.sub(
+        lambda found: f"<!-- made from code: {found[1]} -->\n{PARTS[found[1]]()}\n<!-- end -->",
+        text,
+    )
+
+
+def documents() -> list[Path]:
+    """Return every document of the repository."""
+    return sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def main() -> None:
+    """Write every document whose made parts have changed."""
+    for path in documents():
+        text = path.read_text()
+        if (new := renewed(text)) != text:
+            path.write_text(new)
+            print(f"written: {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -16,6 +16,7 @@ from campaigns.log import EventLog, MemoryLog
 from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATIONS, campaign_partitions
 from command_api.service import CommandApi
 from command_api.settings import CommandApiSettings
+from projector.publishing import EventPublisher
 from projector.service import Projector
 from projector.settings import ProjectorSettings
 
@@ -65,7 +66,11 @@ class Whole:
 
 @contextlib.asynccontextmanager
 async def whole_api(
-    log: EventLog | None = None, *, rows_max: int = 20_000, contacts_max: int = 200
+    log: EventLog | None = None,
+    *,
+    rows_max: int = 20_000,
+    contacts_max: int = 200,
+    publisher: EventPublisher | None = None,
 ) -> AsyncIterator[Whole]:
     """Run both services on a log, with small limits."""
     log = log or MemoryLog(2)
@@ -74,7 +79,7 @@ async def whole_api(
         api_keys=keys, import_rows_max=rows_max, contacts_max=contacts_max
     )
     commands = CommandApi(log, SystemClock(), settings, None)
-    projector = Projector(log, SystemClock(), ProjectorSettings(api_keys=keys), None, None)
+    projector = Projector(log, SystemClock(), ProjectorSettings(api_keys=keys), None, publisher)
     app = FastAPI(redirect_slashes=False)
     install(app, LIMITS)
     await commands.open()

@@ -25,7 +25,7 @@ def make_app(parts: Sequence[Part], routers: Sequence[APIRouter]) -> FastAPI:
     install(app, CommandApiSettings().limits())
     for part in parts:
         for router in part.routers():
-            app.include_router(router)
+            app.router.routes.extend(router.routes)  # Including it would match each path twice.
     for router in routers:
         app.include_router(router, include_in_schema=False)
     app.openapi = document  # type: ignore[method-assign]  # FastAPI's own way to replace it.

@@ -36,6 +36,28 @@ class Handled:
 
 
 @dataclass
+class Tries:
+    """How long refused tries go on: counted from the first refusal.
+
+    An instance that has just started learns of it only once it has read all before it; so it is
+    given one more try at least, which rests on what it has read by then.
+    """
+
+    clock: Clock
+    tries_s: float
+    _give_up_at: float | None = None
+
+    def refused(self) -> None:
+        """Count the time from now on, if it does not count yet."""
+        if self._give_up_at is None:
+            self._give_up_at = self.clock.monotonic() + self.tries_s
+
+    def more(self) -> bool:
+        """Say whether one more try is allowed."""
+        return self._give_up_at is None or self.clock.monotonic() < self._give_up_at
+
+
+@dataclass
 class Writer(Generic[W]):
     """Appends one service's decisions and learns the rulings from its own reader."""
 
@@ -110,8 +132,8 @@ class Writer(Generic[W]):
 
         """
         caught_up = False
-        give_up_at = self.clock.monotonic() + self.tries_s
-        while self.clock.monotonic() < give_up_at:
+        tries = Tries(self.clock, self.tries_s)
+        while tries.more():
             if (earlier := repeated(self.folded)) is not None:
                 return earlier
             # No await from the reading to the decision: state and versions are of one instant.
@@ -128,4 +150,5 @@ class Writer(Generic[W]):
             ruling = await self.append(partition, record, key)
             if ruling.accepted:
                 return Handled(ruling, record.id)
+            tries.refused()
         raise TooContendedError(f"{partition}: refused for {self.tries_s} s")

@@ -11,7 +11,7 @@ from campaigns.errors import TooContendedError
 from campaigns.facts import ContactsAdded, CreateKeyed, Row, Stream
 from campaigns.folding import Campaigns
 from campaigns.following import Ruling
-from campaigns.handling import Origin, Writer
+from campaigns.handling import Origin, Tries, Writer
 from campaigns.topics import CAMPAIGN_RECORDS, Partition
 from command_api.create import (
     CreateCampaign,
@@ -71,8 +71,8 @@ class Creating:
         import_id = uuid4().hex if rows else None
         added: list[ContactsAdded] = []
         stored = not rows
-        give_up_at = writer.clock.monotonic() + writer.tries_s
-        while writer.clock.monotonic() < give_up_at:
+        tries = Tries(writer.clock, writer.tries_s)
+        while tries.more():
             if keyed and (
                 done := self.creates.get(keyed_stream(command.organization_id, keyed[0]))
             ):
@@ -98,6 +98,7 @@ class Creating:
             ruling = await writer.append(partition, record, campaign_id)
             if ruling.accepted:
                 return folded.by_id[campaign_id], ruling
+            tries.refused()
         raise TooContendedError(f"{partition}: refused for {writer.tries_s} s")
 
     async def _bring(

@@ -35,6 +35,7 @@ from command_api.idempotency import request_digest
 from command_api.moves import MoveCampaign
 from command_api.pause import PAUSE
 from command_api.resume import RESUME
+from command_api.routes.plain import KeyedOf, plain_route
 from command_api.rows import parse_contacts
 from command_api.settling import Settled
 from command_api.start import START
@@ -51,8 +52,9 @@ Move = Decider[Campaigns, MoveCampaign, Campaign | None]
 def router(service: "CommandApi") -> APIRouter:
     """Return the commands of a campaign's life, bound to one instance."""
     routes = APIRouter(prefix=PREFIX, tags=["campaigns"])
-    who = Annotated[Caller, Depends(caller_of(service.keys))]
-    key = Annotated[Idempotency | None, Depends(idempotency_of(service))]
+    caller_known, keyed_known = caller_of(service.keys), idempotency_of(service)
+    who = Annotated[Caller, Depends(caller_known)]
+    key = Annotated[Idempotency | None, Depends(keyed_known)]
 
     async def create(body: CreateBody, caller: who, keyed: key) -> Response:
         """Create a campaign as a draft, with its contacts if it has any."""
@@ -62,19 +64,28 @@ def router(service: "CommandApi") -> APIRouter:
         routes.add_api_route(
             path, create, methods=["POST"], responses=ERRORS, include_in_schema=path == ""
         )
+    routes.route_class = plain_route(caller_known, keyed_known)
 
     @routes.post("/{campaign_id}/start", responses=ERRORS)
     async def start(
-        campaign_id: CampaignId, caller: who, keyed: key, body: ReasonBody | None = None
+        campaign_id: CampaignId,
+        caller: who,
+        keyed: key,
+        body: ReasonBody | None = None,
+        prefer: Prefer = "",
     ) -> Response:
-        """Start a campaign, or resume it when it is paused."""
+        """Start a campaign, or resume it when it is paused: there is nothing to prefer."""
         return await _start(service, START, campaign_id, caller, keyed, body)
 
     @routes.post("/{campaign_id}/resume", responses=ERRORS)
     async def resume(
-        campaign_id: CampaignId, caller: who, keyed: key, body: ReasonBody | None = None
+        campaign_id: CampaignId,
+        caller: who,
+        keyed: key,
+        body: ReasonBody | None = None,
+        prefer: Prefer = "",
     ) -> Response:
-        """Resume a paused campaign where it left off."""
+        """Resume a paused campaign where it left off: there is nothing to prefer."""
         return await _start(service, RESUME, campaign_id, caller, keyed, body)
 
     @routes.post("/{campaign_id}/pause", responses=ERRORS | _ACCEPTED)
@@ -113,7 +124,7 @@ _ACCEPTED: dict[int | str, dict[str, Any]] = {
 }
 
 
-def idempotency_of(service: "CommandApi") -> Any:  # Any: a FastAPI dependency.
+def idempotency_of(service: "CommandApi") -> KeyedOf:
     """Return the dependency that reads the Idempotency-Key and digests the request."""
     longest = service.settings.idempotency_key_length_max
 

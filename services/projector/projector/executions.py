@@ -18,7 +18,7 @@ from campaigns.facts import (
 )
 from projector.changes import Changes, Execution
 
-OUTCOME_UNKNOWN = "outcome unknown"  # Source: architecture, section 5.
+OUTCOME_UNKNOWN = "outcome unknown"  # Source: architecture, "Facts".
 RANG_LATE = "rang late"  # Source: architecture, "strict pause" 5.
 
 

@@ -1,5 +1,6 @@
 """The simulated carrier as a process of its own, behind its HTTP interface."""
 
+import os
 from collections.abc import Callable
 
 import uvicorn
@@ -29,7 +30,9 @@ def serve(
     carrier = simulated_carrier(process, settings, clock)
     app = create_carrier_app(carrier, clock)
     listener = listen(process)
-    show(f"dialgate carrier on http://{process.host}:{listener.getsockname()[1]}")
+    show(
+        f"dialgate carrier on http://{process.host}:{listener.getsockname()[1]} (pid {os.getpid()})"
+    )
     config = uvicorn.Config(
         app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S
     )

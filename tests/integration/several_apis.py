@@ -107,11 +107,16 @@ class Instance:
 class Audit:
     """What a reader that was not there finds in the log."""
 
-    accepted: list[Event] = field(default_factory=list)
+    accepted_at: list[tuple[Event, str]] = field(default_factory=list)  # With partition@position.
     records: list[Envelope] = field(default_factory=list)  # Accepted.
     refused: int = 0
     campaigns: Campaigns = field(default_factory=Campaigns)
     ledgers: dict[Partition, Ledger] = field(default_factory=dict)
+
+    @property
+    def accepted(self) -> list[Event]:
+        """Return the accepted facts, a partition after the other."""
+        return [fact for fact, _ in self.accepted_at]
 
     def of(self, kind: type[F], campaign_id: int) -> list[F]:
         """Return the accepted facts of one kind of one campaign."""
@@ -174,7 +179,7 @@ class Several:
                     continue
                 audit.records.append(envelope)
                 for fact in recorded.facts:
-                    audit.accepted.append(fact)
+                    audit.accepted_at.append((fact, f"{partition.number}@{recorded.position}"))
                     if not isinstance(fact, ContactsAdded | CreateKeyed | ApiKeyCreated):
                         audit.campaigns.fold(fact, recorded)
         return audit
@@ -182,11 +187,16 @@ class Several:
     # -- the dialer's hand ---------------------------------------------------------------------
 
     async def offer(
-        self, campaign_id: int, *facts: Event, guards: tuple[Stream, ...] = (), record_id: str = ""
+        self,
+        campaign_id: int,
+        *facts: Event,
+        guards: tuple[Stream, ...] = (),
+        record_id: str = "",
+        seen: Audit | None = None,
     ) -> None:
-        """Append facts, decided on all that the log holds now."""
+        """Append facts, decided on all that the log holds now, or on what was `seen` before."""
         partition = campaign_partition(campaign_id, self.log.partitions(CAMPAIGN_RECORDS))
-        ledger = (await self.audit()).ledgers[partition]
+        ledger = (seen or await self.audit()).ledgers[partition]
         streams = {fact.stream for fact in facts} | set(guards)
         record = Record(
             record_id or uuid4().hex, self.clock.now(), "test", "dialer", "test", None,
@@ -202,9 +212,11 @@ class Several:
         lease_s: float = 2.0,
         carrier_timeout_s: float = 5.0,
         refuses_late: bool = True,
+        seen: Audit | None = None,
     ) -> CallRequested:
-        """Ask for a permission to ring, as a dialer does."""
-        campaign = (await self.audit()).campaigns.by_id[campaign_id]
+        """Ask for a permission to ring, as a dialer does that has `seen` so much of the log."""
+        seen = seen or await self.audit()
+        campaign = seen.campaigns.by_id[campaign_id]
         command = RequestCall(
             uuid4().hex, campaign_id, contact_id, self.clock.now(), lease_s, carrier_timeout_s,
             refuses_late,
@@ -214,7 +226,7 @@ class Several:
         (fact,) = facts
         assert isinstance(fact, CallRequested)
         guards = REQUEST_CALL.streams(command)
-        await self.offer(campaign_id, fact, guards=guards, record_id=command.call_id)
+        await self.offer(campaign_id, fact, guards=guards, record_id=command.call_id, seen=seen)
         return fact
 
     async def ring(self, call: CallRequested) -> None:

@@ -173,10 +173,10 @@ def endpoint_table() -> str:
 
 
 def example() -> str:
-    """Return the example of a reader, as it stands in its file."""
-    if not EXAMPLE.exists():
-        return ""
-    return f"```python\n{EXAMPLE.read_text().strip()}\n```"
+    """Return the heart of the example of a reader, as it stands in its file."""
+    text = EXAMPLE.read_text()
+    heart = text[text.index("class Campaigns") : text.index("ENVIRONMENT =")]
+    return f"```python\n{heart.strip()}\n```"
 
 
 PARTS: dict[str, Callable[[], str]] = {

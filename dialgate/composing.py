@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 
 from campaigns.clock import SystemClock
-from campaigns.data_dir import lock
+from campaigns.data_dir import lock, name_of
 from campaigns.events_kafka import KafkaEvents
 from campaigns.log import EventLog
 from campaigns.log_kafka import KafkaLog
@@ -79,6 +79,7 @@ class Composition:
                 DIALERS,
                 dialer.assigned,
                 session_timeout_s=settings.session_timeout_s,
+                member=name_of(self.settings.data_dir, DIALER),
             )
             self.extras.append(opened(membership))
         return dialer

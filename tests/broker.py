@@ -5,6 +5,7 @@
 
 import argparse
 import os
+import random
 import shutil
 import signal
 import socket
@@ -117,9 +118,19 @@ def fetch_jars() -> None:
 
 
 def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port below the kernel's own range.
+
+    Nobody's connection may sit on it while its broker is down for a moment.
+    """
+    for port in random.sample(range(12_000, 20_000), 200):
+        with closing(socket.socket()) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("expected a free port below 20000, found none in 200")
 
 
 class Running(Protocol):

@@ -1,8 +1,9 @@
-"""One process a part on one data directory: locks that the kernel lets go of, whatever happens."""
+"""One process a part on one data directory: locks that the kernel lets go of, and lasting names."""
 
 import fcntl
 import os
 from pathlib import Path
+from uuid import uuid4
 
 from campaigns.errors import PartRunningError
 
@@ -35,6 +36,17 @@ def lock(data_dir: Path, part: str) -> None:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"pid {os.getpid()} {part}\n".encode(), 0)
     _held[path] = descriptor
+
+
+def name_of(data_dir: Path, part: str) -> str:
+    """Return what this part on this directory is called, in every life of it and nowhere else.
+
+    Whoever asks holds the part's lock. A directory that was emptied gets another name.
+    """
+    path = data_dir / f"{part}.name"
+    if not path.exists() or not path.read_text():
+        path.write_text(f"{part}-{uuid4().hex}")
+    return path.read_text()
 
 
 def unlock(data_dir: Path, part: str) -> None:

@@ -37,6 +37,9 @@ class Membership:
     on_change: OnChange
     session_timeout_s: float = 10.0  # A member that died is replaced after this.
     heartbeat_s: float = 3.0  # Also: how long a member may take to notice another's arrival.
+    # Who has the same is the same member, begun again: it takes its work over at once, and need
+    # not wait until the one that was killed is missed. None: another member each time.
+    member: str | None = None
     assigned: frozenset[int] = field(default=frozenset(), init=False)
     _turning: asyncio.Task[None] | None = field(default=None, init=False)
 
@@ -60,6 +63,7 @@ class Membership:
                 session_timeout_ms=int(self.session_timeout_s * 1000),
                 heartbeat_interval_ms=int(self.heartbeat_s * 1000),
                 rebalance_timeout_ms=int(self.session_timeout_s * 1000),
+                group_instance_id=self.member,
                 partition_assignment_strategy=(StickyPartitionAssignor,),
             )
             try:
@@ -75,7 +79,7 @@ class Membership:
                 log.warning("group %s: joining again: %r", self.group, no)
                 await asyncio.sleep(_RETRY_S)
             finally:
-                await stop(consumer)
+                await _leave(consumer)
 
     def changed(self, assigned: Collection[TopicPartition]) -> None:
         """Tell of a new assignment; the same again is no news."""
@@ -83,6 +87,13 @@ class Membership:
         if now != self.assigned:
             self.assigned = now
             self.on_change(now)
+
+
+async def _leave(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer, and leave the group at once: it does not by itself if it has a name."""
+    if (coordinator := consumer._coordinator) is not None:
+        coordinator._group_instance_id = None
+    await stop(consumer)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped.

@@ -18,7 +18,6 @@ from campaigns.facts import CampaignPaused, campaign_stream
 from campaigns.following import Reader
 from campaigns.kafka_clients import Kafka
 from campaigns.log_kafka import KafkaLog
-from campaigns.membership import Membership
 from campaigns.record import Envelope, Record, Recorded
 from campaigns.testing import close
 from campaigns.topics import CAMPAIGN_RECORDS, Partition, campaign_partition, campaign_partitions
@@ -334,35 +333,6 @@ async def late(asked: Awaitable[object], within_s: float) -> None:
     with pytest.raises(LogUnavailableError):
         await asked
     assert time.monotonic() - began < within_s
-
-
-async def test_members_share_the_partitions(kafka_servers: str, namespace: str) -> None:
-    async with opened(kafka_servers, namespace, partitions=4) as log:
-        changes: list[frozenset[int]] = []
-        one = Membership(log.kafka, "dialers", changes.append, 6.0, 0.3)
-        other = Membership(log.kafka, "dialers", lambda _: None, 6.0, 0.3)
-        await one.open()
-        await until(lambda: one.assigned == {0, 1, 2, 3})
-        await other.open()
-        await until(lambda: len(one.assigned) == len(other.assigned) == 2)
-        assert one.assigned | other.assigned == {0, 1, 2, 3}
-        await other.close()
-        await until(lambda: one.assigned == {0, 1, 2, 3})
-        await one.close()
-        assert [len(each) for each in changes] == [4, 2, 4]
-
-
-async def test_a_member_survives_an_outage(broker: Broker, namespace: str) -> None:
-    async with opened(broker.servers, namespace, partitions=4) as log:
-        one = Membership(log.kafka, "dialers", lambda _: None, 6.0, 0.3)
-        other = Membership(log.kafka, "dialers", lambda _: None, 6.0, 0.3)
-        await one.open()
-        await until(lambda: len(one.assigned) == 4)
-        await asyncio.to_thread(broker.restart)
-        assert len(one.assigned) == 4
-        await other.open()
-        await until(lambda: len(one.assigned) == len(other.assigned) == 2)
-        await asyncio.gather(one.close(), other.close())
 
 
 async def test_events_are_published_in_order_and_the_last_is_found(

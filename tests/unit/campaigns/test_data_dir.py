@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.data_dir import lock, unlock
+from campaigns.data_dir import lock, name_of, unlock
 from campaigns.errors import PartRunningError
 
 HOLD = """
@@ -44,3 +44,12 @@ def test_a_part_may_be_locked_again_by_its_own_process(tmp_path: Path) -> None:
     lock(tmp_path / "made", "dialer")
     unlock(tmp_path / "made", "dialer")
     unlock(tmp_path / "made", "dialer")
+
+
+def test_a_part_is_called_the_same_in_every_life_and_nowhere_else(tmp_path: Path) -> None:
+    name = name_of(tmp_path, "dialer")
+    assert name.startswith("dialer-")
+    assert name_of(tmp_path, "dialer") == name
+    for path in tmp_path.iterdir():
+        path.write_text("")  # As after a power cut.
+    assert len({name, name_of(tmp_path, "dialer"), name_of(tmp_path, "projector")}) == 3

@@ -95,19 +95,16 @@ class Writer(Generic[W]):
         self.reader.on_ruling[record.id] = lambda ruling: (
             None if ruled.done() else ruled.set_result(ruling)
         )
-        taken = False
         try:
             async with asyncio.timeout(self.ruling_s):
                 await self.reader.log.append(partition, record, key)
-                taken = True
                 return await ruled
         except TimeoutError as late:
             raise OutcomeUnknownError(
                 f"{partition}: record {record.id} was not read back within {self.ruling_s} s"
             ) from late
         finally:
-            if not taken or not ruled.done():
-                self.reader.on_ruling.pop(record.id, None)
+            self.reader.on_ruling.pop(record.id, None)  # Whoever gave up waits no more.
 
     async def handle(
         self,

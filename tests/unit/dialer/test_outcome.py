@@ -1,3 +1,5 @@
+"""A simulated call's outcome: which, how often, and from which knobs."""
+
 from collections import Counter
 
 import pytest

@@ -1,0 +1,270 @@
+"""The rules of this repository that a machine can check: see CONTRIBUTING.md."""
+
+import ast
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from campaigns.campaign import Move
+from campaigns.decider import Reason
+from campaigns.facts import FACTS
+from campaigns.http import STATUS
+from campaigns.topics import TOPICS
+from dialer.gates import GATES
+from dialgate.__main__ import cli
+from dialgate.settings import ALL, knobs
+from docs import generate
+
+ROOT = generate.ROOT
+PRODUCT = ("shared", "services", "dialgate")
+FUNCTION_LINES_MAX = 70
+FILE_LINES_MAX, TEST_LINES_MAX = 250, 400
+FORBIDDEN = {"utils", "util", "helpers", "common", "base", "models", "manager", "misc"}
+
+# Files over the limit, each with what would be lost by cutting it.
+LONG = {
+    "services/command-api/command_api/import_contacts.py": "three commands on one basis",
+    "services/command-api/command_api/routes/campaigns.py": "one noun's routes",
+    "services/dialer/dialer/carrier_simulated.py": "one adapter, one file",
+    "services/dialer/dialer/service.py": "the shell: every effect beside the others",
+    "services/projector/projector/store.py": "the TrackingRecorder, which is one class",
+    "shared/campaigns/campaign.py": "one state and its whole evolve",
+    "shared/campaigns/facts.py": "the catalogue, to be read in one piece",
+    "shared/campaigns/log_kafka.py": "one adapter",
+    "shared/campaigns/log_sqlite.py": "one adapter",
+    "shared/campaigns/record.py": "one format, both ways",
+    "shared/campaigns/testing.py": "one suite for every log",
+    "tests/contract/test_carrier.py": "one suite for every carrier",
+    "tests/integration/test_bad_input.py": "one table over every endpoint",
+    "tests/integration/test_recorder.py": "one recorder, the library's suites and ours",
+}
+
+# Whom the repository may point to. No mirror, registry or machine of ours is among them.
+HOSTS = re.compile(
+    r"127\.0\.0\.1|localhost|host|\w+|([\w-]+\.)*(apache\.org|readthedocs\.io|github\.com|sqlite\.org"
+    r"|keepachangelog\.com|semver\.org|python\.org|cloudevents\.io|ietf\.org|rfc-editor\.org)"
+)
+MACHINE_PATHS = re.compile(r"(?<![\w.])(/work/|/root/|/home/|/Users/)|\.\./shared")
+
+
+@cache
+def tracked() -> list[Path]:
+    """Return every file that is under version control."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+@cache
+def sources(*folders: str) -> dict[str, str]:
+    """Return Python files by their path, those of the product unless folders are given."""
+    named = {path.relative_to(ROOT): path for path in tracked() if path.suffix == ".py"}
+    wanted = folders or PRODUCT
+    return {str(name): path.read_text() for name, path in named.items() if name.parts[0] in wanted}
+
+
+@cache
+def everything() -> dict[str, str]:
+    """Return every text file by its path."""
+    texts = {}
+    for path in tracked():
+        try:
+            texts[str(path.relative_to(ROOT))] = path.read_text()
+        except UnicodeDecodeError:
+            continue
+    return texts
+
+
+def module_of(name: str) -> str:
+    """Return a source file's module: `services/dialer/dialer/gates.py` is dialer.gates."""
+    parts = Path(name).with_suffix("").parts
+    return ".".join(parts[{"shared": 1, "services": 2}.get(parts[0], 0) :])
+
+
+def calls(text: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield node.func.id
+
+
+def slug(heading: str) -> str:
+    """Return a heading's anchor, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def headings(text: str) -> list[str]:
+    return re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+
+
+def test_functions_are_short() -> None:
+    long = [
+        f"{name}: {node.name}"
+        for name, text in sources(*PRODUCT, "tests", "bench", "docs").items()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno >= FUNCTION_LINES_MAX
+    ]
+    assert not long
+
+
+def test_files_are_short_or_say_why() -> None:
+    lines = {name: text.count("\n") for name, text in sources(*PRODUCT, "tests", "bench").items()}
+    limit = {name: TEST_LINES_MAX if "tests/" in name else FILE_LINES_MAX for name in lines}
+    long = {name for name in lines if lines[name] > limit[name]}
+    assert long <= LONG.keys(), {name: lines[name] for name in long - LONG.keys()}
+
+
+def test_modules_say_what_is_in_them() -> None:
+    silent = [
+        name
+        for name, text in sources(*PRODUCT, "tests", "bench", "docs").items()
+        if not name.endswith("__init__.py") and not ast.get_docstring(ast.parse(text))
+    ]
+    assert not silent
+
+
+def test_files_have_names_that_say_something() -> None:
+    assert not [name for name in everything() if Path(name).stem in FORBIDDEN]
+    assert not [name for name, text in everything().items() if "__init__" in name and text]
+
+
+def test_each_fact_is_made_in_the_one_module_that_its_docstring_names() -> None:
+    names = {fact.__name__ for fact in FACTS}
+    made: dict[str, set[str]] = {}
+    for name, text in sources().items():
+        if module_of(name) not in {"campaigns.facts", "campaigns.testing"}:
+            for called in names.intersection(calls(text)):
+                made.setdefault(called, set()).add(module_of(name))
+    said = {
+        fact.__name__: set(re.findall(r"Made by: ([\w.]+)\b", fact.__doc__ or "")) for fact in FACTS
+    }
+    assert made == said
+
+
+def test_every_reason_is_used_and_rendered_and_explained() -> None:
+    used = "".join(text for name, text in sources().items() if not name.endswith("/http.py"))
+    assert set(STATUS) == set(Reason)
+    assert not [one for one in Reason if f"Reason.{one.name}" not in used]
+    assert {one.name for one in Reason} == generate.remarks(Reason).keys()
+
+
+def test_every_knob_says_what_it_means_and_has_one_meaning() -> None:
+    silent = [name for _, settings, name in knobs() if name not in generate.remarks(settings)]
+    assert not silent
+    shared = Counter(variable for variable, _, _ in knobs())
+    twice = {variable for variable, times in shared.items() if times > 1}
+    assert twice == {"DIALGATE_API_KEY", "DIALGATE_API_KEYS"}, "of two services, and the same"
+    assert all(settings.__doc__ for settings in ALL)
+
+
+def test_every_gate_has_a_source() -> None:
+    assert not [gate for gate in GATES if "Source:" not in (gate.__doc__ or "")]
+
+
+def test_only_the_catalogue_names_a_topic() -> None:
+    topics = {topic.name for topic in TOPICS}
+    named = {
+        name
+        for name, text in sources().items()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Constant) and node.value in topics
+    }
+    assert named == {"shared/campaigns/topics.py"}
+
+
+def test_what_is_left_to_do_has_a_number() -> None:
+    mark = "TO" + "DO"
+    assert not [
+        name for name, text in everything().items() if re.search(rf"\b{mark}\b(?! \(?#\d)", text)
+    ]
+
+
+def test_nothing_points_to_a_machine_of_ours() -> None:
+    here = {name: text for name, text in everything().items() if name != "tests/test_tidy.py"}
+    assert not {name for name, text in here.items() if MACHINE_PATHS.search(text)}
+    hosts = {
+        host
+        for text in here.values()
+        for host in re.findall(r"https?://([A-Za-z0-9.-]+)", text)
+        if not HOSTS.fullmatch(host.rstrip("."))
+    }
+    assert not hosts
+
+
+def test_made_parts_are_current() -> None:
+    stale = [
+        path
+        for path in generate.documents()
+        if generate.renewed(path.read_text()) != path.read_text()
+    ]
+    assert not stale, "make docs"
+    assert set(generate.RECORDED) == set(Move) - {Move.IMPORT, Move.APPEND}
+
+
+@pytest.mark.parametrize("path", generate.documents(), ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    text = path.read_text()
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("https://"):
+            continue
+        file, _, anchor = target.partition("#")
+        to = (path.parent / file).resolve() if file else path
+        assert to.exists(), target
+        if anchor:
+            assert anchor in map(slug, headings(to.read_text())), target
+
+
+def test_cited_decisions_exist() -> None:
+    cited = {
+        number for text in everything().values() for number in re.findall(r"ADR-(\d{4})", text)
+    }
+    there = {path.name[:4] for path in (ROOT / "docs" / "adr").glob("*.md")}
+    assert cited <= there
+    assert there == {f"{number:04}" for number in range(1, len(there) + 1)}
+
+
+def test_cited_places_of_the_documents_exist() -> None:
+    architecture = (ROOT / "docs" / "architecture.md").read_text()
+    contract = (ROOT / "docs" / "contract.md").read_text()
+    # A comment may be broken over lines.
+    code = re.sub(r"\n\s*#? *", " ", "\n".join(sources(*PRODUCT, "tests", "bench").values()))
+    places = " | ".join([*headings(architecture), *re.findall(r"\*\*(.+?)\.?\*\*", architecture)])
+    for named in re.findall(r'architecture, "([^"]+)"', code):
+        assert named.lower() in places.lower(), named
+    assert not re.search(r"architecture, section", code), "sections there have names"
+    decided = set(re.findall(r"^(\d+)\. ", contract.split("## 9. Decided")[1], re.MULTILINE))
+    for listed in re.findall(r"'decided' ((?:\d+(?:, | and )?)+)", code):
+        assert set(re.findall(r"\d+", listed)) <= decided, listed
+    numbers = {heading.split()[0].rstrip(".") for heading in headings(contract)}
+    for section in re.findall(r"contract,? (?:section )?(\d+(?:\.\d+)?)", code):
+        assert section in numbers, section
+
+
+def test_each_invariant_names_tests_that_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    section = text.split("## What is always true")[1].split("\n## ")[0]
+    held = re.findall(r"^(\d)\. (.+)$", section, re.MULTILINE)
+    assert [number for number, _ in held] == list("12345678")
+    for _, line in held:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", line)
+        assert named, line
+        for file, test in named:
+            assert re.search(rf"def {test}\(", (ROOT / file).read_text()), test
+
+
+def test_the_commands_that_documents_name_exist() -> None:
+    listed = re.findall(r"^([a-z0-9 -]+):(?!=)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = {name for names in listed for name in names.split()}
+    verbs = set(getattr(get_command(cli), "commands", {}))
+    for path in generate.documents():
+        quoted = re.findall(r"`([^`\n]+)`|```\w*\n(.*?)```", path.read_text(), re.DOTALL)
+        code = "\n".join(inline or block for inline, block in quoted)
+        assert set(re.findall(r"\bmake ([a-z]+)", code)) <= targets, path.name
+        assert set(re.findall(r"(?:^|bin/)dialgate ([a-z-]+)", code, re.MULTILINE)) <= verbs

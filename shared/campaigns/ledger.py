@@ -25,18 +25,20 @@ class Ledger:
 
     versions: dict[Stream, int] = field(default_factory=dict)
     contacts: "dict[str, array[int]]" = field(default_factory=dict)  # Campaign → by contact.
-    _dirty: set[str] = field(default_factory=set)
+    _dirty: set[Stream] = field(default_factory=set)
+    _dirty_blocks: set[tuple[str, int]] = field(default_factory=set)  # Campaign, block.
 
     def admit(self, envelope: Envelope) -> bool:
         """Rule on the partition's next record: accept it, or refuse it as decided too late.
 
         The whole of our concurrency control.
         """
-        for stream, seen in envelope.condition.items():
+        condition = envelope.condition
+        for stream, seen in condition.items():
             if self.version(stream) != seen:
                 return False
         for stream, facts in envelope.writes.items():
-            self._grow(stream, facts)
+            self._set(stream, condition[stream] + facts)  # What it writes, it rests on.
         return True
 
     def version(self, stream: Stream) -> int:
@@ -53,8 +55,7 @@ class Ledger:
         """Return the condition of a decision that rests on these streams, as of now."""
         return {stream: self.version(stream) for stream in streams}
 
-    def _grow(self, stream: Stream, facts: int) -> None:
-        version = self.version(stream) + facts
+    def _set(self, stream: Stream, version: int) -> None:
         if stream.startswith(_CONTACT):
             _, campaign, contact = stream.split("/")
             block = self.contacts.setdefault(campaign, array("I"))
@@ -63,7 +64,7 @@ class Ledger:
                 if number >= len(block):
                     block.extend([0] * ((number // _BLOCK + 1) * _BLOCK - len(block)))
                 block[number] = version
-                self._dirty.add(f"{_CONTACT}{campaign}#{number // _BLOCK}")
+                self._dirty_blocks.add((campaign, number // _BLOCK))
                 return
         self.versions[stream] = version
         self._dirty.add(stream)
@@ -71,14 +72,13 @@ class Ledger:
     def changes(self) -> Iterator[tuple[str, bytes]]:
         """Yield what changed since the last call, as rows that `load` takes back."""
         dirty, self._dirty = self._dirty, set()
-        for key in dirty:
-            name, _, number = key.partition("#")
-            if number:
-                first = int(number) * _BLOCK
-                block = self.contacts[name.removeprefix(_CONTACT)][first : first + _BLOCK]
-                yield key, block.tobytes()
-            else:
-                yield key, str(self.versions[Stream(key)]).encode()
+        for stream in dirty:
+            yield stream, str(self.versions[stream]).encode()
+        blocks, self._dirty_blocks = self._dirty_blocks, set()
+        for campaign, number in blocks:
+            first = number * _BLOCK
+            block = self.contacts[campaign][first : first + _BLOCK]
+            yield f"{_CONTACT}{campaign}#{number}", block.tobytes()
 
     def load(self, rows: Iterable[tuple[str, bytes]]) -> None:
         """Take rows back that `changes` yielded; of one key the last."""

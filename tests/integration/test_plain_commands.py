@@ -19,13 +19,14 @@ async def both_ways(
 ) -> tuple[httpx.Response, httpx.Response]:
     """Ask the same of two campaigns alike: without a body, and with an empty one of JSON."""
     answers = []
-    for body in ({}, {"json": {}}):
+    ways: tuple[dict[str, Any], ...] = ({}, {"json": {}})
+    for body in ways:
         campaign_id = await api.create(**CALLED)
         verbs = path.split("/")
         for verb in verbs[:-1]:
             await api.client.post(f"{CAMPAIGNS}/{campaign_id}/{verb}")
         url = f"{CAMPAIGNS}/{campaign_id}/{verbs[-1]}"
-        answers.append(await api.client.post(url, headers=headers or {}, **body))  # type: ignore[arg-type]  # json= or nothing.
+        answers.append(await api.client.post(url, headers=headers or {}, **body))
     return answers[0], answers[1]
 
 

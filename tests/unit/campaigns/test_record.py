@@ -228,7 +228,7 @@ def test_a_permission_is_named_by_its_record() -> None:
     found = read(orjson.loads(record(requested, record_id="another").encode()))
     assert isinstance(found, Envelope)
     with pytest.raises(ContractError, match="expected call id another"):
-        facts_of(found, "here")
+        facts_of(found)
 
 
 @pytest.mark.parametrize("tag", sorted(TAGS))

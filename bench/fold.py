@@ -1,0 +1,50 @@
+"""How fast is a fold (decode, admit, evolve)? Beside bare `json.loads` of the same records."""
+
+import json
+import statistics
+from time import perf_counter
+
+from bench.history import CAMPAIGN, raw_history
+from bench.table import Row, show
+from campaigns.facts import ApiKeyCreated, ContactsAdded, CreateKeyed
+from campaigns.folding import Campaigns
+from campaigns.ledger import Ledger
+from campaigns.record import Envelope, Recorded
+from campaigns.topics import CAMPAIGN_RECORDS, Partition
+
+RECORDS, ROUNDS, PARTITIONS = 60_000, 5, 12
+
+
+def fold(raw: list[bytes]) -> float:
+    """Return the seconds that a fold of all takes."""
+    ledger, campaigns, partition = Ledger(), Campaigns(), Partition(CAMPAIGN_RECORDS, 0)
+    began = perf_counter()
+    for position, value in enumerate(raw, 1):
+        recorded = Recorded(partition, position, value, PARTITIONS)
+        if isinstance(recorded.envelope, Envelope) and ledger.admit(recorded.envelope):
+            for fact in recorded.facts:
+                if not isinstance(fact, ContactsAdded | CreateKeyed | ApiKeyCreated):
+                    campaigns.fold(fact, recorded)
+    took = perf_counter() - began
+    assert campaigns.by_id[CAMPAIGN].ended > 0, "nothing was folded"
+    return took
+
+
+def parse(raw: list[bytes]) -> float:
+    """Return the seconds that parsing all takes."""
+    began = perf_counter()
+    for value in raw:
+        json.loads(value)
+    return perf_counter() - began
+
+
+def rows() -> list[Row]:
+    """Measure both in turn; return medians of the rounds."""
+    raw = raw_history(RECORDS)
+    both = [(fold(raw), parse(raw)) for _ in range(ROUNDS)]
+    ours, floor = (RECORDS / statistics.median(column) for column in zip(*both, strict=True))
+    return [Row("fold, records a second", "1/s", ours, floor, "≥ 0.7", ours / floor >= 0.7)]
+
+
+if __name__ == "__main__":
+    show("fold", rows())

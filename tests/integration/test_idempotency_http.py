@@ -132,6 +132,7 @@ async def test_the_same_key_for_something_else_is_422() -> None:
                 answer = await instance.post(path, key="k1", json=body)
                 assert answer.status_code == 422
                 (error,) = answer.json()["detail"]
+                assert error["loc"] == ["header", "Idempotency-Key"]
                 assert error["msg"] == "Idempotency-Key was used with another request"
         assert len((await world.audit()).records) == records
 
@@ -260,3 +261,16 @@ async def test_a_create_that_is_refused_keeps_no_key() -> None:
         bad = BODY | {"contacts": [{"phone_number": "x"}]}
         assert (await one.post("", key="k1", json=bad)).status_code == 422
         assert (await one.post("", key="k1", json=BODY)).status_code == 200
+
+
+@virtually
+async def test_a_key_is_1_to_255_characters() -> None:
+    world = in_memory()
+    async with world.instance() as one:
+        campaign_id = await one.running()
+        for key in ("", "k" * 256):
+            answer = await one.post(f"/{campaign_id}/pause", key=key)
+            assert answer.status_code == 422
+            (error,) = answer.json()["detail"]
+            assert error["loc"] == ["header", "Idempotency-Key"]
+        assert (await one.post(f"/{campaign_id}/pause", key="k" * 255)).status_code == 200

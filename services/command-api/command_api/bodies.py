@@ -143,6 +143,13 @@ def unprocessable(loc: tuple[str | int, ...], msg: str) -> RequestValidationErro
     return RequestValidationError([{"loc": ("body", *loc), "msg": msg, "type": "value_error"}])
 
 
+def key_unusable(msg: str) -> RequestValidationError:
+    """Return a 422 for an Idempotency-Key, in FastAPI's shape."""
+    return RequestValidationError(
+        [{"loc": ("header", "Idempotency-Key"), "msg": msg, "type": "value_error"}]
+    )
+
+
 def settings_of(body: CreateBody) -> tuple[CampaignSettings, str | None, str | None]:
     """Return the settings, the welcome and the agenda template, each stored once.
 

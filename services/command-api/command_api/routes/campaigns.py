@@ -25,10 +25,10 @@ from command_api.bodies import (
     CreateBody,
     ReasonBody,
     guarantee,
+    key_unusable,
     refuse_schedule,
     refuse_until,
     settings_of,
-    unprocessable,
 )
 from command_api.create import CreateCampaign
 from command_api.idempotency import request_digest
@@ -134,8 +134,7 @@ def idempotency_of(service: "CommandApi") -> KeyedOf:
         if idempotency_key is None:
             return None
         if not 1 <= len(idempotency_key) <= longest:
-            detail = f"Idempotency-Key: expected 1 to {longest} characters"
-            raise HTTPException(422, detail)
+            raise key_unusable(f"expected 1 to {longest} characters")
         body = await request.body()
         return Idempotency(idempotency_key, request_digest(request.method, request.url.path, body))
 
@@ -287,7 +286,7 @@ def _at(handled: Handled) -> dict[str, str]:
 def _refused(verb: str, no: Rejected) -> Exception:
     COMMANDS.labels(verb, no.reason.value).inc()
     if no.reason is Reason.KEY_REUSED:
-        return unprocessable(("Idempotency-Key",), no.detail)
+        return key_unusable(no.detail)
     return refusal(no)
 
 

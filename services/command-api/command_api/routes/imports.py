@@ -22,7 +22,7 @@ from campaigns.http import (
 from campaigns.observing import COMMAND_S, COMMANDS
 from campaigns.record import Idempotency
 from command_api.add_contacts import add_contacts
-from command_api.bodies import unprocessable
+from command_api.bodies import key_unusable
 from command_api.chunking import Imported
 from command_api.csv_columns import TooManyRowsError, UnusableFileError, parse_mappings
 from command_api.idempotency import request_digest
@@ -165,14 +165,14 @@ async def _keyed(
     """Return the key with a digest of what was sent: of the parts, as a repeat's boundary differs.
 
     Raises:
-        HTTPException: 422, the key is empty or too long.
+        RequestValidationError: the key is empty or too long.
 
     """
     if key is None:
         return None
     longest = service.settings.idempotency_key_length_max
     if not 1 <= len(key) <= longest:
-        raise HTTPException(422, f"Idempotency-Key: expected 1 to {longest} characters")
+        raise key_unusable(f"expected 1 to {longest} characters")
     file.seek(0)
     digest = await asyncio.to_thread(_digest, file)
     body = f"{digest}\n{mappings}".encode(errors="surrogatepass")
@@ -196,7 +196,7 @@ def _file_name(given: str | None) -> str | None:
 def _refused(verb: str, no: Rejected) -> Exception:
     COMMANDS.labels(verb, no.reason.value).inc()
     if no.reason is Reason.KEY_REUSED:
-        return unprocessable(("Idempotency-Key",), no.detail)
+        return key_unusable(no.detail)
     return refusal(no)
 
 

@@ -21,7 +21,7 @@ from dialer.taking import line_of, take
 from dialer.ticks import Effect, LookUp, Moment, Offer, Ring, Tick
 
 TOKEN_REST_S = 0.001  # The least wait for a token: fractions of it are never quite whole.
-DUE_REST_S = 0.05  # The least wait for a contact that is due and was passed over.
+DUE_REST_S = 0.05  # The least wait after a contact that was passed over.
 CLOSED_MAX = 10_000  # Calls that never started, kept so that a late report finds them.
 
 
@@ -32,14 +32,14 @@ def react(state: State, ticks: Iterable[Tick], moment: Moment) -> list[Effect]:
         take(state, tick, moment, effects)
     state.ring_alarms(moment.boot)
     due, state.lines_due = state.lines_due, set()
-    for call_id in due:
+    for call_id in sorted(due):  # In an order that does not depend on hashes: runs repeat.
         if line := state.lines.get(call_id):
             _advance(state, line, moment, effects)
     if state.blocked and state.room() > 0:
         state.campaigns_due |= state.blocked
         state.blocked.clear()
     campaigns, state.campaigns_due = state.campaigns_due, set()
-    for campaign_id in campaigns:
+    for campaign_id in sorted(campaigns):
         if campaign := state.campaigns.get(campaign_id):
             _ask(state, campaign, moment, effects)
             _complete(state, campaign, moment, effects)
@@ -166,6 +166,7 @@ def _ask(state: State, campaign: Campaign, moment: Moment, effects: list[Effect]
         return  # A call that ends brings us back here.
     rate = settings.calls_per_minute
     tokens = desk.bucket.left(rate, moment.now) - len(desk.asked)
+    passed_over = False
     for contact in desk.candidates(campaign, state.book, moment.now, min(room, int(tokens))):
         call_id = state.new_id()
         command = RequestCall(
@@ -187,6 +188,10 @@ def _ask(state: State, campaign: Campaign, moment: Moment, effects: list[Effect]
             effects.append(Offer(call_id, campaign.campaign_id, facts, streams, None))
             state.wake(moment.boot + line.lease_s, call_id)
             tokens -= 1
+        else:
+            passed_over = True
+    if passed_over:  # Called by another dialer, or gone: nothing else need ever bring us back here.
+        state.wake(moment.boot + DUE_REST_S, campaign.campaign_id)
     if tokens < 1:
         next_at = desk.bucket.next_at(rate, moment.now, len(desk.asked))
         after_s = (next_at - moment.now).total_seconds()

@@ -174,6 +174,7 @@ async def test_what_strangers_write_is_foreign_and_harmless(
 ) -> None:
     async with opened(kafka_servers, namespace) as log, following(log, PARTITION) as (reader, fold):
         await log.append(PARTITION, paused(0), 42)
+        await until_read(log, 1)  # Taken is not there yet: a stranger could be first.
         for raw, key in [
             (None, b"42"), (b"", None), (b"\xff\xfe", b"\x00"), (b"[]", b"no number"),
             (b"{" * 5000, b"42"), (b'{"dialgate": true}', b"42"),
@@ -189,6 +190,7 @@ async def test_offsets_without_a_record_hold_nobody_up(kafka_servers: str, names
     """A stranger's transaction ends in a control batch, which has an offset and is never read."""
     async with opened(kafka_servers, namespace) as log, following(log, PARTITION) as (reader, fold):
         await log.append(PARTITION, paused(0), 42)
+        await until_read(log, 1)
         stranger = AIOKafkaProducer(bootstrap_servers=kafka_servers, transactional_id=namespace)
         await stranger.start()
         async with stranger.transaction():
@@ -207,6 +209,7 @@ async def test_a_record_of_a_later_rule_stops_the_reader_behind_those_before(
 ) -> None:
     async with opened(kafka_servers, namespace) as log:
         await log.append(PARTITION, paused(0), 42)
+        await until_read(log, 1)
         await told(log, b'{"dialgate": 2}', b"42")
         fold = Folded()
         with pytest.raises(ExceptionGroup) as stopped:

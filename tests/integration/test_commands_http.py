@@ -317,6 +317,15 @@ async def test_sixty_four_creates_at_once_on_two_instances_all_succeed() -> None
         assert all(campaign.counters.total == 3 for campaign in audit.campaigns.by_id.values())
 
 
+@virtually
+async def test_creates_of_one_instance_do_not_refuse_one_another() -> None:
+    world = in_memory(3)
+    async with world.instance() as one:
+        ids = await asyncio.gather(*(one.create() for _ in range(64)))
+        assert len(set(ids)) == 64
+        assert (await world.audit()).refused == 0
+
+
 async def test_two_processes_on_one_file_create_and_pause_at_once(tmp_path: Path) -> None:
     logs = [SqliteLog(tmp_path / "log.db", 2, exclusive=False) for _ in range(2)]
     for log in logs:

@@ -27,6 +27,22 @@ class Row:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number that has a target of its own, and no floor."""
+
+    what: str
+    unit: str
+    ours: float
+    target: str
+    met: bool
+
+    def markdown(self) -> str:
+        """Return it as a row of a Markdown table."""
+        verdict = "met" if self.met else "**missed**"
+        return f"| {self.what} | {self.ours:.2f} {self.unit} | – | – | {self.target} | {verdict} |"
+
+
 HEAD = "| what | ours | floor | ratio | target | |\n| --- | --- | --- | --- | --- | --- |"
 
 
@@ -40,7 +56,7 @@ def machine() -> str:
     )
 
 
-def show(name: str, rows: Sequence[Row]) -> None:
+def show(name: str, rows: Sequence[Row | Figure]) -> None:
     """Print a table on stdout."""
     print(f"\n{name}: {machine()}\n\n{HEAD}")
     for row in rows:

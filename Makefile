@@ -64,7 +64,12 @@ bench: $(DEV) ## measure beside bare floors, on a throw-away broker
 docs: $(DEV) ## write anew the parts of the documents that are made from code
 	$(BIN)/python -m docs.generate
 
-up: ## run the whole system in containers, behind its gateway
+.env:
+	@umask 077; secret() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }; \
+		printf 'DIALGATE_API_KEY=dg_live_%s\nPOSTGRES_PASSWORD=%s\n' "$$(secret)" "$$(secret)" > $@
+	@echo "made .env with this installation's secrets: DIALGATE_API_KEY is the API's first key"
+
+up: .env ## run the whole system in containers, behind its gateway
 	docker compose up --build --detach --wait
 
 down: ## end it, and keep its data

@@ -1,0 +1,26 @@
+# One image for all services: the verb is the command (`command-api`, `dialer`, `projector`, …).
+FROM python:3.13.7-slim-bookworm AS built
+WORKDIR /src
+RUN python -m venv /opt/dialgate
+COPY constraints.txt pyproject.toml README.md LICENSE ./
+COPY shared shared
+COPY services services
+COPY dialgate dialgate
+RUN /opt/dialgate/bin/pip install --no-cache-dir --disable-pip-version-check \
+	--constraint constraints.txt '.[postgres]'
+
+FROM python:3.13.7-slim-bookworm
+# The files of a service: stores that are caches of the log, and the carrier's own record.
+RUN useradd --system --uid 10001 --user-group --no-create-home dialgate \
+	&& install --directory --owner dialgate --group dialgate --mode 0700 /data
+COPY --from=built /opt/dialgate /opt/dialgate
+ENV PATH=/opt/dialgate/bin:$PATH \
+	PYTHONDONTWRITEBYTECODE=1 \
+	PYTHONUNBUFFERED=1 \
+	DIALGATE_DATA_DIR=/data \
+	DIALGATE_HOST=0.0.0.0
+USER 10001:10001
+WORKDIR /data
+EXPOSE 8000
+ENTRYPOINT ["dialgate"]
+CMD ["up"]

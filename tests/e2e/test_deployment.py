@@ -1,0 +1,360 @@
+"""compose.yaml, the image and the gateway fit the product, and the gateway works."""
+
+import http.server
+import os
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import typer.main
+import yaml
+from pydantic_settings import BaseSettings
+from uvicorn import Config
+
+from command_api.settings import CommandApiSettings
+from dialer.settings import LEASE_S_MAX, DialerSettings
+from dialgate.__main__ import cli
+from dialgate.settings import PREFIX, knobs
+from projector.settings import ProjectorSettings
+from tests import broker
+from tests.e2e.auditor import audit
+from tests.e2e.client import Client, handled
+from tests.e2e.gateway import CADDYFILE, Gateway, adapted, caddy, validated
+from tests.e2e.system import KEY, ROOT, System
+
+Json = dict[str, Any]  # Any: YAML and JSON.
+
+COMPOSE: Json = yaml.safe_load((ROOT / "compose.yaml").read_text())
+SERVICES: Json = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+IGNORED = (ROOT / ".dockerignore").read_text().splitlines()
+PINNED = re.compile(r"[a-z./]+:\d+(\.\d+){1,2}(-[a-z]+)*")  # A version to its last part.
+VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+BARRIER_S_MAX = LEASE_S_MAX + DialerSettings().carrier_timeout_s
+
+
+def environment_of(service: Json) -> dict[str, str]:
+    """Return a service's environment, with made-up values for what .env has to give."""
+    return {
+        name: VARIABLE.sub(lambda v: v[3] if v[2] == "-" else "from-env", value)
+        for name, value in service.get("environment", {}).items()
+    }
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_image_is_pinned(name: str) -> None:
+    assert PINNED.fullmatch(SERVICES[name]["image"])
+
+
+def test_the_broker_is_the_one_that_the_tests_use() -> None:
+    assert SERVICES["kafka"]["image"] == broker.IMAGE
+
+
+def test_all_parts_are_there_from_one_image_and_each_command_exists() -> None:
+    group = typer.main.get_command(cli)
+    assert isinstance(group, typer.core.TyperGroup)
+    verbs = {name: service["command"] for name, service in OURS.items()}
+    assert {verb for (verb,) in verbs.values()} <= group.commands.keys()
+    assert verbs == {part: [part] for part in ("command-api", "projector", "carrier", "dialer")}
+    assert len({(service["image"], service["build"]) for service in OURS.values()}) == 1
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_setting_is_a_knob_and_every_value_fits(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: dict[str, tuple[type[BaseSettings], str]] = {n: (s, f) for n, s, f in knobs()}
+    given = {n: v for n, v in environment_of(OURS[name]).items() if n.startswith(PREFIX)}
+    assert given.keys() <= known.keys()
+    for variable, value in given.items():
+        monkeypatch.setenv(variable, value)
+    for settings, field in (known[variable] for variable in given):
+        assert getattr(settings(), field) is not None
+
+
+def test_the_services_that_answer_clients_have_the_same_keys() -> None:
+    keys = [
+        {n: v for n, v in OURS[name]["environment"].items() if "API_KEY" in n}
+        for name in ("command-api", "projector")
+    ]
+    assert keys[0] == keys[1] == {
+        "DIALGATE_API_KEY": "${DIALGATE_API_KEY:-}",  # Empty: one is made and shown once.
+        "DIALGATE_API_KEYS": "${DIALGATE_API_KEYS:-}",
+    }  # fmt: skip
+
+
+def test_no_secret_stands_in_the_files() -> None:
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|API_KEY|SECRET", name):
+                assert value.startswith("${")
+    assert "/.env" in (ROOT / ".gitignore").read_text().splitlines()
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_is_checked_and_waited_for(name: str) -> None:
+    check = SERVICES[name]["healthcheck"]
+    assert check["test"][0] == "CMD" and len(check["test"]) > 1
+    assert check.keys() >= {"interval", "timeout", "retries", "start_period"}
+    for other, how in SERVICES[name].get("depends_on", {}).items():
+        assert other in SERVICES
+        assert how == {"condition": "service_healthy"}
+
+
+def test_only_the_gateway_is_reached_from_outside_and_only_on_loopback() -> None:
+    published = {name: s["ports"] for name, s in SERVICES.items() if "ports" in s}
+    assert published == {"gateway": ["127.0.0.1:${GATEWAY_PORT:-8000}:8080"]}
+    assert not any("network_mode" in service for service in SERVICES.values())
+
+
+def test_what_must_survive_is_in_a_volume_and_what_is_scaled_shares_none() -> None:
+    mounts = {
+        name: [volume.split(":")[0] for volume in service.get("volumes", ())]
+        for name, service in SERVICES.items()
+    }
+    named = [source for sources in mounts.values() for source in sources if "/" not in source]
+    assert sorted(named) == sorted(COMPOSE["volumes"]), "each is one service's own"
+    assert mounts["kafka"] == ["kafka"]
+    assert mounts["carrier"] == ["carrier"]
+    assert mounts["command-api"] == [], "a second instance would find the first one's lock"
+    log_dirs = SERVICES["kafka"]["environment"]["KAFKA_LOG_DIRS"]
+    assert SERVICES["kafka"]["volumes"] == [f"kafka:{log_dirs}"]
+    assert SERVICES["carrier"]["volumes"] == [f"carrier:{image_environment()['DIALGATE_DATA_DIR']}"]
+
+
+def test_addresses_name_services_that_exist() -> None:
+    named = set()
+    for service in SERVICES.values():
+        for value in environment_of(service).values():
+            named |= set(re.findall(r"([a-z-]+):(?:8000|9092)", value))
+            named |= set(re.findall(r"@([a-z-]+)/", value))
+    assert named == {"kafka", "postgres", "command-api", "projector", "carrier", "dialer"}
+
+
+def image_environment() -> dict[str, str]:
+    return dict(re.findall(r"(DIALGATE_\w+)=(\S+)", DOCKERFILE))
+
+
+def test_the_image_is_pinned_and_runs_the_verb_as_nobody_special() -> None:
+    bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    assert len(set(bases)) == 1
+    assert re.fullmatch(r"python:3\.13\.\d+-slim-[a-z]+", bases[0])
+    final = DOCKERFILE.rpartition("\nFROM ")[2]
+    assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", final, re.MULTILINE)
+    assert final.index("USER") < final.index('ENTRYPOINT ["dialgate"]') < final.index("CMD")
+    assert image_environment().keys() <= {name for name, _, _ in knobs()}
+    assert "--constraint constraints.txt" in DOCKERFILE
+
+
+def test_the_image_is_made_of_files_that_exist_and_of_no_others() -> None:
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
+    wanted = {source for line in copied for source in line.split()}
+    assert all((ROOT / source).exists() for source in wanted)
+    assert IGNORED[1] == "*", "what is not named stays out: .git, .venv, data, .env"
+    assert {line[1:] for line in IGNORED if line.startswith("!")} == wanted
+    packages = re.findall(
+        r'^    "((?:shared|services|dialgate)[\w/-]*)"', _pyproject(), re.MULTILINE
+    )
+    assert packages
+    assert all(any(p == w or p.startswith(f"{w}/") for w in wanted) for p in packages)
+
+
+def _pyproject() -> str:
+    return (ROOT / "pyproject.toml").read_text()
+
+
+# -- the gateway -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _caddy() -> None:
+    """Skip loudly without Caddy, or fail where it is required (DIALGATE_REQUIRE_KAFKA or CI)."""
+    if caddy() is None:
+        reason = "no caddy: install it from the system's packages"
+        if broker.required(os.environ):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+
+
+needs_caddy = pytest.mark.usefixtures("_caddy")
+
+
+@needs_caddy
+def test_caddy_finds_the_file_valid() -> None:
+    said = validated()
+    assert said.returncode == 0, said.stderr
+
+
+def test_every_address_in_the_caddyfile_has_a_default_or_is_set() -> None:
+    placeholders = dict(re.findall(r"\{\$(\w+):([^}]+)\}", CADDYFILE.read_text()))
+    assert len(re.findall(r"\{\$", CADDYFILE.read_text())) == len(placeholders)
+    for name, value in SERVICES["gateway"]["environment"].items():
+        assert placeholders[name] == value
+
+
+@needs_caddy
+def test_the_gateway_waits_longer_than_any_pause_and_keeps_no_stale_connection() -> None:
+    handlers = list(_handlers(adapted(), "reverse_proxy"))
+    assert len(handlers) == 2
+    settings = CommandApiSettings()
+    pause_s = BARRIER_S_MAX + settings.tries_s + settings.ruling_s + 2 * settings.command_catch_up_s
+    for handler in handlers:
+        transport = handler["transport"]
+        assert transport["response_header_timeout"] / 1e9 > max(
+            pause_s, ProjectorSettings().fresh_s
+        )
+        idle_s = transport["keep_alive"]["idle_timeout"] / 1e9
+        assert idle_s < Config(app="").timeout_keep_alive
+
+
+def _handlers(found: Any, name: str) -> Iterator[Json]:
+    if isinstance(found, dict):
+        if found.get("handler") == name:
+            yield found
+        for inner in found.values():
+            yield from _handlers(inner, name)
+    elif isinstance(found, list):
+        for inner in found:
+            yield from _handlers(inner, name)
+
+
+@contextmanager
+def echo(name: str) -> Iterator[str]:
+    """Serve somebody who answers every request with his name."""
+
+    def answer(self: http.server.BaseHTTPRequestHandler) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(200)
+        self.send_header("X-Answered-By", name)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    methods = {f"do_{method}": answer for method in METHODS}
+    silent = {"log_message": lambda *_: None}
+    handler = type("Echo", (http.server.BaseHTTPRequestHandler,), {**methods, **silent})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@needs_caddy
+def test_three_rules_say_who_answers(tmp_path: Path) -> None:
+    campaign = "/api/v1/campaigns/1"
+    with (
+        echo("command API") as commands,
+        echo("projector") as queries,
+        Gateway(commands, queries, tmp_path) as gateway,
+        httpx.Client(base_url=gateway.url, trust_env=False) as client,
+    ):
+
+        def answered_by(method: str, path: str) -> str | None:
+            answer = client.request(method, path, content=b"{}" if method == "POST" else None)
+            assert answer.status_code == 200
+            found: str | None = answer.headers.get("X-Answered-By")
+            return found
+
+        for method in METHODS[2:]:
+            assert answered_by(method, campaign) == "command API"
+            assert answered_by(method, "/ws/campaigns/1") == "projector"
+            assert answered_by(method, "/") == "command API"
+        for method in ("GET", "HEAD"):
+            for path in (campaign, f"{campaign}?a=/ws/", "/", "/docs", "/openapi.json", "/ws/1"):
+                assert answered_by(method, path) == "projector"
+        for method in ("GET", "HEAD", "POST"):
+            for path in ("/health/live", "/health/ready"):
+                assert answered_by(method, path) is None, "for itself"
+        assert client.get("/health/live").json() == {"status": "live"}
+
+
+@needs_caddy
+def test_a_command_is_sent_once_whatever_becomes_of_it(tmp_path: Path) -> None:
+    """One who takes the request and hangs up: whether it took effect is unknown, and told so."""
+    taken: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server, echo("projector") as queries:
+
+        def hang_up() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return  # The test is over.
+                with connection:
+                    taken.append(connection.recv(65536))
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with Gateway(address, queries, tmp_path) as gateway:
+            answer = httpx.post(
+                f"{gateway.url}/api/v1/campaigns/1/pause", json={"reason": "x"}, trust_env=False
+            )
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert answer.json()["may_still_take_effect"] is True
+    assert len(taken) == 1
+
+
+@needs_caddy
+@pytest.mark.e2e
+@pytest.mark.kafka
+def test_a_campaign_runs_through_the_gateway(
+    tmp_path: Path, kafka_servers: str, namespace: str
+) -> None:
+    """Create, start, pause, resume, done: each answer is seen by the next request at once."""
+    system = System(tmp_path, "parts", kafka=kafka_servers, namespace=namespace)
+    with (
+        system,
+        Gateway(system.commands_url, system.queries_url, tmp_path) as gateway,
+        Client(gateway.url, gateway.url, KEY) as client,
+    ):
+        campaign = client.create(200, concurrent=10)
+        assert client.status(campaign) == "draft"
+        client.start(campaign)
+        assert client.status(campaign) == "running"
+        client.wait_until(campaign, lambda found: handled(found) > 20)
+        for _ in range(3):
+            paused = client.pause(campaign)
+            assert paused and paused["message"] == "Campaign paused successfully"
+            assert client.status(campaign) == "paused"
+            time.sleep(0.3)  # A silence long enough for a late ring to be heard.
+            assert client.status(campaign) == "paused"
+            client.resume(campaign)
+            assert client.status(campaign) == "running"
+        client.wait_for(campaign, "completed")
+        assert client.once("GET", f"{gateway.url}/health/ready").json() == {"status": "live"}
+        assert client.once("GET", f"{gateway.url}/openapi.json").json()["paths"]
+        campaigns = f"{gateway.url}/api/v1/campaigns"
+        assert client.once("GET", f"{campaigns}/{campaign + 999}").status_code == 404
+        assert client.once("POST", f"{campaigns}/{campaign}/pause").status_code == 400
+        strangers = httpx.post(f"{campaigns}/{campaign}/pause", trust_env=False)
+        assert strangers.status_code == 401
+        report = audit(system, client)
+    report.assert_clean(rings=200, pauses=3)
+    assert report.rings_between > 0, "calls go on between pauses"
+
+
+@needs_caddy
+@pytest.mark.e2e
+def test_a_service_that_restarts_is_waited_for(tmp_path: Path) -> None:
+    system = System(tmp_path, "parts")
+    with (
+        system,
+        Gateway(system.commands_url, system.queries_url, tmp_path) as gateway,
+        Client(gateway.url, gateway.url, KEY) as client,
+    ):
+        campaign = client.create(5)
+        system["command-api"].kill9()
+        system["command-api"].spawn()
+        client.start(campaign)  # Sent before it serves.
+        client.wait_for(campaign, "completed")
+        system["projector"].kill9()
+        down = client.once("GET", f"{gateway.url}/api/v1/campaigns/{campaign}")
+        assert (down.status_code, down.headers["Retry-After"]) == (503, "1")

@@ -58,8 +58,8 @@ kafka: $(DEV) ## run a throw-away broker in the foreground, for DIALGATE_KAFKA_S
 demo: $(RUN) ## show the promise against a running system (DIALGATE_API_KEY is its key)
 	@exec $(BIN)/dialgate demo
 
-bench: $(DEV) ## measure beside bare floors, on a throw-away broker
-	$(BIN)/python -m bench.pause
+bench: $(DEV) ## measure beside bare floors, on a throw-away broker; writes the README's table
+	$(BIN)/python -m bench
 
 docs: $(DEV) ## write anew the parts of the documents that are made from code
 	$(BIN)/python -m docs.generate

@@ -15,15 +15,14 @@ class Row:
     unit: str
     ours: float
     floor: float
-    target: str  # Of the ratio ours / floor.
-    met: bool
+    target: str = "–"  # Of the ratio ours / floor.
+    met: bool | None = None  # None: nothing was aimed at.
 
     def markdown(self) -> str:
         """Return it as a row of a Markdown table."""
-        verdict = "met" if self.met else "**missed**"
         return (
             f"| {self.what} | {self.ours:.2f} {self.unit} | {self.floor:.2f} {self.unit}"
-            f" | {self.ours / self.floor:.2f} | {self.target} | {verdict} |"
+            f" | {self.ours / self.floor:.2f} | {self.target} | {_VERDICTS[self.met]} |"
         )
 
 
@@ -34,15 +33,18 @@ class Figure:
     what: str
     unit: str
     ours: float
-    target: str
-    met: bool
+    target: str = "–"
+    met: bool | None = None
 
     def markdown(self) -> str:
         """Return it as a row of a Markdown table."""
-        verdict = "met" if self.met else "**missed**"
-        return f"| {self.what} | {self.ours:.2f} {self.unit} | – | – | {self.target} | {verdict} |"
+        return (
+            f"| {self.what} | {self.ours:.2f} {self.unit} | – | – "
+            f"| {self.target} | {_VERDICTS[self.met]} |"
+        )
 
 
+_VERDICTS = {True: "met", False: "**missed**", None: ""}
 HEAD = "| what | ours | floor | ratio | target | |\n| --- | --- | --- | --- | --- | --- |"
 
 

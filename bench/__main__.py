@@ -1,0 +1,48 @@
+"""Run every benchmark, one after the other, and write the table into the README.
+
+Each runs in a process of its own; what one prints of its table is taken as it is.
+"""
+
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.table import HEAD, machine
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
+QUESTIONS = ("pause", "strict", "sizes", "fold", "projector", "dialer", "restart")
+
+
+def table(questions: tuple[str, ...]) -> list[str]:
+    """Run them; return the rows of their tables."""
+    rows: list[str] = []
+    for question in questions:
+        print(f"-- bench.{question}", file=sys.stderr)
+        ran = subprocess.run(
+            [sys.executable, "-m", f"bench.{question}"],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        found = [line for line in ran.stdout.splitlines() if line.startswith("| ")]
+        rows += [line for line in found if line not in HEAD.splitlines()]
+    return rows
+
+
+def main() -> None:
+    """Measure what was asked for (all, without arguments); only all of it is written down."""
+    asked = tuple(sys.argv[1:])
+    text = "\n".join([HEAD, *table(asked or QUESTIONS)])
+    today = datetime.now(UTC).date()  # noqa: TID251  # A person runs this, for people.
+    written = f"{BEGIN}\n{machine()}; {today}.\n\n{text}\n{END}"
+    print(written)
+    if not asked:
+        page = README.read_text()
+        README.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: written, page, flags=re.DOTALL))
+
+
+if __name__ == "__main__":
+    main()

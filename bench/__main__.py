@@ -36,7 +36,7 @@ def main() -> None:
     """Measure what was asked for (all, without arguments); only all of it is written down."""
     asked = tuple(sys.argv[1:])
     text = "\n".join([HEAD, *table(asked or QUESTIONS)])
-    today = datetime.now(UTC).date()  # noqa: TID251  # A person runs this, for people.
+    today = datetime.now(UTC).date()
     written = f"{BEGIN}\n{machine()}; {today}.\n\n{text}\n{END}"
     print(written)
     if not asked:

@@ -1,0 +1,82 @@
+"""The token bucket and the window, by example."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dialer.pacing import Bucket, Window, burst, refill_per_s
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("limit", "calls"), [(1, 1), (10, 1), (60, 1), (119, 1), (120, 2), (6000, 100), (60_000, 1000)]
+)
+def test_the_burst_is_one_seconds_worth_and_at_least_one(limit: int, calls: int) -> None:
+    assert burst(limit) == calls
+
+
+@pytest.mark.parametrize("limit", [1, 10, 60, 6000, 60_000])
+def test_burst_and_a_minutes_refill_make_one_more_than_the_limit(limit: int) -> None:
+    assert burst(limit) + 60 * refill_per_s(limit) == pytest.approx(limit + 1)
+
+
+def test_a_bucket_is_full_before_the_first_request() -> None:
+    assert Bucket().left(120, NOON) == 2
+
+
+def test_a_request_takes_a_token_and_time_brings_it_back() -> None:
+    bucket = Bucket()
+    bucket.spend(60, NOON)
+    assert bucket.left(60, NOON) == 0
+    assert bucket.left(60, at(0.5)) == pytest.approx(0.5)
+    assert bucket.left(60, at(1)) == 1
+    assert bucket.left(60, at(3600)) == 1, "never more than the burst"
+
+
+def test_others_requests_may_overdraw_it() -> None:
+    bucket = Bucket()
+    for _ in range(3):
+        bucket.spend(60, NOON)
+    assert bucket.left(60, NOON) == -2
+    assert bucket.left(60, at(3)) == 1
+
+
+def test_a_clock_that_was_set_back_refills_nothing() -> None:
+    bucket = Bucket()
+    bucket.spend(60, NOON)
+    assert bucket.left(60, at(-30)) == 0
+    bucket.spend(60, at(-30))
+    assert (bucket.tokens, bucket.at) == (-1, NOON)
+
+
+def test_the_next_request_is_when_one_more_than_those_on_their_way_fit() -> None:
+    bucket = Bucket()
+    assert bucket.next_at(60, NOON, 0) == NOON
+    bucket.spend(60, NOON)
+    assert bucket.next_at(60, NOON, 0) == at(1)
+    assert bucket.next_at(60, NOON, 2) == at(3)
+
+
+def test_a_window_halves_when_permissions_come_back_too_late_and_grows_again() -> None:
+    window = Window(64, 64.0)
+    for _ in range(3):
+        window.too_late()
+    assert window.size == 8
+    for _ in range(8):
+        window.in_time()
+    assert 8.9 < window.size <= 9
+    for _ in range(10_000):
+        window.in_time()
+    assert window.size == 64
+
+
+def test_a_window_lets_one_through_however_late() -> None:
+    window = Window(4, 4.0)
+    for _ in range(10):
+        window.too_late()
+    assert window.size == 1

@@ -3,6 +3,7 @@
 import http.server
 import os
 import re
+import signal
 import socket
 import threading
 import time
@@ -27,7 +28,7 @@ from tests import broker
 from tests.e2e.auditor import audit
 from tests.e2e.client import Client, handled
 from tests.e2e.gateway import CADDYFILE, Gateway, adapted, caddy, validated
-from tests.e2e.system import KEY, ROOT, System
+from tests.e2e.system import KEY, ROOT, Process, System
 
 Json = dict[str, Any]  # Any: YAML and JSON.
 
@@ -339,6 +340,14 @@ def test_a_campaign_runs_through_the_gateway(
         report = audit(system, client)
     report.assert_clean(rings=200, pauses=3)
     assert report.rings_between > 0, "calls go on between pauses"
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_carrier_ends_well_when_it_is_asked_to(tmp_path: Path, number: signal.Signals) -> None:
+    alone = Process("carrier", tmp_path, System(tmp_path).environment).start()
+    os.kill(alone.pid, number)
+    assert alone.wait() == 0, alone.output()
 
 
 @needs_caddy

@@ -24,9 +24,15 @@ from dialer.carrier_settings import CarrierSettings
 from dialgate import carrying, demo, replaying
 from dialgate.composing import CARRIER, COMMAND_API, DIALER, PARTS, PROJECTOR, compose
 from dialgate.serving import MISUSED, WENT_WRONG
-from dialgate.settings import ProcessSettings, misspelt
+from dialgate.settings import ProcessSettings, misfits, misspelt
 
-cli = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, rich_markup_mode=None)
+cli = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help=__doc__,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,  # A traceback is for the log, and shows no secret.
+)
 
 
 def _show(text: str) -> None:
@@ -145,9 +151,8 @@ def main() -> None:
     try:
         cli()
     except ValidationError as no:
-        for error in no.errors():
-            name = "_".join(map(str, error["loc"])).upper() or no.title
-            print(f"dialgate: DIALGATE_{name}: {error['msg']}", file=sys.stderr)
+        for sentence in misfits(no):
+            print(f"dialgate: {sentence}", file=sys.stderr)
         sys.exit(MISUSED)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from command_api.settings import CommandApiSettings
@@ -72,3 +72,13 @@ def misspelt(environment: Mapping[str, str]) -> list[str]:
         near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.0)
         sentences.append(f"{name} is no setting; the nearest is {near[0]}")
     return sentences
+
+
+def misfits(no: ValidationError) -> list[str]:
+    """Return a sentence for each setting that does not fit; what was found may be a secret."""
+    named = {settings.__name__: settings.model_config["env_prefix"] for settings in ALL}
+    prefix = named.get(no.title, PREFIX)
+    return [
+        f"{prefix}{'_'.join(map(str, error['loc'])).upper() or '*'}: {error['msg']}"
+        for error in no.errors()
+    ]

@@ -13,6 +13,7 @@ from fastapi import FastAPI, HTTPException, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security.utils import get_authorization_scheme_param
+from pydantic import AfterValidator, SecretStr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from campaigns.decider import Reason, Rejected
@@ -100,6 +101,31 @@ def key_hash(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
+def key_pairs(api_keys: str) -> list[tuple[str, int]]:
+    """Return the keys and organizations of `key:organization[,key:organization]`.
+
+    Raises:
+        ValueError: it is something else; the key itself is not shown.
+
+    """
+    pairs = []
+    for number, pair in enumerate(filter(None, api_keys.split(",")), 1):
+        key, _, organization = pair.strip().rpartition(":")
+        if not key or not re.fullmatch(r"[1-9][0-9]{0,15}", organization):
+            raise ValueError(f"entry {number}: expected key:organization")
+        pairs.append((key, int(organization)))
+    return pairs
+
+
+def _readable(api_keys: SecretStr) -> SecretStr:
+    key_pairs(api_keys.get_secret_value())
+    return api_keys
+
+
+# Read when a process starts, so that a mistake in it is said then.
+KeyPairs = Annotated[SecretStr, AfterValidator(_readable)]
+
+
 def key_prefix(key: str) -> str:
     """Return enough of a key to tell it from others, and too little to guess it."""
     return key[: min(12, len(key) // 3)]
@@ -125,16 +151,13 @@ class ApiKeys:
         """Take the keys of DIALGATE_API_KEY (organization 1) and DIALGATE_API_KEYS.
 
         Raises:
-            ValueError: not `key:organization[,key:organization]`; the key itself is not shown.
+            ValueError: see `key_pairs`.
 
         """
         if api_key:
             self.add(api_key, 1)
-        for number, pair in enumerate(filter(None, (api_keys or "").split(","))):
-            key, _, organization = pair.strip().rpartition(":")
-            if not key or not re.fullmatch(r"[1-9][0-9]{0,15}", organization):
-                raise ValueError(f"entry {number + 1}: expected key:organization")
-            self.add(key, int(organization))
+        for key, organization_id in key_pairs(api_keys or ""):
+            self.add(key, organization_id)
 
 
 CallerOf = Callable[[Request], Awaitable[Caller]]

@@ -3,7 +3,7 @@
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from campaigns.http import Limits
+from campaigns.http import KeyPairs, Limits
 
 MIB = 2**20
 
@@ -14,7 +14,7 @@ class CommandApiSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DIALGATE_", frozen=True)
 
     api_key: SecretStr | None = None  # Organization 1's. None, with no other: one is made.
-    api_keys: SecretStr | None = None  # key:organization[,key:organization].
+    api_keys: KeyPairs | None = None  # key:organization[,key:organization].
     body_max_mb: PositiveInt = 10  # Of a JSON body, MiB.
     import_max_mb: PositiveInt = 100  # Of an uploaded file, MiB.
     import_rows_max: PositiveInt = 1_000_000  # Of a file.

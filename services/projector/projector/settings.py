@@ -3,6 +3,8 @@
 from pydantic import PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from campaigns.http import KeyPairs
+
 
 class ProjectorSettings(BaseSettings):
     """Where the views live, and how long a query waits."""
@@ -11,7 +13,7 @@ class ProjectorSettings(BaseSettings):
 
     database_url: SecretStr | None = None  # SQLAlchemy's. None: projector.db in the data directory.
     api_key: SecretStr | None = None  # Organization 1's key.
-    api_keys: SecretStr | None = None  # key:organization[,key:organization].
+    api_keys: KeyPairs | None = None  # key:organization[,key:organization].
     fresh_s: PositiveFloat = 10.0  # How long a query waits for the fold to reach the log's end.
     publish_max: PositiveInt = 500  # Events handed to campaign.events at once, a partition.
     publish_retry_s: PositiveFloat = 0.2  # Wait after a failed publish …

@@ -13,7 +13,7 @@ from bench.table import HEAD, machine
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
-QUESTIONS = ("pause", "strict", "sizes", "fold", "projector", "dialer", "restart")
+QUESTIONS = ("pause", "processes", "strict", "sizes", "fold", "projector", "dialer", "restart")
 
 
 def table(questions: tuple[str, ...]) -> list[str]:

@@ -56,6 +56,7 @@ class Line:
     unknown: bool = False  # The carrier cannot say what became of it.
     started: bool = False  # Its CallStarted stands in the log.
     late: str | None = None  # It rang when it should not have: how. CallLate is due.
+    late_told: bool = False  # Its CallLate stands in the log: a repeated report is no news.
     look_at: float | None = None  # When to ask the carrier about it next. None: no need.
     looking: bool = False
     missing_since: float | None = None  # Started, and the carrier did not know it then.

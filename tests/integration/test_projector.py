@@ -13,10 +13,11 @@ from burki.models.campaign import Campaign as SdkCampaign
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from campaigns.api_keys import key_hash
 from campaigns.clock import SystemClock
 from campaigns.errors import LogUnavailableError
 from campaigns.facts import ApiKeyCreated, Disposition, ImportStarted
-from campaigns.http import Limits, install, key_hash
+from campaigns.http import Limits, install
 from campaigns.log import MemoryLog
 from campaigns.part import Part
 from campaigns.topics import Partition

@@ -4,10 +4,10 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime
 
+from campaigns.api_keys import ApiKeys, key_hash, key_prefix
 from campaigns.facts import ApiKeyCreated, organization_stream
 from campaigns.folding import Campaigns
 from campaigns.handling import Origin, Writer
-from campaigns.http import ApiKeys, key_hash, key_prefix
 from campaigns.topics import ORGANIZATIONS
 
 FIRST_ORGANIZATION = 1

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from fastapi import APIRouter
 
+from campaigns.api_keys import ApiKeys
 from campaigns.campaign import Campaign
 from campaigns.clock import Clock
 from campaigns.contacts import Contacts, fold_contacts
@@ -28,7 +29,6 @@ from campaigns.facts import (
 from campaigns.folding import Campaigns
 from campaigns.following import Reader
 from campaigns.handling import Handled, Origin, Writer
-from campaigns.http import ApiKeys
 from campaigns.log import EventLog
 from campaigns.record import Recorded
 from campaigns.store import SAVE_S, Store

@@ -3,7 +3,8 @@
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from campaigns.http import KeyPairs, Limits
+from campaigns.api_keys import KeyPairs
+from campaigns.http import Limits
 
 MIB = 2**20
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import SecretStr
 
+from campaigns.api_keys import ApiKeys, Caller
 from campaigns.clock import Clock
 from campaigns.following import Reader
-from campaigns.http import ApiKeys, Caller, caller_of
+from campaigns.http import caller_of
 from campaigns.log import EventLog
 from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATIONS, Partition, campaign_partitions
 from projector.advance import Views

@@ -3,7 +3,7 @@
 from pydantic import PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from campaigns.http import KeyPairs
+from campaigns.api_keys import KeyPairs
 
 
 class ProjectorSettings(BaseSettings):

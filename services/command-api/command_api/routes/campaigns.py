@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Request, Response
 
+from campaigns.api_keys import Caller
 from campaigns.campaign import Campaign
 from campaigns.decider import Decider, Reason, Rejected
 from campaigns.folding import Campaigns
@@ -12,7 +13,6 @@ from campaigns.handling import Handled, Origin
 from campaigns.http import (
     ERRORS,
     POSITION,
-    Caller,
     CampaignId,
     caller_of,
     json_response,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 from fastapi import APIRouter, Depends, Form, Header, HTTPException, Response, UploadFile
 from pydantic import BaseModel
 
+from campaigns.api_keys import Caller
 from campaigns.decider import Reason, Rejected
 from campaigns.facts import instant
 from campaigns.http import (
     ERRORS,
     POSITION,
-    Caller,
     CampaignId,
     caller_of,
     json_response,

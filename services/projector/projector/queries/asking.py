@@ -9,9 +9,10 @@ from typing import Annotated, Any, NoReturn
 from fastapi import APIRouter, HTTPException, Query, Response
 from sqlalchemy import Connection
 
+from campaigns.api_keys import Caller
 from campaigns.campaign import Campaign
 from campaigns.decider import Reason, Rejected
-from campaigns.http import ERRORS, POSITION, Caller, CallerOf, json_response, refusal
+from campaigns.http import ERRORS, POSITION, CallerOf, json_response, refusal
 from campaigns.topics import CAMPAIGN_RECORDS, Partition, campaign_partition, campaign_partitions
 from projector.advance import Views
 from projector.queries.reading import campaign_of

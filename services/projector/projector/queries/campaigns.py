@@ -6,8 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
 from sqlalchemy import Connection
 
+from campaigns.api_keys import Caller
 from campaigns.campaign import Campaign, Status
-from campaigns.http import Caller, CampaignId
+from campaigns.http import CampaignId
 from campaigns.public import Shape, campaign_shape
 from projector.queries import reading
 from projector.queries.asking import FORBIDDEN, Asking, Consistency, Fresh, get

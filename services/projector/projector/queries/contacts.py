@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Path, Response
 from sqlalchemy import Connection
 
+from campaigns.api_keys import Caller
 from campaigns.campaign import Campaign, ContactStatus
-from campaigns.http import Caller, CampaignId
+from campaigns.http import CampaignId
 from campaigns.public import Shape
 from projector.queries import reading
 from projector.queries.asking import Asking, Consistency, Fresh, get

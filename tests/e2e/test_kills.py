@@ -18,9 +18,10 @@ CONCURRENT = 8  # Some 60 calls a second: the campaign outlasts its kills.
 LIFE_S = (0.0, 0.8)  # How long a process lives between kills: into its recovery, or beyond it.
 PAUSE_S = (0.0, 0.05)  # How long a pause is under way before the kill: answered or not.
 
-# Together twelve kills on each log. Every second one strikes in the middle of a pause.
+# Together thirteen kills on each log. Every second one strikes in the middle of a pause. The last
+# is the command API's alone: meanwhile the dialer goes on, perhaps to the end.
 WHOLE = ("up",) * 6
-PARTS = ("dialer", "command-api", "dialer", "everything", "command-api", "dialer")
+PARTS = ("dialer", "command-api", "dialer", "everything", "dialer", "command-api", "command-api")
 
 
 def strike(system: System, victim: str) -> None:
@@ -41,6 +42,7 @@ def survive(system: System, victims: Sequence[str], seed: int) -> None:
         client.start(campaign)
         client.wait_until(campaign, lambda found: handled(found) > 0)
         for number, victim in enumerate(victims):
+            assert client.status(campaign) == "running", "killed in the middle"
             time.sleep(dice.uniform(*LIFE_S))  # The moment itself is what is drawn.
             if number % 2:
                 pausing = aside.submit(client.pause, campaign)
@@ -51,7 +53,6 @@ def survive(system: System, victims: Sequence[str], seed: int) -> None:
                 client.resume(campaign)
             else:
                 strike(system, victim)
-            assert client.status(campaign) == "running", "killed in the middle"
         client.wait_for(campaign, "completed")
         report = audit(system, client)
     print(report)

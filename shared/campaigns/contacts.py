@@ -12,7 +12,7 @@ from datetime import datetime
 import orjson
 from pydantic import TypeAdapter
 
-from campaigns.campaign import Campaign, Contact, ContactStatus, evolve_contact, gone
+from campaigns.campaign import Campaign, Contact, ContactStatus, evolve_contact
 from campaigns.facts import (
     ApiKeyCreated,
     CallAbandoned,
@@ -59,6 +59,10 @@ create index if not exists contacts_due on contacts (campaign_id, due_at) where 
 """
 BY_PHONE = "create index if not exists rows_by_phone on rows (list_id, phone_number)"
 _PHONES_A_QUERY = 500  # Below SQLite's limit of bound values, and a query stays short.
+# Pending, and not taken away by a replacing import before its first attempt (`campaign.gone`).
+_WAITING = (
+    "campaign_id = ? and pending = 1 and (contact_id > ? or json_extract(state, '$.attempts') > 0)"
+)
 _CODEC: TypeAdapter[Contact] = TypeAdapter(Contact)
 
 
@@ -142,18 +146,16 @@ class Contacts:
     def due(self, campaign: Campaign, now: datetime, limit: int) -> list[Contact]:
         """Return touched contacts that may be asked for again by now, longest due first."""
         found = self._db.execute(
-            "select state from contacts where campaign_id = ? and pending = 1 and due_at <= ?"
-            " order by due_at limit ?",
-            (campaign.campaign_id, now.timestamp(), limit),
+            f"select state from contacts where {_WAITING} and due_at <= ? order by due_at limit ?",
+            (campaign.campaign_id, campaign.replaced_through, now.timestamp(), limit),
         )
-        contacts = (_CODEC.validate_json(state) for (state,) in found)
-        return [c for c in contacts if not gone(campaign, c.contact_id, c.attempts, False)]
+        return [_CODEC.validate_json(state) for (state,) in found]
 
-    def next_due(self, campaign_id: int) -> float | None:
+    def next_due(self, campaign: Campaign) -> float | None:
         """Return when the next touched contact is due, as Unix time; None when none waits."""
         found = self._db.execute(
-            "select min(due_at) from contacts where campaign_id = ? and pending = 1",
-            (campaign_id,),
+            f"select min(due_at) from contacts where {_WAITING}",
+            (campaign.campaign_id, campaign.replaced_through),
         ).fetchone()
         return None if found[0] is None else float(found[0])
 

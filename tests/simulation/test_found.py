@@ -1,10 +1,24 @@
 """What the simulation found, each as one named story that is told without chance."""
 
 import asyncio
+from datetime import datetime
 
 from campaigns.campaign import Status
-from campaigns.facts import ContactsAdded, ContactsReplaced, ImportCompleted, ImportSource, Row
+from campaigns.errors import CarrierUnavailableError
+from campaigns.facts import (
+    Abandonment,
+    CallAbandoned,
+    CallLate,
+    ContactsAdded,
+    ContactsReplaced,
+    Disposition,
+    Event,
+    ImportCompleted,
+    ImportSource,
+    Row,
+)
 from campaigns.virtual_time import run_virtually
+from dialer.carrier import Call, Placed, Taken
 from tests.simulation.test_dialing import bench, dialing
 
 
@@ -20,20 +34,80 @@ def test_contacts_that_were_read_ahead_and_replaced_do_not_stop_the_run() -> Non
             await b.pause()
             await asyncio.sleep(5)
             rows = tuple(Row(phone_number=f"+1666{n:07}") for n in range(5))
-            await b.offer(
-                ContactsReplaced(
-                    campaign_id=42, import_id="new", through=30, replaced_at=b.clock.now()
-                ),
-                ContactsAdded(import_id="new", first_row=1, rows=rows),
-                ImportCompleted(
-                    campaign_id=42, import_id="new", number=1, source=ImportSource.CSV,
-                    file_name=None, first_contact_id=31, rows=5, skipped=0, failed=0, errors=(),
-                    variable_mappings={}, available_variables=(), completed_at=b.clock.now(),
-                ),
-            )  # fmt: skip
+            await b.offer(*replacing(b.clock.now(), rows, through=30))
             await b.resume()
             await asyncio.sleep(60)
             assert dialer.campaigns.by_id[42].status is Status.COMPLETED
         assert {31, 32, 33, 34, 35} <= {call.contact_id for _, call in b.carrier.rings}
 
     run_virtually(scenario())
+
+
+def test_contacts_that_were_asked_for_and_then_replaced_do_not_starve_those_that_wait() -> None:
+    """Found by the simulation: the one who was due longest was gone, and held the only place."""
+
+    async def scenario() -> None:
+        b = bench()
+        unreachable = {1, 2}
+        b.carrier.outcome = lambda call: (
+            None if call.contact_id in unreachable else Disposition.ANSWERED
+        )
+        b.carrier.talk_s = 0.5
+        await b.campaign(2, max_concurrent_calls=2)
+        async with dialing(b) as dialer:
+            await asyncio.sleep(1)
+            await b.pause()
+            await asyncio.sleep(30)  # Both are given back: nobody rang.
+            rows = (Row(phone_number="+16660000001"),)
+            await b.offer(*replacing(b.clock.now(), rows, through=2))
+            unreachable.add(3)
+            await b.resume()
+            await asyncio.sleep(1)
+            unreachable.clear()
+            await asyncio.sleep(60)
+            assert dialer.campaigns.by_id[42].status is Status.COMPLETED
+        assert [call.contact_id for _, call in b.carrier.rings] == [3]
+
+    run_virtually(scenario())
+
+
+def test_a_ring_that_began_too_late_is_on_the_record_whoever_hears_of_it() -> None:
+    """Found by the simulation: only the answer to the request itself was looked at."""
+
+    async def scenario() -> None:
+        b = bench()
+        b.carrier.refuses_late = False
+        b.carrier.talk_s = 30.0
+        await b.campaign(1)
+        place = b.carrier.place
+
+        async def lost(call: Call, ring_by: datetime) -> Placed:
+            b.carrier.calls[call.call_id] = Taken()
+            b.carrier.set_up_s = 8.0  # Lease and carrier timeout are 7 s.
+            ringing.append(asyncio.create_task(place(call, ring_by)))
+            raise CarrierUnavailableError("the answer was lost")
+
+        ringing: list[asyncio.Task[Placed]] = []
+        b.carrier.place = lost  # type: ignore[method-assign]
+        async with dialing(b) as dialer:
+            await asyncio.sleep(60)
+            assert dialer.campaigns.by_id[42].status is Status.COMPLETED
+        (late,) = b.of(CallLate)
+        assert late.call_id == b.carrier.rings[0][1].call_id
+        assert [fact.reason for fact in b.of(CallAbandoned)] == [Abandonment.RANG_LATE]
+        assert b.carrier.hung_up == [late.call_id]
+
+    run_virtually(scenario())
+
+
+def replacing(now: datetime, rows: tuple[Row, ...], *, through: int) -> tuple[Event, ...]:
+    """Return what a replacing import records."""
+    return (
+        ContactsReplaced(campaign_id=42, import_id="new", through=through, replaced_at=now),
+        ContactsAdded(import_id="new", first_row=1, rows=rows),
+        ImportCompleted(
+            campaign_id=42, import_id="new", number=1, source=ImportSource.CSV,
+            file_name=None, first_contact_id=through + 1, rows=len(rows), skipped=0, failed=0,
+            errors=(), variable_mappings={}, available_variables=(), completed_at=now,
+        ),
+    )  # fmt: skip

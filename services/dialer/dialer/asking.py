@@ -27,7 +27,7 @@ class Book(Protocol):
         """Return touched contacts that may be asked for again by now."""
         ...
 
-    def next_due(self, campaign_id: int) -> float | None:
+    def next_due(self, campaign: Campaign) -> float | None:
         """Return when the next touched contact is due, as Unix time."""
         ...
 
@@ -72,7 +72,7 @@ class Desk:
                 wanted -= 1
                 yield contact
         if not self.due_known:
-            self.due_at, self.due_known = book.next_due(campaign.campaign_id), True
+            self.due_at, self.due_known = book.next_due(campaign), True
         while wanted > 0 and (contact_id := self._next_fresh(campaign, book)) is not None:
             if contact_id not in self.asked:
                 wanted -= 1

@@ -21,6 +21,15 @@ def rang_late(sent_at: float, lease_s: float, carrier_timeout_s: float, now: flo
     return now - sent_at > lease_s + carrier_timeout_s
 
 
+def began_late(began_at: datetime, ring_by: datetime, carrier_timeout_s: float) -> bool:
+    """Say whether a ring, by the carrier's own instant, began after every barrier had given up.
+
+    Dialer's and carrier's clocks differ by less than the carrier timeout: a ring within its lease
+    is never taken for a late one.
+    """
+    return began_at > ring_by + timedelta(seconds=carrier_timeout_s)
+
+
 def not_found_counts_at(
     folded_at: float, lease_s: float, carrier_timeout_s: float, lookup_lag_s: float
 ) -> float:

@@ -13,7 +13,7 @@ from campaigns.facts import (
 )
 from dialer.asking import Desk
 from dialer.carrier import Ended, Placed, Rung
-from dialer.lease import may_begin, rang_late
+from dialer.lease import began_late, may_begin, rang_late
 from dialer.line import Line, Stage, looked_up
 from dialer.state import State
 from dialer.ticks import (
@@ -34,6 +34,7 @@ from dialer.ticks import (
 
 LOG_REST_S = 1.0  # How long a campaign waits when the log did not take a request.
 OTHERWISE = "its permission had been resolved otherwise"
+TOO_LATE = "it began to ring after the permission's time"
 
 
 def take(state: State, tick: Tick, moment: Moment, effects: list[Effect]) -> None:
@@ -52,7 +53,7 @@ def take(state: State, tick: Tick, moment: Moment, effects: list[Effect]) -> Non
                 state.lines_due.add(line.call_id)
         case Reported():
             if line := state.lines.get(tick.call_id) or state.closed.get(tick.call_id):
-                _heard(state, line, tick.ended, effects)
+                _heard(state, line, tick.ended, moment, effects)
         case LookedUp():
             _looked_up(state, tick, moment, effects)
         case Working():
@@ -99,9 +100,10 @@ def _folded_call(state: State, fact: CallEvent, at: float, effects: list[Effect]
         line.offer, line.offers = None, 0
         if isinstance(fact, CallStarted):
             line.stage, line.started = Stage.STARTED, True
+            line.late = None  # Another dialer has resolved it so, and the first resolution stands.
             line.look_at = at + (state.terms.silence_s if line.ours else 0.0)
         elif isinstance(fact, CallLate):
-            line.late = None
+            line.late, line.late_told = None, True
         else:
             _resolved(state, line, fact, effects)
 
@@ -113,7 +115,7 @@ def _resolved(
     state.placing.discard(line.call_id)
     if isinstance(fact, CallAbandoned) and fact.reason is Abandonment.RANG_LATE:
         line.late = None  # Its CallLate stands in the same record.
-    elif line.rang and not line.started and line.late is None:
+    elif line.rang and not line.started and line.late is None and not line.late_told:
         line.late = OTHERWISE
         if isinstance(line.heard, Rung):
             effects.append(HangUp(line.call_id))
@@ -184,28 +186,39 @@ def _answered(state: State, tick: Answered, moment: Moment, effects: list[Effect
     if tick.answer is None:
         line.look_at = moment.boot  # Silence is asked about, never taken for a failure.
     elif line.heard is None:
-        if (
-            isinstance(tick.answer, Rung)
-            and line.sent_at is not None
-            and not line.refuses_late
-            and rang_late(line.sent_at, line.lease_s, line.carrier_timeout_s, moment.boot)
-        ):
-            line.late = "the carrier answered after the permission's time"
-            effects.append(HangUp(line.call_id))
-        _heard(state, line, tick.answer, effects)
+        _heard(state, line, tick.answer, moment, effects)
         line.look_at = moment.boot + state.terms.silence_s
     state.lines_due.add(line.call_id)
 
 
-def _heard(state: State, line: Line, said: Placed | Ended, effects: list[Effect]) -> None:
+def _heard(
+    state: State, line: Line, said: Placed | Ended, moment: Moment, effects: list[Effect]
+) -> None:
     line.heard = said
-    if line.stage is Stage.RESOLVED and not line.started and line.rang and line.late is None:
-        line.late = OTHERWISE
-        if isinstance(said, Rung):
+    known = line.started or line.late is not None or line.late_told
+    if isinstance(said, Rung | Ended) and not known:
+        if line.stage is Stage.RESOLVED:
+            line.late = OTHERWISE
+            state.lines[line.call_id] = line
+            state.closed.pop(line.call_id, None)
+        elif not line.refuses_late and _too_late(line, said, moment):
+            line.late = TOO_LATE  # Whoever hears of it, and however.
+        if line.late is not None and isinstance(said, Rung):
             effects.append(HangUp(line.call_id))
-        state.lines[line.call_id] = line
-        state.closed.pop(line.call_id, None)
     state.lines_due.add(line.call_id)
+
+
+def _too_late(line: Line, said: Rung | Ended, moment: Moment) -> bool:
+    """Say whether a ring began too late, by the carrier's instant and by this process's clock.
+
+    Both must say so: a good call is not hung up because one clock is wrong.
+    """
+    since = line.folded_at if line.sent_at is None else line.sent_at
+    return (
+        since is not None
+        and rang_late(since, line.lease_s, line.carrier_timeout_s, moment.boot)
+        and began_late(said.began_at, line.ring_by, line.carrier_timeout_s)
+    )
 
 
 def _looked_up(state: State, tick: LookedUp, moment: Moment, effects: list[Effect]) -> None:
@@ -223,5 +236,5 @@ def _looked_up(state: State, tick: LookedUp, moment: Moment, effects: list[Effec
         silence_s=state.terms.silence_s,
     )
     if line.heard is not None and line.heard is not before:
-        _heard(state, line, line.heard, effects)
+        _heard(state, line, line.heard, moment, effects)
     state.lines_due.add(line.call_id)

@@ -160,6 +160,7 @@ def test_what_is_refused_raises_the_sdks_own_errors(sdk: Sdk) -> None:
     with pytest.raises(burki.exceptions.ValidationError) as invalid:
         sdk.create(name="", assistant_id=1, contacts=[])
     assert invalid.value.status_code == 422
+    assert invalid.value.response_body
     assert invalid.value.response_body["detail"][0]["loc"] == ["body", "name"]
 
 

@@ -104,12 +104,13 @@ class Rig(Journal):
         """Let time pass, and wake it as the shell does; return what is to be done."""
         until, effects = self.boot + seconds, list[Effect]()
         while (at := self.state.wake_at()) is not None and at <= until:
-            self._pass(max(0.0, at - self.boot))
+            self.passes(max(0.0, at - self.boot))
             effects += self.react(Woken())
-        self._pass(until - self.boot)
+        self.passes(until - self.boot)
         return effects + self.react(Woken())
 
-    def _pass(self, seconds: float) -> None:
+    def passes(self, seconds: float) -> None:
+        """Let time pass while the shell is busy: nothing is woken."""
         self.boot += seconds
         self.now += timedelta(seconds=seconds)
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from dialer.lease import may_begin, not_found_counts_at, rang_late, ring_by
+from dialer.lease import began_late, may_begin, not_found_counts_at, rang_late, ring_by
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -31,3 +31,9 @@ def test_what_may_begin_is_never_late() -> None:
     for now in (100.0, 101.0, 101.9999):
         assert may_begin(100.0, 2.0, now)
         assert not rang_late(100.0, 2.0, 0.001, now)
+
+
+def test_a_ring_began_late_by_the_carriers_instant_when_every_barrier_had_given_up() -> None:
+    latest = ring_by(NOON, 2.0)
+    assert not began_late(latest + timedelta(seconds=5), latest, 5.0)
+    assert began_late(latest + timedelta(seconds=5, microseconds=1), latest, 5.0)

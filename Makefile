@@ -11,6 +11,7 @@ PYTEST := $(BIN)/python -m pytest
 RUN := .venv/.installed
 DEV := .venv/.installed-dev
 SEED ?= 1
+SOAK_S ?= 600
 
 .PHONY: help run test check fix lint types unit property contract simulation integration e2e \
 	kafka demo bench docs up down logs clean
@@ -51,6 +52,13 @@ fix: $(DEV) ## format, and mend what can be mended by itself
 
 unit property contract simulation integration e2e: $(DEV) ## pass one tier of tests
 	$(PYTEST) tests/$@
+
+simulate: $(DEV) ## replay one simulated world and tell its story (SEED=7; UNTIL_S and WITHOUT make it smaller)
+	@$(BIN)/python -m tests.simulation.simulate --seed $(SEED) \
+	  $(if $(UNTIL_S),--until-s $(UNTIL_S)) $(if $(WITHOUT),--without $(WITHOUT))
+
+soak: $(DEV) ## the long proofs: thousands of simulated worlds, for SOAK_S seconds
+	$(BIN)/python -m tests.simulation.simulate --seed 1000 --soak-s $(SOAK_S)
 
 kafka: $(DEV) ## run a throw-away broker in the foreground, for DIALGATE_KAFKA_SERVERS=127.0.0.1:9092
 	@exec $(BIN)/python -m tests.broker --port 9092

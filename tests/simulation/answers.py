@@ -1,0 +1,209 @@
+"""What the auditor makes of the answers that clients were given: invariants 4 and 6."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+from campaigns.campaign import Campaign, Move, Status
+from campaigns.decider import Rejected
+from campaigns.facts import (
+    CampaignCreated,
+    CampaignEvent,
+    CampaignPaused,
+    CampaignResumed,
+    CampaignStarted,
+    CampaignStopped,
+    ContactsAdded,
+    CreateKeyed,
+    Event,
+    ImportCompleted,
+    ImportFailed,
+    ImportStarted,
+)
+from campaigns.folding import Campaigns
+from campaigns.record import Recorded
+from command_api.import_contacts import shut
+from command_api.moves import MoveCampaign
+from command_api.resume import RESUME
+from command_api.start import START
+from command_api.stop import STOP
+from tests.simulation.auditor import Audit, Entry
+from tests.simulation.web import Exchange
+
+SAYS: dict[str, tuple[type[Event], ...]] = {
+    "create": (CampaignCreated,),
+    "start": (CampaignStarted, CampaignResumed),
+    "resume": (CampaignResumed,),
+    "pause": (CampaignPaused,),
+    "stop": (CampaignStopped,),
+    "contacts": (ImportCompleted,),
+    "import": (ImportCompleted, ImportStarted),
+}
+HARMLESS = (ContactsAdded, ImportStarted, ImportFailed)  # They alone make no contact count.
+SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def judge_answers(found: Audit) -> None:
+    """Judge every answer, those that nobody waited for included."""
+    entries = {(e.partition.number, e.position): e for e in found.entries}
+    by_request: dict[str, list[Entry]] = {}
+    for entry in found.entries:
+        if entry.accepted:
+            by_request.setdefault(entry.envelope.correlation_id, []).append(entry)
+    _judge_refusals(found)
+    for exchange in found.world.exchanges:
+        did = [fact for entry in by_request.get(exchange.id, ()) for fact in entry.facts]
+        match exchange.status:
+            case None:
+                if did:
+                    found.dangers["effective, and the client never heard"] += 1
+            case 200 | 202:
+                _judge_yes(found, exchange, entries)
+            case 503:
+                effective = exchange.shape.get("may_still_take_effect")
+                found.dangers[f"503 that {'had an' if did else 'never had an'} effect"] += 1
+                if did and not effective:
+                    found.find(6, f"{exchange.verb}: 503 said it would not take effect, it did")
+            case 400 | 404 | 422:
+                found.dangers[f"{exchange.verb} was refused"] += 1
+                if [fact for fact in did if not isinstance(fact, HARMLESS)]:
+                    found.find(6, f"{exchange.verb}: {exchange.status}, and it did {did}")
+            case other:
+                found.find(6, f"{exchange.verb} was answered {other}: {exchange.shape}")
+
+
+def _judge_yes(found: Audit, exchange: Exchange, entries: dict[tuple[int, int], Entry]) -> None:
+    if exchange.position is None:
+        if exchange.verb not in ("create", "contacts"):
+            found.find(6, f"{exchange.verb}: 2xx without a position")
+        return
+    entry = entries.get(exchange.position)
+    facts = [f for f in (entry.facts if entry else ()) if isinstance(f, SAYS[exchange.verb])]
+    if entry is None or not facts:
+        found.find(6, f"{exchange.verb}: 2xx, and {exchange.position} is no such record")
+        return
+    if exchange.campaign_id is not None and getattr(facts[0], "campaign_id", 0) != (
+        exchange.campaign_id
+    ):
+        found.find(6, f"{exchange.verb}: 2xx about another campaign")
+    if entry.envelope.correlation_id != exchange.id:
+        found.dangers["a key was recognised"] += 1
+        keyed = entry.envelope.idempotency
+        if keyed is None or keyed.key != exchange.key:
+            found.find(6, f"{exchange.verb}: 2xx for what another request did")
+    assert exchange.answered_at_s is not None, "it has a status"
+    if entry.at_s > exchange.answered_at_s:
+        found.find(6, f"{exchange.verb}: 2xx before it was in the log")
+    if exchange.verb in ("pause", "stop") and exchange.status == 200:
+        _judge_silence(found, exchange, entry, exchange.answered_at_s)
+
+
+def _judge_silence(found: Audit, exchange: Exchange, entry: Entry, from_s: float) -> None:
+    """Invariant 4: nothing that was permitted before begins to ring after the answer."""
+    found.dangers[f"a {exchange.verb} was answered {exchange.status}"] += 1
+    for permission in found.permissions.values():
+        if (
+            permission.request.campaign_id != exchange.campaign_id
+            or permission.entry.position >= entry.position
+        ):
+            continue
+        resolved = [e.at_s for _, e in permission.facts[:1]]
+        if not resolved or resolved[0] > entry.at_s:
+            found.dangers[f"a {exchange.verb} found permissions open"] += 1
+            if not resolved or resolved[0] > from_s:
+                found.dangers[f"a {exchange.verb} was answered by the bound"] += 1
+        for ring in permission.rings:
+            assert ring.began_at_s is not None, "it rang"
+            if ring.began_at_s > from_s:
+                if found.tardy(permission, ring):
+                    found.dangers["a ring after a pause, excused"] += 1
+                else:
+                    found.find(
+                        4,
+                        f"{permission.request.call_id} rang at {ring.began_at_s:.4f}, after the"
+                        f" {exchange.status} to {exchange.verb} at {from_s:.4f}",
+                    )
+
+
+# -- refusals: the reason was true at some moment between request and answer -------------------
+
+
+def _judge_refusals(found: Audit) -> None:
+    pending = sorted(
+        (x for x in found.world.exchanges if x.status in (400, 404)), key=lambda x: x.sent_at_s
+    )
+    campaigns, active = Campaigns(), list[Exchange]()
+    true: set[str] = set()
+    paused_at: dict[int, Entry] = {}
+    steadily: dict[str, Entry | None] = {}  # 400s to a pause: since which one, if ever since.
+
+    def look(some: Iterable[Exchange]) -> None:
+        for exchange in some:
+            assert exchange.campaign_id is not None, "of a campaign"
+            campaign = campaigns.get(exchange.campaign_id)
+            if REASONS[exchange.verb](campaign, exchange):
+                true.add(exchange.id)
+            if exchange.verb == "pause":
+                pause = paused_at.get(exchange.campaign_id)
+                if steadily.setdefault(exchange.id, pause) is not pause:
+                    steadily[exchange.id] = None
+
+    for entry in found.entries:
+        while pending and pending[0].sent_at_s <= entry.at_s:
+            active.append(pending.pop(0))
+            look(active[-1:])
+        for exchange in [x for x in active if (x.answered_at_s or 0.0) < entry.at_s]:
+            active.remove(exchange)
+        if entry.accepted:
+            _fold(found, campaigns, entry, paused_at)
+            look(active)
+    look(pending)
+    for exchange in found.world.exchanges:
+        if exchange.status in (400, 404) and exchange.id not in true:
+            found.find(6, f"{exchange.verb}: {exchange.status} {exchange.detail}; it never was so")
+        pause = steadily.get(exchange.id)
+        if pause is not None and exchange.answered_at_s is not None:
+            _judge_silence(found, exchange, pause, exchange.answered_at_s)
+
+
+def _fold(found: Audit, campaigns: Campaigns, entry: Entry, paused_at: dict[int, Entry]) -> None:
+    recorded: Recorded = found.world.log.core._records[entry.partition][entry.position - 1]
+    for fact in entry.facts:
+        if isinstance(fact, ContactsAdded | CreateKeyed) or not isinstance(fact, CampaignEvent):
+            continue
+        campaigns.fold(fact, recorded)
+        if isinstance(fact, CampaignPaused):
+            paused_at[fact.campaign_id] = entry
+        elif isinstance(fact, CampaignResumed | CampaignStarted | CampaignStopped):
+            paused_at.pop(fact.campaign_id, None)
+
+
+def _by_decider(decider: object) -> Callable[[Campaign | None, Exchange], bool]:
+    def holds(campaign: Campaign | None, exchange: Exchange) -> bool:
+        assert exchange.campaign_id is not None, "of a campaign"
+        command = MoveCampaign(exchange.campaign_id, 1, SOME_TIME)
+        said = decider.decide(campaign, command)  # type: ignore[attr-defined]  # Any of three.
+        return isinstance(said, Rejected) and said.detail == exchange.detail
+
+    return holds
+
+
+def _not_running(campaign: Campaign | None, exchange: Exchange) -> bool:
+    return campaign is None or campaign.status is not Status.RUNNING
+
+
+def _shut(move: Move) -> Callable[[Campaign | None, Exchange], bool]:
+    def holds(campaign: Campaign | None, exchange: Exchange) -> bool:
+        no = shut(campaign, 1, move)
+        return no is not None and no.detail == exchange.detail
+
+    return holds
+
+
+REASONS: dict[str, Callable[[Campaign | None, Exchange], bool]] = {
+    "pause": _not_running,
+    "start": _by_decider(START),
+    "resume": _by_decider(RESUME),
+    "stop": _by_decider(STOP),
+    "contacts": _shut(Move.APPEND),
+    "import": _shut(Move.IMPORT),
+}

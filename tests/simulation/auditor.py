@@ -1,0 +1,307 @@
+"""Judges a world by what is left of it: the log, the carrier's own record, the answers given.
+
+It was not there: it folds the log itself, by the rule, and believes no service. Times are true.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from campaigns.campaign import Status
+from campaigns.facts import (
+    Abandonment,
+    CallAbandoned,
+    CallEnded,
+    CallEvent,
+    CallLate,
+    CallRequested,
+    CallStarted,
+    CampaignCompleted,
+    CampaignCreated,
+    CampaignPaused,
+    CampaignResumed,
+    CampaignStarted,
+    CampaignStopped,
+    Disposition,
+    Event,
+)
+from campaigns.ledger import Ledger
+from campaigns.record import Envelope
+from campaigns.topics import Partition, campaign_partitions
+from dialer.carrier import NoRing
+from tests.simulation.faulty_carrier import Placement
+from tests.simulation.world import World
+
+CLOCK_SLACK = 1 - 2e-4  # What drift may take from a wait.
+FOLDED_S = 25.0  # Every dialer that runs has folded a permission so long after it appeared.
+TELLING_S = 90.0  # Who has heard of a late ring, and lives so long, has put it on the record.
+
+
+@dataclass
+class Entry:
+    """One record as the rule finds it."""
+
+    partition: Partition
+    position: int
+    at_s: float
+    envelope: Envelope
+    accepted: bool
+    facts: tuple[Event, ...] = ()
+
+
+@dataclass
+class Permission:
+    """One accepted CallRequested, and all that became of it."""
+
+    request: CallRequested
+    entry: Entry
+    facts: list[tuple[CallEvent, Entry]] = field(default_factory=list)
+    rings: list[Placement] = field(default_factory=list)
+
+    def of(self, *kinds: type[CallEvent]) -> list[tuple[CallEvent, Entry]]:
+        """Return its facts of some kinds."""
+        return [(fact, entry) for fact, entry in self.facts if isinstance(fact, kinds)]
+
+
+class Audit:
+    """What an auditor finds. `broken` is empty when every promise was kept."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.plan = world, world.plan
+        self.broken: list[str] = [f"crashed: {what}" for what in world.crashes]
+        self.dangers: Counter[str] = world.story.dangers
+        self.entries: list[Entry] = []
+        self.permissions: dict[str, Permission] = {}
+        self.refused: list[Entry] = []
+        self.ledgers: dict[Partition, Ledger] = {}
+
+    def find(self, invariant: int, what: str) -> None:
+        """Note a broken promise."""
+        self.broken.append(f"invariant {invariant}: {what}")
+
+    def run(self) -> "Audit":
+        """Look at everything."""
+        self._read()
+        self._fold()
+        for placement in self.world.carrier.rings():
+            if permission := self.permissions.get(placement.call.call_id):
+                permission.rings.append(placement)
+            else:
+                self.find(3, f"{placement.call.call_id} rang, and was never permitted")
+        for permission in self.permissions.values():
+            self._permission(permission)
+        self._attempts()
+        if not self.world.finished:
+            self.find(8, "the world did not come to its end")
+        return self
+
+    def _read(self) -> None:
+        log = self.world.log
+        for partition in campaign_partitions(self.plan.shape.partitions):
+            ledger = self.ledgers[partition] = Ledger()
+            for recorded in log.core._records[partition]:
+                assert isinstance(recorded.envelope, Envelope), "there are no strangers"
+                accepted = ledger.admit(recorded.envelope)
+                at_s = log.appeared_at[partition, recorded.position]
+                facts = recorded.facts if accepted else ()
+                entry = Entry(
+                    partition, recorded.position, at_s, recorded.envelope, accepted, facts
+                )
+                self.entries.append(entry)
+                if not accepted:
+                    self._refused(entry, ledger)
+        self.entries.sort(key=lambda entry: (entry.at_s, entry.position))
+
+    def _refused(self, entry: Entry, ledger: Ledger) -> None:
+        """Count what the rule has prevented."""
+        tags = {offered.tag for offered in entry.envelope.offered}
+        moved = {
+            s.split("/")[0] for s, n in entry.envelope.condition.items() if ledger.version(s) != n
+        }
+        handed = self.world.log.handed[entry.envelope.id]
+        if handed.by.died_at < entry.at_s:
+            self.dangers["a dead sender's record was refused"] += 1
+        for tag in tags:
+            for kind in moved:
+                self.dangers[f"refused: {tag} because {kind} had moved on"] += 1
+
+    # -- what the log says of calls and campaigns --------------------------------------------------
+
+    def _fold(self) -> None:
+        """Invariants 2 and 5, as far as the log alone can say."""
+        status: dict[int, Status] = {}
+        calling: dict[tuple[int, int], str] = {}  # Campaign and contact → call.
+        done: set[tuple[int, int]] = set()
+        for entry in self.entries:
+            if entry.accepted and self.world.log.handed[entry.envelope.id].by.died_at < entry.at_s:
+                self.dangers["a dead sender's record was accepted"] += 1
+            for fact in entry.facts:
+                match fact:
+                    case CampaignCreated():
+                        status[fact.campaign_id] = Status.DRAFT
+                    case CampaignStarted() | CampaignResumed():
+                        status[fact.campaign_id] = Status.RUNNING
+                    case CampaignPaused():
+                        status[fact.campaign_id] = Status.PAUSED
+                    case CampaignStopped():
+                        status[fact.campaign_id] = Status.CANCELLED
+                    case CampaignCompleted():
+                        status[fact.campaign_id] = Status.COMPLETED
+                        if any(campaign == fact.campaign_id for campaign, _ in calling):
+                            self.find(5, f"{fact.campaign_id} completed with calls open")
+                    case CallRequested():
+                        who = (fact.campaign_id, fact.contact_id)
+                        if status.get(fact.campaign_id) is not Status.RUNNING:
+                            self.find(2, f"{fact.call_id} was permitted while not running")
+                        if who in calling:
+                            self.find(5, f"{fact.call_id}: {calling[who]} was open")
+                        if who in done:
+                            self.find(5, f"{fact.call_id}: contact {who} was done")
+                        calling[who] = fact.call_id
+                        self.permissions[fact.call_id] = Permission(fact, entry)
+                    case CallStarted() | CallAbandoned() | CallEnded() | CallLate():
+                        self._call(fact, entry, calling, done)
+                    case _:
+                        continue
+
+    def _call(
+        self,
+        fact: CallEvent,
+        entry: Entry,
+        calling: dict[tuple[int, int], str],
+        done: set[tuple[int, int]],
+    ) -> None:
+        who = (fact.campaign_id, fact.contact_id)
+        permission = self.permissions.get(fact.call_id)
+        if permission is None:
+            self.find(5, f"{type(fact).__name__} of {fact.call_id}, never permitted")
+            return
+        permission.facts.append((fact, entry))
+        if entry.envelope.source != permission.entry.envelope.source:
+            self.dangers[f"{type(fact).__name__} by another dialer"] += 1
+        if isinstance(fact, CallLate):
+            return
+        if calling.get(who) != fact.call_id:
+            self.find(5, f"{type(fact).__name__} of {fact.call_id}, which is not open")
+        if isinstance(fact, CallStarted):
+            return
+        calling.pop(who, None)
+        if isinstance(fact, CallAbandoned):
+            self.dangers[f"abandoned: {fact.reason.value}"] += 1
+        elif isinstance(fact, CallEnded):
+            self.dangers[f"ended: {fact.disposition.value}"] += 1
+            if fact.retry_at is None:
+                done.add(who)
+
+    # -- one permission, the log and the carrier side by side --------------------------------------
+
+    def tardy(self, permission: Permission, ring: Placement) -> bool:
+        """Say whether a ring began so late that design section 3 excuses it: see there."""
+        request = permission.request
+        waits_s = (request.lease_s + request.carrier_timeout_s) * CLOCK_SLACK
+        return not request.refuses_late and self.waited_s(permission, ring) > waits_s
+
+    def waited_s(self, permission: Permission, ring: Placement) -> float:
+        """Return how long after its permission was sent a ring began."""
+        assert ring.began_at_s is not None, "it rang"
+        return ring.began_at_s - self.world.log.handed[permission.request.call_id].at_s
+
+    def _permission(self, permission: Permission) -> None:
+        request, rings = permission.request, permission.rings
+        call_id = request.call_id
+        resolved = permission.of(CallAbandoned, CallEnded)
+        started = permission.of(CallStarted)
+        if len(resolved) != 1 or len(started) > 1:
+            self.find(5, f"{call_id} was resolved {len(resolved)}, started {len(started)} times")
+            return
+        for ring in rings:
+            self._ring(permission, ring)
+        if len(rings) > 1:
+            self.find(5, f"{call_id} rang {len(rings)} times")
+        end = resolved[0][0]
+        self._told(permission, end)
+        for fact, entry in started:
+            assert isinstance(fact, CallStarted), "asked for"
+            began = [ring.began_at_s for ring in rings if ring.began_at_s is not None]
+            if not any(at <= entry.at_s for at in began):
+                self.find(5, f"{call_id}: CallStarted, and no phone had begun to ring")
+        if (
+            isinstance(end, CallEnded)
+            and not started
+            and end.disposition is not Disposition.UNKNOWN
+        ):
+            known = self.world.carrier.placements.get(call_id, [])
+            if not any(isinstance(placement.state, NoRing) for placement in known):
+                self.find(5, f"{call_id} ended {end.disposition.value}; the carrier never said so")
+
+    def _ring(self, permission: Permission, ring: Placement) -> None:
+        """Invariant 3, and 5: what rang is on the record as such."""
+        request, call_id = permission.request, permission.request.call_id
+        assert ring.began_at_s is not None, "it rang"
+        if ring.began_at_s < permission.entry.at_s:
+            self.find(3, f"{call_id} rang before it was permitted")
+        if ring.call.contact_id != request.contact_id:
+            self.find(3, f"{call_id} rang another contact")
+        began_at = _began(ring)
+        if request.refuses_late and began_at is not None and began_at > request.ring_by:
+            self.find(3, f"{call_id} rang after its lease")
+        if self.tardy(permission, ring):
+            self.dangers["a ring was tardy"] += 1
+
+    def _told(self, permission: Permission, end: CallEvent) -> None:
+        """Whatever rang stands as started or unknown; else as CallLate, if anybody could tell."""
+        request, late = permission.request, permission.of(CallLate)
+        call_id = request.call_id
+        started = permission.of(CallStarted)
+        if late and permission.request.refuses_late:
+            self.find(4, f"{call_id} is recorded as late: {late[0][0]}")
+        if late and not permission.rings:
+            self.find(5, f"{call_id} is recorded as late, and never rang")
+        for ring in permission.rings:
+            tardy = self.tardy(permission, ring)
+            good = bool(started) or (
+                isinstance(end, CallEnded) and end.disposition is Disposition.UNKNOWN
+            )
+            leased = self.waited_s(permission, ring) <= request.lease_s * CLOCK_SLACK
+            if not good and leased:
+                self.find(5, f"{call_id} rang in time, and is recorded as {end}")
+            began_at = _began(ring)
+            assert began_at is not None, "it rang"
+            by = request.ring_by + timedelta(seconds=request.carrier_timeout_s)
+            told_s = started[0][1].at_s - permission.entry.at_s if started else 0.0
+            sure_s = request.lease_s + request.carrier_timeout_s + FOLDED_S
+            # By the carrier's clock and by its own, who has heard of it must find it late.
+            tellable = (tardy and began_at > by and told_s > sure_s) or not good
+            if tellable and not late and self._could_tell(call_id):
+                self.find(3, f"{call_id} rang late, was heard of, and there is no CallLate")
+            if ring.hung_up and good and leased:
+                self.find(5, f"{call_id} was a good call, and was hung up")
+        if isinstance(end, CallAbandoned) and end.reason is not Abandonment.RANG_LATE and started:
+            self.find(5, f"{call_id} was started, then abandoned")
+
+    def _could_tell(self, call_id: str) -> bool:
+        for told in self.world.carrier.told:
+            lived_s = min(told.who.died_at, self.world.ended_at_s) - told.at_s
+            if told.call_id == call_id and (
+                lived_s > TELLING_S or told.who.died_at == float("inf")
+            ):
+                return True
+        return False
+
+    def _attempts(self) -> None:
+        """Invariant 5: at most max_attempts, by the phones that rang."""
+        rung: Counter[tuple[int, int, int]] = Counter()
+        for permission in self.permissions.values():
+            request = permission.request
+            for ring in permission.rings:
+                if not self.tardy(permission, ring):
+                    rung[request.campaign_id, request.contact_id, request.run] += 1
+        for who, times in rung.items():
+            if times > self.plan.shape.max_attempts:
+                self.find(5, f"contact {who} was rung {times} times")
+            if times > 1:
+                self.dangers["a contact was rung again, as it should be"] += 1
+
+
+def _began(ring: Placement) -> datetime | None:
+    return getattr(ring.state, "began_at", None)

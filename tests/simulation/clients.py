@@ -1,0 +1,201 @@
+"""The people who use it: they create, start, pause, resume, add, import, stop, repeat, race."""
+
+import asyncio
+import json
+from random import Random
+from typing import TYPE_CHECKING
+
+from campaigns.campaign import FINAL, Status
+from campaigns.facts import CallEnded
+from campaigns.record import Envelope, Recorded
+from tests.simulation.web import PREFIX, Exchange, csv_upload
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+VERBS = (*["pause"] * 6, *["resume"] * 5, "start", *["contacts"] * 2, "import", "stop")
+AGAIN_S = 0.3
+
+
+class Person:
+    """One client of one campaign."""
+
+    def __init__(self, world: "World", number: int, name: str) -> None:
+        self.world, self.number = world, number
+        self.dice: Random = world.plan.dice(f"person {number} {name}")
+        self.campaign_id = 0
+        self.phones = 0
+
+    def _phone(self, new: bool) -> str:
+        shape = self.world.plan.shape
+        if not new:
+            return f"+1202{self.number}{self.dice.randint(1, shape.contacts[self.number]):06}"
+        self.phones += 1
+        return f"+1{self.dice.randint(300, 900)}{self.dice.randint(2000000, 9999999)}"
+
+    def request(self, verb: str, key: str | None) -> Exchange:
+        """Make a request."""
+        path, body, kind = f"{PREFIX}/{self.campaign_id}/{verb}", b"", "application/json"
+        if verb == "contacts":
+            some = [self._phone(self.dice.random() < 0.8) for _ in range(self.dice.randint(1, 3))]
+            body = json.dumps({"contacts": [{"phone_number": one} for one in some]}).encode()
+        elif verb == "import":
+            some = [self._phone(self.dice.random() < 0.7) for _ in range(self.dice.randint(1, 6))]
+            body, kind = csv_upload(some)
+            path = f"{PREFIX}/{self.campaign_id}/import-data"
+        return Exchange(verb, self.campaign_id, path, body, key, kind)
+
+    async def ask(self, exchange: Exchange, patience_s: float = 30.0) -> Exchange:
+        """Ask any instance."""
+        return await self.world.ask(exchange, self.dice.randrange(60), patience_s)
+
+    async def insist(self, exchange: Exchange) -> Exchange:
+        """Ask, and with the same key again, until there is an answer that says what is so."""
+        while True:
+            asked = await self.ask(exchange)
+            if asked.heard and asked.status is not None and asked.status < 500:
+                return asked
+            await asyncio.sleep(AGAIN_S)
+            exchange = again(exchange)
+
+
+def again(exchange: Exchange) -> Exchange:
+    """Return the same request once more."""
+    return Exchange(
+        exchange.verb,
+        exchange.campaign_id,
+        exchange.path,
+        exchange.body,
+        exchange.key,
+        exchange.content_type,
+    )
+
+
+async def live(world: "World", number: int) -> None:
+    """Create a campaign and start it; then let its people loose until the faults end."""
+    owner = Person(world, number, "owner")
+    shape = world.plan.shape
+    body = {
+        "name": f"campaign {number}",
+        "assistant_id": 1,
+        "campaign_type": "call",
+        "settings": {
+            "max_attempts": shape.max_attempts,
+            "retry_delay_minutes": 5,
+            "max_concurrent_calls": shape.concurrency,
+            "calls_per_minute": shape.calls_per_minute,
+        },
+        "contacts": [
+            {"phone_number": f"+1202{number}{n:06}"} for n in range(1, shape.contacts[number] + 1)
+        ],
+    }
+    create = Exchange("create", None, PREFIX, json.dumps(body).encode(), f"create {number}")
+    created = await owner.insist(create)
+    owner.campaign_id = int(created.shape["id"])
+    await owner.insist(owner.request("start", f"start {number}"))
+    people = [_operate(world, number, owner.campaign_id, n) for n in range(shape.operators)]
+    people.append(_add_at_the_end(world, number, owner.campaign_id))
+    await asyncio.gather(*people)
+
+
+async def _operate(world: "World", number: int, campaign_id: int, n: int) -> None:
+    person = Person(world, number, f"operator {n}")
+    person.campaign_id = campaign_id
+    dice, plan = person.dice, world.plan
+    racing: set[asyncio.Task[Exchange]] = set()
+    while world.loop.true() < plan.until_s:
+        await asyncio.sleep(min(dice.expovariate(0.6), 6.0))
+        verb = dice.choice(VERBS)
+        if verb == "stop" and dice.random() < 0.7:
+            continue
+        if verb == "pause" and dice.random() < 0.3:
+            await _tail(world, campaign_id)
+        key = f"key {number} {n} {dice.randrange(10**9)}" if dice.random() < 0.6 else None
+        exchange = person.request(verb, key)
+        patience_s = dice.choice((0.002, 0.02, 0.5, 3.0)) if _hurried(world, n) else 30.0
+        asked = await person.ask(exchange, patience_s)
+        if not asked.heard or (asked.status or 503) >= 500:
+            if plan.strikes("repeat", f"repeat {n}", 0.8):
+                world.story.danger("a client repeated itself")
+                again_ = again(exchange)
+                again_.key = exchange.key if dice.random() < 0.8 else None
+                await person.ask(again_, 30.0)
+        elif verb == "pause" and dice.random() < 0.3:
+            racing.add(asyncio.create_task(person.ask(person.request("resume", None))))
+        elif dice.random() < 0.2:  # Two at once, perhaps to two instances.
+            racing.add(
+                asyncio.create_task(person.ask(person.request(dice.choice(VERBS[:11]), None)))
+            )
+    if racing:
+        await asyncio.wait(racing)
+
+
+def _hurried(world: "World", n: int) -> bool:
+    return world.plan.strikes("impatient", f"operator {n}", 0.2)
+
+
+async def _tail(world: "World", campaign_id: int) -> None:
+    """Wait for the tail of a run, a while."""
+    for _ in range(100):
+        campaign = world.seen(campaign_id)
+        if campaign and campaign.counters.pending <= 1 and campaign.counters.in_progress:
+            world.story.danger("a pause in the tail of a run")
+            return
+        if world.loop.true() >= world.plan.until_s:
+            return
+        await asyncio.sleep(0.05)
+
+
+async def _add_at_the_end(world: "World", number: int, campaign_id: int) -> None:
+    """Add contacts within milliseconds of a completion, on purpose: when the last call ends."""
+    person = Person(world, number, "adder")
+    person.campaign_id = campaign_id
+    dice, ended = person.dice, asyncio.Event()
+
+    def watch(recorded: Recorded) -> None:
+        envelope = recorded.envelope
+        if isinstance(envelope, Envelope) and any(
+            isinstance(fact, CallEnded) and fact.campaign_id == campaign_id
+            for fact in recorded.facts
+        ):
+            campaign = world.seen(campaign_id)
+            if campaign and not campaign.counters.pending and len(campaign.calls) <= 1:
+                ended.set()
+
+    world.log.watchers.append(watch)
+    for _ in range(dice.randint(0, 3)):
+        try:
+            async with asyncio.timeout(max(0.01, world.plan.until_s - world.loop.true())):
+                await ended.wait()
+        except TimeoutError:
+            break
+        ended.clear()
+        world.story.danger("contacts came at the moment of completion")
+        await asyncio.sleep(dice.choice((0.0, 0.001, 0.003)) * dice.random())
+        await person.ask(person.request("contacts", None))
+    world.log.watchers.remove(watch)
+
+
+async def finish(world: "World") -> None:
+    """See every campaign through, now that nothing goes wrong any more."""
+    await asyncio.gather(*(_finish(world, n) for n in range(world.plan.shape.campaigns)))
+
+
+async def _finish(world: "World", number: int) -> None:
+    person = Person(world, number, "finisher")
+    campaigns = [
+        campaign_id
+        for exchange in world.exchanges
+        if exchange.verb == "create" and exchange.key == f"create {number}" and exchange.heard
+        for campaign_id in [exchange.shape.get("id")]
+        if campaign_id
+    ]
+    assert campaigns, "live() insisted"
+    person.campaign_id = int(campaigns[-1])
+    while True:
+        campaign = world.seen(person.campaign_id)
+        if campaign is not None and campaign.status in FINAL and not campaign.calls:
+            return
+        if campaign is not None and campaign.status in (Status.PAUSED, Status.DRAFT):
+            await person.ask(person.request("start", None))
+        await asyncio.sleep(1.0)

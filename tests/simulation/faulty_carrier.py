@@ -1,0 +1,255 @@
+"""A carrier as carriers are: behind a network, slow, silent, forgetful. It rings as often as asked.
+
+One carrier for all dialers. It keeps its own record of every ring, which is what the auditor
+believes; a second request for the same call rings a second time.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from campaigns.errors import CarrierUnavailableError
+from campaigns.facts import Disposition
+from dialer.carrier import (
+    Call,
+    Ended,
+    Found,
+    NoRing,
+    NotFound,
+    Placed,
+    RefusedLate,
+    Report,
+    Rung,
+    Taken,
+)
+from tests.simulation.clocks import SimClock
+from tests.simulation.plan import Plan
+from tests.simulation.processes import Process, SimLoop
+from tests.simulation.story import Story
+
+RING_MAX_S = 6.0  # Ringing and talk together.
+SILENCE_S = 8.0
+DISPOSITIONS = (
+    *[Disposition.ANSWERED] * 6,
+    Disposition.NO_ANSWER,
+    Disposition.BUSY,
+    Disposition.VOICEMAIL,
+    Disposition.FAILED,
+)
+
+
+@dataclass(eq=False)
+class Placement:
+    """One request that reached the carrier, and what became of it."""
+
+    call: Call
+    ring_by: datetime
+    by: Process
+    taken_at_s: float  # True time, as all that end in _s.
+    found_from_s: float  # Look-ups do not see it before.
+    state: Found = field(default_factory=Taken)
+    began_at_s: float | None = None  # None: it never rang.
+    hung_up: bool = False
+
+
+@dataclass(frozen=True)
+class Told:
+    """A dialer was told that a phone has rung."""
+
+    call_id: str
+    who: Process
+    at_s: float
+
+
+@dataclass
+class SimCarrier:
+    """The one carrier of a world."""
+
+    loop: SimLoop
+    plan: Plan
+    story: Story
+    clock: SimClock
+    placements: dict[str, list[Placement]] = field(default_factory=dict)  # By call id.
+    told: list[Told] = field(default_factory=list)
+    hung_up: list[tuple[float, str]] = field(default_factory=list)
+
+    def rings(self) -> list[Placement]:
+        """Return every ring there was, in order."""
+        rung = [p for each in self.placements.values() for p in each if p.began_at_s is not None]
+        return sorted(rung, key=lambda one: one.began_at_s or 0.0)
+
+    def arrive(
+        self, call: Call, ring_by: datetime, port: "CarrierPort", answer: "asyncio.Future[Placed]"
+    ) -> None:
+        """Take a request."""
+        now, dice = self.loop.true(), self.plan.dice("carrier")
+        lag_s = 0.0
+        if self.plan.strikes("look-lag", "carrier", 0.5):
+            declared = self.plan.shape.lookup_lag_s
+            lag_s = dice.uniform(0.0, 3.0 if declared is None else declared)
+        placement = Placement(call, ring_by, port.process, now, now + lag_s)
+        self.placements.setdefault(call.call_id, []).append(placement)
+        if len(self.placements[call.call_id]) > 1:
+            self.story.tell("carrier", "is asked AGAIN for {}", call.call_id)
+        silent = self.plan.strikes("silent", "carrier", 0.05)
+        set_up_s = dice.uniform(0.005, 0.05)
+        slow = dice.choice((0.5, 4.0)) * dice.random()
+        if self.plan.strikes("place-slow", "carrier/set-up", 0.1):
+            set_up_s += slow
+        if silent:
+            self.placements[call.call_id].remove(placement)
+            self.story.danger("the carrier was silent")
+            self.story.tell("carrier", "is silent about {}", call.call_id)
+            return
+        self.loop.outside(set_up_s, self._begin, placement, port, answer)
+
+    def _begin(
+        self, placement: Placement, port: "CarrierPort", answer: "asyncio.Future[Placed]"
+    ) -> None:
+        call_id, now = placement.call.call_id, self.clock.now()
+        if placement.hung_up:
+            placement.state = NoRing("hung up before it rang")
+        elif self.plan.strikes("refuse", "carrier", 0.05):
+            placement.state = NoRing("refused")
+            self.story.danger("the carrier refused a call")
+        elif self.plan.shape.refuses_late and now > placement.ring_by:
+            placement.state = RefusedLate()
+            self.story.danger("a ring was refused as late")
+        else:
+            placement.began_at_s = self.loop.true()
+            placement.state = Rung(now)
+            dice = self.plan.dice("carrier/talk")
+            lasts_s, how = dice.uniform(0.2, RING_MAX_S), dice.choice(DISPOSITIONS)
+            self.loop.outside(lasts_s, self._end, placement, port, how, lasts_s)
+        self.story.tell("carrier", "{} {}", type(placement.state).__name__, call_id)
+        self._send(port, placement.state, answer, call_id)
+
+    def _send(
+        self, port: "CarrierPort", said: Found, answer: "asyncio.Future[Placed]", call_id: str
+    ) -> None:
+        after_s = self.plan.dice("carrier/net").uniform(0.001, 0.01)
+        slow_s = self.plan.dice("carrier/net").uniform(0.1, 8.0)
+        if self.plan.strikes("answer-lost", "carrier", 0.08):
+            self.story.danger("a carrier's answer was lost")
+            return
+        if self.plan.strikes("answer-slow", "carrier", 0.08):
+            after_s += slow_s
+        self.loop.outside(after_s, self._deliver, port, said, answer, call_id)
+
+    def _deliver(
+        self, port: "CarrierPort", said: Found, answer: "asyncio.Future[Placed]", call_id: str
+    ) -> None:
+        if not answer.done() and isinstance(said, Rung | NoRing | RefusedLate):
+            answer.set_result(said)
+            self.tell(port.process, said, call_id)
+
+    def tell(self, who: Process, said: Found, call_id: str) -> None:
+        """Note who has heard of a ring."""
+        if isinstance(said, Rung | Ended):
+            self.told.append(Told(call_id, who, self.loop.true()))
+
+    def _end(
+        self, placement: Placement, port: "CarrierPort", how: Disposition, lasts_s: float
+    ) -> None:
+        if not isinstance(placement.state, Rung):
+            return
+        call_id = placement.call.call_id
+        began_at = placement.state.began_at
+        placement.state = Ended(began_at, self.clock.now(), how, lasts_s / 2)
+        self.story.tell("carrier", "ended {} {}", how.value, call_id)
+        if self.plan.strikes("report-lost", "carrier", 0.15):
+            self.story.danger("a report was lost")
+            return
+        after_s = self.plan.dice("carrier/net").uniform(0.001, 0.02)
+        self.loop.outside(after_s, self._report, port, call_id, placement.state)
+
+    def _report(self, port: "CarrierPort", call_id: str, ended: Ended) -> None:
+        if port.report is not None and not port.process.dead:
+            self.loop.call_soon(port.report, call_id, ended, context=port.process.context.copy())
+            self.tell(port.process, ended, call_id)
+
+    def look(self, call_id: str) -> Found:
+        """Say what is known of a call by now: of its latest ring."""
+        now = self.loop.true()
+        for placement in reversed(self.placements.get(call_id, ())):
+            if placement.found_from_s <= now:
+                return placement.state
+        return NotFound()
+
+    def end(self, call_id: str) -> None:
+        """Hang up."""
+        self.hung_up.append((self.loop.true(), call_id))
+        self.story.tell("carrier", "hangs up {}", call_id)
+        for placement in self.placements.get(call_id, ()):
+            placement.hung_up = True
+            if isinstance(placement.state, Rung):
+                began_at = placement.state.began_at
+                placement.state = Ended(began_at, self.clock.now(), Disposition.FAILED, 0.0)
+
+
+class CarrierPort:
+    """The carrier as one dialer has it."""
+
+    name = "simulated"
+    placing_max = 20
+    silence_s = SILENCE_S
+
+    def __init__(self, carrier: SimCarrier, process: Process) -> None:
+        self._carrier, self.process = carrier, process
+        shape = carrier.plan.shape
+        self.refuses_late, self.lookup_lag_s = shape.refuses_late, shape.lookup_lag_s
+        self.report: Report | None = None
+
+    async def open(self, report: Report) -> None:
+        """Hear of ends from now on."""
+        self.report = report
+
+    async def close(self) -> None:
+        """Hear of nothing more."""
+        self.report = None
+
+    async def place(self, call: Call, ring_by: datetime) -> Placed:
+        """Send the request on its way: it goes on whatever becomes of the sender."""
+        carrier, plan, loop = self._carrier, self._carrier.plan, self._carrier.loop
+        answer: asyncio.Future[Placed] = loop.create_future()
+        after_s = plan.dice("carrier/place").uniform(0.001, 0.01)
+        slow_s = (
+            plan.dice("carrier/place").choice((1.0, 5.0, 20.0))
+            * plan.dice("carrier/place").random()
+        )
+        carrier.story.tell(self.process.name, "places {}", call.call_id)
+        if plan.strikes("place-lost", "carrier", 0.05):
+            carrier.story.danger("a request to the carrier was lost")
+            return await answer  # Never.
+        if plan.strikes("place-slow", "carrier", 0.1):
+            after_s += slow_s
+            carrier.story.danger("a request to the carrier was slow")
+        loop.outside(after_s, carrier.arrive, call, ring_by, self, answer)
+        return await answer
+
+    async def look_up(self, call_id: str) -> Found:
+        """Ask what became of a call."""
+        carrier, plan = self._carrier, self._carrier.plan
+        await self._travel("look")
+        found = carrier.look(call_id)
+        carrier.story.tell(self.process.name, "looks up {}: {}", call_id, type(found).__name__)
+        carrier.story.danger(f"a look-up found: {type(found).__name__}")
+        await asyncio.sleep(plan.dice("carrier/look").uniform(0.001, 0.01))
+        carrier.tell(self.process, found, call_id)
+        return found
+
+    async def hang_up(self, call_id: str) -> None:
+        """End a call."""
+        await self._travel("hang")
+        self._carrier.end(call_id)
+
+    async def _travel(self, what: str) -> None:
+        plan = self._carrier.plan
+        after_s = plan.dice(f"carrier/{what}").uniform(0.001, 0.01)
+        slow_s = plan.dice(f"carrier/{what}").uniform(0.1, 6.0)
+        if plan.strikes("look-lost", f"carrier/{what}", 0.1):
+            await asyncio.sleep(slow_s)
+            raise CarrierUnavailableError("simulated: lost")
+        if plan.strikes("look-lost", f"carrier/{what}/slow", 0.05):
+            after_s += slow_s
+        await asyncio.sleep(after_s)

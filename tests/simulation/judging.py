@@ -1,0 +1,82 @@
+"""Many worlds: run, judged, counted; and a failing one made as small as it gets."""
+
+import logging
+import multiprocessing
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from tests.simulation.answers import judge_answers
+from tests.simulation.auditor import Audit
+from tests.simulation.plan import KINDS, draw
+from tests.simulation.stores import judge_stores
+from tests.simulation.world import World
+
+WORKERS = 2
+_SHORTER_S = 0.5  # How exactly the shortest prefix is found.
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of one seed."""
+
+    seed: int
+    broken: tuple[str, ...]
+    dangers: Counter[str]
+    true_s: float  # How long it lived.
+    story: str = ""
+
+
+def judge(
+    seed: int,
+    *,
+    until_s: float | None = None,
+    without: frozenset[str] = frozenset(),
+    story: bool = False,
+) -> Verdict:
+    """Run one world and judge it."""
+    logging.disable(logging.CRITICAL)  # Warnings of what we do to it are no news.
+    try:
+        world = World(seed, until_s, without).run()
+        found = Audit(world).run()
+        judge_answers(found)
+        judge_stores(found)
+    finally:
+        logging.disable(logging.NOTSET)
+    text = world.story.text() if story else ""
+    return Verdict(seed, tuple(found.broken), found.dangers, world.ended_at_s, text)
+
+
+def judge_all(seeds: Iterable[int], workers: int = WORKERS) -> Iterator[Verdict]:
+    """Run and judge many, in processes of their own; yield as they come."""
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        yield from pool.imap_unordered(judge, seeds, chunksize=4)
+
+
+def shrink(seed: int, *, looks_max: int = 60) -> tuple[float, frozenset[str]]:
+    """Return the shortest prefix, and the kinds of fault it can do without, that still fails."""
+    whole, without = draw(seed), frozenset[str]()
+    looks = islice(iter(int, 1), looks_max)
+    for kind in KINDS:
+        if kind in whole.kinds and next(looks, None) is not None:
+            fewer = without | {kind}
+            if judge(seed, without=fewer).broken:
+                without = fewer
+    fails_s, passes_s = whole.until_s, 0.0
+    while fails_s - passes_s > _SHORTER_S and next(looks, None) is not None:
+        middle_s = (fails_s + passes_s) / 2
+        if judge(seed, until_s=middle_s, without=without).broken:
+            fails_s = middle_s
+        else:
+            passes_s = middle_s
+    return fails_s, without
+
+
+def told(verdict: Verdict) -> str:
+    """Say what is wrong with a seed, and how to see it."""
+    until_s, without = shrink(verdict.seed)
+    again = f"make simulate SEED={verdict.seed} UNTIL_S={until_s:.3f}"
+    if without:
+        again += f" WITHOUT={','.join(sorted(without))}"
+    return "\n  ".join([f"seed {verdict.seed}; see it with: {again}", *verdict.broken[:8]])

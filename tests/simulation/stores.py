@@ -1,0 +1,53 @@
+"""What the auditor makes of the services' states: invariants 1 and 7, rebuilt they are the same."""
+
+import sqlite3
+from typing import Any
+
+from campaigns.campaign import dump
+from campaigns.contacts import Contacts, fold_contacts
+from campaigns.folding import Campaigns
+from campaigns.ledger import Ledger
+from campaigns.record import Envelope
+from campaigns.topics import campaign_partitions
+from tests.simulation.auditor import Audit
+
+TABLES = (
+    "select campaign_id, contact_id, pending, due_at, state from contacts order by 1, 2",
+    "select import_id, campaign_id, first_contact_id, rows from lists order by 1",
+    "select l.import_id, r.row, r.phone_number, r.details from rows r"
+    " join lists l on l.list_id = r.list_id order by 1, 2",
+)
+
+
+def judge_stores(found: Audit) -> None:
+    """Compare every service's state with one that is folded from the log alone."""
+    campaigns, db = Campaigns(), sqlite3.connect(":memory:")
+    contacts = Contacts(db)
+    ledgers = {}
+    for partition in campaign_partitions(found.plan.shape.partitions):
+        ledger = ledgers[partition] = Ledger()
+        for recorded in found.world.log.core._records[partition]:
+            if isinstance(recorded.envelope, Envelope) and ledger.admit(recorded.envelope):
+                fold_contacts(campaigns, contacts, recorded)
+    expected = {number: dump(campaign) for number, campaign in campaigns.by_id.items()}
+    rows = [db.execute(table).fetchall() for table in TABLES]
+    for name, part in found.world.parts_at_the_end.items():
+        if {n: dump(c) for n, c in part.campaigns.by_id.items()} != expected:
+            found.find(7, f"{name} has other campaigns than the log")
+        if [part._store.db.execute(table).fetchall() for table in TABLES] != rows:
+            found.find(7, f"{name} has other contacts than the log")
+        for partition, ledger in ledgers.items():
+            if _digest(part.reader.ledgers.get(partition, Ledger())) != _digest(ledger):
+                found.find(1, f"{name} has ruled otherwise on {partition}")
+    db.close()
+
+
+def _digest(ledger: Ledger) -> tuple[Any, ...]:
+    """Return a ledger's versions, however it holds them."""
+    return (
+        {stream: n for stream, n in ledger.versions.items() if n},
+        {
+            name: [(number, n) for number, n in enumerate(block) if n]
+            for name, block in ledger.contacts.items()
+        },
+    )

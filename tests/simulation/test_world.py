@@ -1,0 +1,87 @@
+"""Whole worlds under faults: every promise is kept, and every danger did arise."""
+
+from collections import Counter
+
+import pytest
+
+from tests.simulation.judging import Verdict, judge, judge_all, told
+
+SEEDS = range(200)
+
+# What must have happened somewhere in all these seeds, or the promises were never tried.
+DANGERS = (
+    "refused: call-requested.v1 because campaign had moved on",  # Permissions refused by a pause.
+    "refused: call-requested.v1 because contact had moved on",  # … by another dialer's.
+    "refused: call-started.v1 because contact had moved on",
+    "refused: call-ended.v1 because contact had moved on",
+    "refused: call-abandoned.v1 because contact had moved on",
+    "refused: campaign-completed.v1 because contacts had moved on",  # Contacts at the last moment.
+    "refused: campaign-completed.v1 because campaign had moved on",
+    "refused: campaign-paused.v1 because campaign had moved on",
+    "refused: campaign-resumed.v1 because contacts had moved on",
+    "a dead sender's record was refused",
+    "a dead sender's record was accepted",
+    "appeared twice",
+    "never appeared",
+    "acknowledgement lost",
+    "the log stalled",
+    "a reader lagged behind",
+    "a process was killed",
+    "restarted from a checkpoint",
+    "restarted from nothing",
+    "a process was held: freeze",
+    "a process was held: stall",
+    "a process was held: sleep",
+    "a ring was refused as late",
+    "a ring was tardy",
+    "a ring after a pause, excused",
+    "a look-up found: Rung",
+    "a look-up found: Taken",
+    "a look-up found: Ended",
+    "a look-up found: NotFound",
+    "a look-up found: RefusedLate",
+    "CallStarted by another dialer",
+    "CallEnded by another dialer",
+    "CallAbandoned by another dialer",
+    "abandoned: not-running",
+    "abandoned: not-placed",
+    "abandoned: lease-over",
+    "abandoned: refused-late",
+    "abandoned: rang-late",
+    "ended: unknown",
+    "a pause found permissions open",
+    "a pause was answered by the bound",
+    "a pause was answered 400",
+    "a stop found permissions open",
+    "a pause in the tail of a run",
+    "contacts came at the moment of completion",
+    "a key was recognised",
+    "503 that had an effect",
+    "503 that never had an effect",
+    "a contact was rung again, as it should be",
+)
+
+
+@pytest.fixture(scope="module")
+def verdicts() -> list[Verdict]:
+    return sorted(judge_all(SEEDS), key=lambda verdict: verdict.seed)
+
+
+def test_every_promise_is_kept_in_every_world(verdicts: list[Verdict]) -> None:
+    failed = [verdict for verdict in verdicts if verdict.broken]
+    numbers = [verdict.seed for verdict in failed]
+    assert not failed, f"seeds {numbers} fail. {told(failed[0])}"
+
+
+@pytest.mark.parametrize("danger", DANGERS)
+def test_every_danger_arose(verdicts: list[Verdict], danger: str) -> None:
+    total: Counter[str] = Counter()
+    for verdict in verdicts:
+        total.update(verdict.dangers)
+    assert total[danger] > 0, "these worlds prove nothing about it"
+
+
+def test_a_seed_tells_the_same_story_in_any_process(verdicts: list[Verdict]) -> None:
+    for verdict in verdicts[:5]:
+        again = judge(verdict.seed)
+        assert (again.true_s, again.dangers) == (verdict.true_s, verdict.dangers)

@@ -1,0 +1,332 @@
+"""A world from a seed: the real command APIs and dialers on simulated machines, log and carrier."""
+
+import asyncio
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from campaigns.campaign import FINAL, Campaign
+from campaigns.log import MemoryLog
+from campaigns.virtual_time import StalledError
+from command_api.service import CommandApi
+from dialer.service import Dialer
+from dialer.settings import DialerSettings
+from tests.simulation import web
+from tests.simulation.clients import finish, live
+from tests.simulation.clocks import SimClock
+from tests.simulation.faulty_carrier import CarrierPort, SimCarrier
+from tests.simulation.faulty_log import LogPort, SimLog
+from tests.simulation.plan import Deed, Plan, draw
+from tests.simulation.processes import Process, SimLoop
+from tests.simulation.story import Story
+from tests.simulation.web import Exchange, serve
+
+FAIR_MAX_S = 3000.0  # All must be done so long after the faults have ended.
+SETTLE_S = 12.0  # Then a little more: what comes late shows itself.
+AHEAD_MAX_S = 0.7  # Wall clocks differ by less than any carrier timeout (an assumption).
+FAIR_AHEAD_MAX_S = 0.1  # … and, when all is well, by less than half of any lease.
+RATE_MAX = 5e-5  # Drift: what an undisciplined quartz does.
+
+
+@dataclass
+class Slot:
+    """Where one service lives, life after life."""
+
+    name: str
+    clock: SimClock
+    index: int
+    directory: Path | None
+    process: Process
+    lives: int = 0
+    busy: bool = False  # A scheduled fault has hold of it.
+
+
+@dataclass
+class World:
+    """One run. `until_s` and `without` make its plan a smaller one."""
+
+    seed: int
+    until_s: float | None = None
+    without: frozenset[str] = frozenset()
+    exchanges: list[Exchange] = field(default_factory=list)
+    crashes: list[str] = field(default_factory=list)
+    finished: bool = False
+    ended_at_s: float = 0.0
+    parts_at_the_end: dict[str, CommandApi | Dialer] = field(default_factory=dict)
+    _buried: list[Process] = field(default_factory=list)
+
+    def run(self) -> "World":
+        """Live it through. What came of it is for the auditor."""
+        self.plan: Plan = draw(self.seed, until_s=self.until_s, without=self.without)
+        with tempfile.TemporaryDirectory(prefix="dialgate-world-", dir=_fast()) as directory:
+            self._root = Path(directory)
+            self.loop = SimLoop()
+            self.loop.set_exception_handler(self._unforeseen)
+            try:
+                self.loop.run_until_complete(self._live())
+            finally:
+                self.loop.bury([slot.process for slot in self.slots] + self._buried)
+        return self
+
+    async def _live(self) -> None:
+        plan, loop = self.plan, self.loop
+        plan.now = loop.true
+        self.story = Story(loop.true)
+        shape = plan.shape
+        self.log = SimLog(loop, plan, self.story, MemoryLog(shape.partitions))
+        self.carrier = SimCarrier(loop, plan, self.story, self._clock("carrier"))
+        self.apis = [self._slot("api", n) for n in range(shape.apis)]
+        self.dialers = [self._slot("dialer", n) for n in range(shape.dialers)]
+        for slot in self.slots:
+            self._begin(slot)
+        for deed in plan.deeds:
+            if deed.at_s < plan.until_s:
+                loop.outside(deed.at_s, self._do, deed)
+        clients = [loop.create_task(live(self, n)) for n in range(shape.campaigns)]
+        await asyncio.sleep(max(plan.until_s, 5.0))
+        self._make_fair()
+        try:
+            async with asyncio.timeout(FAIR_MAX_S):
+                await asyncio.gather(*clients)
+                await finish(self)
+                while self.log.on_its_way or not self.all_done():
+                    await asyncio.sleep(0.5)
+                await asyncio.sleep(SETTLE_S)
+            self.finished = True
+        except (TimeoutError, StalledError) as no:
+            self.story.tell("world", "not finished: {}", repr(no))
+        self.ended_at_s = loop.true()
+        await self._compare()
+
+    # -- processes -----------------------------------------------------------------------------
+
+    @property
+    def slots(self) -> list[Slot]:
+        """Return where services live."""
+        return [*self.apis, *self.dialers]
+
+    def _clock(self, name: str) -> SimClock:
+        dice, differ = self.plan.dice(f"clock {name}"), "clocks" in self.plan.kinds
+        rate, ahead = dice.uniform(-RATE_MAX, RATE_MAX), dice.uniform(-AHEAD_MAX_S, AHEAD_MAX_S)
+        now = self.loop.true
+        return SimClock(now, rate=1 + rate, ahead_s=ahead) if differ else SimClock(now)
+
+    def _slot(self, kind: str, index: int) -> Slot:
+        name, clock = f"{kind}{index}", self._clock(f"{kind}{index}")
+        mortal = any(deed.kind == "kill" for deed in self.plan.deeds)
+        directory = self._root / name if mortal else None
+        return Slot(name, clock, index, directory, Process(name, clock))
+
+    def _begin(self, slot: Slot) -> None:
+        """Begin a slot's next life."""
+        slot.lives += 1
+        slot.process = process = Process(f"{slot.name}.{slot.lives}", slot.clock)
+        process.on_death = lambda: self._kill(slot)
+        if slot.directory:
+            slot.directory.mkdir(exist_ok=True)
+        self.story.tell(process.name, "begins")
+        self.loop.spawn(process, self._life(slot, process))
+
+    async def _life(self, slot: Slot, process: Process) -> None:
+        try:
+            part = self._part(slot, process)
+            await part.open()
+            process.part = part
+            if isinstance(part, Dialer) and self._shared:
+                part.shares_partitions()
+                part.assigned(self._some_partitions())
+            await part.run()
+        except Exception as no:  # Whatever it is, a service should not end of it.
+            self.crashes.append(f"{process.name} at {self.loop.true():.4f}: {no!r}")
+            raise
+
+    def _part(self, slot: Slot, process: Process) -> CommandApi | Dialer:
+        log = LogPort(self.log, process)
+        if slot in self.apis:
+            return CommandApi(log, slot.clock, web.SETTINGS, slot.directory)
+        shape, ids = self.plan.shape, _Ids(process.name)
+        settings = DialerSettings(
+            lease_s=shape.lease_s[slot.index],
+            carrier_timeout_s=shape.carrier_timeout_s[slot.index],
+        )
+        carrier = CarrierPort(self.carrier, process)
+        return Dialer(log, slot.clock, settings, slot.directory, carrier, new_id=ids)
+
+    @property
+    def _shared(self) -> bool:
+        return "assign" in self.plan.kinds and self.loop.true() < self.plan.until_s
+
+    def _some_partitions(self) -> frozenset[int]:
+        dice = self.plan.dice("assign")
+        return frozenset(n for n in range(self.plan.shape.partitions) if dice.random() < 0.75)
+
+    def _kill(self, slot: Slot) -> None:
+        process = slot.process
+        if process.dead:
+            return
+        self.story.tell(process.name, "is killed")
+        self.story.danger("a process was killed")
+        process.dead, process.died_at = True, self.loop.true()
+        process.steps_left = None
+        process.hold()
+        self._buried.append(process)
+        store = getattr(process.part, "_store", None)
+        if store is not None:
+            store.db.rollback()
+            store.close()
+
+    # -- faults that have their time -------------------------------------------------------------
+
+    def _do(self, deed: Deed) -> None:
+        if deed.kind == "log-stall":
+            self.story.tell("log", "stalls for {:.2f} s", deed.for_s)
+            self.story.danger("the log stalled")
+            self.log.stalled_until_s = max(self.log.stalled_until_s, self.loop.true() + deed.for_s)
+            return
+        if deed.kind == "assign":
+            slot = self.dialers[deed.whom % len(self.dialers)]
+            if isinstance(slot.process.part, Dialer) and slot.process.running:
+                some = self._some_partitions()
+                self.story.tell(slot.process.name, "is assigned {}", sorted(some))
+                slot.process.context.copy().run(slot.process.part.assigned, some)
+            return
+        slot = self.slots[deed.whom % len(self.slots)]
+        if slot.busy or slot.process.dead:
+            return
+        slot.busy = True
+        if deed.kind == "kill":
+            slot.process.steps_left = deed.steps
+            self.loop.outside(deed.for_s, self._restart, slot, deed)
+            return
+        self.story.tell(slot.process.name, "is held ({}) for {:.2f} s", deed.kind, deed.for_s)
+        self.story.danger(f"a process was held: {deed.kind}")
+        slot.process.hold()
+        if deed.kind == "stall":
+            slot.clock.stand()
+        elif deed.kind == "sleep":
+            slot.clock.sleep()
+        self.loop.outside(deed.for_s, self._go_on, slot)
+
+    def _go_on(self, slot: Slot) -> None:
+        if not slot.busy:
+            return
+        slot.busy = False
+        slot.clock.go_on()
+        slot.clock.wake()
+        if not slot.process.dead:
+            self.story.tell(slot.process.name, "goes on")
+            slot.process.release(self.loop)
+        self.loop.outside(self.plan.dice("set").uniform(0.0, 3.0), slot.clock.set)
+
+    def _restart(self, slot: Slot, deed: Deed) -> None:
+        if not slot.busy:
+            return
+        slot.busy = False
+        self._kill(slot)
+        if slot.directory and self.plan.strikes("forget", "store", 0.4):
+            self.story.tell(slot.name, "has lost its store")
+            self.story.danger("restarted from nothing")
+            shutil.rmtree(slot.directory, ignore_errors=True)
+        elif slot.directory and (slot.directory / "dialer.db").exists():
+            self.story.danger("restarted from a checkpoint")
+        self._begin(slot)
+
+    def _make_fair(self) -> None:
+        """End all faults: from now on everything has to go on by itself."""
+        self.story.tell("world", "is fair from now on")
+        self.plan.until_s = min(self.plan.until_s, self.loop.true())
+        self.log.stalled_until_s = 0.0
+        for slot in self.slots:
+            slot.clock.go_on()
+            slot.clock.wake()
+            slot.clock.set(max(-FAIR_AHEAD_MAX_S, min(FAIR_AHEAD_MAX_S, slot.clock.ahead_s)))
+            slot.busy = False
+            slot.process.steps_left = None
+            if slot.process.dead:
+                self._begin(slot)
+            else:
+                slot.process.release(self.loop)
+            if slot in self.dialers and isinstance(slot.process.part, Dialer):
+                everything = frozenset(range(self.plan.shape.partitions))
+                slot.process.context.copy().run(slot.process.part.assigned, everything)
+        clock = self.carrier.clock
+        clock.set(max(-FAIR_AHEAD_MAX_S, min(FAIR_AHEAD_MAX_S, clock.ahead_s)))
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def seen(self, campaign_id: int) -> Campaign | None:
+        """Peek at a campaign as some living service sees it."""
+        for slot in self.slots:
+            if slot.process.serving and slot.process.running:
+                found: Campaign | None = slot.process.part.campaigns.get(campaign_id)
+                if found is not None:
+                    return found
+        return None
+
+    def all_done(self) -> bool:
+        """Say whether every service sees every campaign at its end, with nothing open."""
+        for slot in self.slots:
+            if not slot.process.serving:
+                return False
+            for campaign in slot.process.part.campaigns.by_id.values():
+                if campaign.status not in FINAL or campaign.calls:
+                    return False
+        return True
+
+    async def _compare(self) -> None:
+        """Have every service fold the log to its end, so that the auditor can compare."""
+        for slot in self.slots:
+            process = slot.process
+            if process.part is None:
+                continue
+            catching = self.loop.spawn(process, _caught_up(process.part))
+            await asyncio.wait([catching], timeout=30.0)
+            self.parts_at_the_end[process.name] = process.part
+
+    def _unforeseen(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if "never retrieved" in context["message"]:
+            return  # Noted where it was raised.
+        self.crashes.append(f"at {self.loop.true():.4f}: {context}")
+
+    async def ask(self, exchange: Exchange, api: int, patience_s: float) -> Exchange:
+        """Send a request to an instance, and wait for its answer as long as patience lasts."""
+        self.exchanges.append(exchange)
+        dice = self.plan.dice("net")
+        exchange.sent_at_s = self.loop.true()
+        await asyncio.sleep(dice.uniform(0.0002, 0.002))
+        process = self.apis[api % len(self.apis)].process
+        exchange.by = process.name
+        if not process.serving:
+            await asyncio.sleep(0.05)
+            return exchange
+        self.story.tell("client", "asks {} {} of {}", exchange.by, exchange.verb, exchange.id[:8])
+        serving = self.loop.spawn(process, serve(process, exchange, self.loop))
+        await asyncio.wait([serving], timeout=patience_s)
+        exchange.heard = serving.done()
+        if serving.done() and (bug := serving.exception()):
+            self.crashes.append(f"{process.name} answered {exchange.verb} with {bug!r}")
+        told = f"{exchange.status} {exchange.shape.get('detail', '')}" if exchange.heard else "-"
+        self.story.tell("client", "is told {}: {} ({})", exchange.verb, told, exchange.id[:8])
+        return exchange
+
+
+class _Ids:
+    """Ids that say whose they are, and are the same whenever the seed is."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._count = name.replace("dialer", "d"), 0
+
+    def __call__(self) -> str:
+        self._count += 1
+        return f"{self._name}-{self._count}"
+
+
+async def _caught_up(part: CommandApi | Dialer) -> None:
+    await part.reader.catch_up(list(part.reader.positions), within_s=20.0)
+
+
+def _fast() -> str | None:
+    """Return a directory in memory, where there is one."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None

@@ -235,6 +235,28 @@ class Journal:
             campaign_id=campaign_id,
         )
 
+    def add_contacts(self, first_contact_id: int, rows: int, *, campaign_id: int = 1) -> None:
+        """Append contacts, as JSON contacts are."""
+        import_id = uuid4().hex
+        added = tuple(Row(phone_number=f"+1777{n:07d}") for n in range(1, rows + 1))
+        completed = ImportCompleted(
+            campaign_id=campaign_id,
+            import_id=import_id,
+            number=None,
+            source=ImportSource.API,
+            file_name=None,
+            first_contact_id=first_contact_id,
+            rows=rows,
+            skipped=0,
+            failed=0,
+            errors=(),
+            variable_mappings={},
+            available_variables=("city",),
+            completed_at=self.now,
+        )
+        chunk = ContactsAdded(import_id=import_id, first_row=1, rows=added)
+        self.write(chunk, completed, campaign_id=campaign_id)
+
     def call(
         self,
         contact_id: int,

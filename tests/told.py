@@ -13,13 +13,9 @@ from campaigns.facts import (
     CampaignEvent,
     CampaignPaused,
     CampaignResumed,
-    ContactsAdded,
     Event,
-    ImportCompleted,
     ImportFailed,
-    ImportSource,
     ImportStarted,
-    Row,
 )
 from campaigns.folding import Campaigns
 from campaigns.record import Recorded
@@ -91,18 +87,8 @@ class Told(Journal):
         )  # fmt: skip
 
     def append(self, rows: int) -> None:
-        """Append contacts, as JSON contacts are."""
-        import_id = uuid4().hex
-        added = tuple(Row(phone_number=f"+1777{n:07d}") for n in range(rows))
-        self.write(
-            ContactsAdded(import_id=import_id, first_row=1, rows=added),
-            ImportCompleted(
-                campaign_id=1, import_id=import_id, number=None, source=ImportSource.API,
-                file_name=None, first_contact_id=self.campaign.contacts_end + 1, rows=rows,
-                skipped=0, failed=0, errors=(), variable_mappings={},
-                available_variables=("city",), completed_at=self.now,
-            ),
-        )  # fmt: skip
+        """Append contacts behind the last."""
+        self.add_contacts(self.campaign.contacts_end + 1, rows)
 
     def give_back(self, call_id: str, *, reason: Abandonment = Abandonment.NOT_RUNNING) -> None:
         """Abandon an open permission, as the dialer's decision says it."""

@@ -79,9 +79,9 @@ class Desk:
                 yield book.get(campaign.campaign_id, contact_id)
 
     def _next_fresh(self, campaign: Campaign, book: Book) -> int | None:
-        if self.read_to < campaign.replaced_through:
-            self.read_to = campaign.replaced_through
-            self.fresh.clear()
+        while self.fresh and self.fresh[0] <= campaign.replaced_through:
+            self.fresh.popleft()  # Gone; or attempted before, and then `due` knows it.
+        self.read_to = max(self.read_to, campaign.replaced_through)
         while not self.fresh and self.read_to < campaign.contacts_end:
             first = self.read_to + 1
             last = min(self.read_to + FRESH_AT_ONCE, campaign.contacts_end)

@@ -205,6 +205,20 @@ def test_nothing_waits_in_the_carriers_queue() -> None:
     assert len(offers(effects)) == 2, "a start, and one more request"
 
 
+def test_a_campaign_that_waits_for_anothers_calls_goes_on_when_there_is_room() -> None:
+    rig = Rig(placing_max=1)
+    for campaign_id in (1, 2):
+        rig.create(campaign_id, contacts=1)
+        rig.start(campaign_id)
+    (first,) = requests(rig.react(Working(frozenset({0}))))
+    rig.write(*first.facts, campaign_id=first.campaign_id, record_id=first.record_id)
+    assert rig.react() == [Ring(first.record_id)]
+    started, second = offers(rig.react(Answered(first.record_id, Rung(rig.now))))
+    assert isinstance(started.facts[0], CallStarted)
+    assert isinstance(second.facts[0], CallRequested)
+    assert {first.campaign_id, second.campaign_id} == {1, 2}
+
+
 def test_a_stopping_dialer_asks_for_nothing_and_gives_back_what_it_has_not_used() -> None:
     rig = Rig(max_concurrent_calls=2)
     used, unused = rig.running(contacts=3)

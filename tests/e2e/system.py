@@ -220,6 +220,15 @@ class System:
     def _add(self, verb: str) -> None:
         self.processes[verb] = Process(verb, self.folder, self.environment)
 
+    def another(self, verb: str) -> Process:
+        """Add one more process of a part, with a data directory of its own; "dialer-2" by name."""
+        name = f"{verb}-{sum(process.verb == verb for process in self) + 1}"
+        folder = self.folder / name
+        folder.mkdir()
+        data_dir = {"DIALGATE_DATA_DIR": str(folder / "data")}
+        self.processes[name] = Process(verb, folder, {**self.environment, **data_dir})
+        return self.processes[name]
+
     def __getitem__(self, verb: str) -> Process:
         return self.processes[verb]
 

@@ -90,12 +90,17 @@ class Composition:
             return simulated_carrier(self.settings, settings, self.clock)
         return HttpCarrier(
             settings.url,
-            settings.callback_url or f"http://{self.settings.host}:{self.settings.port}",
+            settings.callback_url or self._address(),
             dialer.carrier_timeout_s,
             self.clock,
             lease_s=dialer.lease_s,
             placing_max=settings.placing_max,
         )
+
+    def _address(self) -> str | None:
+        """Return where a carrier reaches us. None: port 0 stands for one that is not known yet."""
+        host, port = self.settings.host, self.settings.port
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}" if port else None
 
 
 def simulated_carrier(

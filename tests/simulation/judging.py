@@ -14,6 +14,7 @@ from tests.simulation.stores import judge_stores
 from tests.simulation.world import World
 
 WORKERS = 2
+AT_ONCE = 100  # Seeds that are handed out: the last ones of them keep a worker waiting.
 _SHORTER_S = 0.5  # How exactly the shortest prefix is found.
 
 
@@ -49,9 +50,11 @@ def judge(
 
 
 def judge_all(seeds: Iterable[int], workers: int = WORKERS) -> Iterator[Verdict]:
-    """Run and judge many, in processes of their own; yield as they come."""
+    """Run and judge many, in processes of their own; yield as they come, a bounded number ahead."""
+    left = iter(seeds)
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        yield from pool.imap_unordered(judge, seeds, chunksize=4)
+        while some := list(islice(left, AT_ONCE)):
+            yield from pool.imap_unordered(judge, some, chunksize=2)
 
 
 def shrink(seed: int, *, looks_max: int = 60) -> tuple[float, frozenset[str]]:

@@ -8,6 +8,7 @@ from campaigns.errors import CarrierUnavailableError
 from campaigns.facts import (
     Abandonment,
     CallAbandoned,
+    CallEnded,
     CallLate,
     ContactsAdded,
     ContactsReplaced,
@@ -18,7 +19,8 @@ from campaigns.facts import (
     Row,
 )
 from campaigns.virtual_time import run_virtually
-from dialer.carrier import Call, Placed, Taken
+from dialer.carrier import Call, Found, NotFound, Placed, Taken
+from dialer.lease import may_begin
 from tests.simulation.test_dialing import bench, dialing
 
 
@@ -98,6 +100,42 @@ def test_a_ring_that_began_too_late_is_on_the_record_whoever_hears_of_it() -> No
         assert b.carrier.hung_up == [late.call_id]
 
     run_virtually(scenario())
+
+
+def test_a_call_that_ended_as_unknown_and_rang_in_time_after_all_is_not_late() -> None:
+    """Found by the simulation: one ring in time was counted as two attempts, one of them late."""
+
+    async def scenario() -> None:
+        b = bench()
+        b.carrier.lookup_lag_s = None  # It never says "not found" for certain.
+        b.carrier.talk_s = 20.0
+        await b.campaign(1, max_attempts=2)
+        place, found = b.carrier.place, b.carrier.look_up
+
+        async def lost(call: Call, ring_by: datetime) -> Placed:
+            await place(call, ring_by)
+            raise CarrierUnavailableError("the answer was lost")
+
+        async def unseen(call_id: str) -> Found:
+            return NotFound() if b.clock.monotonic() < 20.0 else await found(call_id)
+
+        b.carrier.place, b.carrier.look_up = lost, unseen  # type: ignore[method-assign]
+        async with dialing(b):
+            await asyncio.sleep(60)
+        assert [fact.disposition for fact in b.of(CallEnded)] == [Disposition.UNKNOWN]
+        assert not b.of(CallLate)
+        assert not b.carrier.hung_up
+
+    run_virtually(scenario())
+
+
+def test_a_permission_that_is_not_read_back_is_given_up_at_the_very_end_of_its_lease() -> None:
+    """Found by the simulation: by a rounding the alarm came too early, and never again."""
+    sent_at = 1000.3700000000001
+    for lease_s in (0.3, 0.6, 0.7, 1.1, 2.0):
+        for step in range(1000):
+            at = sent_at + step / 997
+            assert not may_begin(at, lease_s, at + lease_s)
 
 
 def replacing(now: datetime, rows: tuple[Row, ...], *, through: int) -> tuple[Event, ...]:

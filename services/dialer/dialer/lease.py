@@ -13,7 +13,7 @@ def ring_by(requested_at: datetime, lease_s: float) -> datetime:
 
 def may_begin(sent_at: float, lease_s: float, now: float) -> bool:
     """Say whether a call may be given to the carrier. Both times from CLOCK_BOOTTIME, seconds."""
-    return now - sent_at < lease_s
+    return now < sent_at + lease_s  # As alarms are set: no rounding between the two.
 
 
 def rang_late(sent_at: float, lease_s: float, carrier_timeout_s: float, now: float) -> bool:

@@ -10,6 +10,7 @@ from campaigns.facts import (
     CallRequested,
     CallStarted,
     CampaignEvent,
+    Disposition,
 )
 from dialer.asking import Desk
 from dialer.carrier import Ended, Placed, Rung
@@ -115,7 +116,11 @@ def _resolved(
     state.placing.discard(line.call_id)
     if isinstance(fact, CallAbandoned) and fact.reason is Abandonment.RANG_LATE:
         line.late = None  # Its CallLate stands in the same record.
-    elif line.rang and not line.started and line.late is None and not line.late_told:
+        return
+    if isinstance(fact, CallEnded) and fact.disposition is Disposition.UNKNOWN:
+        line.unknown = True  # Its attempt is spent, as one that may have rung.
+    known = line.started or line.unknown or line.late is not None or line.late_told
+    if line.rang and not known:
         line.late = OTHERWISE
         if isinstance(line.heard, Rung):
             effects.append(HangUp(line.call_id))
@@ -197,12 +202,13 @@ def _heard(
     line.heard = said
     known = line.started or line.late is not None or line.late_told
     if isinstance(said, Rung | Ended) and not known:
-        if line.stage is Stage.RESOLVED:
+        if line.stage is Stage.RESOLVED and not line.unknown:  # Unknown: it may have rung.
             line.late = OTHERWISE
-            state.lines[line.call_id] = line
-            state.closed.pop(line.call_id, None)
         elif not line.refuses_late and _too_late(line, said, moment):
             line.late = TOO_LATE  # Whoever hears of it, and however.
+        if line.late is not None:
+            state.lines[line.call_id] = line
+            state.closed.pop(line.call_id, None)
         if line.late is not None and isinstance(said, Rung):
             effects.append(HangUp(line.call_id))
     state.lines_due.add(line.call_id)

@@ -36,6 +36,7 @@ class Store:
         `path` None keeps all in memory. `log_id` names the log that it is a cache of.
         """
         self.db = _connect(path)
+        self._lost = False  # A save failed, and took back what was folded since the last one.
         if self._about() not in (None, (str(SCHEMA_VERSION), log_id)):
             assert path is not None, "memory has no past"
             self.db.close()
@@ -64,10 +65,26 @@ class Store:
         """Commit what was folded since the last save, with the positions.
 
         Nothing, once a step of the reader has failed: the ledger, or the fold, is then ahead of
-        its position, and a restart would pass over the very record that stopped it.
+        its position, and a restart would pass over the very record that stopped it. Nor once a
+        save has failed: what it wanted to store is gone, and later folds rest on it.
+
+        Raises:
+            sqlite3.OperationalError: the disk is full, or broken; the last save stands.
+
         """
-        if reader.torn:
+        if not self.db.in_transaction:  # SQLite has taken it back by itself, for want of room.
+            self._lost = True
+        if reader.torn or self._lost:
             return
+        try:
+            self._save(reader, campaigns, partitions)
+        except sqlite3.Error:
+            self._lost = True
+            if not self.db.in_transaction:
+                self.db.execute("begin")  # Never committed: what is folded from now on is nothing.
+            raise
+
+    def _save(self, reader: Reader, campaigns: Campaigns, partitions: int) -> None:
         for partition, position in reader.positions.items():
             self.db.execute(
                 "insert or replace into positions values (?, ?, ?)", (*partition, position)

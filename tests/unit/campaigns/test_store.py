@@ -1,5 +1,9 @@
 """The checkpoint: state, ledgers and positions are of one moment, or nothing is stored."""
 
+import resource
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import orjson
@@ -79,3 +83,42 @@ def test_what_was_folded_whole_is_stored(tmp_path: Path) -> None:
     assert other.campaigns.by_id[1].status is Status.RUNNING
     assert other.reader.ledger(HERE).version(journal.records[1].facts[0].stream) == 2
     other.stop()
+
+
+@contextmanager
+def full_disk(file: Path) -> Iterator[None]:
+    """Let no file grow beyond this one's size, whoever writes it: its next write fails."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_after_a_save_that_failed_nothing_is_stored_any_more(tmp_path: Path) -> None:
+    """A disk was full for a moment, and the process ended, saving once more as it ended.
+
+    The failed commit had taken back what was folded since the last one; the second save stored
+    the positions alone, and the next life passed over all those records.
+    """
+    journal = Journal()
+    journal.create(contacts=0)
+    journal.start()
+    one = Folding(journal, tmp_path)
+    one.store.db.execute("create table contacts (id integer primary key)")
+    one.stop()
+    one = Folding(journal, tmp_path)
+    one.store.db.execute("insert into contacts values (1)")  # As a fold does.
+    one.reader.step(HERE, journal.records)
+    one.store.db.execute("insert into contacts values (2)")
+    with full_disk(tmp_path / "store.db-wal"), pytest.raises(sqlite3.OperationalError):
+        one.store.save(one.reader, one.campaigns, 1)
+    one.store.db.execute("insert into contacts values (3)")
+    one.stop()
+    other = Folding(journal, tmp_path)
+    assert other.reader.positions == {}, "folded again from the start"
+    assert other.store.db.execute("select * from contacts").fetchall() == []
+    other.reader.step(HERE, journal.records)
+    other.stop()
+    assert Folding(journal, tmp_path).reader.positions == {HERE: 2}

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from campaigns.campaign import Campaign, Move, Status
 from campaigns.decider import Rejected
 from campaigns.facts import (
+    CampaignCompleted,
     CampaignCreated,
     CampaignEvent,
     CampaignPaused,
@@ -39,6 +40,7 @@ SAYS: dict[str, tuple[type[Event], ...]] = {
     "import": (ImportCompleted, ImportStarted),
 }
 HARMLESS = (ContactsAdded, ImportStarted, ImportFailed)  # They alone make no contact count.
+SLACK_S = 0.05  # To be woken, and to answer.
 SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -95,6 +97,16 @@ def _judge_yes(found: Audit, exchange: Exchange, entries: dict[tuple[int, int], 
         found.find(6, f"{exchange.verb}: 2xx before it was in the log")
     if exchange.verb in ("pause", "stop") and exchange.status == 200:
         _judge_silence(found, exchange, entry, exchange.answered_at_s)
+        _judge_bound(found, exchange)
+
+
+def _judge_bound(found: Audit, exchange: Exchange) -> None:
+    """Where no process is held, no barrier waits longer than the terms of any permission."""
+    shape, deeds = found.plan.shape, found.plan.deeds
+    bound_s = max(shape.lease_s) + max(shape.carrier_timeout_s) + SLACK_S
+    settled_s = exchange.shape.get("receipt", {}).get("settled_in_ms", 0.0) / 1000
+    if settled_s > bound_s and not {deed.kind for deed in deeds} & {"freeze", "stall", "sleep"}:
+        found.find(4, f"{exchange.verb} was answered after {settled_s:.3f} s, not {bound_s:.3f}")
 
 
 def _judge_silence(found: Audit, exchange: Exchange, entry: Entry, from_s: float) -> None:
@@ -170,7 +182,9 @@ def _fold(found: Audit, campaigns: Campaigns, entry: Entry, paused_at: dict[int,
     for fact in entry.facts:
         if isinstance(fact, ContactsAdded | CreateKeyed) or not isinstance(fact, CampaignEvent):
             continue
-        campaigns.fold(fact, recorded)
+        campaign = campaigns.fold(fact, recorded)
+        if isinstance(fact, CampaignCompleted) and campaign and campaign.counters.pending:
+            found.find(8, f"{fact.campaign_id} completed with contacts that wait")
         if isinstance(fact, CampaignPaused):
             paused_at[fact.campaign_id] = entry
         elif isinstance(fact, CampaignResumed | CampaignStarted | CampaignStopped):

@@ -33,7 +33,6 @@ from tests.simulation.faulty_carrier import Placement
 from tests.simulation.world import World
 
 CLOCK_SLACK = 1 - 2e-4  # What drift may take from a wait.
-FOLDED_S = 25.0  # Every dialer that runs has folded a permission so long after it appeared.
 TELLING_S = 90.0  # Who has heard of a late ring, and lives so long, has put it on the record.
 
 
@@ -73,7 +72,7 @@ class Audit:
         self.entries: list[Entry] = []
         self.permissions: dict[str, Permission] = {}
         self.refused: list[Entry] = []
-        self.ledgers: dict[Partition, Ledger] = {}
+        self._carrier = world.carrier
 
     def find(self, invariant: int, what: str) -> None:
         """Note a broken promise."""
@@ -83,7 +82,7 @@ class Audit:
         """Look at everything."""
         self._read()
         self._fold()
-        for placement in self.world.carrier.rings():
+        for placement in self._carrier.rings():
             if permission := self.permissions.get(placement.call.call_id):
                 permission.rings.append(placement)
             else:
@@ -91,6 +90,8 @@ class Audit:
         for permission in self.permissions.values():
             self._permission(permission)
         self._attempts()
+        self._leases()
+        self._keys()
         if not self.world.finished:
             self.find(8, "the world did not come to its end")
         return self
@@ -98,7 +99,7 @@ class Audit:
     def _read(self) -> None:
         log = self.world.log
         for partition in campaign_partitions(self.plan.shape.partitions):
-            ledger = self.ledgers[partition] = Ledger()
+            ledger = Ledger()
             for recorded in log.core._records[partition]:
                 assert isinstance(recorded.envelope, Envelope), "there are no strangers"
                 accepted = ledger.admit(recorded.envelope)
@@ -230,7 +231,7 @@ class Audit:
             and not started
             and end.disposition is not Disposition.UNKNOWN
         ):
-            known = self.world.carrier.placements.get(call_id, [])
+            known = self._carrier.placements.get(call_id, [])
             if not any(isinstance(placement.state, NoRing) for placement in known):
                 self.find(5, f"{call_id} ended {end.disposition.value}; the carrier never said so")
 
@@ -268,10 +269,7 @@ class Audit:
             began_at = _began(ring)
             assert began_at is not None, "it rang"
             by = request.ring_by + timedelta(seconds=request.carrier_timeout_s)
-            told_s = started[0][1].at_s - permission.entry.at_s if started else 0.0
-            sure_s = request.lease_s + request.carrier_timeout_s + FOLDED_S
-            # By the carrier's clock and by its own, who has heard of it must find it late.
-            tellable = (tardy and began_at > by and told_s > sure_s) or not good
+            tellable = not good or (tardy and began_at > by and self._knew_better(started, request))
             if tellable and not late and self._could_tell(call_id):
                 self.find(3, f"{call_id} rang late, was heard of, and there is no CallLate")
             if ring.hung_up and good and leased:
@@ -279,8 +277,55 @@ class Audit:
         if isinstance(end, CallAbandoned) and end.reason is not Abandonment.RANG_LATE and started:
             self.find(5, f"{call_id} was started, then abandoned")
 
+        if late and not self._hung_up(late[0][1], call_id):
+            self.find(4, f"{call_id} is recorded as late, rang, and was left to ring")
+
+    def _knew_better(self, started: list[tuple[CallEvent, Entry]], request: CallRequested) -> bool:
+        """Say whether who recorded a tardy ring as started had to find it late by its own clock."""
+        if not started:
+            return False
+        handed = self.world.log.handed[started[0][1].envelope.id]
+        given_s = self.world.log.given.get((handed.by.name, request.call_id))
+        over_s = request.lease_s + request.carrier_timeout_s
+        heard = [
+            told.boot_s
+            for told in self._carrier.told
+            if told.call_id == request.call_id
+            and told.who is handed.by
+            and told.at_s <= handed.at_s
+        ]
+        return given_s is not None and bool(heard) and min(heard) - given_s > over_s
+
+    def _hung_up(self, entry: Entry, call_id: str) -> bool:
+        """Say whether who recorded a late ring, and knew it to ring, has hung up at least once."""
+        teller = self.world.log.handed[entry.envelope.id].by
+        knew = any(t.call_id == call_id and t.who is teller and t.rings for t in self._carrier.told)
+        return not knew or call_id in self._carrier.asked_to_hang_up
+
+    def _leases(self) -> None:
+        """Invariant 3: nobody asks the carrier once the lease is over by his own clock."""
+        for call_id, who, boot_s in self._carrier.asked:
+            handed = self.world.log.handed.get(call_id)
+            permission = self.permissions.get(call_id)
+            if handed is None or permission is None or handed.by is not who:
+                self.find(3, f"{who.name} placed {call_id}, which was not its own to place")
+            elif boot_s - handed.boot_s > permission.request.lease_s:
+                self.find(3, f"{who.name} placed {call_id} after its lease, by its own clock")
+
+    def _keys(self) -> None:
+        """Invariant 6: what comes with one key happens at most once."""
+        done: Counter[tuple[int, str]] = Counter()
+        for entry in self.entries:
+            if entry.accepted and entry.envelope.idempotency:
+                for fact in entry.facts[-1:]:
+                    campaign_id = getattr(fact, "campaign_id", 0)
+                    done[campaign_id, entry.envelope.idempotency.key] += 1
+        for (campaign_id, key), times in done.items():
+            if times > 1:
+                self.find(6, f"campaign {campaign_id}: {key} took effect {times} times")
+
     def _could_tell(self, call_id: str) -> bool:
-        for told in self.world.carrier.told:
+        for told in self._carrier.told:
             lived_s = min(told.who.died_at, self.world.ended_at_s) - told.at_s
             if told.call_id == call_id and (
                 lived_s > TELLING_S or told.who.died_at == float("inf")

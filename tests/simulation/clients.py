@@ -3,7 +3,7 @@
 import asyncio
 import json
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from campaigns.campaign import FINAL, Status
 from campaigns.facts import CallEnded
@@ -102,7 +102,7 @@ async def _operate(world: "World", number: int, campaign_id: int, n: int) -> Non
     person = Person(world, number, f"operator {n}")
     person.campaign_id = campaign_id
     dice, plan = person.dice, world.plan
-    racing: set[asyncio.Task[Exchange]] = set()
+    racing: set[asyncio.Task[Any]] = set()
     while world.loop.true() < plan.until_s:
         await asyncio.sleep(min(dice.expovariate(0.6), 6.0))
         verb = dice.choice(VERBS)
@@ -120,6 +120,8 @@ async def _operate(world: "World", number: int, campaign_id: int, n: int) -> Non
                 again_ = again(exchange)
                 again_.key = exchange.key if dice.random() < 0.8 else None
                 await person.ask(again_, 30.0)
+        elif key and plan.strikes("repeat", f"late repeat {n}", 0.25):
+            racing.add(asyncio.create_task(_repeat_later(person, exchange)))
         elif verb == "pause" and dice.random() < 0.3:
             racing.add(asyncio.create_task(person.ask(person.request("resume", None))))
         elif dice.random() < 0.2:  # Two at once, perhaps to two instances.
@@ -128,6 +130,13 @@ async def _operate(world: "World", number: int, campaign_id: int, n: int) -> Non
             )
     if racing:
         await asyncio.wait(racing)
+
+
+async def _repeat_later(person: Person, exchange: Exchange) -> None:
+    """Send a request once more, when things have moved on: proxies and queues do that."""
+    await asyncio.sleep(person.dice.uniform(0.0, 6.0))
+    person.world.story.danger("a client repeated itself")
+    await person.ask(again(exchange))
 
 
 def _hurried(world: "World", n: int) -> bool:

@@ -59,6 +59,8 @@ class Told:
     call_id: str
     who: Process
     at_s: float
+    boot_s: float  # By its own clock.
+    rings: bool  # It rings now; else it has ended.
 
 
 @dataclass
@@ -71,7 +73,8 @@ class SimCarrier:
     clock: SimClock
     placements: dict[str, list[Placement]] = field(default_factory=dict)  # By call id.
     told: list[Told] = field(default_factory=list)
-    hung_up: list[tuple[float, str]] = field(default_factory=list)
+    asked_to_hang_up: set[str] = field(default_factory=set)
+    asked: list[tuple[str, Process, float]] = field(default_factory=list)  # By its own boottime.
 
     def rings(self) -> list[Placement]:
         """Return every ring there was, in order."""
@@ -146,7 +149,9 @@ class SimCarrier:
     def tell(self, who: Process, said: Found, call_id: str) -> None:
         """Note who has heard of a ring."""
         if isinstance(said, Rung | Ended):
-            self.told.append(Told(call_id, who, self.loop.true()))
+            self.told.append(
+                Told(call_id, who, self.loop.true(), who.clock.boottime(), isinstance(said, Rung))
+            )
 
     def _end(
         self, placement: Placement, port: "CarrierPort", how: Disposition, lasts_s: float
@@ -178,7 +183,6 @@ class SimCarrier:
 
     def end(self, call_id: str) -> None:
         """Hang up."""
-        self.hung_up.append((self.loop.true(), call_id))
         self.story.tell("carrier", "hangs up {}", call_id)
         for placement in self.placements.get(call_id, ()):
             placement.hung_up = True
@@ -218,6 +222,7 @@ class CarrierPort:
             * plan.dice("carrier/place").random()
         )
         carrier.story.tell(self.process.name, "places {}", call.call_id)
+        carrier.asked.append((call.call_id, self.process, self.process.clock.boottime()))
         if plan.strikes("place-lost", "carrier", 0.05):
             carrier.story.danger("a request to the carrier was lost")
             return await answer  # Never.
@@ -240,6 +245,7 @@ class CarrierPort:
 
     async def hang_up(self, call_id: str) -> None:
         """End a call."""
+        self._carrier.asked_to_hang_up.add(call_id)
         await self._travel("hang")
         self._carrier.end(call_id)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from campaigns.errors import LogUnavailableError, OutcomeUnknownError
 from campaigns.log import BATCH_MAX, MemoryLog
-from campaigns.record import Record, Recorded
+from campaigns.record import Envelope, Record, Recorded
 from campaigns.topics import ORGANIZATIONS, Partition
 from tests.simulation.plan import Plan
 from tests.simulation.processes import Process, SimLoop
@@ -26,6 +26,7 @@ class Handed:
     record: Record
     by: Process
     at_s: float
+    boot_s: float  # By its own clock.
 
 
 @dataclass
@@ -38,8 +39,12 @@ class SimLog:
     core: MemoryLog
     stalled_until_s: float = 0.0
     on_its_way: int = 0
+    moved_at_s: float = 0.0  # When a record appeared last.
     appeared_at: dict[tuple[Partition, int], float] = field(default_factory=dict)
     handed: dict[str, Handed] = field(default_factory=dict)  # By record id.
+    given: dict[tuple[str, str], float] = field(
+        default_factory=dict
+    )  # To whom which, by his clock.
     watchers: list[Callable[[Recorded], None]] = field(default_factory=list)
 
     def hand_over(
@@ -65,7 +70,7 @@ class SimLog:
         self.on_its_way -= 1
         recorded = self.core.append_bytes(partition, record.encode())
         now = self.loop.true()
-        self.appeared_at[partition, recorded.position] = now
+        self.appeared_at[partition, recorded.position] = self.moved_at_s = now
         if process.dead and process.died_at < now:
             self.story.danger("appeared after its sender had died")
         kinds = "+".join(type(fact).__name__ for fact in record.facts)
@@ -101,7 +106,9 @@ class LogPort:
     async def append(self, partition: Partition, record: Record, key: int) -> None:
         """Hand a record over, and see what becomes of it."""
         world, plan, subject = self._world, self._world.plan, self._subject
-        world.handed[record.id] = Handed(record, self._process, world.loop.true())
+        world.handed[record.id] = Handed(
+            record, self._process, world.loop.true(), self._process.clock.boottime()
+        )
         soon_s = plan.dice(subject).uniform(0.0003, 0.003)
         late_s = (
             soon_s + plan.dice(subject).choice((0.3, 3.0, LATE_MAX_S)) * plan.dice(subject).random()
@@ -146,7 +153,16 @@ class LogPort:
             first = batch[0].position - 1
             if first and plan.strikes("redeliver", subject, 0.05):
                 yield await world.core.read(partition, max(0, first - 3), 3)
+            self._note(batch)
             yield batch
+
+    def _note(self, batch: Sequence[Recorded]) -> None:
+        """Note when this process has had each record, by its own clock."""
+        given, who = self._world.given, self._process.name
+        boot_s = self._process.clock.boottime()
+        for recorded in batch:
+            if isinstance(recorded.envelope, Envelope):
+                given.setdefault((who, recorded.envelope.id), boot_s)
 
     async def read(self, partition: Partition, after: int, limit: int) -> Sequence[Recorded]:
         """Return a stretch of the log."""

@@ -105,6 +105,6 @@ def _shape(dice: Random) -> Shape:
         lease_s=tuple(dice.choice((0.6, 1.0, 2.0, 4.0)) for _ in range(dialers)),
         carrier_timeout_s=tuple(dice.choice((1.5, 3.0, 5.0)) for _ in range(dialers)),
         refuses_late=refuses_late,
-        lookup_lag_s=dice.choice((0.0, 0.0, 0.5, 2.0, None)),
+        lookup_lag_s=dice.choice((0.0, 0.0, 0.5, 6.0, None)),
         operators=dice.choice((1, 1, 2, 3)),
     )

@@ -21,6 +21,7 @@ Ts = TypeVarTuple("Ts")
 OWNER: "contextvars.ContextVar[Process]" = contextvars.ContextVar("OWNER")
 NOBODY = contextvars.Context()  # The world outside: networks, carriers, clients.
 _EARLY_S = 1e-7
+TURNS_MAX = 50_000  # At one instant.
 
 
 class Process:
@@ -99,6 +100,7 @@ class _NoFiles:
     """A selector that lets time pass: the simulation has no files and no sockets."""
 
     passed_s = 0.0
+    turns = 0  # Since time passed last.
 
     def __init__(self, real: Any) -> None:
         self._real = real
@@ -106,8 +108,12 @@ class _NoFiles:
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout is None:
             raise StalledError("every task waits, and no timer is set")
+        self.turns += 1
         if timeout > 0:
             self.passed_s += timeout
+            self.turns = 0
+        elif self.turns > TURNS_MAX:
+            raise StalledError("a hot loop: no end of steps, and no time passes")
         return []
 
     def __getattr__(self, name: str) -> Any:

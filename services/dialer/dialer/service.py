@@ -137,11 +137,14 @@ class Dialer:
 
     async def run(self) -> None:
         """Follow and dial until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            tasks.create_task(self.reader.follow(campaign_partitions(self._partitions)))
-            tasks.create_task(self._work())
-            tasks.create_task(self._save_regularly())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                tasks.create_task(self.reader.follow(campaign_partitions(self._partitions)))
+                tasks.create_task(self._work())
+                tasks.create_task(self._save_regularly())
+        finally:
+            self._tasks = None
 
     def shares_partitions(self) -> None:
         """Work nothing until `assigned` says what: there may be other dialers."""
@@ -208,6 +211,8 @@ class Dialer:
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None
+        if self._tasks is None:
+            return  # It has ended: what still comes in is for the next life.
         ticks, self._ticks = self._ticks, []
         moment = self._moment()
         for effect in react(self.state, ticks, moment):

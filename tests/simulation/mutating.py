@@ -1,0 +1,56 @@
+"""`python -m tests.simulation.mutating`: the table of which seed caught which mutation."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tests.simulation.judging import judge
+from tests.simulation.mutations import MUTATIONS
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-we-know.md"
+BEGIN, END = "<!-- mutations -->\n", "<!-- /mutations -->\n"
+SEEDS = range(200)
+SHOWN = 3  # Seeds a mutation.
+
+
+def catchers(name: str, seeds: Iterable[int]) -> Iterator[tuple[int, str]]:
+    """Yield the seeds that catch a mutation, and what the auditor said first."""
+    with MUTATIONS[name]():
+        for seed in seeds:
+            if broken := judge(seed).broken:
+                yield seed, broken[0]
+
+
+def table() -> str:
+    """Return the table, made anew."""
+    rows = ["| without it | what that does | caught by seeds | as |", "| --- | --- | --- | --- |"]
+    for name, mutation in MUTATIONS.items():
+        caught = [
+            found for found, _ in zip(catchers(name, SEEDS), range(SHOWN), strict=False)
+        ]
+        seeds = ", ".join(str(seed) for seed, _ in caught) or "none"
+        promise = caught[0][1].split(":")[0] if caught else ""
+        rows.append(f"| {name} | {(mutation.__doc__ or '').strip()} | {seeds} | {promise} |")
+        print(rows[-1], file=sys.stderr, flush=True)
+    return "\n".join(rows) + "\n"
+
+
+def known(name: str) -> list[int]:
+    """Return the seeds that the page says catch a mutation: to be tried first."""
+    for line in PAGE.read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if cells[0] == name and len(cells) > 2:
+            return [int(seed) for seed in cells[2].split(",") if seed.strip().isdigit()]
+    return []
+
+
+def main() -> None:
+    """Write the table into the page."""
+    page = PAGE.read_text()
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}{table()}{END}{after}")
+
+
+if __name__ == "__main__":
+    main()

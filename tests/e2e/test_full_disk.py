@@ -7,6 +7,7 @@ set: the same write fails, in the middle of what was being written.
 
 import resource
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -88,6 +89,10 @@ def limit(process: Process, bytes_max: int) -> None:
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (bytes_max, resource.RLIM_INFINITY))
 
 
+linux = pytest.mark.skipif(sys.platform != "linux", reason="no limits of other processes here")
+
+
+@linux
 def test_a_log_that_cannot_grow_amid_a_commit_ends_the_process_and_loses_none(
     tmp_path: Path,
 ) -> None:
@@ -111,6 +116,7 @@ def goes_on(client: Client, campaign: int) -> None:
     client.wait_until(campaign, lambda found: handled(found) > before)
 
 
+@linux
 @pytest.mark.kafka
 def test_a_full_disk_under_a_store_ends_that_process_alone(
     tmp_path: Path, kafka_servers: str, namespace: str

@@ -29,9 +29,13 @@ class Bucket:
     at: datetime | None = None
 
     def left(self, calls_per_minute: int, now: datetime) -> float:
-        """Return the tokens left at `now`; a clock that was set back refills nothing."""
+        """Return the tokens left at `now`; a clock that was set back a little refills nothing.
+
+        One that was set back by more than a minute finds it full, or calls would stand still until
+        it is as late again; no sliding minute holds requests of both times.
+        """
         full = float(burst(calls_per_minute))
-        if self.tokens is None or self.at is None:
+        if self.tokens is None or self.at is None or self._set_back(now):
             return full
         passed_s = max(0.0, (now - self.at).total_seconds())
         return min(full, self.tokens + passed_s * refill_per_s(calls_per_minute))
@@ -39,7 +43,13 @@ class Bucket:
     def spend(self, calls_per_minute: int, requested_at: datetime) -> None:
         """Fold one accepted CallRequested."""
         self.tokens = self.left(calls_per_minute, requested_at) - 1.0
-        self.at = requested_at if self.at is None else max(self.at, requested_at)
+        if self.at is None or self._set_back(requested_at):
+            self.at = requested_at
+        else:
+            self.at = max(self.at, requested_at)
+
+    def _set_back(self, now: datetime) -> bool:
+        return self.at is not None and now < self.at - timedelta(seconds=MINUTE_S)
 
     def next_at(self, calls_per_minute: int, now: datetime, waiting: int) -> datetime:
         """Return when one more than `waiting` requests fit."""

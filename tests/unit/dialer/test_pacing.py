@@ -46,12 +46,22 @@ def test_others_requests_may_overdraw_it() -> None:
     assert bucket.left(60, at(3)) == 1
 
 
-def test_a_clock_that_was_set_back_refills_nothing() -> None:
+def test_a_clock_that_was_set_back_a_little_refills_nothing() -> None:
     bucket = Bucket()
     bucket.spend(60, NOON)
     assert bucket.left(60, at(-30)) == 0
     bucket.spend(60, at(-30))
     assert (bucket.tokens, bucket.at) == (-1, NOON)
+
+
+def test_a_clock_that_was_set_back_by_hours_does_not_stop_the_calls_for_hours() -> None:
+    """A dialer's clock was an hour ahead for a moment: nobody was called in the next hour."""
+    bucket = Bucket()
+    bucket.spend(60, at(3600))
+    assert bucket.left(60, NOON) == 1
+    bucket.spend(60, NOON)
+    assert (bucket.tokens, bucket.at) == (0, NOON)
+    assert bucket.next_at(60, NOON, 0) == at(1)
 
 
 def test_the_next_request_is_when_one_more_than_those_on_their_way_fit() -> None:

@@ -25,9 +25,7 @@ def table() -> str:
     """Return the table, made anew."""
     rows = ["| without it | what that does | caught by seeds | as |", "| --- | --- | --- | --- |"]
     for name, mutation in MUTATIONS.items():
-        caught = [
-            found for found, _ in zip(catchers(name, SEEDS), range(SHOWN), strict=False)
-        ]
+        caught = [found for found, _ in zip(catchers(name, SEEDS), range(SHOWN), strict=False)]
         seeds = ", ".join(str(seed) for seed, _ in caught) or "none"
         promise = caught[0][1].split(":")[0] if caught else ""
         rows.append(f"| {name} | {(mutation.__doc__ or '').strip()} | {seeds} | {promise} |")

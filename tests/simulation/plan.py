@@ -46,6 +46,7 @@ class Shape:
     refuses_late: bool
     lookup_lag_s: float | None
     operators: int
+    projectors: int
 
 
 @dataclass
@@ -107,4 +108,5 @@ def _shape(dice: Random) -> Shape:
         refuses_late=refuses_late,
         lookup_lag_s=dice.choice((0.0, 0.0, 0.5, 6.0, None)),
         operators=dice.choice((1, 1, 2, 3)),
+        projectors=int(dice.random() < 0.12),  # It costs more than all the rest.
     )

@@ -9,8 +9,22 @@ from campaigns.folding import Campaigns
 from campaigns.ledger import Ledger
 from campaigns.record import Envelope
 from campaigns.topics import campaign_partitions
+from projector.advance import Views
+from projector.service import Projector
+from projector.store import Store
+from projector.tables import (
+    CAMPAIGNS,
+    CONTACTS,
+    EXECUTIONS,
+    IMPORTS,
+    LEDGERS,
+    LISTS,
+    ROWS,
+    TRACKING,
+)
 from tests.simulation.auditor import Audit
 
+REBUILT = (CAMPAIGNS, CONTACTS, EXECUTIONS, IMPORTS, LEDGERS, LISTS, ROWS, TRACKING)
 TABLES = (
     "select campaign_id, contact_id, pending, due_at, state from contacts order by 1, 2",
     "select import_id, campaign_id, first_contact_id, rows from lists order by 1",
@@ -32,6 +46,9 @@ def judge_stores(found: Audit) -> None:
     expected = {number: dump(campaign) for number, campaign in campaigns.by_id.items()}
     rows = [db.execute(table).fetchall() for table in TABLES]
     for name, part in found.world.parts_at_the_end.items():
+        if isinstance(part, Projector):
+            _judge_views(found, name, part)
+            continue
         if {n: dump(c) for n, c in part.campaigns.by_id.items()} != expected:
             found.find(7, f"{name} has other campaigns than the log")
         if [part._store.db.execute(table).fetchall() for table in TABLES] != rows:
@@ -40,6 +57,22 @@ def judge_stores(found: Audit) -> None:
             if _digest(part.reader.ledgers.get(partition, Ledger())) != _digest(ledger):
                 found.find(1, f"{name} has ruled otherwise on {partition}")
     db.close()
+
+
+def _judge_views(found: Audit, name: str, part: Projector) -> None:
+    """Compare what people query with the same, made anew from the log in one go."""
+    store = Store(None, None)
+    store.belongs_to(part.log.id, publishes=False)
+    views = Views(store, part.log, False, lambda key: None)
+    views.restore(part.partitions)
+    for partition in part.partitions:
+        if records := found.world.log.core._records[partition]:
+            views.reader.step(partition, records)
+    found.dangers["views were compared with views made anew"] += 1
+    if part.store.dump(REBUILT) != store.dump(REBUILT):
+        found.find(7, f"{name} shows other than the log says")
+    store.close()
+    part.store.close()
 
 
 def _digest(ledger: Ledger) -> tuple[Any, ...]:

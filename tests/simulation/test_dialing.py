@@ -308,6 +308,7 @@ def test_a_dead_dialers_calls_are_recovered_and_nobody_is_rung_twice() -> None:
         async with dialing(b) as dialer:
             await asyncio.sleep(300)
             assert dialer.campaigns.by_id[42].status is Status.COMPLETED
+        await dead.close()
         assert Counter(call.contact_id for _, call in b.carrier.rings) == Counter(range(1, 21))
 
     run_virtually(scenario())

@@ -59,6 +59,7 @@ DANGERS = (
     "503 that had an effect",
     "503 that never had an effect",
     "a contact was rung again, as it should be",
+    "views were compared with views made anew",
 )
 
 

@@ -13,6 +13,8 @@ from campaigns.virtual_time import StalledError
 from command_api.service import CommandApi
 from dialer.service import Dialer
 from dialer.settings import DialerSettings
+from projector.service import Projector
+from projector.settings import ProjectorSettings
 from tests.simulation import web
 from tests.simulation.clients import finish, live
 from tests.simulation.clocks import SimClock
@@ -28,6 +30,9 @@ SETTLE_S = 12.0  # Then a little more: what comes late shows itself.
 AHEAD_MAX_S = 0.7  # Wall clocks differ by less than any carrier timeout (an assumption).
 FAIR_AHEAD_MAX_S = 0.1  # … and, when all is well, by less than half of any lease.
 RATE_MAX = 5e-5  # Drift: what an undisciplined quartz does.
+
+VIEWS = ProjectorSettings(api_keys=web.SETTINGS.api_keys)
+Service = CommandApi | Dialer | Projector
 
 
 @dataclass
@@ -54,7 +59,7 @@ class World:
     crashes: list[str] = field(default_factory=list)
     finished: bool = False
     ended_at_s: float = 0.0
-    parts_at_the_end: dict[str, CommandApi | Dialer] = field(default_factory=dict)
+    parts_at_the_end: dict[str, Service] = field(default_factory=dict)
     _buried: list[Process] = field(default_factory=list)
 
     def run(self) -> "World":
@@ -82,6 +87,7 @@ class World:
         self.carrier = SimCarrier(loop, plan, self.story, self._clock("carrier"))
         self.apis = [self._slot("api", n) for n in range(shape.apis)]
         self.dialers = [self._slot("dialer", n) for n in range(shape.dialers)]
+        self.projectors = [self._slot("views", n) for n in range(shape.projectors)]
         for slot in self.slots:
             self._begin(slot)
         for deed in plan.deeds:
@@ -110,7 +116,7 @@ class World:
     @property
     def slots(self) -> list[Slot]:
         """Return where services live."""
-        return [*self.apis, *self.dialers]
+        return [*self.apis, *self.dialers, *self.projectors]
 
     def _clock(self, name: str) -> SimClock:
         dice, differ = self.plan.dice(f"clock {name}"), "clocks" in self.plan.kinds
@@ -120,7 +126,7 @@ class World:
 
     def _slot(self, kind: str, index: int) -> Slot:
         name, clock = f"{kind}{index}", self._clock(f"{kind}{index}")
-        mortal = any(deed.kind == "kill" for deed in self.plan.deeds)
+        mortal = kind == "views" or any(deed.kind == "kill" for deed in self.plan.deeds)
         directory = self._root / name if mortal else None
         return Slot(name, clock, index, directory, Process(name, clock))
 
@@ -147,8 +153,10 @@ class World:
             self.crashes.append(f"{process.name} at {self.loop.true():.4f}: {no!r}")
             raise
 
-    def _part(self, slot: Slot, process: Process) -> CommandApi | Dialer:
+    def _part(self, slot: Slot, process: Process) -> Service:
         log = LogPort(self.log, process)
+        if slot in self.projectors:
+            return Projector(log, slot.clock, VIEWS, slot.directory, None)
         if slot in self.apis:
             return CommandApi(log, slot.clock, web.SETTINGS, slot.directory)
         shape, ids = self.plan.shape, _Ids(process.name)
@@ -177,10 +185,11 @@ class World:
         process.steps_left = None
         process.hold()
         self._buried.append(process)
-        store = getattr(process.part, "_store", None)
-        if store is not None:
-            store.db.rollback()
-            store.close()
+        if isinstance(process.part, Projector):
+            process.part.store.close()
+        elif process.part is not None:
+            process.part._store.db.rollback()
+            process.part._store.close()
 
     # -- faults that have their time -------------------------------------------------------------
 
@@ -238,7 +247,7 @@ class World:
             self.story.tell(slot.name, "has lost its store")
             self.story.danger("restarted from nothing")
             shutil.rmtree(slot.directory, ignore_errors=True)
-        elif slot.directory and (slot.directory / "dialer.db").exists():
+        elif slot.directory and any(slot.directory.iterdir()):
             self.story.danger("restarted from a checkpoint")
         self._begin(slot)
 
@@ -267,7 +276,7 @@ class World:
 
     def seen(self, campaign_id: int) -> Campaign | None:
         """Peek at a campaign as some living service sees it."""
-        for slot in self.slots:
+        for slot in (*self.apis, *self.dialers):
             if slot.process.serving and slot.process.running:
                 found: Campaign | None = slot.process.part.campaigns.get(campaign_id)
                 if found is not None:
@@ -276,7 +285,7 @@ class World:
 
     def all_done(self) -> bool:
         """Say whether every service sees every campaign at its end, with nothing open."""
-        for slot in self.slots:
+        for slot in (*self.apis, *self.dialers):
             if not slot.process.serving:
                 return False
             for campaign in slot.process.part.campaigns.by_id.values():
@@ -332,7 +341,7 @@ class _Ids:
         return f"{self._name}-{self._count}"
 
 
-async def _caught_up(part: CommandApi | Dialer) -> None:
+async def _caught_up(part: Service) -> None:
     await part.reader.catch_up(list(part.reader.positions), within_s=20.0)
 
 

@@ -41,6 +41,7 @@ RECORDED = {
     Move.RESUME: "campaign-resumed.v1",
     Move.STOP: "campaign-stopped.v1",
     Move.COMPLETE: "campaign-completed.v1",
+    Move.DELETE: "campaign-deleted.v1",
 }
 
 
@@ -141,7 +142,7 @@ def status_diagram() -> str:
         fact: CampaignEvent | CallEvent = _sample(tag)
         after: Campaign | None = evolve(campaign, fact, 2)
         assert after is not None, "it stays there"
-        return str(after.status)
+        return "[*]" if after.deleted else str(after.status)
 
     lines = ["```mermaid", "stateDiagram-v2", "    [*] --> draft: create"]
     for move, tag in RECORDED.items():
@@ -156,7 +157,7 @@ def status_diagram() -> str:
     contacts = (
         (f"`{move}`", ", ".join(sorted(MOVES[move]))) for move in Move if move not in RECORDED
     )
-    return "\n".join([*lines, table("contacts come in by | while the campaign is", contacts)])
+    return "\n".join([*lines, table("allowed | while the campaign is", contacts)])
 
 
 def endpoint_table() -> str:

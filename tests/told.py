@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import uuid4
 
-from campaigns.campaign import Campaign, Contact, evolve_contact
+from campaigns.campaign import Campaign, Contact, evolve_contact, exhaust
 from campaigns.facts import (
     Abandonment,
     CallAbandoned,
@@ -13,6 +13,7 @@ from campaigns.facts import (
     CampaignEvent,
     CampaignPaused,
     CampaignResumed,
+    ContactExhausted,
     Event,
     ImportFailed,
     ImportStarted,
@@ -36,7 +37,9 @@ class Told(Journal):
         for fact in recorded.facts:
             if isinstance(fact, CampaignEvent):
                 campaign = self.campaigns.fold(fact, recorded)
-                if campaign is not None and isinstance(fact, CallEvent):
+                if campaign is not None and isinstance(fact, ContactExhausted):
+                    exhaust(self.contact(fact.contact_id), fact)
+                elif campaign is not None and isinstance(fact, CallEvent):
                     evolve_contact(self.contact(fact.contact_id), campaign, fact)
         return recorded
 
@@ -112,6 +115,16 @@ class Told(Journal):
                 campaign_id=1, contact_id=contact_id, call_id=call_id, run=1, attempt=attempt,
                 attempts=attempts, exhausted=exhausted and contact.status == "pending",
                 detail="a test", late_at=self.now,
+            )
+        )  # fmt: skip
+
+    def exhaust(self, contact_id: int) -> None:
+        """Give a contact up, as the dialer's decision says it."""
+        attempts = self.contact(contact_id).attempts
+        self.write(
+            ContactExhausted(
+                campaign_id=1, contact_id=contact_id, run=self.campaign.run, attempts=attempts,
+                exhausted_at=self.now,
             )
         )  # fmt: skip
 

@@ -16,17 +16,22 @@ from campaigns.facts import (
     CallAbandoned,
     CallEnded,
     CallEvent,
+    CallFact,
     CallLate,
     CallRequested,
     CallStarted,
     CampaignCompleted,
     CampaignCreated,
+    CampaignDeleted,
     CampaignEvent,
     CampaignPaused,
     CampaignResumed,
     CampaignSettings,
     CampaignStarted,
     CampaignStopped,
+    CampaignUpdated,
+    ContactExhausted,
+    ContactsFact,
     ContactsReplaced,
     Disposition,
     ImportCompleted,
@@ -55,6 +60,8 @@ class Move(StrEnum):
     RESUME = "resume"
     STOP = "stop"
     COMPLETE = "complete"
+    UPDATE = "update"
+    DELETE = "delete"
     IMPORT = "import"
     APPEND = "append"
 
@@ -67,6 +74,8 @@ MOVES: dict[Move, frozenset[Status]] = {
     Move.RESUME: frozenset({Status.PAUSED}),
     Move.STOP: frozenset({Status.RUNNING, Status.PAUSED, Status.SCHEDULED}),
     Move.COMPLETE: frozenset({Status.RUNNING, Status.PAUSED}),
+    Move.UPDATE: frozenset({Status.DRAFT, Status.PAUSED}),
+    Move.DELETE: frozenset(Status) - {Status.RUNNING},
     Move.IMPORT: frozenset({Status.DRAFT, Status.SCHEDULED, Status.PAUSED}),
     Move.APPEND: frozenset({Status.DRAFT, Status.SCHEDULED, Status.RUNNING, Status.PAUSED}),
 }
@@ -142,12 +151,24 @@ class Counters:
     untouched: int = 0  # Of the pending: never attempted.
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The last fact of a campaign's own stream: what an If-Match lost to."""
+
+    tag: str
+    at: str  # Where it stands in the log: partition@position.
+    actor: str  # Who had it recorded.
+
+
 @dataclass(slots=True)
 class Campaign:
     """What the facts of one campaign come to."""
 
-    created: CampaignCreated
+    created: CampaignCreated  # With what was updated since.
     status: Status = Status.DRAFT
+    deleted: bool = False
+    version: int = 1  # How many facts of its own stream there are. Source: contract, section 10.
+    changed: Change | None = None
     run: int = 0  # 0: never started.
     counters: Counters = field(default_factory=Counters)
     calls: dict[str, OpenCall] = field(default_factory=dict)  # By call id; permissions included.
@@ -166,6 +187,7 @@ class Campaign:
     updated_at: datetime | None = None
     paused_at: datetime | None = None
     pause_reason: str | None = None
+    pause: Change | None = None  # While it is paused.
     stopped_position: int = 0  # 0: never stopped.
     variable_mappings: dict[str, str | None] = field(default_factory=dict)
     available_variables: tuple[str, ...] = ()
@@ -193,7 +215,7 @@ class Campaign:
 
     def allows(self, move: Move) -> bool:
         """Say whether a move is legal now."""
-        return self.status in MOVES[move]
+        return not self.deleted and self.status in MOVES[move]
 
 
 @dataclass(slots=True)
@@ -216,16 +238,35 @@ class Contact:
 ABANDONED_REST = timedelta(milliseconds=500)  # Source: architecture, "strict pause" 2.
 
 
-def evolve(campaign: Campaign | None, fact: CampaignEvent, position: int) -> Campaign | None:
+_ELSEWHERE = (CallFact, ContactsFact, ContactExhausted)  # Facts of other streams.
+
+
+def evolve(
+    campaign: Campaign | None,
+    fact: CampaignEvent,
+    position: int,
+    *,
+    partition: int = 0,
+    actor: str = "",
+) -> Campaign | None:
     """Fold one accepted fact in, in place. Total: what makes no sense (a stranger wrote it) passes.
 
     Returns the campaign; None for facts of one that was never created.
     """
     if isinstance(fact, CampaignCreated):
-        return campaign or _created(fact)
+        return campaign or _created(fact, Change(fact.TYPE, f"{partition}@{position}", actor))
     if campaign is None:
         return None
+    if not isinstance(fact, _ELSEWHERE):
+        campaign.version += 1
+        campaign.changed = Change(fact.TYPE, f"{partition}@{position}", actor)
     match fact:
+        case CampaignUpdated():
+            _updated(campaign, fact)
+        case CampaignDeleted():
+            if campaign.status not in FINAL:
+                _halted(campaign, fact.deleted_at, position)
+            campaign.deleted, campaign.updated_at = True, fact.deleted_at
         case CampaignStarted():
             campaign.status, campaign.run = Status.RUNNING, fact.run
             campaign.strict = True
@@ -234,13 +275,13 @@ def evolve(campaign: Campaign | None, fact: CampaignEvent, position: int) -> Cam
         case CampaignPaused():
             campaign.status = Status.PAUSED
             campaign.paused_at = campaign.updated_at = fact.paused_at
-            campaign.pause_reason = fact.reason
+            campaign.pause_reason, campaign.pause = fact.reason, campaign.changed
         case CampaignResumed():
             campaign.status = Status.RUNNING
-            campaign.paused_at = campaign.pause_reason = None
+            campaign.paused_at = campaign.pause_reason = campaign.pause = None
             campaign.updated_at = fact.resumed_at
         case CampaignStopped():
-            _stopped(campaign, fact, position)
+            _halted(campaign, fact.stopped_at, position)
         case CampaignCompleted():
             campaign.status = Status.COMPLETED
             campaign.completed_at = campaign.updated_at = fact.completed_at
@@ -255,6 +296,10 @@ def evolve(campaign: Campaign | None, fact: CampaignEvent, position: int) -> Cam
             _imported(campaign, fact)
         case ImportFailed():
             campaign.importing = None
+        case ContactExhausted():
+            if campaign.status not in FINAL:
+                campaign.counters.pending -= 1
+                campaign.counters.failed += 1
         case CallRequested() | CallStarted() | CallAbandoned() | CallEnded() | CallLate():
             _call(campaign, fact, position)
         case unreachable:
@@ -262,10 +307,11 @@ def evolve(campaign: Campaign | None, fact: CampaignEvent, position: int) -> Cam
     return campaign
 
 
-def _created(fact: CampaignCreated) -> Campaign:
+def _created(fact: CampaignCreated, changed: Change) -> Campaign:
     counters = Counters(total=fact.rows, pending=fact.rows, untouched=fact.rows)
     return Campaign(
         fact,
+        changed=changed,
         counters=counters,
         contacts_end=fact.rows,
         updated_at=fact.created_at,
@@ -274,12 +320,29 @@ def _created(fact: CampaignCreated) -> Campaign:
     )
 
 
-def _stopped(campaign: Campaign, fact: CampaignStopped, position: int) -> None:
+_UPDATABLE = (
+    "name", "description", "welcome_message_template", "agenda_template",
+    "end_call_message_template", "sms_message_template", "fallback_values", "settings",
+    "phone_number_id", "pending_import",
+)  # fmt: skip
+
+
+def _updated(campaign: Campaign, fact: CampaignUpdated) -> None:
+    new = {name: value for name in _UPDATABLE if (value := getattr(fact, name)) is not None}
+    campaign.created = campaign.created.model_copy(update=new)
+    if fact.variable_mappings is not None:
+        campaign.variable_mappings = fact.variable_mappings
+    if fact.available_variables is not None:
+        campaign.available_variables = fact.available_variables
+    campaign.updated_at = fact.updated_at
+
+
+def _halted(campaign: Campaign, at: datetime, position: int) -> None:
     counters = campaign.counters
     counters.cancelled += counters.pending
     counters.pending = counters.untouched = 0
     campaign.status, campaign.stopped_position = Status.CANCELLED, position
-    campaign.completed_at = campaign.updated_at = fact.stopped_at
+    campaign.completed_at = campaign.updated_at = at
 
 
 def _replaced(campaign: Campaign, fact: ContactsReplaced) -> None:
@@ -425,6 +488,15 @@ def evolve_contact(contact: Contact, campaign: Campaign, fact: CallEvent) -> Con
             contact.duration_s, contact.error = fact.duration_s, fact.error
         case unreachable:
             assert_never(unreachable)
+    return contact
+
+
+def exhaust(contact: Contact, fact: ContactExhausted) -> Contact:
+    """Fold in that a contact gets no further attempt, in place."""
+    if contact.status is ContactStatus.PENDING:
+        last = contact.last_outcome
+        contact.status = ENDS_AS[last] if last else ContactStatus.FAILED
+        contact.due_at, contact.ended_at = None, contact.ended_at or fact.exhausted_at
     return contact
 
 

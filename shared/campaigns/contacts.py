@@ -12,7 +12,7 @@ from datetime import datetime
 import orjson
 from pydantic import TypeAdapter
 
-from campaigns.campaign import Campaign, Contact, ContactStatus, evolve_contact
+from campaigns.campaign import Campaign, Contact, ContactStatus, evolve_contact, exhaust
 from campaigns.facts import (
     ApiKeyCreated,
     CallAbandoned,
@@ -22,6 +22,7 @@ from campaigns.facts import (
     CallStarted,
     CampaignCreated,
     CampaignEvent,
+    ContactExhausted,
     ContactsAdded,
     CreateKeyed,
     ImportCompleted,
@@ -229,5 +230,8 @@ def _fold_contact(contacts: Contacts, campaign: Campaign, fact: CampaignEvent) -
         case CallRequested() | CallStarted() | CallAbandoned() | CallEnded() | CallLate():
             contact = contacts.get(fact.campaign_id, fact.contact_id)
             contacts.put(fact.campaign_id, evolve_contact(contact, campaign, fact))
+        case ContactExhausted():
+            contact = contacts.get(fact.campaign_id, fact.contact_id)
+            contacts.put(fact.campaign_id, exhaust(contact, fact))
         case _:
             return  # Lifecycle: contacts' statuses are derived from it.

@@ -1,6 +1,6 @@
 """The shape of every decision. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -23,6 +23,7 @@ class Reason(StrEnum):
     IMPORT_IN_PROGRESS = "import-in-progress"  # A list is on its way in: wait for it.
     MESSAGES_UNSUPPORTED = "messages-unsupported"  # sms and mixed cannot be started yet.
     NO_USABLE_ROW = "no-usable-row"  # A file with nobody to call in it.
+    VERSION_LOST = "version-lost"  # If-Match named another version of the campaign.
     KEY_REUSED = "key-reused"  # The Idempotency-Key came with another request before.
     CONTACT_DONE = "contact-done"  # Gate: done, being called, or gone.
     ATTEMPTS_SPENT = "attempts-spent"  # Gate: max_attempts are used up.
@@ -36,6 +37,7 @@ class Rejected:
     reason: Reason
     detail: str
     retry_at: datetime | None = None
+    more: Mapping[str, object] | None = None  # What the answer says besides its text.
 
 
 Facts = tuple[Event, ...]

@@ -167,6 +167,35 @@ class CampaignCreated(CampaignFact):
     created_at: Instant
 
 
+class CampaignUpdated(CampaignFact):
+    """Settings or texts are others from now on; None leaves one as it is. Made by: command_api.update."""  # noqa: E501
+
+    TYPE = "campaign-updated.v1"
+
+    name: str | None = None
+    description: str | None = None
+    welcome_message_template: str | None = None
+    agenda_template: str | None = None
+    end_call_message_template: str | None = None
+    sms_message_template: str | None = None
+    fallback_values: dict[str, str] | None = None
+    variable_mappings: dict[str, str | None] | None = None
+    available_variables: Annotated[tuple[str, ...] | None, Field(strict=False)] = None
+    settings: CampaignSettings | None = None  # All of them, as they are from now on.
+    phone_number_id: int | None = None
+    pending_import: dict[str, object] | None = None
+    updated_at: Instant
+
+
+class CampaignDeleted(CampaignFact):
+    """It is there for nobody any more; who was pending is cancelled. Made by: command_api.delete."""  # noqa: E501
+
+    TYPE = "campaign-deleted.v1"
+
+    reason: str | None
+    deleted_at: Instant
+
+
 class CampaignStarted(CampaignFact):
     """A run begins: calls may be requested. Made by: command_api.start."""
 
@@ -378,6 +407,25 @@ class CallLate(CallFact):
     late_at: Instant
 
 
+class ContactExhausted(CampaignFact):
+    """A contact that waited for another attempt gets none: `max_attempts` was lowered meanwhile.
+
+    Made by: dialer.exhaust.
+    """
+
+    TYPE = "contact-exhausted.v1"
+
+    contact_id: PositiveInt
+    run: PositiveInt
+    attempts: PositiveInt  # Spent in this run.
+    exhausted_at: Instant
+
+    @property
+    def stream(self) -> Stream:
+        """Return the contact's own stream."""
+        return contact_stream(self.campaign_id, self.contact_id)
+
+
 class ApiKeyCreated(Fact):
     """A key for the public API, by its hash alone. Made by: command_api.keys."""
 
@@ -398,11 +446,14 @@ class ApiKeyCreated(Fact):
 CallEvent = CallRequested | CallStarted | CallAbandoned | CallEnded | CallLate
 CampaignEvent = (
     CampaignCreated
+    | CampaignUpdated
+    | CampaignDeleted
     | CampaignStarted
     | CampaignPaused
     | CampaignResumed
     | CampaignStopped
     | CampaignCompleted
+    | ContactExhausted
     | ContactsReplaced
     | ImportStarted
     | ImportCompleted
@@ -413,6 +464,8 @@ Event = CampaignEvent | ContactsAdded | CreateKeyed | ApiKeyCreated
 
 FACTS: tuple[type[Event], ...] = (
     CampaignCreated,
+    CampaignUpdated,
+    CampaignDeleted,
     CampaignStarted,
     CampaignPaused,
     CampaignResumed,
@@ -429,6 +482,7 @@ FACTS: tuple[type[Event], ...] = (
     CallAbandoned,
     CallEnded,
     CallLate,
+    ContactExhausted,
     ApiKeyCreated,
 )
 TAGS: dict[str, type[Event]] = {fact.TYPE: fact for fact in FACTS}  # The only way to a class.

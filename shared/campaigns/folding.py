@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from campaigns.campaign import Campaign, evolve
 from campaigns.facts import CampaignCreated, CampaignEvent
-from campaigns.record import Recorded
+from campaigns.record import Envelope, Recorded
 
 
 @dataclass
@@ -21,7 +21,14 @@ class Campaigns:
 
     def fold(self, fact: CampaignEvent, recorded: Recorded) -> Campaign | None:
         """Take one fact in; return its campaign, or None for facts of one never created."""
-        campaign = evolve(self.by_id.get(fact.campaign_id), fact, recorded.position)
+        assert isinstance(recorded.envelope, Envelope), "foreign bytes have no facts"
+        campaign = evolve(
+            self.by_id.get(fact.campaign_id),
+            fact,
+            recorded.position,
+            partition=recorded.partition.number,
+            actor=recorded.envelope.actor,
+        )
         if campaign is not None:
             if isinstance(fact, CampaignCreated):
                 self.take(campaign, recorded.partition.number)

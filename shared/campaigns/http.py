@@ -14,6 +14,7 @@ from fastapi.security.utils import get_authorization_scheme_param
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from campaigns.api_keys import ApiKeys, Caller, key_hash
+from campaigns.campaign import Campaign
 from campaigns.decider import Reason, Rejected
 from campaigns.errors import OperatingError
 from campaigns.observing import correlation_id
@@ -38,6 +39,7 @@ STATUS: Mapping[Reason, int] = {
     Reason.IMPORT_IN_PROGRESS: 400,
     Reason.MESSAGES_UNSUPPORTED: 400,
     Reason.NO_USABLE_ROW: 400,
+    Reason.VERSION_LOST: 412,
     Reason.KEY_REUSED: 422,
     Reason.CONTACT_DONE: 400,
     Reason.ATTEMPTS_SPENT: 400,
@@ -45,9 +47,25 @@ STATUS: Mapping[Reason, int] = {
 }
 
 
+class RefusedError(HTTPException):
+    """A business no that says more than its text."""
+
+    def __init__(self, no: Rejected) -> None:
+        super().__init__(STATUS[no.reason], no.detail)
+        self.more = no.more or {}
+
+
 def refusal(no: Rejected) -> HTTPException:
     """Return a business no as an HTTP error with its documented text."""
-    return HTTPException(STATUS[no.reason], no.detail)
+    return RefusedError(no)
+
+
+def etag(campaign: Campaign) -> str:
+    """Return a campaign's version, for If-Match. Counters move on without it.
+
+    Source: public contract, section 10.
+    """
+    return f'"{campaign.version}"'
 
 
 _DETAIL = {
@@ -84,6 +102,13 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     },
 }
 
+
+OUTDATED: dict[int | str, dict[str, Any]] = {
+    412: {"description": "If-Match: the campaign has another version", "content": _DETAIL}
+}
+ACCEPTED: dict[int | str, dict[str, Any]] = {
+    202: {"description": "Prefer: respond-async. It counts; calls on their way may still begin"}
+}
 
 CallerOf = Callable[[Request], Awaitable[Caller]]
 
@@ -122,6 +147,7 @@ UPLOAD = "/import-data"
 def install(app: FastAPI, limits: Limits) -> None:
     """Give an application our error bodies, body limits and correlation ids."""
     app.add_exception_handler(OperatingError, _unavailable)
+    app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(RequestValidationError, _unprocessable)
     app.add_middleware(_Edge, limits=limits)
 
@@ -133,6 +159,11 @@ async def _unavailable(request: Request, error: Exception) -> Response:
         503,
         {"Retry-After": str(RETRY_AFTER_S)},
     )
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RefusedError), "installed for nothing else"
+    return JSONResponse({"detail": error.detail, **error.more}, error.status_code)
 
 
 async def _unprocessable(request: Request, error: Exception) -> Response:
@@ -153,11 +184,13 @@ class _Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if len(scope["path"]) > 1 and scope["path"].endswith("/"):  # Served without a redirect.
+            scope["path"] = scope["path"].rstrip("/") or "/"
         given = dict(scope["headers"])
         request_id = given.get(b"x-request-id", b"").decode("ascii", "ignore")[:100] or uuid4().hex
         correlation_id.set(request_id)
         limits = self._limits
-        upload = scope["path"].rstrip("/").endswith(UPLOAD)
+        upload = scope["path"].endswith(UPLOAD)
         most = limits.upload_max_bytes if upload else limits.body_max_bytes
 
         async def sending(message: Message) -> None:

@@ -85,6 +85,18 @@ _IMMEDIATE: Shape = {
 }
 
 
+def receipt_shape(campaign: Campaign, position: str | None) -> Shape:
+    """Return what a pause's answer rests on. `position`: of the fact in the log."""
+    return {
+        "position": position,
+        "calls_in_progress": len(campaign.calling()),
+        "permissions_abandoned": 0,
+        "contacts_pending": campaign.counters.pending,
+        # Strict when every carrier of the run refuses late rings.
+        "guarantee": "strict" if campaign.strict else "best effort",
+    }
+
+
 def metrics_shape(campaign: Campaign) -> Shape:
     """Return rates in percent (two decimals) and talk in seconds.
 

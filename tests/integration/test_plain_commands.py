@@ -69,4 +69,4 @@ async def test_strange_ids_go_the_whole_way(number: str) -> None:
         whole = await api.client.post(f"{CAMPAIGNS}/{number}/pause", json={})
         assert plain.status_code in {404, 422}
         assert (plain.status_code, plain.json()) == (whole.status_code, whole.json())
-        assert (await api.client.get(f"{CAMPAIGNS}/1/pause")).status_code == 405
+        assert (await api.client.get(f"{CAMPAIGNS}/1/start")).status_code == 405

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from campaigns.campaign import FINAL, Counters, Move, Status, dump, gone, load, shown
-from campaigns.facts import Disposition
+from campaigns.facts import CampaignUpdated, Disposition
 from tests.told import Told
 
-STORIES = 300
+STORIES = 400
 STEPS = 60
 FAILED = ("failed", "no_answer", "busy", "voicemail")
 RETRIED = (Disposition.NO_ANSWER, Disposition.BUSY, Disposition.FAILED)
@@ -56,6 +56,7 @@ class Author:
         """Take one step."""
         steps = ["ask"] * 4 + ["ring", "end", "end", "abandon", "late", "pause"]
         steps += ["replace", "append"] if self.chance.random() < 0.3 else []
+        steps += ["update", "exhaust", "exhaust"]
         steps += ["stop"] if self.chance.random() < 0.05 else []
         step = self.chance.choice(steps)
         if step not in self.left_out and getattr(self, f"_{step}")():
@@ -134,6 +135,31 @@ class Author:
         self.told.append(self.chance.randint(0, 3))
         return True
 
+    def _update(self) -> bool:
+        told, campaign = self.told, self.told.campaign
+        if not campaign.allows(Move.UPDATE):
+            return False
+        most = self.chance.choice((1, 2, 3, 4))
+        settings = campaign.settings.model_copy(update={"max_attempts": most})
+        told.write(CampaignUpdated(campaign_id=1, settings=settings, updated_at=told.now))
+        return True
+
+    def _exhaust(self) -> bool:
+        # Lower the limit of a paused campaign first, or hardly anybody would be given up.
+        told, campaign = self.told, self.told.campaign
+        if campaign.allows(Move.UPDATE) and self.chance.random() < 0.8:
+            settings = campaign.settings.model_copy(update={"max_attempts": 1})
+            told.write(CampaignUpdated(campaign_id=1, settings=settings, updated_at=told.now))
+            told.resume()
+        if campaign.status is not Status.RUNNING:
+            return False
+        for contact in told.contacts.values():
+            spent = contact.attempts >= campaign.settings.max_attempts
+            if contact.status == "pending" and spent:
+                told.exhaust(contact.contact_id)
+                return True
+        return False
+
     def _stop(self) -> bool:
         if not self.told.campaign.allows(Move.STOP):
             return False
@@ -158,6 +184,7 @@ def happened() -> Counter[str]:
 
 def test_counters_are_what_counting_each_contact_says(happened: Counter[str]) -> None:
     assert set(happened) == {
-        "ask", "ring", "end", "abandon", "late", "pause", "replace", "append", "stop",
+        "ask", "ring", "end", "abandon", "late", "pause", "replace", "append", "stop", "update",
+        "exhaust",
     }, "a kind of step never happened"  # fmt: skip
     assert min(happened.values()) > 30

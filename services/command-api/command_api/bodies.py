@@ -18,8 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from campaigns.campaign import Campaign
-from campaigns.facts import CampaignSettings, CampaignType
+from campaigns.facts import CampaignType
 from campaigns.http import ID_MAX
 
 TEXT_MAX = 20_000  # Characters of a template or description.
@@ -106,12 +105,12 @@ class Body(BaseModel):
     _plain = model_validator(mode="before")(plain)
 
 
-class CreateBody(Body):
-    """The body of a create."""
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-    assistant_id: Annotated[int, Field(ge=1, le=ID_MAX)]
-    campaign_type: CampaignType
+
+class DetailsBody(Body):
+    """What create and update both take."""
+
     description: Text | None = None
     welcome_message_template: Text | None = None
     agenda_template: Text | None = None
@@ -128,6 +127,33 @@ class CreateBody(Body):
     phone_number_id: Annotated[int | None, Field(ge=1, le=ID_MAX)] = None
     pending_import: dict[str, object] | None = None
     schedule: dict[str, Any] | None = None  # Any: its keys depend on its type.
+
+
+class UpdateBody(DetailsBody):
+    """The body of an update: what is not given stays."""
+
+    name: Name | None = None
+
+    def texts(self) -> dict[str, object]:
+        """Return the texts that were given, by their names in the fact."""
+        given = {name: getattr(self, name) for name in _TEXTS}
+        if self.available_variables is not None:
+            given["available_variables"] = tuple(self.available_variables)
+        return {name: value for name, value in given.items() if value is not None}
+
+
+_TEXTS = (
+    "name", "description", "end_call_message_template", "sms_message_template",
+    "fallback_values", "variable_mappings", "phone_number_id", "pending_import",
+)  # fmt: skip
+
+
+class CreateBody(DetailsBody):
+    """The body of a create."""
+
+    name: Name
+    assistant_id: Annotated[int, Field(ge=1, le=ID_MAX)]
+    campaign_type: CampaignType
     contacts: list[Any] | None = None  # Any: looked at row by row (rows.parse_contacts).
 
 
@@ -148,77 +174,3 @@ def key_unusable(msg: str) -> RequestValidationError:
     return RequestValidationError(
         [{"loc": ("header", "Idempotency-Key"), "msg": msg, "type": "value_error"}]
     )
-
-
-def settings_of(body: CreateBody) -> tuple[CampaignSettings, str | None, str | None]:
-    """Return the settings, the welcome and the agenda template, each stored once.
-
-    Raises:
-        RequestValidationError: one thing was given under two names with two values.
-
-    """
-    given: dict[str, tuple[tuple[str, ...], object]] = {}
-
-    def take(name: str, loc: tuple[str, ...], value: object) -> None:
-        if value is None:
-            return
-        if name in given and given[name][1] != value:
-            other = ".".join(given[name][0])
-            raise unprocessable(loc, f"{name} was given as {other} too, with another value")
-        given[name] = (loc, value)
-
-    for name in ("max_attempts", "retry_delay_minutes"):
-        take(name, (name,), getattr(body, name))
-    take("welcome_template", ("welcome_message_template",), body.welcome_message_template)
-    take("agenda_template", ("agenda_template",), body.agenda_template)
-    for where, nested, renamed in (
-        ("settings", body.settings, {}),
-        (
-            "execution_settings",
-            body.execution_settings,
-            {
-                "concurrent_limit": "max_concurrent_calls",
-                "rate_limit_per_minute": "calls_per_minute",
-            },
-        ),
-        ("advanced_settings", body.advanced_settings, {}),
-    ):
-        for name, value in nested or ():
-            take(renamed.get(name, name), (where, name), value)
-    values = {name: value for name, (_, value) in given.items()}
-    welcome, agenda = values.pop("welcome_template", None), values.pop("agenda_template", None)
-    assert welcome is None or isinstance(welcome, str), "validated by the body"
-    assert agenda is None or isinstance(agenda, str), "validated by the body"
-    return CampaignSettings.model_validate(values), welcome, agenda
-
-
-def refuse_schedule(body: CreateBody) -> None:
-    """Refuse what this build cannot keep: a schedule must not be dropped in silence.
-
-    Raises:
-        RequestValidationError: it is other than immediate.
-
-    """
-    schedule = body.schedule or {}
-    kind = schedule.get("schedule_type", schedule.get("scheduleType"))
-    if kind not in (None, "immediate"):
-        raise unprocessable(("schedule", "schedule_type"), "Schedules are not supported yet")
-
-
-def refuse_until(body: ReasonBody | None) -> str | None:
-    """Return the reason given; refuse an end of the pause, which this build cannot keep.
-
-    Raises:
-        RequestValidationError: `until` was given.
-
-    """
-    if body is None:
-        return None
-    if body.until is not None:
-        raise unprocessable(("until",), "until is not supported yet")
-    return body.reason
-
-
-def guarantee(campaign: Campaign) -> str:
-    """Say what a pause promises: strict when every carrier of the run refuses late rings."""
-    return "strict" if campaign.strict else "best effort"

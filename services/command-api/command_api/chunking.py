@@ -27,7 +27,7 @@ from command_api.import_contacts import (
     StartImport,
     shut,
 )
-from command_api.moves import unknown
+from command_api.moves import hidden, unknown
 from command_api.rows import chunks, contacts_added
 
 CHUNK_TRIES_S = 30.0  # How long one chunk is tried.
@@ -113,7 +113,7 @@ async def ready(
         partition = partition_of(service, campaign_id)
         await service.reader.catch_up([partition], within_s=service.writer.catch_up_s)
     campaign = service.campaigns.get(campaign_id)
-    if campaign is None or campaign.created.organization_id != organization_id:
+    if campaign is None or hidden(campaign, organization_id):
         return unknown()
     if (earlier := service.earlier.earlier(campaign_id, origin.idempotency)) is not None:
         return earlier

@@ -37,7 +37,7 @@ from campaigns.facts import (
     import_stream,
 )
 from campaigns.folding import Campaigns
-from command_api.moves import unknown
+from command_api.moves import hidden, unknown
 from command_api.rows import contacts_added
 
 
@@ -126,7 +126,7 @@ def shut(
     `import_id`: of the announced import that this is about; None when there is none yet.
     Source: public contract, 'decided' 22.
     """
-    if campaign is None or campaign.created.organization_id != organization_id:
+    if campaign is None or hidden(campaign, organization_id):
         return unknown()
     under_way = campaign.importing.import_id if campaign.importing else None
     if under_way != import_id:

@@ -13,20 +13,26 @@ NOT_FOUND = "Campaign not found"
 
 @dataclass(frozen=True, slots=True)
 class MoveCampaign:
-    """Ask a campaign to move on: the base of start, pause, resume and stop."""
+    """Ask a campaign to move on: the base of every command of its life."""
 
     campaign_id: int
     organization_id: int  # The caller's: another one's campaign does not exist for it.
     now: datetime
     reason: str | None = None
+    if_match: frozenset[int] | None = None  # Versions it must be at. None: whatever it is at.
 
 
 def own_campaign(folded: Campaigns, command: MoveCampaign) -> Campaign | None:
     """Return the campaign, or None when it is not there for this caller."""
     campaign = folded.get(command.campaign_id)
-    if campaign is None or campaign.created.organization_id != command.organization_id:
-        return None
-    return campaign
+    return None if hidden(campaign, command.organization_id) else campaign
+
+
+def hidden(campaign: Campaign | None, organization_id: int) -> bool:
+    """Say whether a campaign is not there for an organization: never was, another's, deleted."""
+    return (
+        campaign is None or campaign.created.organization_id != organization_id or campaign.deleted
+    )
 
 
 def unknown() -> Rejected:
@@ -35,6 +41,23 @@ def unknown() -> Rejected:
     Source: public contract, 'decided' 10.
     """
     return Rejected(Reason.UNKNOWN_CAMPAIGN, NOT_FOUND)
+
+
+def lost(campaign: Campaign, command: MoveCampaign) -> Rejected | None:
+    """Reject a command that rests on another version of the campaign, and say what came first.
+
+    Source: public contract, section 10.
+    """
+    if command.if_match is None or campaign.version in command.if_match:
+        return None
+    won = campaign.changed
+    assert won is not None, "a campaign was created by somebody"
+    winner = {"type": won.tag, "position": won.at, "actor": won.actor}
+    return Rejected(
+        Reason.VERSION_LOST,
+        f"The campaign is at version {campaign.version}",
+        more={"version": campaign.version, "changed_by": winner},
+    )
 
 
 def lifecycle(command: MoveCampaign) -> tuple[Stream, ...]:

@@ -4,7 +4,7 @@ from campaigns.campaign import Campaign, Move, Status
 from campaigns.decider import Decider, Decision, Reason, Rejected
 from campaigns.facts import CampaignPaused
 from campaigns.folding import Campaigns
-from command_api.moves import MoveCampaign, lifecycle, own_campaign, unknown
+from command_api.moves import MoveCampaign, lifecycle, lost, own_campaign, unknown
 
 NOT_RUNNING = "Campaign is not running"  # Source: public contract, pause.
 
@@ -13,6 +13,8 @@ def decide(campaign: Campaign | None, command: MoveCampaign) -> Decision:
     """Pause a running campaign. Paused already has a reason of its own: its 400 waits too."""
     if campaign is None:
         return unknown()
+    if no := lost(campaign, command):
+        return no
     if campaign.status is Status.PAUSED:
         return Rejected(Reason.ALREADY_PAUSED, NOT_RUNNING)
     if not campaign.allows(Move.PAUSE):

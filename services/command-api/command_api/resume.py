@@ -4,7 +4,7 @@ from campaigns.campaign import Campaign, Move
 from campaigns.decider import Decider, Decision, Reason, Rejected
 from campaigns.facts import CampaignResumed
 from campaigns.folding import Campaigns
-from command_api.moves import MoveCampaign, own_campaign, unknown
+from command_api.moves import MoveCampaign, lost, own_campaign, unknown
 from command_api.startable import start_streams, startable
 
 
@@ -12,6 +12,8 @@ def decide(campaign: Campaign | None, command: MoveCampaign) -> Decision:
     """Resume a paused campaign; of any other, say what it is."""
     if campaign is None:
         return unknown()
+    if no := lost(campaign, command):
+        return no
     if not campaign.allows(Move.RESUME):
         return Rejected(
             Reason.WRONG_STATUS, f"Campaign cannot be resumed from status '{campaign.status}'"

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
 from fastapi import APIRouter
@@ -14,7 +15,7 @@ from campaigns.api_keys import ApiKeys
 from campaigns.campaign import Campaign
 from campaigns.clock import Clock
 from campaigns.contacts import Contacts, fold_contacts
-from campaigns.decider import Decider, Rejected
+from campaigns.decider import Decider, Decision, Rejected
 from campaigns.errors import OperatingError
 from campaigns.facts import (
     ApiKeyCreated,
@@ -40,16 +41,18 @@ from campaigns.topics import (
     campaign_partitions,
 )
 from command_api.creating import Creating
+from command_api.delete import DELETE
 from command_api.idempotency import Keys
 from command_api.importing import Importing
 from command_api.keys import ensure_key
 from command_api.moves import MoveCampaign
-from command_api.routes import campaigns, imports
+from command_api.routes import campaigns, changes, imports
 from command_api.settings import CommandApiSettings
 from command_api.settling import Barrier, Settled
 
 logger = logging.getLogger(__name__)
 _KEY_AGAIN_S = 1.0
+M = TypeVar("M", bound=MoveCampaign)
 
 
 class CommandApi:
@@ -90,7 +93,7 @@ class CommandApi:
 
     def routers(self) -> Sequence[APIRouter]:
         """Return the commands."""
-        return [campaigns.router(self), imports.router(self)]
+        return [campaigns.router(self), changes.router(self), imports.router(self)]
 
     @property
     def partitions(self) -> int:
@@ -169,10 +172,7 @@ class CommandApi:
     # -- what routes need ----------------------------------------------------------------------
 
     async def move(
-        self,
-        decider: Decider[Campaigns, MoveCampaign, Campaign | None],
-        command: MoveCampaign,
-        origin: Origin,
+        self, decider: Decider[Campaigns, M, Campaign | None], command: M, origin: Origin
     ) -> Handled | Rejected:
         """Decide a lifecycle command, or find what an earlier try with its key did.
 
@@ -184,15 +184,30 @@ class CommandApi:
             origin,
             partition=campaign_partition(command.campaign_id, self.partitions),
             key=command.campaign_id,
-            repeated=lambda folded: self._repeated(folded, command, origin),
+            repeated=lambda folded: self._repeated(folded, command, origin, decider is DELETE),
         )
 
+    async def preview(
+        self, decider: Decider[Campaigns, M, Campaign | None], command: M
+    ) -> Decision:
+        """Say how a command would be decided now. Nothing is recorded.
+
+        Raises:
+            LogUnavailableError, NotFreshError: the log's end could not be reached.
+
+        """
+        partition = campaign_partition(command.campaign_id, self.partitions)
+        await self.reader.catch_up([partition], within_s=self.settings.command_catch_up_s)
+        return decider.decide(decider.read(self.campaigns, command), command)
+
     def _repeated(
-        self, folded: Campaigns, command: MoveCampaign, origin: Origin
+        self, folded: Campaigns, command: MoveCampaign, origin: Origin, deletes: bool
     ) -> Handled | Rejected | None:
         campaign = folded.get(command.campaign_id)
         if campaign is None or campaign.created.organization_id != command.organization_id:
             return None  # Another organization's keys are not there either.
+        if campaign.deleted and not deletes:
+            return None  # Nor are those of what is deleted, but for the repeated delete itself.
         return self.earlier.earlier(command.campaign_id, origin.idempotency)
 
     async def settled(self, campaign_id: int, position: int | None = None) -> Settled:

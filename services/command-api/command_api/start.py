@@ -4,7 +4,7 @@ from campaigns.campaign import Campaign, Move, Status
 from campaigns.decider import Decider, Decision, Reason, Rejected
 from campaigns.facts import CampaignStarted
 from campaigns.folding import Campaigns
-from command_api.moves import MoveCampaign, own_campaign, unknown
+from command_api.moves import MoveCampaign, lost, own_campaign, unknown
 from command_api.resume import resumed
 from command_api.startable import ALL_PROCESSED, start_streams, startable
 
@@ -31,7 +31,7 @@ def decide(campaign: Campaign | None, command: MoveCampaign) -> Decision:
     """Start a run, or resume the one that is paused."""
     if campaign is None:
         return unknown()
-    if no := wrong_status(campaign) or startable(campaign):
+    if no := lost(campaign, command) or wrong_status(campaign) or startable(campaign):
         return no
     if campaign.status is Status.PAUSED:
         return resumed(command)

@@ -4,13 +4,15 @@ from campaigns.campaign import Campaign, Move
 from campaigns.decider import Decider, Decision, Reason, Rejected
 from campaigns.facts import CampaignStopped
 from campaigns.folding import Campaigns
-from command_api.moves import MoveCampaign, lifecycle, own_campaign, unknown
+from command_api.moves import MoveCampaign, lifecycle, lost, own_campaign, unknown
 
 
 def decide(campaign: Campaign | None, command: MoveCampaign) -> Decision:
     """Stop it; who is pending is cancelled, calls in progress may finish."""
     if campaign is None:
         return unknown()
+    if no := lost(campaign, command):
+        return no
     if not campaign.allows(Move.STOP):
         return Rejected(
             Reason.WRONG_STATUS, f"Campaign cannot be stopped from status '{campaign.status}'"

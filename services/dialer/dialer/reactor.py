@@ -9,8 +9,10 @@ from collections.abc import Iterable
 
 from campaigns.campaign import Campaign, Status
 from campaigns.facts import CallRequested, contact_stream
+from dialer.asking import INFINITY, Desk
 from dialer.carrier import Ended
 from dialer.complete import COMPLETE, CompleteCampaign, done
+from dialer.exhaust import EXHAUST, ExhaustContact
 from dialer.gates import Reading
 from dialer.lease import may_begin
 from dialer.line import Line, Stage
@@ -190,6 +192,7 @@ def _ask(state: State, campaign: Campaign, moment: Moment, effects: list[Effect]
             tokens -= 1
         else:
             passed_over = True
+            _exhaust(state, desk, Reading(campaign, contact), moment, effects)
     if passed_over:  # Called by another dialer, or gone: nothing else need ever bring us back here.
         state.wake(moment.boot + DUE_REST_S, campaign.campaign_id)
     if tokens < 1:
@@ -199,6 +202,21 @@ def _ask(state: State, campaign: Campaign, moment: Moment, effects: list[Effect]
     elif desk.due_at is not None:
         after_s = max(desk.due_at - moment.now.timestamp(), DUE_REST_S)
         state.wake(moment.boot + after_s, campaign.campaign_id)
+
+
+def _exhaust(
+    state: State, desk: Desk, reading: Reading, moment: Moment, effects: list[Effect]
+) -> None:
+    """Give up a contact whose attempts are spent because `max_attempts` was lowered."""
+    campaign_id, contact_id = reading.campaign.campaign_id, reading.contact.contact_id
+    if moment.boot < desk.exhausting.get(contact_id, -INFINITY) + state.terms.resend_s:
+        return  # On its way.
+    command = ExhaustContact(campaign_id, contact_id, moment.now)
+    if isinstance(facts := EXHAUST.decide(reading, command), tuple):
+        desk.exhausting[contact_id] = moment.boot
+        record_id = state.new_id()
+        state.offers[record_id] = campaign_id
+        effects.append(Offer(record_id, campaign_id, facts, EXHAUST.streams(command), None))
 
 
 def _complete(state: State, campaign: Campaign, moment: Moment, effects: list[Effect]) -> None:

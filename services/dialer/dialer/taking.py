@@ -10,6 +10,7 @@ from campaigns.facts import (
     CallRequested,
     CallStarted,
     CampaignEvent,
+    ContactExhausted,
     Disposition,
 )
 from dialer.asking import Desk
@@ -80,7 +81,10 @@ def _folded(state: State, fact: CampaignEvent, at: float, effects: list[Effect])
         # Whatever changes who may be called: what is not at the carrier is given back at once.
         if campaign.status is not Status.RUNNING:
             state.lines_due.update(campaign.calls)
-        state.desk(fact.campaign_id).due_known = False
+        desk = state.desk(fact.campaign_id)
+        desk.due_known = False
+        if isinstance(fact, ContactExhausted):
+            desk.exhausting.pop(fact.contact_id, None)
 
 
 def _folded_call(state: State, fact: CallEvent, at: float, effects: list[Effect]) -> None:

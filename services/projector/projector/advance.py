@@ -15,11 +15,13 @@ from campaigns.facts import (
     CallAbandoned,
     CallEnded,
     CallEvent,
+    CallFact,
     CallLate,
     CallRequested,
     CallStarted,
     CampaignCreated,
     CampaignEvent,
+    ContactExhausted,
     ContactsAdded,
     CreateKeyed,
     Event,
@@ -35,6 +37,8 @@ from campaigns.topics import CAMPAIGN_RECORDS, Partition
 from projector import contacts, executions, imports, lists, outbox, views
 from projector.changes import Changes, Place
 from projector.store import Store
+
+_OF_CONTACTS = (CallFact, ContactExhausted)
 
 
 @dataclass
@@ -136,12 +140,14 @@ class Views:
             case CallRequested() | CallStarted() | CallAbandoned() | CallEnded() | CallLate():
                 contacts.project(changes, campaign, fact)
                 executions.project(changes, campaign, call, before, fact)
+            case ContactExhausted():
+                contacts.project_exhausted(changes, fact)
             case _:
                 return  # Lifecycle: what people see is derived from the campaign's state.
 
     def _look_up(self, tx: Connection, partition: Partition, batch: Sequence[Recorded]) -> Changes:
         facts: list[Event] = [fact for recorded in batch for fact in recorded.facts]
-        places = {(f.campaign_id, f.contact_id) for f in facts if isinstance(f, CallEvent)}
+        places = {(f.campaign_id, f.contact_id) for f in facts if isinstance(f, _OF_CONTACTS)}
         changes = views.look_up(
             tx,
             partition.number,

@@ -3,8 +3,8 @@
 A stop or a replacing import changes nothing here: what people see is derived when they ask.
 """
 
-from campaigns.campaign import Campaign, Contact, evolve_contact
-from campaigns.facts import CallEvent
+from campaigns.campaign import Campaign, Contact, evolve_contact, exhaust
+from campaigns.facts import CallEvent, ContactExhausted
 from projector.changes import Changes
 
 
@@ -13,3 +13,9 @@ def project(changes: Changes, campaign: Campaign, fact: CallEvent) -> None:
     place = (fact.campaign_id, fact.contact_id)
     contact = changes.contacts.get(place) or Contact(fact.contact_id)
     changes.contacts[place] = evolve_contact(contact, campaign, fact)
+
+
+def project_exhausted(changes: Changes, fact: ContactExhausted) -> None:
+    """Fold in that a contact gets no further attempt."""
+    place = (fact.campaign_id, fact.contact_id)
+    changes.contacts[place] = exhaust(changes.contacts.get(place) or Contact(fact.contact_id), fact)

@@ -7,7 +7,7 @@ the order of partitions, so that a rebuilt store is the same, row by row.
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 1  # A store of another version is thrown away and built anew from the log.
+SCHEMA_VERSION = 2  # A store of another version is thrown away and built anew from the log.
 
 METADATA = MetaData()
 
@@ -49,6 +49,7 @@ CAMPAIGNS = _table(
     _key("campaign_id"),
     _number("partition"),
     _number("organization_id"),
+    _number("deleted"),  # 1: there for nobody.
     Column("status", String, nullable=False),
     Column("campaign_type", String, nullable=False),
     _number("assistant_id"),

@@ -176,6 +176,7 @@ def _row(campaign: Campaign, partitions: int) -> dict[str, Any]:
         "campaign_id": created.campaign_id,
         "partition": created.campaign_id % partitions,
         "organization_id": created.organization_id,
+        "deleted": int(campaign.deleted),
         "status": campaign.status.value,
         "campaign_type": created.campaign_type.value,
         "assistant_id": created.assistant_id,

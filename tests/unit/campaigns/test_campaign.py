@@ -75,6 +75,8 @@ LEGAL = {
     "resume": "paused",
     "stop": "running paused scheduled",
     "complete": "running paused",
+    "update": "draft paused",
+    "delete": "draft scheduled paused completed cancelled failed",
     "import": "draft scheduled paused",
     "append": "draft scheduled running paused",
 }

@@ -7,17 +7,16 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from campaigns.facts import CampaignSettings
+from campaigns.public import receipt_shape
 from command_api.bodies import (
     BODY_BYTES_MAX,
     CreateBody,
     ReasonBody,
-    guarantee,
+    UpdateBody,
     key_unusable,
-    refuse_schedule,
-    refuse_until,
-    settings_of,
     unprocessable,
 )
+from command_api.given import given_settings, refuse_schedule, refuse_until, settings_of
 from tests.told import Told
 
 LEAST: dict[str, Any] = {"name": "x", "assistant_id": 1, "campaign_type": "call"}
@@ -29,6 +28,13 @@ def body(**more: Any) -> CreateBody:
 
 def settings(**more: Any) -> CampaignSettings:
     return settings_of(body(**more))[0]
+
+
+def test_an_update_names_only_what_was_given() -> None:
+    given = UpdateBody.model_validate({"name": "New", "description": None, "maxAttempts": 3})
+    assert given.texts() == {"name": "New"}
+    both = UpdateBody.model_validate({"settings": {"callsPerMinute": 7}, "max_attempts": 2})
+    assert given_settings(both) == ({"max_attempts": 2, "calls_per_minute": 7}, None, None)
 
 
 def test_without_settings_the_documented_defaults_hold() -> None:
@@ -166,6 +172,6 @@ def test_errors_say_where() -> None:
 def test_a_pause_is_strict_while_every_carrier_of_the_run_refuses_late_rings() -> None:
     told = Told()
     told.running()
-    assert guarantee(told.campaign) == "strict"
+    assert receipt_shape(told.campaign, None)["guarantee"] == "strict"
     told.campaign.strict = False
-    assert guarantee(told.campaign) == "best effort"
+    assert receipt_shape(told.campaign, None)["guarantee"] == "best effort"

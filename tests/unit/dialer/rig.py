@@ -1,5 +1,6 @@
 """The reactor with the real fold around it, and a test in the place of log, clock and carrier."""
 
+import weakref
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
@@ -50,7 +51,9 @@ class Rig(Journal):
 
     def begin(self) -> None:
         """Begin an empty dialer's life."""
-        self.campaigns, self.contacts = Campaigns(), Contacts(Store(None, "rig").db)
+        store = Store(None, "rig")
+        weakref.finalize(self, store.close)
+        self.campaigns, self.contacts = Campaigns(), Contacts(store.db)
         self.state = State(
             Terms(
                 LEASE_S, CARRIER_TIMEOUT_S, self.refuses_late, self.lookup_lag_s, SILENCE_S,
@@ -118,6 +121,10 @@ class Rig(Journal):
         """Create and start campaign 1, and work its partition; return what is asked for."""
         self.create(contacts=contacts)
         self.start()
+        return requests(self.react(Working(frozenset({0}))))
+
+    def running_again(self) -> list[Offer]:
+        """Work the partition as it is by now; return what is asked for."""
         return requests(self.react(Working(frozenset({0}))))
 
     def accept(self, offer: Offer) -> list[Effect]:

@@ -19,7 +19,7 @@ from campaigns.http import (
     json_response,
     refusal,
 )
-from campaigns.observing import COMMAND_S, COMMANDS
+from campaigns.observing import COMMANDS
 from campaigns.record import Idempotency
 from command_api.add_contacts import add_contacts
 from command_api.bodies import key_unusable
@@ -27,7 +27,7 @@ from command_api.chunking import Imported
 from command_api.csv_columns import TooManyRowsError, UnusableFileError, parse_mappings
 from command_api.idempotency import request_digest
 from command_api.importing import CsvImport
-from command_api.routes.campaigns import PREFIX, idempotency_of, origin_of
+from command_api.routes.answering import PREFIX, count, idempotency_of, origin_of, refused
 from command_api.rows import parse_contacts
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ async def _import(
         COMMANDS.labels("import", Reason.NO_USABLE_ROW.value).inc()
         raise refusal(Rejected(Reason.NO_USABLE_ROW, str(no))) from no
     if isinstance(done, Rejected):
-        raise _refused("import", done)
-    _count("import", began)
+        raise refused("import", done)
+    count("import", began)
     message = f"Successfully imported {done.rows} contacts"
     if not done.completed:
         message = f"Import started: poll imports/{done.number}"
@@ -127,8 +127,8 @@ async def _add(
         origin_of(caller, keyed),
     )
     if isinstance(done, Rejected):
-        raise _refused("contacts", done)
-    _count("contacts", began)
+        raise refused("contacts", done)
+    count("contacts", began)
     return _answer(
         service, campaign_id, done, f"Successfully added {done.rows} contacts", None, 200
     )
@@ -191,15 +191,3 @@ def _file_name(given: str | None) -> str | None:
     name = (given or "").replace("\\", "/").rsplit("/", 1)[-1]
     name = "".join(char for char in name if char.isprintable())
     return name[-FILE_NAME_CHARS_MAX:] or None
-
-
-def _refused(verb: str, no: Rejected) -> Exception:
-    COMMANDS.labels(verb, no.reason.value).inc()
-    if no.reason is Reason.KEY_REUSED:
-        return key_unusable(no.detail)
-    return refusal(no)
-
-
-def _count(verb: str, began: float) -> None:
-    COMMANDS.labels(verb, "done").inc()
-    COMMAND_S.labels(verb).observe(perf_counter() - began)

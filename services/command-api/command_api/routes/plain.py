@@ -6,23 +6,21 @@ any other goes FastAPI's way, which also writes the documentation and every 422.
 """
 
 import re
-from collections.abc import Awaitable, Callable
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from campaigns.http import ID_MAX, CallerOf
-from campaigns.record import Idempotency
+from command_api.routes.answering import AskedOf
 
-KeyedOf = Callable[[Request, str | None], Awaitable[Idempotency | None]]
 _NUMBER = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 
 
-def plain_route(caller: CallerOf, keyed: KeyedOf) -> type[APIRoute]:
+def plain_route(caller: CallerOf, asked: AskedOf) -> type[APIRoute]:
     """Return the kind of route that takes the short way where it can.
 
-    Its endpoints take `campaign_id`, `caller`, `keyed`, `prefer` and `body`.
+    Its endpoints take `campaign_id`, `caller`, `asked` and `body`.
     """
 
     class PlainRoute(APIRoute):
@@ -33,6 +31,7 @@ def plain_route(caller: CallerOf, keyed: KeyedOf) -> type[APIRoute]:
                 scope["method"] != "POST"
                 or not _NUMBER.fullmatch(number)
                 or int(number) > ID_MAX
+                or scope["query_string"]
                 or _has_body(request)
             ):
                 await super().handle(scope, receive, send)
@@ -40,8 +39,13 @@ def plain_route(caller: CallerOf, keyed: KeyedOf) -> type[APIRoute]:
             answer: Response = await self.endpoint(
                 campaign_id=int(number),
                 caller=await caller(request),
-                keyed=await keyed(request, headers.get("idempotency-key")),
-                prefer=headers.get("prefer", ""),
+                asked=await asked(
+                    request,
+                    headers.get("idempotency-key"),
+                    headers.get("prefer", ""),
+                    headers.get("if-match"),
+                    False,
+                ),
                 body=None,
             )
             await answer(scope, receive, send)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from campaigns.api_keys import Caller
 from campaigns.campaign import Campaign
 from campaigns.decider import Reason, Rejected
-from campaigns.http import ERRORS, POSITION, CallerOf, json_response, refusal
+from campaigns.http import ERRORS, POSITION, CallerOf, etag, json_response, refusal
 from campaigns.topics import CAMPAIGN_RECORDS, Partition, campaign_partition, campaign_partitions
 from projector.advance import Views
 from projector.queries.reading import campaign_of
@@ -60,7 +60,7 @@ class Asking:
         """
         headers = await self._caught_up([campaign_partition(campaign_id, self.partitions)], fresh)
         campaign = self.views.campaigns.get(campaign_id)
-        if campaign is None:
+        if campaign is None or campaign.deleted:
             unknown()
         if campaign.created.organization_id != caller.organization_id:
             if forbidden:
@@ -98,14 +98,16 @@ class Asking:
         question: Callable[[Connection, Campaign], object],
         headers: dict[str, str],
     ) -> Response:
-        """Answer a question about a campaign that is there."""
+        """Answer a question about a campaign that is there, with the version that was read."""
 
-        def asked(tx: Connection) -> object:
-            campaign = campaign_of(tx, campaign_id)
-            assert campaign is not None, "what was folded is stored"
-            return question(tx, campaign)
+        def answered() -> Response:
+            with self.views.store.reading() as tx:
+                campaign = campaign_of(tx, campaign_id)
+                assert campaign is not None, "what was folded is stored"
+                at = headers | {"ETag": etag(campaign)}
+                return json_response(question(tx, campaign), headers=at)
 
-        return await self.read(asked, headers)
+        return await asyncio.to_thread(answered)
 
 
 def unknown() -> NoReturn:

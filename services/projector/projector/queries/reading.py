@@ -63,7 +63,7 @@ def campaign_of(tx: Connection, campaign_id: int) -> Campaign | None:
 
 def campaigns(tx: Connection, wanted: Wanted, page: Page) -> tuple[list[Campaign], int]:
     """Return a page of an organization's campaigns, newest first, and how many there are."""
-    where = [CAMPAIGNS.c.organization_id == wanted.organization_id]
+    where = [CAMPAIGNS.c.organization_id == wanted.organization_id, CAMPAIGNS.c.deleted == 0]
     where += [
         CAMPAIGNS.c[column] == value
         for column in ("status", "campaign_type", "assistant_id")

@@ -3,9 +3,9 @@
 Source: public contract, 1.3 rows 10, 12, 13, 14; 8.4; 'decided' 6, 7, 21.
 """
 
-from campaigns.campaign import Campaign, Contact, ContactStatus, shown
+from campaigns.campaign import Campaign, Contact, ContactStatus, Status, shown
 from campaigns.facts import Disposition, Row
-from campaigns.public import Shape, at, metrics_shape, percent
+from campaigns.public import Shape, at, metrics_shape, percent, receipt_shape
 from projector.changes import Execution, Import
 from projector.executions import OUTCOME_UNKNOWN
 
@@ -150,4 +150,28 @@ def progress_shape(campaign: Campaign, activity: list[tuple[Execution, Row | Non
         "started_at": at(campaign.started_at),
         "completed_at": at(campaign.completed_at),
         "recent_activity": [activity_shape(one, row) for one, row in activity],
+    }
+
+
+def pause_shape(campaign: Campaign) -> Shape:
+    """Return how far a pause has settled; of a stop, or of what never ran, just the phase.
+
+    `settling` lasts here until every permission is resolved; the pause's own answer may come
+    before, when leases are over. Source: public contract, section 10.
+    """
+    if campaign.status is Status.RUNNING:
+        phase = "running"
+    elif campaign.permissions():
+        phase = "settling"  # A ring may still begin.
+    else:
+        phase = "settled" if campaign.calls else "drained"
+    paused = campaign.pause if campaign.status is Status.PAUSED else None
+    return {
+        "campaign_id": campaign.campaign_id,
+        "phase": phase,
+        "since": at(campaign.paused_at) if paused else None,
+        "reason": campaign.pause_reason if paused else None,
+        "until": None,
+        "actor": paused.actor if paused else None,
+        "receipt": receipt_shape(campaign, paused.at) if paused else None,
     }

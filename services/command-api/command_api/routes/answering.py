@@ -1,0 +1,187 @@
+"""What the routes of all commands have in common: what was asked besides the body, and answers."""
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+from fastapi import Header, Query, Request, Response
+
+from campaigns.api_keys import Caller
+from campaigns.campaign import Campaign
+from campaigns.decider import Decider, Reason, Rejected
+from campaigns.folding import Campaigns
+from campaigns.handling import Handled, Origin
+from campaigns.http import POSITION, etag, json_response, refusal
+from campaigns.observing import BARRIER_S, COMMAND_S, COMMANDS, correlation_id
+from campaigns.public import campaign_shape, receipt_shape
+from campaigns.record import Idempotency
+from command_api.bodies import key_unusable
+from command_api.idempotency import request_digest
+from command_api.moves import MoveCampaign
+from command_api.settling import Settled
+
+if TYPE_CHECKING:
+    from command_api.service import CommandApi
+
+PREFIX = "/api/v1/campaigns"
+Prefer = Annotated[str, Header()]
+DryRun = Annotated[bool, Query(description="Say what would be answered, and change nothing.")]
+M = TypeVar("M", bound=MoveCampaign)
+_VERSION = re.compile(r'"([0-9]{1,16})"', re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a command was asked with, besides its body."""
+
+    keyed: Idempotency | None
+    asynchronous: bool  # Prefer: respond-async.
+    if_match: frozenset[int] | None
+    dry_run: bool
+
+
+KeyedOf = Callable[[Request, str | None], Awaitable[Idempotency | None]]
+AskedOf = Callable[[Request, str | None, str, str | None, bool], Awaitable[Asked]]
+
+
+def idempotency_of(service: "CommandApi") -> KeyedOf:
+    """Return the dependency that reads the Idempotency-Key and digests the request."""
+    longest = service.settings.idempotency_key_length_max
+
+    async def keyed(
+        request: Request, idempotency_key: Annotated[str | None, Header()] = None
+    ) -> Idempotency | None:
+        if idempotency_key is None:
+            return None
+        if not 1 <= len(idempotency_key) <= longest:
+            raise key_unusable(f"expected 1 to {longest} characters")
+        body = await request.body()
+        return Idempotency(idempotency_key, request_digest(request.method, request.url.path, body))
+
+    return keyed
+
+
+def asked_of(service: "CommandApi") -> AskedOf:
+    """Return the dependency that reads a command's headers, and whether it is only tried."""
+    keyed_known = idempotency_of(service)
+
+    async def asked(
+        request: Request,
+        idempotency_key: Annotated[str | None, Header()] = None,
+        prefer: Prefer = "",
+        if_match: Annotated[str | None, Header()] = None,
+        dry_run: DryRun = False,
+    ) -> Asked:
+        keyed = await keyed_known(request, idempotency_key)
+        return Asked(keyed, _asynchronous(prefer), versions(if_match), dry_run)
+
+    return asked
+
+
+def _asynchronous(prefer: str) -> bool:
+    return any(
+        preference.split(";")[0].strip().lower() == "respond-async"
+        for preference in prefer.split(",")
+    )
+
+
+def versions(if_match: str | None) -> frozenset[int] | None:
+    """Read an If-Match: the versions that it names, or None for any (no header, or `*`).
+
+    What is no version of ours matches none. Source: RFC 9110, section 13.1.1.
+    """
+    if if_match is None or if_match.strip() == "*":
+        return None
+    found = (_VERSION.fullmatch(one.strip()) for one in if_match.split(","))
+    return frozenset(int(match[1]) for match in found if match)
+
+
+def origin_of(caller: Caller, keyed: Idempotency | None) -> Origin:
+    """Return who asks, on behalf of which request."""
+    return Origin(caller.actor, correlation_id.get(), idempotency=keyed)
+
+
+async def decided(
+    service: "CommandApi",
+    decider: Decider[Campaigns, M, Campaign | None],
+    command: M,
+    caller: Caller,
+    asked: Asked,
+    verb: str,
+) -> Handled | None:
+    """Decide a command; None when it was only tried, and would have been accepted.
+
+    Raises:
+        HTTPException: it was rejected.
+        RequestValidationError: its Idempotency-Key came with another request before.
+
+    """
+    if asked.dry_run:
+        if isinstance(no := await service.preview(decider, command), Rejected):
+            raise refused(verb, no)
+        return None
+    match await service.move(decider, command, origin_of(caller, asked.keyed)):
+        case Rejected(reason=Reason.ALREADY_PAUSED) as no:
+            await service.settled(command.campaign_id)  # So that this 400 misleads nobody either.
+            raise refused(verb, no)
+        case Rejected() as no:
+            raise refused(verb, no)
+        case handled:
+            return handled
+
+
+async def settle(
+    service: "CommandApi", campaign: Campaign, handled: Handled, asked: Asked
+) -> Settled | None:
+    """Wait at the barrier; None when the client prefers not to. Source: RFC 7240."""
+    assert handled.ruling is not None, "these commands are never already so"
+    if asked.asynchronous:
+        return None
+    settled = await service.settled(campaign.campaign_id, handled.ruling.position)
+    BARRIER_S.observe(settled.settled_in_ms / 1000)
+    return settled
+
+
+def halted(
+    campaign: Campaign, handled: Handled, settled: Settled | None, shape: dict[str, object]
+) -> Response:
+    """Answer a command that ends calling: with its receipt, which says how the answer is known."""
+    receipt = receipt_shape(campaign, handled.ruling.at if handled.ruling else None)
+    receipt["permissions_abandoned"] = settled.permissions_abandoned if settled else 0
+    headers = headers_of(campaign, handled)
+    if settled is None:
+        headers["Preference-Applied"] = "respond-async"
+        return json_response({**shape, "receipt": receipt}, 202, headers)
+    receipt["settled_in_ms"] = round(settled.settled_in_ms, 3)
+    return json_response({**shape, "receipt": receipt}, 200, headers)
+
+
+def tried(campaign: Campaign, message: str) -> Response:
+    """Answer what was only tried: the campaign as it is, and what the receipt would rest on."""
+    shape = campaign_shape(campaign)
+    shape |= {"message": message, "dry_run": True, "receipt": receipt_shape(campaign, None)}
+    return json_response(shape, 200, {"ETag": etag(campaign)})
+
+
+def headers_of(campaign: Campaign, handled: Handled) -> dict[str, str]:
+    """Return the headers of an answer: the campaign's version, and where the record stands."""
+    headers = {"ETag": etag(campaign)}
+    if handled.ruling:
+        headers[POSITION] = handled.ruling.at
+    return headers
+
+
+def refused(verb: str, no: Rejected) -> Exception:
+    """Count a no, and return it as an HTTP error."""
+    COMMANDS.labels(verb, no.reason.value).inc()
+    if no.reason is Reason.KEY_REUSED:
+        return key_unusable(no.detail)
+    return refusal(no)
+
+
+def count(verb: str, began: float) -> None:
+    """Count a command that was done. `began`: by perf_counter."""
+    COMMANDS.labels(verb, "done").inc()
+    COMMAND_S.labels(verb).observe(perf_counter() - began)

@@ -1,0 +1,97 @@
+"""Update and delete: parse, decide, wait, answer."""
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from campaigns.api_keys import Caller
+from campaigns.http import ACCEPTED, ERRORS, OUTDATED, CampaignId, caller_of, json_response
+from campaigns.public import campaign_shape
+from command_api.bodies import UpdateBody
+from command_api.delete import DELETE
+from command_api.given import given_settings, refuse_schedule
+from command_api.moves import MoveCampaign
+from command_api.routes.answering import (
+    PREFIX,
+    Asked,
+    asked_of,
+    count,
+    decided,
+    halted,
+    headers_of,
+    settle,
+    tried,
+)
+from command_api.update import UPDATE, UpdateCampaign
+
+if TYPE_CHECKING:
+    from command_api.service import CommandApi
+
+
+def router(service: "CommandApi") -> APIRouter:
+    """Return what changes a campaign itself, bound to one instance."""
+    routes = APIRouter(prefix=PREFIX, tags=["campaigns"])
+    who = Annotated[Caller, Depends(caller_of(service.keys))]
+    with_what = Annotated[Asked, Depends(asked_of(service))]
+
+    async def update(
+        campaign_id: CampaignId, caller: who, asked: with_what, body: UpdateBody
+    ) -> Response:
+        """Change texts and settings of a draft or paused campaign; what is not given stays."""
+        return await _update(service, campaign_id, caller, asked, body)
+
+    for method in ("PUT", "PATCH"):  # The documentation's, and the SDKs': 8.3 #6.
+        routes.add_api_route(
+            "/{campaign_id}", update, methods=[method], name=f"update by {method}",
+            responses=ERRORS | OUTDATED,
+        )  # fmt: skip
+
+    @routes.delete("/{campaign_id}", responses=ERRORS | OUTDATED | ACCEPTED)
+    async def delete(campaign_id: CampaignId, caller: who, asked: with_what) -> Response:
+        """Delete a campaign that is not running. Waits as a pause does."""
+        return await _delete(service, campaign_id, caller, asked)
+
+    return routes
+
+
+async def _update(
+    service: "CommandApi", campaign_id: int, caller: Caller, asked: Asked, body: UpdateBody
+) -> Response:
+    began = perf_counter()
+    refuse_schedule(body)
+    settings, welcome, agenda = given_settings(body)
+    templates = {"welcome_message_template": welcome, "agenda_template": agenda}
+    command = UpdateCampaign(
+        campaign_id,
+        caller.organization_id,
+        service.clock.now(),
+        if_match=asked.if_match,
+        texts=body.texts() | {name: text for name, text in templates.items() if text is not None},
+        settings=settings,
+    )
+    handled = await decided(service, UPDATE, command, caller, asked, "update")
+    campaign = service.campaigns.by_id[campaign_id]
+    if handled is None:
+        return tried(campaign, "Campaign would be updated")
+    if handled.ruling:  # A lower max_attempts says who may be called.
+        await service.settled(campaign_id, handled.ruling.position)
+    count("update", began)
+    shape = campaign_shape(campaign) | {"message": "Campaign updated successfully"}
+    return json_response(shape, 200, headers_of(campaign, handled))
+
+
+async def _delete(
+    service: "CommandApi", campaign_id: int, caller: Caller, asked: Asked
+) -> Response:
+    began = perf_counter()
+    command = MoveCampaign(
+        campaign_id, caller.organization_id, service.clock.now(), if_match=asked.if_match
+    )
+    handled = await decided(service, DELETE, command, caller, asked, "delete")
+    campaign = service.campaigns.by_id[campaign_id]
+    if handled is None:
+        return tried(campaign, "Campaign would be deleted")
+    settled = await settle(service, campaign, handled, asked)
+    count("delete", began)
+    return halted(campaign, handled, settled, {"message": "Campaign deleted successfully"})

@@ -56,8 +56,13 @@ def connect(path: Path, *, read_only: bool, busy_ms: int = READ_BUSY_MS) -> sqli
         db = sqlite3.connect(url, uri=True, isolation_level=None, check_same_thread=False)
     else:
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        db.execute("pragma synchronous = full")
-    db.execute(f"pragma busy_timeout = {busy_ms}")
+    try:
+        if not read_only:
+            db.execute("pragma synchronous = full")
+        db.execute(f"pragma busy_timeout = {busy_ms}")
+    except sqlite3.Error:
+        db.close()
+        raise
     return db
 
 

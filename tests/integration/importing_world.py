@@ -47,12 +47,18 @@ class World:
         self.log = log
         self.clock: Clock = SystemClock()
         self.campaigns = Campaigns()
-        self.contacts = Contacts(sqlite3.connect(":memory:"), by_phone=True)
+        self._dbs = [sqlite3.connect(":memory:") for _ in range(2)]
+        self.contacts = Contacts(self._dbs[0], by_phone=True)
         self.reader = Reader(log, self)
         self.writer = Writer(self.reader, self.campaigns, self.clock, "command-api/test")
-        self.earlier = Keys(sqlite3.connect(":memory:"), 10)
+        self.earlier = Keys(self._dbs[1], 10)
         self.importing = Importing(self)
         self.waits = 0  # For barriers.
+
+    def close(self) -> None:
+        """Let go of the stores."""
+        for db in self._dbs:
+            db.close()
 
     def fold(self, recorded: Recorded) -> None:
         """Take a record in."""
@@ -208,6 +214,7 @@ async def world(log: EventLog | None = None, *, with_campaign: bool = True) -> A
         finally:
             for task in running:
                 task.cancel()
+    made.close()
 
 
 def people(numbers: Sequence[int] | range, header: str = "phone,name") -> str:

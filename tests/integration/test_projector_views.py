@@ -1,6 +1,7 @@
 """What the views hold after a history, and that a rebuild holds the same."""
 
 import random
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -37,6 +38,22 @@ REBUILT = (
 )  # fmt: skip
 
 
+_opened: list[Store] = []
+
+
+@pytest.fixture(autouse=True)
+def closed_at_the_end() -> Iterator[None]:
+    yield
+    while _opened:
+        _opened.pop().close()
+
+
+def opened(folder: Path) -> Store:
+    """Return a store that is closed at the test's end."""
+    _opened.append(Store(None, folder))
+    return _opened[-1]
+
+
 def fold(
     journal: Journal,
     folder: Path,
@@ -46,7 +63,7 @@ def fold(
     store: Store | None = None,
 ) -> Views:
     """Fold all that the journal holds behind the store's checkpoint, in batches of any size."""
-    store = store or Store(None, folder)
+    store = store or opened(folder)
     store.belongs_to(journal.log.id, publishes=publishes)
     views = Views(store, journal.log, publishes, lambda key: None)
     every = every_partition(journal)
@@ -141,7 +158,7 @@ def test_an_unknown_fact_stops_the_fold_before_anything_of_it_is_stored(tmp_path
 
 def test_a_store_of_another_log_is_begun_anew(history: Journal, tmp_path: Path) -> None:
     fold(history, tmp_path).store.close()
-    store = Store(None, tmp_path)
+    store = opened(tmp_path)
     store.belongs_to("another", publishes=True)
     assert not any(store.dump([CAMPAIGNS, TRACKING, OUTBOX]).values())
 
@@ -150,7 +167,7 @@ def test_a_store_without_an_outbox_is_begun_anew_to_publish(
     history: Journal, tmp_path: Path
 ) -> None:
     fold(history, tmp_path, publishes=False).store.close()
-    store = Store(None, tmp_path)
+    store = opened(tmp_path)
     store.belongs_to(history.log.id, publishes=True)
     assert not any(store.dump([CAMPAIGNS, TRACKING]).values())
 

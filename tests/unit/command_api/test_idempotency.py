@@ -1,6 +1,8 @@
 """Idempotency-Keys as they are folded and kept, by example."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from uuid import uuid4
 
 import pytest
@@ -14,8 +16,9 @@ from command_api.idempotency import Keys, request_digest
 
 
 @pytest.fixture
-def db() -> sqlite3.Connection:
-    return sqlite3.connect(":memory:", isolation_level=None)
+def db() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        yield db
 
 
 def keyed(key: str | None, digest: str = "digest", *, position: int = 1) -> Recorded:

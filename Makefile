@@ -12,6 +12,7 @@ RUN := .venv/.installed
 DEV := .venv/.installed-dev
 SEED ?= 1
 SOAK_S ?= 600
+SOAK_MINUTES ?= 20
 
 .PHONY: help run test check fix lint types unit property contract simulation integration e2e \
 	kafka demo bench docs up down logs clean
@@ -57,8 +58,9 @@ simulate: $(DEV) ## replay one simulated world and tell its story (SEED=7; UNTIL
 	@$(BIN)/python -m tests.simulation.simulate --seed $(SEED) \
 	  $(if $(UNTIL_S),--until-s $(UNTIL_S)) $(if $(WITHOUT),--without $(WITHOUT))
 
-soak: $(DEV) ## the long proofs: thousands of simulated worlds, for SOAK_S seconds
+soak: $(DEV) ## the long proofs: SOAK_S seconds of simulated worlds, SOAK_MINUTES of real kills
 	$(BIN)/python -m tests.simulation.simulate --seed 1000 --soak-s $(SOAK_S)
+	$(BIN)/python -m tests.soak --minutes $(SOAK_MINUTES) --seed $(SEED)
 
 kafka: $(DEV) ## run a throw-away broker in the foreground, for DIALGATE_KAFKA_SERVERS=127.0.0.1:9092
 	@exec $(BIN)/python -m tests.broker --port 9092

@@ -99,10 +99,20 @@ class Process:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def data_dir(self) -> Path:
+        """Return where its files are."""
+        return Path(self.environment["DIALGATE_DATA_DIR"])
+
+    @property
     def pid(self) -> int:
         """Return the running process's id."""
         assert self._popen, f"{self.verb} is not running"
         return self._popen.pid
+
+    @property
+    def started(self) -> bool:
+        """Say whether it was started, and nobody has noted its end (`wait`, `kill9`, `stop`)."""
+        return self._popen is not None
 
     @property
     def running(self) -> bool:

@@ -121,4 +121,6 @@ def test_after_a_save_that_failed_nothing_is_stored_any_more(tmp_path: Path) -> 
     assert other.store.db.execute("select * from contacts").fetchall() == []
     other.reader.step(HERE, journal.records)
     other.stop()
-    assert Folding(journal, tmp_path).reader.positions == {HERE: 2}
+    last = Folding(journal, tmp_path)
+    assert last.reader.positions == {HERE: 2}
+    last.stop()

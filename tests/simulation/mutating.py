@@ -4,8 +4,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from tests.simulation import mutations, mutations_of_calls
 from tests.simulation.judging import judge
-from tests.simulation.mutations import MUTATIONS
+from tests.simulation.taken_away import MUTATIONS
+
+__all__ = [
+    "MUTATIONS",
+    "mutations",
+    "mutations_of_calls",
+]  # They put themselves into the catalogue.
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-we-know.md"
 BEGIN, END = "<!-- mutations -->\n", "<!-- /mutations -->\n"

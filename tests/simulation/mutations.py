@@ -1,33 +1,15 @@
-"""Each mechanism taken away, one at a time: the auditor must notice.
+"""Mechanisms of rule, commands and barrier, taken away one at a time: the auditor must notice."""
 
-The one place where our own code is patched, for that is the point: the product has no switches.
-A mutation is a context manager; what it takes away is its first line.
-"""
-
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
-import campaigns.campaign
-import campaigns.contacts
 import campaigns.following
 import command_api.idempotency
-import dialer.line
 import dialer.reactor
-import dialer.resolve
-import dialer.service
-import dialer.state
-import dialer.taking
-from campaigns.campaign import Campaign, Contact, Status
+from campaigns.campaign import Campaign
 from campaigns.facts import (
-    Abandonment,
-    CallAbandoned,
-    CallEvent,
     CallRequested,
-    CallStarted,
     campaign_stream,
     contact_stream,
 )
@@ -35,46 +17,12 @@ from campaigns.following import Reader
 from campaigns.ledger import Ledger
 from campaigns.record import Envelope
 from command_api.settling import Barrier, Settled
-from dialer.carrier import Found, NoRing, Rung, Taken
-from dialer.line import Line, Stage
-from dialer.resolve import abandoned
 from dialer.service import Dialer
-from dialer.state import State
-from dialer.ticks import Answered, Effect, HangUp, Moment, Offer
-from tests.simulation.faulty_carrier import CarrierPort
-
-Swaps = list[tuple[Any, str, Any]]  # Any: functions of every kind, whoever has them.
-Mutation = Callable[[], AbstractContextManager[None]]
-MUTATIONS: dict[str, Mutation] = {}
+from dialer.ticks import Effect, Moment, Offer
+from tests.simulation.taken_away import Swaps, mutation
 
 # Any: what these modules have imported is swapped where they use it.
-line_module: Any = dialer.line
 reactor_module: Any = dialer.reactor
-taking_module: Any = dialer.taking
-
-
-@contextmanager
-def swapped(*swaps: tuple[Any, str, Any]) -> Iterator[None]:
-    """Put other functions in the place of ours, for a while."""
-    before = [(owner, name, getattr(owner, name)) for owner, name, _ in swaps]
-    for owner, name, new in swaps:
-        setattr(owner, name, new)
-    try:
-        yield
-    finally:
-        for owner, name, old in before:
-            setattr(owner, name, old)
-
-
-def mutation(make: Callable[[], Swaps]) -> Callable[[], Any]:
-    """Take a mutation into the catalogue under its function's name, in words."""
-
-    def mutated() -> AbstractContextManager[None]:
-        return swapped(*make())
-
-    mutated.__doc__ = make.__doc__
-    MUTATIONS[make.__name__.replace("_", " ")] = mutated
-    return mutated
 
 
 # -- the rule, and how one writes by it ------------------------------------------------------------
@@ -138,101 +86,6 @@ def no_keys() -> Swaps:
     return [(command_api.idempotency.Keys, "earlier", lambda self, campaign_id, given: None)]
 
 
-# -- lease and carrier -----------------------------------------------------------------------------
-
-
-@mutation
-def no_lease() -> Swaps:
-    """A permission may be used whenever it is read back."""
-    always = lambda sent_at, lease_s, now: True  # noqa: E731
-    modules = (reactor_module, dialer.resolve, dialer.service, taking_module)
-    return [(module, "may_begin", always) for module in modules]
-
-
-@mutation
-def ring_by_is_computed_when_placing() -> Swaps:
-    """The carrier is given a deadline of now plus the lease."""
-    place = CarrierPort.place
-
-    async def later(self: CarrierPort, call: Any, ring_by: Any) -> Any:
-        lease = timedelta(seconds=self.process.part._settings.lease_s)
-        return await place(self, call, self.process.clock.now() + lease)
-
-    return [(CarrierPort, "place", later)]
-
-
-@mutation
-def no_ring_by() -> Swaps:
-    """The carrier is given no deadline to speak of."""
-    place = CarrierPort.place
-
-    async def whenever(self: CarrierPort, call: Any, ring_by: Any) -> Any:
-        return await place(self, call, ring_by.replace(year=2100))
-
-    return [(CarrierPort, "place", whenever)]
-
-
-@mutation
-def silence_is_taken_for_a_failure() -> Swaps:
-    """A carrier that does not answer is taken to have refused."""
-    answered = taking_module._answered
-
-    def hasty(state: State, tick: Answered, moment: Moment, effects: list[Effect]) -> None:
-        if tick.answer is None:
-            tick = replace(tick, answer=NoRing("no answer"))
-        answered(state, tick, moment, effects)
-
-    return [(taking_module, "_answered", hasty)]
-
-
-@mutation
-def a_call_that_is_merely_taken_counts_as_started() -> Swaps:
-    """What the carrier has only taken is recorded as ringing."""
-    looked_up = taking_module.looked_up
-
-    def hasty(line: Line, found: Found | None, asked_at: float, now: float, **terms: Any) -> None:
-        if isinstance(found, Taken):
-            found = Rung(line.ring_by)
-        looked_up(line, found, asked_at, now, **terms)
-
-    return [(taking_module, "looked_up", hasty)]
-
-
-@mutation
-def no_hanging_up() -> Swaps:
-    """A late call is recorded, and left to ring."""
-    perform = Dialer._perform
-
-    def lazy(self: Dialer, effect: Effect, moment: Moment) -> None:
-        if not isinstance(effect, HangUp):
-            perform(self, effect, moment)
-
-    return [(Dialer, "_perform", lazy)]
-
-
-@mutation
-def no_word_of_late_rings() -> Swaps:
-    """A late ring is not noticed when it is heard of."""
-    never = lambda line, said, moment: False  # noqa: E731
-    return [(taking_module, "_too_late", never)]
-
-
-@mutation
-def anothers_CallStarted_does_not_count() -> Swaps:  # noqa: N802
-    """A good call is hung up because recovery had recorded the same CallStarted."""
-    folded = taking_module._folded_call
-
-    def proud(state: State, fact: CallEvent, at: float, effects: list[Effect]) -> None:
-        folded(state, fact, at, effects)
-        line = state.lines.get(fact.call_id)
-        if isinstance(fact, CallStarted) and line and line.ours and line.rang:
-            line.late = "somebody else has resolved it"
-            line.stage = Stage.RESOLVED
-            effects.append(HangUp(fact.call_id))
-
-    return [(taking_module, "_folded_call", proud)]
-
-
 # -- the barrier -----------------------------------------------------------------------------------
 
 
@@ -274,131 +127,3 @@ def _with_terms(campaign: Campaign, lease_s: float, carrier_timeout_s: float) ->
         for call in campaign.permissions()
     ]
     return SimpleNamespace(campaign_id=campaign.campaign_id, permissions=lambda: calls)
-
-
-# -- recovery --------------------------------------------------------------------------------------
-
-
-@mutation
-def no_recovery() -> Swaps:
-    """Only a process's own calls are looked after."""
-    look = reactor_module._look
-
-    def selfish(state: State, line: Line, moment: Moment, effects: list[Effect]) -> None:
-        if line.ours:
-            look(state, line, moment, effects)
-
-    return [(reactor_module, "_look", selfish)]
-
-
-@mutation
-def recovery_only_at_a_start() -> Swaps:
-    """A dead dialer's permission that appears later is left alone."""
-    folded = taking_module._folded_call
-
-    def once(state: State, fact: CallEvent, at: float, effects: list[Effect]) -> None:
-        folded(state, fact, at, effects)
-        line = state.lines.get(fact.call_id)
-        if isinstance(fact, CallRequested) and line and not line.ours:
-            line.look_at = None
-
-    return [(taking_module, "_folded_call", once)]
-
-
-@mutation
-def nobody_ends_anothers_started_call() -> Swaps:
-    """A call that has started is its dialer's alone."""
-    look = reactor_module._look
-
-    def selfish(state: State, line: Line, moment: Moment, effects: list[Effect]) -> None:
-        if line.ours or line.stage is not Stage.STARTED:
-            look(state, line, moment, effects)
-
-    return [(reactor_module, "_look", selfish)]
-
-
-@mutation
-def not_found_is_believed_at_once() -> Swaps:
-    """The carrier is not asked a second time."""
-    at_once = lambda folded_at, lease_s, carrier_timeout_s, lookup_lag_s: folded_at  # noqa: E731
-    return [(line_module, "not_found_counts_at", at_once)]
-
-
-@mutation
-def recovery_waits_by_its_own_terms() -> Swaps:
-    """A permission is recovered by the dialer's own settings, not by the terms it carries."""
-    counts_at = line_module.not_found_counts_at
-
-    def own(folded_at: float, lease_s: float, timeout_s: float, lag_s: float) -> float:
-        return float(counts_at(folded_at, 0.6, 0.1, 0.0))
-
-    return [(line_module, "not_found_counts_at", own)]
-
-
-@mutation
-def the_look_up_lag_is_not_waited_for() -> Swaps:
-    """ "Not found" is believed although the carrier may not see the call yet."""
-    counts_at = line_module.not_found_counts_at
-
-    def unlagged(folded_at: float, lease_s: float, timeout_s: float, lag_s: float) -> float:
-        return float(counts_at(folded_at, lease_s, timeout_s, 0.0))
-
-    return [(line_module, "not_found_counts_at", unlagged)]
-
-
-@mutation
-def a_pause_abandons_what_others_may_have_placed() -> Swaps:
-    """A dialer gives back permissions that it did not ask for itself."""
-    resolution = reactor_module.resolution
-
-    def rash(line: Line, campaign: Campaign, contact: Contact, moment: Moment, **how: Any) -> Any:
-        facts = resolution(line, campaign, contact, moment, **how)
-        theirs = line.stage is Stage.PERMITTED and not line.ours and line.heard is None
-        if not facts and theirs and campaign.status is not Status.RUNNING:
-            return (abandoned(line, campaign, contact, Abandonment.NOT_RUNNING, moment.now),)
-        return facts
-
-    return [(reactor_module, "resolution", rash)]
-
-
-@mutation
-def a_pause_abandons_what_is_at_the_carrier() -> Swaps:
-    """A dialer gives back its own permissions although it has handed them over."""
-    resolution = reactor_module.resolution
-
-    def rash(line: Line, campaign: Campaign, contact: Contact, moment: Moment, **how: Any) -> Any:
-        facts = resolution(line, campaign, contact, moment, **how)
-        mine = line.stage is Stage.PERMITTED and line.handed and line.heard is None
-        if not facts and mine and campaign.status is not Status.RUNNING:
-            return (abandoned(line, campaign, contact, Abandonment.NOT_RUNNING, moment.now),)
-        return facts
-
-    return [(reactor_module, "resolution", rash)]
-
-
-# -- giving back, and sending again ----------------------------------------------------------------
-
-
-@mutation
-def the_number_is_not_given_back() -> Swaps:
-    """An abandoned permission spends an attempt."""
-    evolve = campaigns.campaign.evolve_contact
-
-    def spent(contact: Contact, campaign: Campaign, fact: CallEvent) -> Contact:
-        contact = evolve(contact, campaign, fact)
-        contact.attempts += isinstance(fact, CallAbandoned)
-        return contact
-
-    return [(campaigns.contacts, "evolve_contact", spent)]
-
-
-@mutation
-def what_is_not_read_back_is_waited_for() -> Swaps:
-    """A resolution is sent once."""
-    return [(State, "patience", lambda self, line: 1e9)]
-
-
-@mutation
-def a_request_is_waited_for_beyond_its_lease() -> Swaps:
-    """A permission that does not appear is never asked for anew."""
-    return [(reactor_module, "_asked", lambda state, line, moment: None)]

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.simulation.mutating import SEEDS, catchers, known
-from tests.simulation.mutations import MUTATIONS
+from tests.simulation.taken_away import MUTATIONS
 
 
 @pytest.mark.parametrize("name", MUTATIONS)

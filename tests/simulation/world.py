@@ -75,7 +75,7 @@ class World:
                 self.story.tell("world", "stands still: {}", no)
             finally:
                 self.ended_at_s = self.loop.true()
-                self.loop.bury([slot.process for slot in self.slots] + self._buried)
+                self._end_all()
         return self
 
     async def _live(self) -> None:
@@ -110,6 +110,14 @@ class World:
         while self.log.on_its_way or not self.all_done():
             await asyncio.sleep(0.5)
         await asyncio.sleep(SETTLE_S)
+
+    def _end_all(self) -> None:
+        """End what is left of every process, unseen."""
+        processes = [*(slot.process for slot in self.slots), *self._buried]
+        for process in processes:
+            if isinstance(process.part, Dialer):
+                process.part._tasks = None  # It reacts to nothing more.
+        self.loop.bury(processes)
 
     # -- processes -----------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TypedDict
 
 from dialer.carrier import Ended, Found, NoRing, NotFound, Placed, RefusedLate, Rung, Taken
-from dialer.lease import not_found_counts_at
+from dialer.lease import began_late, not_found_counts_at, rang_late
 
 
 class Stage(StrEnum):
@@ -93,6 +93,19 @@ class Line:
             run=self.run,
             attempt=self.attempt,
         )
+
+
+def too_late(line: Line, said: Rung | Ended, now: float) -> bool:
+    """Say whether a ring began too late, by the carrier's instant and by this process's clock.
+
+    Both must say so: a good call is not hung up because one clock is wrong.
+    """
+    since = line.folded_at if line.sent_at is None else line.sent_at
+    return (
+        since is not None
+        and rang_late(since, line.lease_s, line.carrier_timeout_s, now)
+        and began_late(said.began_at, line.ring_by, line.carrier_timeout_s)
+    )
 
 
 def looked_up(

@@ -15,8 +15,8 @@ from campaigns.facts import (
 )
 from dialer.asking import Desk
 from dialer.carrier import Ended, Placed, Rung
-from dialer.lease import began_late, may_begin, rang_late
-from dialer.line import Line, Stage, looked_up
+from dialer.lease import may_begin
+from dialer.line import Line, Stage, looked_up, too_late
 from dialer.state import State
 from dialer.ticks import (
     Answered,
@@ -208,7 +208,7 @@ def _heard(
     if isinstance(said, Rung | Ended) and not known:
         if line.stage is Stage.RESOLVED and not line.unknown:  # Unknown: it may have rung.
             line.late = OTHERWISE
-        elif not line.refuses_late and _too_late(line, said, moment):
+        elif not line.refuses_late and too_late(line, said, moment.boot):
             line.late = TOO_LATE  # Whoever hears of it, and however.
         if line.late is not None:
             state.lines[line.call_id] = line
@@ -216,19 +216,6 @@ def _heard(
         if line.late is not None and isinstance(said, Rung):
             effects.append(HangUp(line.call_id))
     state.lines_due.add(line.call_id)
-
-
-def _too_late(line: Line, said: Rung | Ended, moment: Moment) -> bool:
-    """Say whether a ring began too late, by the carrier's instant and by this process's clock.
-
-    Both must say so: a good call is not hung up because one clock is wrong.
-    """
-    since = line.folded_at if line.sent_at is None else line.sent_at
-    return (
-        since is not None
-        and rang_late(since, line.lease_s, line.carrier_timeout_s, moment.boot)
-        and began_late(said.began_at, line.ring_by, line.carrier_timeout_s)
-    )
 
 
 def _looked_up(state: State, tick: LookedUp, moment: Moment, effects: list[Effect]) -> None:

@@ -190,8 +190,9 @@ class Process:
 
     def stop(self) -> None:
         """Ask it to end, and expect that it ends well."""
-        status = self.terminate()
-        assert status == 0, f"{self.verb} exited with {status}\n{self.output()}"
+        status, said = self.terminate(), self.output()
+        assert status == 0, f"{self.verb} exited with {status}\n{said}"
+        assert "Traceback" not in said, f"{self.verb} ended badly\n{said}"
 
 
 class System:

@@ -88,6 +88,7 @@ class Dialer:
         self._alarm: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
         self._tasks: asyncio.TaskGroup | None = None
+        self._over = False  # It was drained: nothing is begun any more.
         self._assigned: frozenset[int] | None = None  # None: all, there is no group.
         self._assignment = asyncio.Event()
 
@@ -211,8 +212,8 @@ class Dialer:
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None
-        if self._tasks is None:
-            return  # It has ended: what still comes in is for the next life.
+        if self._over or self._tasks is None:
+            return  # It ends, or has ended: what still comes in is for the next life.
         ticks, self._ticks = self._ticks, []
         moment = self._moment()
         for effect in react(self.state, ticks, moment):
@@ -349,7 +350,8 @@ class Dialer:
         while self._clock.monotonic() < until:
             await asyncio.sleep(_DRAIN_POLL_S)
             if not (self.state.asking or self.state.placing):
-                return
+                break
+        self._over = True
 
     async def close(self) -> None:
         """Write the checkpoint, and let go of carrier and store."""

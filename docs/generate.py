@@ -41,6 +41,7 @@ RECORDED = {
     Move.RESUME: "campaign-resumed.v1",
     Move.STOP: "campaign-stopped.v1",
     Move.COMPLETE: "campaign-completed.v1",
+    Move.REARM: "campaign-rearmed.v1",
     Move.DELETE: "campaign-deleted.v1",
 }
 

@@ -111,9 +111,9 @@ class Journal:
             facts = (ContactsAdded(import_id=import_id, first_row=1, rows=rows), created)
         return self.write(*facts, campaign_id=campaign_id)
 
-    def start(self, campaign_id: int = 1) -> Recorded:
-        """Begin the first run."""
-        fact = CampaignStarted(campaign_id=campaign_id, run=1, started_at=self.now)
+    def start(self, campaign_id: int = 1, *, run: int = 1) -> Recorded:
+        """Begin a run."""
+        fact = CampaignStarted(campaign_id=campaign_id, run=run, started_at=self.now)
         return self.write(fact, campaign_id=campaign_id)
 
     def stop(self, campaign_id: int = 1) -> Recorded:
@@ -121,20 +121,29 @@ class Journal:
         fact = CampaignStopped(campaign_id=campaign_id, reason=None, stopped_at=self.now)
         return self.write(fact, campaign_id=campaign_id)
 
-    def ask(self, contact_id: int, attempt: int = 1, *, campaign_id: int = 1) -> str:
-        """Ask for a permission; return the call's id."""
+    def ask(
+        self,
+        contact_id: int,
+        attempt: int = 1,
+        *,
+        campaign_id: int = 1,
+        run: int = 1,
+        tried: bool = False,
+    ) -> str:
+        """Ask for a permission; return the call's id. `tried`: in an earlier run."""
         call_id = uuid4().hex
         fact = CallRequested(
             campaign_id=campaign_id,
             contact_id=contact_id,
             call_id=call_id,
-            run=1,
+            run=run,
             attempt=attempt,
             requested_at=self.now,
             ring_by=self.now + timedelta(seconds=2),
             lease_s=2.0,
             carrier_timeout_s=5.0,
             refuses_late=True,
+            tried=tried,
         )
         self.write(fact, campaign_id=campaign_id, record_id=call_id)
         return call_id

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import uuid4
 
-from campaigns.campaign import Campaign, Contact, evolve_contact, exhaust
+from campaigns.campaign import Campaign, Contact, current, evolve_contact, exhaust, select
 from campaigns.facts import (
     Abandonment,
     CallAbandoned,
@@ -12,11 +12,13 @@ from campaigns.facts import (
     CampaignCompleted,
     CampaignEvent,
     CampaignPaused,
+    CampaignRearmed,
     CampaignResumed,
     ContactExhausted,
     Event,
     ImportFailed,
     ImportStarted,
+    Selection,
 )
 from campaigns.folding import Campaigns
 from campaigns.record import Recorded
@@ -37,6 +39,9 @@ class Told(Journal):
         for fact in recorded.facts:
             if isinstance(fact, CampaignEvent):
                 campaign = self.campaigns.fold(fact, recorded)
+                if campaign is not None and isinstance(fact, CampaignRearmed):
+                    for contact_id in fact.contact_ids:
+                        self.contacts[contact_id] = select(campaign, self.contact(contact_id))
                 if campaign is not None and isinstance(fact, ContactExhausted):
                     exhaust(self.contact(fact.contact_id), fact)
                 elif campaign is not None and isinstance(fact, CallEvent):
@@ -50,7 +55,9 @@ class Told(Journal):
 
     def contact(self, contact_id: int) -> Contact:
         """Return what became of a contact."""
-        return self.contacts.setdefault(contact_id, Contact(contact_id))
+        contact = self.contacts.get(contact_id) or Contact(contact_id)
+        self.contacts[contact_id] = current(self.campaign, contact)
+        return self.contacts[contact_id]
 
     def running(self, contacts: int = 3) -> None:
         """Create campaign 1 and begin its run."""
@@ -105,16 +112,16 @@ class Told(Journal):
             )
         )  # fmt: skip
 
-    def rang_late(self, call_id: str, contact_id: int, attempt: int) -> None:
+    def rang_late(self, call_id: str, contact_id: int, attempt: int, run: int = 1) -> None:
         """Put a late ring on the record, as the dialer's decision says it."""
         contact = self.contact(contact_id)
         attempts = contact.attempts + 1
         exhausted = attempts >= self.campaign.settings.max_attempts
         self.write(
             CallLate(
-                campaign_id=1, contact_id=contact_id, call_id=call_id, run=1, attempt=attempt,
-                attempts=attempts, exhausted=exhausted and contact.status == "pending",
-                detail="a test", late_at=self.now,
+                campaign_id=1, contact_id=contact_id, call_id=call_id, run=run, attempt=attempt,
+                attempts=attempts, tried=contact.tried, detail="a test", late_at=self.now,
+                exhausted=exhausted and contact.status == "pending",
             )
         )  # fmt: skip
 
@@ -125,6 +132,22 @@ class Told(Journal):
             ContactExhausted(
                 campaign_id=1, contact_id=contact_id, run=self.campaign.run, attempts=attempts,
                 exhausted_at=self.now,
+            )
+        )  # fmt: skip
+
+    def rearm(self, selection: Selection = Selection.ALL, *named: int) -> None:
+        """Arm it anew, as the command API's decision says it."""
+        there = {n: self.contact(n).ever for n in named if selection is Selection.CONTACTS}
+        counters = self.campaign.counters
+        contacts, untouched = {
+            Selection.ALL: (counters.total + counters.skipped, self.campaign.never_tried),
+            Selection.FAILED_ONLY: (counters.failed, 0),
+            Selection.CONTACTS: (len(there), sum(not ever for ever in there.values())),
+        }[selection]
+        self.write(
+            CampaignRearmed(
+                campaign_id=1, selection=selection, contact_ids=tuple(sorted(there)),
+                contacts=contacts, untouched=untouched, rearmed_at=self.now,
             )
         )  # fmt: skip
 

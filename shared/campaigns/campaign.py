@@ -25,6 +25,7 @@ from campaigns.facts import (
     CampaignDeleted,
     CampaignEvent,
     CampaignPaused,
+    CampaignRearmed,
     CampaignResumed,
     CampaignSettings,
     CampaignStarted,
@@ -37,6 +38,7 @@ from campaigns.facts import (
     ImportCompleted,
     ImportFailed,
     ImportStarted,
+    Selection,
 )
 
 
@@ -60,6 +62,7 @@ class Move(StrEnum):
     RESUME = "resume"
     STOP = "stop"
     COMPLETE = "complete"
+    REARM = "re-execute"
     UPDATE = "update"
     DELETE = "delete"
     IMPORT = "import"
@@ -74,6 +77,7 @@ MOVES: dict[Move, frozenset[Status]] = {
     Move.RESUME: frozenset({Status.PAUSED}),
     Move.STOP: frozenset({Status.RUNNING, Status.PAUSED, Status.SCHEDULED}),
     Move.COMPLETE: frozenset({Status.RUNNING, Status.PAUSED}),
+    Move.REARM: frozenset({Status.COMPLETED, Status.CANCELLED, Status.FAILED}),
     Move.UPDATE: frozenset({Status.DRAFT, Status.PAUSED}),
     Move.DELETE: frozenset(Status) - {Status.RUNNING},
     Move.IMPORT: frozenset({Status.DRAFT, Status.SCHEDULED, Status.PAUSED}),
@@ -105,6 +109,8 @@ ENDS_AS: dict[Disposition, ContactStatus] = {
     Disposition.UNKNOWN: ContactStatus.FAILED,
 }
 
+FAILED = frozenset(ENDS_AS.values()) - {ContactStatus.COMPLETED}  # Counted as failed.
+
 # Retried, within max_attempts. Source: public contract, 'decided' 7; unknown may have rung.
 RETRIED = frozenset({Disposition.NO_ANSWER, Disposition.BUSY, Disposition.FAILED})
 
@@ -125,6 +131,7 @@ class OpenCall:
     refuses_late: bool
     started_at: datetime | None = None  # None: a permission, not used yet as far as we know.
     execution: int | None = None  # Its ordinal in the campaign, once it has started.
+    first: bool = False  # The contact was never attempted before, in any run.
 
 
 @dataclass(slots=True)
@@ -148,7 +155,7 @@ class Counters:
     failed: int = 0  # No answer, busy and voicemail for good included.
     cancelled: int = 0
     skipped: int = 0
-    untouched: int = 0  # Of the pending: never attempted.
+    untouched: int = 0  # Of the pending: never attempted, in any run.
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +179,12 @@ class Campaign:
     run: int = 0  # 0: never started.
     counters: Counters = field(default_factory=Counters)
     calls: dict[str, OpenCall] = field(default_factory=dict)  # By call id; permissions included.
-    late: set[int] = field(default_factory=set)  # Contacts that ever rang late. Ought to be none.
+    late: set[int] = field(default_factory=set)  # Contacts that rang late. Ought to be none.
+    tried: int = 0  # Contacts ever attempted, in any run; those in progress included.
+    epoch: int = 0  # How often it was armed anew: each contact's attempts begin anew with it.
+    selection: Selection = Selection.ALL  # Of the last time.
+    rearmed_through: int = 0  # The last contact id then.
+    rearmed_run: int = 0  # Runs up to this one were before it.
     contacts_end: int = 0  # The last contact id.
     replaced_through: int = 0  # Untouched contacts up to here are gone.
     imports: int = 0  # Numbered ones, under way included.
@@ -199,6 +211,11 @@ class Campaign:
     def campaign_id(self) -> int:
         """Return the campaign's id."""
         return self.created.campaign_id
+
+    @property
+    def never_tried(self) -> int:
+        """Return how many contacts were never attempted: those that a replacing import takes."""
+        return self.counters.total + self.counters.skipped - self.tried
 
     @property
     def settings(self) -> CampaignSettings:
@@ -232,6 +249,13 @@ class Contact:
     ended_at: datetime | None = None
     duration_s: float = 0.0
     error: str | None = None
+    epoch: int = 0  # The campaign's, when this was so.
+    tried: bool = False  # Attempted in an earlier epoch.
+
+    @property
+    def ever(self) -> bool:
+        """Say whether it was attempted in any run."""
+        return self.tried or self.attempts > 0
 
 
 # How long a contact waits after an abandonment, so that clocks that differ make no hot loop.
@@ -285,6 +309,9 @@ def evolve(
         case CampaignCompleted():
             campaign.status = Status.COMPLETED
             campaign.completed_at = campaign.updated_at = fact.completed_at
+        case CampaignRearmed():
+            _rearmed(campaign, fact.selection, fact.contacts, fact.untouched)
+            campaign.status, campaign.updated_at = Status.DRAFT, fact.rearmed_at
         case ContactsReplaced():
             _replaced(campaign, fact)
         case ImportStarted():
@@ -345,8 +372,22 @@ def _halted(campaign: Campaign, at: datetime, position: int) -> None:
     campaign.completed_at = campaign.updated_at = at
 
 
+def _rearmed(campaign: Campaign, selection: Selection, contacts: int, untouched: int) -> None:
+    present = campaign.counters.total + campaign.counters.skipped
+    campaign.counters = Counters(
+        total=contacts, pending=contacts, untouched=untouched, skipped=present - contacts
+    )
+    campaign.epoch, campaign.selection = campaign.epoch + 1, selection
+    campaign.rearmed_through, campaign.rearmed_run = campaign.contacts_end, campaign.run
+    campaign.late, campaign.strict = set(), True
+    campaign.ended = campaign.answered = 0
+    campaign.talk_s = 0.0
+    campaign.started_at = campaign.completed_at = None
+
+
 def _replaced(campaign: Campaign, fact: ContactsReplaced) -> None:
     counters = campaign.counters
+    counters.skipped -= campaign.never_tried - counters.untouched
     counters.total -= counters.untouched
     counters.pending -= counters.untouched
     counters.untouched = 0
@@ -387,7 +428,9 @@ def _call(campaign: Campaign, fact: CallEvent, position: int) -> None:
                 fact.lease_s,
                 fact.carrier_timeout_s,
                 fact.refuses_late,
+                first=_first(campaign, fact),
             )
+            campaign.tried += _first(campaign, fact)
             campaign.strict = campaign.strict and fact.refuses_late
             counters.pending -= 1
             counters.in_progress += 1
@@ -397,25 +440,37 @@ def _call(campaign: Campaign, fact: CallEvent, position: int) -> None:
                 campaign.executions += 1
                 call.started_at, call.execution = fact.started_at, campaign.executions
         case CallAbandoned():
-            if campaign.calls.pop(fact.call_id, None):
-                _give_back(campaign, fact)
+            if campaign.calls.pop(fact.call_id, None) and call is not None:
+                _give_back(
+                    campaign, fact, first=call.first and fact.contact_id not in campaign.late
+                )
         case CallEnded():
             if campaign.calls.pop(fact.call_id, None) and call is not None:
                 campaign.executions += call.execution is None
                 _end(campaign, fact)
         case CallLate():
             campaign.executions += 1
-            if not gone(campaign, fact.contact_id, fact.attempts - 1, in_progress(campaign, fact)):
-                if not in_progress(campaign, fact) and campaign.status not in FINAL:
-                    counters.untouched -= fact.attempts == 1
-                    counters.pending -= fact.exhausted
-                    counters.failed += fact.exhausted
-                campaign.late.add(fact.contact_id)
+            if fact.run > campaign.rearmed_run:
+                _rang_late(campaign, fact)
 
 
-def _first(campaign: Campaign, fact: CallEvent) -> bool:
+def _first(campaign: Campaign, fact: CallRequested) -> bool:
     """Say whether this permission is the first use of a contact that was never rung."""
-    return fact.attempt == 1 and fact.contact_id not in campaign.late
+    return fact.attempt == 1 and not fact.tried and fact.contact_id not in campaign.late
+
+
+def _rang_late(campaign: Campaign, fact: CallLate) -> None:
+    open_now = in_progress(campaign, fact)
+    if gone(campaign, fact.contact_id, fact.attempts - 1 + fact.tried, open_now):
+        return
+    if not open_now:
+        first = fact.attempts == 1 and not fact.tried
+        campaign.tried += first
+        if campaign.status not in FINAL:
+            campaign.counters.untouched -= first
+            campaign.counters.pending -= fact.exhausted
+            campaign.counters.failed += fact.exhausted
+    campaign.late.add(fact.contact_id)
 
 
 def in_progress(campaign: Campaign, fact: CallEvent) -> bool:
@@ -423,18 +478,19 @@ def in_progress(campaign: Campaign, fact: CallEvent) -> bool:
     return any(call.contact_id == fact.contact_id for call in campaign.calls.values())
 
 
-def _give_back(campaign: Campaign, fact: CallAbandoned) -> None:
+def _give_back(campaign: Campaign, fact: CallAbandoned, *, first: bool) -> None:
     counters = campaign.counters
     counters.in_progress -= 1
+    campaign.tried -= first
     if campaign.status in FINAL:  # It was pending at the stop.
         counters.cancelled += 1
     elif fact.exhausted:
         counters.failed += 1
-    elif _first(campaign, fact) and fact.contact_id <= campaign.replaced_through:
+    elif first and fact.contact_id <= campaign.replaced_through:
         counters.total -= 1  # It was pending, and never attempted, when it was replaced.
     else:
         counters.pending += 1
-        counters.untouched += _first(campaign, fact)
+        counters.untouched += first
 
 
 def _end(campaign: Campaign, fact: CallEnded) -> None:
@@ -462,7 +518,9 @@ def evolve_contact(contact: Contact, campaign: Campaign, fact: CallEvent) -> Con
         return contact
     if isinstance(fact, CallLate):
         open_now = contact.status is ContactStatus.IN_PROGRESS
-        if not gone(campaign, contact.contact_id, contact.attempts, open_now):
+        if fact.run > campaign.rearmed_run and not gone(
+            campaign, contact.contact_id, contact.ever, open_now
+        ):
             contact.attempts += 1
             if fact.exhausted and not open_now and campaign.status not in FINAL:
                 contact.status, contact.due_at = ContactStatus.FAILED, None
@@ -500,9 +558,45 @@ def exhaust(contact: Contact, fact: ContactExhausted) -> Contact:
     return contact
 
 
+def current(campaign: Campaign, contact: Contact) -> Contact:
+    """Bring a contact up to the last time that its campaign was armed anew.
+
+    Who is selected is pending, the others are skipped. Those that are named are brought up when
+    that is folded (`select`).
+    """
+    if contact.epoch == campaign.epoch:
+        return contact
+    if contact.contact_id > campaign.rearmed_through:  # Its list came later.
+        contact.epoch = campaign.epoch
+        return contact
+    match campaign.selection:
+        case Selection.ALL:
+            selected = True
+        case Selection.FAILED_ONLY:
+            selected = contact.epoch == campaign.epoch - 1 and contact.status in FAILED
+        case Selection.CONTACTS:
+            selected = False
+    return Contact(
+        contact.contact_id,
+        ContactStatus.PENDING if selected else ContactStatus.SKIPPED,
+        epoch=campaign.epoch,
+        tried=contact.ever,
+    )
+
+
+def select(campaign: Campaign, contact: Contact) -> Contact:
+    """Return a contact as one that was named when its campaign was armed anew just now."""
+    contact = current(campaign, contact)
+    contact.status = ContactStatus.PENDING
+    return contact
+
+
 def gone(campaign: Campaign, contact_id: int, attempts: int, in_progress: bool) -> bool:
-    """Say whether a replacing import took a contact away before it was ever attempted."""
-    return contact_id <= campaign.replaced_through and attempts == 0 and not in_progress
+    """Say whether a replacing import took a contact away before it was ever attempted.
+
+    `attempts`: of all runs, or whether there was any.
+    """
+    return contact_id <= campaign.replaced_through and not attempts and not in_progress
 
 
 def shown(campaign: Campaign, contact: Contact) -> ContactStatus:

@@ -12,25 +12,8 @@ from datetime import datetime
 import orjson
 from pydantic import TypeAdapter
 
-from campaigns.campaign import Campaign, Contact, ContactStatus, evolve_contact, exhaust
-from campaigns.facts import (
-    ApiKeyCreated,
-    CallAbandoned,
-    CallEnded,
-    CallLate,
-    CallRequested,
-    CallStarted,
-    CampaignCreated,
-    CampaignEvent,
-    ContactExhausted,
-    ContactsAdded,
-    CreateKeyed,
-    ImportCompleted,
-    ImportFailed,
-    Row,
-)
-from campaigns.folding import Campaigns
-from campaigns.record import Recorded
+from campaigns.campaign import FAILED, Campaign, Contact, ContactStatus, current, gone
+from campaigns.facts import ContactsAdded, Row, Selection
 
 SCHEMA = """
 create table if not exists lists (
@@ -51,19 +34,21 @@ create table if not exists rows (
 create table if not exists contacts (
     campaign_id integer not null,
     contact_id integer not null,
+    epoch integer not null,       -- the campaign's, when this was so
     pending integer not null,     -- 1: may be asked for, not before due_at
+    failed integer not null,      -- 1: not reached, for good
+    tried integer not null,       -- 1: attempted in any run
     due_at real not null,         -- Unix time; 0: at once
     state text not null,          -- the Contact as JSON
     primary key (campaign_id, contact_id)
 ) without rowid;
 create index if not exists contacts_due on contacts (campaign_id, due_at) where pending = 1;
+create index if not exists contacts_failed on contacts (campaign_id, contact_id) where failed = 1;
 """
 BY_PHONE = "create index if not exists rows_by_phone on rows (list_id, phone_number)"
 _PHONES_A_QUERY = 500  # Below SQLite's limit of bound values, and a query stays short.
 # Pending, and not taken away by a replacing import before its first attempt (`campaign.gone`).
-_WAITING = (
-    "campaign_id = ? and pending = 1 and (contact_id > ? or json_extract(state, '$.attempts') > 0)"
-)
+_WAITING = "campaign_id = ? and pending = 1 and epoch = ? and (contact_id > ? or tried = 1)"
 _CODEC: TypeAdapter[Contact] = TypeAdapter(Contact)
 
 
@@ -122,23 +107,27 @@ class Contacts:
         ).fetchone()
         return Row.model_validate_json(found[0]) if found else None
 
-    def get(self, campaign_id: int, contact_id: int) -> Contact:
+    def get(self, campaign: Campaign, contact_id: int) -> Contact:
         """Return what became of a contact; an untouched one when it was never asked for."""
         found = self._db.execute(
             "select state from contacts where campaign_id = ? and contact_id = ?",
-            (campaign_id, contact_id),
+            (campaign.campaign_id, contact_id),
         ).fetchone()
-        return _CODEC.validate_json(found[0]) if found else Contact(contact_id)
+        contact = _CODEC.validate_json(found[0]) if found else Contact(contact_id)
+        return current(campaign, contact)
 
     def put(self, campaign_id: int, contact: Contact) -> None:
         """Store what became of a contact."""
         due_at = contact.due_at.timestamp() if contact.due_at else 0.0
         self._db.execute(
-            "insert or replace into contacts values (?, ?, ?, ?, ?)",
+            "insert or replace into contacts values (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 campaign_id,
                 contact.contact_id,
+                contact.epoch,
                 contact.status is ContactStatus.PENDING,
+                contact.status in FAILED,
+                contact.ever,
                 due_at,
                 orjson.dumps(contact).decode(),
             ),
@@ -148,25 +137,56 @@ class Contacts:
         """Return touched contacts that may be asked for again by now, longest due first."""
         found = self._db.execute(
             f"select state from contacts where {_WAITING} and due_at <= ? order by due_at limit ?",
-            (campaign.campaign_id, campaign.replaced_through, now.timestamp(), limit),
+            (*_waiting(campaign), now.timestamp(), limit),
         )
         return [_CODEC.validate_json(state) for (state,) in found]
 
     def next_due(self, campaign: Campaign) -> float | None:
         """Return when the next touched contact is due, as Unix time; None when none waits."""
         found = self._db.execute(
-            f"select min(due_at) from contacts where {_WAITING}",
-            (campaign.campaign_id, campaign.replaced_through),
+            f"select min(due_at) from contacts where {_WAITING}", _waiting(campaign)
         ).fetchone()
         return None if found[0] is None else float(found[0])
 
-    def touched(self, campaign_id: int, first: int, last: int) -> set[int]:
-        """Return the ids from `first` to `last` that were ever asked for."""
-        found = self._db.execute(
-            "select contact_id from contacts where campaign_id = ? and contact_id between ? and ?",
-            (campaign_id, first, last),
+    def fresh(self, campaign: Campaign, after: int, limit: int) -> tuple[list[int], int]:
+        """Return the next contacts behind `after` that were not asked for since it was armed.
+
+        In order, some `limit` of them, and the last id that was considered for it.
+        """
+        epoch, rearmed = campaign.epoch, campaign.rearmed_through
+        if after < rearmed and campaign.selection is Selection.CONTACTS:
+            return [], rearmed  # Those that are named are due.
+        if after < rearmed and campaign.selection is Selection.FAILED_ONLY:
+            failed = self._ids(
+                "failed = 1 and epoch = ? and contact_id > ? order by contact_id limit ?",
+                (campaign.campaign_id, epoch - 1, after, limit),
+            )
+            return failed, failed[-1] if len(failed) == limit else rearmed
+        replaced = campaign.replaced_through
+        if after < replaced and epoch:  # Of those, only who was attempted is left.
+            last = min(after + limit, replaced)
+            left = "tried = 1 and epoch < ? and contact_id between ? and ? order by contact_id"
+            return self._ids(left, (campaign.campaign_id, epoch, after + 1, last)), last
+        first = max(after, replaced) + 1
+        last = min(first + limit - 1, campaign.contacts_end)
+        touched = self._ids(
+            "epoch = ? and contact_id between ? and ?", (campaign.campaign_id, epoch, first, last)
         )
-        return {contact_id for (contact_id,) in found}
+        return sorted(set(range(first, last + 1)).difference(touched)), max(last, first - 1)
+
+    def _ids(self, so: str, values: tuple[int, ...]) -> list[int]:
+        asked = f"select contact_id from contacts where campaign_id = ? and {so}"
+        return [contact_id for (contact_id,) in self._db.execute(asked, values)]
+
+    def tried(self, campaign: Campaign, contact_ids: Iterable[int]) -> Iterator[tuple[int, bool]]:
+        """Yield each of these contacts that is there, and whether it was ever attempted."""
+        for contact_id in contact_ids:
+            contact = self.get(campaign, contact_id)
+            calling = contact.status is ContactStatus.IN_PROGRESS
+            if contact_id <= campaign.contacts_end and not gone(
+                campaign, contact_id, contact.ever, calling
+            ):
+                yield contact_id, contact.ever
 
     def known(self, campaign: Campaign, phones: Iterable[str], *, replacing: bool) -> set[str]:
         """Return which of these numbers the campaign has already.
@@ -197,41 +217,14 @@ class Contacts:
             )
 
 
+def _waiting(campaign: Campaign) -> tuple[int, int, int]:
+    """Return what _WAITING binds."""
+    return campaign.campaign_id, campaign.epoch, campaign.replaced_through
+
+
 def _kept(state: str | None) -> bool:
     """Say whether a contact survives a replacing import: attempted, or being attempted."""
     if state is None:
         return False
     contact = _CODEC.validate_json(state)
-    return contact.attempts > 0 or contact.status is ContactStatus.IN_PROGRESS
-
-
-def fold_contacts(campaigns: Campaigns, contacts: Contacts, recorded: Recorded) -> None:
-    """Take one accepted record into campaigns and their contacts: what a service folds at least."""
-    for fact in recorded.facts:
-        match fact:
-            case ContactsAdded():
-                contacts.add(fact)
-            case CreateKeyed() | ApiKeyCreated():
-                continue
-            case _:
-                campaign = campaigns.fold(fact, recorded)
-                if campaign is not None:
-                    _fold_contact(contacts, campaign, fact)
-
-
-def _fold_contact(contacts: Contacts, campaign: Campaign, fact: CampaignEvent) -> None:
-    match fact:
-        case CampaignCreated(import_id=str(import_id), rows=rows):
-            contacts.count(fact.campaign_id, import_id, 1, rows)
-        case ImportCompleted():
-            contacts.count(fact.campaign_id, fact.import_id, fact.first_contact_id, fact.rows)
-        case ImportFailed():
-            contacts.drop(fact.import_id)
-        case CallRequested() | CallStarted() | CallAbandoned() | CallEnded() | CallLate():
-            contact = contacts.get(fact.campaign_id, fact.contact_id)
-            contacts.put(fact.campaign_id, evolve_contact(contact, campaign, fact))
-        case ContactExhausted():
-            contact = contacts.get(fact.campaign_id, fact.contact_id)
-            contacts.put(fact.campaign_id, exhaust(contact, fact))
-        case _:
-            return  # Lifecycle: contacts' statuses are derived from it.
+    return contact.ever or contact.status is ContactStatus.IN_PROGRESS

@@ -82,6 +82,14 @@ class ImportSource(StrEnum):
     API = "api"
 
 
+class Selection(StrEnum):
+    """Who takes part in a run anew; the others are skipped."""
+
+    ALL = "all"
+    FAILED_ONLY = "failed_only"  # Failed, no answer, busy and voicemail, for good.
+    CONTACTS = "contacts"  # Those that are named.
+
+
 class Fact(BaseModel):
     """Base of all facts: frozen, closed, tagged."""
 
@@ -241,6 +249,22 @@ class CampaignCompleted(CampaignFact):
     completed_at: Instant
 
 
+class CampaignRearmed(CampaignFact):
+    """A run that is over may be begun anew: who is selected is pending, the others are skipped.
+
+    An epoch, as a stop is. All attempts and counters begin anew; executions stay.
+    Made by: command_api.re_execute.
+    """
+
+    TYPE = "campaign-rearmed.v1"
+
+    selection: Annotated[Selection, Field(strict=False)]
+    contact_ids: Annotated[tuple[PositiveInt, ...], Field(strict=False)] = ()  # If it names them.
+    contacts: Count  # How many are selected …
+    untouched: Count  # … and of them, how many were never attempted in any run.
+    rearmed_at: Instant
+
+
 class ContactsReplaced(CampaignFact):
     """Contacts up to `through` that are pending and were never attempted are gone.
 
@@ -364,6 +388,7 @@ class CallRequested(CallFact):
     lease_s: PositiveFloat  # The terms travel with the permission: who waits for it uses these.
     carrier_timeout_s: PositiveFloat
     refuses_late: bool  # Whether the carrier refuses to begin a ring after ring_by.
+    tried: bool = False  # The contact was attempted in an earlier run.
 
 
 class CallStarted(CallFact):
@@ -402,6 +427,7 @@ class CallLate(CallFact):
     TYPE = "call-late.v1"
 
     attempts: PositiveInt  # Spent, this ring included.
+    tried: bool = False  # The contact was attempted in an earlier run.
     exhausted: bool = False  # It was the last of a contact that was pending: that one is done.
     detail: str
     late_at: Instant
@@ -453,6 +479,7 @@ CampaignEvent = (
     | CampaignResumed
     | CampaignStopped
     | CampaignCompleted
+    | CampaignRearmed
     | ContactExhausted
     | ContactsReplaced
     | ImportStarted
@@ -471,6 +498,7 @@ FACTS: tuple[type[Event], ...] = (
     CampaignResumed,
     CampaignStopped,
     CampaignCompleted,
+    CampaignRearmed,
     ContactsReplaced,
     ContactsAdded,
     ImportStarted,

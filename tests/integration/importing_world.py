@@ -11,7 +11,8 @@ from typing import Any
 
 from campaigns.campaign import Campaign
 from campaigns.clock import Clock, SystemClock
-from campaigns.contacts import Contacts, fold_contacts
+from campaigns.contact_folding import fold_contacts
+from campaigns.contacts import Contacts
 from campaigns.decider import Facts
 from campaigns.facts import (
     CallEnded,
@@ -141,7 +142,7 @@ class World:
         campaign = self.campaign
         found = []
         for contact_id in range(1, campaign.contacts_end + 1):
-            contact = self.contacts.get(CAMPAIGN_ID, contact_id)
+            contact = self.contacts.get(campaign, contact_id)
             gone = contact_id <= campaign.replaced_through and contact.attempts == 0
             row = self.contacts.row(CAMPAIGN_ID, contact_id)
             assert row is not None, "every contact has a row"

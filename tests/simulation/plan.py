@@ -100,7 +100,7 @@ def _shape(dice: Random) -> Shape:
         partitions=dice.choice((1, 1, 2)),
         campaigns=campaigns,
         contacts=tuple(dice.randint(2, 24) for _ in range(campaigns)),
-        max_attempts=dice.choice((1, 1, 1, 2)),
+        max_attempts=dice.choice((1, 1, 2, 3)),
         concurrency=dice.choice((1, 3, 6, 12)),
         calls_per_minute=dice.choice((120, 600, 6000)),
         lease_s=tuple(dice.choice((0.6, 1.0, 2.0, 4.0)) for _ in range(dialers)),

@@ -4,7 +4,8 @@ import sqlite3
 from typing import Any
 
 from campaigns.campaign import dump
-from campaigns.contacts import Contacts, fold_contacts
+from campaigns.contact_folding import fold_contacts
+from campaigns.contacts import Contacts
 from campaigns.folding import Campaigns
 from campaigns.ledger import Ledger
 from campaigns.record import Envelope

@@ -183,7 +183,7 @@ def completing(campaign: Campaign, command: CompleteImport) -> Facts:
     number: int | None = None
     if command.source is ImportSource.CSV:
         number = campaign.importing.number if campaign.importing else campaign.imports + 1
-        if campaign.counters.untouched:
+        if campaign.never_tried:
             replaced = ContactsReplaced(
                 campaign_id=command.campaign_id,
                 import_id=command.import_id,

@@ -14,7 +14,8 @@ from fastapi import APIRouter
 from campaigns.api_keys import ApiKeys
 from campaigns.campaign import Campaign
 from campaigns.clock import Clock
-from campaigns.contacts import Contacts, fold_contacts
+from campaigns.contact_folding import fold_contacts
+from campaigns.contacts import Contacts
 from campaigns.decider import Decider, Decision, Rejected
 from campaigns.errors import OperatingError
 from campaigns.facts import (
@@ -46,7 +47,7 @@ from command_api.idempotency import Keys
 from command_api.importing import Importing
 from command_api.keys import ensure_key
 from command_api.moves import MoveCampaign
-from command_api.routes import campaigns, changes, imports
+from command_api.routes import campaigns, changes, imports, re_execute
 from command_api.settings import CommandApiSettings
 from command_api.settling import Barrier, Settled
 
@@ -93,7 +94,8 @@ class CommandApi:
 
     def routers(self) -> Sequence[APIRouter]:
         """Return the commands."""
-        return [campaigns.router(self), changes.router(self), imports.router(self)]
+        every = (campaigns, changes, re_execute, imports)
+        return [routes.router(self) for routes in every]
 
     @property
     def partitions(self) -> int:

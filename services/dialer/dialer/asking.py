@@ -19,7 +19,7 @@ FRESH_AT_ONCE = 512  # Contact ids read ahead: memory does not grow with the lis
 class Book(Protocol):
     """What the fold knows of contacts (`campaigns.contacts.Contacts`)."""
 
-    def get(self, campaign_id: int, contact_id: int) -> Contact:
+    def get(self, campaign: Campaign, contact_id: int) -> Contact:
         """Return what became of a contact."""
         ...
 
@@ -31,8 +31,8 @@ class Book(Protocol):
         """Return when the next touched contact is due, as Unix time."""
         ...
 
-    def touched(self, campaign_id: int, first: int, last: int) -> set[int]:
-        """Return the ids from `first` to `last` that were ever asked for."""
+    def fresh(self, campaign: Campaign, after: int, limit: int) -> tuple[list[int], int]:
+        """Return the next contacts behind `after` not asked for yet, and how far was looked."""
         ...
 
 
@@ -50,6 +50,11 @@ class Desk:
     completing_at: float = 0.0
     due_at: float | None = None  # Unix time of the next touched contact's turn.
     due_known: bool = False  # Whether due_at is up to date.
+
+    def begin_anew(self) -> None:
+        """Look at all contacts again: their campaign was armed anew."""
+        self.fresh.clear()
+        self.read_to, self.due_known = 0, False
 
     def give_back(self, contact_id: int) -> None:
         """Put a contact back whose request did not count."""
@@ -77,16 +82,13 @@ class Desk:
         while wanted > 0 and (contact_id := self._next_fresh(campaign, book)) is not None:
             if contact_id not in self.asked:
                 wanted -= 1
-                yield book.get(campaign.campaign_id, contact_id)
+                yield book.get(campaign, contact_id)
 
     def _next_fresh(self, campaign: Campaign, book: Book) -> int | None:
-        while self.fresh and self.fresh[0] <= campaign.replaced_through:
-            self.fresh.popleft()  # Gone; or attempted before, and then `due` knows it.
-        self.read_to = max(self.read_to, campaign.replaced_through)
+        if campaign.epoch == 0:  # Later some up to there may have been attempted in another run.
+            while self.fresh and self.fresh[0] <= campaign.replaced_through:
+                self.fresh.popleft()  # Gone; or attempted before, and then `due` knows it.
         while not self.fresh and self.read_to < campaign.contacts_end:
-            first = self.read_to + 1
-            last = min(self.read_to + FRESH_AT_ONCE, campaign.contacts_end)
-            touched = book.touched(campaign.campaign_id, first, last)
-            self.fresh.extend(n for n in range(first, last + 1) if n not in touched)
-            self.read_to = last
+            ids, self.read_to = book.fresh(campaign, self.read_to, FRESH_AT_ONCE)
+            self.fresh.extend(ids)
         return self.fresh.popleft() if self.fresh else None

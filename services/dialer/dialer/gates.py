@@ -39,7 +39,7 @@ def contact_pending(reading: Reading, now: datetime) -> Rejected | None:
     """
     campaign, contact = reading
     if contact.status is not ContactStatus.PENDING or gone(
-        campaign, contact.contact_id, contact.attempts, in_progress=False
+        campaign, contact.contact_id, contact.ever, in_progress=False
     ):
         return Rejected(Reason.CONTACT_DONE, f"contact is {contact.status}")
     return None

@@ -83,7 +83,7 @@ def _advance(state: State, line: Line, moment: Moment, effects: list[Effect]) ->
     if line.offer is not None and moment.boot < line.offered_at + state.patience(line):
         state.wake(line.offered_at + state.patience(line), line.call_id)
         return
-    contact = state.book.get(line.campaign_id, line.contact_id)
+    contact = state.book.get(campaign, line.contact_id)
     facts = resolution(line, campaign, contact, moment, stopping=state.stopping)
     if facts and _may_resolve(state, line):
         if line.offer is not None:  # To send again is always safe: at most one can count.

@@ -38,6 +38,7 @@ def decide(reading: Reading, command: RequestCall) -> Decision:
             lease_s=command.lease_s,
             carrier_timeout_s=command.carrier_timeout_s,
             refuses_late=command.refuses_late,
+            tried=reading.contact.tried,
         ),
     )
 

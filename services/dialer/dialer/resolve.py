@@ -76,6 +76,7 @@ def late(
     return CallLate(
         **line.names(),
         attempts=attempts,
+        tried=contact.tried,
         exhausted=pending and attempts >= campaign.settings.max_attempts,
         detail=detail,
         late_at=now,

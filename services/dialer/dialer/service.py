@@ -11,7 +11,8 @@ from uuid import uuid4
 from fastapi import APIRouter
 
 from campaigns.clock import Clock
-from campaigns.contacts import Contacts, fold_contacts
+from campaigns.contact_folding import fold_contacts
+from campaigns.contacts import Contacts
 from campaigns.errors import (
     CarrierUnavailableError,
     LogUnavailableError,

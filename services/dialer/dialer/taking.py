@@ -10,6 +10,7 @@ from campaigns.facts import (
     CallRequested,
     CallStarted,
     CampaignEvent,
+    CampaignRearmed,
     ContactExhausted,
     Disposition,
 )
@@ -83,6 +84,8 @@ def _folded(state: State, fact: CampaignEvent, at: float, effects: list[Effect])
             state.lines_due.update(campaign.calls)
         desk = state.desk(fact.campaign_id)
         desk.due_known = False
+        if isinstance(fact, CampaignRearmed):
+            desk.begin_anew()
         if isinstance(fact, ContactExhausted):
             desk.exhausting.pop(fact.contact_id, None)
 

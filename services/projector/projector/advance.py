@@ -15,12 +15,12 @@ from campaigns.facts import (
     CallAbandoned,
     CallEnded,
     CallEvent,
-    CallFact,
     CallLate,
     CallRequested,
     CallStarted,
     CampaignCreated,
     CampaignEvent,
+    CampaignRearmed,
     ContactExhausted,
     ContactsAdded,
     CreateKeyed,
@@ -37,8 +37,6 @@ from campaigns.topics import CAMPAIGN_RECORDS, Partition
 from projector import contacts, executions, imports, lists, outbox, views
 from projector.changes import Changes, Place
 from projector.store import Store
-
-_OF_CONTACTS = (CallFact, ContactExhausted)
 
 
 @dataclass
@@ -141,13 +139,15 @@ class Views:
                 contacts.project(changes, campaign, fact)
                 executions.project(changes, campaign, call, before, fact)
             case ContactExhausted():
-                contacts.project_exhausted(changes, fact)
+                contacts.project_exhausted(changes, campaign, fact)
+            case CampaignRearmed():
+                contacts.project_rearmed(changes, campaign, fact)
             case _:
                 return  # Lifecycle: what people see is derived from the campaign's state.
 
     def _look_up(self, tx: Connection, partition: Partition, batch: Sequence[Recorded]) -> Changes:
         facts: list[Event] = [fact for recorded in batch for fact in recorded.facts]
-        places = {(f.campaign_id, f.contact_id) for f in facts if isinstance(f, _OF_CONTACTS)}
+        places = {place for fact in facts for place in contacts.places_of(fact)}
         changes = views.look_up(
             tx,
             partition.number,

@@ -7,7 +7,7 @@ the order of partitions, so that a rebuilt store is the same, row by row.
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 2  # A store of another version is thrown away and built anew from the log.
+SCHEMA_VERSION = 3  # A store of another version is thrown away and built anew from the log.
 
 METADATA = MetaData()
 
@@ -84,8 +84,9 @@ CONTACTS = _table(
     "contacts",  # Those that were ever asked for.
     _key("campaign_id"),
     _key("contact_id"),
+    _number("epoch"),  # The campaign's, when this was so.
     Column("status", String, nullable=False),  # As folded: what people see is derived.
-    _number("attempts"),
+    _number("tried"),  # 1: attempted in any run.
     _blob("state"),  # The Contact.
 )
 Index(
@@ -93,7 +94,8 @@ Index(
     CONTACTS.c.campaign_id,
     CONTACTS.c.status,
     CONTACTS.c.contact_id,
-    CONTACTS.c.attempts,
+    CONTACTS.c.tried,
+    CONTACTS.c.epoch,
 )
 
 EXECUTIONS = _table(

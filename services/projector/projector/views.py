@@ -124,7 +124,8 @@ def write(store: Store, tx: Connection, changes: Changes) -> None:
                 "campaign_id": campaign_id,
                 "contact_id": contact_id,
                 "status": contact.status.value,
-                "attempts": contact.attempts,
+                "epoch": contact.epoch,
+                "tried": int(contact.ever),
                 "state": orjson.dumps(contact),
             }
             for (campaign_id, contact_id), contact in changes.contacts.items()

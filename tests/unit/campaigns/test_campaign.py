@@ -75,6 +75,7 @@ LEGAL = {
     "resume": "paused",
     "stop": "running paused scheduled",
     "complete": "running paused",
+    "re-execute": "completed cancelled failed",
     "update": "draft paused",
     "delete": "draft scheduled paused completed cancelled failed",
     "import": "draft scheduled paused",

@@ -95,7 +95,7 @@ def test_a_list_is_decided_in_its_order() -> None:
 
 def test_nobody_is_replaced_where_nobody_is_untouched() -> None:
     at = campaign()
-    at.counters.untouched = 0
+    at.counters.untouched, at.tried = 0, 5
     decision = decide_complete(at, complete(at))
     assert isinstance(decision, tuple)
     assert not any(isinstance(fact, ContactsReplaced) for fact in decision)

@@ -6,7 +6,8 @@ from datetime import timedelta
 from itertools import count
 from typing import TypeVar
 
-from campaigns.contacts import Contacts, fold_contacts
+from campaigns.contact_folding import fold_contacts
+from campaigns.contacts import Contacts
 from campaigns.facts import (
     ApiKeyCreated,
     CallRequested,
@@ -68,7 +69,7 @@ class Rig(Journal):
         campaigns, contacts = self.campaigns, self.contacts
         self.begin()
         self.campaigns.by_id.update(campaigns.by_id)
-        self.state.book = contacts
+        self.contacts = self.state.book = contacts
         self.ticks.clear()
         restore(self.state, self.moment())
 

@@ -49,7 +49,9 @@ def test_when_its_turn_comes_it_is_given_up_and_not_called() -> None:
     assert offer.streams == (contact_stream(1, 1), campaign_stream(1))
     (completed,) = offers(rig.accept(offer))
     assert completed.facts[0].TYPE == "campaign-completed.v1"
-    assert rig.contacts.get(1, 1).status is ContactStatus.BUSY, "as its last attempt ended"
+    assert rig.contacts.get(rig.campaigns.by_id[1], 1).status is ContactStatus.BUSY, (
+        "as its last attempt ended"
+    )
     assert rig.campaigns.by_id[1].counters.failed == 1
 
 

@@ -9,7 +9,7 @@ from campaigns.api_keys import Caller
 from campaigns.campaign import Campaign, ContactStatus
 from campaigns.http import CampaignId
 from campaigns.public import Shape
-from projector.queries import reading
+from projector.queries import reading, standing
 from projector.queries.asking import Asking, Consistency, Fresh, get
 from projector.queries.campaigns import member
 from projector.queries.paging import Page, page_of
@@ -36,7 +36,7 @@ def router(asking: Asking) -> APIRouter:
 
         def asked(tx: Connection, campaign: Campaign) -> Shape:
             only = ContactStatus(wanted) if wanted else None
-            found, total = reading.contacts(tx, campaign, only, page)
+            found, total = standing.contacts(tx, campaign, only, page)
             return page.envelope(
                 "contacts", [contact_shape(campaign, *one) for one in found], total
             )

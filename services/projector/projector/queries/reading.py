@@ -1,4 +1,4 @@
-"""What the queries read of the store: pages of campaigns, contacts and executions. No HTTP.
+"""What the queries read of the store: pages of campaigns and executions. No HTTP.
 
 Each function sees one state of the views (the caller's read transaction). A contact's row is found
 by its list's range; what became of it only where it was ever asked for.
@@ -7,16 +7,14 @@ by its list's range; what became of it only where it was ever asked for.
 from collections.abc import Collection
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import Connection, func, select
 
-from campaigns.campaign import Campaign, Contact, ContactStatus, Status, load
+from campaigns.campaign import Campaign, load
 from campaigns.facts import Row
 from projector.changes import Execution, Import
 from projector.queries.paging import Page
-from projector.tables import CAMPAIGNS, CONTACTS, EXECUTIONS, IMPORTS, LISTS, ROWS, plain
-from projector.views import CONTACT, EXECUTION, IMPORT, stretches
-
-_WINDOW = 4096  # Contacts looked at together.
+from projector.tables import CAMPAIGNS, EXECUTIONS, IMPORTS, LISTS, ROWS, plain
+from projector.views import EXECUTION, IMPORT, stretches
 
 
 class Given(NamedTuple):
@@ -25,15 +23,6 @@ class Given(NamedTuple):
     row: Row
     source: str | None
     created_at: str | None  # When its list counted.
-
-
-class Listed(NamedTuple):
-    """One contact of a page: what became of it, and as it was given."""
-
-    contact: Contact
-    row: Row
-    source: str | None
-    created_at: str | None
 
 
 class Attempt(NamedTuple):
@@ -79,111 +68,6 @@ def campaigns(tx: Connection, wanted: Wanted, page: Page) -> tuple[list[Campaign
     found = select(CAMPAIGNS.c.state).where(*where).order_by(*newest)
     states = tx.execute(found.offset(page.skip).limit(page.limit)).scalars()
     return [load(state) for state in states], total
-
-
-def contacts(
-    tx: Connection, campaign: Campaign, status: ContactStatus | None, page: Page
-) -> tuple[list[Listed], int]:
-    """Return a page of a campaign's contacts in the order of their lists, and how many there are.
-
-    A status is what people see: pending contacts of a stopped campaign are cancelled.
-    """
-    stopped = campaign.status is Status.CANCELLED
-    waiting = ContactStatus.CANCELLED if stopped else ContactStatus.PENDING
-    if stopped and status is ContactStatus.PENDING:
-        return [], 0
-    so = _not_gone(campaign)
-    if status is not None:
-        stored = ContactStatus.PENDING if status is waiting else status
-        so &= CONTACTS.c.status == stored.value
-    total = _touched(tx, campaign, so)
-    if status in (None, waiting):
-        total += _untouched(tx, campaign)
-    if page.skip >= total:
-        return [], total
-    if status in (None, waiting):
-        numbers = _with_untouched(tx, campaign, so, page, everybody=status is None)
-    else:
-        numbers = _some(tx, campaign, so, page.skip, page.limit)
-    return _listed(tx, campaign.campaign_id, numbers), total
-
-
-def _not_gone(campaign: Campaign) -> ColumnElement[bool]:
-    """Say that no replacing import took a touched contact: `campaigns.campaign.gone` in SQL."""
-    return or_(
-        CONTACTS.c.contact_id > campaign.replaced_through,
-        CONTACTS.c.attempts > 0,
-        CONTACTS.c.status == ContactStatus.IN_PROGRESS.value,
-    )
-
-
-def _touched(tx: Connection, campaign: Campaign, so: ColumnElement[bool]) -> int:
-    of = CONTACTS.c.campaign_id == campaign.campaign_id
-    return int(tx.execute(select(func.count()).select_from(CONTACTS).where(of, so)).scalar_one())
-
-
-def _untouched(tx: Connection, campaign: Campaign) -> int:
-    """Count who was never asked for and is not gone: ids are dense, so nobody is looked at."""
-    later = CONTACTS.c.contact_id > campaign.replaced_through
-    return campaign.contacts_end - campaign.replaced_through - _touched(tx, campaign, later)
-
-
-def _some(
-    tx: Connection, campaign: Campaign, so: ColumnElement[bool], skip: int, limit: int
-) -> list[int]:
-    """Return the ids of touched contacts that are so, in order."""
-    found = select(CONTACTS.c.contact_id).where(CONTACTS.c.campaign_id == campaign.campaign_id, so)
-    found = found.order_by(CONTACTS.c.contact_id).offset(skip).limit(limit)
-    return list(tx.execute(found).scalars())
-
-
-def _with_untouched(
-    tx: Connection, campaign: Campaign, so: ColumnElement[bool], page: Page, *, everybody: bool
-) -> list[int]:
-    """Return the ids of a page of touched contacts that are so, and of all untouched ones.
-
-    Behind the last replacing import ids are dense: a window of them at a time, who is not so is
-    left out; before it there are touched contacts only. `everybody`: none is left out.
-    """
-    through, skip, numbers = campaign.replaced_through, page.skip, list[int]()
-    if through:
-        old = so & (CONTACTS.c.contact_id <= through)
-        numbers = _some(tx, campaign, old, skip, page.limit)
-        skip = 0 if numbers else skip - _touched(tx, campaign, old)
-    if everybody:
-        begin = through + 1 + skip
-        end = min(begin + page.limit - len(numbers), campaign.contacts_end + 1)
-        return [*numbers, *range(begin, end)]
-    for first in range(through + 1, campaign.contacts_end + 1, _WINDOW):
-        if len(numbers) == page.limit:
-            break
-        last = min(first + _WINDOW - 1, campaign.contacts_end)
-        other = CONTACTS.c.contact_id.between(first, last) & ~so
-        many = last - first + 1 - _touched(tx, campaign, other)
-        if many <= skip:
-            skip -= many
-            continue
-        others = set(_some(tx, campaign, other, 0, _WINDOW))
-        some = [number for number in range(first, last + 1) if number not in others]
-        numbers += some[skip : skip + page.limit - len(numbers)]
-        skip = 0
-    return numbers
-
-
-def _listed(tx: Connection, campaign_id: int, numbers: Collection[int]) -> list[Listed]:
-    given, met = rows(tx, campaign_id, numbers), dict[int, Contact]()
-    for some in stretches(numbers):
-        asked = select(CONTACTS.c.state).where(
-            CONTACTS.c.campaign_id == campaign_id, CONTACTS.c.contact_id.in_(some)
-        )
-        for state in tx.execute(asked).scalars():
-            contact = CONTACT.validate_json(state)
-            met[contact.contact_id] = contact
-    return [
-        Listed(met.get(number) or Contact(number), *given[number])
-        for number in numbers
-        if number in given
-    ]
 
 
 def rows(tx: Connection, campaign_id: int, numbers: Collection[int]) -> dict[int, Given]:

@@ -1,0 +1,130 @@
+"""Re-execute: parse, read who is named, decide, answer."""
+
+import asyncio
+from collections.abc import Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Response
+
+from campaigns.api_keys import Caller
+from campaigns.errors import TooContendedError
+from campaigns.facts import Selection
+from campaigns.http import ERRORS, ID_MAX, OUTDATED, CampaignId, caller_of, json_response
+from campaigns.public import campaign_shape
+from command_api.moves import hidden
+from command_api.re_execute import RE_EXECUTE, Named, ReExecute, basis_of
+from command_api.routes.answering import (
+    PREFIX,
+    Asked,
+    asked_of,
+    count,
+    decided,
+    headers_of,
+    tried,
+)
+
+if TYPE_CHECKING:
+    from command_api.service import CommandApi
+
+INVALID_SELECTION = "Invalid contact_selection"  # Source: public contract, 'decided' 24.
+_SLICE = 200  # Contacts read at once: a few ms, so that a pause is not kept waiting.
+_READINGS_MAX = 10  # Of the named contacts, while they keep changing.
+
+
+def router(service: "CommandApi") -> APIRouter:
+    """Return the way to another run, bound to one instance."""
+    routes = APIRouter(prefix=PREFIX, tags=["campaigns"])
+    who = Annotated[Caller, Depends(caller_of(service.keys))]
+    with_what = Annotated[Asked, Depends(asked_of(service))]
+
+    @routes.post("/{campaign_id}/re-execute", responses=ERRORS | OUTDATED)
+    async def re_execute(
+        campaign_id: CampaignId,
+        caller: who,
+        asked: with_what,
+        body: dict[str, Any] | None = None,  # Any: its errors are 400, not 422.
+    ) -> Response:
+        """Arm a campaign that is over for another run: as a draft, to be started."""
+        return await _re_execute(service, campaign_id, caller, asked, body or {})
+
+    return routes
+
+
+async def _re_execute(
+    service: "CommandApi", campaign_id: int, caller: Caller, asked: Asked, body: dict[str, Any]
+) -> Response:
+    began = perf_counter()
+    selection, wanted = selected(body.get("contact_selection"))
+    if len(wanted) > service.settings.contacts_max:
+        raise HTTPException(413, f"More than {service.settings.contacts_max} contacts")
+    _immediate(body.get("schedule_settings"))
+    for _ in range(_READINGS_MAX):
+        named = await _named(service, campaign_id, caller, wanted) if wanted else None
+        command = ReExecute(
+            campaign_id,
+            caller.organization_id,
+            service.clock.now(),
+            if_match=asked.if_match,
+            selection=selection,
+            named=named,
+        )
+        handled = await decided(service, RE_EXECUTE, command, caller, asked, "re-execute")
+        campaign = service.campaigns.by_id[campaign_id]
+        if handled is None:
+            return tried(campaign, "Campaign would be ready for re-execution")
+        if handled.ruling is not None:
+            break
+    else:
+        raise TooContendedError(f"campaign {campaign_id}: its contacts kept changing")
+    count("re-execute", began)
+    contacts = campaign.counters.total
+    shape = campaign_shape(campaign) | {
+        "success": True,
+        "message": f"Campaign ready for re-execution with {contacts} contacts",
+        "campaign_id": campaign_id,
+        "contacts_reset": contacts,
+        "schedule_type": "immediate",
+        "scheduled_time": None,
+    }
+    return json_response(shape, 200, headers_of(campaign, handled))
+
+
+def selected(given: object) -> tuple[Selection, Sequence[int]]:
+    """Read who takes part: a word, or the ids of contacts.
+
+    Raises:
+        HTTPException: 400, it is neither.
+
+    """
+    if given in (Selection.ALL.value, Selection.FAILED_ONLY.value):
+        return Selection(given), ()
+    if isinstance(given, list) and given:
+        ids = [one for one in given if type(one) is int and 1 <= one <= ID_MAX]
+        if len(ids) == len(given):
+            return Selection.CONTACTS, ids
+    raise HTTPException(400, INVALID_SELECTION)
+
+
+def _immediate(schedule: object) -> None:
+    given = schedule.get("schedule_type") if isinstance(schedule, dict) else schedule
+    if given not in (None, "immediate"):
+        raise HTTPException(400, "Schedules are not supported yet")
+
+
+async def _named(
+    service: "CommandApi", campaign_id: int, caller: Caller, wanted: Sequence[int]
+) -> Named | None:
+    """Read the contacts that are named; None when the campaign is not there for this caller."""
+    campaign = service.campaigns.get(campaign_id)
+    if campaign is None or hidden(campaign, caller.organization_id):
+        return None
+    basis, there, untouched = basis_of(campaign), list[int](), 0
+    ids = sorted(set(wanted))
+    for first in range(0, len(ids), _SLICE):
+        some = service.contacts.tried(campaign, ids[first : first + _SLICE])
+        for contact_id, ever in some:
+            there.append(contact_id)
+            untouched += not ever
+        await asyncio.sleep(0)
+    return Named(tuple(there), untouched, basis)

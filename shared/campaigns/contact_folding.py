@@ -1,0 +1,58 @@
+"""Fold accepted records into campaigns and their contacts: what a service folds at least."""
+
+from campaigns.campaign import Campaign, evolve_contact, exhaust, select
+from campaigns.contacts import Contacts
+from campaigns.facts import (
+    ApiKeyCreated,
+    CallAbandoned,
+    CallEnded,
+    CallLate,
+    CallRequested,
+    CallStarted,
+    CampaignCreated,
+    CampaignEvent,
+    CampaignRearmed,
+    ContactExhausted,
+    ContactsAdded,
+    CreateKeyed,
+    ImportCompleted,
+    ImportFailed,
+)
+from campaigns.folding import Campaigns
+from campaigns.record import Recorded
+
+
+def fold_contacts(campaigns: Campaigns, contacts: Contacts, recorded: Recorded) -> None:
+    """Take one accepted record in."""
+    for fact in recorded.facts:
+        match fact:
+            case ContactsAdded():
+                contacts.add(fact)
+            case CreateKeyed() | ApiKeyCreated():
+                continue
+            case _:
+                campaign = campaigns.fold(fact, recorded)
+                if campaign is not None:
+                    _fold_contact(contacts, campaign, fact)
+
+
+def _fold_contact(contacts: Contacts, campaign: Campaign, fact: CampaignEvent) -> None:
+    match fact:
+        case CampaignCreated(import_id=str(import_id), rows=rows):
+            contacts.count(fact.campaign_id, import_id, 1, rows)
+        case ImportCompleted():
+            contacts.count(fact.campaign_id, fact.import_id, fact.first_contact_id, fact.rows)
+        case ImportFailed():
+            contacts.drop(fact.import_id)
+        case CallRequested() | CallStarted() | CallAbandoned() | CallEnded() | CallLate():
+            contact = contacts.get(campaign, fact.contact_id)
+            contacts.put(fact.campaign_id, evolve_contact(contact, campaign, fact))
+        case CampaignRearmed():
+            for contact_id in fact.contact_ids:
+                contact = select(campaign, contacts.get(campaign, contact_id))
+                contacts.put(fact.campaign_id, contact)
+        case ContactExhausted():
+            contact = contacts.get(campaign, fact.contact_id)
+            contacts.put(fact.campaign_id, exhaust(contact, fact))
+        case _:
+            return  # Lifecycle: contacts' statuses are derived from it.

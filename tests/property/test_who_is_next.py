@@ -1,0 +1,60 @@
+"""Who may be asked for next: the store's answer is what looking at each contact says."""
+
+from datetime import timedelta
+
+from campaigns.campaign import ContactStatus, gone
+from campaigns.contact_folding import fold_contacts
+from campaigns.contacts import Contacts
+from campaigns.folding import Campaigns
+from campaigns.store import Store
+from tests.property.authoring import STEPS, STORIES, Author
+from tests.told import Told
+
+
+def waiting(told: Told) -> set[int]:
+    """Look at each contact."""
+    campaign = told.campaign
+    return {
+        n
+        for n in range(1, campaign.contacts_end + 1)
+        if told.contact(n).status is ContactStatus.PENDING
+        and not gone(campaign, n, told.contact(n).ever, False)
+    }
+
+
+def found(told: Told, limit: int) -> tuple[list[int], list[int]]:
+    """Return who is fresh and who is due, as a dialer asks its store, and who is none of it."""
+    campaigns, contacts = Campaigns(), Contacts(Store(None, "a test").db)
+    for recorded in told.records:
+        fold_contacts(campaigns, contacts, recorded)
+    campaign, fresh, looked = campaigns.by_id[1], list[int](), 0
+    while looked < campaign.contacts_end:
+        ids, further = contacts.fresh(campaign, looked, limit)
+        assert further > looked
+        fresh, looked = fresh + ids, further
+    due = [one.contact_id for one in contacts.due(campaign, told.now + timedelta(days=9), 1000)]
+    pending = {
+        n
+        for n in fresh
+        if contacts.get(campaign, n).status is ContactStatus.PENDING
+        and not gone(campaign, n, contacts.get(campaign, n).ever, False)
+    }
+    assert len(fresh) - len(pending) <= campaign.counters.skipped, "hardly anybody in vain"
+    return [n for n in fresh if n in pending], due
+
+
+def test_everybody_who_waits_is_found_once() -> None:
+    anew = several = 0
+    for seed in range(STORIES):
+        author = Author(seed)
+        for _ in range(STEPS):
+            author.tell()
+        fresh, due = found(author.told, limit=1 + seed % 5)
+        assert fresh == sorted(set(fresh))
+        assert len(due) == len(set(due))
+        assert not set(fresh) & set(due)
+        assert set(fresh) | set(due) == waiting(author.told), seed
+        anew += author.told.campaign.epoch > 0
+        several += bool(fresh) and bool(due)
+    assert anew > 30
+    assert several > 30

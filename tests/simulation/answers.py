@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 from campaigns.campaign import Campaign, Move, Status
 from campaigns.decider import Rejected
 from campaigns.facts import (
     CampaignCompleted,
     CampaignCreated,
+    CampaignDeleted,
     CampaignEvent,
     CampaignPaused,
     CampaignResumed,
     CampaignStarted,
     CampaignStopped,
+    CampaignUpdated,
     ContactsAdded,
     CreateKeyed,
     Event,
@@ -22,11 +25,13 @@ from campaigns.facts import (
 )
 from campaigns.folding import Campaigns
 from campaigns.record import Recorded
+from command_api.delete import DELETE
 from command_api.import_contacts import shut
-from command_api.moves import MoveCampaign
+from command_api.moves import MoveCampaign, hidden
 from command_api.resume import RESUME
 from command_api.start import START
 from command_api.stop import STOP
+from command_api.update import UPDATE, UpdateCampaign
 from tests.simulation.auditor import Audit, Entry
 from tests.simulation.web import Exchange
 
@@ -38,7 +43,11 @@ SAYS: dict[str, tuple[type[Event], ...]] = {
     "stop": (CampaignStopped,),
     "contacts": (ImportCompleted,),
     "import": (ImportCompleted, ImportStarted),
+    "update": (CampaignUpdated,),
+    "delete": (CampaignDeleted,),
 }
+ENDS_A_PAUSE = (CampaignResumed, CampaignStarted, CampaignStopped, CampaignDeleted)
+HALTS = ("pause", "stop", "delete")
 HARMLESS = (ContactsAdded, ImportStarted, ImportFailed)  # They alone make no contact count.
 SLACK_S = 0.05  # To be woken, and to answer.
 SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
@@ -59,6 +68,7 @@ def judge_answers(found: Audit) -> None:
                 if did:
                     found.dangers["effective, and the client never heard"] += 1
             case 200 | 202:
+                found.dangers[f"{exchange.verb} was done"] += 1
                 _judge_yes(found, exchange, entries)
             case 503:
                 effective = exchange.shape.get("may_still_take_effect")
@@ -75,7 +85,7 @@ def judge_answers(found: Audit) -> None:
 
 def _judge_yes(found: Audit, exchange: Exchange, entries: dict[tuple[int, int], Entry]) -> None:
     if exchange.position is None:
-        if exchange.verb not in ("create", "contacts"):
+        if exchange.verb not in ("create", "contacts", "update"):
             found.find(6, f"{exchange.verb}: 2xx without a position")
         return
     entry = entries.get(exchange.position)
@@ -95,7 +105,7 @@ def _judge_yes(found: Audit, exchange: Exchange, entries: dict[tuple[int, int], 
     assert exchange.answered_at_s is not None, "it has a status"
     if entry.at_s > exchange.answered_at_s:
         found.find(6, f"{exchange.verb}: 2xx before it was in the log")
-    if exchange.verb in ("pause", "stop") and exchange.status == 200:
+    if exchange.verb in HALTS and exchange.status == 200:
         _judge_silence(found, exchange, entry, exchange.answered_at_s)
         _judge_bound(found, exchange)
 
@@ -152,6 +162,8 @@ def _judge_refusals(found: Audit) -> None:
         for exchange in some:
             assert exchange.campaign_id is not None, "of a campaign"
             campaign = campaigns.get(exchange.campaign_id)
+            if hidden(campaign, 1):
+                campaign = None
             if REASONS[exchange.verb](campaign, exchange):
                 true.add(exchange.id)
             if exchange.verb == "pause":
@@ -187,22 +199,26 @@ def _fold(found: Audit, campaigns: Campaigns, entry: Entry, paused_at: dict[int,
             found.find(8, f"{fact.campaign_id} completed with contacts that wait")
         if isinstance(fact, CampaignPaused):
             paused_at[fact.campaign_id] = entry
-        elif isinstance(fact, CampaignResumed | CampaignStarted | CampaignStopped):
+        elif isinstance(
+            fact, CampaignResumed | CampaignStarted | CampaignStopped | CampaignDeleted
+        ):
             paused_at.pop(fact.campaign_id, None)
 
 
-def _by_decider(decider: object) -> Callable[[Campaign | None, Exchange], bool]:
+def _by_decider(decider: Any) -> Callable[[Campaign | None, Exchange], bool]:
     def holds(campaign: Campaign | None, exchange: Exchange) -> bool:
         assert exchange.campaign_id is not None, "of a campaign"
-        command = MoveCampaign(exchange.campaign_id, 1, SOME_TIME)
-        said = decider.decide(campaign, command)  # type: ignore[attr-defined]  # Any of three.
+        kind = UpdateCampaign if decider is UPDATE else MoveCampaign
+        said = decider.decide(campaign, kind(exchange.campaign_id, 1, SOME_TIME))
         return isinstance(said, Rejected) and said.detail == exchange.detail
 
     return holds
 
 
 def _not_running(campaign: Campaign | None, exchange: Exchange) -> bool:
-    return campaign is None or campaign.status is not Status.RUNNING
+    if campaign is None:
+        return exchange.status == 404
+    return exchange.status == 400 and campaign.status is not Status.RUNNING
 
 
 def _shut(move: Move) -> Callable[[Campaign | None, Exchange], bool]:
@@ -220,4 +236,6 @@ REASONS: dict[str, Callable[[Campaign | None, Exchange], bool]] = {
     "stop": _by_decider(STOP),
     "contacts": _shut(Move.APPEND),
     "import": _shut(Move.IMPORT),
+    "update": _by_decider(UPDATE),
+    "delete": _by_decider(DELETE),
 }

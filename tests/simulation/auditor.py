@@ -18,10 +18,13 @@ from campaigns.facts import (
     CallStarted,
     CampaignCompleted,
     CampaignCreated,
+    CampaignDeleted,
     CampaignPaused,
     CampaignResumed,
     CampaignStarted,
     CampaignStopped,
+    CampaignUpdated,
+    ContactExhausted,
     Disposition,
     Event,
 )
@@ -71,7 +74,8 @@ class Audit:
         self.dangers: Counter[str] = world.story.dangers
         self.entries: list[Entry] = []
         self.permissions: dict[str, Permission] = {}
-        self.refused: list[Entry] = []
+        self.limits: dict[int, list[int]] = {}  # Campaign → max_attempts, the last one counts.
+        self.spent: Counter[tuple[int, int]] = Counter()  # Campaign and contact → attempts.
         self._carrier = world.carrier
 
     def find(self, invariant: int, what: str) -> None:
@@ -140,12 +144,19 @@ class Audit:
                 match fact:
                     case CampaignCreated():
                         status[fact.campaign_id] = Status.DRAFT
+                        self.limits[fact.campaign_id] = [fact.settings.max_attempts]
+                    case CampaignUpdated():
+                        if fact.settings is not None:
+                            self.limits[fact.campaign_id].append(fact.settings.max_attempts)
                     case CampaignStarted() | CampaignResumed():
                         status[fact.campaign_id] = Status.RUNNING
                     case CampaignPaused():
                         status[fact.campaign_id] = Status.PAUSED
-                    case CampaignStopped():
+                    case CampaignStopped() | CampaignDeleted():
                         status[fact.campaign_id] = Status.CANCELLED
+                    case ContactExhausted():
+                        done.add((fact.campaign_id, fact.contact_id))
+                        self.dangers["a contact was given up: fewer attempts"] += 1
                     case CampaignCompleted():
                         status[fact.campaign_id] = Status.COMPLETED
                         if any(campaign == fact.campaign_id for campaign, _ in calling):
@@ -158,6 +169,8 @@ class Audit:
                             self.find(5, f"{fact.call_id}: {calling[who]} was open")
                         if who in done:
                             self.find(5, f"{fact.call_id}: contact {who} was done")
+                        if self.spent[who] >= self.limits[fact.campaign_id][-1]:
+                            self.find(5, f"{fact.call_id}: {who} had {self.spent[who]} attempts")
                         calling[who] = fact.call_id
                         self.permissions[fact.call_id] = Permission(fact, entry)
                     case CallStarted() | CallAbandoned() | CallEnded() | CallLate():
@@ -181,6 +194,7 @@ class Audit:
         if entry.envelope.source != permission.entry.envelope.source:
             self.dangers[f"{type(fact).__name__} by another dialer"] += 1
         if isinstance(fact, CallLate):
+            self.spent[who] += 1
             return
         if calling.get(who) != fact.call_id:
             self.find(5, f"{type(fact).__name__} of {fact.call_id}, which is not open")
@@ -190,6 +204,7 @@ class Audit:
         if isinstance(fact, CallAbandoned):
             self.dangers[f"abandoned: {fact.reason.value}"] += 1
         elif isinstance(fact, CallEnded):
+            self.spent[who] += 1
             self.dangers[f"ended: {fact.disposition.value}"] += 1
             if fact.retry_at is None:
                 done.add(who)
@@ -342,7 +357,7 @@ class Audit:
                 if not self.tardy(permission, ring):
                     rung[request.campaign_id, request.contact_id, request.run] += 1
         for who, times in rung.items():
-            if times > self.plan.shape.max_attempts:
+            if times > max(self.limits[who[0]]):
                 self.find(5, f"contact {who} was rung {times} times")
             if times > 1:
                 self.dangers["a contact was rung again, as it should be"] += 1

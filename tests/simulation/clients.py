@@ -13,7 +13,11 @@ from tests.simulation.web import PREFIX, Exchange, csv_upload
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-VERBS = (*["pause"] * 6, *["resume"] * 5, "start", *["contacts"] * 2, "import", "stop")
+VERBS = (
+    *["pause"] * 6, *["resume"] * 5, "start", *["contacts"] * 2, *["import"] * 2, *["update"] * 2,
+    "stop", "delete",
+)  # fmt: skip
+RACED = VERBS[:13]  # What two send at once.
 AGAIN_S = 0.3
 
 
@@ -43,6 +47,16 @@ class Person:
             some = [self._phone(self.dice.random() < 0.7) for _ in range(self.dice.randint(1, 6))]
             body, kind = csv_upload(some)
             path = f"{PREFIX}/{self.campaign_id}/import-data"
+        elif verb == "update":
+            settings = {
+                "max_attempts": self.dice.choice((1, 1, 2, 3)),
+                "max_concurrent_calls": self.dice.choice((1, 3, 6, 12)),
+            }
+            path, body = f"{PREFIX}/{self.campaign_id}", json.dumps({"settings": settings}).encode()
+            return Exchange(verb, self.campaign_id, path, body, key, kind, "PATCH")
+        elif verb == "delete":
+            path = f"{PREFIX}/{self.campaign_id}"
+            return Exchange(verb, self.campaign_id, path, body, key, kind, "DELETE")
         return Exchange(verb, self.campaign_id, path, body, key, kind)
 
     async def ask(self, exchange: Exchange, patience_s: float = 30.0) -> Exchange:
@@ -68,6 +82,7 @@ def again(exchange: Exchange) -> Exchange:
         exchange.body,
         exchange.key,
         exchange.content_type,
+        exchange.method,
     )
 
 
@@ -106,10 +121,12 @@ async def _operate(world: "World", number: int, campaign_id: int, n: int) -> Non
     while world.loop.true() < plan.until_s:
         await asyncio.sleep(min(dice.expovariate(0.6), 6.0))
         verb = dice.choice(VERBS)
-        if verb == "stop" and dice.random() < 0.7:
+        if verb in ("stop", "delete") and dice.random() < 0.7:
             continue
         if verb == "pause" and dice.random() < 0.3:
             await _tail(world, campaign_id)
+        if verb in ("update", "import") and dice.random() < 0.6:  # Allowed while paused alone.
+            await person.ask(person.request("pause", None))
         key = f"key {number} {n} {dice.randrange(10**9)}" if dice.random() < 0.6 else None
         exchange = person.request(verb, key)
         patience_s = dice.choice((0.002, 0.02, 0.5, 3.0)) if _hurried(world, n) else 30.0
@@ -125,9 +142,7 @@ async def _operate(world: "World", number: int, campaign_id: int, n: int) -> Non
         elif verb == "pause" and dice.random() < 0.3:
             racing.add(asyncio.create_task(person.ask(person.request("resume", None))))
         elif dice.random() < 0.2:  # Two at once, perhaps to two instances.
-            racing.add(
-                asyncio.create_task(person.ask(person.request(dice.choice(VERBS[:11]), None)))
-            )
+            racing.add(asyncio.create_task(person.ask(person.request(dice.choice(RACED), None))))
     if racing:
         await asyncio.wait(racing)
 

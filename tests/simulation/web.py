@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from campaigns.api_keys import ApiKeys
 from campaigns.http import POSITION, Limits, install
-from command_api.routes import campaigns, imports
+from command_api.routes import campaigns, changes, imports
 from command_api.service import CommandApi
 from command_api.settings import CommandApiSettings
 from tests.simulation.processes import OWNER, Process, SimLoop
@@ -45,6 +45,7 @@ def application() -> FastAPI:
     install(app, Limits(1_000_000, 1_000_000))
     service = cast(CommandApi, _Whoever())
     app.include_router(campaigns.router(service))
+    app.include_router(changes.router(service))
     app.include_router(imports.router(service))
     return app
 
@@ -53,12 +54,13 @@ def application() -> FastAPI:
 class Exchange:
     """One request, and what came of it. Times are true."""
 
-    verb: str  # create, start, pause, resume, stop, contacts, import.
+    verb: str  # create, start, pause, resume, stop, contacts, import, update, delete.
     campaign_id: int | None
     path: str
     body: bytes
     key: str | None
     content_type: str = "application/json"
+    method: str = "POST"
     id: str = field(default_factory=lambda: uuid4().hex)
     sent_at_s: float = 0.0
     by: str = ""
@@ -86,13 +88,11 @@ async def serve(process: Process, exchange: Exchange, loop: SimLoop) -> None:
     ]
     if exchange.key:
         headers.append((b"idempotency-key", exchange.key.encode()))
-    if exchange.shape.pop("prefer", None):
-        headers.append((b"prefer", b"respond-async"))
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
-        "method": "POST",
+        "method": exchange.method,
         "scheme": "http",
         "path": exchange.path,
         "raw_path": exchange.path.encode(),

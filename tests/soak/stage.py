@@ -3,7 +3,7 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +18,11 @@ from tests.e2e.test_faults import refused_late
 from tests.soak.strikes import SESSION_S, Strike, draw
 
 CONTACTS, CONCURRENT = 500, 25
-AT_ONCE = 2  # Campaigns that call: together more than two cores can do.
+AT_ONCE = 3  # Campaigns that call: together more than two cores can do.
+PAUSED_AT_ONCE = 2  # … while the third goes on.
 RUNS_S, RESTS_S = (0.02, 0.25), (0.0, 0.1)
 UNDER_WAY_S = (0.0, 0.04)  # How far a pause or resume has got when the strike comes.
-STRUCK = 0.5  # Of cycles: the others show that calls go on, and hurry.
+STRUCK = 0.4  # Of cycles: the others show that calls go on, and hurry.
 WHEN = ("before the pause", "amid the pause", "while paused", "amid the resume")
 ENDS_WITHIN_S = 180.0
 
@@ -86,12 +87,16 @@ class Stage:
 
     def play(self, until: float) -> None:
         """Pause, resume and strike until a moment of the monotonic clock; then let all end."""
-        with self.system, self.system.client() as client, ThreadPoolExecutor(1) as aside:
+        with (
+            self.system,
+            self.system.client() as client,
+            ThreadPoolExecutor(PAUSED_AT_ONCE) as aside,
+        ):
             called = [self._begin(client) for _ in range(AT_ONCE)]
             while time.monotonic() < until:
-                number = self._dice.randrange(AT_ONCE)
-                if not self._cycle(client, aside, called[number]):
-                    called[number] = self._begin(client)  # It had ended.
+                self._dice.shuffle(called)
+                ended = self._cycle(client, aside, called[:PAUSED_AT_ONCE])
+                called = [self._begin(client) if one in ended else one for one in called]
             for campaign in called:
                 client.wait_for(campaign, "completed", within_s=ENDS_WITHIN_S)
             self._judge(client)
@@ -102,48 +107,50 @@ class Stage:
         self._campaigns.append(campaign)
         return campaign
 
-    def _cycle(self, client: Client, aside: ThreadPoolExecutor, campaign: int) -> bool:
-        """Let it call, pause it, resume it; in between something may go wrong. False: it ended."""
+    def _cycle(self, client: Client, aside: ThreadPoolExecutor, some: Sequence[int]) -> list[int]:
+        """Pause and resume some campaigns; meanwhile something may go wrong. Returns the ended."""
         time.sleep(self._dice.uniform(*RUNS_S))  # The moment itself is what is drawn.
         struck = self._dice.random() < STRUCK
         when = self._dice.choice(WHEN) if struck else None
         strike = draw(self.system, self._broker, self._dice) if struck else None
         began = time.monotonic()
-        paused = self._with(
+        receipts = self._with(
             strike if when in WHEN[:2] else None,
             when == "before the pause",
-            lambda: aside.submit(client.pause, campaign),
+            lambda: [aside.submit(client.pause, one) for one in some],
         )
-        if paused is None:
-            return False
         self.tally.slowest_pause_s = max(self.tally.slowest_pause_s, time.monotonic() - began)
-        self._with(strike if when == "while paused" else None, True, None)
-        if (status := client.status(campaign)) not in ("paused", "completed"):
-            self.tally.violations.append(f"campaign {campaign}: paused, then {status}")
+        paused = [one for one, receipt in zip(some, receipts, strict=True) if receipt is not None]
+        self._with(strike if when == "while paused" else None, True, list)
+        for one in paused:
+            if (status := client.status(one)) not in ("paused", "completed"):
+                self.tally.violations.append(f"campaign {one}: paused, then {status}")
         time.sleep(self._dice.uniform(*RESTS_S))
-        self._with(
+        going = self._with(
             strike if when == "amid the resume" else None,
             False,
-            lambda: aside.submit(resume, client, campaign),
+            lambda: [aside.submit(resume, client, one) for one in paused],
         )
-        self.tally.counts["pause/resume cycles"] += 1
-        return True
+        self.tally.counts["pause/resume cycles"] += sum(going)
+        resumed = [one for one, goes in zip(paused, going, strict=True) if goes]
+        return [one for one in some if one not in resumed]
 
     def _with(
-        self, strike: Strike | None, before: bool, send: Callable[[], Future[Any]] | None
-    ) -> Any:  # Any: what the request returns.
-        """Send something, and strike before it or amid it; return its answer."""
-        sent = send() if send is not None and not (before and strike) else None
+        self, strike: Strike | None, before: bool, send: Callable[[], list[Future[Any]]]
+    ) -> list[Any]:  # Any: what the requests return.
+        """Send something, and strike before it or amid it; return the answers."""
+        sent = None if before and strike else send()
         if strike is not None:
             if not before:
                 time.sleep(self._dice.uniform(*UNDER_WAY_S))
             self.tally.counts[strike.kind] += 1
             strike.begin()
-            sent = send() if send is not None and sent is None else sent
+            sent = send() if sent is None else sent
             time.sleep(strike.lasts_s)
             strike.end()
             self._supervise()
-        return sent.result() if sent is not None else None
+        assert sent is not None, "sent before the strike, or amid it"
+        return [one.result() for one in sent]
 
     def _supervise(self) -> None:
         """Start again what has ended by itself, and hold it against the system."""

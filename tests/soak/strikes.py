@@ -20,6 +20,7 @@ LONG_S = (LEASE_S, 2 * BOUND_S)
 BROKER_S = (0.1, 3 * BOUND_S)
 SESSION_S = 6.0  # Of the dialers' group: the least that it allows.
 MISSED_S = (SESSION_S + 1, SESSION_S + 3)
+HEARTS = ("command-api", "dialer")  # Struck twice as often as the others.
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,9 @@ def draw(system: System, broker: Broker | None, dice: random.Random) -> Strike:
     """Draw one fault: half of them freezes, a tenth on the broker where there is one."""
     if broker is not None and dice.random() < 0.1:
         return _on_the_broker(broker, dice)
-    name = dice.choice(list(system.processes))
+    names = list(system.processes)
+    names += [name for name in names if name.startswith(HEARTS)]
+    name = dice.choice(names)
     process = system[name]
     part = name.partition("-2")[0]
     match dice.choice(("kill", "kill", "everything", "stop", "lose", *["short", "long"] * 3)):
@@ -48,7 +51,7 @@ def draw(system: System, broker: Broker | None, dice: random.Random) -> Strike:
             return _down(f"stop {part}", [process], process.stop, dice)
         case "lose" if part != "carrier":  # The carrier's file is its memory of the world.
             return _down(f"kill {part} and lose its store", [process], _loser(process), dice)
-        case "long" if len(system.processes) > 4 and part == "dialer" and dice.random() < 0.3:
+        case "long" if len(system.processes) > 4 and part == "dialer" and dice.random() < 0.4:
             lasts_s = dice.uniform(*MISSED_S)
             return Strike("freeze dialer past its session", process.freeze, lasts_s, process.thaw)
         case "short":

@@ -21,7 +21,6 @@ from campaigns.errors import (
 )
 from campaigns.observing import configure_logging
 from dialer.carrier_settings import CarrierSettings
-from dialgate import carrying, demo, replaying
 from dialgate.composing import CARRIER, COMMAND_API, DIALER, PARTS, PROJECTOR, compose
 from dialgate.serving import MISUSED, WENT_WRONG
 from dialgate.settings import ProcessSettings, misfits, misspelt
@@ -103,6 +102,8 @@ def projector() -> None:
 @cli.command(CARRIER)
 def carrier() -> None:
     """Run the simulated carrier as a process of its own."""
+    from dialgate import carrying
+
     settings = _settings()
     try:
         lock(settings.data_dir, CARRIER)
@@ -117,6 +118,8 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
 ) -> None:
     """Print the log as a reader sees it: accepted, refused and why, foreign."""
+    from dialgate import replaying
+
     settings = _settings()
     try:
         status = asyncio.run(replaying.replay(settings, campaign, as_json=as_json))
@@ -138,6 +141,8 @@ def demonstrate(
     ] = None,
 ) -> None:
     """Show the promise in half a minute: start, pause in the middle, silence, resume, done."""
+    from dialgate import demo
+
     settings = _settings()
     key = os.environ.get("DIALGATE_API_KEY")
     if not key:

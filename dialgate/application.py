@@ -1,4 +1,7 @@
-"""One FastAPI application for whatever parts a process runs, and the one OpenAPI document."""
+"""One FastAPI application for whatever parts a process runs, and the one OpenAPI document.
+
+The services are imported only once somebody asks for the document.
+"""
 
 from collections.abc import Sequence
 from functools import cache
@@ -11,9 +14,7 @@ from campaigns.clock import SystemClock
 from campaigns.http import install
 from campaigns.log import MemoryLog
 from campaigns.part import Part
-from command_api.service import CommandApi
 from command_api.settings import CommandApiSettings
-from projector.service import Projector
 from projector.settings import ProjectorSettings
 
 TITLE = "Dialgate"
@@ -35,6 +36,9 @@ def make_app(parts: Sequence[Part], routers: Sequence[APIRouter]) -> FastAPI:
 @cache
 def document() -> dict[str, Any]:
     """Return the OpenAPI document of the whole public API: whichever service answers, the same."""
+    from command_api.service import CommandApi
+    from projector.service import Projector
+
     clock, log = SystemClock(), MemoryLog()
     whole = FastAPI(title=TITLE, version=version("dialgate"))
     for part in (

@@ -1,4 +1,7 @@
-"""Which parts a verb runs, and with what: the one composition root."""
+"""Which parts a verb runs, and with what: the one composition root.
+
+A part is imported where it is made: no process waits for the libraries of another's parts.
+"""
 
 import os
 from collections.abc import Callable, Sequence
@@ -14,19 +17,15 @@ from campaigns.log import EventLog
 from campaigns.log_kafka import KafkaLog
 from campaigns.membership import Membership
 from campaigns.part import Part
-from command_api.service import CommandApi
 from command_api.settings import CommandApiSettings
 from dialer.carrier import Carrier
-from dialer.carrier_http import HttpCarrier, callback_router
 from dialer.carrier_settings import CarrierSettings
 from dialer.carrier_simulated import SimulatedCarrier
-from dialer.service import Dialer
 from dialer.settings import DialerSettings
 from dialgate.application import make_app
 from dialgate.logs import make_log
 from dialgate.serving import Process, opened
 from dialgate.settings import ProcessSettings
-from projector.service import Projector
 from projector.settings import ProjectorSettings
 
 COMMAND_API, DIALER, PROJECTOR, CARRIER = "command-api", "dialer", "projector", "carrier"
@@ -47,8 +46,10 @@ class Composition:
         self.extras: list[AbstractAsyncContextManager[object]] = []
         self.routers: list[APIRouter] = []
 
-    def command_api(self) -> CommandApi:
+    def command_api(self) -> Part:
         """Return the command API."""
+        from command_api.service import CommandApi
+
         return CommandApi(
             self.event_log,
             self.clock,
@@ -57,8 +58,10 @@ class Composition:
             show_key=self.show_key,
         )
 
-    def projector(self) -> Projector:
+    def projector(self) -> Part:
         """Return the projector; it publishes to campaign.events when the log is Kafka."""
+        from projector.service import Projector
+
         events = None
         if isinstance(self.event_log, KafkaLog):
             events = KafkaEvents(self.event_log.kafka)
@@ -66,8 +69,11 @@ class Composition:
             self.event_log, self.clock, ProjectorSettings(), self.settings.data_dir, events
         )
 
-    def dialer(self) -> Dialer:
+    def dialer(self) -> Part:
         """Return the dialer with its carrier; on Kafka it shares the partitions with others."""
+        from dialer.carrier_http import HttpCarrier, callback_router
+        from dialer.service import Dialer
+
         settings, carrier = DialerSettings(), self._carrier()
         dialer = Dialer(self.event_log, self.clock, settings, self.settings.data_dir, carrier)
         if isinstance(carrier, HttpCarrier):
@@ -88,6 +94,8 @@ class Composition:
         settings, dialer = CarrierSettings(), DialerSettings()
         if settings.url is None:
             return simulated_carrier(self.settings, settings, self.clock)
+        from dialer.carrier_http import HttpCarrier
+
         return HttpCarrier(
             settings.url,
             settings.callback_url or self._address(),

@@ -1,5 +1,6 @@
 """What the auditor makes of the answers that clients were given: invariants 4 and 6."""
 
+import json
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from campaigns.facts import (
     CampaignDeleted,
     CampaignEvent,
     CampaignPaused,
+    CampaignRearmed,
     CampaignResumed,
     CampaignStarted,
     CampaignStopped,
@@ -22,12 +24,14 @@ from campaigns.facts import (
     ImportCompleted,
     ImportFailed,
     ImportStarted,
+    Selection,
 )
 from campaigns.folding import Campaigns
 from campaigns.record import Recorded
 from command_api.delete import DELETE
 from command_api.import_contacts import shut
 from command_api.moves import MoveCampaign, hidden
+from command_api.re_execute import RE_EXECUTE, ReExecute
 from command_api.resume import RESUME
 from command_api.start import START
 from command_api.stop import STOP
@@ -45,6 +49,7 @@ SAYS: dict[str, tuple[type[Event], ...]] = {
     "import": (ImportCompleted, ImportStarted),
     "update": (CampaignUpdated,),
     "delete": (CampaignDeleted,),
+    "re-execute": (CampaignRearmed,),
 }
 ENDS_A_PAUSE = (CampaignResumed, CampaignStarted, CampaignStopped, CampaignDeleted)
 HALTS = ("pause", "stop", "delete")
@@ -221,6 +226,14 @@ def _not_running(campaign: Campaign | None, exchange: Exchange) -> bool:
     return exchange.status == 400 and campaign.status is not Status.RUNNING
 
 
+def _no_other_run(campaign: Campaign | None, exchange: Exchange) -> bool:
+    assert exchange.campaign_id is not None, "of a campaign"
+    selection = Selection(json.loads(exchange.body)["contact_selection"])
+    command = ReExecute(exchange.campaign_id, 1, SOME_TIME, selection=selection)
+    said = RE_EXECUTE.decide(campaign, command)
+    return isinstance(said, Rejected) and said.detail == exchange.detail
+
+
 def _shut(move: Move) -> Callable[[Campaign | None, Exchange], bool]:
     def holds(campaign: Campaign | None, exchange: Exchange) -> bool:
         no = shut(campaign, 1, move)
@@ -238,4 +251,5 @@ REASONS: dict[str, Callable[[Campaign | None, Exchange], bool]] = {
     "import": _shut(Move.IMPORT),
     "update": _by_decider(UPDATE),
     "delete": _by_decider(DELETE),
+    "re-execute": _no_other_run,
 }

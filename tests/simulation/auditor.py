@@ -20,6 +20,7 @@ from campaigns.facts import (
     CampaignCreated,
     CampaignDeleted,
     CampaignPaused,
+    CampaignRearmed,
     CampaignResumed,
     CampaignStarted,
     CampaignStopped,
@@ -154,6 +155,11 @@ class Audit:
                         status[fact.campaign_id] = Status.PAUSED
                     case CampaignStopped() | CampaignDeleted():
                         status[fact.campaign_id] = Status.CANCELLED
+                    case CampaignRearmed():
+                        status[fact.campaign_id] = Status.DRAFT
+                        done = {who for who in done if who[0] != fact.campaign_id}
+                        for who in [who for who in self.spent if who[0] == fact.campaign_id]:
+                            del self.spent[who]
                     case ContactExhausted():
                         done.add((fact.campaign_id, fact.contact_id))
                         self.dangers["a contact was given up: fewer attempts"] += 1

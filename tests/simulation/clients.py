@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 VERBS = (
     *["pause"] * 6, *["resume"] * 5, "start", *["contacts"] * 2, *["import"] * 2, *["update"] * 2,
-    "stop", "delete",
+    "stop", "delete", "re-execute", "re-execute",
 )  # fmt: skip
 RACED = VERBS[:13]  # What two send at once.
 AGAIN_S = 0.3
@@ -41,11 +41,11 @@ class Person:
         """Make a request."""
         path, body, kind = f"{PREFIX}/{self.campaign_id}/{verb}", b"", "application/json"
         if verb == "contacts":
-            some = [self._phone(self.dice.random() < 0.8) for _ in range(self.dice.randint(1, 3))]
-            body = json.dumps({"contacts": [{"phone_number": one} for one in some]}).encode()
+            phones = [self._phone(self.dice.random() < 0.8) for _ in range(self.dice.randint(1, 3))]
+            body = json.dumps({"contacts": [{"phone_number": one} for one in phones]}).encode()
         elif verb == "import":
-            some = [self._phone(self.dice.random() < 0.7) for _ in range(self.dice.randint(1, 6))]
-            body, kind = csv_upload(some)
+            phones = [self._phone(self.dice.random() < 0.7) for _ in range(self.dice.randint(1, 6))]
+            body, kind = csv_upload(phones)
             path = f"{PREFIX}/{self.campaign_id}/import-data"
         elif verb == "update":
             settings = {
@@ -54,6 +54,9 @@ class Person:
             }
             path, body = f"{PREFIX}/{self.campaign_id}", json.dumps({"settings": settings}).encode()
             return Exchange(verb, self.campaign_id, path, body, key, kind, "PATCH")
+        elif verb == "re-execute":
+            some = self.dice.choice(("all", "failed_only"))
+            body = json.dumps({"contact_selection": some}).encode()
         elif verb == "delete":
             path = f"{PREFIX}/{self.campaign_id}"
             return Exchange(verb, self.campaign_id, path, body, key, kind, "DELETE")
@@ -218,7 +221,8 @@ async def _finish(world: "World", number: int) -> None:
     person.campaign_id = int(campaigns[-1])
     while True:
         campaign = world.seen(person.campaign_id)
-        if campaign is not None and campaign.status in FINAL and not campaign.calls:
+        over = campaign is not None and campaign.status in FINAL and not campaign.calls
+        if over and not world.log.on_its_way:
             return
         if campaign is not None and campaign.status in (Status.PAUSED, Status.DRAFT):
             await person.ask(person.request("start", None))

@@ -56,6 +56,7 @@ DANGERS = (
     "a pause in the tail of a run",
     "update was done",
     "delete was done",
+    "re-execute was done",
     "import was done",
     "a contact was given up: fewer attempts",
     "contacts came at the moment of completion",

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from campaigns.api_keys import ApiKeys
 from campaigns.http import POSITION, Limits, install
-from command_api.routes import campaigns, changes, imports
+from command_api.routes import campaigns, changes, imports, re_execute
 from command_api.service import CommandApi
 from command_api.settings import CommandApiSettings
 from tests.simulation.processes import OWNER, Process, SimLoop
@@ -46,6 +46,7 @@ def application() -> FastAPI:
     service = cast(CommandApi, _Whoever())
     app.include_router(campaigns.router(service))
     app.include_router(changes.router(service))
+    app.include_router(re_execute.router(service))
     app.include_router(imports.router(service))
     return app
 
@@ -54,7 +55,7 @@ def application() -> FastAPI:
 class Exchange:
     """One request, and what came of it. Times are true."""
 
-    verb: str  # create, start, pause, resume, stop, contacts, import, update, delete.
+    verb: str  # create, start, pause, resume, stop, contacts, import, update, …
     campaign_id: int | None
     path: str
     body: bytes

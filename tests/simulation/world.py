@@ -106,8 +106,8 @@ class World:
 
     async def _finish(self, clients: "list[asyncio.Task[None]]") -> None:
         await asyncio.gather(*clients)
-        await finish(self)
         while self.log.on_its_way or not self.all_done():
+            await finish(self)  # What comes late may need to be seen through again.
             await asyncio.sleep(0.5)
         await asyncio.sleep(SETTLE_S)
 

@@ -53,6 +53,8 @@ def project(
         case ImportCompleted():
             _count(changes, number, fact, fact.first_contact_id, fact.source, fact.completed_at)
         case ImportFailed():
+            # Rows of the same batch too, or what is stored would depend on how batches fall.
+            changes.rows = [row for row in changes.rows if row["list_id"] != number]
             changes.lists_dropped.append({"dropped": number})
 
 

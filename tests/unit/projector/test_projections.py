@@ -15,9 +15,11 @@ from campaigns.facts import (
     ContactsAdded,
     ContactsReplaced,
     Disposition,
+    ImportFailed,
     Row,
 )
 from campaigns.record import Recorded
+from campaigns.testing import NOON
 from projector import executions, lists, outbox
 from projector.changes import Changes, Execution
 from projector.queries.paging import Page, page_of
@@ -171,3 +173,18 @@ def test_an_attempt_of_an_unknown_contact_is_shown_without_a_number(journal: Jou
     campaign, _, _ = folded(journal)
     execution = Execution(1, 99, "x", 1, 1, "failed", journal.now)
     assert execution_shape(campaign, execution, None)["contact_phone"] is None
+
+
+def test_a_list_that_fails_in_the_batch_it_came_in_leaves_no_row() -> None:
+    """Found by the simulation: what was stored depended on how batches fell."""
+    changes = Changes()
+    chunk = ContactsAdded(import_id="lost", first_row=1, rows=(ANN,))
+    failure = ImportFailed(
+        campaign_id=1, import_id="lost", number=1, reason="its server died", failed_at=NOON
+    )
+    lists.project(changes, chunk, partition=0, ordinal=1)
+    kept = list(changes.rows)
+    lists.project(changes, failure, partition=0, ordinal=2)
+    assert len(kept) == 1
+    assert not changes.rows
+    assert len(changes.lists_dropped) == 1

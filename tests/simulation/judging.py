@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+import structlog
+
 from tests.simulation.answers import judge_answers
 from tests.simulation.auditor import Audit
 from tests.simulation.plan import KINDS, draw
@@ -37,22 +39,24 @@ def judge(
     story: bool = False,
 ) -> Verdict:
     """Run one world and judge it."""
-    logging.disable(logging.CRITICAL)  # Warnings of what we do to it are no news.
-    try:
-        world = World(seed, until_s, without).run()
-        found = Audit(world).run()
-        judge_answers(found)
-        judge_stores(found)
-    finally:
-        logging.disable(logging.NOTSET)
+    world = World(seed, until_s, without).run()
+    found = Audit(world).run()
+    judge_answers(found)
+    judge_stores(found)
     text = world.story.text() if story else ""
     return Verdict(seed, tuple(found.broken), found.dangers, world.ended_at_s, text)
+
+
+def hush() -> None:
+    """Have nothing logged in this process: what we do to a world is no news."""
+    logging.disable(logging.CRITICAL)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 def judge_all(seeds: Iterable[int], workers: int = WORKERS) -> Iterator[Verdict]:
     """Run and judge many, in processes of their own; yield as they come, a bounded number ahead."""
     left = iter(seeds)
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+    with multiprocessing.get_context("spawn").Pool(workers, hush) as pool:
         while some := list(islice(left, AT_ONCE)):
             yield from pool.imap_unordered(judge, some, chunksize=2)
 

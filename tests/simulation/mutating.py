@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.simulation import mutations, mutations_of_calls
-from tests.simulation.judging import judge
+from tests.simulation.judging import hush, judge
 from tests.simulation.taken_away import MUTATIONS
 
 __all__ = [
@@ -51,6 +51,7 @@ def known(name: str) -> list[int]:
 
 def main() -> None:
     """Write the table into the page."""
+    hush()
     page = PAGE.read_text()
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)

@@ -10,12 +10,12 @@ from random import Random
 
 KINDS = (
     "log-ack-lost", "log-late", "log-never", "log-twice", "log-away", "log-stall", "log-lag",
-    "kill", "freeze", "stall", "sleep", "clocks", "forget", "assign",
+    "kill", "stop", "freeze", "stall", "sleep", "clocks", "forget", "assign", "long-imports",
     "place-slow", "place-lost", "answer-lost", "answer-slow", "refuse", "silent",
     "look-lost", "look-lag", "report-lost", "redeliver",
     "impatient", "repeat",
 )  # fmt: skip
-SCHEDULED = ("kill", "freeze", "stall", "sleep", "log-stall", "assign")
+SCHEDULED = ("kill", "stop", "freeze", "stall", "sleep", "log-stall", "assign")
 
 
 @dataclass(frozen=True)

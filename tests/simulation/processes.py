@@ -32,10 +32,12 @@ class Process:
         self.context = contextvars.Context()
         self.context.run(OWNER.set, self)
         self.part: Any = None  # Any: a CommandApi or a Dialer, once it is open.
+        self.life: asyncio.Task[Any] | None = None
+        self.stopping = False
         self.dead = False
         self.died_at = float("inf")
-        self.steps_left: int | None = None  # Until it dies by itself.
-        self.on_death: Callable[[], None] = lambda: None
+        self.steps_left: int | None = None  # Until `on_last_step`.
+        self.on_last_step: Callable[[], None] = lambda: None
         self.held: list[asyncio.Handle] | None = None  # None: it runs.
 
     @property
@@ -53,7 +55,7 @@ class Process:
         if self.held is None and self.steps_left is not None:
             self.steps_left -= 1
             if self.steps_left <= 0:
-                self.on_death()
+                self.on_last_step()
         if self.held is not None:
             self.held.append(handle)
             return False

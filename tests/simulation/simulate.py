@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import count
 
-from tests.simulation.judging import judge, judge_all, told
+from tests.simulation.judging import hush, judge, judge_all, told
 
 
 def _seeds(first: int, until: float) -> Iterator[int]:
@@ -43,6 +43,7 @@ def main() -> int:
     parser.add_argument("--soak-s", type=float, default=0.0, help="run seeds for so long instead")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
+    hush()
     if given.soak_s:
         return 1 if soak(given.seed, given.soak_s, given.workers) else 0
     without = frozenset(filter(None, given.without.split(",")))

@@ -1,7 +1,7 @@
 """What the simulation found, each as one named story that is told without chance."""
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from campaigns.campaign import Status
 from campaigns.errors import CarrierUnavailableError
@@ -10,6 +10,7 @@ from campaigns.facts import (
     CallAbandoned,
     CallEnded,
     CallLate,
+    CallStarted,
     ContactsAdded,
     ContactsReplaced,
     Disposition,
@@ -18,7 +19,9 @@ from campaigns.facts import (
     ImportSource,
     Row,
 )
-from campaigns.virtual_time import run_virtually
+from campaigns.record import Record
+from campaigns.topics import Partition
+from campaigns.virtual_time import NOON, VirtualClock, run_virtually
 from dialer.carrier import Call, Found, NotFound, Placed, Taken
 from dialer.lease import may_begin
 from tests.simulation.test_dialing import bench, dialing
@@ -123,6 +126,33 @@ def test_a_call_that_ended_as_unknown_and_rang_in_time_after_all_is_not_late() -
         async with dialing(b):
             await asyncio.sleep(60)
         assert [fact.disposition for fact in b.of(CallEnded)] == [Disposition.UNKNOWN]
+        assert not b.of(CallLate)
+        assert not b.carrier.hung_up
+
+    run_virtually(scenario())
+
+
+def test_a_ring_that_was_heard_of_in_time_is_not_found_late_when_it_ends() -> None:
+    """Found by the simulation: a good call was called late by the time that it had taken."""
+
+    async def scenario() -> None:
+        b = bench()
+        b.carrier.refuses_late = False
+        b.carrier.talk_s = 30.0
+        await b.campaign(1)
+        begin = NOON + timedelta(seconds=8)  # Ahead of ours: lease and timeout are 7 s.
+        b.carrier.clock = VirtualClock(asyncio.get_running_loop(), begin)
+        resolving = b.log.append
+
+        async def held_up(partition: Partition, record: Record, key: int) -> None:
+            if isinstance(record.facts[0], CallStarted):
+                await asyncio.sleep(60)
+            await resolving(partition, record, key)
+
+        b.log.append = held_up  # type: ignore[method-assign]
+        async with dialing(b):
+            await asyncio.sleep(200)
+        assert b.of(CallStarted)
         assert not b.of(CallLate)
         assert not b.carrier.hung_up
 

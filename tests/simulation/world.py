@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import command_api.importing
 from campaigns.campaign import FINAL, Campaign
 from campaigns.log import MemoryLog
 from campaigns.virtual_time import StalledError
@@ -23,14 +24,18 @@ from tests.simulation.faulty_log import LogPort, SimLog
 from tests.simulation.plan import Deed, Plan, draw
 from tests.simulation.processes import Process, SimLoop
 from tests.simulation.story import Story
+from tests.simulation.taken_away import swapped
 from tests.simulation.web import Exchange, serve
 
 QUIET_MAX_S = 360.0  # Nothing has such long pauses: a retry comes after 300.
+STOP_S = 6.0  # What a process is given to stop: longer than it takes to drain.
 SETTLE_S = 12.0  # Then a little more: what comes late shows itself.
 AHEAD_MAX_S = 0.7  # Wall clocks differ by less than any carrier timeout (an assumption).
 FAIR_AHEAD_MAX_S = 0.1  # … and, when all is well, by less than half of any lease.
 RATE_MAX = 5e-5  # Drift: what an undisciplined quartz does.
 
+# A limit, not a mechanism: files of more than so many rows are announced and come in chunks.
+SHORT_IMPORTS = ((command_api.importing, "ROWS_IN_REQUEST", 3),)
 VIEWS = ProjectorSettings(api_keys=web.SETTINGS.api_keys)
 Service = CommandApi | Dialer | Projector
 
@@ -70,7 +75,8 @@ class World:
             self.loop = SimLoop()
             self.loop.set_exception_handler(self._unforeseen)
             try:
-                self.loop.run_until_complete(self._live())
+                with swapped(*(SHORT_IMPORTS if "long-imports" in self.plan.kinds else ())):
+                    self.loop.run_until_complete(self._live())
             except StalledError as no:
                 self.story.tell("world", "stands still: {}", no)
             finally:
@@ -134,7 +140,8 @@ class World:
 
     def _slot(self, kind: str, index: int) -> Slot:
         name, clock = f"{kind}{index}", self._clock(f"{kind}{index}")
-        mortal = kind == "views" or any(deed.kind == "kill" for deed in self.plan.deeds)
+        ends = any(deed.kind in ("kill", "stop") for deed in self.plan.deeds)
+        mortal = kind == "views" or ends
         directory = self._root / name if mortal else None
         return Slot(name, clock, index, directory, Process(name, clock))
 
@@ -142,11 +149,11 @@ class World:
         """Begin a slot's next life."""
         slot.lives += 1
         slot.process = process = Process(f"{slot.name}.{slot.lives}", slot.clock)
-        process.on_death = lambda: self._kill(slot)
+        process.on_last_step = lambda: self._kill(slot)
         if slot.directory:
             slot.directory.mkdir(exist_ok=True)
         self.story.tell(process.name, "begins")
-        self.loop.spawn(process, self._life(slot, process))
+        process.life = self.loop.spawn(process, self._life(slot, process))
 
     async def _life(self, slot: Slot, process: Process) -> None:
         try:
@@ -218,6 +225,11 @@ class World:
         if slot.busy or slot.process.dead:
             return
         slot.busy = True
+        if deed.kind == "stop":
+            slot.process.steps_left = deed.steps
+            slot.process.on_last_step = lambda: self._stop(slot.process)
+            self.loop.outside(STOP_S + deed.for_s, self._restart, slot, deed)
+            return
         if deed.kind == "kill":
             slot.process.steps_left = deed.steps
             self.loop.outside(deed.for_s, self._restart, slot, deed)
@@ -230,6 +242,24 @@ class World:
         elif deed.kind == "sleep":
             slot.clock.sleep()
         self.loop.outside(deed.for_s, self._go_on, slot)
+
+    def _stop(self, process: Process) -> None:
+        """Stop a process as SIGTERM does; `_restart` kills what has not stopped by then."""
+        process.steps_left = None
+        if process.part is not None and not process.dead:
+            self.story.tell(process.name, "is asked to stop")
+            self.story.danger("a process was asked to stop")
+            process.stopping = True
+            self.loop.spawn(process, self._stopping(process))
+
+    async def _stopping(self, process: Process) -> None:
+        part = process.part
+        await part.drain()
+        if process.life is not None:
+            process.life.cancel()
+            await asyncio.wait([process.life])
+        process.part = None
+        await part.close()
 
     def _go_on(self, slot: Slot) -> None:
         if not slot.busy:
@@ -270,7 +300,8 @@ class World:
             slot.clock.set(max(-FAIR_AHEAD_MAX_S, min(FAIR_AHEAD_MAX_S, slot.clock.ahead_s)))
             slot.busy = False
             slot.process.steps_left = None
-            if slot.process.dead:
+            if slot.process.dead or slot.process.stopping:
+                self._kill(slot)
                 self._begin(slot)
             else:
                 slot.process.release(self.loop)

@@ -55,6 +55,7 @@ class Line:
     unplaced: bool = False  # The carrier does not know it, and nobody can place it any more.
     unknown: bool = False  # The carrier cannot say what became of it.
     started: bool = False  # Its CallStarted stands in the log.
+    judged: bool = False  # Whether it began too late was asked when its ring was first heard of.
     late: str | None = None  # It rang when it should not have: how. CallLate is due.
     late_told: bool = False  # Its CallLate stands in the log: a repeated report is no news.
     look_at: float | None = None  # When to ask the carrier about it next. None: no need.

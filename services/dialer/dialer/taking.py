@@ -206,9 +206,10 @@ def _answered(state: State, tick: Answered, moment: Moment, effects: list[Effect
 def _heard(
     state: State, line: Line, said: Placed | Ended, moment: Moment, effects: list[Effect]
 ) -> None:
+    known = line.judged or line.started or line.late is not None or line.late_told
     line.heard = said
-    known = line.started or line.late is not None or line.late_told
     if isinstance(said, Rung | Ended) and not known:
+        line.judged = True  # When it is first heard of: later, every ring seems late.
         if line.stage is Stage.RESOLVED and not line.unknown:  # Unknown: it may have rung.
             line.late = OTHERWISE
         elif not line.refuses_late and too_late(line, said, moment.boot):

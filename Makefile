@@ -34,7 +34,7 @@ run: $(RUN) ## set up what is missing and run everything in one process (DIALGAT
 	@exec $(BIN)/dialgate up
 
 test: $(DEV) lint types ## set up what is missing, a Kafka broker included, and pass all tests
-	$(PYTEST)
+	$(PYTEST) --durations=15
 
 check: $(DEV) lint types ## format, lint, types and the quick tiers: under two minutes
 	$(PYTEST) tests/unit tests/property tests/contract tests/simulation tests/test_tidy.py -m 'not kafka'

@@ -213,7 +213,7 @@ async def test_replay_shows_what_is_accepted_refused_and_foreign(tmp_path: Path)
 
 def test_the_demo_against_a_running_system_succeeds(tmp_path: Path) -> None:
     with System(tmp_path) as system:
-        shown = system.run("demo", "--url", system.commands_url, "--contacts", "60")
+        shown = system.run("demo", "--url", system.commands_url, "--contacts", "200")
     assert shown.returncode == 0, shown
     assert "60 calls, 0 of them between pause and resume, by the carrier's record" in shown.stdout
     assert "pause answered" in shown.stdout

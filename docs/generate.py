@@ -41,6 +41,11 @@ RECORDED = {
     Move.RESUME: "campaign-resumed.v1",
     Move.STOP: "campaign-stopped.v1",
     Move.COMPLETE: "campaign-completed.v1",
+    Move.SCHEDULE: "campaign-scheduled.v1",
+    Move.UNSCHEDULE: "campaign-unscheduled.v1",
+    Move.BEGIN: "campaign-due.v1",
+    Move.END_RUN: "run-ended.v1",
+    Move.FAIL: "campaign-failed.v1",
     Move.REARM: "campaign-rearmed.v1",
     Move.DELETE: "campaign-deleted.v1",
 }
@@ -151,7 +156,7 @@ def status_diagram() -> str:
         lines += [
             f"    {one} --> {to}: {move}"
             for one in sorted(MOVES[move])
-            if not (move is Move.START and one == "paused")  # Which is a resume.
+            if not (move is Move.START and one in ("paused", "scheduled"))  # Which is no start.
         ]
     lines.append("```")
     lines.append("")

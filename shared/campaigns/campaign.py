@@ -23,13 +23,17 @@ from campaigns.facts import (
     CampaignCompleted,
     CampaignCreated,
     CampaignDeleted,
+    CampaignDue,
     CampaignEvent,
+    CampaignFailed,
     CampaignPaused,
     CampaignRearmed,
     CampaignResumed,
+    CampaignScheduled,
     CampaignSettings,
     CampaignStarted,
     CampaignStopped,
+    CampaignUnscheduled,
     CampaignUpdated,
     ContactExhausted,
     ContactsFact,
@@ -38,6 +42,8 @@ from campaigns.facts import (
     ImportCompleted,
     ImportFailed,
     ImportStarted,
+    RunEnded,
+    Schedule,
     Selection,
 )
 
@@ -62,6 +68,11 @@ class Move(StrEnum):
     RESUME = "resume"
     STOP = "stop"
     COMPLETE = "complete"
+    SCHEDULE = "schedule"
+    UNSCHEDULE = "unschedule"
+    BEGIN = "come due"
+    END_RUN = "end a run"
+    FAIL = "fail"
     REARM = "re-execute"
     UPDATE = "update"
     DELETE = "delete"
@@ -77,6 +88,11 @@ MOVES: dict[Move, frozenset[Status]] = {
     Move.RESUME: frozenset({Status.PAUSED}),
     Move.STOP: frozenset({Status.RUNNING, Status.PAUSED, Status.SCHEDULED}),
     Move.COMPLETE: frozenset({Status.RUNNING, Status.PAUSED}),
+    Move.SCHEDULE: frozenset({Status.DRAFT, Status.SCHEDULED}),
+    Move.UNSCHEDULE: frozenset({Status.SCHEDULED}),
+    Move.BEGIN: frozenset({Status.SCHEDULED}),
+    Move.END_RUN: frozenset({Status.RUNNING, Status.PAUSED}),
+    Move.FAIL: frozenset({Status.SCHEDULED}),
     Move.REARM: frozenset({Status.COMPLETED, Status.CANCELLED, Status.FAILED}),
     Move.UPDATE: frozenset({Status.DRAFT, Status.PAUSED}),
     Move.DELETE: frozenset(Status) - {Status.RUNNING},
@@ -201,6 +217,10 @@ class Campaign:
     pause_reason: str | None = None
     pause: Change | None = None  # While it is paused.
     stopped_position: int = 0  # 0: never stopped.
+    schedule: Schedule | None = None
+    next_at: datetime | None = None  # While it is scheduled.
+    rearms: bool = False  # The next run of its schedule takes all contacts again.
+    failure: str | None = None
     variable_mappings: dict[str, str | None] = field(default_factory=dict)
     available_variables: tuple[str, ...] = ()
     last_import_file_name: str | None = None
@@ -291,11 +311,13 @@ def evolve(
             if campaign.status not in FINAL:
                 _halted(campaign, fact.deleted_at, position)
             campaign.deleted, campaign.updated_at = True, fact.deleted_at
+        case (
+            CampaignScheduled() | CampaignUnscheduled() | CampaignDue() | RunEnded()
+            | CampaignFailed()
+        ):  # fmt: skip
+            _turned(campaign, fact)
         case CampaignStarted():
-            campaign.status, campaign.run = Status.RUNNING, fact.run
-            campaign.strict = True
-            campaign.started_at, campaign.completed_at = fact.started_at, None
-            campaign.updated_at = fact.started_at
+            _started(campaign, fact.run, fact.started_at)
         case CampaignPaused():
             campaign.status = Status.PAUSED
             campaign.paused_at = campaign.updated_at = fact.paused_at
@@ -312,6 +334,7 @@ def evolve(
         case CampaignRearmed():
             _rearmed(campaign, fact.selection, fact.contacts, fact.untouched)
             campaign.status, campaign.updated_at = Status.DRAFT, fact.rearmed_at
+            campaign.schedule = campaign.next_at = campaign.failure = None
         case ContactsReplaced():
             _replaced(campaign, fact)
         case ImportStarted():
@@ -345,6 +368,41 @@ def _created(fact: CampaignCreated, changed: Change) -> Campaign:
         variable_mappings=fact.variable_mappings,
         available_variables=fact.available_variables,
     )
+
+
+def _turned(
+    campaign: Campaign,
+    fact: CampaignScheduled | CampaignUnscheduled | CampaignDue | RunEnded | CampaignFailed,
+) -> None:
+    """Fold what a schedule does."""
+    match fact:
+        case CampaignScheduled():
+            campaign.status = Status.SCHEDULED
+            campaign.schedule, campaign.next_at = fact.schedule, fact.schedule.first_at
+            campaign.updated_at = fact.scheduled_at
+        case CampaignUnscheduled():
+            if campaign.rearms:
+                _rearmed_all(campaign)
+            campaign.status, campaign.updated_at = Status.DRAFT, fact.unscheduled_at
+            campaign.schedule = campaign.next_at = None
+        case CampaignDue():
+            if fact.rearms:
+                _rearmed_all(campaign)
+            _started(campaign, fact.run, fact.started_at)
+        case RunEnded():
+            campaign.status, campaign.rearms = Status.SCHEDULED, True
+            campaign.next_at = fact.next_at
+            campaign.completed_at = campaign.updated_at = fact.ended_at
+        case CampaignFailed():
+            campaign.status, campaign.failure = Status.FAILED, fact.reason
+            campaign.completed_at = campaign.updated_at = fact.failed_at
+
+
+def _started(campaign: Campaign, run: int, at: datetime) -> None:
+    campaign.status, campaign.run = Status.RUNNING, run
+    campaign.strict = True
+    campaign.started_at, campaign.completed_at = at, None
+    campaign.updated_at, campaign.next_at = at, None
 
 
 _UPDATABLE = (
@@ -383,6 +441,12 @@ def _rearmed(campaign: Campaign, selection: Selection, contacts: int, untouched:
     campaign.ended = campaign.answered = 0
     campaign.talk_s = 0.0
     campaign.started_at = campaign.completed_at = None
+    campaign.rearms = False
+
+
+def _rearmed_all(campaign: Campaign) -> None:
+    present = campaign.counters.total + campaign.counters.skipped
+    _rearmed(campaign, Selection.ALL, present, campaign.never_tried)
 
 
 def _replaced(campaign: Campaign, fact: ContactsReplaced) -> None:

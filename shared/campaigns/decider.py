@@ -18,6 +18,8 @@ class Reason(StrEnum):
     ALREADY_PAUSED = "already-paused"  # Its 400 waits for the barrier too.
     ALREADY_RUNNING = "already-running"  # A start of what runs.
     WRONG_STATUS = "wrong-status"  # The campaign's status does not allow this move.
+    TIME_PAST = "time-past"  # A schedule that begins in the past.
+    SCHEDULE_UNUSABLE = "schedule-unusable"  # It cannot be understood, or never begins.
     NO_CONTACTS = "no-contacts"  # A start with nobody to call.
     ALL_PROCESSED = "all-processed"  # Every contact is done.
     IMPORT_IN_PROGRESS = "import-in-progress"  # A list is on its way in: wait for it.
@@ -27,6 +29,7 @@ class Reason(StrEnum):
     KEY_REUSED = "key-reused"  # The Idempotency-Key came with another request before.
     CONTACT_DONE = "contact-done"  # Gate: done, being called, or gone.
     ATTEMPTS_SPENT = "attempts-spent"  # Gate: max_attempts are used up.
+    OUTSIDE_HOURS = "outside-hours"  # Gate: not within the campaign's calling hours.
     TOO_SOON = "too-soon"  # Gate: resting after an attempt or an abandonment.
 
 

@@ -4,7 +4,7 @@ Read this first. Pure: no clock, no Kafka. A fact is past tense and immutable; i
 with a version and never changes meaning. A new field or a new meaning is a new version.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, NewType
 
@@ -137,6 +137,21 @@ class CallFact(CampaignFact):
         return contact_stream(self.campaign_id, self.contact_id)
 
 
+TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+Weekday = Annotated[int, Field(ge=1, le=7)]  # 1 is Monday.
+
+
+class CallingHours(BaseModel):
+    """When a campaign may call: from `start` until before `end`, on these days."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: TimeOfDay
+    end: TimeOfDay  # Later than start.
+    days: tuple[Weekday, ...]
+    time_zone: str  # IANA's name.
+
+
 class CampaignSettings(BaseModel):
     """How a campaign calls. Bounds: public contract, create and 'decided' 18."""
 
@@ -148,6 +163,41 @@ class CampaignSettings(BaseModel):
     calls_per_minute: int = Field(default=10, ge=1, le=60000)
     leave_voicemail: bool = False
     voicemail_message: str | None = None
+    calling_hours: CallingHours | None = None  # None: whenever it runs.
+
+
+class Frequency(StrEnum):
+    """What a recurring schedule counts."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+class Recurrence(BaseModel):
+    """When runs begin, again and again. Bounds: public contract, section 4, 'decided' 9."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    frequency: Frequency
+    interval: int = Field(default=1, ge=1, le=365)  # Every so many days, weeks or months.
+    days_of_week: tuple[Weekday, ...] = ()  # Weekly; none: the first run's.
+    day_of_month: int | None = Field(default=None, ge=1, le=31)  # Monthly; None: the first run's.
+    time: TimeOfDay
+    time_zone: str  # IANA's name.
+    end_date: date | None = None  # The last day on which a run may begin.
+    first_day: date  # Of the first run; intervals count from it.
+
+
+class Schedule(BaseModel):
+    """When a campaign begins by itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    first_at: Instant
+    time_zone: str  # IANA's name; as it was given.
+    recurrence: Recurrence | None = None  # None: once.
+    hours: CallingHours | None = None  # While its runs may call, besides the settings' own.
 
 
 class CampaignCreated(CampaignFact):
@@ -202,6 +252,53 @@ class CampaignDeleted(CampaignFact):
 
     reason: str | None
     deleted_at: Instant
+
+
+class CampaignScheduled(CampaignFact):
+    """It begins by itself, when its time comes. Made by: command_api.schedule."""
+
+    TYPE = "campaign-scheduled.v1"
+
+    schedule: Schedule
+    scheduled_at: Instant  # When this was asked for.
+
+
+class CampaignUnscheduled(CampaignFact):
+    """It does not begin by itself: it is a draft again. Made by: command_api.schedule."""
+
+    TYPE = "campaign-unscheduled.v1"
+
+    unscheduled_at: Instant
+
+
+class CampaignDue(CampaignFact):
+    """Its time has come: a run begins, calls may be requested. Made by: dialer.due."""
+
+    TYPE = "campaign-due.v1"
+
+    run: PositiveInt
+    due_at: Instant
+    rearms: bool  # A run of this schedule is over: all contacts are pending again.
+    started_at: Instant
+
+
+class RunEnded(CampaignFact):
+    """A run of a recurring campaign is over; the next one is ahead. Made by: dialer.complete."""
+
+    TYPE = "run-ended.v1"
+
+    run: PositiveInt
+    next_at: Instant
+    ended_at: Instant
+
+
+class CampaignFailed(CampaignFact):
+    """It cannot begin, and calls nobody. Made by: dialer.due."""
+
+    TYPE = "campaign-failed.v1"
+
+    reason: str
+    failed_at: Instant
 
 
 class CampaignStarted(CampaignFact):
@@ -474,6 +571,11 @@ CampaignEvent = (
     CampaignCreated
     | CampaignUpdated
     | CampaignDeleted
+    | CampaignScheduled
+    | CampaignUnscheduled
+    | CampaignDue
+    | RunEnded
+    | CampaignFailed
     | CampaignStarted
     | CampaignPaused
     | CampaignResumed
@@ -493,6 +595,11 @@ FACTS: tuple[type[Event], ...] = (
     CampaignCreated,
     CampaignUpdated,
     CampaignDeleted,
+    CampaignScheduled,
+    CampaignUnscheduled,
+    CampaignDue,
+    RunEnded,
+    CampaignFailed,
     CampaignStarted,
     CampaignPaused,
     CampaignResumed,

@@ -34,6 +34,8 @@ STATUS: Mapping[Reason, int] = {
     Reason.ALREADY_PAUSED: 400,
     Reason.ALREADY_RUNNING: 400,
     Reason.WRONG_STATUS: 400,
+    Reason.TIME_PAST: 400,
+    Reason.SCHEDULE_UNUSABLE: 400,
     Reason.NO_CONTACTS: 400,
     Reason.ALL_PROCESSED: 400,
     Reason.IMPORT_IN_PROGRESS: 400,
@@ -43,6 +45,7 @@ STATUS: Mapping[Reason, int] = {
     Reason.KEY_REUSED: 422,
     Reason.CONTACT_DONE: 400,
     Reason.ATTEMPTS_SPENT: 400,
+    Reason.OUTSIDE_HOURS: 400,
     Reason.TOO_SOON: 400,
 }
 

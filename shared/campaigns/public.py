@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from campaigns.campaign import Campaign
-from campaigns.facts import instant
+from campaigns.facts import CallingHours, Recurrence, Schedule, instant
 
 Shape = dict[str, Any]  # Any: JSON.
 
@@ -46,7 +46,7 @@ def campaign_shape(campaign: Campaign) -> Shape:
         "in_progress_contacts": counters.in_progress,
         "cancelled_contacts": counters.cancelled,
         "skipped_contacts": counters.skipped,
-        "schedule": _IMMEDIATE,
+        "schedule": schedule_shape(campaign),
         "settings": {
             "max_concurrent_calls": settings.max_concurrent_calls,
             "calls_per_minute": settings.calls_per_minute,
@@ -60,9 +60,12 @@ def campaign_shape(campaign: Campaign) -> Shape:
         "execution_settings": {
             "concurrent_limit": settings.max_concurrent_calls,
             "rate_limit_per_minute": settings.calls_per_minute,
+            "allowed_hours": hours_shape(settings.calling_hours),
+            "time_zone": settings.calling_hours.time_zone if settings.calling_hours else None,
         },
         "phone_number_id": created.phone_number_id,
         "from_phone_number": None,
+        "failure_reason": campaign.failure,
         "metrics": metrics_shape(campaign),
         "started_at": at(campaign.started_at),
         "completed_at": at(campaign.completed_at),
@@ -74,15 +77,50 @@ def campaign_shape(campaign: Campaign) -> Shape:
     }
 
 
-_IMMEDIATE: Shape = {
-    "schedule_type": "immediate",
-    "scheduled_at": None,
-    "timezone": "UTC",
-    "days_of_week": [],
-    "start_time": None,
-    "end_time": None,
-    "recurring_config": None,
-}
+def type_of(schedule: Schedule | None) -> str:
+    """Return a schedule's type as it is embedded: a one-off shows `once` ('decided' 23)."""
+    if schedule is None:
+        return "immediate"
+    return "once" if schedule.recurrence is None else "recurring"
+
+
+def schedule_shape(campaign: Campaign) -> Shape:
+    """Return a campaign's schedule as it is embedded: never null (8.3 #15), days from 0."""
+    schedule = campaign.schedule
+    hours = schedule.hours if schedule else None
+    recurrence = schedule.recurrence if schedule else None
+    return {
+        "schedule_type": type_of(schedule),
+        "scheduled_at": at(campaign.next_at or schedule.first_at) if schedule else None,
+        "timezone": schedule.time_zone if schedule else "UTC",
+        "days_of_week": [day - 1 for day in recurrence.days_of_week] if recurrence else [],
+        "start_time": hours.start if hours else None,
+        "end_time": hours.end if hours else None,
+        "recurring_config": recurring_shape(recurrence) if recurrence else None,
+    }
+
+
+def recurring_shape(recurrence: Recurrence) -> Shape:
+    """Return a recurrence as the documentation has it: days from 1."""
+    return {
+        "frequency": recurrence.frequency.value,
+        "interval": recurrence.interval,
+        "days_of_week": list(recurrence.days_of_week),
+        "day_of_month": recurrence.day_of_month,
+        "time": recurrence.time,
+        "time_zone": recurrence.time_zone,
+        "end_date": recurrence.end_date.isoformat() if recurrence.end_date else None,
+    }
+
+
+def hours_shape(hours: CallingHours | None) -> Shape | None:
+    """Return calling hours as the guide has them."""
+    if hours is None:
+        return None
+    return {"start": hours.start, "end": hours.end, "days": [_DAYS[day - 1] for day in hours.days]}
+
+
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 def receipt_shape(campaign: Campaign, position: str | None) -> Shape:

@@ -31,7 +31,7 @@ def test_every_operation_lists_every_status_it_can_answer(
     halts = method == "post" and path.endswith(("/pause", "/stop", "/cancel"))
     if halts or method == "delete":
         expected.add("202")
-    if method != "get" and (path.endswith((*MOVES, "/re-execute")) or method != "post"):
+    if method != "get" and (path.endswith((*MOVES, "/re-execute", "schedule")) or method != "post"):
         expected.add("412")
     if (method, path) == ("get", f"{CAMPAIGNS}/{{campaign_id}}"):
         expected.add("403")

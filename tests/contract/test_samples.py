@@ -23,10 +23,17 @@ def test_every_fact_has_a_sample_and_every_sample_its_fact() -> None:
     assert len(TAGS) == len(FACTS)
 
 
+def covered(written: object, stored: object) -> object:
+    """Return what was written under the names that were stored: fields with defaults may come."""
+    if isinstance(written, dict) and isinstance(stored, dict):
+        return {name: covered(written[name], value) for name, value in stored.items()}
+    return written
+
+
 @pytest.mark.parametrize("tag", sorted(TAGS))
 def test_a_stored_sample_decodes_and_encodes_to_the_same(tag: str) -> None:
     stored = orjson.loads((SAMPLES / f"{tag}.json").read_bytes())
     fact = sample(tag)
     assert type(fact) is TAGS[tag]
     written = orjson.loads(orjson.dumps(fact.model_dump(mode="json")))
-    assert {name: written[name] for name in stored} == stored
+    assert covered(written, stored) == stored

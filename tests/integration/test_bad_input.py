@@ -13,7 +13,8 @@ from tests.integration.whole_api import BODY, CAMPAIGNS, LIMITS, Whole, whole_ap
 JSON = {"Content-Type": "application/json"}
 MOVES = ["start", "resume", "pause", "stop", "cancel"]
 GETS = ["", "/progress", "/schedule", "/pause", "/contacts", "/executions", "/imports/1"]
-POSTS = [*(f"/{move}" for move in MOVES), "/contacts", "/import-data", "/re-execute"]
+POSTS = [*(f"/{move}" for move in MOVES), "/contacts", "/import-data"]
+POSTS += ["/re-execute", "/schedule", "/unschedule"]
 CHANGES = [(method, "") for method in ("PUT", "PATCH", "DELETE")]
 OF_ONE = [*(("GET", path) for path in GETS), *(("POST", path) for path in POSTS), *CHANGES]
 
@@ -46,6 +47,8 @@ async def good(api: Whole, method: str, path: str, campaign_id: object = 1) -> A
         return await api.client.post(url, json={"contacts": []})
     if path == "/re-execute":
         return await api.client.post(url, json={"contact_selection": "all"})
+    if path == "/schedule" and method == "POST":
+        return await api.client.post(url, json={"schedule_type": "immediate"})
     if method in ("PUT", "PATCH"):
         return await api.client.request(method, url, json={})
     return await api.client.request(method, url)

@@ -250,6 +250,8 @@ async def test_a_create_answers_a_draft_with_all_it_was_given() -> None:
             assert shape["execution_settings"] == {
                 "concurrent_limit": 9,
                 "rate_limit_per_minute": 60,
+                "allowed_hours": None,
+                "time_zone": None,
             }
             assert shape["settings"]["welcome_template"] == "Hi {{name}}"
             assert (shape["max_attempts"], shape["total_contacts"]) == (2, 1)
@@ -263,13 +265,16 @@ async def test_a_create_answers_a_draft_with_all_it_was_given() -> None:
 
 
 @virtually
-async def test_a_schedule_is_refused_rather_than_forgotten() -> None:
+async def test_a_schedule_that_is_none_is_refused_rather_than_forgotten() -> None:
     world = in_memory()
     async with world.instance() as one:
-        for schedule in ({"schedule_type": "once"}, {"scheduleType": "recurring"}):
+        for schedule, at in (
+            ({"schedule_type": "once"}, "scheduled_at"),
+            ({"scheduleType": "recurring"}, "start_time"),
+        ):
             answer = await one.post("", json=BODY | {"schedule": schedule})
             assert answer.status_code == 422
-            assert answer.json()["detail"][0]["loc"] == ["body", "schedule", "schedule_type"]
+            assert answer.json()["detail"][0]["loc"] == ["body", "schedule", at]
         assert await one.create(schedule={"schedule_type": "immediate"})
         assert len((await world.audit()).records) == 1
 

@@ -7,6 +7,7 @@ from typing import Any
 import campaigns.following
 import command_api.idempotency
 import dialer.reactor
+import dialer.turning
 from campaigns.campaign import Campaign
 from campaigns.facts import (
     CallRequested,
@@ -23,6 +24,7 @@ from tests.simulation.taken_away import Swaps, mutation
 
 # Any: what these modules have imported is swapped where they use it.
 reactor_module: Any = dialer.reactor
+turning_module: Any = dialer.turning
 
 
 # -- the rule, and how one writes by it ------------------------------------------------------------
@@ -67,7 +69,7 @@ def no_check_of_the_own_record() -> Swaps:
 def completion_without_its_guard() -> Swaps:
     """A completion rests on the campaign alone, not on which lists count."""
     own = lambda command: (campaign_stream(command.campaign_id),)  # noqa: E731
-    return [(reactor_module, "COMPLETE", replace(reactor_module.COMPLETE, streams=own))]
+    return [(turning_module, "COMPLETE", replace(turning_module.COMPLETE, streams=own))]
 
 
 @mutation

@@ -56,6 +56,8 @@ class ExecutionSettingsBody(BaseModel):
 
     concurrent_limit: Concurrent = None
     rate_limit_per_minute: Rate = None
+    allowed_hours: dict[str, Any] | None = None  # Any: read by schedules.parse_hours.
+    time_zone: Any = None
 
 
 class AdvancedSettingsBody(BaseModel):

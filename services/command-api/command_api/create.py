@@ -12,9 +12,12 @@ from campaigns.facts import (
     CampaignType,
     ContactsAdded,
     CreateKeyed,
+    Event,
+    Schedule,
     Stream,
     create_stream,
 )
+from command_api.schedule import scheduled
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class CreateCampaign:
     phone_number_id: int | None
     pending_import: dict[str, object] | None
     now: datetime
+    schedule: Schedule | None = None
 
 
 def key_digest(key: str) -> str:
@@ -100,12 +104,16 @@ def decide(
         rows=rows,
         created_at=command.now,
     )
+    later: tuple[Event, ...] = ()
+    if command.schedule is not None:
+        later = (scheduled(campaign_id, command.schedule, command.now),)
     if keyed is None:
-        return (*chunks, created)
+        return (*chunks, created, *later)
     digest, request = keyed
     return (
         *chunks,
         created,
+        *later,
         CreateKeyed(
             organization_id=command.organization_id,
             digest=digest,

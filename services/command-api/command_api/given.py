@@ -1,7 +1,12 @@
 """What a body says, once: settings under all their names, and what this build cannot keep. Pure."""
 
-from campaigns.facts import CampaignSettings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from campaigns.facts import CampaignSettings, Schedule
 from command_api.bodies import CreateBody, DetailsBody, ReasonBody, unprocessable
+from command_api.schedules import UnusableScheduleError, parse_embedded, parse_hours
 
 
 def settings_of(body: CreateBody) -> tuple[CampaignSettings, str | None, str | None]:
@@ -47,7 +52,13 @@ def given_settings(body: DetailsBody) -> tuple[dict[str, object], str | None, st
         ("advanced_settings", body.advanced_settings, {}),
     ):
         for name, value in nested or ():
+            if name in ("allowed_hours", "time_zone"):
+                continue
             take(renamed.get(name, name), (where, name), value)
+    if (within := body.execution_settings) is not None:
+        with unusable_at("execution_settings"):
+            hours = parse_hours(within.allowed_hours, within.time_zone)
+            take("calling_hours", ("execution_settings", "allowed_hours"), hours)
     values = {name: value for name, (_, value) in given.items()}
     welcome, agenda = values.pop("welcome_template", None), values.pop("agenda_template", None)
     assert welcome is None or isinstance(welcome, str), "validated by the body"
@@ -55,17 +66,24 @@ def given_settings(body: DetailsBody) -> tuple[dict[str, object], str | None, st
     return values, welcome, agenda
 
 
-def refuse_schedule(body: DetailsBody) -> None:
-    """Refuse what this build cannot keep: a schedule must not be dropped in silence.
+@contextmanager
+def unusable_at(*loc: str) -> Iterator[None]:
+    """Say where in a body a schedule is none, as a 422."""
+    try:
+        yield
+    except UnusableScheduleError as no:
+        raise unprocessable((*loc, *no.loc), no.msg) from no
+
+
+def schedule_of(body: DetailsBody, now: datetime) -> Schedule | None:
+    """Return the schedule that a body brings; None: immediate, or none at all.
 
     Raises:
-        RequestValidationError: it is other than immediate.
+        RequestValidationError: it is no schedule.
 
     """
-    schedule = body.schedule or {}
-    kind = schedule.get("schedule_type", schedule.get("scheduleType"))
-    if kind not in (None, "immediate"):
-        raise unprocessable(("schedule", "schedule_type"), "Schedules are not supported yet")
+    with unusable_at("schedule"):
+        return parse_embedded(body.schedule, now)
 
 
 def refuse_until(body: ReasonBody | None) -> str | None:

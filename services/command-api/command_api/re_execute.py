@@ -10,9 +10,17 @@ from dataclasses import dataclass
 
 from campaigns.campaign import Campaign, Move
 from campaigns.decider import Decider, Decision, Reason, Rejected
-from campaigns.facts import CampaignRearmed, Selection, Stream, campaign_stream, contacts_stream
+from campaigns.facts import (
+    CampaignRearmed,
+    Schedule,
+    Selection,
+    Stream,
+    campaign_stream,
+    contacts_stream,
+)
 from campaigns.folding import Campaigns
 from command_api.moves import MoveCampaign, lost, own_campaign, unknown
+from command_api.schedule import scheduled, unfit
 from command_api.startable import IMPORT_IN_PROGRESS
 
 NONE_MATCH = "No contacts match the selection"  # Source: public contract, 1.3 row 9.
@@ -48,6 +56,7 @@ class ReExecute(MoveCampaign):
 
     selection: Selection = Selection.ALL
     named: Named | None = None  # With Selection.CONTACTS; None: the campaign was not there.
+    schedule: Schedule | None = None  # None: it is a draft, to be started.
 
 
 def decide(campaign: Campaign | None, command: ReExecute) -> Decision:
@@ -71,16 +80,19 @@ def decide(campaign: Campaign | None, command: ReExecute) -> Decision:
             contacts = len(contact_ids)
     if not contacts:
         return Rejected(Reason.NO_CONTACTS, NONE_MATCH)
-    return (
-        CampaignRearmed(
-            campaign_id=command.campaign_id,
-            selection=command.selection,
-            contact_ids=contact_ids,
-            contacts=contacts,
-            untouched=untouched,
-            rearmed_at=command.now,
-        ),
+    rearmed = CampaignRearmed(
+        campaign_id=command.campaign_id,
+        selection=command.selection,
+        contact_ids=contact_ids,
+        contacts=contacts,
+        untouched=untouched,
+        rearmed_at=command.now,
     )
+    if command.schedule is None:
+        return (rearmed,)
+    if no := unfit(command.schedule, campaign.created.campaign_type, command.now):
+        return no
+    return (rearmed, scheduled(command.campaign_id, command.schedule, command.now))
 
 
 def shut(campaign: Campaign) -> Rejected | None:

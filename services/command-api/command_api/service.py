@@ -47,7 +47,7 @@ from command_api.idempotency import Keys
 from command_api.importing import Importing
 from command_api.keys import ensure_key
 from command_api.moves import MoveCampaign
-from command_api.routes import campaigns, changes, imports, re_execute
+from command_api.routes import campaigns, changes, imports, re_execute, schedules
 from command_api.settings import CommandApiSettings
 from command_api.settling import Barrier, Settled
 
@@ -94,7 +94,7 @@ class CommandApi:
 
     def routers(self) -> Sequence[APIRouter]:
         """Return the commands."""
-        every = (campaigns, changes, re_execute, imports)
+        every = (campaigns, changes, re_execute, schedules, imports)
         return [routes.router(self) for routes in every]
 
     @property

@@ -6,6 +6,7 @@ from campaigns.facts import CampaignStarted
 from campaigns.folding import Campaigns
 from command_api.moves import MoveCampaign, lost, own_campaign, unknown
 from command_api.resume import resumed
+from command_api.schedule import TIME_PAST
 from command_api.startable import ALL_PROCESSED, start_streams, startable
 
 # Source: public contract, start, and 'decided' 19.
@@ -28,13 +29,19 @@ def wrong_status(campaign: Campaign) -> Rejected | None:
 
 
 def decide(campaign: Campaign | None, command: MoveCampaign) -> Decision:
-    """Start a run, or resume the one that is paused."""
+    """Start a run, or resume the one that is paused. None: it is scheduled, and will begin.
+
+    Source: public contract, 'decided' 4: a start of what is scheduled confirms it.
+    """
     if campaign is None:
         return unknown()
     if no := lost(campaign, command) or wrong_status(campaign) or startable(campaign):
         return no
     if campaign.status is Status.PAUSED:
         return resumed(command)
+    if campaign.status is Status.SCHEDULED and campaign.next_at is not None:
+        past = campaign.next_at <= command.now
+        return Rejected(Reason.TIME_PAST, TIME_PAST) if past else None
     return (
         CampaignStarted(
             campaign_id=command.campaign_id, run=campaign.run + 1, started_at=command.now

@@ -19,9 +19,9 @@ def startable(campaign: Campaign) -> Rejected | None:
         return Rejected(Reason.MESSAGES_UNSUPPORTED, MESSAGES_UNSUPPORTED)
     if campaign.importing is not None:
         return Rejected(Reason.IMPORT_IN_PROGRESS, IMPORT_IN_PROGRESS)
-    if counters.total == 0:
+    if counters.total == 0 and not (campaign.rearms and counters.skipped):
         return Rejected(Reason.NO_CONTACTS, NO_CONTACTS)
-    if counters.pending == 0 and counters.in_progress == 0:
+    if counters.pending == 0 and counters.in_progress == 0 and not campaign.rearms:
         return Rejected(Reason.ALL_PROCESSED, ALL_PROCESSED)
     return None
 

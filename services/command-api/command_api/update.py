@@ -6,9 +6,11 @@ from typing import Any
 
 from campaigns.campaign import Campaign, Move
 from campaigns.decider import Decider, Decision, Reason, Rejected
-from campaigns.facts import CampaignUpdated
+from campaigns.facts import CampaignUpdated, Event, Schedule
 from campaigns.folding import Campaigns
 from command_api.moves import MoveCampaign, lifecycle, lost, own_campaign, unknown
+from command_api.schedule import ScheduleCampaign
+from command_api.schedule import decide as decide_schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,7 @@ class UpdateCampaign(MoveCampaign):
 
     texts: Mapping[str, object] = field(default_factory=dict)  # Field of CampaignUpdated → value.
     settings: Mapping[str, object] = field(default_factory=dict)  # Field of settings → value.
+    schedule: Schedule | None = None
 
 
 _OF_THE_CAMPAIGN = ("variable_mappings", "available_variables")  # Imports change them too.
@@ -41,9 +44,21 @@ def decide(campaign: Campaign | None, command: UpdateCampaign) -> Decision:
     settings = campaign.settings.model_copy(update=dict(command.settings))
     if settings != campaign.settings:
         new["settings"] = settings
-    if not new:
-        return None
-    return (CampaignUpdated(campaign_id=command.campaign_id, updated_at=command.now, **new),)
+    facts: tuple[Event, ...] = ()
+    if new:
+        facts = (CampaignUpdated(campaign_id=command.campaign_id, updated_at=command.now, **new),)
+    if command.schedule is not None:
+        of_it = ScheduleCampaign(
+            command.campaign_id, command.organization_id, command.now, schedule=command.schedule
+        )
+        match decide_schedule(campaign, of_it):
+            case Rejected() as no:
+                return no
+            case None:
+                pass
+            case also:
+                facts += also
+    return facts or None
 
 
 def _now(campaign: Campaign, name: str) -> object:

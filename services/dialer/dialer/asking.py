@@ -46,8 +46,8 @@ class Desk:
     read_to: int = 0  # The last contact id that was considered for `fresh`.
     rest_until: float = 0.0  # CLOCK_BOOTTIME: the log did not take, or not give back, our asks.
     exhausting: dict[int, float] = field(default_factory=dict)  # Contact → given up when, boottime.
-    completing: str | None = None  # The record that says it is done, on its way.
-    completing_at: float = 0.0
+    turning: str | None = None  # The record that says it begins, or is over, on its way.
+    turning_at: float = 0.0
     due_at: float | None = None  # Unix time of the next touched contact's turn.
     due_known: bool = False  # Whether due_at is up to date.
 

@@ -5,7 +5,14 @@ from datetime import datetime
 
 from campaigns.campaign import Campaign, Move
 from campaigns.decider import Decider, Decision, Reason, Rejected
-from campaigns.facts import CampaignCompleted, Stream, campaign_stream, contacts_stream
+from campaigns.facts import (
+    CampaignCompleted,
+    RunEnded,
+    Stream,
+    campaign_stream,
+    contacts_stream,
+)
+from campaigns.recurring import next_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +39,37 @@ def done(campaign: Campaign) -> bool:
 
 
 def decide(campaign: Campaign | None, command: CompleteCampaign) -> Decision:
-    """Complete it, unless something is left."""
+    """Complete it, or its run when it recurs, unless something is left."""
     if campaign is None:
         return Rejected(Reason.UNKNOWN_CAMPAIGN, "Campaign not found")
     if not done(campaign):
         return Rejected(Reason.WRONG_STATUS, "something is left to do")
+    if (next_at := _next_at(campaign, command.now)) is not None:
+        ended = RunEnded(
+            campaign_id=command.campaign_id,
+            run=campaign.run,
+            next_at=next_at,
+            ended_at=command.now,
+        )
+        return (ended,)
     return (
         CampaignCompleted(
             campaign_id=command.campaign_id, run=campaign.run, completed_at=command.now
         ),
     )
+
+
+def _next_at(campaign: Campaign, now: datetime) -> datetime | None:
+    """Return when a recurring campaign's next run begins; None: there is none.
+
+    Source: public contract, 'decided' 9 and 23: after `end_date` it completes with its last run.
+    """
+    if campaign.schedule is None or campaign.schedule.recurrence is None:
+        return None
+    try:
+        return next_run(campaign.schedule.recurrence, now)
+    except LookupError:
+        return None  # This machine does not know its time zone any more: it never would begin.
 
 
 def streams(command: CompleteCampaign) -> tuple[Stream, ...]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from campaigns.campaign import Campaign, Contact, ContactStatus, Status, gone
 from campaigns.decider import Reason, Rejected
+from dialer.hours import opens_at
 
 
 class Reading(NamedTuple):
@@ -30,6 +31,17 @@ def campaign_running(reading: Reading, now: datetime) -> Rejected | None:
     if reading.campaign.status is Status.RUNNING:
         return None
     return Rejected(Reason.NOT_RUNNING, f"campaign is {reading.campaign.status}")
+
+
+def within_hours(reading: Reading, now: datetime) -> Rejected | None:
+    """Reject a call outside the campaign's calling hours, and say when they begin.
+
+    Source: public contract, 'decided' 23, and the guide's `allowed_hours` (section 4).
+    """
+    opens = opens_at(reading.campaign, now)
+    if opens is None:
+        return None
+    return Rejected(Reason.OUTSIDE_HOURS, "outside the calling hours", retry_at=opens)
 
 
 def contact_pending(reading: Reading, now: datetime) -> Rejected | None:
@@ -66,7 +78,7 @@ def rested(reading: Reading, now: datetime) -> Rejected | None:
     return Rejected(Reason.TOO_SOON, "resting", retry_at=due_at)
 
 
-GATES: tuple[Gate, ...] = (campaign_running, contact_pending, attempts_left, rested)
+GATES: tuple[Gate, ...] = (campaign_running, within_hours, contact_pending, attempts_left, rested)
 
 
 def first_shut(reading: Reading, now: datetime) -> Rejected | None:

@@ -11,9 +11,9 @@ from campaigns.campaign import Campaign, Status
 from campaigns.facts import CallRequested, contact_stream
 from dialer.asking import INFINITY, Desk
 from dialer.carrier import Ended
-from dialer.complete import COMPLETE, CompleteCampaign, done
 from dialer.exhaust import EXHAUST, ExhaustContact
 from dialer.gates import Reading
+from dialer.hours import opens_at
 from dialer.lease import may_begin
 from dialer.line import Line, Stage
 from dialer.request_call import REQUEST_CALL, RequestCall
@@ -21,6 +21,7 @@ from dialer.resolve import resolution
 from dialer.state import State
 from dialer.taking import line_of, take
 from dialer.ticks import Effect, LookUp, Moment, Offer, Ring, Tick
+from dialer.turning import CLOCK_REST_S, turn
 
 TOKEN_REST_S = 0.001  # The least wait for a token: fractions of it are never quite whole.
 DUE_REST_S = 0.05  # The least wait after a contact that was passed over.
@@ -44,7 +45,7 @@ def react(state: State, ticks: Iterable[Tick], moment: Moment) -> list[Effect]:
     for campaign_id in sorted(campaigns):
         if campaign := state.campaigns.get(campaign_id):
             _ask(state, campaign, moment, effects)
-            _complete(state, campaign, moment, effects)
+            turn(state, campaign, moment, effects)
     return effects
 
 
@@ -156,6 +157,10 @@ def _ask(state: State, campaign: Campaign, moment: Moment, effects: list[Effect]
         or not state.works(campaign.campaign_id)
     ):
         return
+    if (opens := opens_at(campaign, moment.now)) is not None:
+        ahead_s = min((opens - moment.now).total_seconds(), CLOCK_REST_S)
+        state.wake(moment.boot + ahead_s, campaign.campaign_id)
+        return
     desk, settings = state.desk(campaign.campaign_id), campaign.settings
     if moment.boot < desk.rest_until:
         state.wake(desk.rest_until, campaign.campaign_id)
@@ -217,26 +222,3 @@ def _exhaust(
         record_id = state.new_id()
         state.offers[record_id] = campaign_id
         effects.append(Offer(record_id, campaign_id, facts, EXHAUST.streams(command), None))
-
-
-def _complete(state: State, campaign: Campaign, moment: Moment, effects: list[Effect]) -> None:
-    if not done(campaign) or not state.works(campaign.campaign_id) or state.stopping:
-        return
-    desk = state.desk(campaign.campaign_id)
-    if moment.boot < desk.rest_until:
-        state.wake(desk.rest_until, campaign.campaign_id)
-        return
-    if desk.completing is not None:
-        again_at = desk.completing_at + state.terms.resend_max_s
-        if moment.boot < again_at:
-            state.wake(again_at, campaign.campaign_id)
-            return
-    command = CompleteCampaign(campaign.campaign_id, moment.now)
-    facts = COMPLETE.decide(campaign, command)
-    assert isinstance(facts, tuple), "done() said so"
-    desk.completing, desk.completing_at = state.new_id(), moment.boot
-    state.offers[desk.completing] = campaign.campaign_id
-    effects.append(
-        Offer(desk.completing, campaign.campaign_id, facts, COMPLETE.streams(command), None)
-    )
-    state.wake(moment.boot + state.terms.resend_max_s, campaign.campaign_id)

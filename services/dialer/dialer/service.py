@@ -135,6 +135,7 @@ class Dialer:
             resend_s=settings.resend_s,
             resend_max_s=settings.resend_max_s,
             recover_poll_s=settings.recover_poll_s,
+            schedule_grace_s=settings.schedule_grace_s,
         )
 
     async def run(self) -> None:

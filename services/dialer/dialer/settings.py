@@ -18,5 +18,6 @@ class DialerSettings(BaseSettings):
     resend_max_s: PositiveFloat = 15.0  # … doubling up to this.
     recover_poll_s: PositiveFloat = 0.5  # How often a call that is not ours is asked about.
     calls_drain_s: PositiveFloat = 2.0  # How long a stopping dialer waits for calls on their way.
+    schedule_grace_s: PositiveFloat = 3600.0  # Later than this a scheduled campaign fails.
     catch_up_s: PositiveFloat = 10.0  # How long one look for the log's end may take.
     session_timeout_s: float = Field(default=10.0, ge=6, le=300)  # Of the dialers' group, Kafka.

@@ -24,6 +24,7 @@ class Terms:
     resend_s: float
     resend_max_s: float
     recover_poll_s: float
+    schedule_grace_s: float = 3600.0
 
 
 @dataclass

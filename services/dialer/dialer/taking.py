@@ -9,8 +9,10 @@ from campaigns.facts import (
     CallLate,
     CallRequested,
     CallStarted,
+    CampaignDue,
     CampaignEvent,
     CampaignRearmed,
+    CampaignUnscheduled,
     ContactExhausted,
     Disposition,
 )
@@ -84,7 +86,9 @@ def _folded(state: State, fact: CampaignEvent, at: float, effects: list[Effect])
             state.lines_due.update(campaign.calls)
         desk = state.desk(fact.campaign_id)
         desk.due_known = False
-        if isinstance(fact, CampaignRearmed):
+        if not isinstance(fact, ContactExhausted):
+            desk.turning = None  # It counts, or what counts now was decided before it.
+        if isinstance(fact, CampaignRearmed | CampaignDue | CampaignUnscheduled):
             desk.begin_anew()
         if isinstance(fact, ContactExhausted):
             desk.exhausting.pop(fact.contact_id, None)
@@ -164,8 +168,8 @@ def _refused(state: State, tick: Refused, moment: Moment) -> None:
     whose = state.offers.pop(tick.record_id, None)
     if isinstance(whose, int):
         desk = state.desk(whose)
-        if desk.completing == tick.record_id:
-            desk.completing = None
+        if desk.turning == tick.record_id:
+            desk.turning = None
             if not tick.taken:
                 desk.rest_until = moment.boot + LOG_REST_S
             state.campaigns_due.add(whose)

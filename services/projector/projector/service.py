@@ -15,7 +15,7 @@ from campaigns.log import EventLog
 from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATIONS, Partition, campaign_partitions
 from projector.advance import Views
 from projector.publishing import EventPublisher, Publishing
-from projector.queries import campaigns, contacts
+from projector.queries import campaigns, contacts, lives
 from projector.queries.asking import Asking
 from projector.settings import ProjectorSettings
 from projector.store import Store
@@ -61,7 +61,7 @@ class Projector:
     def routers(self) -> Sequence[APIRouter]:
         """Return the queries."""
         asking = Asking(self.views, self._caller, self.settings.fresh_s)
-        return [campaigns.router(asking), contacts.router(asking)]
+        return [routes.router(asking) for routes in (campaigns, contacts, lives)]
 
     async def _caller(self, request: Request) -> Caller:
         """Say who asks. A stale no is no answer: a key of just now is looked for once more."""

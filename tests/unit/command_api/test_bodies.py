@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from campaigns.facts import CampaignSettings
 from campaigns.public import receipt_shape
+from campaigns.testing import NOON
 from command_api.bodies import (
     BODY_BYTES_MAX,
     CreateBody,
@@ -16,7 +17,7 @@ from command_api.bodies import (
     key_unusable,
     unprocessable,
 )
-from command_api.given import given_settings, refuse_schedule, refuse_until, settings_of
+from command_api.given import given_settings, refuse_until, schedule_of, settings_of
 from tests.told import Told
 
 LEAST: dict[str, Any] = {"name": "x", "assistant_id": 1, "campaign_type": "call"}
@@ -46,6 +47,7 @@ def test_without_settings_the_documented_defaults_hold() -> None:
         "calls_per_minute": 10,
         "leave_voicemail": False,
         "voicemail_message": None,
+        "calling_hours": None,
     }
 
 
@@ -124,10 +126,10 @@ def test_read_only_and_unknown_keys_are_ignored() -> None:
 
 def test_the_two_ways_to_say_immediate_are_no_schedule() -> None:
     for schedule in (None, {}, {"schedule_type": "immediate"}, {"scheduleType": "immediate"}):
-        refuse_schedule(body(schedule=schedule))
+        assert schedule_of(body(schedule=schedule), NOON) is None
     for schedule in ({"schedule_type": "once"}, {"scheduleType": "recurring"}):
         with pytest.raises(RequestValidationError):
-            refuse_schedule(body(schedule=schedule))
+            schedule_of(body(schedule=schedule), NOON)
 
 
 def test_a_reason_is_kept_and_an_end_of_the_pause_refused() -> None:

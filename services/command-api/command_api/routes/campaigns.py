@@ -19,11 +19,11 @@ from campaigns.http import (
     etag,
     json_response,
 )
-from campaigns.public import campaign_shape
+from campaigns.public import at, campaign_shape
 from campaigns.record import Idempotency
 from command_api.bodies import CreateBody, ReasonBody
 from command_api.create import CreateCampaign
-from command_api.given import refuse_schedule, refuse_until, settings_of
+from command_api.given import refuse_until, schedule_of, settings_of
 from command_api.moves import MoveCampaign
 from command_api.pause import PAUSE
 from command_api.resume import RESUME
@@ -43,12 +43,14 @@ from command_api.routes.answering import (
 )
 from command_api.routes.plain import plain_route
 from command_api.rows import parse_contacts
+from command_api.schedule import unfit
 from command_api.start import START
 from command_api.stop import STOP
 
 if TYPE_CHECKING:
     from command_api.service import CommandApi
 
+STARTED = "Campaign execution started immediately"  # Source: public contract, 1.3 row 6.
 Move = Decider[Campaigns, MoveCampaign, Campaign | None]
 
 
@@ -62,7 +64,7 @@ def router(service: "CommandApi") -> APIRouter:
 
     @routes.post("", responses=ERRORS)
     async def create(body: CreateBody, caller: who, keyed: key) -> Response:
-        """Create a campaign as a draft, with its contacts if it has any."""
+        """Create a campaign, with its contacts if it has any: a draft, or scheduled."""
         return await _create(service, body, caller, keyed)
 
     routes.route_class = plain_route(caller_known, asked_known)
@@ -71,7 +73,7 @@ def router(service: "CommandApi") -> APIRouter:
     async def start(
         campaign_id: CampaignId, caller: who, asked: with_what, body: ReasonBody | None = None
     ) -> Response:
-        """Start a campaign, or resume it when it is paused: there is nothing to prefer."""
+        """Start a campaign, or resume it when it is paused; what is scheduled is confirmed."""
         return await _start(service, START, campaign_id, caller, asked, body)
 
     @routes.post("/{campaign_id}/resume", responses=ERRORS | OUTDATED)
@@ -105,8 +107,10 @@ def router(service: "CommandApi") -> APIRouter:
 async def _create(
     service: "CommandApi", body: CreateBody, caller: Caller, keyed: Idempotency | None
 ) -> Response:
-    began = perf_counter()
-    refuse_schedule(body)
+    began, now = perf_counter(), service.clock.now()
+    schedule = schedule_of(body, now)
+    if schedule is not None and (no := unfit(schedule, body.campaign_type, now)):
+        raise refused("create", no)
     settings, welcome, agenda = settings_of(body)
     if body.contacts and len(body.contacts) > service.settings.contacts_max:
         raise HTTPException(413, f"More than {service.settings.contacts_max} contacts")
@@ -128,7 +132,8 @@ async def _create(
         settings=settings,
         phone_number_id=body.phone_number_id,
         pending_import=body.pending_import,
-        now=service.clock.now(),
+        now=now,
+        schedule=schedule,
     )
     made = await service.creating.create(command, rows, origin_of(caller, keyed))
     if isinstance(made, Rejected):
@@ -166,12 +171,14 @@ async def _start(
     if handled is None:
         return tried(campaign, "Campaign would be started")
     count(verb, began)
+    later = campaign.next_at if handled.ruling is None else None
+    message = f"Campaign scheduled for {later:%Y-%m-%d %H:%M:%S} UTC" if later else STARTED
     shape = campaign_shape(campaign) | {
         "success": True,
-        "message": "Campaign execution started immediately",
+        "message": message,
         "task_id": handled.record_id,
         "campaign_id": campaign_id,
-        "scheduled_time": None,
+        "scheduled_time": at(later),
     }
     return json_response(shape, 200, headers_of(campaign, handled))
 

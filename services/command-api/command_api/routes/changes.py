@@ -10,7 +10,7 @@ from campaigns.http import ACCEPTED, ERRORS, OUTDATED, CampaignId, caller_of, js
 from campaigns.public import campaign_shape
 from command_api.bodies import UpdateBody
 from command_api.delete import DELETE
-from command_api.given import given_settings, refuse_schedule
+from command_api.given import given_settings, schedule_of
 from command_api.moves import MoveCampaign
 from command_api.routes.answering import (
     PREFIX,
@@ -58,17 +58,18 @@ def router(service: "CommandApi") -> APIRouter:
 async def _update(
     service: "CommandApi", campaign_id: int, caller: Caller, asked: Asked, body: UpdateBody
 ) -> Response:
-    began = perf_counter()
-    refuse_schedule(body)
+    began, now = perf_counter(), service.clock.now()
+    schedule = schedule_of(body, now)
     settings, welcome, agenda = given_settings(body)
     templates = {"welcome_message_template": welcome, "agenda_template": agenda}
     command = UpdateCampaign(
         campaign_id,
         caller.organization_id,
-        service.clock.now(),
+        now,
         if_match=asked.if_match,
         texts=body.texts() | {name: text for name, text in templates.items() if text is not None},
         settings=settings,
+        schedule=schedule,
     )
     handled = await decided(service, UPDATE, command, caller, asked, "update")
     campaign = service.campaigns.by_id[campaign_id]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,9 +10,9 @@ from fastapi import APIRouter, Depends, HTTPException, Response
 
 from campaigns.api_keys import Caller
 from campaigns.errors import TooContendedError
-from campaigns.facts import Selection
+from campaigns.facts import Schedule, Selection
 from campaigns.http import ERRORS, ID_MAX, OUTDATED, CampaignId, caller_of, json_response
-from campaigns.public import campaign_shape
+from campaigns.public import at, campaign_shape, type_of
 from command_api.moves import hidden
 from command_api.re_execute import RE_EXECUTE, Named, ReExecute, basis_of
 from command_api.routes.answering import (
@@ -21,8 +22,11 @@ from command_api.routes.answering import (
     count,
     decided,
     headers_of,
+    refused,
     tried,
 )
+from command_api.routes.schedules import unusable
+from command_api.schedules import UnusableScheduleError, parse_schedule
 
 if TYPE_CHECKING:
     from command_api.service import CommandApi
@@ -45,7 +49,7 @@ def router(service: "CommandApi") -> APIRouter:
         asked: with_what,
         body: dict[str, Any] | None = None,  # Any: its errors are 400, not 422.
     ) -> Response:
-        """Arm a campaign that is over for another run: as a draft, to be started."""
+        """Arm a campaign that is over for another run: to be started, or by a schedule."""
         return await _re_execute(service, campaign_id, caller, asked, body or {})
 
     return routes
@@ -58,7 +62,7 @@ async def _re_execute(
     selection, wanted = selected(body.get("contact_selection"))
     if len(wanted) > service.settings.contacts_max:
         raise HTTPException(413, f"More than {service.settings.contacts_max} contacts")
-    _immediate(body.get("schedule_settings"))
+    schedule = _schedule(body.get("schedule_settings"), service.clock.now())
     for _ in range(_READINGS_MAX):
         named = await _named(service, campaign_id, caller, wanted) if wanted else None
         command = ReExecute(
@@ -68,6 +72,7 @@ async def _re_execute(
             if_match=asked.if_match,
             selection=selection,
             named=named,
+            schedule=schedule,
         )
         handled = await decided(service, RE_EXECUTE, command, caller, asked, "re-execute")
         campaign = service.campaigns.by_id[campaign_id]
@@ -84,8 +89,8 @@ async def _re_execute(
         "message": f"Campaign ready for re-execution with {contacts} contacts",
         "campaign_id": campaign_id,
         "contacts_reset": contacts,
-        "schedule_type": "immediate",
-        "scheduled_time": None,
+        "schedule_type": type_of(schedule),
+        "scheduled_time": at(schedule.first_at) if schedule else None,
     }
     return json_response(shape, 200, headers_of(campaign, handled))
 
@@ -106,10 +111,19 @@ def selected(given: object) -> tuple[Selection, Sequence[int]]:
     raise HTTPException(400, INVALID_SELECTION)
 
 
-def _immediate(schedule: object) -> None:
-    given = schedule.get("schedule_type") if isinstance(schedule, dict) else schedule
-    if given not in (None, "immediate"):
-        raise HTTPException(400, "Schedules are not supported yet")
+def _schedule(given: object, now: datetime) -> Schedule | None:
+    """Read `schedule_settings`; without a type they are immediate.
+
+    Raises:
+        HTTPException: 400, they are no schedule.
+
+    """
+    if given is None or (isinstance(given, dict) and given.get("schedule_type") is None):
+        return None
+    try:
+        return parse_schedule(given if isinstance(given, dict) else {}, now)
+    except UnusableScheduleError as no:
+        raise refused("re-execute", unusable(no)) from no
 
 
 async def _named(

@@ -1,4 +1,4 @@
-"""GET of campaigns: the list, one of them, its progress, its schedule."""
+"""GET of campaigns: the list, one of them, its progress."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -13,7 +13,7 @@ from campaigns.public import Shape, campaign_shape
 from projector.queries import reading
 from projector.queries.asking import FORBIDDEN, Asking, Consistency, Fresh, get
 from projector.queries.paging import Page, page_of
-from projector.queries.shapes import pause_shape, progress_shape
+from projector.queries.shapes import progress_shape
 
 ACTIVITY_MAX = 10  # Source: public contract, 'decided' 14.
 _ASSISTANT_MAX = 2**53
@@ -80,24 +80,7 @@ def router(asking: Asking) -> APIRouter:
 
         return await asking.read_of(campaign_id, asked, headers)
 
-    async def get_schedule(
-        campaign_id: CampaignId, caller: Who, consistency: Fresh = Consistency.LINEARIZABLE
-    ) -> Response:
-        """Get when a campaign starts: in this build always when it is started."""
-        headers = await asking.one(campaign_id, caller, consistency)
-        schedule = {"schedule_type": "immediate", "scheduled_at": None, "recurring_config": None}
-        return await asking.read(lambda _: schedule, headers)
-
-    async def get_pause(
-        campaign_id: CampaignId, caller: Who, consistency: Fresh = Consistency.LINEARIZABLE
-    ) -> Response:
-        """Get how far a pause has settled."""
-        headers = await asking.one(campaign_id, caller, consistency)
-        return await asking.read_of(campaign_id, lambda _, one: pause_shape(one), headers)
-
     get(routes, "", list_campaigns)
     get(routes, "/{campaign_id}", get_campaign, also=FORBIDDEN)
     get(routes, "/{campaign_id}/progress", get_progress)
-    get(routes, "/{campaign_id}/pause", get_pause)
-    get(routes, "/{campaign_id}/schedule", get_schedule)
     return routes

@@ -1,0 +1,88 @@
+"""Save a schedule, take it away: parse, decide, answer."""
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Depends, Response
+
+from campaigns.api_keys import Caller
+from campaigns.decider import Reason, Rejected
+from campaigns.handling import Handled
+from campaigns.http import ERRORS, OUTDATED, CampaignId, caller_of, json_response
+from campaigns.public import campaign_shape
+from command_api.moves import MoveCampaign
+from command_api.routes.answering import (
+    PREFIX,
+    Asked,
+    asked_of,
+    count,
+    decided,
+    headers_of,
+    refused,
+    tried,
+)
+from command_api.schedule import SCHEDULE, UNSCHEDULE, ScheduleCampaign
+from command_api.schedules import UnusableScheduleError, parse_schedule
+
+if TYPE_CHECKING:
+    from command_api.service import CommandApi
+
+
+def router(service: "CommandApi") -> APIRouter:
+    """Return the schedule's commands, bound to one instance."""
+    routes = APIRouter(prefix=PREFIX, tags=["campaigns"])
+    who = Annotated[Caller, Depends(caller_of(service.keys))]
+    with_what = Annotated[Asked, Depends(asked_of(service))]
+
+    @routes.post("/{campaign_id}/schedule", responses=ERRORS | OUTDATED)
+    async def schedule(
+        campaign_id: CampaignId,
+        caller: who,
+        asked: with_what,
+        body: dict[str, Any] | None = None,  # Any: its errors are 400, not 422.
+    ) -> Response:
+        """Say when a draft begins by itself; `immediate` takes that back."""
+        now = service.clock.now()
+        try:
+            wanted = parse_schedule(body or {}, now)
+        except UnusableScheduleError as no:
+            raise refused("schedule", unusable(no)) from no
+        began = perf_counter()
+        command = ScheduleCampaign(
+            campaign_id, caller.organization_id, now, if_match=asked.if_match, schedule=wanted
+        )
+        handled = await decided(service, SCHEDULE, command, caller, asked, "schedule")
+        return _answer(service, campaign_id, handled, "schedule", "Schedule saved", began)
+
+    @routes.post("/{campaign_id}/unschedule", responses=ERRORS | OUTDATED)
+    async def unschedule(campaign_id: CampaignId, caller: who, asked: with_what) -> Response:
+        """Take a scheduled campaign back to a draft."""
+        began = perf_counter()
+        command = MoveCampaign(
+            campaign_id, caller.organization_id, service.clock.now(), if_match=asked.if_match
+        )
+        handled = await decided(service, UNSCHEDULE, command, caller, asked, "unschedule")
+        return _answer(service, campaign_id, handled, "unschedule", "Schedule removed", began)
+
+    return routes
+
+
+def unusable(no: UnusableScheduleError) -> Rejected:
+    """Return why a schedule is none, as the contract answers it."""
+    return Rejected(Reason.SCHEDULE_UNUSABLE, f"Invalid schedule configuration: {no.msg}")
+
+
+def _answer(
+    service: "CommandApi",
+    campaign_id: int,
+    handled: Handled | None,
+    verb: str,
+    message: str,
+    began: float,
+) -> Response:
+    campaign = service.campaigns.by_id[campaign_id]
+    if handled is None:
+        return tried(campaign, f"Campaign would be {verb}d")
+    count(verb, began)
+    shape = campaign_shape(campaign) | {"success": True, "message": message}
+    return json_response(shape, 200, headers_of(campaign, handled))

@@ -1,0 +1,83 @@
+"""Schedule a campaign, or take its schedule away. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from campaigns.campaign import Campaign, Move, Status
+from campaigns.decider import Decider, Decision, Reason, Rejected
+from campaigns.facts import CampaignScheduled, CampaignType, CampaignUnscheduled, Schedule
+from campaigns.folding import Campaigns
+from command_api.moves import MoveCampaign, lifecycle, lost, own_campaign, unknown
+from command_api.startable import MESSAGES_UNSUPPORTED
+
+TIME_PAST = "Scheduled time is in the past"  # Source: public contract, 1.3 rows 6 and 16.
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleCampaign(MoveCampaign):
+    """Ask that a campaign begins by itself. None: that it does not."""
+
+    schedule: Schedule | None = None
+
+
+def unfit(schedule: Schedule, campaign_type: CampaignType, now: datetime) -> Rejected | None:
+    """Say why a schedule cannot be kept, whatever the campaign's status."""
+    if campaign_type is not CampaignType.CALL:
+        return Rejected(Reason.MESSAGES_UNSUPPORTED, MESSAGES_UNSUPPORTED)
+    if schedule.first_at <= now:
+        return Rejected(Reason.TIME_PAST, TIME_PAST)
+    return None
+
+
+def scheduled(campaign_id: int, schedule: Schedule, now: datetime) -> CampaignScheduled:
+    """Return the fact of it: a create and a re-execution may carry one too."""
+    return CampaignScheduled(campaign_id=campaign_id, schedule=schedule, scheduled_at=now)
+
+
+def decide(campaign: Campaign | None, command: ScheduleCampaign) -> Decision:
+    """Arm the schedule, in the place of any other; or take it away, if there is one.
+
+    Source: public contract, section 4 and 'decided' 23.
+    """
+    if campaign is None:
+        return unknown()
+    if no := lost(campaign, command):
+        return no
+    if not campaign.allows(Move.SCHEDULE):
+        return Rejected(
+            Reason.WRONG_STATUS, f"Campaign cannot be scheduled in status '{campaign.status}'"
+        )
+    if command.schedule is None:
+        if campaign.status is Status.DRAFT:
+            return None
+        return _unscheduled(command)
+    if no := unfit(command.schedule, campaign.created.campaign_type, command.now):
+        return no
+    if command.schedule == campaign.schedule and campaign.status is Status.SCHEDULED:
+        return None
+    return (scheduled(command.campaign_id, command.schedule, command.now),)
+
+
+def _unscheduled(command: MoveCampaign) -> tuple[CampaignUnscheduled]:
+    return (CampaignUnscheduled(campaign_id=command.campaign_id, unscheduled_at=command.now),)
+
+
+def decide_unschedule(campaign: Campaign | None, command: MoveCampaign) -> Decision:
+    """Take a scheduled campaign back to a draft."""
+    if campaign is None:
+        return unknown()
+    if no := lost(campaign, command):
+        return no
+    if not campaign.allows(Move.UNSCHEDULE):
+        return Rejected(
+            Reason.WRONG_STATUS, f"Campaign cannot be unscheduled from status '{campaign.status}'"
+        )
+    return _unscheduled(command)
+
+
+SCHEDULE: Decider[Campaigns, ScheduleCampaign, Campaign | None] = Decider(
+    streams=lifecycle, read=own_campaign, decide=decide
+)
+UNSCHEDULE: Decider[Campaigns, MoveCampaign, Campaign | None] = Decider(
+    streams=lifecycle, read=own_campaign, decide=decide_unschedule
+)

@@ -140,8 +140,20 @@ class _Log:
                 | "campaign-paused.v1"
                 | "campaign-stopped.v1"
                 | "campaign-completed.v1"
+                | "campaign-scheduled.v1"
+                | "campaign-unscheduled.v1"
+                | "campaign-failed.v1"
+                | "campaign-rearmed.v1"
+                | "campaign-deleted.v1"
             ):
                 self.status[campaign] = kind.removeprefix("campaign-").removesuffix(".v1")
+            case "campaign-due.v1":
+                self.status[campaign] = "started"
+            case "run-ended.v1":
+                self.status[campaign] = "scheduled"
+            case "campaign-updated.v1" if fact["settings"]:
+                most = max(self.attempts_max[campaign], fact["settings"]["max_attempts"])
+                self.attempts_max[campaign] = most
             case "call-requested.v1":
                 self._request(campaign, fact, line)
             case "call-started.v1" | "call-abandoned.v1" | "call-ended.v1" | "call-late.v1":
@@ -190,8 +202,8 @@ def _judge_rings(report: Report, log: _Log, rings: Sequence[Ring]) -> None:
             report.violations.append(f"rung after {permission['ring_by']}: {ring}")
     attempts = Counter((r.campaign_id, r.contact_id, r.run, r.attempt) for r in rings)
     report.violations += [f"rung {n} times: {who}" for who, n in attempts.items() if n > 1]
-    numbers = Counter((ring.campaign_id, ring.to) for ring in rings)
-    for (campaign, to), count in numbers.items():
+    numbers = Counter((ring.campaign_id, ring.to, ring.run) for ring in rings)
+    for (campaign, to, _), count in numbers.items():
         if count > log.attempts_max.get(campaign, 0):
             report.violations.append(f"campaign {campaign}: {to} was rung {count} times")
 

@@ -1,11 +1,12 @@
 """The unmodified official SDK against the running system, both its ways: plain and async.
 
-What this build does not offer yet (update, delete, the sockets) is not asked for in here.
+What this build does not offer yet (the sockets) is not asked for in here.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import burki.exceptions
@@ -88,6 +89,37 @@ def test_a_campaign_is_created_found_and_listed(sdk: Sdk) -> None:
     assert sdk.list(status="draft", skip=0, limit=1) == [made]
     assert made.id not in [found.id for found in sdk.list(skip=1)]
     assert sdk.list(status="failed") == []
+
+
+def test_a_campaign_is_updated_and_deleted(sdk: Sdk) -> None:
+    made = sdk.create(name="Before", assistant_id=1, contacts=people(1))
+    changed = sdk.update(made.id, name="After", settings={"max_attempts": 5})
+    assert (changed.name, changed.settings.max_attempts) == ("After", 5)
+    assert sdk.get(made.id) == changed
+    assert sdk.update(made.id) == changed, "an empty one changes nothing"
+    sdk.start(made.id)
+    with pytest.raises(burki.exceptions.ValidationError, match="stop it first"):
+        sdk.delete(made.id)
+    sdk.cancel(made.id)
+    sdk.delete(made.id)
+    with pytest.raises(burki.exceptions.NotFoundError):
+        sdk.get(made.id)
+
+
+def test_a_scheduled_campaign_begins_by_itself(sdk: Sdk) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=2)
+    made = sdk.create(
+        name="Later",
+        assistant_id=1,
+        contacts=people(3),
+        settings=FAST,
+        schedule={"schedule_type": "once", "scheduled_at": soon.isoformat()},
+    )
+    assert (made.status, made.schedule.scheduled_at) == ("scheduled", soon)
+    wait_for(lambda: sdk.get(made.id).status == "completed")
+    found = sdk.get(made.id)
+    assert soon <= found.started_at < soon + timedelta(seconds=5)
+    assert found.completed_contacts + found.failed_contacts == 3
 
 
 def test_contacts_are_added_and_read_back(sdk: Sdk) -> None:

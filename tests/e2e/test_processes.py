@@ -215,7 +215,7 @@ def test_the_demo_against_a_running_system_succeeds(tmp_path: Path) -> None:
     with System(tmp_path) as system:
         shown = system.run("demo", "--url", system.commands_url, "--contacts", "200")
     assert shown.returncode == 0, shown
-    assert "60 calls, 0 of them between pause and resume, by the carrier's record" in shown.stdout
+    assert "200 calls, 0 of them between pause and resume, by the carrier's record" in shown.stdout
     assert "pause answered" in shown.stdout
 
 

@@ -76,6 +76,7 @@ class Audit:
         self.entries: list[Entry] = []
         self.permissions: dict[str, Permission] = {}
         self.limits: dict[int, list[int]] = {}  # Campaign → max_attempts, the last one counts.
+        self.rearmed: dict[int, int] = {}  # Campaign → where its last run was over.
         self.spent: Counter[tuple[int, int]] = Counter()  # Campaign and contact → attempts.
         self._carrier = world.carrier
 
@@ -157,6 +158,7 @@ class Audit:
                         status[fact.campaign_id] = Status.CANCELLED
                     case CampaignRearmed():
                         status[fact.campaign_id] = Status.DRAFT
+                        self.rearmed[fact.campaign_id] = entry.position
                         done = {who for who in done if who[0] != fact.campaign_id}
                         for who in [who for who in self.spent if who[0] == fact.campaign_id]:
                             del self.spent[who]
@@ -199,8 +201,9 @@ class Audit:
         permission.facts.append((fact, entry))
         if entry.envelope.source != permission.entry.envelope.source:
             self.dangers[f"{type(fact).__name__} by another dialer"] += 1
-        if isinstance(fact, CallLate):
-            self.spent[who] += 1
+        if isinstance(fact, CallLate):  # Of an earlier run it spends nothing of this one.
+            began = self.rearmed.get(fact.campaign_id, 0)
+            self.spent[who] += permission.entry.position > began
             return
         if calling.get(who) != fact.call_id:
             self.find(5, f"{type(fact).__name__} of {fact.call_id}, which is not open")

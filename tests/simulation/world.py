@@ -200,6 +200,8 @@ class World:
         process.steps_left = None
         process.hold()
         self._buried.append(process)
+        if process.closed:
+            return
         if isinstance(process.part, Projector):
             process.part.store.close()
         elif process.part is not None:
@@ -258,8 +260,8 @@ class World:
         if process.life is not None:
             process.life.cancel()
             await asyncio.wait([process.life])
-        process.part = None
         await part.close()
+        process.closed = True
 
     def _go_on(self, slot: Slot) -> None:
         if not slot.busy:

@@ -47,7 +47,8 @@ from command_api.idempotency import Keys
 from command_api.importing import Importing
 from command_api.keys import ensure_key
 from command_api.moves import MoveCampaign
-from command_api.routes import campaigns, changes, imports, re_execute, schedules
+from command_api.rendering import Renderer
+from command_api.routes import campaigns, changes, imports, re_execute, schedules, templates
 from command_api.settings import CommandApiSettings
 from command_api.settling import Barrier, Settled
 
@@ -91,10 +92,11 @@ class CommandApi:
             settings.command_catch_up_s,
         )
         self.importing = Importing(self)
+        self.renderer = Renderer(settings.template_s)
 
     def routers(self) -> Sequence[APIRouter]:
         """Return the commands."""
-        every = (campaigns, changes, re_execute, schedules, imports)
+        every = (templates, campaigns, changes, re_execute, schedules, imports)
         return [routes.router(self) for routes in every]
 
     @property
@@ -232,6 +234,7 @@ class CommandApi:
 
     async def close(self) -> None:
         """Write the checkpoint."""
+        await self.renderer.close()
         self._store.save(self.reader, self.campaigns, self.partitions)
         self._store.close()
 

@@ -22,6 +22,7 @@ class CommandApiSettings(BaseSettings):
     contacts_max: PositiveInt = 10_000  # Of one JSON request.
     idempotency_keys_max: PositiveInt = 1_000  # Kept a campaign.
     idempotency_key_length_max: int = Field(default=255, ge=1, le=1000)  # Characters.
+    template_s: PositiveFloat = 1.0  # How long one template preview may take.
     tries_s: PositiveFloat = 5.0  # How long a refused command is decided again.
     ruling_s: PositiveFloat = 10.0  # How long its ruling is waited for; then 503: unknown.
     command_catch_up_s: PositiveFloat = 10.0  # How long a no waits for the log's end; then 503.

@@ -1,0 +1,38 @@
+"""Template preview: how a template reads with given variables."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Depends, Response
+
+from campaigns.api_keys import Caller
+from campaigns.http import ERRORS, caller_of, json_response
+from command_api.bodies import Body, Text
+from command_api.routes.answering import PREFIX
+
+if TYPE_CHECKING:
+    from command_api.service import CommandApi
+
+
+class TemplateBody(Body):
+    """The body of a preview."""
+
+    template: Text
+    variables: dict[str, Any] | None = None  # Any: whatever JSON has; templates look at it.
+
+
+def router(service: "CommandApi") -> APIRouter:
+    """Return the preview, bound to one instance."""
+    routes = APIRouter(prefix=PREFIX, tags=["campaigns"])
+    who = Annotated[Caller, Depends(caller_of(service.keys))]
+
+    @routes.post("/template-preview", responses=ERRORS)
+    async def preview(body: TemplateBody, caller: who) -> Response:
+        """Show how a template reads. A mistake in it is an answer too."""
+        text, wrong = await service.renderer.render(body.template, body.variables or {})
+        if text is None:
+            text, success = f"[Template Error: {wrong}] {body.template}", False
+        else:
+            success = True
+        return json_response({"success": success, "rendered_template": text})
+
+    return routes

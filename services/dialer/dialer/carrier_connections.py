@@ -30,8 +30,12 @@ class Connections:
             client = self._idle.pop() if self._idle else self._make()
             try:
                 yield client
-            finally:
-                self._idle.append(client)
+            except BaseException:
+                # Timed out or cancelled: its pool of one may think itself busy for ever, and as the
+                # last one used it would be lent to every request from now on.
+                await client.aclose()
+                raise
+            self._idle.append(client)
 
     async def close(self) -> None:
         """Close those that are not lent out."""

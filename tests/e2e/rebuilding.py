@@ -1,9 +1,11 @@
-"""State served = state rebuilt, row by row: every store is thrown away and made from the log again.
+"""State served = state rebuilt, row by row: stores are thrown away and made from the log again.
 
-    same_when_rebuilt(system, client, campaigns)     # after the run; all are stopped in the end
+    same_when_rebuilt(system, client, campaigns)                # what people ask: the projector's
+    same_when_rebuilt(system, client, campaigns, whole=True)    # every service's
 
-Twice the same is asked and dumped: of the stores that lived through the run, with its checkpoints,
-kills and half-written saves, and of stores that have only ever seen the log. No test in here.
+After the run; the processes in question are stopped in the end. Twice the same is asked and
+dumped: of the stores that lived through the run, with its checkpoints, kills and half-written
+saves, and of stores that have only ever seen the log. No test in here.
 """
 
 import sqlite3
@@ -14,10 +16,10 @@ from typing import Any
 
 from campaigns.store import remove
 from tests.e2e.client import Client
-from tests.e2e.system import System
+from tests.e2e.system import Process, System
 
 Rows = Mapping[str, list[Any]]  # Any: what SQLite holds.
-STORES = ("command-api.db", "dialer.db", "projector.db")
+STORES: Sequence[str] = ("command-api.db", "dialer.db", "projector.db")
 PATHS = ("", "/progress", "/contacts", "/executions", "/schedule")
 # What time changes: a dialer's tokens when it last saved, events that are still to be published.
 OF_TIME = frozenset({"buckets", "projector_outbox"})
@@ -41,20 +43,25 @@ def rows(store: Path) -> Rows:
         }
 
 
-def same_when_rebuilt(system: System, client: Client, campaigns: Sequence[int]) -> int:
-    """Throw every store away, start again, and compare. Returns how many rows were compared.
+def same_when_rebuilt(
+    system: System, client: Client, campaigns: Sequence[int], *, whole: bool = False
+) -> int:
+    """Throw stores away, start again, and compare. Returns how many rows were compared.
 
     The campaigns must be at rest, or the second look would rightly see more.
     """
+    whole = whole or "up" in system.processes
+    processes = list(system) if whole else [system["projector"]]
+    stores = STORES if whole else STORES[-1:]
     answers = {one: served(client, one) for one in campaigns}
-    system.stop()
-    kept = {store: rows(system.data_dir / store) for store in STORES}
-    for store in STORES:
+    _stop(processes)
+    kept = {store: rows(system.data_dir / store) for store in stores}
+    for store in stores:
         remove(system.data_dir / store)
     system.start()
     for one in campaigns:
         assert served(client, one) == answers[one], f"campaign {one}: another answer when rebuilt"
-    system.stop()
+    _stop(processes)
     for store, tables in kept.items():
         made = rows(system.data_dir / store)
         assert made.keys() == tables.keys(), store
@@ -63,3 +70,8 @@ def same_when_rebuilt(system: System, client: Client, campaigns: Sequence[int]) 
             counts = f"{len(before)} rows, {len(made[table])} when rebuilt"
             assert before == made[table], f"{store}, {table}: {counts}: {differ[:3]}"
     return sum(len(found) for tables in kept.values() for found in tables.values())
+
+
+def _stop(processes: Sequence[Process]) -> None:
+    for process in reversed(processes):  # The carrier last.
+        process.stop()

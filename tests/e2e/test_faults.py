@@ -28,7 +28,7 @@ LEASE_S, CARRIER_TIMEOUT_S = float(str(KNOBS["lease_s"])), float(str(KNOBS["carr
 BOUND_S = LEASE_S + CARRIER_TIMEOUT_S
 SHORT_S, LONG_S = LEASE_S / 2, BOUND_S + 0.3  # Shorter than a lease, longer than every barrier.
 TRIES = 100  # Freezes, until one strikes at the moment that is wanted.
-SLACK_S = 1.5  # What two busy cores may add to a wait that has a bound.
+SLACK_S = 3.0  # What two busy cores may add to a wait that has a bound.
 
 
 def running(client: Client, contacts: int, concurrent: int) -> int:
@@ -40,7 +40,13 @@ def running(client: Client, contacts: int, concurrent: int) -> int:
 
 
 def finished(
-    system: System, client: Client, campaigns: Sequence[int], *, rings: int, pauses: int
+    system: System,
+    client: Client,
+    campaigns: Sequence[int],
+    *,
+    rings: int,
+    pauses: int,
+    whole: bool = False,
 ) -> Report:
     """Let all be done; judge the run, and compare the state served with the state rebuilt."""
     for campaign in campaigns:
@@ -48,7 +54,7 @@ def finished(
     report = audit(system, client)
     print(report)
     report.assert_clean(rings=rings, pauses=pauses)
-    assert same_when_rebuilt(system, client, campaigns) > rings
+    assert same_when_rebuilt(system, client, campaigns, whole=whole) > rings
     return report
 
 
@@ -99,7 +105,10 @@ def freeze_each(system: System, seed: int) -> None:
         campaign = running(client, contacts=300, concurrent=8)
         for verb, for_s in freezes:
             time.sleep(dice.uniform(0.0, 0.2))  # The moment itself is what is drawn.
-            freeze_outside_a_commit(system, verb)
+            if verb in ("dialer", "carrier"):
+                freeze_with_an_open_permission(system, client, verb)
+            else:
+                freeze_outside_a_commit(system, verb)
             pausing = aside.submit(pause_timed, client, campaign)
             time.sleep(for_s)
             if verb not in ("command-api", "projector") and for_s > BOUND_S:
@@ -109,8 +118,7 @@ def freeze_each(system: System, seed: int) -> None:
             assert pausing.result()[0], f"{verb} thawed: paused in the middle"
             assert client.status(campaign) == "paused"
             client.resume(campaign)
-        report = finished(system, client, [campaign], rings=300, pauses=len(freezes))
-    assert report.abandoned, "vacuous: no permission was open when something froze"
+        report = finished(system, client, [campaign], rings=300, pauses=len(freezes), whole=True)
     assert report.rings_between > 50, "calls go on between the freezes"
 
 
@@ -183,16 +191,16 @@ def freeze_with_an_open_permission(system: System, client: Client, verb: str) ->
     raise AssertionError(f"{verb}: no permission was open at any of {TRIES} freezes")
 
 
-@pytest.mark.parametrize("holder", ["dialer", "carrier"])
-def test_a_command_api_frozen_inside_its_barrier_answers_the_truth(
-    tmp_path: Path, holder: str
-) -> None:
+def test_a_command_api_frozen_inside_its_barrier_answers_the_truth(tmp_path: Path) -> None:
     """A permission is open, held by a frozen dialer or a silent carrier; then the API freezes."""
     lease_s, carrier_timeout_s = 0.5, 1.5  # A barrier to be inside of, on busy cores too.
     system = System(tmp_path, "parts", lease_s=lease_s, carrier_timeout_s=carrier_timeout_s)
+    within_s, beyond_s = lease_s, lease_s + carrier_timeout_s + 0.3
     with system, system.client() as client, ThreadPoolExecutor(1) as aside:
-        campaign = running(client, contacts=200, concurrent=20)
-        for frozen_s in (lease_s, lease_s + carrier_timeout_s + 0.3):
+        campaign = running(client, contacts=300, concurrent=20)
+        for holder, frozen_s in (
+            ("dialer", within_s), ("carrier", within_s), ("dialer", beyond_s), ("carrier", beyond_s)
+        ):  # fmt: skip
             freeze_with_an_open_permission(system, client, holder)
             pausing = aside.submit(client.pause, campaign)
             client.wait_until(campaign, lambda found: found["status"] == "paused", every_s=0.01)
@@ -208,7 +216,7 @@ def test_a_command_api_frozen_inside_its_barrier_answers_the_truth(
             assert client.status(campaign) == "paused"
             client.resume(campaign)
             client.wait_until(campaign, lambda found: found["in_progress_contacts"] > 0)
-        finished(system, client, [campaign], rings=200, pauses=2)
+        finished(system, client, [campaign], rings=300, pauses=4)
 
 
 def test_a_process_frozen_inside_its_commit_holds_up_all_and_misleads_nobody(

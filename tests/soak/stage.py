@@ -175,7 +175,7 @@ class Stage:
         counts["requests without an answer, or 503, sent again"] += client.retries
         counts["campaigns completed"] += report.completed
         try:
-            rows = same_when_rebuilt(self.system, client, self._campaigns)
+            rows = same_when_rebuilt(self.system, client, self._campaigns, whole=True)
         except AssertionError as differ:
             found.append(str(differ)[:2_000])
         else:

@@ -15,8 +15,10 @@ from campaigns.facts import (
     CampaignPaused,
     CampaignRearmed,
     CampaignResumed,
+    CampaignScheduled,
     CampaignStarted,
     CampaignStopped,
+    CampaignUnscheduled,
     CampaignUpdated,
     ContactsAdded,
     CreateKeyed,
@@ -33,10 +35,12 @@ from command_api.import_contacts import shut
 from command_api.moves import MoveCampaign, hidden
 from command_api.re_execute import RE_EXECUTE, ReExecute
 from command_api.resume import RESUME
+from command_api.schedule import TIME_PAST
 from command_api.start import START
 from command_api.stop import STOP
 from command_api.update import UPDATE, UpdateCampaign
-from tests.simulation.auditor import Audit, Entry
+from tests.simulation.auditor import Audit
+from tests.simulation.history import Entry
 from tests.simulation.web import Exchange
 
 SAYS: dict[str, tuple[type[Event], ...]] = {
@@ -50,7 +54,10 @@ SAYS: dict[str, tuple[type[Event], ...]] = {
     "update": (CampaignUpdated,),
     "delete": (CampaignDeleted,),
     "re-execute": (CampaignRearmed,),
+    "schedule": (CampaignScheduled,),
+    "unschedule": (CampaignUnscheduled,),
 }
+ALREADY_SO = ("create", "contacts", "update", "schedule")  # They may have had nothing to record.
 ENDS_A_PAUSE = (CampaignResumed, CampaignStarted, CampaignStopped, CampaignDeleted)
 HALTS = ("pause", "stop", "delete")
 HARMLESS = (ContactsAdded, ImportStarted, ImportFailed)  # They alone make no contact count.
@@ -90,7 +97,8 @@ def judge_answers(found: Audit) -> None:
 
 def _judge_yes(found: Audit, exchange: Exchange, entries: dict[tuple[int, int], Entry]) -> None:
     if exchange.position is None:
-        if exchange.verb not in ("create", "contacts", "update"):
+        confirmed = exchange.verb == "start" and exchange.shape.get("scheduled_time")
+        if exchange.verb not in ALREADY_SO and not confirmed:
             found.find(6, f"{exchange.verb}: 2xx without a position")
         return
     entry = entries.get(exchange.position)
@@ -169,7 +177,7 @@ def _judge_refusals(found: Audit) -> None:
             campaign = campaigns.get(exchange.campaign_id)
             if hidden(campaign, 1):
                 campaign = None
-            if REASONS[exchange.verb](campaign, exchange):
+            if exchange.detail == TIME_PAST or REASONS[exchange.verb](campaign, exchange):
                 true.add(exchange.id)
             if exchange.verb == "pause":
                 pause = paused_at.get(exchange.campaign_id)
@@ -234,6 +242,15 @@ def _no_other_run(campaign: Campaign | None, exchange: Exchange) -> bool:
     return isinstance(said, Rejected) and said.detail == exchange.detail
 
 
+def _no_schedule(move: Move) -> Callable[[Campaign | None, Exchange], bool]:
+    def holds(campaign: Campaign | None, exchange: Exchange) -> bool:
+        if campaign is None:
+            return exchange.status == 404
+        return exchange.status == 400 and not campaign.allows(move)
+
+    return holds
+
+
 def _shut(move: Move) -> Callable[[Campaign | None, Exchange], bool]:
     def holds(campaign: Campaign | None, exchange: Exchange) -> bool:
         no = shut(campaign, 1, move)
@@ -252,4 +269,6 @@ REASONS: dict[str, Callable[[Campaign | None, Exchange], bool]] = {
     "update": _by_decider(UPDATE),
     "delete": _by_decider(DELETE),
     "re-execute": _no_other_run,
+    "schedule": _no_schedule(Move.SCHEDULE),
+    "unschedule": _no_schedule(Move.UNSCHEDULE),
 }

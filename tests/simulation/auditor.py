@@ -4,10 +4,8 @@ It was not there: it folds the log itself, by the rule, and believes no service.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from campaigns.campaign import Status
 from campaigns.facts import (
     Abandonment,
     CallAbandoned,
@@ -16,54 +14,18 @@ from campaigns.facts import (
     CallLate,
     CallRequested,
     CallStarted,
-    CampaignCompleted,
-    CampaignCreated,
-    CampaignDeleted,
-    CampaignPaused,
-    CampaignRearmed,
-    CampaignResumed,
-    CampaignStarted,
-    CampaignStopped,
-    CampaignUpdated,
-    ContactExhausted,
     Disposition,
-    Event,
 )
 from campaigns.ledger import Ledger
 from campaigns.record import Envelope
-from campaigns.topics import Partition, campaign_partitions
+from campaigns.topics import campaign_partitions
 from dialer.carrier import NoRing
 from tests.simulation.faulty_carrier import Placement
+from tests.simulation.history import Entry, History, Permission
 from tests.simulation.world import World
 
 CLOCK_SLACK = 1 - 2e-4  # What drift may take from a wait.
 TELLING_S = 90.0  # Who has heard of a late ring, and lives so long, has put it on the record.
-
-
-@dataclass
-class Entry:
-    """One record as the rule finds it."""
-
-    partition: Partition
-    position: int
-    at_s: float
-    envelope: Envelope
-    accepted: bool
-    facts: tuple[Event, ...] = ()
-
-
-@dataclass
-class Permission:
-    """One accepted CallRequested, and all that became of it."""
-
-    request: CallRequested
-    entry: Entry
-    facts: list[tuple[CallEvent, Entry]] = field(default_factory=list)
-    rings: list[Placement] = field(default_factory=list)
-
-    def of(self, *kinds: type[CallEvent]) -> list[tuple[CallEvent, Entry]]:
-        """Return its facts of some kinds."""
-        return [(fact, entry) for fact, entry in self.facts if isinstance(fact, kinds)]
 
 
 class Audit:
@@ -74,10 +36,8 @@ class Audit:
         self.broken: list[str] = [f"crashed: {what}" for what in world.crashes]
         self.dangers: Counter[str] = world.story.dangers
         self.entries: list[Entry] = []
-        self.permissions: dict[str, Permission] = {}
-        self.limits: dict[int, list[int]] = {}  # Campaign → max_attempts, the last one counts.
-        self.rearmed: dict[int, int] = {}  # Campaign → where its last run was over.
-        self.spent: Counter[tuple[int, int]] = Counter()  # Campaign and contact → attempts.
+        self.history = History(self.find, self.dangers)
+        self.permissions = self.history.permissions
         self._carrier = world.carrier
 
     def find(self, invariant: int, what: str) -> None:
@@ -87,7 +47,10 @@ class Audit:
     def run(self) -> "Audit":
         """Look at everything."""
         self._read()
-        self._fold()
+        for entry in self.entries:
+            if entry.accepted and self.world.log.handed[entry.envelope.id].by.died_at < entry.at_s:
+                self.dangers["a dead sender's record was accepted"] += 1
+            self.history.take(entry)
         for placement in self._carrier.rings():
             if permission := self.permissions.get(placement.call.call_id):
                 permission.rings.append(placement)
@@ -131,92 +94,6 @@ class Audit:
         for tag in tags:
             for kind in moved:
                 self.dangers[f"refused: {tag} because {kind} had moved on"] += 1
-
-    # -- what the log says of calls and campaigns --------------------------------------------------
-
-    def _fold(self) -> None:
-        """Invariants 2 and 5, as far as the log alone can say."""
-        status: dict[int, Status] = {}
-        calling: dict[tuple[int, int], str] = {}  # Campaign and contact → call.
-        done: set[tuple[int, int]] = set()
-        for entry in self.entries:
-            if entry.accepted and self.world.log.handed[entry.envelope.id].by.died_at < entry.at_s:
-                self.dangers["a dead sender's record was accepted"] += 1
-            for fact in entry.facts:
-                match fact:
-                    case CampaignCreated():
-                        status[fact.campaign_id] = Status.DRAFT
-                        self.limits[fact.campaign_id] = [fact.settings.max_attempts]
-                    case CampaignUpdated():
-                        if fact.settings is not None:
-                            self.limits[fact.campaign_id].append(fact.settings.max_attempts)
-                    case CampaignStarted() | CampaignResumed():
-                        status[fact.campaign_id] = Status.RUNNING
-                    case CampaignPaused():
-                        status[fact.campaign_id] = Status.PAUSED
-                    case CampaignStopped() | CampaignDeleted():
-                        status[fact.campaign_id] = Status.CANCELLED
-                    case CampaignRearmed():
-                        status[fact.campaign_id] = Status.DRAFT
-                        self.rearmed[fact.campaign_id] = entry.position
-                        done = {who for who in done if who[0] != fact.campaign_id}
-                        for who in [who for who in self.spent if who[0] == fact.campaign_id]:
-                            del self.spent[who]
-                    case ContactExhausted():
-                        done.add((fact.campaign_id, fact.contact_id))
-                        self.dangers["a contact was given up: fewer attempts"] += 1
-                    case CampaignCompleted():
-                        status[fact.campaign_id] = Status.COMPLETED
-                        if any(campaign == fact.campaign_id for campaign, _ in calling):
-                            self.find(5, f"{fact.campaign_id} completed with calls open")
-                    case CallRequested():
-                        who = (fact.campaign_id, fact.contact_id)
-                        if status.get(fact.campaign_id) is not Status.RUNNING:
-                            self.find(2, f"{fact.call_id} was permitted while not running")
-                        if who in calling:
-                            self.find(5, f"{fact.call_id}: {calling[who]} was open")
-                        if who in done:
-                            self.find(5, f"{fact.call_id}: contact {who} was done")
-                        if self.spent[who] >= self.limits[fact.campaign_id][-1]:
-                            self.find(5, f"{fact.call_id}: {who} had {self.spent[who]} attempts")
-                        calling[who] = fact.call_id
-                        self.permissions[fact.call_id] = Permission(fact, entry)
-                    case CallStarted() | CallAbandoned() | CallEnded() | CallLate():
-                        self._call(fact, entry, calling, done)
-                    case _:
-                        continue
-
-    def _call(
-        self,
-        fact: CallEvent,
-        entry: Entry,
-        calling: dict[tuple[int, int], str],
-        done: set[tuple[int, int]],
-    ) -> None:
-        who = (fact.campaign_id, fact.contact_id)
-        permission = self.permissions.get(fact.call_id)
-        if permission is None:
-            self.find(5, f"{type(fact).__name__} of {fact.call_id}, never permitted")
-            return
-        permission.facts.append((fact, entry))
-        if entry.envelope.source != permission.entry.envelope.source:
-            self.dangers[f"{type(fact).__name__} by another dialer"] += 1
-        if isinstance(fact, CallLate):  # Of an earlier run it spends nothing of this one.
-            began = self.rearmed.get(fact.campaign_id, 0)
-            self.spent[who] += permission.entry.position > began
-            return
-        if calling.get(who) != fact.call_id:
-            self.find(5, f"{type(fact).__name__} of {fact.call_id}, which is not open")
-        if isinstance(fact, CallStarted):
-            return
-        calling.pop(who, None)
-        if isinstance(fact, CallAbandoned):
-            self.dangers[f"abandoned: {fact.reason.value}"] += 1
-        elif isinstance(fact, CallEnded):
-            self.spent[who] += 1
-            self.dangers[f"ended: {fact.disposition.value}"] += 1
-            if fact.retry_at is None:
-                done.add(who)
 
     # -- one permission, the log and the carrier side by side --------------------------------------
 
@@ -366,7 +243,7 @@ class Audit:
                 if not self.tardy(permission, ring):
                     rung[request.campaign_id, request.contact_id, request.run] += 1
         for who, times in rung.items():
-            if times > max(self.limits[who[0]]):
+            if times > max(self.history.limits[who[0]]):
                 self.find(5, f"contact {who} was rung {times} times")
             if times > 1:
                 self.dangers["a contact was rung again, as it should be"] += 1

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from campaigns.campaign import FINAL, Status
 from campaigns.facts import CallEnded
 from campaigns.record import Envelope, Recorded
+from campaigns.virtual_time import NOON
 from tests.simulation.web import PREFIX, Exchange, csv_upload
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 VERBS = (
     *["pause"] * 6, *["resume"] * 5, "start", *["contacts"] * 2, *["import"] * 2, *["update"] * 2,
-    "stop", "delete", "re-execute", "re-execute",
+    "stop", "delete", "re-execute", "re-execute", "schedule", "unschedule",
 )  # fmt: skip
 RACED = VERBS[:13]  # What two send at once.
 AGAIN_S = 0.3
@@ -57,6 +59,9 @@ class Person:
         elif verb == "re-execute":
             some = self.dice.choice(("all", "failed_only"))
             body = json.dumps({"contact_selection": some}).encode()
+        elif verb == "schedule":
+            at = NOON + timedelta(seconds=self.world.loop.true() + self.dice.uniform(0.2, 8.0))
+            body = json.dumps({"schedule_type": "once", "scheduled_at": at.isoformat()}).encode()
         elif verb == "delete":
             path = f"{PREFIX}/{self.campaign_id}"
             return Exchange(verb, self.campaign_id, path, body, key, kind, "DELETE")
@@ -110,7 +115,11 @@ async def live(world: "World", number: int) -> None:
     create = Exchange("create", None, PREFIX, json.dumps(body).encode(), f"create {number}")
     created = await owner.insist(create)
     owner.campaign_id = int(created.shape["id"])
-    await owner.insist(owner.request("start", f"start {number}"))
+    if owner.dice.random() < 0.2:
+        await owner.insist(owner.request("schedule", f"schedule {number}"))
+        await asyncio.sleep(owner.dice.uniform(0.0, 8.0))
+    else:
+        await owner.insist(owner.request("start", f"start {number}"))
     people = [_operate(world, number, owner.campaign_id, n) for n in range(shape.operators)]
     people.append(_add_at_the_end(world, number, owner.campaign_id))
     await asyncio.gather(*people)
@@ -124,6 +133,10 @@ async def _operate(world: "World", number: int, campaign_id: int, n: int) -> Non
     while world.loop.true() < plan.until_s:
         await asyncio.sleep(min(dice.expovariate(0.6), 6.0))
         verb = dice.choice(VERBS)
+        if verb == "re-execute":
+            again_by = dice.choice(("start", "schedule", None))
+            if again_by:
+                racing.add(asyncio.create_task(_begin_again(person, again_by)))
         if verb in ("stop", "delete") and dice.random() < 0.7:
             continue
         if verb == "pause" and dice.random() < 0.3:
@@ -148,6 +161,12 @@ async def _operate(world: "World", number: int, campaign_id: int, n: int) -> Non
             racing.add(asyncio.create_task(person.ask(person.request(dice.choice(RACED), None))))
     if racing:
         await asyncio.wait(racing)
+
+
+async def _begin_again(person: Person, verb: str) -> None:
+    """Begin what is re-executed meanwhile, or have it begun."""
+    await asyncio.sleep(person.dice.uniform(0.0, 1.0))
+    await person.ask(person.request(verb, None))
 
 
 async def _repeat_later(person: Person, exchange: Exchange) -> None:

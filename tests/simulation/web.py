@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from campaigns.api_keys import ApiKeys
 from campaigns.http import POSITION, Limits, install
-from command_api.routes import campaigns, changes, imports, re_execute
+from command_api.routes import campaigns, changes, imports, re_execute, schedules
 from command_api.service import CommandApi
 from command_api.settings import CommandApiSettings
 from tests.simulation.processes import OWNER, Process, SimLoop
@@ -47,6 +47,7 @@ def application() -> FastAPI:
     app.include_router(campaigns.router(service))
     app.include_router(changes.router(service))
     app.include_router(re_execute.router(service))
+    app.include_router(schedules.router(service))
     app.include_router(imports.router(service))
     return app
 

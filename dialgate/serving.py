@@ -28,6 +28,7 @@ log = logging.getLogger("dialgate")
 
 DONE, WENT_WRONG, MISUSED = 0, 1, 2  # What a process exits with.
 GC_AFTER = 50_000  # Allocations between collections: Python's 700 interrupts a pause too often.
+SOCKET_BYTES_MAX = 65_536  # Of one message from a client.
 BACKLOG = 2048  # Connections not accepted yet: uvicorn's own default.
 
 
@@ -69,6 +70,7 @@ class Process:
                 log_config=None,
                 access_log=False,
                 lifespan="off",
+                ws_max_size=SOCKET_BYTES_MAX,
                 proxy_headers=False,  # Nobody asks where a request came from.
                 timeout_graceful_shutdown=int(self.settings.drain_s) or 1,
             )

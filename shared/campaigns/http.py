@@ -184,11 +184,14 @@ class _Edge:
         self._app, self._limits = app, limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         if len(scope["path"]) > 1 and scope["path"].endswith("/"):  # Served without a redirect.
             scope["path"] = scope["path"].rstrip("/") or "/"
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, send)
+            return
         given = dict(scope["headers"])
         request_id = given.get(b"x-request-id", b"").decode("ascii", "ignore")[:100] or uuid4().hex
         correlation_id.set(request_id)

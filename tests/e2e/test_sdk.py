@@ -1,7 +1,4 @@
-"""The unmodified official SDK against the running system, both its ways: plain and async.
-
-What this build does not offer yet (the sockets) is not asked for in here.
-"""
+"""The unmodified official SDK against the running system, both its ways: plain and async."""
 
 import asyncio
 import time
@@ -13,6 +10,11 @@ import burki.exceptions
 import pytest
 from burki import BurkiClient
 from burki.models.campaign import CampaignContact, CampaignSchedule, CampaignSettings
+from burki.models.realtime import (
+    CampaignCompletedEvent,
+    CampaignContactEvent,
+    CampaignProgressEvent,
+)
 
 from tests.e2e.auditor import audit, rings_of
 from tests.e2e.client import Pause
@@ -194,6 +196,49 @@ def test_what_is_refused_raises_the_sdks_own_errors(sdk: Sdk) -> None:
     assert invalid.value.status_code == 422
     assert invalid.value.response_body
     assert invalid.value.response_body["detail"][0]["loc"] == ["body", "name"]
+
+
+def test_a_run_is_followed_through_to_its_end(system: System) -> None:
+    async def follow() -> list[Any]:
+        async with BurkiClient(api_key=KEY, base_url=system.commands_url) as client:
+            campaigns = client.campaigns
+            made = await campaigns.create_async(
+                name="Followed", assistant_id=1, contacts=[*people(30)], settings=FAST
+            )
+            events = []
+            async with client.realtime.campaign_progress(made.id) as stream:
+                await campaigns.start_async(made.id)
+                async for event in stream:
+                    events.append(event)
+                    if isinstance(event, CampaignCompletedEvent):
+                        return events
+            raise AssertionError("the stream ended before the campaign")
+
+    events = asyncio.run(asyncio.wait_for(follow(), DONE_S))
+    *told, done = events
+    assert (done.total_contacts, done.completed_contacts + done.failed_contacts) == (30, 30)
+    assert all(event.campaign_id == done.campaign_id for event in told)
+    reached = [one.completed_contacts for one in told if isinstance(one, CampaignProgressEvent)]
+    assert reached == sorted(reached)
+    assert reached[0] == 0
+    contacts = [event for event in told if isinstance(event, CampaignContactEvent)]
+    assert {contact.contact_id for contact in contacts} == set(range(1, 31))
+    assert {contact.phone_number for contact in contacts} == {
+        one["phone_number"] for one in people(30)
+    }
+    final = {contact.contact_id: contact.status for contact in contacts}
+    assert sum(status == "completed" for status in final.values()) == done.completed_contacts
+
+
+def test_a_socket_with_a_wrong_key_ends_at_once(system: System) -> None:
+    async def follow() -> list[Any]:
+        async with (
+            BurkiClient(api_key="nonsense", base_url=system.commands_url) as client,
+            client.realtime.campaign_progress(1) as stream,
+        ):
+            return [event async for event in stream]
+
+    assert asyncio.run(asyncio.wait_for(follow(), DONE_S)) == []
 
 
 def test_a_wrong_key_raises_the_sdks_own_error(system: System) -> None:

@@ -12,7 +12,17 @@ from tests.integration.whole_api import BODY, CAMPAIGNS, LIMITS, Whole, whole_ap
 
 JSON = {"Content-Type": "application/json"}
 MOVES = ["start", "resume", "pause", "stop", "cancel"]
-GETS = ["", "/progress", "/schedule", "/pause", "/contacts", "/executions", "/imports/1"]
+CONNECTIONS = "/ws/campaigns/{campaign_id}/connections"
+GETS = [
+    "",
+    CONNECTIONS,
+    "/progress",
+    "/schedule",
+    "/pause",
+    "/contacts",
+    "/executions",
+    "/imports/1",
+]
 POSTS = [*(f"/{move}" for move in MOVES), "/contacts", "/import-data"]
 POSTS += ["/re-execute", "/schedule", "/unschedule"]
 CHANGES = [(method, "") for method in ("PUT", "PATCH", "DELETE")]
@@ -41,6 +51,8 @@ def refusal_of(answer: Any, status: int) -> Any:
 async def good(api: Whole, method: str, path: str, campaign_id: object = 1) -> Any:
     """Send what would be a good request if the campaign were there."""
     url = f"{CAMPAIGNS}/{campaign_id}{path}"
+    if path == CONNECTIONS:
+        url = path.format(campaign_id=campaign_id)
     if path == "/import-data":
         return await api.client.post(url, files={"file": ("a.csv", people([1]))})
     if path == "/contacts" and method == "POST":

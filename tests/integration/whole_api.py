@@ -33,6 +33,8 @@ class Whole:
     log: EventLog
     commands: CommandApi
     client: httpx.AsyncClient
+    app: FastAPI
+    projector: Projector
 
     async def ends(self) -> dict[object, int]:
         """Return where the log ends, all of it."""
@@ -93,7 +95,7 @@ async def whole_api(
         transport=transport, base_url="http://test", headers={"Authorization": "Bearer one"}
     )
     async with client:
-        yield Whole(log, commands, client)
+        yield Whole(log, commands, client, app, projector)
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)

@@ -4,7 +4,7 @@
 is raised in between leaves the store at the last checkpoint, and ends the process.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -34,7 +34,7 @@ from campaigns.following import Reader
 from campaigns.log import EventLog
 from campaigns.record import Recorded
 from campaigns.topics import CAMPAIGN_RECORDS, Partition
-from projector import contacts, executions, imports, lists, outbox, views
+from projector import contacts, executions, history, imports, lists, outbox, views
 from projector.changes import Changes, Place
 from projector.store import Store
 
@@ -48,6 +48,7 @@ class Views:
     publishes: bool
     on_key: Callable[[ApiKeyCreated], None]
     on_moved: Callable[[Partition], None] = lambda _: None
+    on_changed: Callable[[Collection[int], Mapping[Place, Contact]], None] = lambda *_: None
     campaigns: Campaigns = field(default_factory=Campaigns)
     reader: Reader = field(init=False)
     published: dict[int, tuple[int, int]] = field(
@@ -90,12 +91,14 @@ class Views:
             views.write_campaigns(self.store, tx, dirty, self.log.partitions(CAMPAIGN_RECORDS))
             ledger = self.reader.ledger(partition).changes()
             self.store.move(tx, partition, facts, position, ledger)
+        changed = frozenset(self.campaigns.dirty)
         self.campaigns.dirty.clear()
         self._remember(changes)
         self._facts[partition] = facts
         for key in changes.keys:
             self.on_key(key)
         self.store.moved()
+        self.on_changed(changed, changes.contacts)
         if changes.events:
             self.on_moved(partition)
 
@@ -126,6 +129,7 @@ class Views:
         campaign = self.campaigns.fold(fact, recorded)
         if campaign is None:
             return  # Facts of a campaign that was never created.
+        history.project(changes, campaign, fact)
         match fact:
             case CampaignCreated():
                 if found is None:

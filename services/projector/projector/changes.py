@@ -59,5 +59,6 @@ class Changes:
     lists_counted: list[dict[str, Any]] = field(default_factory=list)
     lists_dropped: list[dict[str, Any]] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
+    history: dict[Place, tuple[int, int]] = field(default_factory=dict)  # Second: the minute.
     keys: list[ApiKeyCreated] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)  # Rows of OUTBOX.

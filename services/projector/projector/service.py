@@ -7,13 +7,16 @@ from pathlib import Path
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import SecretStr
 
-from campaigns.api_keys import ApiKeys, Caller
+from campaigns.api_keys import ApiKeys, Caller, key_hash
 from campaigns.clock import Clock
 from campaigns.following import Reader
 from campaigns.http import caller_of
 from campaigns.log import EventLog
 from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATIONS, Partition, campaign_partitions
 from projector.advance import Views
+from projector.feeds import monitor, progress
+from projector.feeds.hub import Hub
+from projector.feeds.line import Feeds
 from projector.publishing import EventPublisher, Publishing
 from projector.queries import campaigns, contacts, lives
 from projector.queries.asking import Asking
@@ -41,6 +44,8 @@ class Projector:
         self.keys.configure(_open(settings.api_key), _open(settings.api_keys))
         self._caller_of = caller_of(self.keys)
         self.views = Views(self.store, log, publisher is not None, self.keys.fold)
+        self.hub = Hub(self.views.campaigns, settings.sockets_max)
+        self.views.on_changed = self.hub.changed
         self.reader: Reader = self.views.reader
         self.publishing: Publishing | None = None
         if publisher is not None:
@@ -61,7 +66,9 @@ class Projector:
     def routers(self) -> Sequence[APIRouter]:
         """Return the queries."""
         asking = Asking(self.views, self._caller, self.settings.fresh_s)
-        return [routes.router(asking) for routes in (campaigns, contacts, lives)]
+        feeds = Feeds(asking, self.hub, self.clock, self.keys, self._known)
+        queries = [routes.router(asking) for routes in (campaigns, contacts, lives)]
+        return [*queries, monitor.router(feeds), progress.router(feeds)]
 
     async def _caller(self, request: Request) -> Caller:
         """Say who asks. A stale no is no answer: a key of just now is looked for once more."""
@@ -72,6 +79,13 @@ class Projector:
                 raise
         await self.reader.catch_up([ORGANIZATIONS], within_s=self.settings.fresh_s)
         return await self._caller_of(request)
+
+    async def _known(self, key: str) -> Caller | None:
+        """Say who a key is. A stale no is no answer here either."""
+        hashed = key_hash(key)
+        if hashed not in self.keys.callers:
+            await self.reader.catch_up([ORGANIZATIONS], within_s=self.settings.fresh_s)
+        return self.keys.callers.get(hashed)
 
     async def open(self) -> None:
         """Take the checkpoint back; a store of another log or schema is begun anew."""

@@ -15,6 +15,7 @@ class ProjectorSettings(BaseSettings):
     api_key: SecretStr | None = None  # Organization 1's key.
     api_keys: KeyPairs | None = None  # key:organization[,key:organization].
     fresh_s: PositiveFloat = 10.0  # How long a query waits for the fold to reach the log's end.
+    sockets_max: PositiveInt = 1000  # Connections under /ws, of one process.
     publish_max: PositiveInt = 500  # Events handed to campaign.events at once, a partition.
     publish_retry_s: PositiveFloat = 0.2  # Wait after a failed publish …
     publish_retry_max_s: PositiveFloat = 5.0  # … doubling up to this.

@@ -7,7 +7,7 @@ the order of partitions, so that a rebuilt store is the same, row by row.
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 4  # A store of another version is thrown away and built anew from the log.
+SCHEMA_VERSION = 5  # A store of another version is thrown away and built anew from the log.
 
 METADATA = MetaData()
 
@@ -111,6 +111,14 @@ Index(
     EXECUTIONS.c.campaign_id,
     EXECUTIONS.c.status,
     EXECUTIONS.c.execution_id,
+)
+
+HISTORY = _table(
+    "history",  # How far a campaign was in each minute in which that changed.
+    _key("campaign_id"),
+    _key("minute"),  # Since 1970, by the facts' own times.
+    _number("completed"),
+    _number("failed"),
 )
 
 IMPORTS = _table("imports", _key("campaign_id"), _key("number"), _blob("state"))

@@ -27,6 +27,7 @@ from projector.tables import (
     CAMPAIGNS,
     CONTACTS,
     EXECUTIONS,
+    HISTORY,
     IMPORTS,
     LISTS,
     OUTBOX,
@@ -151,6 +152,14 @@ def write(store: Store, tx: Connection, changes: Changes) -> None:
         [
             {"campaign_id": campaign_id, "number": number, "state": orjson.dumps(one)}
             for (campaign_id, number), one in changes.imports.items()
+        ],
+    )
+    store.put(
+        tx,
+        HISTORY,
+        [
+            {"campaign_id": campaign_id, "minute": minute, "completed": done, "failed": failed}
+            for (campaign_id, minute), (done, failed) in changes.history.items()
         ],
     )
     keys = [

@@ -1,0 +1,156 @@
+"""The frames that sockets send: three vocabularies at once, as clients know them. Pure.
+
+Times are text with `+00:00`: the SDK reads `timestamp` of each frame before its type.
+Source: public contract, section 6 and 8.3 #22 and #23.
+"""
+
+from datetime import datetime
+
+from campaigns.campaign import Campaign, Contact, ContactStatus, shown
+from campaigns.facts import Row, instant
+from campaigns.public import Shape, percent
+from projector.queries.shapes import progress_shape
+
+ONGOING = frozenset({ContactStatus.PENDING, ContactStatus.IN_PROGRESS})
+
+
+def ack(campaign_id: int | None, now: datetime) -> Shape:
+    """Say that the connection stands; the documented number has a name of its own."""
+    shape = {"type": "connection_ack", "timestamp": instant(now), "timestamp_unix": now.timestamp()}
+    return shape if campaign_id is None else shape | {"campaign_id": campaign_id}
+
+
+def initial(campaign: Campaign, activity: list[Shape]) -> Shape:
+    """Say how a campaign stands when a client comes."""
+    return {"type": "initial_progress", "data": _standing(campaign) | {"recent_activity": activity}}
+
+
+def update(campaign: Campaign) -> Shape:
+    """Say how a campaign stands now, in the documentation's words."""
+    return {"type": "progress_update", "data": _standing(campaign)}
+
+
+def _standing(campaign: Campaign) -> Shape:
+    whole = progress_shape(campaign, [])
+    names = ("campaign_id", "status", "progress", "started_at", "completed_at")
+    return {name: whole[name] for name in names}
+
+
+def progress(campaign: Campaign, now: datetime) -> Shape:
+    """Say how a campaign stands now, in the SDK's words, flat and nested.
+
+    `completed_contacts` means reached, and in `data` done: kept apart by position ('decided' 15).
+    """
+    whole, counters = progress_shape(campaign, []), campaign.counters
+    names = (
+        "total_contacts", "completed_contacts", "failed_contacts", "pending_contacts",
+        "in_progress_contacts", "completion_percentage",
+    )  # fmt: skip
+    return {
+        "type": "progress",
+        "campaign_id": campaign.campaign_id,
+        "timestamp": instant(now),
+        **{name: whole[name] for name in names},
+        "data": {
+            "total_contacts": counters.total,
+            "completed_contacts": counters.completed + counters.failed,
+            "successful_contacts": counters.completed,
+            "failed_contacts": counters.failed,
+            "pending_contacts": counters.pending,
+            "success_rate": whole["success_rate"],
+        },
+    }
+
+
+def contact_frames(
+    campaign: Campaign, contact: Contact, row: Row | None, now: datetime
+) -> list[Shape]:
+    """Say how a contact stands now; and once it is done, how that went."""
+    status, number = shown(campaign, contact), row.phone_number if row else ""
+    duration = round(contact.duration_s)
+    frames: list[Shape] = [
+        {
+            "type": "contact_update",
+            "campaign_id": campaign.campaign_id,
+            "timestamp": instant(now),
+            "contact_id": contact.contact_id,
+            "phone_number": number,
+            "status": status.value,
+            "call_sid": contact.call_id,
+            "call_duration": duration if contact.ended_at else None,
+            "error_message": contact.error,
+        }
+    ]
+    if status not in ONGOING:
+        reached = status is ContactStatus.COMPLETED
+        done = {
+            "phone_number": number,
+            "name": row.name if row else None,
+            "outcome": "success" if reached else status.value,
+            "duration": duration,
+            "call_sid": contact.call_id,
+        }
+        frames.append(
+            {
+                "type": "contact_completed",
+                "campaign_id": campaign.campaign_id,
+                "timestamp": instant(now),
+                "data": done,
+            }
+        )
+    return frames
+
+
+def completed(campaign: Campaign, now: datetime) -> Shape:
+    """Say that a campaign is completed."""
+    counters = campaign.counters
+    rate = percent(counters.completed, counters.completed + counters.failed)
+    return {
+        "type": "campaign_completed",
+        "campaign_id": campaign.campaign_id,
+        "timestamp": instant(now),
+        "total_contacts": counters.total,
+        "completed_contacts": counters.completed,
+        "failed_contacts": counters.failed,
+        "success_rate": rate,
+        "total_duration": round(campaign.talk_s),
+        "total_cost": 0.0,
+        "data": {"total_contacts": counters.total, "success_rate": rate},
+    }
+
+
+def line(campaign: Campaign) -> Shape:
+    """Return a campaign as the monitor shows it."""
+    return {
+        "campaign_id": campaign.campaign_id,
+        "name": campaign.created.name,
+        "status": campaign.status.value,
+        "progress": progress_shape(campaign, [])["progress"],
+    }
+
+
+def overview(campaigns: list[Campaign], now: datetime) -> Shape:
+    """Say how all campaigns stand when a client comes."""
+    shown_now = [line(campaign) for campaign in campaigns]
+    return {"type": "overview", "timestamp": instant(now), "campaigns": shown_now}
+
+
+def changed(campaign: Campaign, now: datetime) -> Shape:
+    """Say how one campaign stands now, to a monitor."""
+    return {"type": "campaign_update", "timestamp": instant(now), "data": line(campaign)}
+
+
+def history(points: list[tuple[datetime, int, int]]) -> Shape:
+    """Say how far a campaign was: time, completed, failed."""
+    return {
+        "type": "metrics_history",
+        "data": [
+            {
+                "timestamp": instant(at),
+                "completed": reached,
+                "failed": failed,
+                "success_rate": percent(reached, reached + failed),
+            }
+            for at, reached, failed in points
+        ],
+    }

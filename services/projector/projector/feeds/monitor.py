@@ -1,0 +1,69 @@
+"""All campaigns of an organization as they change. Source: public contract, 'decided' 13 and 25."""
+
+import asyncio
+
+from fastapi import APIRouter, WebSocket
+
+from projector.feeds import frames
+from projector.feeds.hub import Listener
+from projector.feeds.line import (
+    HEARTBEAT_S,
+    Feeds,
+    Line,
+    come,
+    converse,
+    listener_of,
+    next_change,
+    welcome,
+)
+
+CAMPAIGNS_MAX = 1000  # That a client may subscribe to.
+
+
+def router(feeds: Feeds) -> APIRouter:
+    """Return the socket, bound to one instance."""
+    routes = APIRouter(prefix="/ws/campaigns", tags=["sockets"])
+
+    @routes.websocket("/monitor")
+    async def monitor(socket: WebSocket) -> None:
+        if (caller := await come(feeds, socket)) is None:
+            return
+        listener = listener_of(feeds, socket, caller, None)
+        await converse(feeds, socket, listener, _watch, _heed)
+
+    return routes
+
+
+async def _watch(feeds: Feeds, line: Line, listener: Listener) -> None:
+    """Tell a monitor how the organization's campaigns stand, until its key is no more."""
+    views = feeds.asking.views
+    own = [
+        campaign
+        for campaign in views.campaigns.by_id.values()
+        if campaign.created.organization_id == listener.organization_id and not campaign.deleted
+    ]
+    shape = await asyncio.to_thread(frames.overview, own, feeds.clock.now())
+    await line.send(frames.ack(None, feeds.clock.now()), shape)
+    while welcome(feeds, listener):
+        if not await next_change(listener, HEARTBEAT_S):
+            continue
+        changed, _ = listener.take()
+        found = [views.campaigns.by_id[campaign_id] for campaign_id in sorted(changed)]
+        now = feeds.clock.now()
+        await line.send(*(frames.changed(one, now) for one in found if not one.deleted))
+
+
+async def _heed(feeds: Feeds, line: Line, listener: Listener) -> None:
+    """Let a monitor say which campaigns it wants to hear of."""
+    while True:
+        asked = await line.hear()
+        if asked.get("type") == "ping":
+            await line.send({"type": "pong"})
+        given = asked.get("campaign_ids")
+        if not isinstance(given, list) or not all(type(one) is int for one in given):
+            continue
+        if asked.get("type") == "subscribe":
+            wanted = (listener.only or set()) | set(given)
+            listener.only = wanted if len(wanted) <= CAMPAIGNS_MAX else listener.only
+        elif asked.get("type") == "unsubscribe" and listener.only is not None:
+            listener.only = listener.only - set(given)

@@ -1,0 +1,167 @@
+"""A campaign's progress as it happens, in three vocabularies; and who is connected to it.
+
+Source: public contract, section 6, 'decided' 13 and 25.
+"""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, HTTPException, Response, WebSocket
+from sqlalchemy import select
+
+from campaigns.api_keys import Caller
+from campaigns.campaign import Campaign, Status
+from campaigns.errors import OperatingError
+from campaigns.facts import Row
+from campaigns.http import ID_MAX, CampaignId
+from campaigns.public import Shape, at
+from projector.feeds import frames
+from projector.feeds.hub import Listener
+from projector.feeds.line import (
+    HEARTBEAT_S,
+    INTERNAL,
+    NOT_FOUND,
+    Feeds,
+    Line,
+    come,
+    converse,
+    listener_of,
+    next_change,
+    welcome,
+)
+from projector.history import minute_of
+from projector.queries import reading
+from projector.queries.asking import Consistency, Fresh, get
+from projector.queries.paging import Page
+from projector.queries.shapes import activity_shape
+from projector.tables import HISTORY
+
+REPEAT_S = 1.0  # The state once more: a client may have missed its first frames (section 6.4).
+ACTIVITY = Page(1, 10, 0, 10)  # Source: public contract, 'decided' 14.
+HOURS, HOURS_MAX = 24, 24 * 31  # Of history. Source: public contract, section 6.2.
+POINTS_MAX = 500  # Of history; more are thinned out.
+
+
+def router(feeds: Feeds) -> APIRouter:
+    """Return the socket, and who is connected to it, bound to one instance."""
+    routes = APIRouter(prefix="/ws/campaigns", tags=["sockets"])
+    Who = Annotated[Caller, Depends(feeds.asking.caller)]  # noqa: N806  (a type)
+
+    @routes.websocket("/{campaign_id}/progress")
+    async def progress(socket: WebSocket, campaign_id: str) -> None:
+        if (caller := await come(feeds, socket)) is None:
+            return
+        number = int(campaign_id) if campaign_id.isascii() and campaign_id.isdigit() else 0
+        try:
+            if not 1 <= number <= ID_MAX:
+                raise HTTPException(404)
+            await feeds.asking.one(number, caller, Consistency.LINEARIZABLE)
+        except HTTPException:
+            await socket.close(NOT_FOUND, "Campaign not found")
+            return
+        except OperatingError as no:
+            await socket.close(INTERNAL, str(no)[:100])
+            return
+        listener = listener_of(feeds, socket, caller, number)
+        await converse(feeds, socket, listener, _tell, _answer)
+
+    async def connections(
+        campaign_id: CampaignId, caller: Who, consistency: Fresh = Consistency.LINEARIZABLE
+    ) -> Response:
+        """Get who is connected to a campaign's progress here."""
+        headers = await feeds.asking.one(campaign_id, caller, consistency)
+        found = [
+            {"connected_at": at(one.connected_at), "client": one.client}
+            for one in feeds.hub.of(campaign_id)
+        ]
+        shape = {"campaign_id": campaign_id, "connections": found, "total": len(found)}
+        return await feeds.asking.read(lambda _: shape, headers)
+
+    get(routes, "/{campaign_id}/connections", connections)
+    return routes
+
+
+def _there(feeds: Feeds, listener: Listener) -> Campaign | None:
+    """Return the campaign that is listened to, unless it, or the listener's key, is no more."""
+    assert listener.campaign_id is not None, "only of one campaign"
+    campaign = feeds.asking.views.campaigns.get(listener.campaign_id)
+    if campaign is None or campaign.deleted or not welcome(feeds, listener):
+        return None
+    return campaign
+
+
+async def _tell(feeds: Feeds, line: Line, listener: Listener) -> None:
+    """Tell a campaign's progress until the campaign or the key is no more."""
+    campaign = _there(feeds, listener)
+    if campaign is None:
+        return
+    activity = await asyncio.to_thread(_activity, feeds, campaign.campaign_id)
+    now = feeds.clock.now()
+    await line.send(frames.ack(campaign.campaign_id, now), frames.initial(campaign, activity))
+    before, within_s = None, REPEAT_S
+    while (campaign := _there(feeds, listener)) is not None:
+        _, contacts = listener.take()
+        numbers = [contact.contact_id for contact in contacts]
+        rows = await asyncio.to_thread(_rows, feeds, campaign.campaign_id, numbers)
+        now = feeds.clock.now()
+        shapes = [frames.progress(campaign, now), frames.update(campaign)]
+        for contact in contacts:
+            row = rows.get(contact.contact_id)
+            shapes += frames.contact_frames(campaign, contact, row, now)
+        if campaign.status is Status.COMPLETED and before is not Status.COMPLETED:
+            shapes.append(frames.completed(campaign, now))
+        before = campaign.status
+        await line.send(*shapes)
+        await next_change(listener, within_s)
+        within_s = HEARTBEAT_S
+
+
+async def _answer(feeds: Feeds, line: Line, listener: Listener) -> None:
+    """Answer what a client of a campaign's progress asks."""
+    while True:
+        asked = await line.hear()
+        campaign = _there(feeds, listener)
+        if campaign is None:
+            return
+        match asked.get("type"):
+            case "ping":
+                await line.send({"type": "pong"})
+            case "request_update":
+                await line.send(frames.update(campaign))
+            case "request_history":
+                hours = asked.get("hours", HOURS)
+                usable = type(hours) is int and 1 <= hours <= HOURS_MAX
+                since = feeds.clock.now() - timedelta(hours=hours if usable else HOURS)
+                points = await asyncio.to_thread(_history, feeds, campaign.campaign_id, since)
+                await line.send(frames.history(points))
+            case _:
+                continue  # Unknown ones are passed over.
+
+
+def _activity(feeds: Feeds, campaign_id: int) -> list[Shape]:
+    with feeds.asking.views.store.reading() as tx:
+        found, _ = reading.executions(tx, campaign_id, None, ACTIVITY)
+        return [activity_shape(one.execution, one.row) for one in found]
+
+
+def _rows(feeds: Feeds, campaign_id: int, numbers: list[int]) -> dict[int, Row]:
+    if not numbers:
+        return {}
+    with feeds.asking.views.store.reading() as tx:
+        return {n: given.row for n, given in reading.rows(tx, campaign_id, numbers).items()}
+
+
+def _history(feeds: Feeds, campaign_id: int, since: datetime) -> list[tuple[datetime, int, int]]:
+    """Return how far a campaign was, oldest first."""
+    wanted = select(HISTORY).where(
+        HISTORY.c.campaign_id == campaign_id, HISTORY.c.minute >= minute_of(since)
+    )
+    with feeds.asking.views.store.reading() as tx:
+        every = tx.execute(wanted.order_by(HISTORY.c.minute)).all()
+    thinned = every[:: -(-len(every) // POINTS_MAX) or 1]
+    zone = since.tzinfo
+    return [
+        (datetime.fromtimestamp(one.minute * 60, zone), one.completed, one.failed)
+        for one in thinned
+    ]

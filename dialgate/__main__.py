@@ -21,6 +21,7 @@ from campaigns.errors import (
 )
 from campaigns.observing import configure_logging
 from dialer.carrier_settings import CarrierSettings
+from dialgate import keys
 from dialgate.composing import CARRIER, COMMAND_API, DIALER, PARTS, PROJECTOR, compose
 from dialgate.serving import MISUSED, WENT_WRONG
 from dialgate.settings import ProcessSettings, misfits, misspelt
@@ -149,6 +150,9 @@ def demonstrate(
         raise _misused("DIALGATE_API_KEY: expected a key of the running system, found none")
     address = url or f"http://{settings.host}:{settings.port}"
     raise typer.Exit(demo.run(address, key, contacts, carrier_log or CarrierSettings().log))
+
+
+cli.add_typer(keys.cli, name="keys")
 
 
 def main() -> None:

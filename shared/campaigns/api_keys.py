@@ -3,11 +3,14 @@
 import hashlib
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr
 
-from campaigns.facts import ApiKeyCreated
+from campaigns.facts import ApiKeyCreated, ApiKeyRevoked, OrganizationEvent, Scope
+
+ID_CHARS = 16  # Of the hash: enough to name a key, and no help to guess 256 random bits.
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +19,19 @@ class Caller:
 
     organization_id: int
     actor: str  # For the audit: "organization/7 key dg_live_ab12".
+    key_hash: str = ""
+    scope: Scope = Scope.ADMIN
+    rate_per_minute: int | None = None  # None: the installation's own limit.
 
 
 def key_hash(key: str) -> str:
     """Return what the log keeps of a key: SHA-256, hexadecimal. Keys have 256 random bits."""
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def key_id(hashed: str) -> str:
+    """Return the public name of a key."""
+    return hashed[:ID_CHARS]
 
 
 def key_pairs(api_keys: str) -> list[tuple[str, int]]:
@@ -57,17 +68,46 @@ def key_prefix(key: str) -> str:
 class ApiKeys:
     """Keys by their hash: looking one up compares no secret, only digests of 256 bits."""
 
-    callers: dict[str, Caller] = field(default_factory=dict)
+    callers: dict[str, Caller] = field(default_factory=dict)  # Those that may ask.
+    created: dict[str, ApiKeyCreated] = field(default_factory=dict)  # Of the log, all there were.
+    revoked_at: dict[str, datetime] = field(default_factory=dict)
+    _configured: set[str] = field(default_factory=set)  # Of the environment: nothing revokes them.
 
     def add(self, key: str, organization_id: int) -> None:
-        """Take a key of the environment."""
-        actor = f"organization/{organization_id} key {key_prefix(key)}"
-        self.callers[key_hash(key)] = Caller(organization_id, actor)
+        """Take a key of the environment: it may do everything."""
+        actor, hashed = f"organization/{organization_id} key {key_prefix(key)}", key_hash(key)
+        self.callers[hashed] = Caller(organization_id, actor, hashed)
+        self._configured.add(hashed)
 
-    def fold(self, fact: ApiKeyCreated) -> None:
-        """Take a key of the log."""
-        actor = f"organization/{fact.organization_id} key {fact.key_prefix}"
-        self.callers[fact.key_hash] = Caller(fact.organization_id, actor)
+    def fold(self, fact: OrganizationEvent) -> None:
+        """Take in what the log says of a key. One that was revoked is none for ever."""
+        hashed = fact.key_hash
+        match fact:
+            case ApiKeyCreated():
+                if hashed in self.created:
+                    return
+                self.created[hashed] = fact
+                if hashed not in self._configured:
+                    actor = f"organization/{fact.organization_id} key {fact.key_prefix}"
+                    self.callers[hashed] = Caller(
+                        fact.organization_id, actor, hashed, fact.scope, fact.rate_per_minute
+                    )
+            case ApiKeyRevoked():
+                known = self.created.get(hashed)
+                if known is None or known.organization_id != fact.organization_id:
+                    return
+                self.revoked_at.setdefault(hashed, fact.revoked_at)
+                if hashed not in self._configured:
+                    self.callers.pop(hashed, None)
+
+    def of(self, organization_id: int) -> list[ApiKeyCreated]:
+        """Return an organization's keys of the log, newest first."""
+        own = [one for one in self.created.values() if one.organization_id == organization_id]
+        return sorted(own, key=lambda one: one.created_at, reverse=True)
+
+    def named(self, organization_id: int, key: str) -> ApiKeyCreated | None:
+        """Return an organization's key by its public name."""
+        return next((one for one in self.of(organization_id) if key_id(one.key_hash) == key), None)
 
     def configure(self, api_key: str | None, api_keys: str | None) -> None:
         """Take the keys of DIALGATE_API_KEY (organization 1) and DIALGATE_API_KEYS.

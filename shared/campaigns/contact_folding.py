@@ -4,6 +4,7 @@ from campaigns.campaign import Campaign, evolve_contact, exhaust, select
 from campaigns.contacts import Contacts
 from campaigns.facts import (
     ApiKeyCreated,
+    ApiKeyRevoked,
     CallAbandoned,
     CallEnded,
     CallLate,
@@ -28,7 +29,7 @@ def fold_contacts(campaigns: Campaigns, contacts: Contacts, recorded: Recorded) 
         match fact:
             case ContactsAdded():
                 contacts.add(fact)
-            case CreateKeyed() | ApiKeyCreated():
+            case CreateKeyed() | ApiKeyCreated() | ApiKeyRevoked():
                 continue
             case _:
                 campaign = campaigns.fold(fact, recorded)

@@ -26,6 +26,8 @@ class Reason(StrEnum):
     MESSAGES_UNSUPPORTED = "messages-unsupported"  # sms and mixed cannot be started yet.
     NO_USABLE_ROW = "no-usable-row"  # A file with nobody to call in it.
     VERSION_LOST = "version-lost"  # If-Match named another version of the campaign.
+    UNKNOWN_KEY = "unknown-key"  # No such API key of this organization.
+    TOO_MANY_KEYS = "too-many-keys"  # An organization has its fill of API keys.
     KEY_REUSED = "key-reused"  # The Idempotency-Key came with another request before.
     CONTACT_DONE = "contact-done"  # Gate: done, being called, or gone.
     ATTEMPTS_SPENT = "attempts-spent"  # Gate: max_attempts are used up.

@@ -549,20 +549,45 @@ class ContactExhausted(CampaignFact):
         return contact_stream(self.campaign_id, self.contact_id)
 
 
-class ApiKeyCreated(Fact):
-    """A key for the public API, by its hash alone. Made by: command_api.keys."""
+class Scope(StrEnum):
+    """What a key may do; each may do what those before it may."""
 
-    TYPE = "api-key-created.v1"
+    READ = "read"  # Queries, sockets, template preview.
+    OPERATE = "operate"  # Commands.
+    ADMIN = "admin"  # Keys.
+
+
+class OrganizationFact(Fact):
+    """Base of facts about an organization (topic organization.records)."""
 
     organization_id: PositiveInt
-    key_hash: str  # SHA-256, hexadecimal.
-    key_prefix: str  # The first characters, to tell keys apart.
-    created_at: Instant
 
     @property
     def stream(self) -> Stream:
         """Return the organization's stream."""
         return organization_stream(self.organization_id)
+
+
+class ApiKeyCreated(OrganizationFact):
+    """A key for the public API, by its hash alone. Made by: command_api.keys."""
+
+    TYPE = "api-key-created.v1"
+
+    key_hash: str  # SHA-256, hexadecimal.
+    key_prefix: str  # The first characters, to tell keys apart.
+    name: str | None = None
+    scope: Annotated[Scope, Field(strict=False)] = Scope.ADMIN
+    rate_per_minute: PositiveInt | None = None  # Requests. None: the installation's own limit.
+    created_at: Instant
+
+
+class ApiKeyRevoked(OrganizationFact):
+    """A key is none any more. Made by: command_api.keys."""
+
+    TYPE = "api-key-revoked.v1"
+
+    key_hash: str
+    revoked_at: Instant
 
 
 # Closed: see assert_never in every fold.
@@ -589,7 +614,8 @@ CampaignEvent = (
     | ImportFailed
     | CallEvent
 )
-Event = CampaignEvent | ContactsAdded | CreateKeyed | ApiKeyCreated
+OrganizationEvent = ApiKeyCreated | ApiKeyRevoked
+Event = CampaignEvent | ContactsAdded | CreateKeyed | OrganizationEvent
 
 FACTS: tuple[type[Event], ...] = (
     CampaignCreated,
@@ -619,6 +645,7 @@ FACTS: tuple[type[Event], ...] = (
     CallLate,
     ContactExhausted,
     ApiKeyCreated,
+    ApiKeyRevoked,
 )
 TAGS: dict[str, type[Event]] = {fact.TYPE: fact for fact in FACTS}  # The only way to a class.
 

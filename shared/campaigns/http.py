@@ -11,17 +11,21 @@ from fastapi import FastAPI, HTTPException, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security.utils import get_authorization_scheme_param
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import Scope as AsgiScope
 
 from campaigns.api_keys import ApiKeys, Caller, key_hash
 from campaigns.campaign import Campaign
 from campaigns.decider import Reason, Rejected
 from campaigns.errors import OperatingError
+from campaigns.facts import Scope
 from campaigns.observing import correlation_id
+from campaigns.rate_limits import RateLimits
 
 RETRY_AFTER_S = 1  # Whole seconds: the public SDK fails on a date or a decimal.
 ID_MAX = 2**53 - 1  # JSON numbers are exact up to here.
 UNAUTHORIZED = "Invalid or missing API key"  # Source: public contract, 'decided' 11.
+TOO_OFTEN = "This key asks too often"
 POSITION = "Dialgate-Position"  # partition@position: what an answer shows at least.
 
 CampaignId = Annotated[int, Path(ge=1, le=ID_MAX)]
@@ -42,6 +46,8 @@ STATUS: Mapping[Reason, int] = {
     Reason.MESSAGES_UNSUPPORTED: 400,
     Reason.NO_USABLE_ROW: 400,
     Reason.VERSION_LOST: 412,
+    Reason.UNKNOWN_KEY: 404,
+    Reason.TOO_MANY_KEYS: 400,
     Reason.KEY_REUSED: 422,
     Reason.CONTACT_DONE: 400,
     Reason.ATTEMPTS_SPENT: 400,
@@ -97,8 +103,10 @@ _UNAVAILABLE = {
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"description": "Not in this state, or not with this input", "content": _DETAIL},
     401: {"description": UNAUTHORIZED, "content": _DETAIL},
+    403: {"description": "The key's scope does not allow it", "content": _DETAIL},
     404: {"description": "No such campaign for this organization", "content": _DETAIL},
     413: {"description": "More than the limit", "content": _DETAIL},
+    429: {"description": TOO_OFTEN, "content": _DETAIL},
     503: {
         "description": "The log, or the read side within its time, could not be reached",
         "content": _UNAVAILABLE,
@@ -116,14 +124,24 @@ ACCEPTED: dict[int | str, dict[str, Any]] = {
 CallerOf = Callable[[Request], Awaitable[Caller]]
 
 
-def caller_of(keys: ApiKeys) -> CallerOf:
-    """Return the dependency that knows who asks. Raises 401 for nobody we know."""
+_RANK = {scope: rank for rank, scope in enumerate(Scope)}
+
+
+def caller_of(keys: ApiKeys, limits: RateLimits, needed: Scope = Scope.OPERATE) -> CallerOf:
+    """Return the dependency that knows who asks.
+
+    Raises 401 for nobody we know, 403 for a key without the scope, 429 for one that asks too often.
+    """
 
     async def caller(request: Request) -> Caller:
         scheme, key = get_authorization_scheme_param(request.headers.get("authorization"))
         found = keys.callers.get(key_hash(key)) if scheme.lower() == "bearer" and key else None
         if found is None:
             raise HTTPException(401, UNAUTHORIZED, {"WWW-Authenticate": "Bearer"})
+        if (wait_s := limits.wait_s(found)) > 0:
+            raise HTTPException(429, TOO_OFTEN, {"Retry-After": str(wait_s)})
+        if _RANK[found.scope] < _RANK[needed]:
+            raise HTTPException(403, f"This key may not do that: it needs the scope '{needed}'")
         return found
 
     return caller
@@ -183,7 +201,7 @@ class _Edge:
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self._app, self._limits = app, limits
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return

@@ -6,8 +6,9 @@ A superset that satisfies the documentation and the SDKs. Source: public contrac
 from datetime import datetime
 from typing import Any
 
+from campaigns.api_keys import ApiKeys, key_id
 from campaigns.campaign import Campaign
-from campaigns.facts import CallingHours, Recurrence, Schedule, instant
+from campaigns.facts import CallingHours, Recurrence, Schedule, Scope, instant
 
 Shape = dict[str, Any]  # Any: JSON.
 
@@ -132,6 +133,23 @@ def receipt_shape(campaign: Campaign, position: str | None) -> Shape:
         "contacts_pending": campaign.counters.pending,
         # Strict when every carrier of the run refuses late rings.
         "guarantee": "strict" if campaign.strict else "best effort",
+    }
+
+
+def key_shape(keys: ApiKeys, hashed: str) -> Shape:
+    """Return an API key as people see it: never the key itself."""
+    made, revoked_at = keys.created[hashed], keys.revoked_at.get(hashed)
+    scopes = list(Scope)
+    return {
+        "id": key_id(hashed),
+        "key_prefix": made.key_prefix,
+        "name": made.name,
+        "scope": made.scope.value,
+        "permissions": [one.value for one in scopes[: scopes.index(made.scope) + 1]],
+        "rate_limit": made.rate_per_minute,
+        "is_active": revoked_at is None,
+        "created_at": at(made.created_at),
+        "revoked_at": at(revoked_at),
     }
 
 

@@ -13,7 +13,7 @@ from campaigns.folding import Campaigns
 from campaigns.following import Reader
 from campaigns.topics import Partition
 
-SCHEMA_VERSION = 4  # A file of another version is thrown away and built anew from the log.
+SCHEMA_VERSION = 5  # A file of another version is thrown away and built anew from the log.
 SAVE_S = 1.0  # How much folding a crash may cost: about this long.
 
 _SCHEMA = (

@@ -20,7 +20,6 @@ from campaigns.campaign import Contact
 from campaigns.clock import Clock
 from campaigns.facts import (
     Abandonment,
-    ApiKeyCreated,
     CallAbandoned,
     CallEnded,
     CallRequested,
@@ -31,6 +30,7 @@ from campaigns.facts import (
     CreateKeyed,
     Disposition,
     Event,
+    OrganizationEvent,
     Stream,
 )
 from campaigns.folding import Campaigns
@@ -180,7 +180,7 @@ class Several:
                 audit.records.append(envelope)
                 for fact in recorded.facts:
                     audit.accepted_at.append((fact, f"{partition.number}@{recorded.position}"))
-                    if not isinstance(fact, ContactsAdded | CreateKeyed | ApiKeyCreated):
+                    if not isinstance(fact, ContactsAdded | CreateKeyed | OrganizationEvent):
                         audit.campaigns.fold(fact, recorded)
         return audit
 

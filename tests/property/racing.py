@@ -20,7 +20,6 @@ from campaigns.campaign import (
 from campaigns.decider import Decision, Reason, Rejected
 from campaigns.facts import (
     Abandonment,
-    ApiKeyCreated,
     CallAbandoned,
     CallEnded,
     CallLate,
@@ -35,6 +34,7 @@ from campaigns.facts import (
     ContactsAdded,
     CreateKeyed,
     Event,
+    OrganizationEvent,
     Stream,
     campaign_stream,
     contact_stream,
@@ -78,7 +78,7 @@ class Seen:
                     self._fold(fact, recorded.position)
 
     def _fold(self, fact: Event, position: int) -> None:
-        assert not isinstance(fact, ContactsAdded | CreateKeyed | ApiKeyCreated)
+        assert not isinstance(fact, ContactsAdded | CreateKeyed | OrganizationEvent)
         self.campaign = evolve(self.campaign, fact, position)
         assert self.campaign is not None
         if isinstance(fact, CallRequested | CallStarted | CallAbandoned | CallEnded | CallLate):

@@ -1,16 +1,20 @@
-"""The first API key: made when there is none, shown once, kept by its hash alone."""
+"""API keys: made, shown once, kept by their hash alone; revoked for ever. No HTTP in here."""
 
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from campaigns.api_keys import ApiKeys, key_hash, key_prefix
-from campaigns.facts import ApiKeyCreated, organization_stream
+from campaigns.decider import Decider, Decision, Reason, Rejected
+from campaigns.facts import ApiKeyCreated, ApiKeyRevoked, Scope, organization_stream
 from campaigns.folding import Campaigns
 from campaigns.handling import Origin, Writer
 from campaigns.topics import ORGANIZATIONS
 
 FIRST_ORGANIZATION = 1
+KEYS_MAX = 1_000  # Of one organization, revoked ones included: every service holds them all.
 
 
 def new_key() -> str:
@@ -18,13 +22,75 @@ def new_key() -> str:
     return f"dg_live_{secrets.token_urlsafe(32)}"
 
 
-def created(key: str, organization_id: int, now: datetime) -> ApiKeyCreated:
+@dataclass(frozen=True, slots=True)
+class CreateKey:
+    """Ask for a key."""
+
+    organization_id: int
+    key: str  # The secret: it goes no further than its hash.
+    now: datetime
+    name: str | None = None
+    scope: Scope = Scope.ADMIN
+    rate_per_minute: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeKey:
+    """Ask that a key is none any more."""
+
+    organization_id: int
+    key_id: str
+    now: datetime
+
+
+def created(command: CreateKey) -> ApiKeyCreated:
     """Return the fact of a key."""
     return ApiKeyCreated(
-        organization_id=organization_id,
-        key_hash=key_hash(key),
-        key_prefix=key_prefix(key),
-        created_at=now,
+        organization_id=command.organization_id,
+        key_hash=key_hash(command.key),
+        key_prefix=key_prefix(command.key),
+        name=command.name,
+        scope=command.scope,
+        rate_per_minute=command.rate_per_minute,
+        created_at=command.now,
+    )
+
+
+def decide_create(keys: ApiKeys, command: CreateKey) -> Decision:
+    """Make the key, unless there are too many."""
+    if len(keys.of(command.organization_id)) >= KEYS_MAX:
+        return Rejected(Reason.TOO_MANY_KEYS, f"There are {KEYS_MAX} keys already")
+    return (created(command),)
+
+
+def decide_revoke(keys: ApiKeys, command: RevokeKey) -> Decision:
+    """Revoke the key; None when it is revoked already."""
+    found = keys.named(command.organization_id, command.key_id)
+    if found is None:
+        return Rejected(Reason.UNKNOWN_KEY, "Key not found")
+    if found.key_hash in keys.revoked_at:
+        return None
+    return (
+        ApiKeyRevoked(
+            organization_id=command.organization_id,
+            key_hash=found.key_hash,
+            revoked_at=command.now,
+        ),
+    )
+
+
+KeyDecider = Decider[Campaigns, Any, ApiKeys]  # Any: CreateKey, or RevokeKey.
+
+
+def deciders(keys: ApiKeys) -> tuple[KeyDecider, KeyDecider]:
+    """Return how a key is made and revoked by who has folded these keys."""
+    return tuple(  # type: ignore[return-value]  # Two of them.
+        Decider(
+            streams=lambda command: (organization_stream(command.organization_id),),
+            read=lambda _folded, _command: keys,
+            decide=decide,
+        )
+        for decide in (decide_create, decide_revoke)
     )
 
 
@@ -40,10 +106,10 @@ async def ensure_key(
 
     """
     await writer.reader.catch_up([ORGANIZATIONS], within_s=catch_up_s)
-    if keys.callers:
+    if keys.callers or keys.created:
         return
     key = new_key()
-    fact = created(key, FIRST_ORGANIZATION, writer.clock.now())
+    fact = created(CreateKey(FIRST_ORGANIZATION, key, writer.clock.now()))
     stream = organization_stream(FIRST_ORGANIZATION)
     record = writer.record((fact,), {stream: 0}, Origin("command-api", "first key"))
     ruling = await writer.append(ORGANIZATIONS, record, FIRST_ORGANIZATION)

@@ -20,6 +20,7 @@ from campaigns.decider import Decider, Decision, Rejected
 from campaigns.errors import OperatingError
 from campaigns.facts import (
     ApiKeyCreated,
+    ApiKeyRevoked,
     CallAbandoned,
     CallEnded,
     CallLate,
@@ -32,6 +33,7 @@ from campaigns.folding import Campaigns
 from campaigns.following import Reader
 from campaigns.handling import Handled, Origin, Writer
 from campaigns.log import EventLog
+from campaigns.rate_limits import RateLimits
 from campaigns.record import Recorded
 from campaigns.store import SAVE_S, Store
 from campaigns.topics import (
@@ -45,10 +47,19 @@ from command_api.creating import Creating
 from command_api.delete import DELETE
 from command_api.idempotency import Keys
 from command_api.importing import Importing
+from command_api.keyring import Keyring
 from command_api.keys import ensure_key
 from command_api.moves import MoveCampaign
 from command_api.rendering import Renderer
-from command_api.routes import campaigns, changes, imports, re_execute, schedules, templates
+from command_api.routes import (
+    campaigns,
+    changes,
+    imports,
+    keys,
+    re_execute,
+    schedules,
+    templates,
+)
 from command_api.settings import CommandApiSettings
 from command_api.settling import Barrier, Settled
 
@@ -78,6 +89,7 @@ class CommandApi:
             settings.api_key.get_secret_value() if settings.api_key else None,
             settings.api_keys.get_secret_value() if settings.api_keys else None,
         )
+        self.limits = RateLimits(clock.monotonic, settings.rate_per_minute)
         self.campaigns = Campaigns()
         self.reader = Reader(log, self)
         self.barrier = Barrier(clock)
@@ -91,12 +103,13 @@ class CommandApi:
             settings.ruling_s,
             settings.command_catch_up_s,
         )
+        self.keyring = Keyring(self.writer, self.keys)
         self.importing = Importing(self)
         self.renderer = Renderer(settings.template_s)
 
     def routers(self) -> Sequence[APIRouter]:
         """Return the commands."""
-        every = (templates, campaigns, changes, re_execute, schedules, imports)
+        every = (keys, templates, campaigns, changes, re_execute, schedules, imports)
         return [routes.router(self) for routes in every]
 
     @property
@@ -111,14 +124,12 @@ class CommandApi:
         self.contacts = Contacts(self._store.db, by_phone=True)
         self.earlier = Keys(self._store.db, self.settings.idempotency_keys_max)
         self._store.db.execute(_CREATES)
-        self._store.db.execute(_API_KEYS)
         self.creating = Creating(self.writer, self.partitions)
         self._store.restore(self.reader, self.campaigns)
         for (stored,) in self._store.db.execute("select fact from creates"):
             keyed = CreateKeyed.model_validate_json(stored)
             self.creating.creates[keyed.stream] = keyed
-        for (stored,) in self._store.db.execute("select fact from api_keys"):
-            self.keys.fold(ApiKeyCreated.model_validate_json(stored))
+        self.keyring.open(self._store.db)
         self.barrier.restored(self.campaigns.by_id.values())
 
     async def run(self) -> None:
@@ -152,18 +163,14 @@ class CommandApi:
                     continue
                 case CreateKeyed():
                     self.creating.creates[fact.stream] = fact
-                    self._keep("creates", fact.stream, fact.model_dump_json())
-                case ApiKeyCreated():
-                    self.keys.fold(fact)
-                    self._keep("api_keys", fact.key_hash, fact.model_dump_json())
+                    self._store.db.execute(_KEEP, (fact.stream, fact.model_dump_json()))
+                case ApiKeyCreated() | ApiKeyRevoked():
+                    self.keyring.fold(fact)
                 case CallRequested() | CallStarted() | CallAbandoned() | CallEnded() | CallLate():
                     if fact.campaign_id in self.campaigns.by_id:
                         self.barrier.fold(fact)
                 case _:
                     self.earlier.fold(fact.campaign_id, recorded)
-
-    def _keep(self, table: str, key: str, fact: str) -> None:
-        self._store.db.execute(f"insert or replace into {table} values (?, ?)", (key, fact))
 
     def folded(self, partition: Partition, position: int) -> None:
         """Nothing is stored here: `save` commits about every second."""
@@ -239,5 +246,5 @@ class CommandApi:
         self._store.close()
 
 
+_KEEP = "insert or replace into creates values (?, ?)"
 _CREATES = "create table if not exists creates (stream text primary key, fact text) without rowid"
-_API_KEYS = "create table if not exists api_keys (hash text primary key, fact text) without rowid"

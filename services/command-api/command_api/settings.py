@@ -16,6 +16,7 @@ class CommandApiSettings(BaseSettings):
 
     api_key: SecretStr | None = None  # Organization 1's. None, with no other: one is made.
     api_keys: KeyPairs | None = None  # key:organization[,key:organization].
+    rate_per_minute: PositiveInt | None = None  # Requests of a key, each process. None: no limit.
     body_max_mb: PositiveInt = 10  # Of a JSON body, MiB.
     import_max_mb: PositiveInt = 100  # Of an uploaded file, MiB.
     import_rows_max: PositiveInt = 1_000_000  # Of a file.

@@ -19,7 +19,7 @@ from campaigns.errors import (
     NotFreshError,
     OutcomeUnknownError,
 )
-from campaigns.facts import ApiKeyCreated, ContactsAdded, CreateKeyed
+from campaigns.facts import ContactsAdded, CreateKeyed, OrganizationEvent
 from campaigns.folding import Campaigns
 from campaigns.following import Reader, Ruling
 from campaigns.log import EventLog
@@ -184,7 +184,7 @@ class Dialer:
         fold_contacts(self.campaigns, self.contacts, recorded)
         at = self._clock.boottime()
         for fact in recorded.facts:
-            if not isinstance(fact, ContactsAdded | CreateKeyed | ApiKeyCreated):
+            if not isinstance(fact, ContactsAdded | CreateKeyed | OrganizationEvent):
                 self._ticks.append(Folded(fact, at))
 
     def folded(self, partition: Partition, position: int) -> None:

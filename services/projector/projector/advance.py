@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from campaigns.campaign import Contact, ContactStatus
 from campaigns.facts import (
     ApiKeyCreated,
+    ApiKeyRevoked,
     CallAbandoned,
     CallEnded,
     CallEvent,
@@ -28,6 +29,7 @@ from campaigns.facts import (
     ImportCompleted,
     ImportFailed,
     ImportStarted,
+    OrganizationEvent,
 )
 from campaigns.folding import Campaigns
 from campaigns.following import Reader
@@ -46,7 +48,7 @@ class Views:
     store: Store
     log: EventLog
     publishes: bool
-    on_key: Callable[[ApiKeyCreated], None]
+    on_key: Callable[[OrganizationEvent], None]
     on_moved: Callable[[Partition], None] = lambda _: None
     on_changed: Callable[[Collection[int], Mapping[Place, Contact]], None] = lambda *_: None
     campaigns: Campaigns = field(default_factory=Campaigns)
@@ -110,7 +112,7 @@ class Views:
             match fact:
                 case ContactsAdded():
                     lists.project(changes, fact, number, ordinal)
-                case ApiKeyCreated():
+                case ApiKeyCreated() | ApiKeyRevoked():
                     changes.keys.append(fact)
                 case CreateKeyed():
                     continue

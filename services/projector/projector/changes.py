@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from campaigns.campaign import Contact
-from campaigns.facts import ApiKeyCreated
+from campaigns.facts import OrganizationEvent
 
 Place = tuple[int, int]  # Campaign id, and a contact's, execution's or import's number in it.
 
@@ -60,5 +60,5 @@ class Changes:
     lists_dropped: list[dict[str, Any]] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
     history: dict[Place, tuple[int, int]] = field(default_factory=dict)  # Second: the minute.
-    keys: list[ApiKeyCreated] = field(default_factory=list)
+    keys: list[OrganizationEvent] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)  # Rows of OUTBOX.

@@ -9,16 +9,18 @@ from pydantic import SecretStr
 
 from campaigns.api_keys import ApiKeys, Caller, key_hash
 from campaigns.clock import Clock
+from campaigns.facts import Scope
 from campaigns.following import Reader
-from campaigns.http import caller_of
+from campaigns.http import CallerOf, caller_of
 from campaigns.log import EventLog
+from campaigns.rate_limits import RateLimits
 from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATIONS, Partition, campaign_partitions
 from projector.advance import Views
 from projector.feeds import monitor, progress
 from projector.feeds.hub import Hub
 from projector.feeds.line import Feeds
 from projector.publishing import EventPublisher, Publishing
-from projector.queries import campaigns, contacts, lives
+from projector.queries import campaigns, contacts, keys, lives
 from projector.queries.asking import Asking
 from projector.settings import ProjectorSettings
 from projector.store import Store
@@ -42,7 +44,9 @@ class Projector:
         self.store = Store(_open(settings.database_url), data_dir)
         self.keys = ApiKeys()
         self.keys.configure(_open(settings.api_key), _open(settings.api_keys))
-        self._caller_of = caller_of(self.keys)
+        limits = RateLimits(clock.monotonic, settings.rate_per_minute)
+        self._reader_of = caller_of(self.keys, limits, Scope.READ)
+        self._admin_of = caller_of(self.keys, limits, Scope.ADMIN)
         self.views = Views(self.store, log, publisher is not None, self.keys.fold)
         self.hub = Hub(self.views.campaigns, settings.sockets_max)
         self.views.on_changed = self.hub.changed
@@ -68,17 +72,26 @@ class Projector:
         asking = Asking(self.views, self._caller, self.settings.fresh_s)
         feeds = Feeds(asking, self.hub, self.clock, self.keys, self._known)
         queries = [routes.router(asking) for routes in (campaigns, contacts, lives)]
+        queries.append(keys.router(asking, self.keys, self._admin))
         return [*queries, monitor.router(feeds), progress.router(feeds)]
 
     async def _caller(self, request: Request) -> Caller:
-        """Say who asks. A stale no is no answer: a key of just now is looked for once more."""
+        """Say who asks to read."""
+        return await self._asks(request, self._reader_of)
+
+    async def _admin(self, request: Request) -> Caller:
+        """Say who asks for keys."""
+        return await self._asks(request, self._admin_of)
+
+    async def _asks(self, request: Request, caller_of: CallerOf) -> Caller:
+        """A stale no is no answer: a key of just now is looked for once more."""
         try:
-            return await self._caller_of(request)
-        except HTTPException:
-            if "authorization" not in request.headers:
+            return await caller_of(request)
+        except HTTPException as no:
+            if no.status_code != 401 or "authorization" not in request.headers:
                 raise
         await self.reader.catch_up([ORGANIZATIONS], within_s=self.settings.fresh_s)
-        return await self._caller_of(request)
+        return await caller_of(request)
 
     async def _known(self, key: str) -> Caller | None:
         """Say who a key is. A stale no is no answer here either."""

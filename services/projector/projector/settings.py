@@ -14,6 +14,7 @@ class ProjectorSettings(BaseSettings):
     database_url: SecretStr | None = None  # SQLAlchemy's. None: projector.db in the data directory.
     api_key: SecretStr | None = None  # Organization 1's key.
     api_keys: KeyPairs | None = None  # key:organization[,key:organization].
+    rate_per_minute: PositiveInt | None = None  # Requests of a key, each process. None: no limit.
     fresh_s: PositiveFloat = 10.0  # How long a query waits for the fold to reach the log's end.
     sockets_max: PositiveInt = 1000  # Connections under /ws, of one process.
     publish_max: PositiveInt = 500  # Events handed to campaign.events at once, a partition.

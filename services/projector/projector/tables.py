@@ -7,7 +7,7 @@ the order of partitions, so that a rebuilt store is the same, row by row.
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 5  # A store of another version is thrown away and built anew from the log.
+SCHEMA_VERSION = 6  # A store of another version is thrown away and built anew from the log.
 
 METADATA = MetaData()
 
@@ -124,6 +124,7 @@ HISTORY = _table(
 IMPORTS = _table("imports", _key("campaign_id"), _key("number"), _blob("state"))
 
 API_KEYS = _table("api_keys", Column("key_hash", String, primary_key=True), _blob("fact"))
+REVOKED_KEYS = _table("revoked_keys", Column("key_hash", String, primary_key=True), _blob("fact"))
 
 OUTBOX = _table(
     "outbox",  # Accepted facts that campaign.events does not have yet, as far as is known.

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 
 from campaigns.campaign import Campaign, Contact, dump, load
-from campaigns.facts import ApiKeyCreated, instant
+from campaigns.facts import ApiKeyCreated, ApiKeyRevoked, OrganizationEvent, instant
 from campaigns.folding import Campaigns
 from projector.changes import Changes, Execution, Import, Place
 from projector.store import Store
@@ -31,6 +31,7 @@ from projector.tables import (
     IMPORTS,
     LISTS,
     OUTBOX,
+    REVOKED_KEYS,
     ROWS,
     plain,
 )
@@ -162,11 +163,13 @@ def write(store: Store, tx: Connection, changes: Changes) -> None:
             for (campaign_id, minute), (done, failed) in changes.history.items()
         ],
     )
-    keys = [
-        {"key_hash": plain(key.key_hash), "fact": key.model_dump_json().encode()}
-        for key in changes.keys
-    ]
-    store.put(tx, API_KEYS, keys)
+    for table, kind in ((API_KEYS, ApiKeyCreated), (REVOKED_KEYS, ApiKeyRevoked)):
+        keys = [
+            {"key_hash": plain(key.key_hash), "fact": key.model_dump_json().encode()}
+            for key in changes.keys
+            if isinstance(key, kind)
+        ]
+        store.put(tx, table, keys)
     store.put(tx, OUTBOX, changes.events)
 
 
@@ -196,11 +199,13 @@ def _row(campaign: Campaign, partitions: int) -> dict[str, Any]:
     }
 
 
-def restore(tx: Connection, campaigns: Campaigns) -> list[ApiKeyCreated]:
+def restore(tx: Connection, campaigns: Campaigns) -> list[OrganizationEvent]:
     """Take all campaigns back into a fresh fold; return the API keys."""
     for partition, state in tx.execute(select(CAMPAIGNS.c.partition, CAMPAIGNS.c.state)):
         campaigns.take(load(state), partition)
+    made = tx.execute(select(API_KEYS.c.fact)).scalars()
+    revoked = tx.execute(select(REVOKED_KEYS.c.fact)).scalars()
     return [
-        ApiKeyCreated.model_validate_json(fact)
-        for fact in tx.execute(select(API_KEYS.c.fact)).scalars()
+        *(ApiKeyCreated.model_validate_json(fact) for fact in made),
+        *(ApiKeyRevoked.model_validate_json(fact) for fact in revoked),
     ]

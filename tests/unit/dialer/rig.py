@@ -9,13 +9,13 @@ from typing import TypeVar
 from campaigns.contact_folding import fold_contacts
 from campaigns.contacts import Contacts
 from campaigns.facts import (
-    ApiKeyCreated,
     CallRequested,
     CampaignCreated,
     CampaignSettings,
     ContactsAdded,
     CreateKeyed,
     Event,
+    OrganizationEvent,
 )
 from campaigns.folding import Campaigns
 from campaigns.record import Recorded
@@ -91,7 +91,7 @@ class Rig(Journal):
         self.now = now  # Both clocks go on in `after` alone.
         fold_contacts(self.campaigns, self.contacts, recorded)
         for fact in recorded.facts:
-            if not isinstance(fact, ContactsAdded | CreateKeyed | ApiKeyCreated):
+            if not isinstance(fact, ContactsAdded | CreateKeyed | OrganizationEvent):
                 self.ticks.append(Folded(fact, self.boot))
         return recorded
 

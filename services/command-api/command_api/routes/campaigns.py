@@ -57,7 +57,7 @@ Move = Decider[Campaigns, MoveCampaign, Campaign | None]
 def router(service: "CommandApi") -> APIRouter:
     """Return the commands of a campaign's life, bound to one instance."""
     routes = APIRouter(prefix=PREFIX, tags=["campaigns"])
-    caller_known, asked_known = caller_of(service.keys), asked_of(service)
+    caller_known, asked_known = caller_of(service.keys, service.limits), asked_of(service)
     who = Annotated[Caller, Depends(caller_known)]
     key = Annotated[Idempotency | None, Depends(idempotency_of(service))]
     with_what = Annotated[Asked, Depends(asked_known)]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def router(service: "CommandApi") -> APIRouter:
     """Return what changes a campaign itself, bound to one instance."""
     routes = APIRouter(prefix=PREFIX, tags=["campaigns"])
-    who = Annotated[Caller, Depends(caller_of(service.keys))]
+    who = Annotated[Caller, Depends(caller_of(service.keys, service.limits))]
     with_what = Annotated[Asked, Depends(asked_of(service))]
 
     async def update(

@@ -45,7 +45,7 @@ class ContactsBody(BaseModel):
 def router(service: "CommandApi") -> APIRouter:
     """Return the two ways in, bound to one instance."""
     routes = APIRouter(prefix=PREFIX, tags=["contacts"])
-    who = Annotated[Caller, Depends(caller_of(service.keys))]
+    who = Annotated[Caller, Depends(caller_of(service.keys, service.limits))]
     key = Annotated[Idempotency | None, Depends(idempotency_of(service))]
 
     @routes.post("/{campaign_id}/import-data", status_code=202, responses=ERRORS)

@@ -39,7 +39,7 @@ _READINGS_MAX = 10  # Of the named contacts, while they keep changing.
 def router(service: "CommandApi") -> APIRouter:
     """Return the way to another run, bound to one instance."""
     routes = APIRouter(prefix=PREFIX, tags=["campaigns"])
-    who = Annotated[Caller, Depends(caller_of(service.keys))]
+    who = Annotated[Caller, Depends(caller_of(service.keys, service.limits))]
     with_what = Annotated[Asked, Depends(asked_of(service))]
 
     @routes.post("/{campaign_id}/re-execute", responses=ERRORS | OUTDATED)

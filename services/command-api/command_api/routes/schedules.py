@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def router(service: "CommandApi") -> APIRouter:
     """Return the schedule's commands, bound to one instance."""
     routes = APIRouter(prefix=PREFIX, tags=["campaigns"])
-    who = Annotated[Caller, Depends(caller_of(service.keys))]
+    who = Annotated[Caller, Depends(caller_of(service.keys, service.limits))]
     with_what = Annotated[Asked, Depends(asked_of(service))]
 
     @routes.post("/{campaign_id}/schedule", responses=ERRORS | OUTDATED)

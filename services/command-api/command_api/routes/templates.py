@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Response
 
 from campaigns.api_keys import Caller
+from campaigns.facts import Scope
 from campaigns.http import ERRORS, caller_of, json_response
 from command_api.bodies import Body, Text
 from command_api.routes.answering import PREFIX
@@ -23,7 +24,7 @@ class TemplateBody(Body):
 def router(service: "CommandApi") -> APIRouter:
     """Return the preview, bound to one instance."""
     routes = APIRouter(prefix=PREFIX, tags=["campaigns"])
-    who = Annotated[Caller, Depends(caller_of(service.keys))]
+    who = Annotated[Caller, Depends(caller_of(service.keys, service.limits, Scope.READ))]
 
     @routes.post("/template-preview", responses=ERRORS)
     async def preview(body: TemplateBody, caller: who) -> Response:

@@ -20,7 +20,9 @@ from projector.queries.reading import campaign_of
 FORBIDDEN: dict[int | str, dict[str, Any]] = {
     403: {**ERRORS[404], "description": "The campaign belongs to another organization"}
 }
-_ERRORS = {status: answer for status, answer in ERRORS.items() if status != 413}  # No body.
+_ERRORS = {  # No body; and every key may read.
+    status: answer for status, answer in ERRORS.items() if status not in (403, 413)
+}
 
 
 class Consistency(StrEnum):
@@ -58,7 +60,7 @@ class Asking:
             HTTPException: no such campaign for this caller.
 
         """
-        headers = await self._caught_up([campaign_partition(campaign_id, self.partitions)], fresh)
+        headers = await self.caught_up([campaign_partition(campaign_id, self.partitions)], fresh)
         campaign = self.views.campaigns.get(campaign_id)
         if campaign is None or campaign.deleted:
             unknown()
@@ -70,11 +72,12 @@ class Asking:
 
     async def every(self, fresh: Consistency) -> dict[str, str]:
         """Catch up with all campaigns; return the headers of the answer."""
-        return await self._caught_up(campaign_partitions(self.partitions), fresh)
+        return await self.caught_up(campaign_partitions(self.partitions), fresh)
 
-    async def _caught_up(
+    async def caught_up(
         self, partitions: Sequence[Partition], fresh: Consistency
     ) -> dict[str, str]:
+        """Catch up with partitions; return the headers of the answer."""
         reader = self.views.reader
         if fresh is Consistency.LINEARIZABLE:
             await reader.catch_up(partitions, within_s=self.fresh_s)

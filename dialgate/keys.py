@@ -1,0 +1,195 @@
+"""`dialgate keys`: make, list and revoke API keys, at a running system or straight on the log."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import uuid4
+
+import orjson
+import typer
+
+from campaigns.api_keys import ApiKeys, key_hash
+from campaigns.clock import SystemClock
+from campaigns.data_dir import lock
+from campaigns.decider import Decision, Rejected
+from campaigns.errors import OperatingError, PartRunningError, TooContendedError
+from campaigns.facts import ApiKeyCreated, ApiKeyRevoked, Scope, organization_stream
+from campaigns.ledger import Ledger
+from campaigns.log import EventLog
+from campaigns.public import key_shape
+from campaigns.record import Envelope, Record
+from campaigns.topics import ORGANIZATIONS
+from command_api.keys import CreateKey, RevokeKey, decide_create, decide_revoke, new_key
+from dialgate.logs import make_log
+from dialgate.serving import MISUSED, WENT_WRONG
+from dialgate.settings import ProcessSettings, misspelt
+
+CHUNK = 1_000  # Records read at once.
+TRIES_MAX = 5  # Somebody else may change keys at the same moment.
+LOCKED = "command-api"  # Who follows an embedded log does not look for others' records.
+
+cli = typer.Typer(
+    no_args_is_help=True,
+    help="Make, list and revoke API keys. With DIALGATE_API_KEY, at the running system; else on"
+    " the log itself: on Kafka at any time, on the embedded one while nothing runs.",
+)
+Url = Annotated[str | None, typer.Option(help="Of a running system.")]
+AsJson = Annotated[bool, typer.Option("--json", help="A JSON object a line.")]
+Organization = Annotated[int, typer.Option(min=1, help="On the log itself: whose keys.")]
+
+
+@cli.command()
+def create(
+    scope: Annotated[Scope, typer.Option(help="Each may do what those before it may.")] = (
+        Scope.OPERATE
+    ),
+    name: Annotated[str | None, typer.Option(help="To tell keys apart.")] = None,
+    rate_limit: Annotated[int | None, typer.Option(min=1, help="Requests a minute.")] = None,
+    organization: Organization = 1,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key, and show it this once."""
+    if _key():
+        body = {"scope": scope.value, "name": name, "rate_limit": rate_limit}
+        _print([_ask("POST", "", url, body)], as_json=as_json)
+        return
+    key = new_key()
+
+    def decide(keys: ApiKeys) -> Decision:
+        now = SystemClock().now()
+        return decide_create(keys, CreateKey(organization, key, now, name, scope, rate_limit))
+
+    keys = _changed(organization, decide)
+    _print([key_shape(keys, key_hash(key)) | {"key": key}], as_json=as_json)
+
+
+@cli.command("list")
+def show(organization: Organization = 1, url: Url = None, as_json: AsJson = False) -> None:
+    """List an organization's keys, newest first; never a key itself."""
+    if _key():
+        _print(_ask("GET", "", url)["keys"], as_json=as_json)
+        return
+    keys = _changed(organization, lambda _: None)
+    _print([key_shape(keys, one.key_hash) for one in keys.of(organization)], as_json=as_json)
+
+
+@cli.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="As `list` shows it.")],
+    organization: Organization = 1,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Revoke a key, for ever."""
+    if _key():
+        _print([_ask("DELETE", f"/{key_id}", url)], as_json=as_json)
+        return
+
+    def decide(keys: ApiKeys) -> Decision:
+        return decide_revoke(keys, RevokeKey(organization, key_id, SystemClock().now()))
+
+    keys = _changed(organization, decide)
+    found = keys.named(organization, key_id)
+    assert found is not None, "it was revoked"
+    _print([key_shape(keys, found.key_hash)], as_json=as_json)
+
+
+def _key() -> str | None:
+    return os.environ.get("DIALGATE_API_KEY") or None
+
+
+def _settings() -> ProcessSettings:
+    if sentences := misspelt(os.environ):
+        raise _ends("; ".join(sentences), MISUSED)
+    return ProcessSettings()
+
+
+def _ask(method: str, path: str, url: str | None, body: object = None) -> dict[str, Any]:
+    """Ask a running system; end with what is wrong."""
+    import httpx  # It takes a while, and no other verb needs it here.
+
+    settings = _settings()
+    address = (url or f"http://{settings.host}:{settings.port}").rstrip("/")
+    headers = {"Authorization": f"Bearer {_key()}"}
+    try:
+        answer = httpx.request(
+            method, f"{address}/api/v1/keys{path}", headers=headers, json=body, trust_env=False
+        )
+    except httpx.TransportError as no:
+        raise _ends(f"{address}: {no}") from no
+    if answer.is_error:
+        raise _ends(f"{answer.status_code} {answer.text}")
+    return dict(answer.json())
+
+
+def _ends(why: object, status: int = WENT_WRONG) -> typer.Exit:
+    typer.echo(f"dialgate keys: {why}", err=True)
+    return typer.Exit(status)
+
+
+def _print(shapes: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    for shape in shapes:
+        if as_json:
+            typer.echo(orjson.dumps(shape).decode())
+            continue
+        state = "active" if shape["is_active"] else f"revoked {shape['revoked_at']}"
+        words = [shape["id"], shape["key_prefix"] + "…", shape["scope"], state, shape["name"] or ""]
+        typer.echo("  ".join(words).rstrip())
+        if "key" in shape:
+            typer.echo(f"API key, shown this once: {shape['key']}")
+
+
+def _changed(organization_id: int, decide: Any) -> ApiKeys:  # Any: (ApiKeys) → Decision.
+    """Decide on the log itself; return the keys as they are then."""
+    settings = _settings()
+    try:
+        if not settings.kafka_servers:
+            lock(settings.data_dir, LOCKED)
+        return asyncio.run(_change(settings, organization_id, decide))
+    except PartRunningError as no:
+        raise _ends(f"{no}; give DIALGATE_API_KEY a key of it that may do so", MISUSED) from no
+    except OperatingError as no:
+        raise _ends(no) from no
+
+
+async def _change(settings: ProcessSettings, organization_id: int, decide: Any) -> ApiKeys:
+    log = make_log(settings, exclusive=False)
+    await log.open()
+    try:
+        for _ in range(TRIES_MAX):
+            keys, ledger, known = await _read(log)
+            decision = decide(keys)
+            if isinstance(decision, Rejected):
+                raise _ends(decision.detail)
+            if decision is None:
+                return keys
+            stream, record_id = organization_stream(organization_id), uuid4().hex
+            record = Record(
+                record_id, SystemClock().now(), "dialgate keys", "operator", record_id, None,
+                ledger.condition([stream]), decision,
+            )  # fmt: skip
+            await log.append(ORGANIZATIONS, record, organization_id)
+            keys, _, known = await _read(log)
+            if record_id in known:
+                return keys
+        raise TooContendedError("others were always first")
+    finally:
+        await log.close()
+
+
+async def _read(log: EventLog) -> tuple[ApiKeys, Ledger, set[str]]:
+    """Return the keys as the log has them, and the ids of the records that count."""
+    keys, ledger, known, position = ApiKeys(), Ledger(), set[str](), 0
+    end = (await log.ends([ORGANIZATIONS]))[ORGANIZATIONS]
+    while position < end:
+        batch = await log.read(ORGANIZATIONS, position, min(CHUNK, end - position))
+        for recorded in batch:
+            if isinstance(recorded.envelope, Envelope) and ledger.admit(recorded.envelope):
+                known.add(recorded.envelope.id)
+                for fact in recorded.facts:
+                    if isinstance(fact, ApiKeyCreated | ApiKeyRevoked):
+                        keys.fold(fact)
+        position = batch[-1].position if batch else end
+    return keys, ledger, known

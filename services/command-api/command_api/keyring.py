@@ -1,0 +1,53 @@
+"""API keys as this service keeps them: folded, in its store, and how they are changed."""
+
+import sqlite3
+from dataclasses import dataclass, field
+
+from campaigns.api_keys import ApiKeys
+from campaigns.decider import Rejected
+from campaigns.facts import ApiKeyCreated, ApiKeyRevoked, OrganizationEvent
+from campaigns.folding import Campaigns
+from campaigns.handling import Handled, Origin, Writer
+from campaigns.topics import ORGANIZATIONS
+from command_api.keys import CreateKey, RevokeKey, deciders
+
+_TABLE = (
+    "create table if not exists api_keys (hash text, tag text, fact text not null,"
+    " primary key (hash, tag)) without rowid"
+)
+
+
+@dataclass
+class Keyring:
+    """All keys of the log, in the store's open transaction, and those of the environment."""
+
+    writer: Writer[Campaigns]
+    keys: ApiKeys = field(default_factory=ApiKeys)
+
+    def open(self, db: sqlite3.Connection) -> None:
+        """Take back what the store has."""
+        self._db = db
+        db.execute(_TABLE)
+        for kind in (ApiKeyCreated, ApiKeyRevoked):  # In this order.
+            asked = "select fact from api_keys where tag = ?"
+            for (stored,) in db.execute(asked, (kind.TYPE,)):
+                self.keys.fold(kind.model_validate_json(stored))
+
+    def fold(self, fact: OrganizationEvent) -> None:
+        """Take one accepted fact in."""
+        self.keys.fold(fact)
+        self._db.execute(
+            "insert or replace into api_keys values (?, ?, ?)",
+            (fact.key_hash, fact.TYPE, fact.model_dump_json()),
+        )
+
+    async def change(self, command: CreateKey | RevokeKey, origin: Origin) -> Handled | Rejected:
+        """Make or revoke a key. Raises: see Writer.handle."""
+        create, revoke = deciders(self.keys)
+        return await self.writer.handle(
+            create if isinstance(command, CreateKey) else revoke,
+            command,
+            origin,
+            partition=ORGANIZATIONS,
+            key=command.organization_id,
+        )

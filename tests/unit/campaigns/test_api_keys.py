@@ -1,0 +1,92 @@
+"""API keys by example: of the environment, of the log, revoked, limited."""
+
+from datetime import timedelta
+
+from campaigns.api_keys import ApiKeys, key_hash, key_id
+from campaigns.facts import ApiKeyCreated, ApiKeyRevoked, Scope
+from campaigns.rate_limits import RateLimits
+from campaigns.testing import NOON
+
+
+def created(key: str, organization_id: int = 1, minutes: int = 0, **more: object) -> ApiKeyCreated:
+    fields = {"organization_id": organization_id, "key_hash": key_hash(key), "key_prefix": "dg"}
+    at = NOON + timedelta(minutes=minutes)
+    return ApiKeyCreated.model_validate(fields | {"created_at": at} | more)
+
+
+def revoked(key: str, organization_id: int = 1) -> ApiKeyRevoked:
+    return ApiKeyRevoked(organization_id=organization_id, key_hash=key_hash(key), revoked_at=NOON)
+
+
+def test_a_key_may_ask_until_it_is_revoked_and_never_again() -> None:
+    keys, hashed = ApiKeys(), key_hash("secret")
+    keys.fold(created("secret", scope=Scope.READ, rate_per_minute=9))
+    found = keys.callers[hashed]
+    assert (found.organization_id, found.scope, found.rate_per_minute) == (1, Scope.READ, 9)
+    keys.fold(revoked("secret"))
+    keys.fold(created("secret"))
+    assert hashed not in keys.callers
+    assert keys.revoked_at == {hashed: NOON}
+    assert [one.key_hash for one in keys.of(1)] == [hashed], "it is still listed"
+
+
+def test_a_key_of_before_there_were_scopes_may_do_everything() -> None:
+    keys = ApiKeys()
+    keys.fold(created("old"))
+    assert keys.callers[key_hash("old")].scope is Scope.ADMIN
+
+
+def test_nobody_revokes_another_organizations_key_or_one_of_the_environment() -> None:
+    keys = ApiKeys()
+    keys.configure("mine", None)
+    for key in ("mine", "theirs"):
+        keys.fold(created(key))
+    keys.fold(revoked("theirs", organization_id=2))
+    keys.fold(revoked("mine"))
+    keys.fold(revoked("nobody"))
+    assert keys.callers.keys() == {key_hash("mine"), key_hash("theirs")}
+
+
+def test_keys_are_listed_newest_first_and_named_within_their_organization() -> None:
+    keys = ApiKeys()
+    for minutes, key in enumerate(("first", "second")):
+        keys.fold(created(key, minutes=minutes))
+    keys.fold(created("other", organization_id=2))
+    assert [one.key_hash for one in keys.of(1)] == [key_hash("second"), key_hash("first")]
+    name = key_id(key_hash("other"))
+    assert keys.named(1, name) is None
+    assert keys.named(2, name) is not None
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_key_may_ask_so_often_and_is_told_when_again() -> None:
+    keys, clock = ApiKeys(), Clock()
+    for key, rate in (("a", 60), ("b", None)):
+        keys.fold(created(key, rate_per_minute=rate))
+    a, b = (keys.callers[key_hash(key)] for key in "ab")
+    limits = RateLimits(clock, None)
+    assert [limits.wait_s(a) for _ in range(11)] == [0] * 10 + [1]
+    assert [limits.wait_s(b) for _ in range(99)] == [0] * 99, "off by default"
+    clock.now += 0.5
+    assert limits.wait_s(a) == 1, "what is refused does not count"
+    clock.now += 0.5
+    assert limits.wait_s(a) == 0
+    clock.now += 3600
+    assert [limits.wait_s(a) for _ in range(11)] == [0] * 10 + [1]
+
+
+def test_a_slow_limit_says_how_many_whole_seconds() -> None:
+    keys, clock = ApiKeys(), Clock()
+    keys.fold(created("a"))
+    limits = RateLimits(clock, 2)
+    caller = keys.callers[key_hash("a")]
+    assert limits.wait_s(caller) == 0
+    assert limits.wait_s(caller) == 30
+    clock.now += 29.5
+    assert limits.wait_s(caller) == 1

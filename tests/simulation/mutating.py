@@ -1,11 +1,12 @@
 """`python -m tests.simulation.mutating`: the table of which seed caught which mutation."""
 
+import multiprocessing
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.simulation import mutations, mutations_of_calls
-from tests.simulation.judging import hush, judge
+from tests.simulation.judging import WORKERS, hush, judge
 from tests.simulation.taken_away import MUTATIONS
 
 __all__ = [
@@ -28,15 +29,22 @@ def catchers(name: str, seeds: Iterable[int]) -> Iterator[tuple[int, str]]:
                 yield seed, broken[0]
 
 
+def row(name: str) -> str:
+    """Return a mutation's row of the table."""
+    caught = [found for found, _ in zip(catchers(name, SEEDS), range(SHOWN), strict=False)]
+    seeds = ", ".join(str(seed) for seed, _ in caught) or "none"
+    promise = caught[0][1].split(":")[0] if caught else ""
+    does = (MUTATIONS[name].__doc__ or "").strip()
+    return f"| {name} | {does} | {seeds} | {promise} |"
+
+
 def table() -> str:
     """Return the table, made anew."""
     rows = ["| without it | what that does | caught by seeds | as |", "| --- | --- | --- | --- |"]
-    for name, mutation in MUTATIONS.items():
-        caught = [found for found, _ in zip(catchers(name, SEEDS), range(SHOWN), strict=False)]
-        seeds = ", ".join(str(seed) for seed, _ in caught) or "none"
-        promise = caught[0][1].split(":")[0] if caught else ""
-        rows.append(f"| {name} | {(mutation.__doc__ or '').strip()} | {seeds} | {promise} |")
-        print(rows[-1], file=sys.stderr, flush=True)
+    with multiprocessing.get_context("spawn").Pool(WORKERS, hush) as pool:
+        for made in pool.imap(row, MUTATIONS):
+            rows.append(made)
+            print(made, file=sys.stderr, flush=True)
     return "\n".join(rows) + "\n"
 
 

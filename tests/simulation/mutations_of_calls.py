@@ -242,7 +242,8 @@ def the_number_is_not_given_back() -> Swaps:
         contact.attempts += isinstance(fact, CallAbandoned)
         return contact
 
-    using = [one for one in sys.modules.values() if getattr(one, "evolve_contact", None) is evolve]
+    modules = list(sys.modules.values())
+    using = [module for module in modules if vars(module).get("evolve_contact") is evolve]
     return [(module, "evolve_contact", spent) for module in using]
 
 

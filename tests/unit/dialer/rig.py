@@ -1,6 +1,5 @@
 """The reactor with the real fold around it, and a test in the place of log, clock and carrier."""
 
-import weakref
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
@@ -27,6 +26,7 @@ from dialer.ticks import Effect, Folded, LookUp, Moment, Offer, Refused, Ring, T
 from tests.journal import Journal
 
 F = TypeVar("F")
+OPENED: list[Store] = []  # Closed at the end of each test: conftest.py.
 LEASE_S, CARRIER_TIMEOUT_S, SILENCE_S = 2.0, 5.0, 30.0
 RESEND_S, RESEND_MAX_S, POLL_S = 0.5, 4.0, 1.0
 
@@ -53,7 +53,7 @@ class Rig(Journal):
     def begin(self) -> None:
         """Begin an empty dialer's life."""
         store = Store(None, "rig")
-        weakref.finalize(self, store.close)
+        OPENED.append(store)
         self.campaigns, self.contacts = Campaigns(), Contacts(store.db)
         self.state = State(
             Terms(

@@ -1,0 +1,101 @@
+"""Every operation is sent what its schema allows, and what it does not, for a minute at most.
+
+No 5xx but a documented 503, no undocumented status or type of content, no answer that its schema
+does not describe. A campaign that is there is asked for as often as one that is not.
+"""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from dialgate.application import document
+from tests.e2e.system import KEY, System
+
+pytestmark = pytest.mark.e2e
+WITHIN_S = 60.0  # For all operations together.
+EXAMPLES = 60  # Of one operation, if there is time.
+CHECKS = [content_type_conformance, response_schema_conformance, status_code_conformance]
+
+
+@dataclass
+class Target:
+    """A running system with a few campaigns, and until when it may be asked."""
+
+    url: str
+    campaigns: list[int]
+    session: requests.Session
+    operations_left: int
+    until: float = field(default_factory=lambda: time.monotonic() + WITHIN_S)
+    statuses: "Counter[int]" = field(default_factory=Counter)
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    with (
+        System(tmp_path_factory.mktemp("fuzz"), import_max_mb=1, body_max_mb=1) as system,
+        system.client() as client,
+        requests.Session() as session,
+    ):
+        campaigns = [client.create(3) for _ in range(5)]
+        yield Target(system.commands_url, campaigns, session, len(OPERATIONS))
+
+
+SCHEMA = schemathesis.openapi.from_dict(document())
+OPERATIONS: dict[str, Any] = {
+    one.ok().label: one.ok()  # type: ignore[union-attr]  # It would raise.
+    for one in SCHEMA.get_all_operations()
+}
+MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_answers_as_documented_whatever_it_is_sent(name: str, target: Target) -> None:
+    operation, chance = OPERATIONS[name], random.Random(name)
+    share_s = (target.until - time.monotonic()) / target.operations_left
+    target.operations_left -= 1
+    until = time.monotonic() + share_s
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.one_of([operation.as_strategy(generation_mode=mode) for mode in MODES]))
+    def asked(case: Any) -> None:  # Any: schemathesis has no types.
+        if time.monotonic() > until:
+            return
+        if "campaign_id" in (case.path_parameters or {}) and chance.random() < 0.7:
+            case.path_parameters["campaign_id"] = chance.choice(target.campaigns)
+        answer = case.call(
+            base_url=target.url,
+            session=target.session,
+            headers={"Authorization": f"Bearer {KEY}"},
+        )
+        target.statuses[answer.status_code] += 1
+        assert answer.status_code < 500 or answer.status_code == 503, answer.text
+        case.validate_response(answer, checks=CHECKS)
+
+    asked()
+
+
+def test_most_kinds_of_answers_were_given(target: Target) -> None:
+    assert {200, 400, 404, 422} <= target.statuses.keys()
+    assert target.statuses[200] > 50

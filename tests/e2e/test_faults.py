@@ -7,7 +7,7 @@ after each run the state that was served is the state that is rebuilt. What dies
 import random
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -19,7 +19,7 @@ from tests.broker import Broker
 from tests.e2e.auditor import Report, audit, rings_of
 from tests.e2e.client import Client, handled
 from tests.e2e.rebuilding import same_when_rebuilt
-from tests.e2e.system import KNOBS, PARTS, System
+from tests.e2e.system import KNOBS, PARTS, Process, System
 from tests.e2e.wire import Wire
 
 pytestmark = pytest.mark.e2e
@@ -27,7 +27,8 @@ pytestmark = pytest.mark.e2e
 LEASE_S, CARRIER_TIMEOUT_S = float(str(KNOBS["lease_s"])), float(str(KNOBS["carrier_timeout_s"]))
 BOUND_S = LEASE_S + CARRIER_TIMEOUT_S
 SHORT_S, LONG_S = LEASE_S / 2, BOUND_S + 0.3  # Shorter than a lease, longer than every barrier.
-TRIES = 100  # Freezes, until one strikes at the moment that is wanted.
+TRY_FOR_S = 30.0  # Freezes are tried for so long, until one strikes at the moment that is wanted.
+BETWEEN_S = (0.001, 0.02)  # A process that is thawed gets this long to reach another moment.
 SLACK_S = 3.0  # What two busy cores may add to a wait that has a bound.
 
 
@@ -67,12 +68,23 @@ def refused_late(system: System) -> int:
 
 def freeze_outside_a_commit(system: System, verb: str) -> None:
     """Freeze a process; on the embedded log at a moment when it does not hold the file's lock."""
-    for _ in range(TRIES):
-        system[verb].freeze()
-        if not locked(system):
+    freeze_when(system[verb], lambda: not locked(system), "outside a commit")
+
+
+def freeze_when(process: Process, wanted: Callable[[], bool], moment: str) -> None:
+    """Freeze a process at a moment that is told by what the others say while it stands still.
+
+    Between two tries it goes on for a while: one that is frozen again at once gets nowhere.
+    """
+    give_up_at = time.monotonic() + TRY_FOR_S
+    dice = random.Random(moment)
+    while True:
+        process.freeze()
+        if wanted():
             return
-        system[verb].thaw()
-    raise AssertionError(f"{verb}: in the middle of a commit at each of {TRIES} freezes")
+        process.thaw()
+        assert time.monotonic() < give_up_at, f"{process.verb}: never {moment} in {TRY_FOR_S} s"
+        time.sleep(dice.uniform(*BETWEEN_S))
 
 
 def locked(system: System) -> bool:
@@ -182,13 +194,14 @@ def test_a_carrier_that_cannot_refuse_rings_late_and_the_log_says_so(tmp_path: P
 def freeze_with_an_open_permission(system: System, client: Client, verb: str) -> None:
     """Freeze a process at a moment when it leaves a permission open, as the command API sees it."""
     name = 'dialgate_open_permissions{part="command-api"} '
-    for _ in range(TRIES):
-        freeze_outside_a_commit(system, verb)
+
+    def left_open() -> bool:
+        if locked(system):
+            return False
         metrics = client.once("GET", f"{system.commands_url}/metrics").text
-        if float(metrics.split(name)[1].split("\n")[0]):
-            return
-        system[verb].thaw()
-    raise AssertionError(f"{verb}: no permission was open at any of {TRIES} freezes")
+        return float(metrics.split(name)[1].split("\n")[0]) > 0
+
+    freeze_when(system[verb], left_open, "with an open permission")
 
 
 def test_a_command_api_frozen_inside_its_barrier_answers_the_truth(tmp_path: Path) -> None:
@@ -226,12 +239,7 @@ def test_a_process_frozen_inside_its_commit_holds_up_all_and_misleads_nobody(
     system = System(tmp_path, "parts")
     with system, system.client() as client:
         campaign = running(client, contacts=250, concurrent=20)
-        for _ in range(TRIES):
-            system["dialer"].freeze()
-            if locked(system):
-                break
-            system["dialer"].thaw()
-            time.sleep(0.003)  # Its next moment.
+        freeze_when(system["dialer"], lambda: locked(system), "inside a commit")
         path = f"{client.commands_url}/api/v1/campaigns/{campaign}"
         answer = client.once("POST", f"{path}/pause", timeout=30)
         assert answer.status_code == 503, answer.text

@@ -1,17 +1,17 @@
-"""Hands records to Kafka, and lives through the death of its client. Acknowledgements are no news.
+"""Hands records to Kafka, and lives through the death of its client.
 
-A taken record may appear at any later time, even after the client has said that it gave up: its
-fate is known by reading it back, never by what is seen here.
+A taken record may appear at any later time, even after the client has said that it gave up. What
+an acknowledgement is good for is its place, for who has read all before it (ADR-0013); that none
+came says nothing.
 """
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
-
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
+from aiokafka.structs import RecordMetadata
 
 from campaigns.errors import LogUnavailableError
 from campaigns.kafka_clients import MESSAGE_BYTES_MAX, Kafka, Sparingly
@@ -49,8 +49,12 @@ class Appender:
             raise
         self._producer = producer
 
-    async def append(self, at: TopicPartition, raw: bytes, key: int) -> None:
+    async def append(
+        self, at: TopicPartition, raw: bytes, key: int, placed: Callable[[int], None]
+    ) -> None:
         """Hand one over; the client sends it for as long as that takes.
+
+        `placed` is told its offset, if the brokers say so, once it is on all replicas in sync.
 
         Raises:
             LogUnavailableError: it was not taken; it is not and will not be in the log.
@@ -67,12 +71,21 @@ class Appender:
         except (KafkaError, TimeoutError) as no:
             self._renew_if_dead(producer)
             raise LogUnavailableError(f"{at}: the record was not taken: {no!r}") from no
-        acknowledged.add_done_callback(lambda done: self._acknowledged(at, producer, done))
+        acknowledged.add_done_callback(lambda done: self._acknowledged(at, producer, done, placed))
 
     def _acknowledged(
-        self, at: TopicPartition, producer: AIOKafkaProducer, done: asyncio.Future[Any]
+        self,
+        at: TopicPartition,
+        producer: AIOKafkaProducer,
+        done: "asyncio.Future[RecordMetadata]",
+        placed: Callable[[int], None],
     ) -> None:
-        if not done.cancelled() and (no := done.exception()):
+        if done.cancelled():
+            return
+        if (no := done.exception()) is None:
+            if (offset := offset_of(done.result())) is not None:
+                placed(offset)
+        else:
             self.unacknowledged += 1
             log.warning("%s: a record was not acknowledged: %r", at, no)
             self._renew_if_dead(producer)
@@ -103,3 +116,13 @@ class Appender:
         if self._producer is not None:
             producer, self._producer = self._producer, None
             await stop_producer(producer)
+
+
+def offset_of(acknowledged: RecordMetadata) -> int | None:
+    """Return where a record stands, or None if the broker has forgotten.
+
+    A broker that has had it before, and much since, says only that it is a duplicate: the client
+    counts the offsets of its batch from -1 then, and there is no beginning of the log either.
+    """
+    begin = acknowledged.log_start_offset
+    return acknowledged.offset if begin is not None and begin >= 0 else None

@@ -54,6 +54,7 @@ class KafkaLog:
         self._replication = replication
         self._open_s = open_s
         self._appender = Appender(self.kafka, append_s)
+        self.placed = 0  # Records of our own that followers had before they were fetched.
         self._ends = Offsets(self.kafka, ends_s)
         self._begins = Offsets(self.kafka, ends_s, beginnings=True)
         self._tails = {
@@ -146,7 +147,21 @@ class KafkaLog:
             LogUnavailableError: it was not taken; it is not and will not be in the log.
 
         """
-        await self._appender.append(self._at[partition], record.encode(), key)
+        raw = record.encode()
+        await self._appender.append(
+            self._at[partition], raw, key, lambda offset: self._placed(partition, raw, offset)
+        )
+
+    def _placed(self, partition: Partition, raw: bytes, offset: int) -> None:
+        """Give the followers a record of our own by its acknowledgement, if it is their next.
+
+        It is on all replicas in sync, at its place for good, and all before it was read: what the
+        fetch brings later is the same (ADR-0013), and is passed over.
+        """
+        tail, count = self._tails[partition], self._count[partition.topic]
+        if tail.next_is(offset + 1):
+            tail.extend([Recorded(partition, offset + 1, raw, count)])
+            self.placed += 1
 
     async def batches(
         self, partition: Partition, after: int, *, batch_max: int = BATCH_MAX

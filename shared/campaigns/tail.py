@@ -74,6 +74,10 @@ class Tail:
         self._trim()
         self._wake()
 
+    def next_is(self, position: int) -> bool:
+        """Say whether a record that stands at `position` may be added: all before it was read."""
+        return position == self.head + 1 and self.hungry
+
     def fail(self, failure: Exception) -> None:
         """Stop every follower once it has had what was read before."""
         self.failure = failure

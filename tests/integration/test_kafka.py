@@ -1,6 +1,7 @@
 """The Kafka adapters against a real broker that is killed, frozen and written to by strangers."""
 
 import asyncio
+import random
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -336,6 +337,38 @@ async def late(asked: Awaitable[object], within_s: float) -> None:
     with pytest.raises(LogUnavailableError):
         await asked
     assert time.monotonic() - began < within_s
+
+
+async def test_what_comes_by_its_acknowledgement_stands_where_everybody_finds_it(
+    kafka_servers: str, namespace: str
+) -> None:
+    """Two processes and a stranger write to one partition at once (ADR-0013)."""
+    each, chance = 150, random.Random(1)
+    async with opened(kafka_servers, namespace) as one, opened(kafka_servers, namespace) as other:
+
+        async def write(log: KafkaLog, name: int) -> None:
+            for number in range(each):
+                await log.append(PARTITION, paused(name + number), 42)
+                if chance.random() < 0.5:  # Now and then the others have time to read.
+                    await asyncio.sleep(chance.random() * 0.01)
+
+        async def read_all(log: KafkaLog) -> list[tuple[int, bytes | None]]:
+            batches, found = log.batches(PARTITION, 0), list[tuple[int, bytes | None]]()
+            while len(found) < 2 * each + 1:
+                found += [(entry.position, entry.raw) for entry in await anext(batches)]
+            await close(batches)
+            return found
+
+        async with asyncio.timeout(30):
+            first, second, *_ = await asyncio.gather(
+                read_all(one), read_all(other), write(one, 0), write(other, 1000),
+                told(one, b"a stranger's", b"42"),
+            )  # fmt: skip
+        there = [(entry.position, entry.raw) for entry in await one.read(PARTITION, 0, 999)]
+    assert first == second == there
+    assert [position for position, _ in there] == list(range(1, 2 * each + 2))
+    for log in (one, other):
+        assert 0 < log.placed <= each, "vacuous: none came by its acknowledgement"
 
 
 async def test_events_are_published_in_order_and_the_last_is_found(

@@ -28,6 +28,7 @@ LEASE_S, CARRIER_TIMEOUT_S = float(str(KNOBS["lease_s"])), float(str(KNOBS["carr
 BOUND_S = LEASE_S + CARRIER_TIMEOUT_S
 SHORT_S, LONG_S = LEASE_S / 2, BOUND_S + 0.3  # Shorter than a lease, longer than every barrier.
 TRY_FOR_S = 30.0  # Freezes are tried for so long, until one strikes at the moment that is wanted.
+ON_ITS_WAY_S = 0.1  # What a process has sent has arrived by then, and been folded.
 BETWEEN_S = (0.001, 0.02)  # A process that is thawed gets this long to reach another moment.
 SLACK_S = 3.0  # What two busy cores may add to a wait that has a bound.
 
@@ -192,14 +193,21 @@ def test_a_carrier_that_cannot_refuse_rings_late_and_the_log_says_so(tmp_path: P
 
 
 def freeze_with_an_open_permission(system: System, client: Client, verb: str) -> None:
-    """Freeze a process at a moment when it leaves a permission open, as the command API sees it."""
+    """Freeze a process at a moment when it leaves a permission open, as the command API sees it.
+
+    Seen twice: what resolves it may have been on its way when the process froze.
+    """
     name = 'dialgate_open_permissions{part="command-api"} '
 
-    def left_open() -> bool:
-        if locked(system):
-            return False
+    def seen_open() -> bool:
         metrics = client.once("GET", f"{system.commands_url}/metrics").text
         return float(metrics.split(name)[1].split("\n")[0]) > 0
+
+    def left_open() -> bool:
+        if locked(system) or not seen_open():
+            return False
+        time.sleep(ON_ITS_WAY_S)
+        return seen_open()
 
     freeze_when(system[verb], left_open, "with an open permission")
 

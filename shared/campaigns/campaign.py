@@ -217,6 +217,8 @@ class Campaign:
     pause_reason: str | None = None
     pause: Change | None = None  # While it is paused.
     stopped_position: int = 0  # 0: never stopped.
+    halted_position: int = 0  # Of the last pause, stop or delete. 0: there was none.
+    abandoned: int = 0  # Permissions accepted before it, and given back since.
     schedule: Schedule | None = None
     next_at: datetime | None = None  # While it is scheduled.
     rearms: bool = False  # The next run of its schedule takes all contacts again.
@@ -319,9 +321,7 @@ def evolve(
         case CampaignStarted():
             _started(campaign, fact.run, fact.started_at)
         case CampaignPaused():
-            campaign.status = Status.PAUSED
-            campaign.paused_at = campaign.updated_at = fact.paused_at
-            campaign.pause_reason, campaign.pause = fact.reason, campaign.changed
+            _paused(campaign, fact, position)
         case CampaignResumed():
             campaign.status = Status.RUNNING
             campaign.paused_at = campaign.pause_reason = campaign.pause = None
@@ -422,11 +422,19 @@ def _updated(campaign: Campaign, fact: CampaignUpdated) -> None:
     campaign.updated_at = fact.updated_at
 
 
+def _paused(campaign: Campaign, fact: CampaignPaused, position: int) -> None:
+    campaign.status, campaign.pause = Status.PAUSED, campaign.changed
+    campaign.halted_position, campaign.abandoned = position, 0
+    campaign.paused_at = campaign.updated_at = fact.paused_at
+    campaign.pause_reason = fact.reason
+
+
 def _halted(campaign: Campaign, at: datetime, position: int) -> None:
     counters = campaign.counters
     counters.cancelled += counters.pending
     counters.pending = counters.untouched = 0
     campaign.status, campaign.stopped_position = Status.CANCELLED, position
+    campaign.halted_position, campaign.abandoned = position, 0
     campaign.completed_at = campaign.updated_at = at
 
 
@@ -505,6 +513,7 @@ def _call(campaign: Campaign, fact: CallEvent, position: int) -> None:
                 call.started_at, call.execution = fact.started_at, campaign.executions
         case CallAbandoned():
             if campaign.calls.pop(fact.call_id, None) and call is not None:
+                campaign.abandoned += call.position < campaign.halted_position
                 _give_back(
                     campaign, fact, first=call.first and fact.contact_id not in campaign.late
                 )

@@ -124,12 +124,15 @@ def hours_shape(hours: CallingHours | None) -> Shape | None:
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
-def receipt_shape(campaign: Campaign, position: str | None) -> Shape:
-    """Return what a pause's answer rests on. `position`: of the fact in the log."""
+def receipt_shape(campaign: Campaign, position: str | None, abandoned: int = 0) -> Shape:
+    """Return what a pause's answer rests on.
+
+    `position`: of the fact in the log. `abandoned`: of the permissions that were open there.
+    """
     return {
         "position": position,
         "calls_in_progress": len(campaign.calling()),
-        "permissions_abandoned": 0,
+        "permissions_abandoned": abandoned,
         "contacts_pending": campaign.counters.pending,
         # Strict when every carrier of the run refuses late rings.
         "guarantee": "strict" if campaign.strict else "best effort",

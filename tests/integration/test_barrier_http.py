@@ -10,7 +10,11 @@ import httpx
 import pytest
 
 from campaigns.facts import CallRequested, CampaignPaused, CampaignResumed
+from campaigns.log import MemoryLog
+from campaigns.topics import CAMPAIGN_RECORDS, campaign_partition
+from tests.integration.broken_way import Way
 from tests.integration.several_apis import Instance, Several, in_memory, virtually
+from tests.integration.whole_api import CAMPAIGNS
 
 LEASE_S, CARRIER_TIMEOUT_S = 2.0, 5.0  # Of a permission, unless a test says otherwise.
 SOON_S = 0.001
@@ -188,6 +192,58 @@ async def test_a_400_because_it_is_paused_already_waits_for_the_same_barrier() -
 
 
 @virtually
+async def test_a_stop_or_pause_of_what_is_stopped_waits_for_the_same_barrier() -> None:
+    """Who stopped again, since the first answer took its time, was told at once that it is so."""
+    async with one_running() as (world, one, campaign_id):
+        call = await world.permit(campaign_id)
+        await one.post(f"/{campaign_id}/stop", headers={"Prefer": "respond-async"})
+        again = [Asked(world, one.post(f"/{campaign_id}/{move}")) for move in ("stop", "pause")]
+        await asyncio.sleep(0.5)
+        assert all(each.waits for each in again), "a no would say that no call can begin"
+        await world.abandon(call)
+        for each in again:
+            assert (await each.answer()).status_code == 400
+            assert await each.took_s() == pytest.approx(0.5, abs=SOON_S)
+
+
+@virtually
+async def test_what_is_given_back_in_the_pauses_own_batch_is_counted() -> None:
+    world = in_memory()
+    way = Way(world.log)
+    async with world.instance(log=way) as one:
+        campaign_id = await one.running()
+        calls = [await world.permit(campaign_id, contact) for contact in (1, 2)]
+        await asyncio.sleep(0.1)
+        way.reading.clear()
+        partition = campaign_partition(campaign_id, world.log.partitions(CAMPAIGN_RECORDS))
+        assert isinstance(world.log, MemoryLog)
+        world.log.append_bytes(partition, b"what it is given next, alone")
+        asked = Asked(world, one.post(f"/{campaign_id}/pause"))
+        await asyncio.sleep(0.1)
+        for call in calls:
+            await world.abandon(call)
+        way.reading.set()
+        answer = await asked.answer()
+        assert answer.json()["receipt"]["permissions_abandoned"] == 2
+        assert await asked.took_s() == pytest.approx(0.1, abs=SOON_S)
+
+
+@virtually
+async def test_a_pause_that_is_overtaken_by_another_says_what_it_saw_itself() -> None:
+    async with one_running() as (world, one, campaign_id):
+        calls = [await world.permit(campaign_id, contact) for contact in (1, 2)]
+        first = Asked(world, one.post(f"/{campaign_id}/pause"))
+        await asyncio.sleep(0.1)
+        await world.abandon(calls[0])
+        await one.done(campaign_id, "resume")
+        second = Asked(world, one.post(f"/{campaign_id}/pause"))
+        await asyncio.sleep(0.1)
+        await world.abandon(calls[1])
+        told = [(await each.answer()).json()["receipt"] for each in (first, second)]
+        assert [each["permissions_abandoned"] for each in told] == [2, 1]
+
+
+@virtually
 async def test_a_no_that_promises_nothing_does_not_wait() -> None:
     async with one_running() as (world, one, campaign_id):
         await world.permit(campaign_id)
@@ -261,7 +317,25 @@ def test_who_prefers_it_is_answered_after_the_ruling(move: str, prefer: str) -> 
     scenario()
 
 
-@pytest.mark.parametrize("prefer", ["", "wait=5", "return=minimal", "respond-asynchronously"])
+@pytest.mark.parametrize("more", [{}, {"json": {"reason": "lunch"}}], ids=["plain", "with a body"])
+def test_preferences_in_several_lines_are_all_read(more: dict[str, Any]) -> None:
+    lines = [("Authorization", "Bearer one"), ("Prefer", "wait=5"), ("Prefer", "respond-async")]
+
+    @virtually
+    async def scenario() -> None:
+        async with one_running() as (world, one, campaign_id):
+            await world.permit(campaign_id)
+            path = f"{CAMPAIGNS}/{campaign_id}/pause"
+            answer = await one.client.post(path, headers=lines, **more)
+            assert answer.status_code == 202
+
+    scenario()
+
+
+@pytest.mark.parametrize(
+    "prefer",
+    ["", "wait=5", "return=minimal", "respond-asynchronously", 'note="then, respond-async"'],
+)
 def test_another_preference_waits_as_usual(prefer: str) -> None:
     @virtually
     async def scenario() -> None:

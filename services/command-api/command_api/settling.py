@@ -34,7 +34,9 @@ class Barrier:
     """Knows since when this process has known of each open permission, and who waits for which."""
 
     clock: Clock
-    _folded_at: dict[str, float] = field(default_factory=dict)  # Call id → monotonic seconds.
+    _folded_at: dict[tuple[int, str], float] = field(
+        default_factory=dict
+    )  # Campaign, call id → monotonic seconds.
     _waits: dict[int, list[_Wait]] = field(default_factory=dict)  # By campaign id.
 
     def restored(self, campaigns: Iterable[Campaign]) -> None:
@@ -42,15 +44,15 @@ class Barrier:
         now = self.clock.monotonic()
         for campaign in campaigns:
             for call in campaign.permissions():
-                self._folded_at[call.call_id] = now
+                self._folded_at[campaign.campaign_id, call.call_id] = now
 
     def fold(self, fact: CallEvent) -> None:
         """Take one accepted call fact in."""
         match fact:
             case CallRequested():
-                self._folded_at[fact.call_id] = self.clock.monotonic()
+                self._folded_at[fact.campaign_id, fact.call_id] = self.clock.monotonic()
             case CallStarted() | CallAbandoned() | CallEnded():
-                if self._folded_at.pop(fact.call_id, None) is not None:
+                if self._folded_at.pop((fact.campaign_id, fact.call_id), None) is not None:
                     self._resolved(fact)
             case _:
                 return  # CallLate resolves nothing.
@@ -74,7 +76,10 @@ class Barrier:
         if not waited:
             return Settled(0.0, 0)
         over_at = max(
-            self._folded_at[call.call_id] + call.lease_s + call.carrier_timeout_s for call in waited
+            self._folded_at[campaign.campaign_id, call.call_id]
+            + call.lease_s
+            + call.carrier_timeout_s
+            for call in waited
         )
         loop = asyncio.get_running_loop()
         wait = _Wait({call.call_id for call in waited}, loop.create_future())

@@ -192,6 +192,23 @@ def test_one_carrier_that_cannot_refuse_late_rings_spoils_the_guarantee(told: To
     assert not told.campaign.strict
 
 
+def test_what_was_permitted_before_a_pause_and_given_back_is_counted_until_the_next(
+    told: Told,
+) -> None:
+    calls = [told.ask(contact_id) for contact_id in (1, 2)]
+    told.give_back(told.ask(3))
+    told.pause()
+    assert told.campaign.abandoned == 0, "before the pause"
+    told.give_back(calls[0])
+    told.ring(calls[1], 2)
+    assert told.campaign.abandoned == 1
+    told.resume()
+    told.give_back(told.ask(3))
+    assert told.campaign.abandoned == 1, "behind the pause"
+    told.pause()
+    assert (told.campaign.abandoned, told.campaign.halted_position) == (0, len(told.records))
+
+
 def test_a_late_ring_spends_an_attempt_and_changes_nothing_else(told: Told) -> None:
     call_id = told.ask(1)
     told.give_back(call_id)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from campaigns.facts import CallEvent
+from campaigns.facts import CallEvent, CallStarted
 from campaigns.virtual_time import VirtualClock, run_virtually
 from command_api.settling import Barrier, Settled
 from tests.told import Told
@@ -103,6 +103,21 @@ def test_a_late_ring_resolves_nothing() -> None:
         assert not passing.done()
         story.give_back(call_id)
         await passing
+
+    told(scenario)
+
+
+def test_a_stranger_cannot_resolve_a_call_from_another_campaign() -> None:
+    """A well-formed fact of another campaign that names the call was enough for a 500."""
+
+    async def scenario(story: Story) -> None:
+        call_id = story.ask(1)
+        strange = CallStarted(
+            campaign_id=2, contact_id=1, call_id=call_id, run=1, attempt=1, started_at=story.now
+        )
+        story.barrier.fold(strange)
+        settled = await story.passing()
+        assert abs(settled.settled_in_ms - OVER_S * 1000) < 1
 
     told(scenario)
 

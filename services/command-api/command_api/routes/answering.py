@@ -1,7 +1,7 @@
 """What the routes of all commands have in common: what was asked besides the body, and answers."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     from command_api.service import CommandApi
 
 PREFIX = "/api/v1/campaigns"
-Prefer = Annotated[str, Header()]
+Lines = Annotated[list[str], Header()]  # A list may stand in several lines of one name.
 DryRun = Annotated[bool, Query(description="Say what would be answered, and change nothing.")]
 M = TypeVar("M", bound=MoveCampaign)
 _VERSION = re.compile(r'"([0-9]{1,16})"', re.ASCII)
+_PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')  # A comma in quotes parts nothing.
+_HALTS = ("pause", "stop")
+_QUIET = {Reason.ALREADY_PAUSED, Reason.NOT_RUNNING, Reason.WRONG_STATUS}  # Nothing runs, it says.
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Asked:
 
 
 KeyedOf = Callable[[Request, str | None], Awaitable[Idempotency | None]]
-AskedOf = Callable[[Request, str | None, str, str | None, bool], Awaitable[Asked]]
+AskedOf = Callable[[Request, str | None, list[str], list[str], bool], Awaitable[Asked]]
 
 
 def idempotency_of(service: "CommandApi") -> KeyedOf:
@@ -70,31 +73,37 @@ def asked_of(service: "CommandApi") -> AskedOf:
     async def asked(
         request: Request,
         idempotency_key: Annotated[str | None, Header()] = None,
-        prefer: Prefer = "",
-        if_match: Annotated[str | None, Header()] = None,
+        prefer: Lines = [],  # noqa: B006  (FastAPI's way to say none; never changed)
+        if_match: Lines = [],  # noqa: B006
         dry_run: DryRun = False,
     ) -> Asked:
         keyed = await keyed_known(request, idempotency_key)
-        return Asked(keyed, _asynchronous(prefer), versions(if_match), dry_run)
+        return Asked(keyed, asynchronous(prefer), versions(if_match), dry_run)
 
     return asked
 
 
-def _asynchronous(prefer: str) -> bool:
-    return any(
-        preference.split(";")[0].strip().lower() == "respond-async"
-        for preference in prefer.split(",")
-    )
+def asynchronous(prefer: Sequence[str]) -> bool:
+    """Say whether Prefer's lines ask for `respond-async`, among whatever else they ask for.
+
+    Source: RFC 7240, sections 2 and 4.1.
+    """
+    for preference in _PREFERENCE.findall(",".join(prefer)):
+        name, _, value = preference.split(";")[0].partition("=")
+        if name.strip().lower() == "respond-async" and value.strip() in ("", '""'):
+            return True
+    return False
 
 
-def versions(if_match: str | None) -> frozenset[int] | None:
-    """Read an If-Match: the versions that it names, or None for any (no header, or `*`).
+def versions(if_match: Sequence[str]) -> frozenset[int] | None:
+    """Read If-Match's lines: the versions that they name, or None for any (no line, or `*`).
 
     What is no version of ours matches none. Source: RFC 9110, section 13.1.1.
     """
-    if if_match is None or if_match.strip() == "*":
+    named = [one.strip() for line in if_match for one in line.split(",")]
+    if not if_match or named == ["*"]:
         return None
-    found = (_VERSION.fullmatch(one.strip()) for one in if_match.split(","))
+    found = (_VERSION.fullmatch(one) for one in named)
     return frozenset(int(match[1]) for match in found if match)
 
 
@@ -123,10 +132,9 @@ async def decided(
             raise refused(verb, no)
         return None
     match await service.move(decider, command, origin_of(caller, asked.keyed)):
-        case Rejected(reason=Reason.ALREADY_PAUSED) as no:
-            await service.settled(command.campaign_id)  # So that this 400 misleads nobody either.
-            raise refused(verb, no)
         case Rejected() as no:
+            if verb in _HALTS and no.reason in _QUIET:
+                await service.settled(command.campaign_id)  # So that this misleads nobody either.
             raise refused(verb, no)
         case handled:
             return handled
@@ -148,8 +156,12 @@ def halted(
     campaign: Campaign, handled: Handled, settled: Settled | None, shape: dict[str, object]
 ) -> Response:
     """Answer a command that ends calling: with its receipt, which says how the answer is known."""
-    receipt = receipt_shape(campaign, handled.ruling.at if handled.ruling else None)
-    receipt["permissions_abandoned"] = settled.permissions_abandoned if settled else 0
+    assert handled.ruling is not None, "these commands are never already so"
+    if handled.ruling.position == campaign.halted_position:
+        abandoned = campaign.abandoned
+    else:  # Somebody has resumed meanwhile, and paused again: what was seen by who waited.
+        abandoned = settled.permissions_abandoned if settled else 0
+    receipt = receipt_shape(campaign, handled.ruling.at, abandoned)
     headers = headers_of(campaign, handled)
     if settled is None:
         headers["Preference-Applied"] = "respond-async"

@@ -42,8 +42,8 @@ def plain_route(caller: CallerOf, asked: AskedOf) -> type[APIRoute]:
                 asked=await asked(
                     request,
                     headers.get("idempotency-key"),
-                    headers.get("prefer", ""),
-                    headers.get("if-match"),
+                    headers.getlist("prefer"),
+                    headers.getlist("if-match"),
                     False,
                 ),
                 body=None,

@@ -173,5 +173,5 @@ def pause_shape(campaign: Campaign) -> Shape:
         "reason": campaign.pause_reason if paused else None,
         "until": None,
         "actor": paused.actor if paused else None,
-        "receipt": receipt_shape(campaign, paused.at) if paused else None,
+        "receipt": receipt_shape(campaign, paused.at, campaign.abandoned) if paused else None,
     }

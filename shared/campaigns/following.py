@@ -61,7 +61,8 @@ class Reader:
     positions: dict[Partition, int] = field(default_factory=dict)
     ends: dict[Partition, int] = field(default_factory=dict)  # As last heard, for metrics.
     counts: Counts = field(default_factory=Counts)
-    torn: bool = False  # A step was not finished: what is in memory now must not be stored.
+    # A step was not finished: nothing may be stored, or decided, on what is in memory now.
+    torn: bool = False
     on_ruling: dict[str, Callable[[Ruling], None]] = field(default_factory=dict)  # By record id.
     _waiting: dict[Partition, list[tuple[int, asyncio.Future[None]]]] = field(default_factory=dict)
 

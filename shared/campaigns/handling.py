@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from campaigns.clock import Clock
 from campaigns.decider import C, Decider, Decision, Facts, Rejected, S
-from campaigns.errors import OutcomeUnknownError, TooContendedError
+from campaigns.errors import LogUnavailableError, OutcomeUnknownError, TooContendedError
 from campaigns.following import Reader, Ruling
 from campaigns.record import AppendCondition, Idempotency, Record
 from campaigns.topics import Partition
@@ -87,10 +87,12 @@ class Writer(Generic[W]):
         """Append a record and wait for its ruling.
 
         Raises:
-            LogUnavailableError: the log did not take it; it will never be there.
+            LogUnavailableError: the log did not take it, or was not asked; it will never be there.
             OutcomeUnknownError: it was not read back in time; it may still take effect.
 
         """
+        if self.reader.torn:  # Its condition may count a fact that the decision does not know of.
+            raise LogUnavailableError(f"{partition}: this process stops, and decides nothing more")
         ruled: asyncio.Future[Ruling] = asyncio.get_running_loop().create_future()
         self.reader.on_ruling[record.id] = lambda ruling: (
             None if ruled.done() else ruled.set_result(ruling)

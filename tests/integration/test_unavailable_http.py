@@ -7,7 +7,16 @@ from typing import Any
 import httpx
 import pytest
 
-from campaigns.facts import CampaignCreated, CampaignPaused, CampaignResumed, CampaignStopped
+from campaigns.facts import (
+    CampaignCreated,
+    CampaignPaused,
+    CampaignResumed,
+    CampaignStopped,
+    campaign_stream,
+)
+from campaigns.log import MemoryLog
+from campaigns.record import Record
+from campaigns.testing import FIRST
 from command_api.settings import CommandApiSettings
 from tests.integration.broken_way import Way
 from tests.integration.several_apis import CONTACTS, in_memory, virtually
@@ -71,6 +80,31 @@ async def test_without_a_log_there_is_no_no_either() -> None:
             unavailable(await one.post(path), may_still=False)
         assert (await one.post(f"/{running}/pause", bearer="x")).status_code == 401
         assert (await one.post("/abc/pause")).status_code == 422
+
+
+@virtually
+async def test_who_has_met_an_unknown_fact_decides_nothing_more() -> None:
+    """Its ledger counts the fact that it does not know, so the rule would accept what it decides.
+
+    A fact of a later version may say that nobody may be called; until the process had ended, a
+    start was decided as if it were not there, and counted.
+    """
+    world = in_memory(1)
+    async with world.instance() as one:
+        campaign_id = await one.running()
+        await one.done(campaign_id, "pause")
+        assert isinstance(world.log, MemoryLog)
+        audit = await world.audit()
+        condition = audit.ledgers[FIRST].condition([campaign_stream(campaign_id)])
+        fact = CampaignResumed(campaign_id=campaign_id, reason=None, resumed_at=world.clock.now())
+        record = Record("r", world.clock.now(), "t", "t", "t", None, condition, (fact,))
+        unknown = record.encode().replace(b"campaign-resumed.v1", b"hold-placed.v1")
+        records = world.log.append_bytes(FIRST, unknown).position
+        await asyncio.sleep(0)
+        while not one.api.reader.torn:
+            await asyncio.sleep(0)
+        unavailable(await one.post(f"/{campaign_id}/resume"), may_still=False)
+        assert (await world.log.ends([FIRST]))[FIRST] == records
 
 
 @pytest.mark.parametrize("how", ["lost", "hanging"])

@@ -10,9 +10,11 @@ from itertools import pairwise
 from typing import TypeVar
 from uuid import uuid4
 
+import pytest
+
 from campaigns.campaign import Status
 from campaigns.clock import Clock
-from campaigns.errors import CarrierUnavailableError
+from campaigns.errors import CarrierUnavailableError, ContractError
 from campaigns.facts import (
     Abandonment,
     CallAbandoned,
@@ -33,10 +35,11 @@ from campaigns.facts import (
     Event,
     Row,
     Stream,
+    campaign_stream,
 )
 from campaigns.ledger import Ledger
 from campaigns.log import MemoryLog
-from campaigns.record import Envelope, Record
+from campaigns.record import Envelope, Record, Recorded
 from campaigns.topics import CAMPAIGN_RECORDS, Partition
 from campaigns.virtual_time import VirtualClock, run_virtually
 from dialer.carrier import (
@@ -231,6 +234,29 @@ def test_no_ring_begins_after_a_pause_is_settled_and_the_rest_is_rung_after_a_re
             await asyncio.sleep(60)
             assert campaign.status is Status.COMPLETED
         assert Counter(call.contact_id for _, call in b.carrier.rings) == Counter(range(1, 101))
+
+    run_virtually(scenario())
+
+
+def test_who_has_met_an_unknown_fact_asks_for_nothing_more() -> None:
+    """Its ledger counts a fact that may say that nobody is to be called: the rule would accept."""
+
+    async def scenario() -> None:
+        b = bench()
+        await b.campaign(100, max_concurrent_calls=5)
+        async with dialing(b) as dialer:
+            await asyncio.sleep(3)
+            condition = dialer.reader.ledger(HERE).condition([campaign_stream(42)])
+            fact = CampaignPaused(campaign_id=42, reason=None, paused_at=b.clock.now())
+            raw = Record("r", b.clock.now(), "t", "t", "t", None, condition, (fact,)).encode()
+            unknown = raw.replace(b"campaign-paused.v1", b"hold-placed.v1")
+            position = dialer.reader.positions[HERE]
+            with pytest.raises(ContractError):
+                dialer.reader.step(HERE, [Recorded(HERE, position + 1, unknown, 1)])
+            await asyncio.sleep(0)  # What was on its way.
+            records = len(b.log._records[HERE])
+            await asyncio.sleep(30)
+            assert len(b.log._records[HERE]) == records
 
     run_virtually(scenario())
 

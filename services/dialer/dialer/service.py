@@ -214,7 +214,7 @@ class Dialer:
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None
-        if self._over or self._tasks is None:
+        if self._over or self._tasks is None or self.reader.torn:
             return  # It ends, or has ended: what still comes in is for the next life.
         ticks, self._ticks = self._ticks, []
         moment = self._moment()

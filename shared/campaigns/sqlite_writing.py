@@ -132,14 +132,17 @@ class Committer:
         """Find out whether other processes have written."""
         turn = Round()
         try:
-            (version,) = self._db.execute("pragma data_version").fetchone()
-            if version != self._version:
-                self._note(turn, self._ends)
-                self._version = version
+            self._note_others(turn)
         except sqlite3.OperationalError as no:
             if not busy(no):
                 raise
         return turn
+
+    def _note_others(self, turn: Round) -> None:
+        (version,) = self._db.execute("pragma data_version").fetchone()
+        if version != self._version:
+            self._note(turn, self._ends)
+            self._version = version
 
     def _note(self, turn: Round, partitions: Iterable[Partition]) -> None:
         for partition in list(partitions):
@@ -153,6 +156,7 @@ class Committer:
             raws.setdefault(one.partition, []).append(one.raw)
         try:
             self._begin()
+            self._note_others(turn)  # Who always has something to write never only looks.
             self._note(turn, raws)  # Inside: nobody else can take these positions now.
             self._insert(raws)
         except sqlite3.Error as no:

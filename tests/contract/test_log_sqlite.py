@@ -276,6 +276,30 @@ class TestShared(SqliteContract):
             assert [one for one in found if one in set(mine)] == mine
             assert await log.ends([FIRST]) == {FIRST: 260}
 
+    async def test_who_always_writes_sees_at_once_what_others_write_elsewhere(self) -> None:
+        """It looked for others' records when it had nothing to write: under load, never."""
+        elsewhere, mine = Partition(FIRST.topic, 1), some_record(FIRST, 2)
+        busy = SqliteLog(self.path, 2, exclusive=False, poll_ms=500)  # Never so long idle.
+        await busy.open()
+        async with self.opened(2) as other:
+
+            async def write() -> None:
+                while True:
+                    await busy.append(FIRST, *mine)
+
+            writing_on = [asyncio.create_task(write()) for _ in range(8)]
+            following = asyncio.create_task(followed(busy, elsewhere, 0, 1, within_s=1.0))
+            await asyncio.sleep(0.1)
+            theirs, key = some_record(elsewhere, 2)
+            await other.append(elsewhere, theirs, key)
+            try:
+                assert ids(await following) == [theirs.id]
+            finally:
+                for one in writing_on:
+                    one.cancel()
+                await asyncio.wait(writing_on)
+                await busy.close()
+
     async def test_what_a_killed_process_had_acknowledged_is_there(self) -> None:
         with writing(self.path, 1_000_000) as other:
             assert other.stdout is not None

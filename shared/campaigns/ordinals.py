@@ -1,17 +1,21 @@
 """Where the n-th accepted fact of a partition stands: a sparse index, and the newest records. Pure.
 
-Memory does not hold the log: a bit a record (was it accepted?), a mark every few hundred facts,
-and a bounded number of the newest records, so that a follower at the end reads nothing again.
+Memory does not hold the log: a bit a record (was it accepted?), a byte a fact (of which streams,
+roughly), a mark every few hundred facts, and a bounded number of the newest records, so that a
+follower at the end reads nothing again.
 """
 
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from zlib import crc32
 
+from campaigns.facts import Stream
 from campaigns.record import Envelope, Recorded
 
 STRIDE = 512  # Facts between two marks: 16 bytes each.
+FILTER_BITS = 8 * STRIDE  # Of one stride: of streams that it lacks, one in twenty passes.
 KEPT_MAX = 4_096  # The newest accepted records that stay in memory,
 KEPT_BYTES_MAX = 8 * 1024 * 1024  # and what they may weigh.
 
@@ -24,6 +28,7 @@ class Ordinals:
     _accepted: bytearray = field(default_factory=bytearray)  # A bit a position.
     _places: "array[int]" = field(default_factory=lambda: array("Q"))  # The n-th mark: a position
     _before: "array[int]" = field(default_factory=lambda: array("Q"))  # and the facts up to it.
+    _filters: bytearray = field(default_factory=bytearray)  # A Bloom filter of streams a stride.
     _kept: list[Recorded] = field(default_factory=list)
     _kept_before: list[int] = field(default_factory=list)  # The facts before each of them.
     _kept_bytes: int = 0
@@ -38,6 +43,11 @@ class Ordinals:
         while len(self._places) * STRIDE < self.facts + facts:
             self._places.append(recorded.position - 1)
             self._before.append(self.facts)
+            self._filters.extend(bytes(FILTER_BITS // 8))
+        for stride in range(self.facts // STRIDE, (self.facts + facts - 1) // STRIDE + 1):
+            for stream in recorded.envelope.writes:
+                for octet, mask in _bits(stream, stride):
+                    self._filters[octet] |= mask
         self._kept.append(recorded)
         self._kept_before.append(self.facts)
         self._kept_bytes += len(recorded.raw or b"")
@@ -67,6 +77,13 @@ class Ordinals:
         mark = (ordinal - 1) // STRIDE
         return self._places[mark], self._before[mark]
 
+    def holding(self, stream: Stream, ordinal: int) -> int | None:
+        """Return the first ordinal from this one on that may be of a stream; None: none is."""
+        for stride in range((ordinal - 1) // STRIDE, len(self._places)):
+            if all(self._filters[octet] & mask for octet, mask in _bits(stream, stride)):
+                return max(ordinal, stride * STRIDE + 1)
+        return None
+
     def accepted(self, position: int) -> bool:
         """Say whether the record at a position was accepted."""
         octet, bit = divmod(position, 8)
@@ -78,3 +95,11 @@ class Ordinals:
             if self.accepted(recorded.position):
                 assert isinstance(recorded.envelope, Envelope), "the log never changes"
                 yield recorded.envelope
+
+
+def _bits(stream: Stream, stride: int) -> Iterator[tuple[int, int]]:
+    """Yield where a stream stands in the filter of a stride: octet and mask."""
+    digest = crc32(stream.encode())
+    for bit in (digest % FILTER_BITS, (digest >> 16) % FILTER_BITS):
+        octet, shift = divmod(stride * FILTER_BITS + bit, 8)
+        yield octet, 1 << shift

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns import ordinals
-from campaigns.facts import CampaignPaused
+from campaigns.facts import CampaignPaused, Stream
 from campaigns.ordinals import STRIDE, Ordinals
 from campaigns.record import Envelope, Record, Recorded
 from campaigns.testing import FIRST, NOON
@@ -12,12 +12,12 @@ from campaigns.testing import FIRST, NOON
 PAUSED = CampaignPaused(campaign_id=1, reason=None, paused_at=NOON)
 
 
-def recorded(position: int, facts: int, weight: int = 0) -> Recorded:
+def recorded(position: int, facts: int, weight: int = 0, campaign_id: int = 1) -> Recorded:
     """A record of so many facts; of none: foreign bytes."""
+    fact = PAUSED.model_copy(update={"campaign_id": campaign_id})
     record = Record(
-        f"r{position}", NOON, "x" * weight or "x", "t", "t", None, {PAUSED.stream: 0},
-        (PAUSED,) * facts,
-    )  # fmt: skip
+        f"r{position}", NOON, "x" * weight or "x", "t", "t", None, {fact.stream: 0}, (fact,) * facts
+    )
     return Recorded(FIRST, position, record.encode() if facts else b"garbage", 1)
 
 
@@ -68,6 +68,22 @@ def test_what_is_read_on_begins_close_by() -> None:
     for ordinal in range(1, index.facts + 1):
         position, before = index.place(ordinal)
         assert position == before <= ordinal - 1 < position + STRIDE
+
+
+def test_a_stream_is_looked_for_where_it_may_be() -> None:
+    """Its facts are never passed over, and few stretches that lack it are read."""
+    log = [recorded(n, 1, campaign_id=1 + n % 97) for n in range(1, 40 * STRIDE)]
+    places = [7, 20 * STRIDE, 20 * STRIDE + 1, 40 * STRIDE - 1]
+    for n in places:
+        log[n - 1] = recorded(n, 1, campaign_id=1_000)
+    index, _ = numbered(log, set(range(1, 40 * STRIDE)))
+    looked_at, ordinal = set[int](), 1
+    while (found := index.holding(Stream("campaign/1000"), ordinal)) is not None:
+        looked_at.add((found - 1) // STRIDE)
+        ordinal = (found - 1) // STRIDE * STRIDE + STRIDE + 1
+    assert {(n - 1) // STRIDE for n in places} <= looked_at
+    assert len(looked_at) <= 10
+    assert index.holding(Stream("campaign/1000"), 20 * STRIDE + 1) == 20 * STRIDE + 1
 
 
 def test_only_the_newest_records_stay_in_memory() -> None:

@@ -87,9 +87,10 @@ def ruled(ledger: Ledger, recorded: Recorded) -> dict[str, Any]:
 def _of(line: dict[str, Any], campaign: int) -> bool:
     if line["ruling"] == "foreign":
         return False
-    wanted = str(campaign)
+    of_campaign = tuple(f"{kind}/{campaign}/" for kind in ("campaign", "contacts", "contact"))
     return any(
-        str(fact["data"].get("campaign_id")) == wanted or fact["stream"].split("/")[1] == wanted
+        str(fact["data"].get("campaign_id")) == str(campaign)
+        or f"{fact['stream']}/".startswith(of_campaign)
         for fact in line["facts"]
     )
 

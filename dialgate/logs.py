@@ -14,7 +14,7 @@ EMBEDDED_PARTITIONS = 1
 def make_log(settings: ProcessSettings, *, exclusive: bool, read_only: bool = False) -> EventLog:
     """Return the log, not open yet. `exclusive`: this process holds every part's lock."""
     if settings.kafka_servers:
-        return make_kafka_log(settings)
+        return make_kafka_log(settings, read_only=read_only)
     asked = settings.partitions or EMBEDDED_PARTITIONS
     return SqliteLog(
         settings.data_dir / "log.db",
@@ -24,7 +24,7 @@ def make_log(settings: ProcessSettings, *, exclusive: bool, read_only: bool = Fa
     )
 
 
-def make_kafka_log(settings: ProcessSettings) -> KafkaLog:
+def make_kafka_log(settings: ProcessSettings, *, read_only: bool = False) -> KafkaLog:
     """Return the log on Kafka, not open yet."""
     assert settings.kafka_servers, "only with servers"
     return KafkaLog(
@@ -33,6 +33,7 @@ def make_kafka_log(settings: ProcessSettings) -> KafkaLog:
         namespace=settings.kafka_namespace,
         replication=settings.kafka_replication,
         security=security(settings),
+        read_only=read_only,
         open_s=settings.kafka_open_s,
         ends_s=settings.kafka_ends_s,
     )

@@ -7,7 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from campaigns.errors import TopicMisfitError
+from campaigns.errors import LogUnavailableError, TopicMisfitError
 from campaigns.kafka_clients import MESSAGE_BYTES_MAX
 
 # What a log must be: nothing in it is ever thrown away, and nothing acknowledged is.
@@ -34,6 +34,21 @@ async def make_and_check(
         await _make(admin, {name: counts[name] for name in missing}, replication)
         await asyncio.sleep(_SETTLE_S)
     await _check_settings(admin, counts)
+
+
+async def check_there(admin: AIOKafkaAdminClient, counts: Mapping[str, int]) -> None:
+    """Check for a reader that the topics are there: it makes none, and may not see settings.
+
+    Raises:
+        LogUnavailableError: nobody has made them yet, or this reader may not see them.
+        TopicMisfitError: a topic has other partitions.
+        KafkaError: the cluster did not answer.
+
+    """
+    if missing := await _missing(admin, counts):
+        raise LogUnavailableError(
+            f"expected {' and '.join(sorted(missing))}, found none that this client may read"
+        )
 
 
 async def _missing(admin: AIOKafkaAdminClient, counts: Mapping[str, int]) -> list[str]:

@@ -19,7 +19,10 @@ class EventLog(Protocol):
 
     @property
     def id(self) -> str:
-        """Return what tells this log from every other: a store is a cache of one log."""
+        """Return what tells this log from every other: a store is a cache of one log.
+
+        Shape: `place`, or `place#made` where one can be deleted and made anew at the same place.
+        """
         ...
 
     def partitions(self, topic: str) -> int:
@@ -157,4 +160,21 @@ def refuse_beyond(partition: Partition, after: int, end: int) -> None:
         raise LogCutError(
             f"{partition}: expected at least {after} records, found {end}: the log was cut,"
             " or the data directory belongs to another log"
+        )
+
+
+def refuse_made_anew(store: object, was: str, now: str) -> None:
+    """Stop a store whose log was deleted, and made anew at the same place. `was`, `now`: log ids.
+
+    The store may be all that is left of what was acknowledged: whoever throws it away, decides it.
+
+    Raises:
+        LogCutError: it is of the log that was there before.
+
+    """
+    place, _, made = was.partition("#")
+    if made and was != now and now.partition("#")[0] == place:
+        raise LogCutError(
+            f"{store}: expected the log {was}, found {now}: its topics were deleted and made anew,"
+            " and all that was acknowledged is gone"
         )

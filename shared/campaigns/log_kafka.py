@@ -19,7 +19,8 @@ from campaigns.kafka_clients import Kafka, Sparingly, hush
 from campaigns.kafka_offsets import Offsets
 from campaigns.kafka_reading import POLL_MAX, Stretches, assigned, consecutive
 from campaigns.kafka_starting import stop
-from campaigns.kafka_topics import make_and_check
+from campaigns.kafka_topic_ids import topic_ids
+from campaigns.kafka_topics import check_there, make_and_check
 from campaigns.log import BATCH_MAX, refuse_beyond
 from campaigns.record import Record, Recorded
 from campaigns.tail import Tail
@@ -45,14 +46,19 @@ class KafkaLog:
         namespace: str = "",
         replication: int = 1,
         security: Mapping[str, str] | None = None,
+        read_only: bool = False,
         open_s: float = 30.0,
         append_s: float = 2.0,
         ends_s: float = 5.0,
     ) -> None:
+        """Name the brokers; `open` connects.
+
+        `read_only` makes no topic and no producer: rights to describe and to read are enough.
+        """
         self.kafka = Kafka(servers, namespace, security or {})
         self._count = {topic.name: topic.partitions or partitions for topic in TOPICS}
         self._replication = replication
-        self._open_s = open_s
+        self._read_only, self._open_s = read_only, open_s
         self._appender = Appender(self.kafka, append_s)
         self.placed = 0  # Records of our own that followers had before they were fetched.
         self._ends = Offsets(self.kafka, ends_s)
@@ -75,7 +81,10 @@ class KafkaLog:
 
     @property
     def id(self) -> str:
-        """Return which log this is: the cluster's own id, and the namespace. Known once open."""
+        """Return which log this is: the cluster's own id, the namespace, and its topics' own ids.
+
+        Known once open.
+        """
         assert self._id, "open() comes first"
         return self._id
 
@@ -119,15 +128,24 @@ class KafkaLog:
             undo.push_async_callback(admin.close)
             await admin.start()
             cluster = (await admin.describe_cluster())["cluster_id"]
-            self._id = f"kafka/{cluster}/{self.kafka.namespace}"
-            counts = {self.kafka.topic(name): count for name, count in self._count.items()}
-            await make_and_check(admin, counts, self._replication)
-        await self._appender.open(RECORD_TOPICS)
+            if self._read_only:
+                await check_there(admin, self._counts(RECORD_TOPICS))
+            else:
+                await make_and_check(admin, self._counts(self._count), self._replication)
+            ids = await topic_ids(admin, list(self._counts(RECORD_TOPICS)))
+            made = "+".join(ids[name] for name in sorted(ids))
+            self._id = f"kafka/{cluster}/{self.kafka.namespace}#{made}"
+        if not self._read_only:
+            await self._appender.open(RECORD_TOPICS)
         try:
             self._consumer = await assigned(self.kafka, self._at.values(), FETCH_WAIT_MS)
         except BaseException:
             await self._appender.close()
             raise
+
+    def _counts(self, topics: Iterable[str]) -> dict[str, int]:
+        """Return partitions by the topics' names on this cluster."""
+        return {self.kafka.topic(name): self._count[name] for name in topics}
 
     async def close(self) -> None:
         """Let go of everything, in a bounded time, whatever the brokers do."""
@@ -147,6 +165,8 @@ class KafkaLog:
             LogUnavailableError: it was not taken; it is not and will not be in the log.
 
         """
+        if self._read_only:
+            raise LogUnavailableError(f"{partition}: takes nothing: open for reading only")
         raw = record.encode()
         await self._appender.append(
             self._at[partition], raw, key, lambda offset: self._placed(partition, raw, offset)

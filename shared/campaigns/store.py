@@ -5,15 +5,19 @@ A cache of the log: it may be thrown away at any time, so it is not synced at ea
 the positions; after a crash all of it stands at the last save, and the rest is folded again.
 """
 
+import logging
 import sqlite3
 from pathlib import Path
 
 from campaigns.campaign import dump, load
 from campaigns.folding import Campaigns
 from campaigns.following import Reader
+from campaigns.log import refuse_made_anew
 from campaigns.topics import Partition
 
-SCHEMA_VERSION = 5  # A file of another version is thrown away and built anew from the log.
+log = logging.getLogger(__name__)
+
+SCHEMA_VERSION = 6  # A file of another version is thrown away and built anew from the log.
 SAVE_S = 1.0  # How much folding a crash may cost: about this long.
 
 _SCHEMA = (
@@ -34,12 +38,19 @@ class Store:
         """Open the file, or make it; one of another log or version is made anew.
 
         `path` None keeps all in memory. `log_id` names the log that it is a cache of.
+
+        Raises:
+            LogCutError: its log was deleted, and made anew at the same place; it stays as it is.
+
         """
         self.db = _connect(path)
         self._lost = False  # A save failed, and took back what was folded since the last one.
-        if self._about() not in (None, (str(SCHEMA_VERSION), log_id)):
+        about = self._about()
+        if about not in (None, (str(SCHEMA_VERSION), log_id)):
             assert path is not None, "memory has no past"
             self.db.close()
+            refuse_made_anew(path, about[1], log_id)
+            log.info("%s is of another log or version: it is built anew from the log", path)
             remove(path)
             self.db = _connect(path)
         for name, value in (("schema", str(SCHEMA_VERSION)), ("log", log_id)):

@@ -4,87 +4,23 @@ import asyncio
 import random
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from collections.abc import Awaitable
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import NewTopic, RecordsToDelete
+from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import TopicPartition
 
-from campaigns.errors import ContractError, LogCutError, LogUnavailableError, TopicMisfitError
+from campaigns.errors import ContractError, LogCutError, LogUnavailableError
 from campaigns.events_kafka import KafkaEvents
-from campaigns.facts import CampaignPaused, campaign_stream
 from campaigns.following import Reader
-from campaigns.kafka_clients import Kafka
 from campaigns.log_kafka import KafkaLog
-from campaigns.record import Envelope, Record, Recorded
 from campaigns.testing import close
-from campaigns.topics import CAMPAIGN_RECORDS, Partition, campaign_partition, campaign_partitions
+from campaigns.topics import CAMPAIGN_RECORDS, campaign_partitions
 from tests.broker import Broker
+from tests.integration.on_kafka import PARTITION, Folded, following, opened, paused, until
 
 pytestmark = pytest.mark.kafka
-
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-PARTITION = campaign_partition(42, 3)
-
-
-def paused(number: int, campaign_id: int = 42) -> Record:
-    """The n-th of a chain of records, each of which is accepted only behind the one before."""
-    return Record(
-        id=f"r{number}",
-        time=NOON,
-        source="test",
-        actor="test",
-        correlation_id="c",
-        causation_id=None,
-        condition={campaign_stream(campaign_id): number},
-        facts=(CampaignPaused(campaign_id=campaign_id, reason=None, paused_at=NOON),),
-    )
-
-
-class Folded:
-    """A fold that keeps what was accepted."""
-
-    def __init__(self) -> None:
-        self.ids: list[str] = []
-
-    def fold(self, recorded: Recorded) -> None:
-        assert isinstance(recorded.envelope, Envelope)
-        self.ids.append(recorded.envelope.id)
-
-    def folded(self, partition: Partition, position: int) -> None:
-        pass
-
-
-@asynccontextmanager
-async def opened(servers: str, namespace: str, partitions: int = 3) -> AsyncIterator[KafkaLog]:
-    log = KafkaLog(servers, partitions, namespace=namespace)
-    await log.open()
-    try:
-        yield log
-    finally:
-        await log.close()
-
-
-@asynccontextmanager
-async def following(log: KafkaLog, *partitions: Partition) -> AsyncIterator[tuple[Reader, Folded]]:
-    fold = Folded()
-    reader = Reader(log, fold)
-    task = asyncio.create_task(reader.follow(partitions))
-    try:
-        yield reader, fold
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def until(true: Callable[[], bool], within_s: float = 30.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not true():
-            await asyncio.sleep(0.01)
 
 
 async def told(log: KafkaLog, raw: bytes | None, key: bytes | None) -> None:
@@ -96,46 +32,6 @@ async def told(log: KafkaLog, raw: bytes | None, key: bytes | None) -> None:
         await stranger.send_and_wait(topic, raw, key=key, partition=PARTITION.number)
     finally:
         await stranger.stop()
-
-
-async def made(servers: str, name: str, partitions: int, **settings: str) -> None:
-    admin = Kafka(servers).admin()
-    await admin.start()
-    try:
-        configs = {key.replace("_", "."): value for key, value in settings.items()}
-        await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs)])
-    finally:
-        await admin.close()
-
-
-LASTING = {"retention_ms": "-1", "retention_bytes": "-1"}
-
-
-@pytest.mark.parametrize(
-    ("partitions", "settings", "expected"),
-    [
-        (2, LASTING, "expected 3 partitions, found 2"),
-        (3, LASTING | {"cleanup_policy": "compact"}, "expected cleanup.policy=delete, found comp"),
-        (3, LASTING | {"retention_ms": "604800000"}, "expected retention.ms=-1, found 604800000"),
-        (3, LASTING | {"retention_bytes": "1000000"}, "expected retention.bytes=-1, found 1000000"),
-        (3, LASTING | {"max_message_bytes": "1000"}, "max.message.bytes of at least"),
-    ],
-)
-async def test_a_topic_that_could_lose_records_is_refused(
-    kafka_servers: str, namespace: str, partitions: int, settings: dict[str, str], expected: str
-) -> None:
-    await made(kafka_servers, f"{namespace}{CAMPAIGN_RECORDS}", partitions, **settings)
-    log = KafkaLog(kafka_servers, 3, namespace=namespace)
-    with pytest.raises(TopicMisfitError, match=expected):
-        await log.open()
-    await log.close()
-
-
-async def test_a_topic_that_fits_is_used(kafka_servers: str, namespace: str) -> None:
-    await made(kafka_servers, f"{namespace}{CAMPAIGN_RECORDS}", 3, **LASTING)
-    async with opened(kafka_servers, namespace) as log:
-        assert log.partitions(CAMPAIGN_RECORDS) == 3
-        assert set((await log.ends(campaign_partitions(3))).values()) == {0}
 
 
 async def test_without_a_broker_open_gives_up_in_time() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from campaigns.membership import Membership
 from tests.broker import Broker
-from tests.integration.test_kafka import opened, until
+from tests.integration.on_kafka import opened, until
 
 pytestmark = pytest.mark.kafka
 

@@ -4,6 +4,7 @@ It is the TrackingRecorder of the eventsourcing library: view, ledger and positi
 transaction (ADR-0007). A cache of the log: a file of another schema or log is thrown away.
 """
 
+import logging
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,9 +24,12 @@ from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, 
 from sqlalchemy.dialects import postgresql, sqlite
 
 from campaigns.following import Reader
+from campaigns.log import refuse_made_anew
 from campaigns.store import remove
 from campaigns.topics import Partition
 from projector.tables import ABOUT, LEDGERS, METADATA, SCHEMA_VERSION, TRACKING
+
+log = logging.getLogger(__name__)
 
 Rows = Sequence[Mapping[str, Any]]  # Any: a column's own type, bound by the driver.
 _POLL_S = 0.02  # How soon a waiter sees that it was interrupted.
@@ -80,14 +84,21 @@ class Store(TrackingRecorder):
         """Make sure that this is a store of that log and of this schema: otherwise begin anew.
 
         `publishes`: one that was folded without an outbox cannot begin to publish.
+
+        Raises:
+            LogCutError: its log was deleted, and made anew at the same place; it stays as it is.
+
         """
         with self.reading() as tx:
             about = dict(tx.execute(select(ABOUT.c.name, ABOUT.c.value)).all())
         wanted = {"schema": str(SCHEMA_VERSION), "log": log_id}
+        if about:
+            refuse_made_anew(self._path or "the views' database", about.get("log", ""), log_id)
         if about and (
             any(about.get(name) != value for name, value in wanted.items())
             or (publishes and about.get("publishes") != "yes")
         ):
+            log.info("the views are of another log or version: they are built anew from the log")
             self._clear()
         wanted["publishes"] = "yes" if publishes else "no"
         with self.writing() as tx:

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from campaigns.campaign import Status
-from campaigns.errors import ContractError
+from campaigns.errors import ContractError, LogCutError
 from campaigns.facts import CampaignPaused
 from campaigns.folding import Campaigns
 from campaigns.following import Reader
@@ -124,3 +124,20 @@ def test_after_a_save_that_failed_nothing_is_stored_any_more(tmp_path: Path) -> 
     last = Folding(journal, tmp_path)
     assert last.reader.positions == {HERE: 2}
     last.stop()
+
+
+def test_a_store_of_another_log_is_built_anew_and_one_of_a_log_made_anew_stops(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "store.db"
+    for log_id in ("embedded", "kafka/one/", "kafka/two/#a", "kafka/one/#b"):
+        store = Store(path, log_id)
+        assert store.db.execute("select count(*) from campaigns").fetchone() == (0,)
+        store.db.execute("insert into campaigns values (1, 0, x'00')")
+        store.db.execute("commit")
+        store.close()
+    with pytest.raises(LogCutError, match="made anew"):
+        Store(path, "kafka/one/#c")
+    store = Store(path, "kafka/one/#b")
+    assert store.db.execute("select count(*) from campaigns").fetchone() == (1,), "it was kept"
+    store.close()

@@ -26,6 +26,8 @@ _LOGGERS = (
     "aiokafka.consumer.group_coordinator",
     "aiokafka.producer.sender",
 )
+# A cluster's first start: said only once it has lasted.
+_PASSING = ("Group Coordinator Request failed: %s",)
 _SECURITY = {  # All that may be set, as aiokafka names it; `ssl_cafile` becomes a context.
     "security_protocol",
     "sasl_mechanism",
@@ -102,10 +104,15 @@ class Sparingly(logging.Filter):
         super().__init__()
         self._quiet_s = quiet_s
         self._said: dict[str, float] = {}  # By template, of which a program has few.
+        self._heard: dict[str, float] = {}  # When first, of those that may be over at once.
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Say whether to log it: not the same template twice within `quiet_s`."""
         now = time.monotonic()
+        if record.msg in _PASSING:
+            since = self._heard.setdefault(str(record.msg), now)
+            if now - since < self._quiet_s:
+                return False
         if now - self._said.get(str(record.msg), -self._quiet_s) < self._quiet_s:
             return False
         self._said[str(record.msg)] = now

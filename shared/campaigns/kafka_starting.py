@@ -70,14 +70,36 @@ async def stop_producer(producer: AIOKafkaProducer) -> None:
     stopping = asyncio.ensure_future(producer.stop())
     await asyncio.wait([stopping], timeout=STOP_S)
     if not stopping.done():
-        producer._message_accumulator.fail_all(ProducerClosed())
-        closing = asyncio.ensure_future(producer.client.close())
-        await asyncio.wait([stopping, closing], timeout=STOP_S)
-        for task in (stopping, closing):
-            task.cancel()
-        await asyncio.wait([stopping, closing], timeout=STOP_S)
-        _hear(closing)
+        await _give_up(producer)
+        await asyncio.wait([stopping], timeout=STOP_S)
+        stopping.cancel()
+        await asyncio.wait([stopping], timeout=STOP_S)
     _hear(stopping)
+
+
+async def _give_up(producer: AIOKafkaProducer) -> None:
+    """End what the client would try for ever, in an order in which nothing of it fails loudly.
+
+    First its sending, then what it holds: to fail a batch that is being sent again breaks it.
+    """
+    client, held = producer.client, producer._message_accumulator
+    if (sending := producer._sender.sender_task) is not None:
+        sending.cancel()  # It waits for the requests that are on their way,
+    closing = asyncio.ensure_future(client.close())  # which fail now,
+    await asyncio.wait([closing], timeout=STOP_S)
+    if client._md_update_fut is not None and not client._md_update_fut.done():
+        client._md_update_fut.set_result(False)  # and wait for metadata, which nobody asks for.
+    ending = [closing] if sending is None else [closing, sending]
+    await asyncio.wait(ending, timeout=STOP_S)
+    for one in ending:
+        one.cancel()
+    await asyncio.wait(ending, timeout=STOP_S)
+    for batches in held._batches.values():
+        held._pending_batches.update(batches)  # Where it looks for what has ended.
+    drained = [batch._drain_waiter for batch in held._pending_batches]
+    held.fail_all(ProducerClosed())
+    for one in (*ending, *drained):
+        _hear(one)
 
 
 def _hear(ended: asyncio.Future[Any]) -> None:

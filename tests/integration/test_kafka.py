@@ -1,6 +1,7 @@
 """The Kafka adapters against a real broker that is killed, frozen and written to by strangers."""
 
 import asyncio
+import gc
 import random
 import sys
 import time
@@ -226,6 +227,25 @@ async def test_a_frozen_broker_is_told_in_time(broker: Broker, namespace: str) -
     await log.close()
     assert time.monotonic() - began < 10, "close() must not hang"
     broker.thaw()
+
+
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+async def test_a_log_is_closed_quietly_while_no_broker_answers(
+    broker: Broker, namespace: str, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the client was sending again was failed under its hands: tracebacks at each stop."""
+    log = KafkaLog(broker.servers, 3, namespace=namespace)
+    await log.open()
+    await log.append(PARTITION, paused(0), 42)
+    await until_read(log, 1)
+    broker.kill() if how == "killed" else broker.freeze()
+    await log.append(PARTITION, paused(1), 42)
+    await asyncio.sleep(6.0)  # Longer than a request may take: it is sent again.
+    began = time.monotonic()
+    await log.close()
+    assert time.monotonic() - began < 10, "close() must not hang"
+    gc.collect()  # Finds what nobody has looked at.
+    assert not [one for one in caplog.records if one.name == "asyncio" or one.exc_info]
 
 
 async def late(asked: Awaitable[object], within_s: float) -> None:

@@ -3,7 +3,7 @@
 import logging
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,15 +100,17 @@ class Kafka:
 class Sparingly(logging.Filter):
     """Lets the same words pass once in a while: an outage is one story, not a thousand lines."""
 
-    def __init__(self, quiet_s: float = QUIET_S) -> None:
+    def __init__(
+        self, quiet_s: float = QUIET_S, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__()
-        self._quiet_s = quiet_s
+        self._quiet_s, self._clock = quiet_s, clock
         self._said: dict[str, float] = {}  # By template, of which a program has few.
         self._heard: dict[str, float] = {}  # When first, of those that may be over at once.
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Say whether to log it: not the same template twice within `quiet_s`."""
-        now = time.monotonic()
+        now = self._clock()
         if record.msg in _PASSING:
             since = self._heard.setdefault(str(record.msg), now)
             if now - since < self._quiet_s:

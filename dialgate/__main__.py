@@ -24,7 +24,7 @@ from dialer.carrier_settings import CarrierSettings
 from dialgate import keys
 from dialgate.composing import CARRIER, COMMAND_API, DIALER, PARTS, PROJECTOR, compose
 from dialgate.serving import MISUSED, WENT_WRONG
-from dialgate.settings import ProcessSettings, misfits, misspelt
+from dialgate.settings import ALL, ProcessSettings, misfits, misspelt
 
 cli = typer.Typer(
     add_completion=False,
@@ -47,6 +47,8 @@ def _misused(why: object) -> typer.Exit:
 def _settings() -> ProcessSettings:
     if sentences := misspelt(os.environ):
         raise _misused("; ".join(sentences))
+    for kind in ALL:
+        kind()  # Whatever does not fit is told now, whichever part it is of.
     settings = ProcessSettings()
     configure_logging(settings.log_level, as_json=settings.log_json)
     return settings

@@ -34,7 +34,7 @@ class _Parts(Collector):
             "dialgate_open_permissions", "CallRequested that are not resolved.", labels=["part"]
         )
         late = CounterMetricFamily(
-            "dialgate_late_calls", "Contacts that rang when they should not have.", labels=["part"]
+            "dialgate_late_calls", "Calls that rang when they should not have.", labels=["part"]
         )
         for part in self._parts:
             for name in ("accepted", "refused", "foreign"):
@@ -47,8 +47,10 @@ class _Parts(Collector):
             campaigns = getattr(part, "campaigns", None)
             if isinstance(campaigns, Campaigns):
                 folded = campaigns.by_id.values()
-                permissions.add_metric([part.name], sum(len(c.permissions()) for c in folded))
-                late.add_metric([part.name], sum(len(c.late) for c in folded))
+                permissions.add_metric(
+                    [part.name], sum(len(c.permissions()) for c in folded if c.calls)
+                )
+                late.add_metric([part.name], sum(c.late_calls for c in folded))
         return (rulings, positions, lag, permissions, late)
 
 

@@ -102,6 +102,13 @@ class Process:
                 exc_info=None if isinstance(cause, ContractError | OperatingError) else cause,
             )  # fmt: skip
 
+    async def look(self) -> None:
+        """Let each part note how far it is behind. Without an answer, that is of when it looked."""
+        with contextlib.suppress(TimeoutError, OperatingError):  # /health/ready says it.
+            async with asyncio.timeout(self.settings.ready_s):
+                for part in self.parts:
+                    await part.reader.look()
+
     async def troubles(self) -> list[str]:
         """Return why the process is not ready; nothing when it is."""
         found = [f"{task.get_name()} has stopped" for task in self._running if task.done()]
@@ -140,6 +147,7 @@ def health(process: Process) -> APIRouter:
     @router.get("/metrics")
     async def metrics() -> PlainTextResponse:
         """Return all metrics in Prometheus' text format."""
+        await process.look()
         text, content_type = exposition(process.parts)
         return PlainTextResponse(text, media_type=content_type)
 

@@ -196,6 +196,7 @@ class Campaign:
     counters: Counters = field(default_factory=Counters)
     calls: dict[str, OpenCall] = field(default_factory=dict)  # By call id; permissions included.
     late: set[int] = field(default_factory=set)  # Contacts that rang late. Ought to be none.
+    late_calls: int = 0  # Ever, in any run. Ought to be none.
     tried: int = 0  # Contacts ever attempted, in any run; those in progress included.
     epoch: int = 0  # How often it was armed anew: each contact's attempts begin anew with it.
     selection: Selection = Selection.ALL  # Of the last time.
@@ -523,6 +524,7 @@ def _call(campaign: Campaign, fact: CallEvent, position: int) -> None:
                 _end(campaign, fact)
         case CallLate():
             campaign.executions += 1
+            campaign.late_calls += 1
             if fact.run > campaign.rearmed_run:
                 _rang_late(campaign, fact)
 

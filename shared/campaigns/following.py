@@ -160,6 +160,15 @@ class Reader:
             behind = ", ".join(f"{p}@{self.positions.get(p, 0)}" for p in partitions)
             raise NotFreshError(f"not caught up within {within_s} s, at {behind}") from late
 
+    async def look(self) -> None:
+        """Note where the log ends now, so that it can be said how far the fold is behind.
+
+        Raises:
+            LogUnavailableError: the log did not say in time where it ends.
+
+        """
+        self.ends.update(await self.log.ends(list(self.positions)))
+
     async def ready(self, partitions: Collection[Partition], *, within_s: float) -> bool:
         """Say whether the log answers and the fold keeps up with it."""
         try:

@@ -15,6 +15,7 @@ from campaigns.facts import (
     campaign_stream,
 )
 from campaigns.log import MemoryLog
+from campaigns.observing import REGISTRY
 from campaigns.record import Record
 from campaigns.testing import FIRST
 from command_api.settings import CommandApiSettings
@@ -67,6 +68,30 @@ async def test_without_a_log_nothing_is_done_and_nothing_may_be() -> None:
         assert not await one.api.troubles()
         assert len((await world.audit()).records) == records
         assert (await one.done(running, "pause"))["status"] == "paused"
+
+
+def counted(command: str, outcome: str) -> float:
+    """Return how many commands have ended so, in this process."""
+    name = "dialgate_commands_total"
+    return REGISTRY.get_sample_value(name, {"command": command, "outcome": outcome}) or 0.0
+
+
+@virtually
+async def test_what_is_answered_503_is_counted_by_what_may_still_be() -> None:
+    world = in_memory()
+    way = Way(world.log)
+    async with world.instance(log=way) as one:
+        running = await one.running()
+        before = [counted(verb, "unavailable") for verb in ("pause", "create")]
+        unknown = counted("pause", "unknown")
+        way.away = True
+        await one.post(f"/{running}/pause")
+        await one.post("", json=BODY)
+        after = [counted(verb, "unavailable") for verb in ("pause", "create")]
+        assert after == [value + 1 for value in before]
+        way.away, way.lost = False, True
+        await one.post(f"/{running}/pause")
+        assert counted("pause", "unknown") == unknown + 1
 
 
 @virtually

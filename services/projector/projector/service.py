@@ -48,7 +48,8 @@ class Projector:
         self._reader_of = caller_of(self.keys, limits, Scope.READ)
         self._admin_of = caller_of(self.keys, limits, Scope.ADMIN)
         self.views = Views(self.store, log, publisher is not None, self.keys.fold)
-        self.hub = Hub(self.views.campaigns, settings.sockets_max)
+        self.campaigns = self.views.campaigns  # What /metrics counts of each part.
+        self.hub = Hub(self.campaigns, settings.sockets_max)
         self.views.on_changed = self.hub.changed
         self.reader: Reader = self.views.reader
         self.publishing: Publishing | None = None

@@ -217,6 +217,9 @@ def test_a_late_ring_spends_an_attempt_and_changes_nothing_else(told: Told) -> N
     assert (contact.status, contact.attempts) == (ContactStatus.PENDING, 1)
     assert counters == Counters(total=3, pending=3, untouched=2)
     assert (told.campaign.executions, told.campaign.late) == (1, {1})
+    told.complete()
+    told.rearm()
+    assert (told.campaign.late_calls, told.campaign.late) == (1, set()), "a counter never falls"
 
 
 def test_a_late_ring_that_was_the_last_attempt_ends_the_contact(told: Told) -> None:

@@ -69,6 +69,15 @@ def test_accepted_records_are_folded_and_others_are_counted() -> None:
     assert reader.positions == {FIRST: 4}
 
 
+async def test_how_far_behind_is_asked_of_the_log() -> None:
+    log, records = filled(some(0), some(1))
+    reader = Reader(log, Remembered())
+    reader.step(FIRST, records[:1])
+    assert reader.ends == {}, "nobody has asked"
+    await reader.look()
+    assert (reader.ends, reader.positions) == ({FIRST: 2}, {FIRST: 1})
+
+
 def test_redelivery_changes_nothing() -> None:
     log, records = filled(some(0), some(1), some(1), some(2))
     fold = Remembered()

@@ -1,7 +1,8 @@
 """What the routes of all commands have in common: what was asked besides the body, and answers."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -11,6 +12,7 @@ from fastapi import Header, Query, Request, Response
 from campaigns.api_keys import Caller
 from campaigns.campaign import Campaign
 from campaigns.decider import Decider, Reason, Rejected
+from campaigns.errors import OperatingError
 from campaigns.folding import Campaigns
 from campaigns.handling import Handled, Origin
 from campaigns.http import POSITION, etag, json_response, refusal
@@ -131,7 +133,9 @@ async def decided(
         if isinstance(no := await service.preview(decider, command), Rejected):
             raise refused(verb, no)
         return None
-    match await service.move(decider, command, origin_of(caller, asked.keyed)):
+    with counted(verb):
+        done = await service.move(decider, command, origin_of(caller, asked.keyed))
+    match done:
         case Rejected() as no:
             if verb in _HALTS and no.reason in _QUIET:
                 await service.settled(command.campaign_id)  # So that this misleads nobody either.
@@ -183,6 +187,17 @@ def headers_of(campaign: Campaign, handled: Handled) -> dict[str, str]:
     if handled.ruling:
         headers[POSITION] = handled.ruling.at
     return headers
+
+
+@contextmanager
+def counted(verb: str) -> Iterator[None]:
+    """Count a command that is answered 503, by whether it may still take effect."""
+    try:
+        yield
+    except OperatingError as no:
+        outcome = "unknown" if no.may_still_take_effect else "unavailable"
+        COMMANDS.labels(verb, outcome).inc()
+        raise
 
 
 def refused(verb: str, no: Rejected) -> Exception:

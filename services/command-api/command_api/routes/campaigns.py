@@ -32,6 +32,7 @@ from command_api.routes.answering import (
     Asked,
     asked_of,
     count,
+    counted,
     decided,
     halted,
     headers_of,
@@ -135,7 +136,8 @@ async def _create(
         now=now,
         schedule=schedule,
     )
-    made = await service.creating.create(command, rows, origin_of(caller, keyed))
+    with counted("create"):
+        made = await service.creating.create(command, rows, origin_of(caller, keyed))
     if isinstance(made, Rejected):
         raise refused("create", made)
     campaign, ruling = made

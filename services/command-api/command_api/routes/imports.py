@@ -27,7 +27,14 @@ from command_api.chunking import Imported
 from command_api.csv_columns import TooManyRowsError, UnusableFileError, parse_mappings
 from command_api.idempotency import request_digest
 from command_api.importing import CsvImport
-from command_api.routes.answering import PREFIX, count, idempotency_of, origin_of, refused
+from command_api.routes.answering import (
+    PREFIX,
+    count,
+    counted,
+    idempotency_of,
+    origin_of,
+    refused,
+)
 from command_api.rows import parse_contacts
 
 if TYPE_CHECKING:
@@ -91,7 +98,8 @@ async def _import(
             parse_mappings(column_mappings),
             service.settings.import_rows_max,
         )
-        done = await service.importing.import_csv(given, origin_of(caller, keyed))
+        with counted("import"):
+            done = await service.importing.import_csv(given, origin_of(caller, keyed))
     except TooManyRowsError as no:
         raise HTTPException(413, str(no)) from no
     except UnusableFileError as no:
@@ -118,14 +126,15 @@ async def _add(
         raise HTTPException(413, f"More than {service.settings.contacts_max} contacts")
     # Not on the event loop: thousands of contacts would keep a pause waiting.
     rows = await asyncio.to_thread(parse_contacts, given)
-    done = await add_contacts(
-        service,
-        campaign_id,
-        caller.organization_id,
-        rows,
-        len(given) - len(rows),
-        origin_of(caller, keyed),
-    )
+    with counted("contacts"):
+        done = await add_contacts(
+            service,
+            campaign_id,
+            caller.organization_id,
+            rows,
+            len(given) - len(rows),
+            origin_of(caller, keyed),
+        )
     if isinstance(done, Rejected):
         raise refused("contacts", done)
     count("contacts", began)

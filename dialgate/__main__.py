@@ -110,9 +110,12 @@ def carrier() -> None:
     settings = _settings()
     try:
         lock(settings.data_dir, CARRIER)
-        carrying.serve(settings, CarrierSettings(), SystemClock(), _show)
+        asyncio.run(carrying.serve(settings, CarrierSettings(), SystemClock(), _show))
     except (PartRunningError, OSError) as no:
         raise _misused(no) from no
+    except CarrierUnavailableError as no:
+        print(f"dialgate: {no}", file=sys.stderr)
+        raise typer.Exit(WENT_WRONG) from no
 
 
 @cli.command()

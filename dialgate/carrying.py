@@ -17,7 +17,7 @@ from dialgate.settings import ProcessSettings
 GRACE_S = 1  # A request that is held back for a ring must not hold back the end.
 
 
-def serve(
+async def serve(
     process: ProcessSettings,
     settings: CarrierSettings,
     clock: SystemClock,
@@ -27,18 +27,23 @@ def serve(
 
     Raises:
         OSError: the port is in use, or the address is not ours.
+        CarrierUnavailableError: another carrier has the file open, or it is damaged.
 
     """
     carrier = simulated_carrier(process, settings, clock)
     app = create_carrier_app(carrier, clock)
     listener = listen(process)
-    show(
-        f"dialgate carrier on http://{process.host}:{listener.getsockname()[1]} (pid {os.getpid()})"
-    )
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",  # What fails before anything is served is ours to tell.
+        timeout_graceful_shutdown=GRACE_S,
     )
-    _Server(config).run(sockets=[listener])
+    async with app.router.lifespan_context(app):
+        port = listener.getsockname()[1]
+        show(f"dialgate carrier on http://{process.host}:{port} (pid {os.getpid()})")
+        await _Server(config).serve(sockets=[listener])
 
 
 class _Server(uvicorn.Server):

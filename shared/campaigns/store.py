@@ -37,15 +37,23 @@ class Store:
     def __init__(self, path: Path | None, log_id: str) -> None:
         """Open the file, or make it; one of another log or version is made anew.
 
-        `path` None keeps all in memory. `log_id` names the log that it is a cache of.
+        `path` None keeps all in memory. `log_id` names the log that it is a cache of. One that is
+        damaged is made anew, too.
 
         Raises:
             LogCutError: its log was deleted, and made anew at the same place; it stays as it is.
 
         """
-        self.db = _connect(path)
         self._lost = False  # A save failed, and took back what was folded since the last one.
-        about = self._about()
+        try:
+            self.db = _connect(path)
+            about = self._about()
+        except sqlite3.DatabaseError as no:
+            if type(no) is not sqlite3.DatabaseError or path is None:
+                raise  # The world misbehaves.
+            log.warning("%s is damaged (%s): it is built anew from the log", path, no)
+            remove(path)
+            self.db, about = _connect(path), None
         if about not in (None, (str(SCHEMA_VERSION), log_id)):
             assert path is not None, "memory has no past"
             self.db.close()
@@ -122,11 +130,15 @@ class Store:
 
 def _connect(path: Path | None) -> sqlite3.Connection:
     db = sqlite3.connect(path or ":memory:", isolation_level=None)
-    db.execute("pragma journal_mode = wal")
-    db.execute("pragma synchronous = normal")  # Never corrupt; the last saves may be lost.
-    for statement in _SCHEMA:
-        db.execute(statement)
-    db.execute("begin")
+    try:
+        db.execute("pragma journal_mode = wal")
+        db.execute("pragma synchronous = normal")  # Never corrupt; the last saves may be lost.
+        for statement in _SCHEMA:
+            db.execute(statement)
+        db.execute("begin")
+    except sqlite3.Error:
+        db.close()
+        raise
     return db
 
 

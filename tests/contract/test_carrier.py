@@ -301,6 +301,15 @@ class TestSimulatedCarrier(CarrierContract):
         await second.open(Ends().__setitem__)
         await second.close()
 
+    async def test_a_damaged_file_is_told_and_left_as_it_is(self, tmp_path: Path) -> None:
+        """It is the only record of what rang: to begin anew could ring somebody twice."""
+        path = tmp_path / "carrier.db"
+        path.write_bytes(damaged := b"what a disk has left of it " * 200)
+        for _ in range(2):  # It lets go of its lock.
+            with pytest.raises(CarrierUnavailableError, match="expected the carrier's file, found"):
+                await simulated(tmp_path, CarrierTerms()).open(lambda *_: None)
+        assert path.read_bytes() == damaged
+
     async def test_a_line_without_its_state_is_not_written_twice(self, tmp_path: Path) -> None:
         """Killed between the line and carrier.db: the line says that it rings."""
         carrier = simulated(tmp_path, LONG)

@@ -99,14 +99,14 @@ def create_carrier_app(carrier: SimulatedCarrier, clock: Clock) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with callbacks.working():
-            await carrier.open(callbacks.report)
-            app.state.ready = True
-            try:
+        await carrier.open(callbacks.report)
+        try:
+            async with callbacks.working():
+                app.state.ready = True
                 yield
-            finally:
-                app.state.ready = False
-                await carrier.close()
+        finally:
+            app.state.ready = False
+            await carrier.close()
 
     app = FastAPI(title="Dialgate's simulated carrier", lifespan=lifespan)
     app.state.ready = False

@@ -136,11 +136,21 @@ class RingFile:
         """Open the file, or make it; in memory it begins with `past` (see `close`).
 
         Raises:
-            CarrierUnavailableError: another carrier has it open; both would ring.
+            CarrierUnavailableError: another carrier has it open, and both would ring; or it is
+                damaged: it is the only record of what rang, so nobody throws it away by himself.
 
         """
         self._lock = None if str(path) == MEMORY else _lock(Path(f"{path}.lock"))
         self._db = sqlite3.connect(path, isolation_level=None, timeout=1.0)
+        try:
+            self._prepare(past)
+        except sqlite3.DatabaseError as no:
+            self.close()
+            raise CarrierUnavailableError(
+                f"{path}: expected the carrier's file, found {no}"
+            ) from no
+
+    def _prepare(self, past: bytes | None) -> None:
         if past is not None:
             self._db.deserialize(past)
         self._db.execute("pragma journal_mode = wal")

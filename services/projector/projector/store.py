@@ -75,8 +75,9 @@ class Store(TrackingRecorder):
         except exc.DatabaseError as no:
             if type(no) is not exc.DatabaseError or self._path is None:
                 raise  # The world misbehaves.
+            log.warning("%s is damaged (%s): it is built anew from the log", self._path, no.orig)
             engine.dispose()
-            remove(self._path)  # No database, or a damaged one: it was a cache.
+            remove(self._path)
             METADATA.create_all(engine)
         return engine
 

@@ -141,3 +141,12 @@ def test_a_store_of_another_log_is_built_anew_and_one_of_a_log_made_anew_stops(
     store = Store(path, "kafka/one/#b")
     assert store.db.execute("select count(*) from campaigns").fetchone() == (1,), "it was kept"
     store.close()
+
+
+def test_a_damaged_store_is_built_anew(tmp_path: Path) -> None:
+    """It is a cache: what a failing disk has left of it must not keep the service from starting."""
+    path = tmp_path / "store.db"
+    path.write_bytes(b"what a disk has left of it " * 200)
+    store = Store(path, "embedded")
+    assert store.db.execute("select count(*) from campaigns").fetchone() == (0,)
+    store.close()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
@@ -98,6 +98,38 @@ class Stretches:
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
             await stop(consumer)
+
+
+@dataclass(eq=False, slots=True)
+class Placed:
+    """Records of our own that followers had by their acknowledgement, not fetched yet: ADR-0013.
+
+    What the fetch brings in their place is the same, or brokers have lost what they acknowledged.
+    """
+
+    raws: dict[int, bytes] = field(default_factory=dict)  # By position.
+
+    def check(self, partition: Partition, messages: Iterable[Any], end: int | None) -> None:
+        """Compare what was fetched. `end`: the position that was read up to, if known.
+
+        Raises:
+            LogCutError: another record stands where ours was acknowledged, or none.
+
+        """
+        if not self.raws:
+            return
+        for message in messages:
+            raw, end = self.raws.pop(message.offset + 1, None), message.offset + 1
+            if raw is not None and raw != message.value:
+                self._cut(partition, end, "another")
+        if missing := [position for position in self.raws if position <= (end or 0)]:
+            self._cut(partition, missing[0], "none")
+
+    def _cut(self, partition: Partition, position: int, found: str) -> NoReturn:
+        raise LogCutError(
+            f"{partition}@{position}: expected the record that was acknowledged there, found"
+            f" {found}: the log was cut"
+        )
 
 
 def consecutive(

@@ -6,6 +6,7 @@ the reader. Making topics: kafka_topics.py. The read index: kafka_offsets.py.
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
@@ -17,7 +18,7 @@ from campaigns.errors import ContractError, LogCutError, LogUnavailableError
 from campaigns.kafka_appending import RETRY_S, Appender
 from campaigns.kafka_clients import Kafka, Sparingly, hush
 from campaigns.kafka_offsets import Offsets
-from campaigns.kafka_reading import POLL_MAX, Stretches, assigned, consecutive
+from campaigns.kafka_reading import POLL_MAX, Placed, Stretches, assigned, consecutive
 from campaigns.kafka_starting import stop
 from campaigns.kafka_topic_ids import topic_ids
 from campaigns.kafka_topics import check_there, make_and_check
@@ -61,6 +62,7 @@ class KafkaLog:
         self._read_only, self._open_s = read_only, open_s
         self._appender = Appender(self.kafka, append_s)
         self.placed = 0  # Records of our own that followers had before they were fetched.
+        self._unfetched = defaultdict[Partition, Placed](Placed)  # And those that still are not.
         self._ends = Offsets(self.kafka, ends_s)
         self._begins = Offsets(self.kafka, ends_s, beginnings=True)
         self._tails = {
@@ -180,6 +182,7 @@ class KafkaLog:
         """
         tail, count = self._tails[partition], self._count[partition.topic]
         if tail.next_is(offset + 1):
+            self._unfetched[partition].raws[offset + 1] = raw
             tail.extend([Recorded(partition, offset + 1, raw, count)])
             self.placed += 1
 
@@ -200,6 +203,7 @@ class KafkaLog:
         follower, begin = tail.join(after)
         assert self._consumer is not None, "open() comes first"
         if begin is not None:
+            self._unfetched[partition].raws.clear()
             self._consumer.seek(self._at[partition], begin)
             self._consumer.resume(self._at[partition])
         self._wanted.set()
@@ -285,12 +289,13 @@ class KafkaLog:
                         position = await consumer.position(at)
                         self._deliver(self._partitions[at], (), position)
 
-    def _deliver(self, partition: Partition, messages: Iterable[Any], end: int | None) -> None:
+    def _deliver(self, partition: Partition, messages: Sequence[Any], end: int | None) -> None:
         tail, count = self._tails[partition], self._count[partition.topic]
         if not tail.followers:
             return
         read: list[Recorded] = []
         try:
+            self._unfetched[partition].check(partition, messages, end)
             read.extend(consecutive(partition, tail.head, messages, end, count))
         except ContractError as no:
             tail.extend(read)

@@ -1,6 +1,7 @@
 """What both HTTP services share: who asks, error bodies, limits, correlation ids."""
 
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -19,8 +20,11 @@ from campaigns.campaign import Campaign
 from campaigns.decider import Reason, Rejected
 from campaigns.errors import OperatingError
 from campaigns.facts import Scope
-from campaigns.observing import correlation_id
+from campaigns.observing import Sparingly, correlation_id
 from campaigns.rate_limits import RateLimits
+
+log = logging.getLogger(__name__)
+log.addFilter(Sparingly())  # An outage is answered so to everybody.
 
 RETRY_AFTER_S = 1  # Whole seconds: the public SDK fails on a date or a decimal.
 ID_MAX = 2**53 - 1  # JSON numbers are exact up to here.
@@ -112,18 +116,13 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         "content": _UNAVAILABLE,
     },
 }
-
-
 OUTDATED: dict[int | str, dict[str, Any]] = {
     412: {"description": "If-Match: the campaign has another version", "content": _DETAIL}
 }
 ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {"description": "Prefer: respond-async. It counts; calls on their way may still begin"}
 }
-
 CallerOf = Callable[[Request], Awaitable[Caller]]
-
-
 _RANK = {scope: rank for rank, scope in enumerate(Scope)}
 
 
@@ -175,6 +174,7 @@ def install(app: FastAPI, limits: Limits) -> None:
 
 async def _unavailable(request: Request, error: Exception) -> Response:
     assert isinstance(error, OperatingError), "installed for nothing else"
+    log.warning("answered 503: %s", error)
     return JSONResponse(
         {"detail": str(error), "may_still_take_effect": error.may_still_take_effect},
         503,

@@ -15,8 +15,9 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 
 from campaigns.errors import LogUnavailableError
-from campaigns.kafka_clients import MESSAGE_BYTES_MAX, Kafka, Sparingly
+from campaigns.kafka_clients import MESSAGE_BYTES_MAX, Kafka
 from campaigns.kafka_starting import start, stop_producer
+from campaigns.observing import Sparingly
 
 log = logging.getLogger(__name__)
 log.addFilter(Sparingly())

@@ -2,8 +2,7 @@
 
 import logging
 import ssl
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,12 +10,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from campaigns.errors import ContractError
+from campaigns.observing import Sparingly
 from campaigns.record import RECORD_BYTES_MAX
 
 MESSAGE_BYTES_MAX = RECORD_BYTES_MAX + 64 * 1024  # A record or an event, with key and headers.
 REQUEST_TIMEOUT_MS = 5_000  # Shorter than any outage that clients should sit out silently.
 RETRY_BACKOFF_MS = 50
-QUIET_S = 10.0  # The same words of a client are logged once in this time.
 
 _LOGGERS = (
     "aiokafka",
@@ -97,33 +96,9 @@ class Kafka:
         return options
 
 
-class Sparingly(logging.Filter):
-    """Lets the same words pass once in a while: an outage is one story, not a thousand lines."""
-
-    def __init__(
-        self, quiet_s: float = QUIET_S, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        super().__init__()
-        self._quiet_s, self._clock = quiet_s, clock
-        self._said: dict[str, float] = {}  # By template, of which a program has few.
-        self._heard: dict[str, float] = {}  # When first, of those that may be over at once.
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Say whether to log it: not the same template twice within `quiet_s`."""
-        now = self._clock()
-        if record.msg in _PASSING:
-            since = self._heard.setdefault(str(record.msg), now)
-            if now - since < self._quiet_s:
-                return False
-        if now - self._said.get(str(record.msg), -self._quiet_s) < self._quiet_s:
-            return False
-        self._said[str(record.msg)] = now
-        return True
-
-
 def hush() -> None:
     """Rate-limit what the Kafka client logs while a broker is away. Idempotent."""
     for name in _LOGGERS:
         logger = logging.getLogger(name)
         if not any(isinstance(one, Sparingly) for one in logger.filters):
-            logger.addFilter(Sparingly())
+            logger.addFilter(Sparingly(passing=_PASSING))

@@ -16,13 +16,14 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from campaigns.errors import ContractError, LogCutError, LogUnavailableError
 from campaigns.kafka_appending import RETRY_S, Appender
-from campaigns.kafka_clients import Kafka, Sparingly, hush
+from campaigns.kafka_clients import Kafka, hush
 from campaigns.kafka_offsets import Offsets
 from campaigns.kafka_reading import POLL_MAX, Placed, Stretches, assigned, consecutive
 from campaigns.kafka_starting import stop
 from campaigns.kafka_topic_ids import topic_ids
 from campaigns.kafka_topics import check_there, make_and_check
 from campaigns.log import BATCH_MAX, refuse_beyond
+from campaigns.observing import Sparingly
 from campaigns.record import Record, Recorded
 from campaigns.tail import Tail
 from campaigns.topics import RECORD_TOPICS, TOPICS, Partition

@@ -15,8 +15,9 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import KafkaError
 
 from campaigns.errors import LogUnavailableError
-from campaigns.kafka_clients import Kafka, Sparingly, hush
+from campaigns.kafka_clients import Kafka, hush
 from campaigns.kafka_starting import stop
+from campaigns.observing import Sparingly
 from campaigns.topics import CAMPAIGN_RECORDS
 
 log = logging.getLogger(__name__)

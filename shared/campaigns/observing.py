@@ -2,6 +2,8 @@
 
 import logging
 import sys
+import time
+from collections.abc import Callable, Collection
 from contextvars import ContextVar
 
 import structlog
@@ -25,6 +27,34 @@ BARRIER_S = Histogram(
     "dialgate_barrier_seconds", "How long a pause or stop waited for permissions to be resolved.",
     registry=REGISTRY, buckets=(0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 7, 10, 65),
 )  # fmt: skip
+
+
+QUIET_S = 10.0  # The same words of one logger are logged once in this time.
+
+
+class Sparingly(logging.Filter):
+    """Lets the same words pass once in a while: an outage is one story, not a thousand lines."""
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, *, passing: Collection[str] = ()
+    ) -> None:
+        """Note the clock. `passing`: templates of what may be over at once, said once it lasts."""
+        super().__init__()
+        self._clock, self._passing = clock, passing
+        self._said: dict[str, float] = {}  # By template, of which a program has few.
+        self._heard: dict[str, float] = {}  # When first, of those that pass.
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether to log it: not the same template twice within QUIET_S."""
+        now = self._clock()
+        if record.msg in self._passing:
+            since = self._heard.setdefault(str(record.msg), now)
+            if now - since < QUIET_S:
+                return False
+        if now - self._said.get(str(record.msg), -QUIET_S) < QUIET_S:
+            return False
+        self._said[str(record.msg)] = now
+        return True
 
 
 def _add_correlation(

@@ -1,8 +1,13 @@
 """What is logged is logged sparingly: an outage is one story."""
 
+import json
 import logging
+from collections.abc import Iterator
 
-from campaigns.observing import QUIET_S, Sparingly
+import pytest
+import structlog
+
+from campaigns.observing import QUIET_S, Sparingly, configure_logging, correlation_id
 
 PASSING = "no coordinator: %s"
 
@@ -34,3 +39,33 @@ def test_what_each_first_start_says_is_said_only_once_it_lasts() -> None:
     listening.now = QUIET_S
     assert listening.hears(PASSING, "not available")
     assert not listening.hears(PASSING, "not available")
+
+
+@pytest.fixture
+def configured(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """Set logging up as a process does, and as it was afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    configure_logging()
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("configured")
+def test_all_logs_are_json_on_stderr_with_their_correlation_id(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What the imports say went to standard output, as text: there is the key, and no more."""
+    correlation_id.set("request-7")
+    logging.getLogger("ours").warning("import of %s failed", "a.csv")
+    structlog.get_logger("theirs").warning("import failed", campaign_id=1)
+    out, err = capsys.readouterr()
+    plain, bound = (json.loads(line) for line in err.splitlines())
+    assert not out
+    assert (plain["event"], plain["logger"]) == ("import of a.csv failed", "ours")
+    assert (bound["event"], bound["logger"]) == ("import failed", "theirs")
+    assert bound["campaign_id"] == 1
+    assert {plain["correlation_id"], bound["correlation_id"]} == {"request-7"}
+    assert {plain["level"], bound["level"]} == {"warning"}

@@ -42,22 +42,22 @@ def test_what_each_first_start_says_is_said_only_once_it_lasts() -> None:
 
 
 @pytest.fixture
-def configured(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
-    """Set logging up as a process does, and as it was afterwards."""
+def restored() -> Iterator[None]:
+    """Leave logging as it was."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    configure_logging()
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
 
 
-@pytest.mark.usefixtures("configured")
+@pytest.mark.usefixtures("restored")
 def test_all_logs_are_json_on_stderr_with_their_correlation_id(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """What the imports say went to standard output, as text: there is the key, and no more."""
+    configure_logging()
     correlation_id.set("request-7")
     logging.getLogger("ours").warning("import of %s failed", "a.csv")
     structlog.get_logger("theirs").warning("import failed", campaign_id=1)

@@ -21,6 +21,7 @@ from fastapi.responses import PlainTextResponse
 from campaigns.errors import ContractError, OperatingError
 from campaigns.log import EventLog
 from campaigns.part import Part
+from dialgate.ending import Ending
 from dialgate.metrics import exposition
 from dialgate.settings import ProcessSettings
 
@@ -66,7 +67,7 @@ class Process:
     async def _serve(self, listener: socket.socket) -> None:
         server = _Server(
             uvicorn.Config(
-                self.app,
+                Ending(self.app, lambda: server.should_exit),
                 log_config=None,
                 access_log=False,
                 lifespan="off",

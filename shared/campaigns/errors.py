@@ -25,6 +25,10 @@ class NotFreshError(OperatingError):
     """The read side did not reach the log's end in time."""
 
 
+class StoreUnavailableError(OperatingError):
+    """A database that a service keeps its views in could not be reached."""
+
+
 class CarrierUnavailableError(OperatingError):
     """The carrier did not answer, or not in a way that says what became of the request."""
 

@@ -9,6 +9,7 @@ import pytest
 from eventsourcing.persistence import Tracking
 from eventsourcing.tests.persistence import TrackingRecorderTestCase
 
+from campaigns.errors import StoreUnavailableError
 from projector.store import Store
 from projector.tables import METADATA
 from tests.postgres import postgres_url
@@ -51,3 +52,12 @@ class TestPostgres(TestSqlite):
 
 
 del TrackingRecorderTestCase  # Abstract: pytest would collect it.
+
+
+def test_a_database_that_does_not_answer_is_told_in_a_sentence_without_its_password() -> None:
+    store = Store("postgresql://dialgate:secret@127.0.0.1:1/dialgate", None)
+    with pytest.raises(StoreUnavailableError, match="the views' database cannot be used: ") as told:
+        store.belongs_to("a log", publishes=False)
+    assert "secret" not in str(told.value)
+    assert "\n" not in str(told.value)
+    store.close()

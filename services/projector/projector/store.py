@@ -23,6 +23,7 @@ from eventsourcing.persistence import (
 from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, exc, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from campaigns.errors import StoreUnavailableError
 from campaigns.following import Reader
 from campaigns.log import refuse_made_anew
 from campaigns.store import remove
@@ -53,7 +54,12 @@ class Store(TrackingRecorder):
 
     @property
     def engine(self) -> Engine:
-        """Return the database, connected to by the first who asks."""
+        """Return the database, connected to by the first who asks.
+
+        Raises:
+            StoreUnavailableError: it cannot be reached, or written.
+
+        """
         if self._engine is None:
             self._engine = self._connected()
         return self._engine
@@ -72,6 +78,10 @@ class Store(TrackingRecorder):
             event.listen(engine, "begin", _begin)
         try:
             METADATA.create_all(engine)
+        except exc.OperationalError as no:
+            engine.dispose()
+            why = str(no.orig).partition("\n")[0]
+            raise StoreUnavailableError(f"the views' database cannot be used: {why}") from no
         except exc.DatabaseError as no:
             if type(no) is not exc.DatabaseError or self._path is None:
                 raise  # The world misbehaves.

@@ -6,7 +6,7 @@ from time import perf_counter
 
 from bench.history import CAMPAIGN, raw_history
 from bench.table import Row, show
-from campaigns.facts import ContactsAdded, CreateKeyed, OrganizationEvent
+from campaigns.facts import CampaignFact
 from campaigns.folding import Campaigns
 from campaigns.ledger import Ledger
 from campaigns.record import Envelope, Recorded
@@ -23,7 +23,7 @@ def fold(raw: list[bytes]) -> float:
         recorded = Recorded(partition, position, value, PARTITIONS)
         if isinstance(recorded.envelope, Envelope) and ledger.admit(recorded.envelope):
             for fact in recorded.facts:
-                if not isinstance(fact, ContactsAdded | CreateKeyed | OrganizationEvent):
+                if isinstance(fact, CampaignFact):
                     campaigns.fold(fact, recorded)
     took = perf_counter() - began
     assert campaigns.by_id[CAMPAIGN].ended > 0, "nothing was folded"

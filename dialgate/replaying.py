@@ -78,8 +78,7 @@ def ruled(ledger: Ledger, recorded: Recorded) -> dict[str, Any]:
     else:
         line["why"] = conflict(envelope.condition, found)
     line["facts"] = [
-        {"type": offered.tag, "stream": offered.stream, "data": offered.data}
-        for offered in envelope.offered
+        {name: offered[name] for name in ("type", "stream", "data")} for offered in envelope.offered
     ]
     return line
 

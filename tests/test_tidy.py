@@ -39,7 +39,6 @@ LONG = {
     "shared/campaigns/facts.py": "the catalogue, to be read in one piece",
     "shared/campaigns/log_kafka.py": "one adapter",
     "shared/campaigns/log_sqlite.py": "one adapter",
-    "shared/campaigns/record.py": "one format, both ways",
     "shared/campaigns/testing.py": "one suite for every log",
     "tests/contract/test_carrier.py": "one suite for every carrier",
     "tests/integration/test_bad_input.py": "one table over every endpoint",

@@ -285,7 +285,7 @@ class Contact:
 ABANDONED_REST = timedelta(milliseconds=500)  # Source: architecture, "strict pause" 2.
 
 
-_ELSEWHERE = (CallFact, ContactsFact, ContactExhausted)  # Facts of other streams.
+_ELSEWHERE = (ContactsFact, ContactExhausted)  # Facts of other streams; calls are too.
 
 
 def evolve(
@@ -300,6 +300,10 @@ def evolve(
 
     Returns the campaign; None for facts of one that was never created.
     """
+    if isinstance(fact, CallFact):  # Nearly all of a log, so they are looked for first.
+        if campaign is not None:
+            _call(campaign, fact, position)
+        return campaign
     if isinstance(fact, CampaignCreated):
         return campaign or _created(fact, Change(fact.TYPE, f"{partition}@{position}", actor))
     if campaign is None:
@@ -351,8 +355,6 @@ def evolve(
             if campaign.status not in FINAL:
                 campaign.counters.pending -= 1
                 campaign.counters.failed += 1
-        case CallRequested() | CallStarted() | CallAbandoned() | CallEnded() | CallLate():
-            _call(campaign, fact, position)
         case unreachable:
             assert_never(unreachable)
     return campaign
@@ -488,8 +490,9 @@ def _imported(campaign: Campaign, fact: ImportCompleted) -> None:
 
 def _call(campaign: Campaign, fact: CallEvent, position: int) -> None:
     counters, call = campaign.counters, campaign.calls.get(fact.call_id)
-    match fact:
+    match fact:  # In the order of their number: each pattern that does not match costs time.
         case CallRequested():
+            first = _first(campaign, fact)
             campaign.calls[fact.call_id] = OpenCall(
                 fact.call_id,
                 fact.contact_id,
@@ -501,27 +504,27 @@ def _call(campaign: Campaign, fact: CallEvent, position: int) -> None:
                 fact.lease_s,
                 fact.carrier_timeout_s,
                 fact.refuses_late,
-                first=_first(campaign, fact),
+                first=first,
             )
-            campaign.tried += _first(campaign, fact)
+            campaign.tried += first
             campaign.strict = campaign.strict and fact.refuses_late
             counters.pending -= 1
             counters.in_progress += 1
-            counters.untouched -= _first(campaign, fact)
+            counters.untouched -= first
         case CallStarted():
             if call is not None and call.started_at is None:
                 campaign.executions += 1
                 call.started_at, call.execution = fact.started_at, campaign.executions
+        case CallEnded():
+            if campaign.calls.pop(fact.call_id, None) and call is not None:
+                campaign.executions += call.execution is None
+                _end(campaign, fact)
         case CallAbandoned():
             if campaign.calls.pop(fact.call_id, None) and call is not None:
                 campaign.abandoned += call.position < campaign.halted_position
                 _give_back(
                     campaign, fact, first=call.first and fact.contact_id not in campaign.late
                 )
-        case CallEnded():
-            if campaign.calls.pop(fact.call_id, None) and call is not None:
-                campaign.executions += call.execution is None
-                _end(campaign, fact)
         case CallLate():
             campaign.executions += 1
             campaign.late_calls += 1

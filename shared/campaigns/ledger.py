@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from campaigns.facts import Stream
 from campaigns.record import AppendCondition, Envelope
+from campaigns.streams import place_of
 
 _CONTACT = "contact/"
 _BLOCK = 4096  # Contacts a stored block: 16 KiB.
@@ -24,9 +25,9 @@ class Ledger:
     """
 
     versions: dict[Stream, int] = field(default_factory=dict)
-    contacts: "dict[str, array[int]]" = field(default_factory=dict)  # Campaign → by contact.
+    contacts: "dict[int, array[int]]" = field(default_factory=dict)  # Campaign → by contact.
     _dirty: set[Stream] = field(default_factory=set)
-    _dirty_blocks: set[tuple[str, int]] = field(default_factory=set)  # Campaign, block.
+    _dirty_blocks: set[tuple[int, int]] = field(default_factory=set)  # Campaign, block.
 
     def admit(self, envelope: Envelope) -> bool:
         """Rule on the partition's next record: accept it, or refuse it as decided too late.
@@ -43,12 +44,10 @@ class Ledger:
 
     def version(self, stream: Stream) -> int:
         """Return how many accepted facts a stream has."""
-        if stream.startswith(_CONTACT):
-            _, campaign, contact = stream.split("/")
-            block = self.contacts.get(campaign)
-            number = int(contact)
-            if block is not None and number < len(block) and block[number]:
-                return block[number]
+        if (place := place_of(stream)) and (contact := place[1]):
+            block = self.contacts.get(place[0])
+            if block is not None and contact < len(block) and (version := block[contact]):
+                return version
         return self.versions.get(stream, 0)
 
     def condition(self, streams: Iterable[Stream]) -> AppendCondition:
@@ -56,15 +55,15 @@ class Ledger:
         return {stream: self.version(stream) for stream in streams}
 
     def _set(self, stream: Stream, version: int) -> None:
-        if stream.startswith(_CONTACT):
-            _, campaign, contact = stream.split("/")
-            block = self.contacts.setdefault(campaign, array("I"))
-            number = int(contact)
-            if number < len(block) + _AHEAD_MAX:
-                if number >= len(block):
-                    block.extend([0] * ((number // _BLOCK + 1) * _BLOCK - len(block)))
-                block[number] = version
-                self._dirty_blocks.add((campaign, number // _BLOCK))
+        if (place := place_of(stream)) and (contact := place[1]):
+            campaign = place[0]
+            if (block := self.contacts.get(campaign)) is None:
+                block = self.contacts[campaign] = array("I")
+            if contact < len(block) + _AHEAD_MAX:
+                if contact >= len(block):
+                    block.extend([0] * ((contact // _BLOCK + 1) * _BLOCK - len(block)))
+                block[contact] = version
+                self._dirty_blocks.add((campaign, contact // _BLOCK))
                 return
         self.versions[stream] = version
         self._dirty.add(stream)
@@ -87,7 +86,8 @@ class Ledger:
             if not number:
                 self.versions[Stream(key)] = int(value)
                 continue
-            block = self.contacts.setdefault(name.removeprefix(_CONTACT), array("I"))
+            campaign = int(name.removeprefix(_CONTACT))
+            block = self.contacts.setdefault(campaign, array("I"))
             first = int(number) * _BLOCK
             if len(block) < first + _BLOCK:
                 block.extend([0] * (first + _BLOCK - len(block)))

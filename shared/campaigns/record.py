@@ -5,18 +5,18 @@ are `Foreign`, in every reader alike (ADR-0008). Whether a reader's facts are kn
 once the record is accepted (`facts_of`), and then an unknown one stops the reader.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import orjson
 
 from campaigns.decoding import decode
 from campaigns.errors import ContractError
 from campaigns.facts import CallRequested, Event, Stream
-from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATION_RECORDS, Partition
+from campaigns.streams import misplaced
+from campaigns.topics import Partition
 
 RULE_VERSION = 1  # The version of the rule; a record with a higher one stops a reader.
 RECORD_BYTES_MAX = 256 * 1024  # Source: architecture, "Lists": what one record may weigh.
@@ -67,10 +67,10 @@ class Record:
         return orjson.dumps(written)
 
 
-class Offered(NamedTuple):
-    """One fact of an envelope, not looked at yet."""
+class Offered(TypedDict):
+    """One fact of an envelope as it stands in the record, not looked at yet."""
 
-    tag: str
+    type: str  # Its tag.
     stream: Stream
     data: dict[str, Any]  # JSON, until its tag says what it is.
 
@@ -86,7 +86,7 @@ class Envelope(NamedTuple):
     causation_id: str | None
     condition: AppendCondition
     writes: Mapping[Stream, int]  # How many facts each written stream would grow by.
-    offered: tuple[Offered, ...]
+    offered: Sequence[Offered]
     idempotency: Idempotency | None
 
 
@@ -95,36 +95,6 @@ class Foreign:
     """Bytes in the log that are no record: refused in every reader alike."""
 
     why: str
-
-
-# One grammar for all streams, kinds of later versions included: they must not be foreign to an
-# older reader, or its ledger would part from the others'.
-_STREAM = re.compile(r"[a-z][a-z-]{0,31}(/[A-Za-z0-9._-]{1,100}){1,2}", re.ASCII)
-_NUMBER = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
-_OF_CAMPAIGN = {"campaign": 2, "contacts": 2, "contact": 3}  # Kind → its parts.
-# Nearly every stream, in one look: the number is the campaign's.
-_USUAL = re.compile(
-    r"(?:contact/([1-9][0-9]{0,15})/|campaign/|contacts/)([1-9][0-9]{0,15})", re.ASCII
-)
-
-
-def misplaced(stream: str, partition: Partition, partitions: int) -> str | None:
-    """Say why a stream cannot be in this partition, or return None. `partitions`: of its topic."""
-    if usual := _USUAL.fullmatch(stream):
-        campaign_id = int(usual[1] or usual[2])
-        if campaign_id % partitions == partition.number and partition.topic == CAMPAIGN_RECORDS:
-            return None
-    if not _STREAM.fullmatch(stream):
-        return f"{stream[:80]!r} is no stream"
-    kind, *ids = stream.split("/")
-    if (kind == "organization") != (partition.topic == ORGANIZATION_RECORDS):
-        return f"{stream} does not belong on {partition.topic}"
-    if kind in _OF_CAMPAIGN and partition.topic == CAMPAIGN_RECORDS:
-        if len(ids) + 1 != _OF_CAMPAIGN[kind] or not all(map(_NUMBER.fullmatch, ids)):
-            return f"{stream} is no {kind} stream"
-        if int(ids[0]) % partitions != partition.number:
-            return f"{stream} does not belong in partition {partition.number} of {partitions}"
-    return None
 
 
 _TEXTS = ("id", "time", "source", "actor", "correlation_id")
@@ -143,7 +113,7 @@ def read_envelope(raw: bytes | None, partition: Partition, partitions: int) -> E
         found = orjson.loads(raw)
     except orjson.JSONDecodeError as no:
         return Foreign(f"no JSON: {no}"[:200])
-    if not isinstance(found, dict):
+    if type(found) is not dict:
         return Foreign("no JSON object")
     version = found.get("dialgate")
     if type(version) is not int or version < 1:
@@ -151,7 +121,7 @@ def read_envelope(raw: bytes | None, partition: Partition, partitions: int) -> E
     if version > RULE_VERSION:
         raise ContractError(f"expected rule version {RULE_VERSION}, found {version}")
     for name in _TEXTS:
-        if type(found.get(name)) is not str or not found[name]:
+        if type(text := found.get(name)) is not str or not text:
             return Foreign(f"`{name}` is no text")
     if type(causation_id := found.get("causation_id", ())) is not str and causation_id is not None:
         return Foreign("`causation_id` is neither text nor null")
@@ -163,16 +133,14 @@ def read_envelope(raw: bytes | None, partition: Partition, partitions: int) -> E
             return Foreign(f"{stream[:80]!r} is conditioned on no version")
         if why := misplaced(stream, partition, partitions):
             return Foreign(why)
-    writes: dict[Stream, int] = {}
-    offered = []
+    writes: dict[Any, int] = {}  # Any: what is in the condition is a Stream.
     for fact in facts:
         if type(fact) is not dict or type(fact.get("data")) is not dict:
             return Foreign("a fact is no object with data")
         tag, stream = fact.get("type"), fact.get("stream")
         if type(tag) is not str or type(stream) is not str or stream not in condition:
             return Foreign("a fact has no type, or its stream is not in the condition")
-        writes[Stream(stream)] = writes.get(Stream(stream), 0) + 1
-        offered.append(Offered(tag, Stream(stream), fact["data"]))
+        writes[stream] = writes.get(stream, 0) + 1
     keyed = found.get("idempotency")
     if keyed is not None and not (
         type(keyed) is dict and type(keyed.get("key")) is str and type(keyed.get("digest")) is str
@@ -187,7 +155,7 @@ def read_envelope(raw: bytes | None, partition: Partition, partitions: int) -> E
         causation_id,
         condition,
         writes,
-        tuple(offered),
+        facts,
         Idempotency(keyed["key"], keyed["digest"]) if keyed else None,
     )
 
@@ -204,11 +172,11 @@ def facts_of(envelope: Envelope) -> tuple[Event, ...]:
 
 def _decode(offered: Offered, record_id: str) -> Event:
     try:
-        fact = decode(offered.tag, offered.data)
+        fact = decode(offered["type"], offered["data"])
     except ContractError as no:
-        raise ContractError(f"on {offered.stream}: {no}") from no
-    if fact.stream != offered.stream:
-        raise ContractError(f"{offered.tag} of {fact.stream} stands on {offered.stream}")
+        raise ContractError(f"on {offered['stream']}: {no}") from no
+    if fact.stream != offered["stream"]:
+        raise ContractError(f"{offered['type']} of {fact.stream} stands on {offered['stream']}")
     if type(fact) is CallRequested and fact.call_id != record_id:
         raise ContractError(f"expected call id {record_id}, found {fact.call_id}")
     return fact

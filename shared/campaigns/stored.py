@@ -76,10 +76,11 @@ def stored_events(envelope: Envelope) -> Iterator[StoredEvent]:
     """
     grown: Counter[Stream] = Counter()
     for offered in envelope.offered:
-        grown[offered.stream] += 1
+        stream = offered["stream"]
+        grown[stream] += 1
         yield StoredEvent(
-            originator_id=offered.stream,
-            originator_version=envelope.condition[offered.stream] + grown[offered.stream],
-            topic=offered.tag,
-            state=orjson.dumps(offered.data),
+            originator_id=stream,
+            originator_version=envelope.condition[stream] + grown[stream],
+            topic=offered["type"],
+            state=orjson.dumps(offered["data"]),
         )

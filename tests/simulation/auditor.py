@@ -84,7 +84,7 @@ class Audit:
 
     def _refused(self, entry: Entry, ledger: Ledger) -> None:
         """Count what the rule has prevented."""
-        tags = {offered.tag for offered in entry.envelope.offered}
+        tags = {offered["type"] for offered in entry.envelope.offered}
         moved = {
             s.split("/")[0] for s, n in entry.envelope.condition.items() if ledger.version(s) != n
         }

@@ -34,8 +34,8 @@ def project(recorded: Recorded) -> Iterator[dict[str, Any]]:
             "specversion": "1.0",
             "id": f"{partition}@{recorded.position}/{n}",
             "source": envelope.source,
-            "type": offered.tag,
-            "subject": offered.stream,
+            "type": offered["type"],
+            "subject": offered["stream"],
             "time": envelope.time,
             "datacontenttype": "application/json",
             "actor": envelope.actor,
@@ -48,7 +48,7 @@ def project(recorded: Recorded) -> Iterator[dict[str, Any]]:
             "position": recorded.position,
             "n": n,
             "campaign_id": campaign_id,
-            "event": orjson.dumps({**written, "data": offered.data}),
+            "event": orjson.dumps({**written, "data": offered["data"]}),
         }
 
 

@@ -1,17 +1,16 @@
 """Fold accepted records into campaigns and their contacts: what a service folds at least."""
 
+from typing import assert_never
+
 from campaigns.campaign import Campaign, evolve_contact, exhaust, select
 from campaigns.contacts import Contacts
 from campaigns.facts import (
     ApiKeyCreated,
     ApiKeyRevoked,
-    CallAbandoned,
-    CallEnded,
-    CallLate,
-    CallRequested,
-    CallStarted,
+    CallFact,
     CampaignCreated,
     CampaignEvent,
+    CampaignFact,
     CampaignRearmed,
     ContactExhausted,
     ContactsAdded,
@@ -27,27 +26,29 @@ def fold_contacts(campaigns: Campaigns, contacts: Contacts, recorded: Recorded) 
     """Take one accepted record in."""
     for fact in recorded.facts:
         match fact:
+            case CampaignFact():
+                campaign = campaigns.fold(fact, recorded)
+                if campaign is not None:
+                    _fold_contact(contacts, campaign, fact)
             case ContactsAdded():
                 contacts.add(fact)
             case CreateKeyed() | ApiKeyCreated() | ApiKeyRevoked():
                 continue
-            case _:
-                campaign = campaigns.fold(fact, recorded)
-                if campaign is not None:
-                    _fold_contact(contacts, campaign, fact)
+            case unreachable:
+                assert_never(unreachable)
 
 
 def _fold_contact(contacts: Contacts, campaign: Campaign, fact: CampaignEvent) -> None:
     match fact:
+        case CallFact():
+            contact = contacts.get(campaign, fact.contact_id)
+            contacts.put(fact.campaign_id, evolve_contact(contact, campaign, fact))
         case CampaignCreated(import_id=str(import_id), rows=rows):
             contacts.count(fact.campaign_id, import_id, 1, rows)
         case ImportCompleted():
             contacts.count(fact.campaign_id, fact.import_id, fact.first_contact_id, fact.rows)
         case ImportFailed():
             contacts.drop(fact.import_id)
-        case CallRequested() | CallStarted() | CallAbandoned() | CallEnded() | CallLate():
-            contact = contacts.get(campaign, fact.contact_id)
-            contacts.put(fact.campaign_id, evolve_contact(contact, campaign, fact))
         case CampaignRearmed():
             for contact_id in fact.contact_ids:
                 contact = select(campaign, contacts.get(campaign, contact_id))

@@ -53,10 +53,16 @@ _CODEC: TypeAdapter[Contact] = TypeAdapter(Contact)
 
 
 class Contacts:
-    """One service's contacts. Writes stand in the connection's transaction until it commits."""
+    """One service's contacts. Writes stand in the connection's transaction until it commits.
+
+    Most facts are about a call, and the next ones about the same call are near: what is put is
+    written once a batch (`flush`), and who is being called stays in memory. Every look-up sees it.
+    """
 
     def __init__(self, connection: sqlite3.Connection, *, by_phone: bool = False) -> None:
         self._db = connection
+        self._put: dict[tuple[int, int], Contact] = {}  # By campaign and contact: not written yet.
+        self._calling: dict[tuple[int, int], Contact] = {}  # In progress, as written.
         for statement in SCHEMA.split(";\n"):
             if statement.strip():
                 self._db.execute(statement)
@@ -109,32 +115,37 @@ class Contacts:
 
     def get(self, campaign: Campaign, contact_id: int) -> Contact:
         """Return what became of a contact; an untouched one when it was never asked for."""
-        found = self._db.execute(
-            "select state from contacts where campaign_id = ? and contact_id = ?",
-            (campaign.campaign_id, contact_id),
-        ).fetchone()
-        contact = _CODEC.validate_json(found[0]) if found else Contact(contact_id)
+        place = (campaign.campaign_id, contact_id)
+        contact = self._put.get(place) or self._calling.get(place)
+        if contact is None:
+            found = self._db.execute(
+                "select state from contacts where campaign_id = ? and contact_id = ?", place
+            ).fetchone()
+            contact = _CODEC.validate_json(found[0]) if found else Contact(contact_id)
         return current(campaign, contact)
 
     def put(self, campaign_id: int, contact: Contact) -> None:
-        """Store what became of a contact."""
-        due_at = contact.due_at.timestamp() if contact.due_at else 0.0
-        self._db.execute(
+        """Note what became of a contact; `flush` writes it."""
+        self._put[campaign_id, contact.contact_id] = contact
+
+    def flush(self) -> None:
+        """Write what was put: at the end of each batch, or a commit would not hold it."""
+        if not self._put:
+            return
+        self._db.executemany(
             "insert or replace into contacts values (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                campaign_id,
-                contact.contact_id,
-                contact.epoch,
-                contact.status is ContactStatus.PENDING,
-                contact.status in FAILED,
-                contact.ever,
-                due_at,
-                orjson.dumps(contact).decode(),
-            ),
+            [_columns(campaign_id, contact) for (campaign_id, _), contact in self._put.items()],
         )
+        for place, contact in self._put.items():
+            if contact.status is ContactStatus.IN_PROGRESS:
+                self._calling[place] = contact
+            else:
+                self._calling.pop(place, None)
+        self._put.clear()
 
     def due(self, campaign: Campaign, now: datetime, limit: int) -> list[Contact]:
         """Return touched contacts that may be asked for again by now, longest due first."""
+        self.flush()
         found = self._db.execute(
             f"select state from contacts where {_WAITING} and due_at <= ? order by due_at limit ?",
             (*_waiting(campaign), now.timestamp(), limit),
@@ -143,6 +154,7 @@ class Contacts:
 
     def next_due(self, campaign: Campaign) -> float | None:
         """Return when the next touched contact is due, as Unix time; None when none waits."""
+        self.flush()
         found = self._db.execute(
             f"select min(due_at) from contacts where {_WAITING}", _waiting(campaign)
         ).fetchone()
@@ -153,6 +165,7 @@ class Contacts:
 
         In order, some `limit` of them, and the last id that was considered for it.
         """
+        self.flush()
         epoch, rearmed = campaign.epoch, campaign.rearmed_through
         if after < rearmed and campaign.selection is Selection.CONTACTS:
             return [], rearmed  # Those that are named are due.
@@ -203,6 +216,7 @@ class Contacts:
     def _with_phones(
         self, campaign_id: int, phones: Iterable[str]
     ) -> Iterator[tuple[str, int, str | None]]:
+        self.flush()
         wanted = list(phones)
         for first in range(0, len(wanted), _PHONES_A_QUERY):
             some = wanted[first : first + _PHONES_A_QUERY]
@@ -215,6 +229,20 @@ class Contacts:
                 f" where l.campaign_id = ? and r.phone_number in ({marks})",
                 (campaign_id, *some),
             )
+
+
+def _columns(campaign_id: int, contact: Contact) -> tuple[int | float | str, ...]:
+    """Return a row of `contacts`."""
+    return (
+        campaign_id,
+        contact.contact_id,
+        contact.epoch,
+        contact.status is ContactStatus.PENDING,
+        contact.status in FAILED,
+        contact.ever,
+        contact.due_at.timestamp() if contact.due_at else 0.0,
+        orjson.dumps(contact).decode(),
+    )
 
 
 def _waiting(campaign: Campaign) -> tuple[int, int, int]:

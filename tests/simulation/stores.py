@@ -44,6 +44,7 @@ def judge_stores(found: Audit) -> None:
         for recorded in found.world.log.core._records[partition]:
             if isinstance(recorded.envelope, Envelope) and ledger.admit(recorded.envelope):
                 fold_contacts(campaigns, contacts, recorded)
+    contacts.flush()
     expected = {number: dump(campaign) for number, campaign in campaigns.by_id.items()}
     rows = [db.execute(table).fetchall() for table in TABLES]
     for name, part in found.world.parts_at_the_end.items():

@@ -21,11 +21,7 @@ from campaigns.errors import OperatingError
 from campaigns.facts import (
     ApiKeyCreated,
     ApiKeyRevoked,
-    CallAbandoned,
-    CallEnded,
-    CallLate,
-    CallRequested,
-    CallStarted,
+    CallFact,
     ContactsAdded,
     CreateKeyed,
 )
@@ -159,6 +155,9 @@ class CommandApi:
         fold_contacts(self.campaigns, self.contacts, recorded)
         for fact in recorded.facts:
             match fact:
+                case CallFact():
+                    if fact.campaign_id in self.campaigns.by_id:
+                        self.barrier.fold(fact)
                 case ContactsAdded():
                     continue
                 case CreateKeyed():
@@ -166,14 +165,12 @@ class CommandApi:
                     self._store.db.execute(_KEEP, (fact.stream, fact.model_dump_json()))
                 case ApiKeyCreated() | ApiKeyRevoked():
                     self.keyring.fold(fact)
-                case CallRequested() | CallStarted() | CallAbandoned() | CallEnded() | CallLate():
-                    if fact.campaign_id in self.campaigns.by_id:
-                        self.barrier.fold(fact)
                 case _:
                     self.earlier.fold(fact.campaign_id, recorded)
 
     def folded(self, partition: Partition, position: int) -> None:
-        """Nothing is stored here: `save` commits about every second."""
+        """Write the contacts of the batch; `save` commits about every second."""
+        self.contacts.flush()
 
     async def _save_regularly(self) -> None:
         while True:

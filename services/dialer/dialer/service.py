@@ -19,7 +19,7 @@ from campaigns.errors import (
     NotFreshError,
     OutcomeUnknownError,
 )
-from campaigns.facts import ContactsAdded, CreateKeyed, OrganizationEvent
+from campaigns.facts import CampaignFact
 from campaigns.folding import Campaigns
 from campaigns.following import Reader, Ruling
 from campaigns.log import EventLog
@@ -184,11 +184,12 @@ class Dialer:
         fold_contacts(self.campaigns, self.contacts, recorded)
         at = self._clock.boottime()
         for fact in recorded.facts:
-            if not isinstance(fact, ContactsAdded | CreateKeyed | OrganizationEvent):
+            if isinstance(fact, CampaignFact):
                 self._ticks.append(Folded(fact, at))
 
     def folded(self, partition: Partition, position: int) -> None:
         """React at once: the batch may hold a pause, or permissions whose lease runs."""
+        self.contacts.flush()
         self._react()
 
     def _ruled(self, record_id: str) -> Callable[[Ruling], None]:

@@ -53,7 +53,9 @@ class State:
 
     def desk(self, campaign_id: int) -> Desk:
         """Return a campaign's desk."""
-        return self.desks.setdefault(campaign_id, Desk())
+        if (desk := self.desks.get(campaign_id)) is None:
+            desk = self.desks[campaign_id] = Desk()
+        return desk
 
     def works(self, campaign_id: int) -> bool:
         """Say whether this dialer works the campaign's partition."""

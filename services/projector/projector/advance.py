@@ -6,6 +6,7 @@ is raised in between leaves the store at the last checkpoint, and ends the proce
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from sqlalchemy import Connection
 
@@ -13,14 +14,12 @@ from campaigns.campaign import Contact, ContactStatus
 from campaigns.facts import (
     ApiKeyCreated,
     ApiKeyRevoked,
-    CallAbandoned,
     CallEnded,
     CallEvent,
-    CallLate,
-    CallRequested,
-    CallStarted,
+    CallFact,
     CampaignCreated,
     CampaignEvent,
+    CampaignFact,
     CampaignRearmed,
     ContactExhausted,
     ContactsAdded,
@@ -109,25 +108,38 @@ class Views:
         number = recorded.partition.number
         for fact in recorded.facts:
             ordinal += 1
-            match fact:
+            match fact:  # Calls first: they are nearly all of a log.
+                case CallFact():
+                    self._fold_call(changes, recorded, fact)
+                case CampaignFact():
+                    self._fold_campaign(changes, recorded, fact, ordinal)
                 case ContactsAdded():
                     lists.project(changes, fact, number, ordinal)
                 case ApiKeyCreated() | ApiKeyRevoked():
                     changes.keys.append(fact)
                 case CreateKeyed():
                     continue
-                case _:
-                    self._fold_campaign(changes, recorded, fact, ordinal)
+                case unreachable:
+                    assert_never(unreachable)
         if self.publishes and recorded.position >= self.published.get(number, (0, 0))[0]:
             changes.events += outbox.project(recorded)
         return ordinal
+
+    def _fold_call(self, changes: Changes, recorded: Recorded, fact: CallEvent) -> None:
+        found = self.campaigns.get(fact.campaign_id)
+        if found is None:
+            return  # Facts of a campaign that was never created.
+        before, call = found.executions, found.calls.get(fact.call_id)
+        self.campaigns.fold(fact, recorded)
+        if isinstance(fact, CallEnded):
+            history.project(changes, found, fact)
+        contacts.project(changes, found, fact)
+        executions.project(changes, found, call, before, fact)
 
     def _fold_campaign(
         self, changes: Changes, recorded: Recorded, fact: CampaignEvent, ordinal: int
     ) -> None:
         found = self.campaigns.get(fact.campaign_id)
-        before = found.executions if found else 0
-        call = found.calls.get(fact.call_id) if found and isinstance(fact, CallEvent) else None
         campaign = self.campaigns.fold(fact, recorded)
         if campaign is None:
             return  # Facts of a campaign that was never created.
@@ -141,9 +153,6 @@ class Views:
             case ImportCompleted() | ImportFailed():
                 lists.project(changes, fact, recorded.partition.number, ordinal)
                 imports.project(changes, fact)
-            case CallRequested() | CallStarted() | CallAbandoned() | CallEnded() | CallLate():
-                contacts.project(changes, campaign, fact)
-                executions.project(changes, campaign, call, before, fact)
             case ContactExhausted():
                 contacts.project_exhausted(changes, campaign, fact)
             case CampaignRearmed():
@@ -152,14 +161,20 @@ class Views:
                 return  # Lifecycle: what people see is derived from the campaign's state.
 
     def _look_up(self, tx: Connection, partition: Partition, batch: Sequence[Recorded]) -> Changes:
-        facts: list[Event] = [fact for recorded in batch for fact in recorded.facts]
-        places = {place for fact in facts for place in contacts.places_of(fact)}
+        places, facts = set[Place](), list[Event]()
+        for recorded in batch:
+            for fact in recorded.facts:
+                if isinstance(fact, CallFact):
+                    places.add((fact.campaign_id, fact.contact_id))
+                else:
+                    facts.append(fact)
+                    places.update(contacts.places_of(fact))
         changes = views.look_up(
             tx,
             partition.number,
             places - self._calling.keys(),
-            [place for f in facts if (place := imports.place_of(f))],
-            {import_id for f in facts if (import_id := lists.import_of(f))},
+            [place for one in facts if (place := imports.place_of(one))],
+            {import_id for one in facts if (import_id := lists.import_of(one))},
         )
         for place in places & self._calling.keys():
             changes.contacts[place] = self._calling[place]

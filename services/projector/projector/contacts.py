@@ -4,7 +4,7 @@ A stop or a replacing import changes nothing here: what people see is derived wh
 """
 
 from campaigns.campaign import Campaign, Contact, current, evolve_contact, exhaust, select
-from campaigns.facts import CallEvent, CallFact, CampaignRearmed, ContactExhausted
+from campaigns.facts import CallEvent, CampaignRearmed, ContactExhausted
 from projector.changes import Changes, Place
 
 
@@ -28,8 +28,8 @@ def project_rearmed(changes: Changes, campaign: Campaign, fact: CampaignRearmed)
 
 
 def places_of(fact: object) -> list[Place]:
-    """Return which contacts a fact is about."""
-    if isinstance(fact, CallFact | ContactExhausted):
+    """Return which contacts a fact is about that is no call's."""
+    if isinstance(fact, ContactExhausted):
         return [(fact.campaign_id, fact.contact_id)]
     if isinstance(fact, CampaignRearmed):
         return [(fact.campaign_id, contact_id) for contact_id in fact.contact_ids]

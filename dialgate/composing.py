@@ -12,10 +12,7 @@ from fastapi import APIRouter
 
 from campaigns.clock import SystemClock
 from campaigns.data_dir import lock, name_of
-from campaigns.events_kafka import KafkaEvents
 from campaigns.log import EventLog
-from campaigns.log_kafka import KafkaLog
-from campaigns.membership import Membership
 from campaigns.part import Part
 from command_api.settings import CommandApiSettings
 from dialer.carrier import Carrier
@@ -63,7 +60,11 @@ class Composition:
         from projector.service import Projector
 
         events = None
-        if isinstance(self.event_log, KafkaLog):
+        if self.settings.kafka_servers:
+            from campaigns.events_kafka import KafkaEvents
+            from campaigns.log_kafka import KafkaLog
+
+            assert isinstance(self.event_log, KafkaLog), "as the settings say"
             events = KafkaEvents(self.event_log.kafka)
         return Projector(
             self.event_log, self.clock, ProjectorSettings(), self.settings.data_dir, events
@@ -78,7 +79,11 @@ class Composition:
         dialer = Dialer(self.event_log, self.clock, settings, self.settings.data_dir, carrier)
         if isinstance(carrier, HttpCarrier):
             self.routers.append(callback_router(carrier))
-        if isinstance(self.event_log, KafkaLog):
+        if self.settings.kafka_servers:
+            from campaigns.log_kafka import KafkaLog
+            from campaigns.membership import Membership
+
+            assert isinstance(self.event_log, KafkaLog), "as the settings say"
             dialer.shares_partitions()
             membership = Membership(
                 self.event_log.kafka,

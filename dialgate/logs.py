@@ -1,11 +1,14 @@
-"""Which log a process is on, as its settings say."""
+"""Which log a process is on, as its settings say. Kafka's client is imported where it is used."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from campaigns.log import EventLog
-from campaigns.log_kafka import KafkaLog
 from campaigns.log_sqlite import SqliteLog
 from dialgate.settings import ProcessSettings
+
+if TYPE_CHECKING:
+    from campaigns.log_kafka import KafkaLog
 
 KAFKA_PARTITIONS = 12
 EMBEDDED_PARTITIONS = 1
@@ -24,8 +27,10 @@ def make_log(settings: ProcessSettings, *, exclusive: bool, read_only: bool = Fa
     )
 
 
-def make_kafka_log(settings: ProcessSettings, *, read_only: bool = False) -> KafkaLog:
+def make_kafka_log(settings: ProcessSettings, *, read_only: bool = False) -> "KafkaLog":
     """Return the log on Kafka, not open yet."""
+    from campaigns.log_kafka import KafkaLog
+
     assert settings.kafka_servers, "only with servers"
     return KafkaLog(
         settings.kafka_servers,

@@ -21,7 +21,7 @@ from eventsourcing.persistence import (
     WaitInterruptedError,
 )
 from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, exc, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from campaigns.errors import StoreUnavailableError
 from campaigns.following import Reader
@@ -161,8 +161,11 @@ class Store(TrackingRecorder):
         return known
 
     def _insert(self, table: Table) -> Any:
-        dialect = sqlite if self.engine.dialect.name == "sqlite" else postgresql
-        return dialect.insert(table)
+        if self.engine.dialect.name == "sqlite":
+            return sqlite.insert(table)
+        from sqlalchemy.dialects import postgresql  # All its drivers come along: only where used.
+
+        return postgresql.insert(table)
 
     def move(
         self,

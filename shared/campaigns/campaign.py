@@ -342,15 +342,8 @@ def evolve(
             campaign.schedule = campaign.next_at = campaign.failure = None
         case ContactsReplaced():
             _replaced(campaign, fact)
-        case ImportStarted():
-            campaign.imports = fact.number
-            campaign.importing = ImportUnderWay(
-                fact.import_id, fact.number, fact.rows, fact.started_at
-            )
-        case ImportCompleted():
+        case ImportStarted() | ImportCompleted() | ImportFailed():
             _imported(campaign, fact)
-        case ImportFailed():
-            campaign.importing = None
         case ContactExhausted():
             if campaign.status not in FINAL:
                 campaign.counters.pending -= 1
@@ -469,7 +462,21 @@ def _replaced(campaign: Campaign, fact: ContactsReplaced) -> None:
     campaign.replaced_through = max(campaign.replaced_through, fact.through)
 
 
-def _imported(campaign: Campaign, fact: ImportCompleted) -> None:
+def _imported(campaign: Campaign, fact: ImportStarted | ImportCompleted | ImportFailed) -> None:
+    """Fold what becomes of a list on its way in."""
+    match fact:
+        case ImportStarted():
+            campaign.imports = fact.number
+            campaign.importing = ImportUnderWay(
+                fact.import_id, fact.number, fact.rows, fact.started_at
+            )
+        case ImportCompleted():
+            _counted(campaign, fact)
+        case ImportFailed():
+            campaign.importing = None
+
+
+def _counted(campaign: Campaign, fact: ImportCompleted) -> None:
     counters = campaign.counters
     counters.total += fact.rows
     counters.pending += fact.rows

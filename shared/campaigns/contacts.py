@@ -8,6 +8,7 @@ the lists' ranges. So a list of a million counts by one update.
 import sqlite3
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import starmap
 
 import orjson
 from pydantic import TypeAdapter
@@ -55,8 +56,8 @@ _CODEC: TypeAdapter[Contact] = TypeAdapter(Contact)
 class Contacts:
     """One service's contacts. Writes stand in the connection's transaction until it commits.
 
-    Most facts are about a call, and the next ones about the same call are near: what is put is
-    written once a batch (`flush`), and who is being called stays in memory. Every look-up sees it.
+    The next facts about a call are near: what is put is written once a batch (`flush`), and who is
+    being called stays in memory. Every look-up sees both.
     """
 
     def __init__(self, connection: sqlite3.Connection, *, by_phone: bool = False) -> None:
@@ -130,17 +131,14 @@ class Contacts:
 
     def flush(self) -> None:
         """Write what was put: at the end of each batch, or a commit would not hold it."""
-        if not self._put:
-            return
         self._db.executemany(
             "insert or replace into contacts values (?, ?, ?, ?, ?, ?, ?, ?)",
-            [_columns(campaign_id, contact) for (campaign_id, _), contact in self._put.items()],
+            starmap(_columns, self._put.items()),
         )
         for place, contact in self._put.items():
+            self._calling.pop(place, None)
             if contact.status is ContactStatus.IN_PROGRESS:
                 self._calling[place] = contact
-            else:
-                self._calling.pop(place, None)
         self._put.clear()
 
     def due(self, campaign: Campaign, now: datetime, limit: int) -> list[Contact]:
@@ -231,18 +229,12 @@ class Contacts:
             )
 
 
-def _columns(campaign_id: int, contact: Contact) -> tuple[int | float | str, ...]:
+def _columns(place: tuple[int, int], contact: Contact) -> tuple[int | float | str, ...]:
     """Return a row of `contacts`."""
-    return (
-        campaign_id,
-        contact.contact_id,
-        contact.epoch,
-        contact.status is ContactStatus.PENDING,
-        contact.status in FAILED,
-        contact.ever,
-        contact.due_at.timestamp() if contact.due_at else 0.0,
-        orjson.dumps(contact).decode(),
-    )
+    pending, failed = contact.status is ContactStatus.PENDING, contact.status in FAILED
+    due_at = contact.due_at.timestamp() if contact.due_at else 0.0
+    state = orjson.dumps(contact).decode()
+    return *place, contact.epoch, pending, failed, contact.ever, due_at, state
 
 
 def _waiting(campaign: Campaign) -> tuple[int, int, int]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from campaigns.campaign import Campaign, evolve
-from campaigns.facts import CampaignCreated, CampaignEvent
+from campaigns.facts import CampaignEvent
 from campaigns.record import Envelope, Recorded
 
 
@@ -21,18 +21,15 @@ class Campaigns:
 
     def fold(self, fact: CampaignEvent, recorded: Recorded) -> Campaign | None:
         """Take one fact in; return its campaign, or None for facts of one never created."""
-        assert isinstance(recorded.envelope, Envelope), "foreign bytes have no facts"
-        campaign = evolve(
-            self.by_id.get(fact.campaign_id),
-            fact,
-            recorded.position,
-            partition=recorded.partition.number,
-            actor=recorded.envelope.actor,
-        )
+        envelope, campaign_id = recorded.envelope, fact.campaign_id
+        assert isinstance(envelope, Envelope), "foreign bytes have no facts"
+        partition = recorded.partition.number
+        found = self.by_id.get(campaign_id)
+        campaign = evolve(found, fact, recorded.position, partition=partition, actor=envelope.actor)
         if campaign is not None:
-            if isinstance(fact, CampaignCreated):
-                self.take(campaign, recorded.partition.number)
-            self.dirty.add(fact.campaign_id)
+            if found is None:
+                self.take(campaign, partition)
+            self.dirty.add(campaign_id)
         return campaign
 
     def take(self, campaign: Campaign, partition: int) -> None:

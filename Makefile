@@ -11,8 +11,10 @@ PYTEST := $(BIN)/python -m pytest
 RUN := .venv/.installed
 DEV := .venv/.installed-dev
 SEED ?= 1
-SOAK_S ?= 600
-SOAK_MINUTES ?= 20
+SEEDS ?= 10000
+SOAK_CYCLES ?= 1000
+SOAK_MINUTES ?= 25
+WRITE ?= --write
 
 .PHONY: help run test check fix lint types unit property contract simulation integration e2e \
 	kafka demo bench docs up down logs clean
@@ -58,9 +60,10 @@ simulate: $(DEV) ## replay one simulated world and tell its story (SEED=7; UNTIL
 	@$(BIN)/python -m tests.simulation.simulate --seed $(SEED) \
 	  $(if $(UNTIL_S),--until-s $(UNTIL_S)) $(if $(WITHOUT),--without $(WITHOUT))
 
-soak: $(DEV) ## the long proofs: SOAK_S seconds of simulated worlds, SOAK_MINUTES of real kills
-	$(BIN)/python -m tests.simulation.simulate --seed 1000 --soak-s $(SOAK_S)
-	$(BIN)/python -m tests.soak --minutes $(SOAK_MINUTES) --seed $(SEED)
+soak: $(DEV) ## the long proofs, summed up in the documents: SEEDS worlds, SOAK_CYCLES cycles under real kills
+	$(BIN)/python -m tests.simulation.simulate --seed 1000 \
+	  $(if $(SOAK_S),--soak-s $(SOAK_S),--seeds $(SEEDS)) $(WRITE)
+	$(BIN)/python -m tests.soak --cycles $(SOAK_CYCLES) --minutes $(SOAK_MINUTES) --seed $(SEED) $(WRITE)
 
 kafka: $(DEV) ## run a throw-away broker in the foreground, for DIALGATE_KAFKA_SERVERS=127.0.0.1:9092
 	@exec $(BIN)/python -m tests.broker --port 9092

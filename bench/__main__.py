@@ -1,11 +1,13 @@
 """Run every benchmark, one after the other, and write the table into the README.
 
+`python -m bench` runs all of them; `python -m bench pause strict` only these, and writes nothing.
 Each runs in a process of its own; what one prints of its table is taken as it is.
 """
 
 import re
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,12 +23,14 @@ def table(questions: tuple[str, ...]) -> list[str]:
     rows: list[str] = []
     for question in questions:
         print(f"-- bench.{question}", file=sys.stderr)
+        began = time.monotonic()
         ran = subprocess.run(
             [sys.executable, "-m", f"bench.{question}"],
             stdout=subprocess.PIPE,
             text=True,
             check=True,
         )
+        print(f"-- {time.monotonic() - began:.0f} s", file=sys.stderr)
         found = [line for line in ran.stdout.splitlines() if line.startswith("| ")]
         rows += [line for line in found if line not in HEAD.splitlines()]
     return rows

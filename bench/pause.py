@@ -56,12 +56,12 @@ async def wait_for(port: int) -> None:
     raise TimeoutError(port)
 
 
-async def running_campaign(connection: Connection) -> int:
-    """Create and start a campaign with one contact; no dialer runs, so nobody is called."""
+async def running_campaign(connection: Connection, contacts: int = 1) -> int:
+    """Create and start a campaign; no dialer runs, so nobody is called."""
+    numbers = [{"phone_number": f"+1555{n:07}"} for n in range(1, contacts + 1)]
     body = orjson.dumps(
-        {"name": "b", "assistant_id": 1, "campaign_type": "call",
-         "contacts": [{"phone_number": "+15550000001"}]}
-    )  # fmt: skip
+        {"name": "b", "assistant_id": 1, "campaign_type": "call", "contacts": numbers}
+    )
     status, answer = await connection.ask(Request.post("/api/v1/campaigns", KEY, body))
     assert status == 200, answer
     campaign_id = int(orjson.loads(answer)["id"])
@@ -104,6 +104,7 @@ async def many_connections(port: int, streams: Sequence[Iterator[Request]]) -> f
 async def measure(ours: int, floor: int) -> list[Row]:
     """Measure both in turn; return medians of the rounds."""
     connection = await Connection.to(ours)
+    alone = alternating(await running_campaign(connection))  # Its pauses stay the even ones.
     campaigns = [await running_campaign(connection) for _ in range(CONNECTIONS)]
     connection.close()
     bare = [cycle([Request.post(f"/{n}/pause", KEY)]) for n in range(CONNECTIONS)]
@@ -112,7 +113,7 @@ async def measure(ours: int, floor: int) -> list[Row]:
     rate: list[tuple[float, float]] = []
     for turn in range(ROUNDS):
         print(f"round {turn + 1} of {ROUNDS}", file=sys.stderr)
-        latency.append((await one_connection(ours, mine[0]), await one_connection(floor, bare[0])))
+        latency.append((await one_connection(ours, alone), await one_connection(floor, bare[0])))
         rate.append((await many_connections(ours, mine), await many_connections(floor, bare)))
     a, b = (statistics.median(column) for column in zip(*latency, strict=True))
     c, d = (statistics.median(column) for column in zip(*rate, strict=True))

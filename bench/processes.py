@@ -1,7 +1,9 @@
 """How many commands a second do 1, 2 and 4 command APIs answer, on one broker and this machine?
 
-Each process has its own campaigns' commands to answer, and folds everybody's. The floor is the
-single process: with as many cores as processes the ratio would show what folding costs.
+Each process answers commands to campaigns of its own, and folds everybody's. In each round they
+are started one after the other, so that none runs that is not measured. The floor is the single
+process; client, broker and processes share the cores, so that on few of them more processes gain
+little: the ratio shows what folding each other's records costs.
 """
 
 import asyncio
@@ -32,38 +34,45 @@ async def rate(ports: tuple[int, ...]) -> float:
     return sum(await asyncio.gather(*(many_connections(*one) for one in streams)))
 
 
-async def measure() -> list[Row]:
-    """Measure the counts in turn; return medians of the rounds."""
-    found: dict[int, list[float]] = {count: [] for count in COUNTS}
-    for turn in range(ROUNDS):
-        print(f"round {turn + 1} of {ROUNDS}", file=sys.stderr)
+async def one_round(servers: str, folder: Path) -> list[float]:
+    """Return commands a second for each count, with so many processes and no more."""
+    found, started = [], 0
+    with ExitStack() as running:
         for count in COUNTS:
-            found[count].append(await rate(PORTS[:count]))
-    one, *more = (statistics.median(found[count]) for count in COUNTS)
-    return [
-        Row(f"commands a second, {count} command APIs beside 1", "1/s", many, one)
-        for count, many in zip(COUNTS[1:], more, strict=True)
-    ]
+            for port in PORTS[started:count]:
+                environment = {
+                    "DIALGATE_KAFKA_SERVERS": servers,
+                    "DIALGATE_API_KEY": KEY,
+                    "DIALGATE_DATA_DIR": str(folder / str(port)),
+                    "DIALGATE_PORT": str(port),
+                }
+                running.enter_context(process("-m", "dialgate", "command-api", **environment))
+                await served(port)
+            started = count
+            found.append(await rate(PORTS[:count]))
+    return found
 
 
 async def main() -> None:
     """Start a broker and the processes, measure, print the table."""
     broker = find_broker()
     assert broker is not None, "no Kafka broker to be had"
+    rounds = []
     try:
-        with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
-            for port in PORTS:
-                environment = {
-                    "DIALGATE_KAFKA_SERVERS": broker.servers,
-                    "DIALGATE_API_KEY": KEY,
-                    "DIALGATE_DATA_DIR": str(Path(folder) / str(port)),
-                    "DIALGATE_PORT": str(port),
-                }
-                running.enter_context(process("-m", "dialgate", "command-api", **environment))
-                await served(port)
-            show("processes", await measure())
+        with tempfile.TemporaryDirectory() as folder:
+            for turn in range(ROUNDS):
+                print(f"round {turn + 1} of {ROUNDS}", file=sys.stderr)
+                rounds.append(await one_round(broker.servers, Path(folder)))
     finally:
         broker.stop()
+    one, *more = (statistics.median(rates) for rates in zip(*rounds, strict=True))
+    show(
+        "processes",
+        [
+            Row(f"commands a second, {count} command APIs beside 1", "1/s", many, one)
+            for count, many in zip(COUNTS[1:], more, strict=True)
+        ],
+    )
 
 
 if __name__ == "__main__":

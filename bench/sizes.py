@@ -1,14 +1,17 @@
 """Does a pause get slower with a million contacts, with 10,000 campaigns, or while a list comes in?
 
-`dialgate command-api` on a real broker: the idle pause of bench/pause.py, measured on a small
-system, then again as it has grown. The floor of each row is the small system's pause.
+Two `dialgate command-api` on one broker, each on topics of its own: one stays small (one campaign,
+10 contacts), the other grows. The idle pause of bench/pause.py is measured on both in turn, a few
+at a time, over one connection each. The floor of each row is the small one's pause meanwhile.
 """
 
 import asyncio
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import ExitStack, aclosing
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -19,16 +22,59 @@ from bench.pause import KEY, alternating, process, running_campaign, wait_for
 from bench.table import Row, show
 from tests.broker import find_broker
 
-PORT, PAIRS, CAMPAIGNS, CONTACTS, IMPORTED = 18080, 400, 10_000, 1_000_000, 100_000
+SMALL, LARGE = 18080, 18082  # Ports.
+PAIRS, TURN, CAMPAIGNS, CONTACTS, IMPORTED = 400, 10, 10_000, 1_000_000, 100_000
+WARM = 40  # Pairs that do not count.
 API = "/api/v1/campaigns"
 
 
-async def median_ms(requests: Iterator[Request]) -> float:
-    """Return the median of the pauses, milliseconds."""
-    connection = await Connection.to(PORT)
-    took = await connection.timed([next(requests) for _ in range(2 * PAIRS)])
-    connection.close()
-    return statistics.median(took[20::2])
+@dataclass
+class Both:
+    """The pauses of both, side by side."""
+
+    small: list[float]
+    large: list[float]
+
+    def row(self, what: str, target: float | None) -> Row:
+        """Return a row of medians."""
+        ours, floor = statistics.median(self.large), statistics.median(self.small)
+        if target is None:
+            return Row(what, "ms", ours, floor)
+        return Row(what, "ms", ours, floor, f"≤ {target}", ours / floor <= target)
+
+    def worst(self, share: float) -> float:
+        """Return what so large a share of the large one's pauses do not exceed, milliseconds."""
+        return sorted(self.large)[int(share * len(self.large)) - 1]
+
+
+async def turns(small: Iterator[Request], large: Iterator[Request]) -> AsyncGenerator[Both]:
+    """Yield a few pauses of each, for ever: the starts between them are not counted."""
+    ends = await Connection.to(SMALL), await Connection.to(LARGE)
+    try:
+        while True:
+            some = [
+                (await end.timed([next(requests) for _ in range(2 * TURN)]))[::2]
+                for end, requests in zip(ends, (small, large), strict=True)
+            ]
+            yield Both(*some)
+    finally:
+        for end in ends:
+            end.close()
+
+
+async def compared(small: Iterator[Request], large: Iterator[Request]) -> Both:
+    """Return PAIRS pauses of each."""
+    found, warm = Both([], []), WARM
+    async with aclosing(turns(small, large)) as each:
+        async for both in each:
+            if warm > 0:
+                warm -= TURN
+                continue
+            found.small += both.small
+            found.large += both.large
+            if len(found.large) >= PAIRS:
+                break
+    return found
 
 
 async def import_rows(client: httpx.AsyncClient, campaign: int, rows: int) -> None:
@@ -45,68 +91,93 @@ async def create_many(count: int) -> None:
     body = orjson.dumps({"name": "n", "assistant_id": 1, "campaign_type": "call"})
 
     async def some(number: int) -> None:
-        connection = await Connection.to(PORT)
+        connection = await Connection.to(LARGE)
         await connection.timed([Request.post(API, KEY, body)] * number)
         connection.close()
 
     await asyncio.gather(*(some(count // 16) for _ in range(16)))
 
 
+async def campaign_on(port: int, contacts: int = 10) -> int:
+    """Create a running campaign."""
+    connection = await Connection.to(port)
+    campaign = await running_campaign(connection, contacts)
+    connection.close()
+    return campaign
+
+
 async def measure(scale: float) -> list[Row]:
-    """Grow the system step by step; return a row for each."""
-    connection = await Connection.to(PORT)
-    small = alternating(await running_campaign(connection))
-    big, other = await running_campaign(connection), await running_campaign(connection)
-    connection.close()
-    base = f"http://127.0.0.1:{PORT}"
-    grown: list[tuple[str, float]] = []
-    headers = {"Authorization": f"Bearer {KEY}"}
+    """Grow the one step by step, beside the other; return a row for each step."""
+    small = alternating(await campaign_on(SMALL))
+    one, big, other = [await campaign_on(LARGE) for _ in range(3)]
+    large, rows, headers = alternating(one), [], {"Authorization": f"Bearer {KEY}"}
+    base = f"http://127.0.0.1:{LARGE}"
     async with httpx.AsyncClient(base_url=base, headers=headers, timeout=900) as client:
-        await client.post(f"{API}/{big}/pause")
-        await client.post(f"{API}/{other}/pause")
-        await median_ms(small)  # Warm.
-        floor = await median_ms(small)
-        print(f"small: {floor:.2f} ms", file=sys.stderr)
-        importing = asyncio.create_task(import_rows(client, other, int(IMPORTED * scale)))
-        during = []
-        while not importing.done():
-            during.append(await median_of_few(small))
-        await importing
-        busy = f"pause while {int(IMPORTED * scale):,} rows come in, median"
-        await create_many(int(CAMPAIGNS * scale))
-        grown.append((f"among {int(CAMPAIGNS * scale):,} campaigns", await median_ms(small)))
-        await import_rows(client, big, int(CONTACTS * scale))
-        grown.append((f"of {int(CONTACTS * scale):,} contacts", await median_ms(alternating(big))))
-    return [Row(busy, "ms", statistics.median(during), floor)] + [
-        Row(f"pause {what}, median", "ms", ours, floor, "≤ 1.1", ours / floor <= 1.1)
-        for what, ours in grown
-    ]
+        for campaign in (big, other):  # Lists come in while a campaign is paused.
+            await client.post(f"{API}/{campaign}/pause")
+        say("equal", await compared(small, large))
+        count = int(IMPORTED * scale)
+        during = await while_importing(client, other, count, small, large)
+        rows.append(during.row(f"pause while {count:,} rows come in, median", None))
+        say(f"importing {count:,}", during)
+        count = int(CAMPAIGNS * scale)
+        await create_many(count)
+        rows.append((await compared(small, large)).row(f"pause among {count:,} campaigns", 1.1))
+        count = int(CONTACTS * scale)
+        await import_rows(client, big, count)
+        of_big = await compared(small, alternating(big))
+        rows.append(of_big.row(f"pause of {count:,} contacts, median", 1.1))
+        say(f"{count:,} contacts", of_big)
+    return rows
 
 
-async def median_of_few(requests: Iterator[Request]) -> float:
-    """Return the median of a few pauses, milliseconds."""
-    connection = await Connection.to(PORT)
-    took = await connection.timed([next(requests) for _ in range(20)])
-    connection.close()
-    return statistics.median(took[::2])
+async def while_importing(
+    client: httpx.AsyncClient,
+    campaign: int,
+    rows: int,
+    small: Iterator[Request],
+    large: Iterator[Request],
+) -> Both:
+    """Return the pauses of both while a list comes into the large one."""
+    importing, found = asyncio.create_task(import_rows(client, campaign, rows)), Both([], [])
+    async with aclosing(turns(small, large)) as each:
+        async for both in each:
+            if importing.done():
+                break
+            found.small += both.small
+            found.large += both.large
+    await importing
+    return found
+
+
+def say(what: str, both: Both) -> None:
+    """Say more than the table does."""
+    ours, floor = statistics.median(both.large), statistics.median(both.small)
+    print(
+        f"{what}: {ours:.2f} ms beside {floor:.2f} ms, 95 of 100 within {both.worst(0.95):.2f} ms,"
+        f" at most {max(both.large):.2f} ms, {len(both.large)} pauses",
+        file=sys.stderr,
+    )
 
 
 async def main() -> None:
-    """Start a broker and the command API, measure, print the table."""
+    """Start a broker and both command APIs, measure, print the table."""
     scale = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
     broker = find_broker()
     assert broker is not None, "no Kafka broker to be had"
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            environment = {
-                "DIALGATE_KAFKA_SERVERS": broker.servers,
-                "DIALGATE_API_KEY": KEY,
-                "DIALGATE_DATA_DIR": str(Path(folder) / "data"),
-                "DIALGATE_PORT": str(PORT),
-            }
-            with process("-m", "dialgate", "command-api", **environment):
-                await wait_for(PORT)
-                show("sizes", await measure(scale))
+        with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
+            for port in (SMALL, LARGE):
+                environment = {
+                    "DIALGATE_KAFKA_SERVERS": broker.servers,
+                    "DIALGATE_KAFKA_NAMESPACE": f"bench{port}.",
+                    "DIALGATE_API_KEY": KEY,
+                    "DIALGATE_DATA_DIR": str(Path(folder) / str(port)),
+                    "DIALGATE_PORT": str(port),
+                }
+                running.enter_context(process("-m", "dialgate", "command-api", **environment))
+                await wait_for(port)
+            show("sizes", await measure(scale))
     finally:
         broker.stop()
 

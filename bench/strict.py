@@ -1,4 +1,4 @@
-"""What does a pause take with calls in flight, and how soon does a resume ring?
+"""What does a pause take with calls in flight, and how soon does a resume ring when it may?
 
 `dialgate command-api` and `dialgate dialer` on a real broker, the simulated carrier in the
 dialer's process. The floor of the pause is the idle pause of the same processes plus one carrier
@@ -18,6 +18,7 @@ from tests.e2e.client import Client
 from tests.e2e.system import KEY, Process
 
 CYCLES, CONTACTS, CONCURRENT, SETUP_MS = 60, 9_000, 20, 20.0
+CALL_MAX_S = 0.25  # Ringing and talk, and some more.
 KNOBS = {
     "api_key": KEY, "lease_s": 2, "carrier_timeout_s": 5,
     "carrier_ringing_min_s": 0.05, "carrier_ringing_max_s": 0.1,
@@ -50,6 +51,7 @@ def cycles(
             for _ in range(CYCLES):
                 time.sleep(0.25)
                 paused.append(timed(client, busy))
+                time.sleep(CALL_MAX_S)  # Its calls end: capacity is free, and the dialer idle.
                 idle.append(timed(client, quiet))
                 client.resume(quiet)
                 seen, sent = rings.stat().st_size, time.time_ns()

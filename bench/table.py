@@ -2,9 +2,13 @@
 
 import os
 import platform
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
+
+from tests.broker import IMAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,21 @@ HEAD = "| what | ours | floor | ratio | target | |\n| --- | --- | --- | --- | --
 
 def machine() -> str:
     """Return what it was measured on."""
-    cores = os.cpu_count()
+    kafka = os.environ.get("DIALGATE_KAFKA_SERVERS") and "of unknown version"
     return (
-        f"{cores} cores, {platform.system()} {platform.machine()},"
+        f"{os.cpu_count()} cores{_processor()}, {platform.system()} {platform.machine()},"
         f" Python {platform.python_version()}, aiokafka {version('aiokafka')},"
-        f" FastAPI {version('fastapi')}"
+        f" FastAPI {version('fastapi')}, SQLite {sqlite3.sqlite_version},"
+        f" Kafka {kafka or IMAGE.partition(':')[2]}"
     )
+
+
+def _processor() -> str:
+    """Return the processor's name, where the system tells it."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next((f" of {name}" for name in named), "")
 
 
 def show(name: str, rows: Sequence[Row | Figure]) -> None:

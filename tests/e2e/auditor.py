@@ -49,6 +49,9 @@ class Report:
     ended: int = 0
     unknown: int = 0  # … of these: the carrier could not say.
     late: int = 0  # CallLate: a broken promise on the record.
+    after_a_pause: int = 0  # Rings between a pause's 200 and the next resume.
+    rung_twice: int = 0  # For one attempt.
+    lost: int = 0  # Contacts that nobody has seen through.
     refused: int = 0  # Records that were decided too late.
     foreign: int = 0
     completed: int = 0  # Campaigns.
@@ -201,7 +204,8 @@ def _judge_rings(report: Report, log: _Log, rings: Sequence[Ring]) -> None:
         if ring.began_at_ns // 1000 > _microseconds(permission["ring_by"]):
             report.violations.append(f"rung after {permission['ring_by']}: {ring}")
     attempts = Counter((r.campaign_id, r.contact_id, r.run, r.attempt) for r in rings)
-    report.violations += [f"rung {n} times: {who}" for who, n in attempts.items() if n > 1]
+    twice = [f"rung {n} times: {who}" for who, n in attempts.items() if n > 1]
+    report.rung_twice, report.violations = len(twice), report.violations + twice
     numbers = Counter((ring.campaign_id, ring.to, ring.run) for ring in rings)
     for (campaign, to, _), count in numbers.items():
         if count > log.attempts_max.get(campaign, 0):
@@ -215,6 +219,7 @@ def _judge_pauses(report: Report, rings: Sequence[Ring], pauses: Sequence[Pause]
             if ring.campaign_id != pause.campaign_id or ring.began_at_ns < pause.answered_at_ns:
                 continue
             if pause.until_ns is None or ring.began_at_ns < pause.until_ns:
+                report.after_a_pause += 1
                 after_ms = (ring.began_at_ns - pause.answered_at_ns) / 1e6
                 report.violations.append(f"rung {after_ms:.3f} ms after the pause's 200: {ring}")
     for campaign in {pause.campaign_id for pause in pauses}:
@@ -251,6 +256,7 @@ def _judge_contacts(report: Report, log: _Log) -> None:
             continue
         for contact in range(1, count + 1):
             if (ends := log.ended[campaign, contact]) != 1:
+                report.lost += not ends
                 report.violations.append(f"contact {campaign}/{contact} has ended {ends} times")
 
 

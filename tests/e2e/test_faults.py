@@ -27,10 +27,11 @@ pytestmark = pytest.mark.e2e
 LEASE_S, CARRIER_TIMEOUT_S = float(str(KNOBS["lease_s"])), float(str(KNOBS["carrier_timeout_s"]))
 BOUND_S = LEASE_S + CARRIER_TIMEOUT_S
 SHORT_S, LONG_S = LEASE_S / 2, BOUND_S + 0.3  # Shorter than a lease, longer than every barrier.
+TRIES = 4
 TRY_FOR_S = 30.0  # Freezes are tried for so long, until one strikes at the moment that is wanted.
 ON_ITS_WAY_S = 0.1  # What a process has sent has arrived by then, and been folded.
 BETWEEN_S = (0.001, 0.02)  # A process that is thawed gets this long to reach another moment.
-SLACK_S = 3.0  # What two busy cores may add to a wait that has a bound.
+SLACK_S = 10.0  # What two busy cores may add to a wait that has a bound.
 
 
 def running(client: Client, contacts: int, concurrent: int) -> int:
@@ -218,10 +219,10 @@ def test_a_command_api_frozen_inside_its_barrier_answers_the_truth(tmp_path: Pat
     system = System(tmp_path, "parts", lease_s=lease_s, carrier_timeout_s=carrier_timeout_s)
     within_s, beyond_s = lease_s, lease_s + carrier_timeout_s + 0.3
     with system, system.client() as client, ThreadPoolExecutor(1) as aside:
-        campaign = running(client, contacts=300, concurrent=20)
-        for holder, frozen_s in (
-            ("dialer", within_s), ("carrier", within_s), ("dialer", beyond_s), ("carrier", beyond_s)
-        ):  # fmt: skip
+        campaign = running(client, contacts=500, concurrent=10)
+
+        def freeze_inside(holder: str, frozen_s: float) -> bool:
+            """Say whether the pause was still waiting when the API froze."""
             freeze_with_an_open_permission(system, client, holder)
             pausing = aside.submit(client.pause, campaign)
             client.wait_until(campaign, lambda found: found["status"] == "paused", every_s=0.01)
@@ -231,13 +232,21 @@ def test_a_command_api_frozen_inside_its_barrier_answers_the_truth(tmp_path: Pat
             system["command-api"].thaw()
             receipt = pausing.result()
             assert receipt, "paused in the middle"
-            assert inside, "vacuous: the pause was answered before the API froze"
             system[holder].thaw()
             client.wait_until(campaign, lambda found: found["in_progress_contacts"] == 0)
             assert client.status(campaign) == "paused"
             client.resume(campaign)
             client.wait_until(campaign, lambda found: found["in_progress_contacts"] > 0)
-        finished(system, client, [campaign], rings=300, pauses=4)
+            return inside
+
+        for holder, frozen_s in (
+            ("dialer", within_s), ("carrier", within_s), ("dialer", beyond_s), ("carrier", beyond_s)
+        ):  # fmt: skip
+            # On busy cores we may come too late for one barrier, but not for every one.
+            inside = any(freeze_inside(holder, frozen_s) for _ in range(TRIES))
+            assert inside, "vacuous: each pause was answered before the API froze"
+        client.hurry(campaign)
+        finished(system, client, [campaign], rings=500, pauses=4)
 
 
 def test_a_process_frozen_inside_its_commit_holds_up_all_and_misleads_nobody(
@@ -246,7 +255,7 @@ def test_a_process_frozen_inside_its_commit_holds_up_all_and_misleads_nobody(
     """The embedded log in several processes has one lock; Kafka has none, `up` has one process."""
     system = System(tmp_path, "parts")
     with system, system.client() as client:
-        campaign = running(client, contacts=250, concurrent=20)
+        campaign = running(client, contacts=500, concurrent=10)
         freeze_when(system["dialer"], lambda: locked(system), "inside a commit")
         path = f"{client.commands_url}/api/v1/campaigns/{campaign}"
         answer = client.once("POST", f"{path}/pause", timeout=30)
@@ -257,7 +266,8 @@ def test_a_process_frozen_inside_its_commit_holds_up_all_and_misleads_nobody(
         system["dialer"].thaw()
         assert client.pause(campaign)
         client.resume(campaign)
-        finished(system, client, [campaign], rings=250, pauses=1)
+        client.hurry(campaign)
+        finished(system, client, [campaign], rings=500, pauses=1)
 
 
 SESSION_S = 6  # The least that a dialers' group allows.
@@ -274,8 +284,8 @@ def test_a_dialer_that_wakes_when_another_has_its_partition_rings_nobody_twice(
     )  # fmt: skip
     with system, system.client() as client:
         campaign = running(client, contacts=400, concurrent=5)
-        system.another("dialer").start()  # The first keeps what it has.
         assert client.pause(campaign)
+        system.another("dialer").start()  # The first keeps what it has.
         client.resume(campaign)
         frozen_at = time.monotonic()
         system["dialer"].freeze()  # The one that has the partition, in the middle of its calls.

@@ -123,7 +123,7 @@ def test_a_full_disk_under_a_store_ends_that_process_alone(
 ) -> None:
     system = System(tmp_path, "parts", kafka=kafka_servers, namespace=namespace, partitions=1)
     with system, system.client() as client:
-        campaign = running(client, contacts=400, concurrent=8)
+        campaign = running(client, contacts=400, concurrent=4)
         for verb in PARTS[1:]:
             limit(system[verb], FILE_MAX)
             assert system[verb].wait(ENDS_S) == 1, "it ends by itself, and says that it is unwell"
@@ -137,4 +137,5 @@ def test_a_full_disk_under_a_store_ends_that_process_alone(
                 system[verb].restart()
             client.resume(campaign)
             goes_on(client, campaign)
+        client.hurry(campaign)
         finished(system, client, [campaign], rings=400, pauses=3)

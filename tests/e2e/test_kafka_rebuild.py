@@ -42,7 +42,7 @@ def test_the_same_states_and_counters_come_back_and_the_campaign_goes_on(
     system = System(tmp_path, kafka=kafka_servers, namespace=namespace, session_timeout_s=SESSION_S)
     with system, system.client() as client:
         done, paused = client.create(20), client.create(CONTACTS)
-        draft, running = client.create(3), client.create(CONTACTS, concurrent=3)
+        draft, running = client.create(3), client.create(CONTACTS, concurrent=1)
         for campaign in (done, paused, running):
             client.start(campaign)
         client.wait_until(paused, lambda found: handled(found) > 10)
@@ -64,6 +64,7 @@ def test_the_same_states_and_counters_come_back_and_the_campaign_goes_on(
         assert handled(half) <= handled(found) < found["total_contacts"] == CONTACTS
         client.resume(paused)
         client.start(draft)
+        client.hurry(running)
         for campaign in (draft, paused, running):
             client.wait_for(campaign, "completed")
         assert shown(client, done) == before[done]

@@ -15,7 +15,7 @@ PAUSES = 12
 RUNS_S, RESTS_S = (0.05, 0.6), (0.05, 0.3)  # Between which bounds moments are drawn.
 
 
-def run(system: System, seed: int, contacts: int = 2_000) -> None:
+def run(system: System, seed: int, contacts: int = 2_500) -> None:
     """Pause and resume at random moments, then let all be done, and judge it."""
     dice = random.Random(seed)
     with system, system.client() as client:

@@ -88,14 +88,18 @@ def test_a_stop_in_the_middle_ends_well_and_the_next_start_goes_on(
         campaign = client.create(300, concurrent=10)
         client.start(campaign)
         client.wait_until(campaign, lambda found: handled(found) > 50)
+        stood = positions(system)
         system.stop()
         system.start()
         assert client.status(campaign) == "running"
         folded, position = counted(system, "accepted"), positions(system)
-        assert folded < position / 2, "from the checkpoint, not from the beginning"
+        assert folded <= position - stood + KEYS, "from the checkpoint, not from the beginning"
         client.wait_for(campaign, "completed")
         report = audit(system, client)
     report.assert_clean(rings=300)
+
+
+KEYS = 2  # Records of the organization's own partition: they may be read anew.
 
 
 def counted(system: System, ruling: str) -> float:
@@ -162,7 +166,13 @@ def test_health_and_metrics_say_what_a_process_does(tmp_path: Path) -> None:
             assert accepted >= 200 / 20, part
             lag = f'dialgate_lag_records{{part="{part}",partition="campaign.records/0"}}'
             assert metric(url, lag) >= 0
-        assert metric(url, 'dialgate_open_permissions{part="dialer"}') == 0, "a pause has settled"
+        open_permissions = 'dialgate_open_permissions{part="dialer"}'
+        give_up_at = time.monotonic() + 10
+        while metric(
+            url, open_permissions
+        ):  # Settled for the command API; the dialer reads it, too.
+            assert time.monotonic() < give_up_at, "a pause has settled"
+            time.sleep(0.02)
         assert metric(url, 'dialgate_late_calls_total{part="dialer"}') == 0
 
 

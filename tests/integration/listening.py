@@ -10,7 +10,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message
 
 Frame = dict[str, Any]  # Any: JSON.
-WITHIN_S = 10.0
+WITHIN_S = 30.0
 
 
 @dataclass

@@ -49,7 +49,7 @@ async def paused_by_ten_at_once(one: Whole, other: Whole) -> int:
 
 
 async def seen_all(seen: Messages, expected: dict[int, list[Fact]]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while sum(map(len, seen.values())) < sum(map(len, expected.values())):
             await asyncio.sleep(0.02)
     await asyncio.sleep(0.5)  # More than is expected would come now.

@@ -139,7 +139,7 @@ async def test_a_log_that_was_cut_stops_its_readers(kafka_servers: str, namespac
 
 
 async def until_read(log: KafkaLog, position: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (await log.ends([PARTITION]))[PARTITION] < position:
             await asyncio.sleep(0.01)
 
@@ -151,7 +151,7 @@ async def test_followers_of_one_process_share_each_record(
     async with opened(kafka_servers, namespace) as log:
         first, second = log.batches(PARTITION, 0), log.batches(PARTITION, 0)
         waiting = [asyncio.ensure_future(anext(one)) for one in (first, second)]
-        await asyncio.sleep(0.3)
+        await until(lambda: len(log._tails[PARTITION].followers) == 2)
         await log.append(PARTITION, paused(0), 42)
         one, other = await asyncio.gather(*waiting)
         assert one[0] is other[0]
@@ -214,8 +214,8 @@ async def test_a_frozen_broker_is_told_in_time(broker: Broker, namespace: str) -
         await until(lambda: len(fold.ids) == 1)
         broker.freeze()
         try:
-            await asyncio.gather(*(late(log.ends([PARTITION]), 1.5) for _ in range(3)))
-            await late(log.read(PARTITION, 0, 1), 1.5)
+            await asyncio.gather(*(late(log.ends([PARTITION]), LATE_S) for _ in range(3)))
+            await late(log.read(PARTITION, 0, 1), LATE_S)
             await log.append(PARTITION, paused(1), 42)  # Taken: it may appear, and it does.
         finally:
             broker.thaw()
@@ -225,7 +225,7 @@ async def test_a_frozen_broker_is_told_in_time(broker: Broker, namespace: str) -
         began = time.monotonic()
         await log.append(PARTITION, paused(2), 42)
     await log.close()
-    assert time.monotonic() - began < 10, "close() must not hang"
+    assert time.monotonic() - began < 30, "close() must not hang"
     broker.thaw()
 
 
@@ -246,6 +246,9 @@ async def test_a_log_is_closed_quietly_while_no_broker_answers(
     assert time.monotonic() - began < 10, "close() must not hang"
     gc.collect()  # Finds what nobody has looked at.
     assert not [one for one in caplog.records if one.name == "asyncio" or one.exc_info]
+
+
+LATE_S = 5.0  # A second that it is given, and what busy cores may add.
 
 
 async def late(asked: Awaitable[object], within_s: float) -> None:

@@ -1,6 +1,7 @@
 """What the auditor makes of the answers that clients were given: invariants 4 and 6."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +22,7 @@ from campaigns.facts import (
     CampaignUnscheduled,
     CampaignUpdated,
     ContactsAdded,
+    ContactsReplaced,
     CreateKeyed,
     Event,
     ImportCompleted,
@@ -57,7 +59,6 @@ SAYS: dict[str, tuple[type[Event], ...]] = {
     "schedule": (CampaignScheduled,),
     "unschedule": (CampaignUnscheduled,),
 }
-ALREADY_SO = ("create", "contacts", "update", "schedule")  # They may have had nothing to record.
 ENDS_A_PAUSE = (CampaignResumed, CampaignStarted, CampaignStopped, CampaignDeleted)
 HALTS = ("pause", "stop", "delete")
 HARMLESS = (ContactsAdded, ImportStarted, ImportFailed)  # They alone make no contact count.
@@ -72,7 +73,7 @@ def judge_answers(found: Audit) -> None:
     for entry in found.entries:
         if entry.accepted:
             by_request.setdefault(entry.envelope.correlation_id, []).append(entry)
-    _judge_refusals(found)
+    _judge_moments(found)
     for exchange in found.world.exchanges:
         did = [fact for entry in by_request.get(exchange.id, ()) for fact in entry.facts]
         match exchange.status:
@@ -97,8 +98,7 @@ def judge_answers(found: Audit) -> None:
 
 def _judge_yes(found: Audit, exchange: Exchange, entries: dict[tuple[int, int], Entry]) -> None:
     if exchange.position is None:
-        confirmed = exchange.verb == "start" and exchange.shape.get("scheduled_time")
-        if exchange.verb not in ALREADY_SO and not confirmed:
+        if exchange.verb not in ALREADY_SO:
             found.find(6, f"{exchange.verb}: 2xx without a position")
         return
     entry = entries.get(exchange.position)
@@ -118,9 +118,23 @@ def _judge_yes(found: Audit, exchange: Exchange, entries: dict[tuple[int, int], 
     assert exchange.answered_at_s is not None, "it has a status"
     if entry.at_s > exchange.answered_at_s:
         found.find(6, f"{exchange.verb}: 2xx before it was in the log")
-    if exchange.verb in HALTS and exchange.status == 200:
+    if exchange.status == 200 and (exchange.verb in HALTS or _changes_who_is_called(entry)):
         _judge_silence(found, exchange, entry, exchange.answered_at_s)
         _judge_bound(found, exchange)
+        if any(
+            entry.position < resumed.position and resumed.at_s < exchange.answered_at_s
+            for resumed in found.history.resumed.get(exchange.campaign_id or 0, ())
+        ):
+            found.dangers[f"resumed while a {exchange.verb} settled"] += 1
+
+
+def _changes_who_is_called(entry: Entry) -> bool:
+    """Say whether what was permitted before may ring no more: lists replaced, fewer attempts."""
+    return any(
+        isinstance(fact, ContactsReplaced)
+        or (isinstance(fact, CampaignUpdated) and fact.settings is not None)
+        for fact in entry.facts
+    )
 
 
 def _judge_bound(found: Audit, exchange: Exchange) -> None:
@@ -159,28 +173,41 @@ def _judge_silence(found: Audit, exchange: Exchange, entry: Entry, from_s: float
                     )
 
 
-# -- refusals: the reason was true at some moment between request and answer -------------------
+# -- what changed nothing: its reason was true at some moment between request and answer ----------
 
 
-def _judge_refusals(found: Audit) -> None:
-    pending = sorted(
-        (x for x in found.world.exchanges if x.status in (400, 404)), key=lambda x: x.sent_at_s
-    )
+def _no(exchange: Exchange) -> bool:
+    return exchange.status in (400, 404)
+
+
+def _already_so(exchange: Exchange) -> bool:
+    return exchange.status == 200 and exchange.position is None and exchange.verb in ALREADY_SO
+
+
+def _judge_moments(found: Audit) -> None:
+    judged = [x for x in found.world.exchanges if _no(x) or _already_so(x)]
+    pending = sorted(judged, key=lambda x: x.sent_at_s)
     campaigns, active = Campaigns(), list[Exchange]()
+    phones = _Phones()
     true: set[str] = set()
     paused_at: dict[int, Entry] = {}
     steadily: dict[str, Entry | None] = {}  # 400s to a pause: since which one, if ever since.
 
     def look(some: Iterable[Exchange]) -> None:
         for exchange in some:
-            assert exchange.campaign_id is not None, "of a campaign"
-            campaign = campaigns.get(exchange.campaign_id)
+            campaign_id = exchange.campaign_id or int(exchange.shape["id"])
+            campaign = campaigns.get(campaign_id)
             if hidden(campaign, 1):
                 campaign = None
+            if _already_so(exchange):
+                known = phones.of_campaign[campaign_id]
+                if ALREADY_SO[exchange.verb](campaign, exchange, known):
+                    true.add(exchange.id)
+                continue
             if exchange.detail == TIME_PAST or REASONS[exchange.verb](campaign, exchange):
                 true.add(exchange.id)
             if exchange.verb == "pause":
-                pause = paused_at.get(exchange.campaign_id)
+                pause = paused_at.get(campaign_id)
                 if steadily.setdefault(exchange.id, pause) is not pause:
                     steadily[exchange.id] = None
 
@@ -191,11 +218,14 @@ def _judge_refusals(found: Audit) -> None:
         for exchange in [x for x in active if (x.answered_at_s or 0.0) < entry.at_s]:
             active.remove(exchange)
         if entry.accepted:
+            phones.fold(entry.facts)
             _fold(found, campaigns, entry, paused_at)
             look(active)
     look(pending)
-    for exchange in found.world.exchanges:
-        if exchange.status in (400, 404) and exchange.id not in true:
+    for exchange in judged:
+        if _already_so(exchange):
+            found.dangers[f"{exchange.verb} was already so"] += 1
+        if exchange.id not in true:
             found.find(6, f"{exchange.verb}: {exchange.status} {exchange.detail}; it never was so")
         pause = steadily.get(exchange.id)
         if pause is not None and exchange.answered_at_s is not None:
@@ -259,6 +289,57 @@ def _shut(move: Move) -> Callable[[Campaign | None, Exchange], bool]:
     return holds
 
 
+class _Phones:
+    """Which numbers have ever counted, by campaign."""
+
+    def __init__(self) -> None:
+        self._of_list: dict[str, set[str]] = defaultdict(set)
+        self.of_campaign: dict[int, set[str]] = defaultdict(set)
+
+    def fold(self, facts: Iterable[Event]) -> None:
+        """Take the facts of one record in."""
+        for fact in facts:
+            if isinstance(fact, ContactsAdded):
+                self._of_list[fact.import_id] |= {row.phone_number for row in fact.rows}
+            elif isinstance(fact, CampaignCreated | ImportCompleted):
+                self.of_campaign[fact.campaign_id] |= self._of_list[fact.import_id or ""]
+
+
+def _same_settings(campaign: Campaign | None, exchange: Exchange, known: set[str]) -> bool:
+    assert exchange.campaign_id is not None, "of a campaign"
+    settings = json.loads(exchange.body)["settings"]
+    command = UpdateCampaign(exchange.campaign_id, 1, SOME_TIME, settings=settings)
+    return UPDATE.decide(campaign, command) is None
+
+
+def _same_schedule(campaign: Campaign | None, exchange: Exchange, known: set[str]) -> bool:
+    at = datetime.fromisoformat(json.loads(exchange.body)["scheduled_at"])
+    schedule = campaign.schedule if campaign else None
+    return schedule is not None and schedule.first_at == at
+
+
+def _created(campaign: Campaign | None, exchange: Exchange, known: set[str]) -> bool:
+    """A create that came with its key before: the campaign is the one that it made."""
+    return campaign is not None and campaign.created.name == json.loads(exchange.body)["name"]
+
+
+def _armed(campaign: Campaign | None, exchange: Exchange, known: set[str]) -> bool:
+    return campaign is not None and campaign.status is Status.SCHEDULED
+
+
+def _known_numbers(campaign: Campaign | None, exchange: Exchange, known: set[str]) -> bool:
+    given = {one["phone_number"] for one in json.loads(exchange.body)["contacts"]}
+    return campaign is not None and given <= known
+
+
+# What may have had nothing to record, and when that is true.
+ALREADY_SO: dict[str, Callable[[Campaign | None, Exchange, set[str]], bool]] = {
+    "create": _created,
+    "contacts": _known_numbers,
+    "update": _same_settings,
+    "schedule": _same_schedule,
+    "start": _armed,
+}
 REASONS: dict[str, Callable[[Campaign | None, Exchange], bool]] = {
     "pause": _not_running,
     "start": _by_decider(START),

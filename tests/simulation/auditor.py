@@ -35,6 +35,7 @@ class Audit:
         self.world, self.plan = world, world.plan
         self.broken: list[str] = [f"crashed: {what}" for what in world.crashes]
         self.dangers: Counter[str] = world.story.dangers
+        self.dangers.update({f"fault: {kind}": n for kind, n in self.plan.struck.items() if n})
         self.entries: list[Entry] = []
         self.history = History(self.find, self.dangers)
         self.permissions = self.history.permissions
@@ -52,6 +53,7 @@ class Audit:
                 self.dangers["a dead sender's record was accepted"] += 1
             self.history.take(entry)
         for placement in self._carrier.rings():
+            self.dangers["rings"] += 1
             if permission := self.permissions.get(placement.call.call_id):
                 permission.rings.append(placement)
             else:

@@ -121,6 +121,7 @@ async def live(world: "World", number: int) -> None:
     else:
         await owner.insist(owner.request("start", f"start {number}"))
     people = [_operate(world, number, owner.campaign_id, n) for n in range(shape.operators)]
+    people += [_toggle(world, number, owner.campaign_id, n) for n in range(shape.pausers)]
     people.append(_add_at_the_end(world, number, owner.campaign_id))
     await asyncio.gather(*people)
 
@@ -146,6 +147,10 @@ async def _operate(world: "World", number: int, campaign_id: int, n: int) -> Non
         key = f"key {number} {n} {dice.randrange(10**9)}" if dice.random() < 0.6 else None
         exchange = person.request(verb, key)
         patience_s = dice.choice((0.002, 0.02, 0.5, 3.0)) if _hurried(world, n) else 30.0
+        if verb == "pause" and dice.random() < 0.3:  # Somebody resumes while it settles.
+            racing.add(asyncio.create_task(_meanwhile(person, "resume")))
+        elif dice.random() < 0.2:  # Two at once, perhaps to two instances.
+            racing.add(asyncio.create_task(_meanwhile(person, dice.choice(RACED))))
         asked = await person.ask(exchange, patience_s)
         if not asked.heard or (asked.status or 503) >= 500:
             if plan.strikes("repeat", f"repeat {n}", 0.8):
@@ -157,10 +162,36 @@ async def _operate(world: "World", number: int, campaign_id: int, n: int) -> Non
             racing.add(asyncio.create_task(_repeat_later(person, exchange)))
         elif verb == "pause" and dice.random() < 0.3:
             racing.add(asyncio.create_task(person.ask(person.request("resume", None))))
-        elif dice.random() < 0.2:  # Two at once, perhaps to two instances.
-            racing.add(asyncio.create_task(person.ask(person.request(dice.choice(RACED), None))))
     if racing:
         await asyncio.wait(racing)
+
+
+async def _meanwhile(person: Person, verb: str) -> None:
+    """Ask for something while another's request is under way: at once, or once it is accepted."""
+    await asyncio.sleep(person.dice.choice((0.0, 0.005, 0.05, 1.0)) * person.dice.random())
+    await person.ask(person.request(verb, None))
+
+
+async def _toggle(world: "World", number: int, campaign_id: int, n: int) -> None:
+    """Pause and resume, again and again; when all is done, begin it anew."""
+    person = Person(world, number, f"pauser {n}")
+    person.campaign_id = campaign_id
+    dice, plan = person.dice, world.plan
+    while world.loop.true() < plan.until_s:
+        await asyncio.sleep(dice.choice((0.02, 0.5, 2.0)) * dice.random())
+        paused = await person.ask(person.request("pause", None), dice.choice((0.01, 30.0, 30.0)))
+        if dice.random() < 0.5:
+            await asyncio.sleep(dice.choice((0.01, 1.0)) * dice.random())
+        if paused.status == 400 and _over(world, campaign_id):
+            await person.ask(person.request("re-execute", None))
+            await person.ask(person.request("start", None))
+        else:
+            await person.ask(person.request("resume", None))
+
+
+def _over(world: "World", campaign_id: int) -> bool:
+    campaign = world.seen(campaign_id)
+    return campaign is not None and campaign.status in FINAL
 
 
 async def _begin_again(person: Person, verb: str) -> None:

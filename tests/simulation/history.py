@@ -49,6 +49,7 @@ BECOMES: dict[type[CampaignEvent], Status] = {
     CampaignRearmed: Status.DRAFT,
     RunEnded: Status.SCHEDULED,
 }
+CYCLES = "pause/resume cycles"
 Who = tuple[int, int]  # Campaign and contact.
 
 
@@ -85,6 +86,7 @@ class History:
         self.find, self.dangers = find, dangers
         self.permissions: dict[str, Permission] = {}
         self.limits: dict[int, list[int]] = {}  # Campaign → max_attempts, the last one counts.
+        self.resumed: dict[int, list[Entry]] = {}  # Campaign → where it was.
         self._status: dict[int, Status] = {}
         self._calling: dict[Who, str] = {}
         self._done: set[Who] = set()
@@ -126,6 +128,9 @@ class History:
                 self._begin_anew(campaign_id, entry)
         elif isinstance(fact, CampaignRearmed):
             self._begin_anew(campaign_id, entry)
+        elif isinstance(fact, CampaignResumed):
+            self.resumed.setdefault(campaign_id, []).append(entry)
+            self.dangers[CYCLES] += before is Status.PAUSED
         if isinstance(fact, CampaignCompleted | RunEnded) and any(
             campaign == campaign_id for campaign, _ in self._calling
         ):
@@ -160,6 +165,7 @@ class History:
         if entry.envelope.source != permission.entry.envelope.source:
             self.dangers[f"{type(fact).__name__} by another dialer"] += 1
         if isinstance(fact, CallLate):  # Of an earlier run it spends nothing of this one.
+            self.dangers["recorded as late"] += 1
             self._spent[who] += permission.entry.position > self._rearmed.get(fact.campaign_id, 0)
             return
         if self._calling.get(who) != fact.call_id:

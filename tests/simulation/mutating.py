@@ -3,8 +3,8 @@
 import multiprocessing
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
+from tests import pages
 from tests.simulation import mutations, mutations_of_calls
 from tests.simulation.judging import WORKERS, hush, judge
 from tests.simulation.taken_away import MUTATIONS
@@ -15,8 +15,7 @@ __all__ = [
     "mutations_of_calls",
 ]  # They put themselves into the catalogue.
 
-PAGE = Path(__file__).parents[2] / "docs" / "how-we-know.md"
-BEGIN, END = "<!-- mutations -->\n", "<!-- /mutations -->\n"
+MARK = "mutations"  # Where the page has the table.
 SEEDS = range(200)
 SHOWN = 3  # Seeds a mutation.
 
@@ -45,12 +44,12 @@ def table() -> str:
         for made in pool.imap(row, MUTATIONS):
             rows.append(made)
             print(made, file=sys.stderr, flush=True)
-    return "\n".join(rows) + "\n"
+    return "\n".join(rows)
 
 
 def known(name: str) -> list[int]:
     """Return the seeds that the page says catch a mutation: to be tried first."""
-    for line in PAGE.read_text().splitlines():
+    for line in pages.HOW_WE_KNOW.read_text().splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if cells[0] == name and len(cells) > 2:
             return [int(seed) for seed in cells[2].split(",") if seed.strip().isdigit()]
@@ -60,10 +59,7 @@ def known(name: str) -> list[int]:
 def main() -> None:
     """Write the table into the page."""
     hush()
-    page = PAGE.read_text()
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}{table()}{END}{after}")
+    pages.put(pages.HOW_WE_KNOW, MARK, table())
 
 
 if __name__ == "__main__":

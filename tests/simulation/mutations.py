@@ -15,8 +15,10 @@ from campaigns.facts import (
     contact_stream,
 )
 from campaigns.following import Reader
+from campaigns.handling import Handled, Writer
 from campaigns.ledger import Ledger
 from campaigns.record import Envelope
+from command_api.service import CommandApi
 from command_api.settling import Barrier, Settled
 from dialer.service import Dialer
 from dialer.ticks import Effect, Moment, Offer
@@ -83,6 +85,19 @@ def no_catching_up_before_a_no() -> Swaps:
 
 
 @mutation
+def already_so_is_answered_without_catching_up() -> Swaps:
+    """What an instance takes to be so already is answered on what it happens to know."""
+    handle = Writer.handle
+
+    async def hasty(self: Writer[Any], decider: Any, command: Any, *origin: Any, **how: Any) -> Any:
+        if decider.decide(decider.read(self.folded, command), command) is None:
+            return Handled(None, None)
+        return await handle(self, decider, command, *origin, **how)
+
+    return [(Writer, "handle", hasty)]
+
+
+@mutation
 def no_keys() -> Swaps:
     """An Idempotency-Key is not looked for."""
     return [(command_api.idempotency.Keys, "earlier", lambda self, campaign_id, given: None)]
@@ -99,6 +114,30 @@ def no_barrier() -> Swaps:
         return Settled(0.0, 0)
 
     return [(Barrier, "passed", at_once)]
+
+
+@mutation
+def a_second_pause_is_refused_without_the_barrier() -> Swaps:
+    """A 400 to a pause of what is paused is answered at once."""
+    settled = CommandApi.settled
+
+    async def at_once(self: CommandApi, campaign_id: int, position: int | None = None) -> Settled:
+        return Settled(0.0, 0) if position is None else await settled(self, campaign_id, position)
+
+    return [(CommandApi, "settled", at_once)]
+
+
+@mutation
+def a_restart_forgets_open_permissions() -> Swaps:
+    """A checkpoint's open permissions are taken for over."""
+    passed = Barrier.passed
+
+    async def forgetful(self: Barrier, campaign: Campaign, position: int) -> Settled:
+        calls = [call for call in campaign.permissions() if call.call_id in self._folded_at]
+        known: Any = SimpleNamespace(campaign_id=campaign.campaign_id, permissions=lambda: calls)
+        return await passed(self, known, position)
+
+    return [(Barrier, "restored", lambda self, campaigns: None), (Barrier, "passed", forgetful)]
 
 
 @mutation

@@ -4,6 +4,7 @@ Each subject has dice of its own, so that cutting the plan short, or switching a
 off, changes nothing of what happens before.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -46,6 +47,7 @@ class Shape:
     refuses_late: bool
     lookup_lag_s: float | None
     operators: int
+    pausers: int  # Of each campaign: they do nothing but pause and resume.
     projectors: int
 
 
@@ -59,6 +61,7 @@ class Plan:
     deeds: tuple[Deed, ...]
     shape: Shape
     now: Callable[[], float] = lambda: 0.0
+    struck: Counter[str] = field(default_factory=Counter)  # How often each kind did.
     _dice: dict[str, Random] = field(default_factory=dict)
 
     def dice(self, subject: str) -> Random:
@@ -70,7 +73,9 @@ class Plan:
     def strikes(self, kind: str, subject: str, chance: float) -> bool:
         """Say whether a fault strikes now. A number is drawn either way."""
         drawn = self.dice(f"{subject}/{kind}").random()
-        return drawn < chance and kind in self.kinds and self.now() < self.until_s
+        struck = drawn < chance and kind in self.kinds and self.now() < self.until_s
+        self.struck[kind] += struck
+        return struck
 
 
 def draw(seed: int, *, until_s: float | None = None, without: frozenset[str] = frozenset()) -> Plan:
@@ -84,14 +89,14 @@ def draw(seed: int, *, until_s: float | None = None, without: frozenset[str] = f
         for_s = dice.choice((dice.uniform(0.05, 1.0), dice.uniform(1.0, 12.0)))
         steps = dice.randint(1, 60)
         deeds.append(Deed(dice.uniform(0.1, whole_s), kind, dice.randrange(60), for_s, steps))
-    shape = _shape(dice)
+    shape = _shape(dice, pausers=Random(f"{seed}/pausers").choice((0, 0, 1, 2)))
     kinds -= without
     until_s = whole_s if until_s is None else min(until_s, whole_s)
     kept = tuple(deed for deed in sorted(deeds, key=lambda deed: deed.at_s) if deed.kind in kinds)
     return Plan(seed, kinds, until_s, kept, shape)
 
 
-def _shape(dice: Random) -> Shape:
+def _shape(dice: Random, *, pausers: int) -> Shape:
     dialers, campaigns = dice.choice((1, 2, 2, 2, 3)), dice.choice((1, 1, 2))
     refuses_late = dice.random() < 0.65
     return Shape(
@@ -108,5 +113,6 @@ def _shape(dice: Random) -> Shape:
         refuses_late=refuses_late,
         lookup_lag_s=dice.choice((0.0, 0.0, 0.5, 6.0, None)),
         operators=dice.choice((1, 1, 2, 3)),
+        pausers=pausers,
         projectors=int(dice.random() < 0.12),  # It costs more than all the rest.
     )

@@ -75,7 +75,9 @@ class World:
             self.loop = SimLoop()
             self.loop.set_exception_handler(self._unforeseen)
             try:
-                with swapped(*(SHORT_IMPORTS if "long-imports" in self.plan.kinds else ())):
+                short = "long-imports" in self.plan.kinds
+                self.plan.struck["long-imports"] += short
+                with swapped(*(SHORT_IMPORTS if short else ())):
                     self.loop.run_until_complete(self._live())
             except StalledError as no:
                 self.story.tell("world", "stands still: {}", no)
@@ -136,6 +138,7 @@ class World:
         dice, differ = self.plan.dice(f"clock {name}"), "clocks" in self.plan.kinds
         rate, ahead = dice.uniform(-RATE_MAX, RATE_MAX), dice.uniform(-AHEAD_MAX_S, AHEAD_MAX_S)
         now = self.loop.true
+        self.plan.struck["clocks"] += differ
         return SimClock(now, rate=1 + rate, ahead_s=ahead) if differ else SimClock(now)
 
     def _slot(self, kind: str, index: int) -> Slot:
@@ -212,6 +215,7 @@ class World:
 
     def _do(self, deed: Deed) -> None:
         if deed.kind == "log-stall":
+            self.plan.struck[deed.kind] += 1
             self.story.tell("log", "stalls for {:.2f} s", deed.for_s)
             self.story.danger("the log stalled")
             self.log.stalled_until_s = max(self.log.stalled_until_s, self.loop.true() + deed.for_s)
@@ -219,6 +223,7 @@ class World:
         if deed.kind == "assign":
             slot = self.dialers[deed.whom % len(self.dialers)]
             if isinstance(slot.process.part, Dialer) and slot.process.running:
+                self.plan.struck[deed.kind] += 1
                 some = self._some_partitions()
                 self.story.tell(slot.process.name, "is assigned {}", sorted(some))
                 slot.process.context.copy().run(slot.process.part.assigned, some)
@@ -227,6 +232,7 @@ class World:
         if slot.busy or slot.process.dead:
             return
         slot.busy = True
+        self.plan.struck[deed.kind] += 1
         if deed.kind == "stop":
             slot.process.steps_left = deed.steps
             slot.process.on_last_step = lambda: self._stop(slot.process)

@@ -1,9 +1,10 @@
-"""The long proof with real processes: `python -m tests.soak --minutes 20 [--seed 1]`.
+"""The long proof with real processes: `python -m tests.soak --cycles 1000 --minutes 25`.
 
-Campaigns call as fast as the machine can, on both logs; they are paused and resumed hundreds of
-times while processes are killed, stopped, frozen and robbed of their stores, and brokers die.
-Judged by the carrier's own record and by a fold of the log in a process that was not there. Prints
-its progress on stderr and one table, in Markdown, on stdout. Exits with 1 if a promise was broken.
+Campaigns call as fast as the machine can, on both logs; they are paused and resumed while processes
+are killed, stopped, frozen and robbed of their stores, and brokers die. It ends by itself, once so
+many cycles are done and every setting was played, or when the time is over. Judged by the carrier's
+own record and by a fold of the log in a process that was not there. Tells its progress on stderr
+and prints a summary on stdout. Exits with 1 if a promise was broken, or if too little was tried.
 """
 
 import argparse
@@ -13,11 +14,13 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests import pages
 from tests.broker import Broker, Source, choose, has_jars, has_java
-from tests.soak.stage import SETTINGS, Setting, Stage, Tally
+from tests.soak.stage import CYCLES, SETTINGS, Setting, Stage, Tally
+from tests.soak.summary import MARK, sentence, table, too_little
 
 ROUND_S = 75.0  # Of cycles; what it takes to end and to judge comes on top.
 SHOWN_MAX = 20
@@ -44,71 +47,68 @@ def play(setting: Setting, broker: Broker | None, seed: int, until: float) -> Ta
     return stage.tally
 
 
-def table(tallies: Mapping[str, Tally]) -> str:
-    """Return the summary: a row a kind, a column a setting."""
-    columns = [*tallies, "all"]
-    kinds = sorted(
-        {kind for tally in tallies.values() for kind in tally.counts},
-        key=lambda kind: (
-            not kind.startswith("pause"),
-            kind.startswith(("kill", "freeze", "stop")),
-            kind,
-        ),
-    )
-    lines = [f"| | {' | '.join(columns)} |", f"| --- |{' ---: |' * len(columns)}"]
-    for kind in kinds:
-        each = [tally.counts[kind] for tally in tallies.values()]
-        lines.append(f"| {kind} | {' | '.join(f'{n:,}' for n in [*each, sum(each)])} |")
-    slowest = [tally.slowest_pause_s for tally in tallies.values()]
-    shown = " | ".join(f"{s:.1f}" for s in [*slowest, max(slowest)])
-    lines.append(f"| slowest pause, its faults included, s | {shown} |")
-    broken = [len(tally.violations) for tally in tallies.values()]
-    lines.append(f"| **violations** | {' | '.join(f'**{n}**' for n in [*broken, sum(broken)])} |")
-    return "\n".join(lines)
-
-
 def add(total: Tally, one: Tally) -> None:
     """Add a round to its setting."""
-    total.counts += one.counts
+    total.counts.update(one.counts)  # `+=` would forget what is zero, and the zeros are the point.
     total.violations += one.violations
     total.slowest_pause_s = max(total.slowest_pause_s, one.slowest_pause_s)
 
 
+def rounds(
+    settings: Sequence[Setting], broker: Broker | None, asked: argparse.Namespace
+) -> Mapping[str, Tally]:
+    """Play the settings in turn until enough was seen, or the time is over."""
+    ends_at = time.monotonic() + asked.minutes * 60
+    tallies = {one.name: Tally() for one in settings}
+    number = cycles = 0
+    while time.monotonic() < ends_at:
+        if asked.cycles and cycles >= asked.cycles and number >= len(settings):
+            break
+        setting = settings[number % len(settings)]
+        seed = asked.seed * 1_000 + number
+        one = play(setting, broker, seed, min(time.monotonic() + ROUND_S, ends_at))
+        add(tallies[setting.name], one)
+        number += 1
+        cycles = sum(tally.counts[CYCLES] for tally in tallies.values())
+        left = max(0.0, ends_at - time.monotonic()) / 60
+        say(f"round {number}, {setting.name}, seed {seed}: {dict(one.counts)}")
+        for text in one.violations[:SHOWN_MAX]:
+            say(f"VIOLATION: {text}")
+        say(f"{cycles} cycles so far, {left:.1f} minutes left")
+    return tallies
+
+
 def main() -> int:
-    """Play rounds in all settings until the time is over."""
+    """Play, and sum up."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--minutes", type=float, default=25.0, help="at most")
+    parser.add_argument("--cycles", type=int, default=0, help="end earlier, after so many")
     parser.add_argument("--seed", type=int, default=1, help="of all that is drawn")
     parser.add_argument("--only", default="", help="settings whose name holds this")
+    parser.add_argument("--write", action="store_true", help="put the summary into the pages")
     asked = parser.parse_args()
-    ends_at = time.monotonic() + asked.minutes * 60
     there = choose({}, docker_answers=False, java=has_java(), maven=has_jars()) is Source.JARS
     settings = [one for one in SETTINGS if asked.only in one.name and (there or not one.on_kafka)]
     if not there:
         say("NO KAFKA: needs Java and Maven; only the embedded log is put to the test")
     broker = Broker().start() if any(one.on_kafka for one in settings) else None
-    tallies = {one.name: Tally() for one in settings}
-    number = 0
+    began = time.monotonic()
     try:
-        while time.monotonic() < ends_at:
-            setting = settings[number % len(settings)]
-            seed = asked.seed * 1_000 + number
-            one = play(setting, broker, seed, min(time.monotonic() + ROUND_S, ends_at))
-            add(tallies[setting.name], one)
-            number += 1
-            cycles = sum(tally.counts["pause/resume cycles"] for tally in tallies.values())
-            left = max(0.0, ends_at - time.monotonic()) / 60
-            say(f"round {number}, {setting.name}, seed {seed}: {dict(one.counts)}")
-            for text in one.violations[:SHOWN_MAX]:
-                say(f"VIOLATION: {text}")
-            say(f"{cycles} cycles so far, {left:.1f} minutes left")
+        tallies = rounds(settings, broker, asked)
     finally:
         if broker is not None:
             broker.stop()
-    print(table(tallies))
-    return int(any(tally.violations for tally in tallies.values()))
+    minutes = (time.monotonic() - began) / 60
+    print(table(tallies, minutes))
+    lacking = too_little(tallies, asked.cycles, whole=not asked.only and there)
+    for what in lacking:
+        print(f"TOO LITTLE: {what}")
+    if asked.write:
+        pages.put(pages.HOW_WE_KNOW, MARK, table(tallies, minutes))
+        pages.put(pages.README, MARK, sentence(tallies, minutes))
+    return int(bool(lacking) or any(tally.violations for tally in tallies.values()))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ UNDER_WAY_S = (0.0, 0.04)  # How far a pause or resume has got when the strike c
 STRUCK = 0.4  # Of cycles: the others show that calls go on, and hurry.
 WHEN = ("before the pause", "amid the pause", "while paused", "amid the resume")
 ENDS_WITHIN_S = 180.0
+CYCLES = "pause/resume cycles"
+LATE, TWICE, LOST = "late rings", "contacts rung twice for one attempt", "contacts lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ class Stage:
             False,
             lambda: [aside.submit(resume, client, one) for one in paused],
         )
-        self.tally.counts["pause/resume cycles"] += sum(going)
+        self.tally.counts[CYCLES] += sum(going)
         resumed = [one for one, goes in zip(paused, going, strict=True) if goes]
         return [one for one in some if one not in resumed]
 
@@ -167,6 +169,9 @@ class Stage:
         counts["pauses answered 200"] += report.pauses
         counts["rings"] += report.rings
         counts["rings between pauses"] += report.rings_between
+        counts[LATE] += report.after_a_pause + report.late
+        counts[TWICE] += report.rung_twice
+        counts[LOST] += report.lost
         counts["permissions"] += report.permissions
         counts["permissions abandoned"] += report.abandoned
         counts["records refused as decided too late"] += report.refused

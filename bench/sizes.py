@@ -122,7 +122,9 @@ async def measure(scale: float) -> list[Row]:
         say(f"importing {count:,}", during)
         count = int(CAMPAIGNS * scale)
         await create_many(count)
-        rows.append((await compared(small, large)).row(f"pause among {count:,} campaigns", 1.1))
+        rows.append(
+            (await compared(small, large)).row(f"pause among {count:,} campaigns, median", 1.1)
+        )
         count = int(CONTACTS * scale)
         await import_rows(client, big, count)
         of_big = await compared(small, alternating(big))
@@ -142,7 +144,7 @@ async def while_importing(
     importing, found = asyncio.create_task(import_rows(client, campaign, rows)), Both([], [])
     async with aclosing(turns(small, large)) as each:
         async for both in each:
-            if importing.done():
+            if importing.done() and found.large:
                 break
             found.small += both.small
             found.large += both.large

@@ -162,6 +162,8 @@ async def _operate(world: "World", number: int, campaign_id: int, n: int) -> Non
             racing.add(asyncio.create_task(_repeat_later(person, exchange)))
         elif verb == "pause" and dice.random() < 0.3:
             racing.add(asyncio.create_task(person.ask(person.request("resume", None))))
+        elif verb == "update" and asked.status == 200:
+            racing.add(asyncio.create_task(_back_and_forth(person, exchange)))
     if racing:
         await asyncio.wait(racing)
 
@@ -170,6 +172,14 @@ async def _meanwhile(person: Person, verb: str) -> None:
     """Ask for something while another's request is under way: at once, or once it is accepted."""
     await asyncio.sleep(person.dice.choice((0.0, 0.005, 0.05, 1.0)) * person.dice.random())
     await person.ask(person.request(verb, None))
+
+
+async def _back_and_forth(person: Person, exchange: Exchange) -> None:
+    """Change it once more and back, by every instance: one that lags takes it to be so already."""
+    for _ in range(3):
+        await person.ask(person.request("update", None))
+        apis = range(len(person.world.apis))
+        await asyncio.gather(*(person.world.ask(again(exchange), n, 30.0) for n in apis))
 
 
 async def _toggle(world: "World", number: int, campaign_id: int, n: int) -> None:

@@ -128,19 +128,6 @@ def a_second_pause_is_refused_without_the_barrier() -> Swaps:
 
 
 @mutation
-def a_restart_forgets_open_permissions() -> Swaps:
-    """A checkpoint's open permissions are taken for over."""
-    passed = Barrier.passed
-
-    async def forgetful(self: Barrier, campaign: Campaign, position: int) -> Settled:
-        calls = [call for call in campaign.permissions() if call.call_id in self._folded_at]
-        known: Any = SimpleNamespace(campaign_id=campaign.campaign_id, permissions=lambda: calls)
-        return await passed(self, known, position)
-
-    return [(Barrier, "restored", lambda self, campaigns: None), (Barrier, "passed", forgetful)]
-
-
-@mutation
 def the_barrier_waits_by_its_own_terms() -> Swaps:
     """A permission is waited for by the service's own settings, not by the terms it carries."""
     passed = Barrier.passed

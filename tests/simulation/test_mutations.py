@@ -2,7 +2,9 @@
 
 import pytest
 
+from tests.simulation.judging import judge, shrink
 from tests.simulation.mutating import SEEDS, catchers, known
+from tests.simulation.plan import draw
 from tests.simulation.taken_away import MUTATIONS
 
 
@@ -16,3 +18,14 @@ def test_the_auditor_misses(name: str) -> None:
 def test_the_page_names_every_mutation() -> None:
     for name in MUTATIONS:
         assert known(name), f"{name}: expected in docs/how-we-know.md, with the seeds that catch it"
+
+
+def test_a_failing_seed_is_cut_to_a_shorter_world_that_still_fails() -> None:
+    name = "no barrier"
+    seed, whole = known(name)[0], draw(known(name)[0])
+    with MUTATIONS[name]():
+        until_s, without = shrink(seed, looks_max=40)
+        assert judge(seed, until_s=until_s, without=without).broken, "what is told must fail"
+        assert until_s < whole.until_s, "the shortest prefix"
+        assert without, "some kinds of fault have nothing to do with it"
+    assert not judge(seed, until_s=until_s, without=without).broken, "the mutation alone"

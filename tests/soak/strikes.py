@@ -51,7 +51,7 @@ def draw(system: System, broker: Broker | None, dice: random.Random) -> Strike:
             return _down(f"stop {part}", [process], process.stop, dice)
         case "lose" if part != "carrier":  # The carrier's file is its memory of the world.
             return _down(f"kill {part} and lose its store", [process], _loser(process), dice)
-        case "long" if len(system.processes) > 4 and part == "dialer" and dice.random() < 0.4:
+        case "long" if len(system.processes) > 4 and part == "dialer" and dice.random() < 0.8:
             lasts_s = dice.uniform(*MISSED_S)
             return Strike("freeze dialer past its session", process.freeze, lasts_s, process.thaw)
         case "short":

@@ -200,10 +200,15 @@ class Audit:
         return given_s is not None and bool(heard) and min(heard) - given_s > over_s
 
     def _hung_up(self, entry: Entry, call_id: str) -> bool:
-        """Say whether who recorded a late ring, and knew it to ring, has hung up at least once."""
-        teller = self.world.log.handed[entry.envelope.id].by
+        """Say whether who recorded a late ring, and knew it to ring, has hung up at least once.
+
+        One who was frozen may hear of the ring and of its end at once: there is nothing to end.
+        """
+        handed = self.world.log.handed[entry.envelope.id]
+        teller, rings = handed.by, self.permissions[call_id].rings
         knew = any(t.call_id == call_id and t.who is teller and t.rings for t in self._carrier.told)
-        return not knew or call_id in self._carrier.asked_to_hang_up
+        over = all(ring.ended_at_s <= handed.at_s for ring in rings)
+        return not knew or over or call_id in self._carrier.asked_to_hang_up
 
     def _leases(self) -> None:
         """Invariant 3: nobody asks the carrier once the lease is over by his own clock."""

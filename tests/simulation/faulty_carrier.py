@@ -49,6 +49,7 @@ class Placement:
     found_from_s: float  # Look-ups do not see it before.
     state: Found = field(default_factory=Taken)
     began_at_s: float | None = None  # None: it never rang.
+    ended_at_s: float = float("inf")
     hung_up: bool = False
 
 
@@ -161,6 +162,7 @@ class SimCarrier:
         call_id = placement.call.call_id
         began_at = placement.state.began_at
         placement.state = Ended(began_at, self.clock.now(), how, lasts_s / 2)
+        placement.ended_at_s = self.loop.true()
         self.story.tell("carrier", "ended {} {}", how.value, call_id)
         if self.plan.strikes("report-lost", "carrier", 0.15):
             self.story.danger("a report was lost")
@@ -189,6 +191,7 @@ class SimCarrier:
             if isinstance(placement.state, Rung):
                 began_at = placement.state.began_at
                 placement.state = Ended(began_at, self.clock.now(), Disposition.FAILED, 0.0)
+                placement.ended_at_s = self.loop.true()
 
 
 class CarrierPort:

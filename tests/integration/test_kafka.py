@@ -243,7 +243,7 @@ async def test_a_log_is_closed_quietly_while_no_broker_answers(
     await asyncio.sleep(6.0)  # Longer than a request may take: it is sent again.
     began = time.monotonic()
     await log.close()
-    assert time.monotonic() - began < 10, "close() must not hang"
+    assert time.monotonic() - began < 30, "close() must not hang"
     gc.collect()  # Finds what nobody has looked at.
     assert not [one for one in caplog.records if one.name == "asyncio" or one.exc_info]
 

@@ -135,7 +135,7 @@ class World:
     ) -> CsvImport:
         """Return an import of this text."""
         raw = text.encode() if isinstance(text, str) else text
-        return CsvImport(CAMPAIGN_ID, 7, io.BytesIO(raw), file_name, {}, rows_max)
+        return CsvImport(CAMPAIGN_ID, 7, io.BytesIO(raw), file_name, {}, rows_max, "US")
 
     def phones(self) -> list[str]:
         """Return the numbers of all contacts that are not gone, in order."""

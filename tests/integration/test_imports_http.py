@@ -53,13 +53,20 @@ async def test_a_long_file_is_polled_and_counts_all_at_once() -> None:
             400,
             {"detail": "An import is in progress"},
         )
+        seen = []
         while True:
             total = (await api.get(f"{campaign_id}"))["total_contacts"]
-            if (await api.get(f"{campaign_id}/imports/1"))["status"] != "processing":
+            seen.append(found := await api.get(f"{campaign_id}/imports/1"))
+            if found["status"] != "processing":
                 break
-            assert total == 0, "it was counted while it was on its way in"
-            await asyncio.sleep(0.02)
-        assert (await api.get(f"{campaign_id}/imports/1"))["imported_count"] == 11_000
+            assert (total, found["imported_count"]) == (0, 0), "counted while on its way in"
+            await asyncio.sleep(0.01)
+        received = [one["received_count"] for one in seen]
+        assert received == sorted(received), "it only goes on"
+        assert any(0 < count < 11_000 for count in received), "and shows how far it is"
+        for one in seen:
+            assert one["progress_percentage"] == round(one["received_count"] / 110, 2)
+        assert (found["imported_count"], found["progress_percentage"]) == (11_000, 100.0)
         assert (await api.get(f"{campaign_id}"))["total_contacts"] == 11_000
 
 

@@ -116,8 +116,9 @@ def find_columns(header: Sequence[str], mappings: Mapping[str, str | None]) -> C
         fields.append(field)
     if PHONE not in fields:
         raise UnusableFileError(
-            "No phone number column found: expected a comma-separated header with phone,"
-            " phone_number, mobile or cell, or one that column_mappings maps to phone_number"
+            "No phone number column found: expected a header, with commas, semicolons or tabs,"
+            " that has phone, phone_number, mobile or cell, or one that column_mappings maps to"
+            " phone_number"
         )
     return Columns(tuple(fields))
 

@@ -2,15 +2,23 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO, NamedTuple, Self
 
 from campaigns.facts import Row
 from command_api.csv_columns import PHONE, Columns, UnusableFileError, find_columns
-from command_api.rows import Unusable, make_row, normalise_phone
+from command_api.phone import REGION, Unusable, normalise_phone
+from command_api.rows import make_row
 
 ROW_CHARS_MAX = 128 * 1024  # One row with all its lines, header included.
 _SHOWN = ("name", "email", "company")
+# What spreadsheets write between cells, depending on the country; the first counts in a draw.
+DELIMITERS = (",", ";", "\t")
+# Excel's own way to say it, as a first line; and its "Unicode text", which begins with a mark.
+_SEPARATOR = re.compile(r'"?sep=([,;\t|])"?\s*', re.IGNORECASE)
+_BLANK = re.compile(r"[\s,;]*")  # Of a row without anything in it, whatever separates cells.
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Cells(NamedTuple):
@@ -21,20 +29,30 @@ class Cells(NamedTuple):
 
 
 class CsvFile:
-    """One UTF-8 file, with or without a BOM, whose first row that is not blank is the header.
+    """One text file whose first row that is not blank is the header.
 
-    Reads the header when made. `file` is read from its beginning each time, and never closed: use
-    this in a `with`.
+    UTF-8 with or without a byte-order mark, or UTF-16 with one. Its cells are separated as its
+    first line says (`sep=;`), else by that of DELIMITERS under which the header has a phone column,
+    and the most columns. Reads the header when made. `file` is read from its beginning each time,
+    and never closed: use this in a `with`. `region`: of phone numbers without a country.
 
     Raises:
-        UnusableFileError: it is empty, not UTF-8 text, or has no phone column.
+        UnusableFileError: it is empty, no such text, or has no phone column.
 
+    Source: public contract, section 5.
     """
 
-    def __init__(self, file: BinaryIO, mappings: Mapping[str, str | None]) -> None:
-        self._text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    def __init__(
+        self, file: BinaryIO, mappings: Mapping[str, str | None], region: str = REGION
+    ) -> None:
+        file.seek(0)
+        wide = file.read(2) in _UTF_16_MARKS
+        self.encoding = "UTF-16" if wide else "UTF-8"
+        self._text = io.TextIOWrapper(file, "utf-16" if wide else "utf-8-sig", newline="")
+        self._region = region
+        self._told = 0  # Lines that say how the others are to be read.
         try:
-            self.columns: Columns = self._read_header(mappings)
+            self.delimiter, self.columns = self._read_header(mappings)
         except UnusableFileError:
             self._text.detach()  # Else the file would be closed with it.
             raise
@@ -47,13 +65,33 @@ class CsvFile:
         """Let go of the file, which stays open. Nothing can be read afterwards."""
         self._text.detach()
 
-    def _read_header(self, mappings: Mapping[str, str | None]) -> Columns:
-        header = next(self._rows(), None)
-        if header is None:
-            raise UnusableFileError("The file is empty")
-        if isinstance(header.cells, Unusable):
-            raise UnusableFileError(f"line {header.line}: {header.cells.reason}")
-        return find_columns(header.cells, mappings)
+    def _read_header(self, mappings: Mapping[str, str | None]) -> tuple[str, Columns]:
+        """Return what separates the cells, and what each column is."""
+        delimiters = DELIMITERS
+        self._text.seek(0)
+        if found := _SEPARATOR.fullmatch(next(self._lines(), "")):
+            delimiters, self._told = (found[1],), 1
+        read: dict[str, Columns] = {}
+        wrong: list[tuple[int, UnusableFileError]] = []  # With how many columns it would have.
+        for delimiter in delimiters:
+            cells: list[str] = []
+            try:
+                header = next(self._rows(delimiter), None)
+                if header is None:
+                    raise UnusableFileError("The file is empty")
+                if isinstance(header.cells, Unusable):
+                    raise UnusableFileError(f"line {header.line}: {header.cells.reason}")
+                cells = header.cells
+                read[delimiter] = find_columns(cells, mappings)
+            except UnusableFileError as no:
+                wrong.append((len(cells), no))
+        if not read:
+            raise max(wrong, key=lambda one: one[0])[1]
+        best = max(read, key=lambda delimiter: len(read[delimiter].fields))
+        return best, read[best]
+
+    def _lines(self) -> "_Lines":
+        return _Lines(self._text, self.encoding)
 
     def rows(self) -> Iterator[Cells]:
         """Yield the rows behind the header from the file's beginning, blank ones passed over.
@@ -62,16 +100,18 @@ class CsvFile:
             UnusableFileError: what follows is not text, or is one row without an end.
 
         """
-        rows = self._rows()
+        rows = self._rows(self.delimiter)
         next(rows, None)  # The header.
         return rows
 
-    def _rows(self) -> Iterator[Cells]:
+    def _rows(self, delimiter: str) -> Iterator[Cells]:
         self._text.seek(0)
-        lines = _Lines(self._text)
-        reader = csv.reader(lines, strict=True)
+        lines = self._lines()
+        for _ in range(self._told):
+            next(lines)
+        reader = csv.reader(lines, strict=True, delimiter=delimiter)
         while True:
-            first, lines.chars = reader.line_num + 1, 0
+            first, lines.chars = self._told + reader.line_num + 1, 0
             try:
                 cells = next(reader)
             except StopIteration:
@@ -83,7 +123,7 @@ class CsvFile:
                     ) from no
                 yield Cells(first, Unusable(f"the row is not well-formed CSV: {no}"))
                 continue
-            if any(cell and not cell.isspace() for cell in cells):
+            if not all(map(_BLANK.fullmatch, cells)):
                 yield Cells(first, cells)
 
     def phone(self, row: Cells) -> str | Unusable:
@@ -93,7 +133,8 @@ class CsvFile:
         width = len(self.columns.fields)
         if len(row.cells) > width and any(map(str.strip, row.cells[width:])):
             return Unusable(f"the row has {len(row.cells)} cells, the header {width}")
-        return normalise_phone(row.cells[self._phone] if self._phone < len(row.cells) else "")
+        given = row.cells[self._phone] if self._phone < len(row.cells) else ""
+        return normalise_phone(given, self._region)
 
     def contact(self, row: Cells) -> Row | Unusable:
         """Return a row as a contact, or why it cannot be used."""
@@ -114,8 +155,8 @@ class CsvFile:
 class _Lines:
     """The lines of a text file, each row's length bounded: csv.reader itself has no such limit."""
 
-    def __init__(self, text: io.TextIOWrapper) -> None:
-        self._text = text
+    def __init__(self, text: io.TextIOWrapper, encoding: str) -> None:
+        self._text, self._encoding = text, encoding
         self.chars = 0  # Of the row under way.
         self.number = 0
         self.ended = False
@@ -129,7 +170,8 @@ class _Lines:
             line = self._text.readline(ROW_CHARS_MAX + 1)
         except UnicodeDecodeError as no:
             raise UnusableFileError(
-                f"The file is not UTF-8 text: {no.reason} on line {self.number} or soon after"
+                f"The file is not {self._encoding} text: {no.reason} on line {self.number} or soon"
+                " after"
             ) from no
         if not line:
             self.ended = True

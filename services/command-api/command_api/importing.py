@@ -59,6 +59,7 @@ class CsvImport:
     file_name: str | None
     mappings: dict[str, str | None]
     rows_max: int
+    region: str  # Of numbers without a country.
 
 
 class Importing:
@@ -84,7 +85,7 @@ class Importing:
             OperatingError: the log misbehaved; see its `may_still_take_effect`.
 
         """
-        with CsvFile(given.file, given.mappings) as file:
+        with CsvFile(given.file, given.mappings, given.region) as file:
             rows = await count_rows(file, given.rows_max)
             return await self._import(file, rows, given, origin)
 
@@ -148,7 +149,7 @@ async def _in_background(
 ) -> None:
     with copy:
         try:
-            with CsvFile(copy, given.mappings) as file:
+            with CsvFile(copy, given.mappings, given.region) as file:
                 done = await _import_announced(service, file, given, announced, origin)
         except (OperatingError, UnusableFileError, OSError) as no:
             _log.warning("import failed", campaign_id=given.campaign_id, reason=str(no))

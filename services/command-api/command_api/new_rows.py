@@ -15,7 +15,8 @@ from campaigns.facts import Row, RowError
 from command_api.csv_columns import TooManyRowsError, UnusableFileError
 from command_api.csv_rows import CsvFile
 from command_api.import_contacts import Skipped
-from command_api.rows import ERRORS_MAX, Unusable
+from command_api.phone import Unusable
+from command_api.rows import ERRORS_MAX
 
 SLICE_ROWS = 100  # At once: some 2 ms, so that a pause is not kept waiting.
 

@@ -1,22 +1,18 @@
-"""Contacts as they are given: numbers, JSON contacts, and their chunks. Pure: no clock, no log.
+"""Contacts as they are given: JSON contacts, rows of files, and their chunks. Pure: no clock, no log.
 
 `contacts_added` is the one place that makes a ContactsAdded; create and import share it.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
-import phonenumbers
 from fastapi.exceptions import RequestValidationError
 
 from campaigns.facts import ContactsAdded, Event, Row
 from campaigns.record import RECORD_BYTES_MAX
+from command_api.phone import REGION, Unusable, normalise_phone
 
-REGION = "US"  # Numbers without a country are of here. Source: public contract, section 5.
-PHONE_CHARS_MAX = 40  # 15 digits with generous punctuation. Source: E.164, 6.1 (15 digits).
 NAME_CHARS_MAX = 500
 EMAIL_CHARS_MAX = 320  # Source: RFC 5321, 4.5.3.1: 64 + @ + 255.
 VARIABLES_MAX = 100  # A contact.
@@ -30,60 +26,10 @@ ERRORS_MAX = 100  # Reported of one list. Source: public contract, 'decided' 2.
 assert ROW_BYTES_MAX <= CHUNK_BYTES_MAX < RECORD_BYTES_MAX - ROOM_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Unusable:
-    """Why a number or a contact cannot be used. Never quotes it: reasons are no personal data."""
-
-    reason: str
-
-
-_NANP = re.compile(r"(?:\+?1)?([2-9][0-9]{9})", re.ASCII)
-_PUNCTUATION = re.compile(r"[\s()./\-‐-―−⁃·]+")  # Brackets, dots, dashes of all kinds, spaces.
-_DIALABLE = re.compile(r"\+?[0-9]+", re.ASCII)
-_DECIMAL = re.compile(r"[0-9]+\.0+", re.ASCII)  # A spreadsheet took the number for a quantity.
-_REASONS = {
-    phonenumbers.ValidationResult.INVALID_COUNTRY_CODE: "there is no such country code",
-    phonenumbers.ValidationResult.TOO_SHORT: "it is too short",
-    phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "it is too short: no area code",
-    phonenumbers.ValidationResult.TOO_LONG: "it is too long",
-}
-
-
-def normalise_phone(text: str) -> str | Unusable:
-    """Return a number as E.164, or why it is none.
-
-    Shape only: a number that is possible is taken, whether or not anybody has it (the documented
-    samples are 555 numbers, which no validity check lets pass). A leading 00 counts as +; an
-    extension or letters make a number unusable.
-
-    Source: public contract, section 5.
-    """
-    text = text.strip()
-    if not text:
-        return Unusable("there is no phone number")
-    if len(text) > PHONE_CHARS_MAX:
-        return Unusable("the phone number is too long")
-    if _DECIMAL.fullmatch(text):
-        return Unusable("the phone number is a decimal number")
-    dialable = _PUNCTUATION.sub("", text)
-    if not _DIALABLE.fullmatch(dialable):
-        return Unusable("the phone number has other than digits and punctuation in it")
-    if dialable.startswith("00"):
-        dialable = f"+{dialable[2:]}"
-    if found := _NANP.fullmatch(dialable):  # As phonenumbers would say it, in a tenth of the time.
-        return f"+1{found[1]}"
-    try:
-        number = phonenumbers.parse(dialable, REGION)
-    except phonenumbers.NumberParseException:
-        return Unusable("the phone number is not one that can be written as E.164")
-    possible = phonenumbers.is_possible_number_with_reason(number)
-    if possible != phonenumbers.ValidationResult.IS_POSSIBLE:
-        why = _REASONS.get(possible, "it does not have the length that its country asks for")
-        return Unusable(f"the phone number is not usable: {why}")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
-def parse_contacts(contacts: Sequence[Any]) -> list[Row]:  # Any: JSON, not looked at yet.
+def parse_contacts(
+    contacts: Sequence[Any],  # Any: JSON, not looked at yet.
+    region: str = REGION,
+) -> list[Row]:
     """Return a request's contacts, duplicates of one number skipped (the first one counts).
 
     Takes both SDKs' spellings (`phone_number` and `phoneNumber`); null and unknown keys are
@@ -98,7 +44,7 @@ def parse_contacts(contacts: Sequence[Any]) -> list[Row]:  # Any: JSON, not look
     rows: dict[str, Row] = {}
     errors: list[dict[str, Any]] = []
     for index, contact in enumerate(contacts):
-        row = _contact(contact)
+        row = _contact(contact, region)
         if isinstance(row, Row):
             rows.setdefault(row.phone_number, row)
             continue
@@ -116,7 +62,7 @@ _Error = tuple[str, tuple[str, ...], str]  # Type, where in the contact, message
 _TEXTS = ("name", "email", "company")
 
 
-def _contact(contact: Any) -> Row | list[_Error]:
+def _contact(contact: Any, region: str) -> Row | list[_Error]:
     if not isinstance(contact, dict):
         return [("dict_type", (), "Input should be a valid dictionary")]
     errors: list[_Error] = []
@@ -128,7 +74,7 @@ def _contact(contact: Any) -> Row | list[_Error]:
         errors.append(("missing", ("phone_number",), "Field required"))
     elif not isinstance(phone, str):
         errors.append(("string_type", ("phone_number",), "Input should be a valid string"))
-    elif isinstance(number := normalise_phone(phone), Unusable):
+    elif isinstance(number := normalise_phone(phone, region), Unusable):
         message = f"Value error, {number.reason}; expected E.164, such as +15551234567"
         errors.append(("value_error", ("phone_number",), message))
     errors.extend(

@@ -1,12 +1,28 @@
 """Every knob of the command API. Set by DIALGATE_<NAME>; units last."""
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from campaigns.api_keys import KeyPairs
 from campaigns.http import Limits
 
 MIB = 2**20
+
+
+def _known(country: str) -> str:
+    found = country.strip().upper()
+    if found == "US":
+        return found
+    import phonenumbers  # Here, as it takes long to load, and every process reads these settings.
+
+    if found not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError("expected a country by its two letters, such as US or DE (ISO 3166-1)")
+    return found
+
+
+Country = Annotated[str, AfterValidator(_known)]
 
 
 class CommandApiSettings(BaseSettings):
@@ -20,6 +36,7 @@ class CommandApiSettings(BaseSettings):
     body_max_mb: PositiveInt = 10  # Of a JSON body, MiB.
     import_max_mb: PositiveInt = 100  # Of an uploaded file, MiB.
     import_rows_max: PositiveInt = 1_000_000  # Of a file.
+    phone_country: Country = "US"  # Of numbers that come without one.
     contacts_max: PositiveInt = 10_000  # Of one JSON request.
     idempotency_keys_max: PositiveInt = 1_000  # Kept a campaign.
     idempotency_key_length_max: int = Field(default=255, ge=1, le=1000)  # Characters.

@@ -9,7 +9,7 @@ import pytest
 from campaigns.facts import Row
 from command_api.csv_columns import UnusableFileError, find_columns, parse_mappings, snake_case
 from command_api.csv_rows import ROW_CHARS_MAX, CsvFile
-from command_api.rows import Unusable
+from command_api.phone import Unusable
 
 Mappings = dict[str, str | None]
 
@@ -66,7 +66,7 @@ def test_a_mapping_counts_first(
     ("header", "mappings", "why"),
     [
         ("name,email", {}, "No phone number column"),
-        ("phone;name", {}, "No phone number column"),
+        ("phone;name", {}, "No phone number column"),  # A header of one column.
         ("phone", {"phone": None}, "No phone number column"),
         ("a,b", {"a": "phone", "b": "mobile"}, "Two columns"),
         (",".join(["phone"] * 101), {}, "at most 100"),
@@ -163,10 +163,16 @@ def test_lines_are_counted_where_rows_begin() -> None:
     [
         (b"", "empty"),
         (b"\n \n,,\n", "empty"),
+        (b";;\n\t\t\n", "empty"),
         (b"\xef\xbb\xbf", "empty"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not UTF-8"),
-        ("phone\n5551234567".encode("utf-16"), "not UTF-8"),
-        ("phone\n5551234567".encode("utf-16-le"), "NUL"),
+        ("phone\n5551234567".encode("utf-16-le"), "NUL"),  # Without a mark.
+        ("phone\n5551234567".encode("utf-32"), "NUL"),
+        ("phone\n5551234567".encode("utf-16") + b"x", "not UTF-16 text: truncated"),
+        ("phone\n".encode("utf-16") + b"\x00\xd8\x41\x00", "not UTF-16 text"),
+        (b"sep=;\n", "empty"),
+        (b"sep=;\nphone,name\n5551234567,Ann\n", "No phone number column"),
+        (b"name;email\tx\nAnn;a\n", "No phone number column"),
         (b"phone\n5551234567\0\n", "line 2: .* NUL"),
         (b"phone,name\n5551234567,J\xf6rg\n", "not UTF-8"),
         (b'phone\n5551234567\n"5551234568\n5551234569\n', "line 3: a quotation mark"),
@@ -193,3 +199,53 @@ def test_a_file_is_read_as_often_as_one_likes_and_stays_open() -> None:
             CsvFile(cast(BinaryIO, raw), {"phone": "x"})
         raw.seek(0)
         assert raw.read(3) == b"\xef\xbb\xbf"
+
+
+EXPORT = 'Telefon;Full Name;Notiz\r\n"555 123 4567";Ann;"eins\nzwei"\r\n5551234568;"Bo; Jr.";\r\n'
+ANN = {"name": "Ann", "notiz": "eins\nzwei"}
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("said", [False, True])
+def test_a_file_is_read_as_spreadsheets_write_it(
+    separator: str, encoding: str, said: bool
+) -> None:
+    text = EXPORT.replace(";", separator).replace(f"Bo{separator}", "Bo;")
+    raw = (f"sep={separator}\r\n{text}" if said else text).encode(encoding)
+    if encoding.startswith("utf-16"):
+        raw = "\ufeff".encode(encoding) + raw
+    found = read(raw, {"Telefon": "phone_number"})
+    assert [line for line, _ in found] == ([3, 5] if said else [2, 4])
+    (_, ann), (_, bo) = found
+    assert isinstance(ann, Row)
+    assert isinstance(bo, Row)
+    assert (ann.phone_number, ann.variables) == ("+15551234567", ANN)
+    assert (bo.phone_number, bo.name) == ("+15551234568", "Bo; Jr.")
+
+
+@pytest.mark.parametrize(
+    ("header", "delimiter"),
+    [
+        ("phone", ","),
+        ("phone,name", ","),
+        ("phone;name", ";"),
+        ("name,x;phone", ";"),  # Only so there is a phone column.
+        ("name;x,phone", ","),
+        ('phone,"a;b;c"', ","),
+        ('"phone";"na\nme"', ";"),
+        ("phone\tname;first\temail", "\t"),
+        ("sep=,\nphone,name;x;y", ","),
+        ('"sep=|"\nphone|name', "|"),
+    ],
+)
+def test_what_separates_cells_is_seen_in_the_header(header: str, delimiter: str) -> None:
+    with CsvFile(io.BytesIO(f"{header}\n".encode()), {}) as file:
+        assert file.delimiter == delimiter
+
+
+def test_numbers_without_a_country_are_of_the_one_that_is_said() -> None:
+    raw = b"phone\n030 901820\n+1 555 123 4567\n5551234567\n"
+    with CsvFile(io.BytesIO(raw), {}, "DE") as file:
+        found = [file.phone(row) for row in file.rows()]
+    assert found == ["+4930901820", "+15551234567", "+495551234567"]

@@ -9,17 +9,17 @@ from fastapi.exceptions import RequestValidationError
 
 from campaigns.facts import ContactsAdded, Row
 from campaigns.record import RECORD_BYTES_MAX
+from command_api.phone import REGION, Unusable, normalise_phone
 from command_api.rows import (
     CHUNK_BYTES_MAX,
-    Unusable,
     chunks,
     contacts_added,
     fits,
     make_row,
-    normalise_phone,
     parse_contacts,
     row_bytes,
 )
+from command_api.settings import CommandApiSettings
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,34 @@ def test_the_short_way_says_what_phonenumbers_says() -> None:
             assert found == e164
         else:
             assert isinstance(found, Unusable)
+
+
+@pytest.mark.parametrize(
+    ("given", "region", "expected"),
+    [
+        ("030 901820", "DE", "+4930901820"),
+        ("0170 1234567", "DE", "+491701234567"),
+        ("5551234567", "DE", "+495551234567"),  # Not an American one.
+        ("(555) 123-4567", "CA", "+15551234567"),  # Written as in the US.
+        ("+15551234567", "DE", "+15551234567"),
+        ("00 44 20 7946 0958", "FR", "+442079460958"),
+        ("079 123 45 67", "CH", "+41791234567"),
+        ("020 7946 0958", "GB", "+442079460958"),
+    ],
+)
+def test_a_number_without_a_country_is_of_the_installations(
+    given: str, region: str, expected: str
+) -> None:
+    assert normalise_phone(given, region) == expected
+    assert parse_contacts([{"phone_number": given}], region) == [Row(phone_number=expected)]
+
+
+def test_the_installations_country_is_one_that_there_is() -> None:
+    assert CommandApiSettings().phone_country == REGION
+    assert CommandApiSettings(phone_country=" de ").phone_country == "DE"
+    for none in ("", "XX", "USA", "49"):
+        with pytest.raises(ValueError, match="two letters"):
+            CommandApiSettings(phone_country=none)
 
 
 def test_both_spellings_nulls_and_read_only_keys_are_taken() -> None:

@@ -115,7 +115,7 @@ async def _create(
     settings, welcome, agenda = settings_of(body)
     if body.contacts and len(body.contacts) > service.settings.contacts_max:
         raise HTTPException(413, f"More than {service.settings.contacts_max} contacts")
-    rows = parse_contacts(body.contacts) if body.contacts else []
+    rows = parse_contacts(body.contacts or (), service.settings.phone_country)
     named = dict.fromkeys(name for row in rows for name in row.variables)
     command = CreateCampaign(
         organization_id=caller.organization_id,

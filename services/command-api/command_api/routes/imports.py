@@ -97,6 +97,7 @@ async def _import(
             file_name,
             parse_mappings(column_mappings),
             service.settings.import_rows_max,
+            service.settings.phone_country,
         )
         with counted("import"):
             done = await service.importing.import_csv(given, origin_of(caller, keyed))
@@ -125,7 +126,7 @@ async def _add(
     if len(given) > service.settings.contacts_max:
         raise HTTPException(413, f"More than {service.settings.contacts_max} contacts")
     # Not on the event loop: thousands of contacts would keep a pause waiting.
-    rows = await asyncio.to_thread(parse_contacts, given)
+    rows = await asyncio.to_thread(parse_contacts, given, service.settings.phone_country)
     with counted("contacts"):
         done = await add_contacts(
             service,

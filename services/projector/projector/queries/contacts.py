@@ -9,6 +9,7 @@ from campaigns.api_keys import Caller
 from campaigns.campaign import Campaign, ContactStatus
 from campaigns.http import CampaignId
 from campaigns.public import Shape
+from campaigns.topics import campaign_partition
 from projector.queries import reading, standing
 from projector.queries.asking import Asking, Consistency, Fresh, get
 from projector.queries.campaigns import member
@@ -71,12 +72,16 @@ def router(asking: Asking) -> APIRouter:
         """Get how an import stands."""
         headers = await asking.one(campaign_id, caller, consistency)
 
-        def asked(tx: Connection) -> Shape:
+        def asked(tx: Connection, campaign: Campaign) -> Shape:
             if (found := reading.import_of(tx, campaign_id, import_id)) is None:
                 raise HTTPException(404, "Import not found")
-            return import_shape(campaign_id, found)
+            rows, under_way = 0, campaign.importing
+            if under_way is not None and under_way.number == import_id:
+                partition = campaign_partition(campaign_id, asking.partitions).number
+                rows = reading.received(tx, campaign, partition)
+            return import_shape(campaign_id, found, rows)
 
-        return await asking.read(asked, headers)
+        return await asking.read_of(campaign_id, asked, headers)
 
     get(routes, "/{campaign_id}/contacts", list_contacts)
     get(routes, "/{campaign_id}/executions", list_executions)

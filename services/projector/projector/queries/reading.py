@@ -122,3 +122,16 @@ def import_of(tx: Connection, campaign_id: int, number: int) -> Import | None:
     )
     state = tx.execute(asked).scalar()
     return None if state is None else IMPORT.validate_json(state)
+
+
+def received(tx: Connection, campaign: Campaign, partition: int) -> int:
+    """Return how many rows have come of the list that is on its way in; 0 when there is none."""
+    if campaign.importing is None:
+        return 0
+    import_id = plain(campaign.importing.import_id)
+    its_list = select(LISTS.c.list_id).where(
+        LISTS.c.partition == partition, LISTS.c.import_id == import_id
+    )
+    # The last one: rows are dense, so that none is counted.
+    last = select(func.max(ROWS.c.row)).where(ROWS.c.list_id == its_list.scalar_subquery())
+    return int(tx.execute(last).scalar() or 0)

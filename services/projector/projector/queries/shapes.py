@@ -88,8 +88,12 @@ def activity_shape(execution: Execution, row: Row | None) -> Shape:
     }
 
 
-def import_shape(campaign_id: int, one: Import) -> Shape:
-    """Return how an import stands."""
+def import_shape(campaign_id: int, one: Import, received: int) -> Shape:
+    """Return how an import stands. `received`: rows that have come, while it is on its way in.
+
+    Nothing of it counts before all of it does: `imported_count` is 0 until then.
+    """
+    done = one.status == "completed"
     return {
         "id": one.number,
         "import_id": one.number,
@@ -98,6 +102,8 @@ def import_shape(campaign_id: int, one: Import) -> Shape:
         "file_name": one.file_name,
         "total_rows": one.total_rows,
         "imported_count": one.imported,
+        "received_count": one.imported if done else received,
+        "progress_percentage": 100.0 if done else percent(received, one.total_rows),
         "skipped_count": one.skipped,
         "failed_count": one.failed,
         "errors": one.errors,

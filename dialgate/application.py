@@ -5,10 +5,13 @@ The services are imported only once somebody asks for the document.
 
 from collections.abc import Sequence
 from functools import cache
+from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from campaigns.clock import SystemClock
 from campaigns.http import install
@@ -18,6 +21,13 @@ from command_api.settings import CommandApiSettings
 from projector.settings import ProjectorSettings
 
 TITLE = "Dialgate"
+ANSWERS = ("campaigns.answers", "command_api.routes.answers", "projector.queries.answers")
+ABOUT = (
+    "Outbound calling campaigns that can be paused and resumed, and whose pause is true when it is"
+    " answered. Every operation asks for `Authorization: Bearer <API key>`. Every path is served"
+    " with and without a trailing slash. Beside these, `/ws/campaigns/{campaign_id}/progress` and"
+    " `/ws/campaigns/monitor` are WebSockets."
+)
 
 
 def make_app(parts: Sequence[Part], routers: Sequence[APIRouter]) -> FastAPI:
@@ -40,7 +50,12 @@ def document() -> dict[str, Any]:
     from projector.service import Projector
 
     clock, log = SystemClock(), MemoryLog()
-    whole = FastAPI(title=TITLE, version=version("dialgate"))
+    whole = FastAPI(
+        title=TITLE,
+        version=version("dialgate"),
+        description=ABOUT,
+        generate_unique_id_function=_named,
+    )
     for part in (
         CommandApi(log, clock, CommandApiSettings(), None),
         Projector(log, clock, ProjectorSettings(), None, None),
@@ -48,6 +63,22 @@ def document() -> dict[str, Any]:
         for router in part.routers():
             whole.include_router(router)
     written = whole.openapi()
+    for model in (one for module in ANSWERS for one in vars(import_module(module)).values()):
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            _exemplify(written["components"]["schemas"], model)
     written["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
     written["security"] = [{"bearer": []}]  # Of every operation. Source: public contract, 7.1.
     return written
+
+
+def _exemplify(schemas: dict[str, Any], model: type[BaseModel]) -> None:
+    """Show a model's examples as they are: FastAPI leaves out what is null in them."""
+    more = model.model_config.get("json_schema_extra")
+    if model.__name__ in schemas and isinstance(more, dict):
+        schemas[model.__name__] |= more
+
+
+def _named(route: APIRoute) -> str:
+    """Return an operation's name, as clients that are generated call it: `campaigns_pause`."""
+    tag = str(route.tags[0]) if route.tags else "dialgate"
+    return f"{tag}_{route.name}".replace(" ", "_").lower()

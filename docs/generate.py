@@ -17,13 +17,17 @@ import orjson
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
+from campaigns.answers import CAMPAIGN, PAUSED
 from campaigns.campaign import MOVES, Campaign, Move, evolve
 from campaigns.decider import Reason
 from campaigns.facts import FACTS, TAGS, CallEvent, CampaignCreated, CampaignEvent
 from campaigns.http import STATUS
+from command_api.routes.answers import IMPORTED
 from dialgate.application import document
 from dialgate.settings import knobs
+from projector.queries.answers import CONTACT, IMPORT
 
+LINE_CHARS = 96
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "tests" / "contract" / "samples"
 EXAMPLE = ROOT / "docs" / "examples" / "follow_campaigns.py"
@@ -186,6 +190,17 @@ def example() -> str:
     return f"```python\n{heart.strip()}\n```"
 
 
+def shown(given: dict[str, Any]) -> str:
+    """Return an example of the OpenAPI document, in lines that fit on a page."""
+    lines = [""]
+    for part in re.split(r'(?<=,) (?=")', orjson.dumps(given).decode().replace(',"', ', "')):
+        if lines[-1] and len(lines[-1]) + len(part) > LINE_CHARS:
+            lines.append("")
+        lines[-1] += part.replace('":', '": ') + " "
+    inner = "\n ".join(line.rstrip() for line in lines)
+    return f"```json\n{inner}\n```"
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "first knobs": lambda: knob_table(first=True),
     "knobs": knob_table,
@@ -194,6 +209,11 @@ PARTS: dict[str, Callable[[], str]] = {
     "moves": status_diagram,
     "endpoints": endpoint_table,
     "example": example,
+    "a campaign": lambda: shown(CAMPAIGN),
+    "a pause": lambda: shown(PAUSED),
+    "a contact": lambda: shown(CONTACT),
+    "an import": lambda: shown(IMPORTED),
+    "how an import stands": lambda: shown(IMPORT),
 }
 _PART = re.compile(r"<!-- made from code: ([a-z ]+) -->\n.*?<!-- end -->", re.DOTALL)
 

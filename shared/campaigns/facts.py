@@ -173,6 +173,7 @@ class CampaignSettings(BaseModel):
     calls_per_minute: int = Field(default=10, ge=1, le=60000)
     leave_voicemail: bool = False
     voicemail_message: str | None = None
+    enable_voicemail_detection: bool | None = None  # None: as the carrier does.
     calling_hours: CallingHours | None = None  # None: whenever it runs.
 
 

@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import uuid4
 
 import orjson
@@ -81,47 +81,6 @@ def etag(campaign: Campaign) -> str:
     return f'"{campaign.version}"'
 
 
-_DETAIL = {
-    "application/json": {
-        "schema": {
-            "type": "object",
-            "required": ["detail"],
-            "properties": {"detail": {"type": "string"}},
-        }
-    }
-}
-_UNAVAILABLE = {
-    "application/json": {
-        "schema": {
-            "type": "object",
-            "required": ["detail", "may_still_take_effect"],
-            "properties": {
-                "detail": {"type": "string"},
-                "may_still_take_effect": {"type": "boolean"},
-            },
-        }
-    }
-}
-
-# For OpenAPI: what any operation can answer besides its own. Source: 'decided' 27.
-ERRORS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "Not in this state, or not with this input", "content": _DETAIL},
-    401: {"description": UNAUTHORIZED, "content": _DETAIL},
-    403: {"description": "The key's scope does not allow it", "content": _DETAIL},
-    404: {"description": "No such campaign for this organization", "content": _DETAIL},
-    413: {"description": "More than the limit", "content": _DETAIL},
-    429: {"description": TOO_OFTEN, "content": _DETAIL},
-    503: {
-        "description": "The log, or the read side within its time, could not be reached",
-        "content": _UNAVAILABLE,
-    },
-}
-OUTDATED: dict[int | str, dict[str, Any]] = {
-    412: {"description": "If-Match: the campaign has another version", "content": _DETAIL}
-}
-ACCEPTED: dict[int | str, dict[str, Any]] = {
-    202: {"description": "Prefer: respond-async. It counts; calls on their way may still begin"}
-}
 CallerOf = Callable[[Request], Awaitable[Caller]]
 _RANK = {scope: rank for rank, scope in enumerate(Scope)}
 

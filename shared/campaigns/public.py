@@ -64,6 +64,11 @@ def campaign_shape(campaign: Campaign) -> Shape:
             "allowed_hours": hours_shape(settings.calling_hours),
             "time_zone": settings.calling_hours.time_zone if settings.calling_hours else None,
         },
+        "advanced_settings": {
+            "enable_voicemail_detection": settings.enable_voicemail_detection,
+            "leave_voicemail": settings.leave_voicemail,
+            "voicemail_message": settings.voicemail_message,
+        },
         "phone_number_id": created.phone_number_id,
         "from_phone_number": None,
         "failure_reason": campaign.failure,

@@ -52,19 +52,28 @@ class SettingsBody(BaseModel):
 
 
 class ExecutionSettingsBody(BaseModel):
-    """`execution_settings` as the guide shows it."""
+    """`execution_settings` as the guide shows it, in either spelling."""
 
-    concurrent_limit: Concurrent = None
-    rate_limit_per_minute: Rate = None
-    allowed_hours: dict[str, Any] | None = None  # Any: read by schedules.parse_hours.
-    time_zone: Any = None
+    model_config = ConfigDict(populate_by_name=True)
+
+    concurrent_limit: Concurrent = Field(None, validation_alias=_either("concurrent_limit"))
+    rate_limit_per_minute: Rate = Field(None, validation_alias=_either("rate_limit_per_minute"))
+    allowed_hours: dict[str, Any] | None = Field(  # Any: read by schedules.parse_hours.
+        None, validation_alias=_either("allowed_hours")
+    )
+    time_zone: Any = Field(None, validation_alias=_either("time_zone"))
 
 
 class AdvancedSettingsBody(BaseModel):
-    """`advanced_settings` as the guide shows it."""
+    """`advanced_settings` as the guide shows it, in either spelling."""
 
-    leave_voicemail: bool | None = None
-    voicemail_message: Text | None = None
+    model_config = ConfigDict(populate_by_name=True)
+
+    enable_voicemail_detection: bool | None = Field(
+        None, validation_alias=_either("enable_voicemail_detection")
+    )
+    leave_voicemail: bool | None = Field(None, validation_alias=_either("leave_voicemail"))
+    voicemail_message: Text | None = Field(None, validation_alias=_either("voicemail_message"))
 
 
 def plain(given: Any) -> Any:  # Any: JSON, not looked at yet.
@@ -101,6 +110,11 @@ def _has_nul(given: object) -> bool:
     return isinstance(given, str) and "\0" in given
 
 
+def _shown(*examples: dict[str, Any]) -> ConfigDict:  # Any: JSON.
+    """Return a configuration with examples for the OpenAPI document."""
+    return ConfigDict(json_schema_extra={"examples": list(examples)})
+
+
 class Body(BaseModel):
     """Base of bodies whose texts go into records."""
 
@@ -134,6 +148,8 @@ class DetailsBody(Body):
 class UpdateBody(DetailsBody):
     """The body of an update: what is not given stays."""
 
+    model_config = _shown({"name": "Second", "settings": {"max_concurrent_calls": 10}})
+
     name: Name | None = None
 
     def texts(self) -> dict[str, object]:
@@ -153,6 +169,18 @@ _TEXTS = (
 class CreateBody(DetailsBody):
     """The body of a create."""
 
+    model_config = _shown(
+        {"name": "First", "assistant_id": 1, "campaign_type": "call"},
+        {
+            "name": "Reminders",
+            "assistant_id": 1,
+            "campaign_type": "call",
+            "welcome_message_template": "Hello {{ name }}",
+            "settings": {"max_attempts": 2, "calls_per_minute": 60, "max_concurrent_calls": 5},
+            "contacts": [{"phone_number": "+15551234567", "name": "Ann"}],
+        },
+    )
+
     name: Name
     assistant_id: Annotated[int, Field(ge=1, le=ID_MAX)]
     campaign_type: CampaignType
@@ -161,6 +189,8 @@ class CreateBody(DetailsBody):
 
 class ReasonBody(Body):
     """The optional body of a lifecycle command."""
+
+    model_config = _shown({"reason": "The script is wrong"})
 
     reason: Annotated[str | None, StringConstraints(max_length=1000)] = None
     until: str | None = None

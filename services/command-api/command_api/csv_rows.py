@@ -67,7 +67,7 @@ class CsvFile:
 
     def _read_header(self, mappings: Mapping[str, str | None]) -> tuple[str, Columns]:
         """Return what separates the cells, and what each column is."""
-        delimiters = DELIMITERS
+        delimiters: tuple[str, ...] = DELIMITERS
         self._text.seek(0)
         if found := _SEPARATOR.fullmatch(next(self._lines(), "")):
             delimiters, self._told = (found[1],), 1

@@ -65,6 +65,6 @@ def normalise_phone(text: str, region: str = REGION) -> str | Unusable:
 
 
 def american(region: str) -> bool:
-    """Say whether numbers of a region are written as in North America: US, CA, JM …"""
+    """Say whether numbers of a region are written as in North America."""
     code: int = phonenumbers.country_code_for_region(region)
     return code == _AMERICAN

@@ -1,4 +1,4 @@
-"""Contacts as they are given: JSON contacts, rows of files, and their chunks. Pure: no clock, no log.
+"""Contacts as they are given: JSON, rows of files, and their chunks. Pure: no clock, no log.
 
 `contacts_added` is the one place that makes a ContactsAdded; create and import share it.
 """

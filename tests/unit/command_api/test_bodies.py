@@ -47,6 +47,7 @@ def test_without_settings_the_documented_defaults_hold() -> None:
         "calls_per_minute": 10,
         "leave_voicemail": False,
         "voicemail_message": None,
+        "enable_voicemail_detection": None,
         "calling_hours": None,
     }
 
@@ -78,6 +79,14 @@ def test_attempts_are_heard_under_every_name(more: dict[str, Any]) -> None:
         ({"advanced_settings": {"leave_voicemail": True}}, "leave_voicemail", True),
         ({"settings": {"voicemailMessage": "Hi"}}, "voicemail_message", "Hi"),
         ({"advanced_settings": {"voicemail_message": "Hi"}}, "voicemail_message", "Hi"),
+        ({"execution_settings": {"rateLimitPerMinute": 600}}, "calls_per_minute", 600),
+        ({"execution_settings": {"concurrentLimit": 9}}, "max_concurrent_calls", 9),
+        ({"advanced_settings": {"leaveVoicemail": True}}, "leave_voicemail", True),
+        (
+            {"advanced_settings": {"enable_voicemail_detection": True}},
+            "enable_voicemail_detection",
+            True,
+        ),
     ],
 )
 def test_each_setting_is_heard_under_the_guides_and_the_sdks_names(

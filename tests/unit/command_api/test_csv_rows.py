@@ -208,9 +208,7 @@ ANN = {"name": "Ann", "notiz": "eins\nzwei"}
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("said", [False, True])
-def test_a_file_is_read_as_spreadsheets_write_it(
-    separator: str, encoding: str, said: bool
-) -> None:
+def test_a_file_is_read_as_spreadsheets_write_it(separator: str, encoding: str, said: bool) -> None:
     text = EXPORT.replace(";", separator).replace(f"Bo{separator}", "Bo;")
     raw = (f"sep={separator}\r\n{text}" if said else text).encode(encoding)
     if encoding.startswith("utf-16"):

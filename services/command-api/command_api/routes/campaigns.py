@@ -5,22 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Response
 
+from campaigns.answers import CampaignAnswer, CampaignHalted, CampaignTried
 from campaigns.api_keys import Caller
 from campaigns.campaign import Campaign
 from campaigns.decider import Decider, Rejected
 from campaigns.folding import Campaigns
-from campaigns.http import (
-    ACCEPTED,
-    ERRORS,
-    OUTDATED,
-    POSITION,
-    CampaignId,
-    caller_of,
-    etag,
-    json_response,
-)
+from campaigns.http import POSITION, CampaignId, caller_of, etag, json_response
 from campaigns.public import at, campaign_shape
 from campaigns.record import Idempotency
+from campaigns.responses import ERRORS, OUTDATED, accepted, ok
 from command_api.bodies import CreateBody, ReasonBody
 from command_api.create import CreateCampaign
 from command_api.given import refuse_until, schedule_of, settings_of
@@ -42,6 +35,7 @@ from command_api.routes.answering import (
     settle,
     tried,
 )
+from command_api.routes.answers import CampaignBegun
 from command_api.routes.plain import plain_route
 from command_api.rows import parse_contacts
 from command_api.schedule import unfit
@@ -52,6 +46,8 @@ if TYPE_CHECKING:
     from command_api.service import CommandApi
 
 STARTED = "Campaign execution started immediately"  # Source: public contract, 1.3 row 6.
+BEGUN = ERRORS | OUTDATED | ok(CampaignBegun, CampaignTried)
+HALTED = ERRORS | OUTDATED | accepted(CampaignHalted) | ok(CampaignHalted, CampaignTried)
 Move = Decider[Campaigns, MoveCampaign, Campaign | None]
 
 
@@ -63,28 +59,28 @@ def router(service: "CommandApi") -> APIRouter:
     key = Annotated[Idempotency | None, Depends(idempotency_of(service))]
     with_what = Annotated[Asked, Depends(asked_known)]
 
-    @routes.post("", responses=ERRORS)
+    @routes.post("", responses=ERRORS | ok(CampaignAnswer))
     async def create(body: CreateBody, caller: who, keyed: key) -> Response:
         """Create a campaign, with its contacts if it has any: a draft, or scheduled."""
         return await _create(service, body, caller, keyed)
 
     routes.route_class = plain_route(caller_known, asked_known)
 
-    @routes.post("/{campaign_id}/start", responses=ERRORS | OUTDATED)
+    @routes.post("/{campaign_id}/start", responses=BEGUN)
     async def start(
         campaign_id: CampaignId, caller: who, asked: with_what, body: ReasonBody | None = None
     ) -> Response:
         """Start a campaign, or resume it when it is paused; what is scheduled is confirmed."""
         return await _start(service, START, campaign_id, caller, asked, body)
 
-    @routes.post("/{campaign_id}/resume", responses=ERRORS | OUTDATED)
+    @routes.post("/{campaign_id}/resume", responses=BEGUN)
     async def resume(
         campaign_id: CampaignId, caller: who, asked: with_what, body: ReasonBody | None = None
     ) -> Response:
         """Resume a paused campaign where it left off: there is nothing to prefer."""
         return await _start(service, RESUME, campaign_id, caller, asked, body)
 
-    @routes.post("/{campaign_id}/pause", responses=ERRORS | OUTDATED | ACCEPTED)
+    @routes.post("/{campaign_id}/pause", responses=HALTED)
     async def pause(
         campaign_id: CampaignId, caller: who, asked: with_what, body: ReasonBody | None = None
     ) -> Response:
@@ -100,7 +96,7 @@ def router(service: "CommandApi") -> APIRouter:
     for verb in ("stop", "cancel"):
         routes.add_api_route(
             f"/{{campaign_id}}/{verb}", stop, methods=["POST"], name=verb,
-            responses=ERRORS | OUTDATED | ACCEPTED,
+            responses=HALTED,
         )  # fmt: skip
     return routes
 
@@ -178,7 +174,8 @@ async def _start(
     shape = campaign_shape(campaign) | {
         "success": True,
         "message": message,
-        "task_id": handled.record_id,
+        # A text, always: of what was recorded now, or of what will begin it.
+        "task_id": handled.record_id or (campaign.changed.at if campaign.changed else ""),
         "campaign_id": campaign_id,
         "scheduled_time": at(later),
     }

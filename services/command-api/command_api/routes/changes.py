@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Response
 
+from campaigns.answers import CampaignChanged, CampaignDeletedAnswer, CampaignTried
 from campaigns.api_keys import Caller
-from campaigns.http import ACCEPTED, ERRORS, OUTDATED, CampaignId, caller_of, json_response
+from campaigns.http import CampaignId, caller_of, json_response
 from campaigns.public import campaign_shape
+from campaigns.responses import ERRORS, OUTDATED, accepted, ok
 from command_api.bodies import UpdateBody
 from command_api.delete import DELETE
 from command_api.given import given_settings, schedule_of
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
     from command_api.service import CommandApi
 
 
+DELETED = (
+    ERRORS | OUTDATED | accepted(CampaignDeletedAnswer) | ok(CampaignDeletedAnswer, CampaignTried)
+)
+
+
 def router(service: "CommandApi") -> APIRouter:
     """Return what changes a campaign itself, bound to one instance."""
     routes = APIRouter(prefix=PREFIX, tags=["campaigns"])
@@ -44,10 +51,10 @@ def router(service: "CommandApi") -> APIRouter:
     for method in ("PUT", "PATCH"):  # The documentation's, and the SDKs': 8.3 #6.
         routes.add_api_route(
             "/{campaign_id}", update, methods=[method], name=f"update by {method}",
-            responses=ERRORS | OUTDATED,
+            responses=ERRORS | OUTDATED | ok(CampaignChanged, CampaignTried),
         )  # fmt: skip
 
-    @routes.delete("/{campaign_id}", responses=ERRORS | OUTDATED | ACCEPTED)
+    @routes.delete("/{campaign_id}", responses=DELETED)
     async def delete(campaign_id: CampaignId, caller: who, asked: with_what) -> Response:
         """Delete a campaign that is not running. Waits as a pause does."""
         return await _delete(service, campaign_id, caller, asked)

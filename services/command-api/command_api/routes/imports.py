@@ -6,21 +6,15 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, Depends, Form, Header, HTTPException, Response, UploadFile
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from campaigns.api_keys import Caller
 from campaigns.decider import Reason, Rejected
 from campaigns.facts import instant
-from campaigns.http import (
-    ERRORS,
-    POSITION,
-    CampaignId,
-    caller_of,
-    json_response,
-    refusal,
-)
+from campaigns.http import POSITION, CampaignId, caller_of, json_response, refusal
 from campaigns.observing import COMMANDS
 from campaigns.record import Idempotency
+from campaigns.responses import ERRORS, ok
 from command_api.add_contacts import add_contacts
 from command_api.bodies import key_unusable
 from command_api.chunking import Imported
@@ -35,16 +29,24 @@ from command_api.routes.answering import (
     origin_of,
     refused,
 )
+from command_api.routes.answers import ImportedAnswer
 from command_api.rows import parse_contacts
 
 if TYPE_CHECKING:
     from command_api.service import CommandApi
 
 FILE_NAME_CHARS_MAX = 255
+IMPORTED = ERRORS | ok(ImportedAnswer, status=202, description="All of it counts, or none")
 
 
 class ContactsBody(BaseModel):
     """The body of POST …/contacts."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"contacts": [{"phone_number": "+15551234567", "name": "Ann"}]}]
+        }
+    )
 
     contacts: list[Any]  # Any: looked at row by row (rows.parse_contacts).
 
@@ -55,7 +57,7 @@ def router(service: "CommandApi") -> APIRouter:
     who = Annotated[Caller, Depends(caller_of(service.keys, service.limits))]
     key = Annotated[Idempotency | None, Depends(idempotency_of(service))]
 
-    @routes.post("/{campaign_id}/import-data", status_code=202, responses=ERRORS)
+    @routes.post("/{campaign_id}/import-data", status_code=202, responses=IMPORTED)
     async def import_data(
         campaign_id: CampaignId,
         caller: who,
@@ -69,7 +71,7 @@ def router(service: "CommandApi") -> APIRouter:
         """
         return await _import(service, campaign_id, caller, file, column_mappings, idempotency_key)
 
-    @routes.post("/{campaign_id}/contacts", responses=ERRORS)
+    @routes.post("/{campaign_id}/contacts", responses=ERRORS | ok(ImportedAnswer))
     async def add(campaign_id: CampaignId, caller: who, keyed: key, body: ContactsBody) -> Response:
         """Append contacts. One unusable number refuses all of them."""
         return await _add(service, campaign_id, caller, keyed, body)

@@ -3,16 +3,18 @@
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Path, Response
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from campaigns.api_keys import Caller, key_hash
 from campaigns.decider import Rejected
 from campaigns.facts import Scope
-from campaigns.http import ERRORS, caller_of, json_response
+from campaigns.http import caller_of, json_response
 from campaigns.public import key_shape
+from campaigns.responses import ERRORS, ok
 from command_api.bodies import Body
 from command_api.keys import CreateKey, RevokeKey, new_key
 from command_api.routes.answering import origin_of, refused
+from command_api.routes.answers import KeyMade, KeyRevoked
 
 if TYPE_CHECKING:
     from command_api.service import CommandApi
@@ -22,6 +24,10 @@ RATE_MAX = 1_000_000
 
 class KeyBody(Body):
     """The body of a create."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "dashboard", "scope": "read", "rate_limit": 600}]}
+    )
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     scope: Scope = Scope.OPERATE
@@ -36,7 +42,7 @@ def router(service: "CommandApi") -> APIRouter:
     routes = APIRouter(prefix="/api/v1/keys", tags=["keys"])
     who = Annotated[Caller, Depends(caller_of(service.keys, service.limits, Scope.ADMIN))]
 
-    @routes.post("", responses=ERRORS)
+    @routes.post("", responses=ERRORS | ok(KeyMade))
     async def create(body: KeyBody, caller: who) -> Response:
         """Make an API key of the organization. The key itself is shown this once."""
         key = new_key()
@@ -53,7 +59,7 @@ def router(service: "CommandApi") -> APIRouter:
             raise refused("create-key", handled)
         return json_response(key_shape(service.keys, key_hash(key)) | {"key": key})
 
-    @routes.delete("/{key_id}", responses=ERRORS)
+    @routes.delete("/{key_id}", responses=ERRORS | ok(KeyRevoked))
     async def revoke(key_id: KeyId, caller: who) -> Response:
         """Revoke an API key: effective here at once, within a second elsewhere."""
         command = RevokeKey(caller.organization_id, key_id, service.clock.now())

@@ -6,13 +6,15 @@ from datetime import datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Response
+from fastapi import APIRouter, Body, Depends, HTTPException, Response
 
+from campaigns.answers import CampaignTried
 from campaigns.api_keys import Caller
 from campaigns.errors import TooContendedError
 from campaigns.facts import Schedule, Selection
-from campaigns.http import ERRORS, ID_MAX, OUTDATED, CampaignId, caller_of, json_response
+from campaigns.http import ID_MAX, CampaignId, caller_of, json_response
 from campaigns.public import at, campaign_shape, type_of
+from campaigns.responses import ERRORS, OUTDATED, ok
 from command_api.moves import hidden
 from command_api.re_execute import RE_EXECUTE, Named, ReExecute, basis_of
 from command_api.routes.answering import (
@@ -25,15 +27,21 @@ from command_api.routes.answering import (
     refused,
     tried,
 )
+from command_api.routes.answers import CampaignRearmedAnswer
 from command_api.routes.schedules import unusable
 from command_api.schedules import UnusableScheduleError, parse_schedule
 
 if TYPE_CHECKING:
     from command_api.service import CommandApi
 
+REARMED = ERRORS | OUTDATED | ok(CampaignRearmedAnswer, CampaignTried)
+EXAMPLES = [{"contact_selection": "failed_only"}, {"contact_selection": [7, 8, 9]}]
 INVALID_SELECTION = "Invalid contact_selection"  # Source: public contract, 'decided' 24.
 _SLICE = 200  # Contacts read at once: a few ms, so that a pause is not kept waiting.
 _READINGS_MAX = 10  # Of the named contacts, while they keep changing.
+
+# Any: its errors are 400, not 422.
+ReExecuteBody = Annotated[dict[str, Any] | None, Body(examples=EXAMPLES)]
 
 
 def router(service: "CommandApi") -> APIRouter:
@@ -42,12 +50,12 @@ def router(service: "CommandApi") -> APIRouter:
     who = Annotated[Caller, Depends(caller_of(service.keys, service.limits))]
     with_what = Annotated[Asked, Depends(asked_of(service))]
 
-    @routes.post("/{campaign_id}/re-execute", responses=ERRORS | OUTDATED)
+    @routes.post("/{campaign_id}/re-execute", responses=REARMED)
     async def re_execute(
         campaign_id: CampaignId,
         caller: who,
         asked: with_what,
-        body: dict[str, Any] | None = None,  # Any: its errors are 400, not 422.
+        body: ReExecuteBody = None,
     ) -> Response:
         """Arm a campaign that is over for another run: to be started, or by a schedule."""
         return await _re_execute(service, campaign_id, caller, asked, body or {})

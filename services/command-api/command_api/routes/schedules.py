@@ -3,13 +3,15 @@
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Body, Depends, Response
 
+from campaigns.answers import CampaignTried
 from campaigns.api_keys import Caller
 from campaigns.decider import Reason, Rejected
 from campaigns.handling import Handled
-from campaigns.http import ERRORS, OUTDATED, CampaignId, caller_of, json_response
+from campaigns.http import CampaignId, caller_of, json_response
 from campaigns.public import campaign_shape
+from campaigns.responses import ERRORS, OUTDATED, ok
 from command_api.moves import MoveCampaign
 from command_api.routes.answering import (
     PREFIX,
@@ -21,11 +23,35 @@ from command_api.routes.answering import (
     refused,
     tried,
 )
+from command_api.routes.answers import CampaignScheduledAnswer
 from command_api.schedule import SCHEDULE, UNSCHEDULE, ScheduleCampaign
 from command_api.schedules import UnusableScheduleError, parse_schedule
 
 if TYPE_CHECKING:
     from command_api.service import CommandApi
+
+
+ONCE = {
+    "schedule_type": "scheduled",
+    "scheduled_at": "2026-03-02T09:00:00",
+    "timezone": "America/New_York",
+}
+WEEKLY = {
+    "schedule_type": "recurring",
+    "recurring_config": {
+        "frequency": "weekly",
+        "days_of_week": [1, 3],
+        "time": "09:00",
+        "time_zone": "America/New_York",
+        "end_date": "2026-12-31",
+    },
+}
+SCHEDULED = ERRORS | OUTDATED | ok(CampaignScheduledAnswer, CampaignTried)
+
+# Any: its errors are 400, not 422.
+ScheduleBody = Annotated[
+    dict[str, Any] | None, Body(examples=[ONCE, WEEKLY, {"schedule_type": "immediate"}])
+]
 
 
 def router(service: "CommandApi") -> APIRouter:
@@ -34,12 +60,12 @@ def router(service: "CommandApi") -> APIRouter:
     who = Annotated[Caller, Depends(caller_of(service.keys, service.limits))]
     with_what = Annotated[Asked, Depends(asked_of(service))]
 
-    @routes.post("/{campaign_id}/schedule", responses=ERRORS | OUTDATED)
+    @routes.post("/{campaign_id}/schedule", responses=SCHEDULED)
     async def schedule(
         campaign_id: CampaignId,
         caller: who,
         asked: with_what,
-        body: dict[str, Any] | None = None,  # Any: its errors are 400, not 422.
+        body: ScheduleBody = None,
     ) -> Response:
         """Say when a draft begins by itself; `immediate` takes that back."""
         now = service.clock.now()
@@ -54,7 +80,7 @@ def router(service: "CommandApi") -> APIRouter:
         handled = await decided(service, SCHEDULE, command, caller, asked, "schedule")
         return _answer(service, campaign_id, handled, "schedule", "Schedule saved", began)
 
-    @routes.post("/{campaign_id}/unschedule", responses=ERRORS | OUTDATED)
+    @routes.post("/{campaign_id}/unschedule", responses=SCHEDULED)
     async def unschedule(campaign_id: CampaignId, caller: who, asked: with_what) -> Response:
         """Take a scheduled campaign back to a draft."""
         began = perf_counter()

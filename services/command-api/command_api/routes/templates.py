@@ -3,12 +3,15 @@
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
+from pydantic import ConfigDict
 
 from campaigns.api_keys import Caller
 from campaigns.facts import Scope
-from campaigns.http import ERRORS, caller_of, json_response
+from campaigns.http import caller_of, json_response
+from campaigns.responses import ERRORS, ok
 from command_api.bodies import Body, Text
 from command_api.routes.answering import PREFIX
+from command_api.routes.answers import PreviewAnswer
 
 if TYPE_CHECKING:
     from command_api.service import CommandApi
@@ -16,6 +19,12 @@ if TYPE_CHECKING:
 
 class TemplateBody(Body):
     """The body of a preview."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"template": "Hello {{ name }}", "variables": {"name": "Ann"}}]
+        }
+    )
 
     template: Text
     variables: dict[str, Any] | None = None  # Any: whatever JSON has; templates look at it.
@@ -26,7 +35,7 @@ def router(service: "CommandApi") -> APIRouter:
     routes = APIRouter(prefix=PREFIX, tags=["campaigns"])
     who = Annotated[Caller, Depends(caller_of(service.keys, service.limits, Scope.READ))]
 
-    @routes.post("/template-preview", responses=ERRORS)
+    @routes.post("/template-preview", responses=ERRORS | ok(PreviewAnswer))
     async def preview(body: TemplateBody, caller: who) -> Response:
         """Show how a template reads. A mistake in it is an answer too."""
         text, wrong = await service.renderer.render(body.template, body.variables or {})

@@ -7,12 +7,14 @@ from enum import StrEnum
 from typing import Annotated, Any, NoReturn
 
 from fastapi import APIRouter, HTTPException, Query, Response
+from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from campaigns.api_keys import Caller
 from campaigns.campaign import Campaign
 from campaigns.decider import Reason, Rejected
-from campaigns.http import ERRORS, POSITION, CallerOf, etag, json_response, refusal
+from campaigns.http import POSITION, CallerOf, etag, json_response, refusal
+from campaigns.responses import ERRORS, ok
 from campaigns.topics import CAMPAIGN_RECORDS, Partition, campaign_partition, campaign_partitions
 from projector.advance import Views
 from projector.queries.reading import campaign_of
@@ -127,12 +129,13 @@ def get(
     router: APIRouter,
     path: str,
     endpoint: Callable[..., object],
+    answer: type[BaseModel],
     also: dict[int | str, dict[str, Any]] | None = None,
 ) -> None:
     """Add a query under GET, and under HEAD, which no document repeats.
 
-    `also`: errors that it can answer besides those of every query.
+    `answer`: what it says. `also`: errors that it can answer besides those of every query.
     """
-    errors = {**_ERRORS, **(also or {})}
-    router.add_api_route(path, endpoint, methods=["GET"], responses=errors)
+    responses = {**_ERRORS, **(also or {}), **ok(answer, description="As it stands")}
+    router.add_api_route(path, endpoint, methods=["GET"], responses=responses)
     router.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)

@@ -11,6 +11,7 @@ from campaigns.http import CampaignId
 from campaigns.public import Shape
 from campaigns.topics import campaign_partition
 from projector.queries import reading, standing
+from projector.queries.answers import ContactList, ExecutionList, ImportAnswer
 from projector.queries.asking import Asking, Consistency, Fresh, get
 from projector.queries.campaigns import member
 from projector.queries.paging import Page, page_of
@@ -83,7 +84,7 @@ def router(asking: Asking) -> APIRouter:
 
         return await asking.read_of(campaign_id, asked, headers)
 
-    get(routes, "/{campaign_id}/contacts", list_contacts)
-    get(routes, "/{campaign_id}/executions", list_executions)
-    get(routes, "/{campaign_id}/imports/{import_id}", get_import)
+    get(routes, "/{campaign_id}/contacts", list_contacts, ContactList)
+    get(routes, "/{campaign_id}/executions", list_executions, ExecutionList)
+    get(routes, "/{campaign_id}/imports/{import_id}", get_import, ImportAnswer)
     return routes

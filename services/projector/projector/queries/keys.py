@@ -5,9 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from campaigns.api_keys import ApiKeys, Caller
-from campaigns.http import ERRORS, CallerOf
+from campaigns.http import CallerOf
 from campaigns.public import key_shape
+from campaigns.responses import ERRORS
 from campaigns.topics import ORGANIZATIONS
+from projector.queries.answers import KeyList
 from projector.queries.asking import Asking, Consistency, Fresh, get
 
 
@@ -23,5 +25,5 @@ def router(asking: Asking, keys: ApiKeys, admin: CallerOf) -> APIRouter:
         shape = {"keys": shapes, "items": shapes, "total": len(shapes)}
         return await asking.read(lambda _: shape, headers)
 
-    get(routes, "", list_keys, also={403: ERRORS[403]})
+    get(routes, "", list_keys, KeyList, also={403: ERRORS[403]})
     return routes

@@ -15,6 +15,7 @@ SEEDS ?= 10000
 SOAK_CYCLES ?= 1000
 SOAK_MINUTES ?= 25
 WRITE ?= --write
+FUZZ_S ?= 600
 
 .PHONY: help run test check fix lint types unit property contract simulation integration e2e \
 	kafka demo bench docs up down logs clean
@@ -60,10 +61,11 @@ simulate: $(DEV) ## replay one simulated world and tell its story (SEED=7; UNTIL
 	@$(BIN)/python -m tests.simulation.simulate --seed $(SEED) \
 	  $(if $(UNTIL_S),--until-s $(UNTIL_S)) $(if $(WITHOUT),--without $(WITHOUT))
 
-soak: $(DEV) ## the long proofs, summed up in the documents: SEEDS worlds, SOAK_CYCLES cycles under real kills
+soak: $(DEV) ## the long proofs, summed up in the documents: SEEDS worlds, SOAK_CYCLES cycles under real kills, FUZZ_S of fuzzing
 	$(BIN)/python -m tests.simulation.simulate --seed 1000 \
 	  $(if $(SOAK_S),--soak-s $(SOAK_S),--seeds $(SEEDS)) $(WRITE)
 	$(BIN)/python -m tests.soak --cycles $(SOAK_CYCLES) --minutes $(SOAK_MINUTES) --seed $(SEED) $(WRITE)
+	FUZZ_S=$(FUZZ_S) $(PYTEST) tests/e2e/test_fuzz.py
 
 kafka: $(DEV) ## run a throw-away broker in the foreground, for DIALGATE_KAFKA_SERVERS=127.0.0.1:9092
 	@exec $(BIN)/python -m tests.broker --port 9092

@@ -18,6 +18,7 @@ from campaigns.http import install
 from campaigns.log import MemoryLog
 from campaigns.part import Part
 from command_api.settings import CommandApiSettings
+from dialgate import docs_page
 from projector.settings import ProjectorSettings
 
 TITLE = "Dialgate"
@@ -32,11 +33,18 @@ ABOUT = (
 
 def make_app(parts: Sequence[Part], routers: Sequence[APIRouter]) -> FastAPI:
     """Return an application with the parts' routes, error bodies and limits."""
-    app = FastAPI(title=TITLE, version=version("dialgate"), redirect_slashes=False)
+    app = FastAPI(
+        title=TITLE,
+        version=version("dialgate"),
+        redirect_slashes=False,
+        docs_url=None,  # FastAPI's own pages load their scripts from elsewhere.
+        redoc_url=None,
+    )
     install(app, CommandApiSettings().limits())
     for part in parts:
         for router in part.routers():
             app.router.routes.extend(router.routes)  # Including it would match each path twice.
+    app.include_router(docs_page.router())
     for router in routers:
         app.include_router(router, include_in_schema=False)
     app.openapi = document  # type: ignore[method-assign]  # FastAPI's own way to replace it.

@@ -132,12 +132,12 @@ def health(process: Process) -> APIRouter:
     """Return the routes that answer for the process itself."""
     router = APIRouter(include_in_schema=False)
 
-    @router.get("/health/live")
+    @router.api_route("/health/live", methods=["GET", "HEAD"])
     async def live() -> dict[str, str]:
         """Say that the process answers."""
         return {"status": "live"}
 
-    @router.get("/health/ready")
+    @router.api_route("/health/ready", methods=["GET", "HEAD"])
     async def ready(response: Response) -> dict[str, object]:
         """Say whether it can do its work: 200, or 503 with the reasons."""
         if found := await process.troubles():
@@ -145,7 +145,7 @@ def health(process: Process) -> APIRouter:
             return {"status": "not ready", "troubles": found}
         return {"status": "ready"}
 
-    @router.get("/metrics")
+    @router.api_route("/metrics", methods=["GET", "HEAD"])
     async def metrics() -> PlainTextResponse:
         """Return all metrics in Prometheus' text format."""
         await process.look()

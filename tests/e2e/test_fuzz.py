@@ -1,20 +1,24 @@
-"""Every operation is sent what its schema allows, and what it does not, for a minute at most.
+"""Every operation is sent what its schema allows, and what it does not: a minute, or FUZZ_S.
+
+`make soak` takes longer, with other requests each time.
 
 No 5xx but a documented 503, no undocumented status or type of content, no answer that its schema
 does not describe. A campaign that is there is asked for as often as one that is not.
 """
 
+import os
 import random
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
 
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
@@ -27,8 +31,11 @@ from dialgate.application import document
 from tests.e2e.system import KEY, System
 
 pytestmark = pytest.mark.e2e
-WITHIN_S = 60.0  # For all operations together.
-EXAMPLES = 60  # Of one operation, if there is time.
+MINUTE_S = 60.0
+WITHIN_S = float(os.environ.get("FUZZ_S", MINUTE_S))  # For all operations together.
+LONGER = WITHIN_S > MINUTE_S
+EXAMPLES = 60  # Of one operation at once, if there is time; as often as there is, when longer.
+SEED = time.time_ns() if LONGER else 0
 CHECKS = [content_type_conformance, response_schema_conformance, status_code_conformance]
 
 
@@ -65,7 +72,7 @@ MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_an_operation_answers_as_documented_whatever_it_is_sent(name: str, target: Target) -> None:
-    operation, chance = OPERATIONS[name], random.Random(name)
+    operation, chance = OPERATIONS[name], random.Random(f"{name} {SEED}")
     share_s = (target.until - time.monotonic()) / target.operations_left
     target.operations_left -= 1
     until = time.monotonic() + share_s
@@ -73,7 +80,6 @@ def test_an_operation_answers_as_documented_whatever_it_is_sent(name: str, targe
     @settings(
         max_examples=EXAMPLES,
         deadline=None,
-        derandomize=True,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
@@ -93,7 +99,10 @@ def test_an_operation_answers_as_documented_whatever_it_is_sent(name: str, targe
         assert answer.status_code < 500 or answer.status_code == 503, answer.text
         case.validate_response(answer, checks=CHECKS)
 
-    asked()
+    for turn in range(10**6 if LONGER else 1):
+        if time.monotonic() > until:
+            return
+        seed(crc32(name.encode()) + SEED + turn)(asked)()
 
 
 def test_most_kinds_of_answers_were_given(target: Target) -> None:

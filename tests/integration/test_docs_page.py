@@ -1,0 +1,42 @@
+"""The interactive documentation: of this process alone, and it shows what there is."""
+
+import base64
+import hashlib
+import re
+
+import httpx
+
+from dialgate.application import document, make_app
+
+
+def client() -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(make_app([], [])), base_url="http://test"
+    )
+
+
+async def test_the_page_loads_nothing_from_elsewhere() -> None:
+    async with client() as browser:
+        for path in ("/docs", "/docs/"):
+            answer = await browser.get(path)
+            assert answer.status_code == 200
+            assert answer.headers["content-type"] == "text/html; charset=utf-8"
+            assert not re.search(r"https?://|//cdn|<link|src=", answer.text)
+            asked = re.findall(r"(?:fetch\(|href=)\"([^\"]*)\"", answer.text)
+            assert set(asked) == {"/openapi.json"}
+            assert (await browser.get(asked[0])).json() == document()
+        assert (await browser.head("/docs")).status_code == 200
+        assert (await browser.get("/redoc")).status_code == 404
+
+
+async def test_a_browser_runs_the_pages_own_script_and_no_other() -> None:
+    async with client() as browser:
+        answer = await browser.get("/docs")
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; connect-src 'self'; ")
+    assert "unsafe" not in policy
+    for kind in ("script", "style"):
+        (inside,) = re.findall(rf"<{kind}>(.*?)</{kind}>", answer.text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+    assert "innerHTML" not in answer.text, "what the document says is text"

@@ -1,0 +1,56 @@
+"""Numbers become E.164 or say why not, whatever is typed; and are E.164 for good."""
+
+import re
+
+import phonenumbers
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from command_api.phone import Unusable, normalise_phone
+
+REGIONS = st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS))
+E164 = re.compile(r"\+[1-9][0-9]{3,14}")
+digits = st.text("0123456789", min_size=1, max_size=18)
+typed = st.text("0123456789+-() ./\N{EN DASH}\N{NO-BREAK SPACE}x;", max_size=24) | st.text(
+    max_size=24
+)
+BETWEEN = st.lists(
+    st.sampled_from(["", "", " ", "-", ".", "/", ") ", " (", "\N{EN DASH}"]), min_size=20
+)
+
+
+@given(typed | digits, REGIONS)
+@example("+800 1234 5678", "US")
+@example("0" * 40, "DE")
+def test_a_number_is_e164_or_says_why_it_is_none(text: str, region: str) -> None:
+    found = normalise_phone(text, region)
+    if isinstance(found, Unusable):
+        assert found.reason
+        longest = max(re.findall(r"[0-9]+", text), key=len, default="")
+        assert len(longest) < 5 or longest not in found.reason, "reasons are no personal data"
+        return
+    assert E164.fullmatch(found)
+
+
+@given(digits, REGIONS, REGIONS)
+def test_what_is_e164_stays_so_in_every_country(text: str, region: str, other: str) -> None:
+    found = normalise_phone(text, region)
+    if isinstance(found, str):
+        assert normalise_phone(found, other) == found
+
+
+@given(digits, BETWEEN, REGIONS)
+def test_punctuation_changes_nothing(text: str, between: list[str], region: str) -> None:
+    dressed = "".join(mark + digit for digit, mark in zip(text, between, strict=False))
+    assert normalise_phone(f" {dressed} ", region) == normalise_phone(text, region)
+
+
+@given(st.integers(2_000_000_000, 9_999_999_999))
+def test_ten_digits_in_america_are_documented(number: int) -> None:
+    expected = f"+1{number}"
+    area, office, line = str(number)[:3], str(number)[3:6], str(number)[6:]
+    for text in (
+        f"{number}", f"1{number}", f"+1{number}", f"001{number}", f"({area}) {office}-{line}",
+        f"1-{area}-{office}-{line}",
+    ):  # fmt: skip
+        assert normalise_phone(text, "US") == expected

@@ -22,7 +22,10 @@ from dialgate import docs_page
 from projector.settings import ProjectorSettings
 
 TITLE = "Dialgate"
-ANSWERS = ("campaigns.answers", "command_api.routes.answers", "projector.queries.answers")
+ANSWERS = (
+    "campaigns.answers", "command_api.routes.answers", "projector.queries.answers",
+    "projector.queries.contact_answers",
+)  # fmt: skip
 ABOUT = (
     "Outbound calling campaigns that can be paused and resumed, and whose pause is true when it is"
     " answered. Every operation asks for `Authorization: Bearer <API key>`. Every path is served"

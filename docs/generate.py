@@ -17,15 +17,15 @@ import orjson
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from campaigns.answers import CAMPAIGN, PAUSED
 from campaigns.campaign import MOVES, Campaign, Move, evolve
 from campaigns.decider import Reason
+from campaigns.examples import CAMPAIGN, PAUSED
 from campaigns.facts import FACTS, TAGS, CallEvent, CampaignCreated, CampaignEvent
 from campaigns.http import STATUS
 from command_api.routes.answers import IMPORTED
 from dialgate.application import document
 from dialgate.settings import knobs
-from projector.queries.answers import CONTACT, IMPORT
+from projector.queries.contact_answers import CONTACT, IMPORT
 
 LINE_CHARS = 96
 ROOT = Path(__file__).resolve().parent.parent

@@ -25,6 +25,8 @@ encodings = st.sampled_from(["utf-8", "utf-8-sig", "utf-16"])
 def written(rows: Sequence[tuple[str, ...]], form: Form) -> bytes:
     """Write a file as some spreadsheet would."""
     delimiter, end, quoting, encoding, said = form
+    if end == "\n":  # Python's writer would leave a lone carriage return without quotes.
+        quoting = csv.QUOTE_ALL
     text = io.StringIO(newline="")
     if said:
         text.write(f"sep={delimiter}{end}")

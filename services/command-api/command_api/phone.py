@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import phonenumbers
 
 REGION = "US"  # Numbers without a country are of here. Source: public contract, section 5.
-PHONE_CHARS_MAX = 40  # 15 digits with generous punctuation. Source: E.164, 6.1 (15 digits).
+DIGITS_MAX = 15  # Source: E.164, 6.1.
+PHONE_CHARS_MAX = 40  # So many digits, with generous punctuation.
 _AMERICAN = 1  # The country code of all of NANP.
 
 
@@ -61,7 +62,10 @@ def normalise_phone(text: str, region: str = REGION) -> str | Unusable:
     if possible != phonenumbers.ValidationResult.IS_POSSIBLE:
         why = _REASONS.get(possible, "it does not have the length that its country asks for")
         return Unusable(f"the phone number is not usable: {why}")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if len(written) > 1 + DIGITS_MAX:  # Some countries have longer ones: nobody abroad can dial it.
+        return Unusable("the phone number is not usable: it is too long")
+    return written
 
 
 def american(region: str) -> bool:

@@ -114,6 +114,13 @@ def test_a_number_without_a_country_is_of_the_installations(
     assert parse_contacts([{"phone_number": given}], region) == [Row(phone_number=expected)]
 
 
+def test_a_number_that_is_longer_than_e164_allows_is_unusable() -> None:
+    """Found by the property test: possible within Indonesia, with 16 digits in all."""
+    assert normalise_phone("10000000000000", "ID") == Unusable(
+        "the phone number is not usable: it is too long"
+    )
+
+
 def test_the_installations_country_is_one_that_there_is() -> None:
     assert CommandApiSettings().phone_country == REGION
     assert CommandApiSettings(phone_country=" de ").phone_country == "DE"

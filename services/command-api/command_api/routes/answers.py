@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from campaigns.answers import CAMPAIGN, CampaignChanged, Key
+from campaigns.answers import CampaignChanged, Key
+from campaigns.examples import CAMPAIGN
 
 STARTED: dict[str, Any] = {
     "success": True, "message": "Campaign execution started immediately",

@@ -11,9 +11,9 @@ from campaigns.http import CampaignId
 from campaigns.public import Shape
 from campaigns.topics import campaign_partition
 from projector.queries import reading, standing
-from projector.queries.answers import ContactList, ExecutionList, ImportAnswer
 from projector.queries.asking import Asking, Consistency, Fresh, get
 from projector.queries.campaigns import member
+from projector.queries.contact_answers import ContactList, ExecutionList, ImportAnswer
 from projector.queries.paging import Page, page_of
 from projector.queries.shapes import contact_shape, execution_shape, import_shape
 

@@ -17,7 +17,7 @@ SOAK_MINUTES ?= 25
 WRITE ?= --write
 FUZZ_S ?= 600
 
-.PHONY: help run test check fix lint types unit property contract simulation integration e2e \
+.PHONY: help run test check fix lint types unit property contract conformance simulation integration e2e \
 	kafka demo bench docs up down logs clean
 
 help: ## print this list
@@ -54,7 +54,7 @@ fix: $(DEV) ## format, and mend what can be mended by itself
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-unit property contract simulation integration e2e: $(DEV) ## pass one tier of tests
+unit property contract conformance simulation integration e2e: $(DEV) ## pass one tier of tests
 	$(PYTEST) tests/$@
 
 simulate: $(DEV) ## replay one simulated world and tell its story (SEED=7; UNTIL_S and WITHOUT make it smaller)
@@ -66,6 +66,7 @@ soak: $(DEV) ## the long proofs, summed up in the documents: SEEDS worlds, SOAK_
 	  $(if $(SOAK_S),--soak-s $(SOAK_S),--seeds $(SEEDS)) $(WRITE)
 	$(BIN)/python -m tests.soak --cycles $(SOAK_CYCLES) --minutes $(SOAK_MINUTES) --seed $(SEED) $(WRITE)
 	FUZZ_S=$(FUZZ_S) $(PYTEST) tests/e2e/test_fuzz.py
+	CONTRACT_ON_KAFKA=all $(PYTEST) tests/conformance
 
 kafka: $(DEV) ## run a throw-away broker in the foreground, for DIALGATE_KAFKA_SERVERS=127.0.0.1:9092
 	@exec $(BIN)/python -m tests.broker --port 9092

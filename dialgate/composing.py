@@ -154,6 +154,7 @@ def compose(
         event_log,
         parts,
         app,
+        CommandApiSettings().limits().head_max_bytes,
         lambda address: show(
             f"dialgate {'+'.join(p.name for p in parts)} on {address} (pid {os.getpid()})"
         ),

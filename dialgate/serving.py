@@ -23,6 +23,7 @@ from campaigns.log import EventLog
 from campaigns.part import Part
 from dialgate.ending import Ending
 from dialgate.metrics import exposition
+from dialgate.protocol import bounded
 from dialgate.settings import ProcessSettings
 
 log = logging.getLogger("dialgate")
@@ -41,6 +42,7 @@ class Process:
     event_log: EventLog
     parts: Sequence[Part]
     app: FastAPI
+    head_max_bytes: int  # Of a request's line and headers.
     listening: Callable[[str], None]  # Told the address once it serves.
     extras: Sequence[contextlib.AbstractAsyncContextManager[object]] = ()  # Opened after the parts.
     status: int = DONE
@@ -71,6 +73,7 @@ class Process:
                 log_config=None,
                 access_log=False,
                 lifespan="off",
+                http=bounded(self.head_max_bytes, self.settings.head_s),
                 ws_max_size=SOCKET_BYTES_MAX,
                 proxy_headers=False,  # Nobody asks where a request came from.
                 timeout_graceful_shutdown=int(self.settings.drain_s) or 1,

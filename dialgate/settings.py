@@ -37,6 +37,7 @@ class ProcessSettings(BaseSettings):
     kafka_ends_s: PositiveFloat = 5.0  # How long the log's end is waited for.
     disk_free_min_mb: PositiveInt = 64  # Less free space in the data directory: not ready.
     ready_s: PositiveFloat = 2.0  # How long a readiness check may take.
+    head_s: PositiveFloat = 30.0  # How long a request's line and headers may take to come.
     drain_s: PositiveFloat = 5.0  # How long a stopping process waits for open requests.
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"  # Of the structured logs.
     log_json: bool = True  # A JSON object a line; false: text for people.

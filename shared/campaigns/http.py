@@ -118,6 +118,7 @@ class Limits:
 
     body_max_bytes: int
     upload_max_bytes: int  # For paths that end in UPLOAD.
+    head_max_bytes: int = 64 * 1024  # Of its line and headers.
 
 
 UPLOAD = "/import-data"
@@ -155,7 +156,7 @@ async def _unprocessable(request: Request, error: Exception) -> Response:
 
 
 class _Edge:
-    """Plain ASGI: a correlation id for each request, and a bound on its body."""
+    """Plain ASGI: a correlation id for each request, and a bound on its headers and body."""
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self._app, self._limits = app, limits
@@ -169,7 +170,7 @@ class _Edge:
         if scope["type"] == "websocket":
             await self._app(scope, receive, send)
             return
-        given = dict(scope["headers"])
+        given, head_max_bytes = dict(scope["headers"]), self._limits.head_max_bytes
         request_id = given.get(b"x-request-id", b"").decode("ascii", "ignore")[:100] or uuid4().hex
         correlation_id.set(request_id)
         limits = self._limits
@@ -184,11 +185,25 @@ class _Edge:
                 ]
             await send(message)
 
+        if _head_bytes(scope) > head_max_bytes:
+            detail = {"detail": head_too_large(head_max_bytes)}
+            await JSONResponse(detail, 431)(scope, receive, sending)
+            return
         length = given.get(b"content-length", b"0")
         if length.isdigit() and int(length) > most:
             await JSONResponse({"detail": _too_large(most)}, 413)(scope, receive, sending)
             return
         await self._app(scope, _bounded(receive, most), sending)
+
+
+def head_too_large(most: int) -> str:
+    """Say that a request's line and headers are more than the limit."""
+    return f"The request's line and headers are over {most} bytes"
+
+
+def _head_bytes(scope: AsgiScope) -> int:
+    fields = sum(len(name) + len(value) for name, value in scope["headers"])
+    return fields + len(scope["query_string"]) + len(scope["path"])
 
 
 def _too_large(most: int) -> str:

@@ -35,6 +35,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     403: {"description": "The key's scope does not allow it", "content": _DETAIL},
     404: {"description": "No such campaign for this organization", "content": _DETAIL},
     413: {"description": "More than the limit", "content": _DETAIL},
+    431: {"description": "The request's line and headers are over the limit", "content": _DETAIL},
     429: {"description": TOO_OFTEN, "content": _DETAIL},
     503: {
         "description": "The log, or the read side within its time, could not be reached",

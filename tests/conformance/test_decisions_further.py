@@ -12,8 +12,8 @@ import pytest
 from websockets.exceptions import ConnectionClosedError
 
 from dialgate.application import document
-from tests.conformance.asking import DRAFT, FAST, KEY, Asking, ahead, people
-from tests.e2e.system import System
+from tests.conformance.asking import DRAFT, FAST, Asking, Json, ahead, people
+from tests.e2e.system import KEY, System
 
 pytestmark = pytest.mark.e2e
 NOT_YET = "Messages are not supported yet"
@@ -169,8 +169,9 @@ def test_decision_23_embedded_schedules_count_days_from_0_and_show_once(api: Ask
 
 def test_decision_24_a_re_execution_needs_a_selection_and_may_recur(api: Asking) -> None:
     one = api.finished(2)
-    for unusable in ({}, {"contact_selection": "some"}, {"contact_selection": []}):
-        detail = api.refused(400, "POST", f"/{one}/re-execute", unusable)
+    unusable: list[Json] = [{}, {"contact_selection": "some"}, {"contact_selection": []}]
+    for body in unusable:
+        detail = api.refused(400, "POST", f"/{one}/re-execute", body)
         assert detail == "Invalid contact_selection"
     config = {"frequency": "daily", "time": "09:00"}
     settings = {"schedule_type": "recurring", "recurring_config": config}

@@ -435,6 +435,7 @@ async def test_a_key_that_is_none_is_422(api: Whole, key: str) -> None:
 @pytest.mark.parametrize(
     ("path", "status"),
     [
+        ("?campaign_type=fax", 400),
         ("?skip=-1", 422),
         ("?skip=x", 422),
         (f"?skip={HUGE}", 422),

@@ -170,6 +170,7 @@ async def test_what_a_client_asks_is_answered_and_nonsense_passed_over() -> None
         ("/ws/campaigns/abc/progress?token=one", 4004),
         ("/ws/campaigns/0/progress?token=one", 4004),
         ("/ws/campaigns/99999999999999999999/progress?token=one", 4004),
+        (f"/ws/campaigns/{'9' * 5000}/progress?token=one", 4004),
     ],
 )
 async def test_who_may_not_come_is_told_why_after_the_handshake(path: str, code: int) -> None:

@@ -34,6 +34,7 @@ class CommandApiSettings(BaseSettings):
     api_keys: KeyPairs | None = None  # key:organization[,key:organization].
     rate_per_minute: PositiveInt | None = None  # Requests of a key, each process. None: no limit.
     body_max_mb: PositiveInt = 10  # Of a JSON body, MiB.
+    head_max_kb: PositiveInt = 64  # Of a request's line and headers, KiB.
     import_max_mb: PositiveInt = 100  # Of an uploaded file, MiB.
     import_rows_max: PositiveInt = 1_000_000  # Of a file.
     phone_country: Country = "US"  # Of numbers that come without one.
@@ -47,4 +48,4 @@ class CommandApiSettings(BaseSettings):
 
     def limits(self) -> Limits:
         """Return how large a request may be."""
-        return Limits(self.body_max_mb * MIB, self.import_max_mb * MIB)
+        return Limits(self.body_max_mb * MIB, self.import_max_mb * MIB, self.head_max_kb * 1024)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from fastapi import Header, Query, Request, Response
+from fastapi import Depends, Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 
 from campaigns.api_keys import Caller
 from campaigns.campaign import Campaign
@@ -83,6 +84,23 @@ def asked_of(service: "CommandApi") -> AskedOf:
         return Asked(keyed, asynchronous(prefer), versions(if_match), dry_run)
 
     return asked
+
+
+def never_tried(dry_run: Annotated[bool, Query(include_in_schema=False)] = False) -> None:
+    """Refuse to try what cannot be tried: else it would be done in earnest.
+
+    Raises:
+        RequestValidationError: `dry_run` was asked for.
+
+    """
+    if dry_run:
+        message = "dry_run is not supported here"
+        raise RequestValidationError(
+            [{"loc": ("query", "dry_run"), "msg": message, "type": "value_error"}]
+        )
+
+
+InEarnest = Annotated[None, Depends(never_tried)]
 
 
 def asynchronous(prefer: Sequence[str]) -> bool:

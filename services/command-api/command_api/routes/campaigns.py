@@ -23,6 +23,7 @@ from command_api.resume import RESUME
 from command_api.routes.answering import (
     PREFIX,
     Asked,
+    InEarnest,
     asked_of,
     count,
     counted,
@@ -60,7 +61,7 @@ def router(service: "CommandApi") -> APIRouter:
     with_what = Annotated[Asked, Depends(asked_known)]
 
     @routes.post("", responses=ERRORS | ok(CampaignAnswer))
-    async def create(body: CreateBody, caller: who, keyed: key) -> Response:
+    async def create(body: CreateBody, caller: who, keyed: key, in_earnest: InEarnest) -> Response:
         """Create a campaign, with its contacts if it has any: a draft, or scheduled."""
         return await _create(service, body, caller, keyed)
 

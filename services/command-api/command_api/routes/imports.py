@@ -23,6 +23,7 @@ from command_api.idempotency import request_digest
 from command_api.importing import CsvImport
 from command_api.routes.answering import (
     PREFIX,
+    InEarnest,
     count,
     counted,
     idempotency_of,
@@ -62,6 +63,7 @@ def router(service: "CommandApi") -> APIRouter:
         campaign_id: CampaignId,
         caller: who,
         file: UploadFile,
+        in_earnest: InEarnest,
         column_mappings: Annotated[str, Form()] = "{}",
         idempotency_key: Annotated[str | None, Header()] = None,
     ) -> Response:
@@ -72,7 +74,9 @@ def router(service: "CommandApi") -> APIRouter:
         return await _import(service, campaign_id, caller, file, column_mappings, idempotency_key)
 
     @routes.post("/{campaign_id}/contacts", responses=ERRORS | ok(ImportedAnswer))
-    async def add(campaign_id: CampaignId, caller: who, keyed: key, body: ContactsBody) -> Response:
+    async def add(
+        campaign_id: CampaignId, caller: who, keyed: key, body: ContactsBody, in_earnest: InEarnest
+    ) -> Response:
         """Append contacts. One unusable number refuses all of them."""
         return await _add(service, campaign_id, caller, keyed, body)
 

@@ -13,7 +13,7 @@ from campaigns.public import key_shape
 from campaigns.responses import ERRORS, ok
 from command_api.bodies import Body
 from command_api.keys import CreateKey, RevokeKey, new_key
-from command_api.routes.answering import origin_of, refused
+from command_api.routes.answering import InEarnest, origin_of, refused
 from command_api.routes.answers import KeyMade, KeyRevoked
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def router(service: "CommandApi") -> APIRouter:
     who = Annotated[Caller, Depends(caller_of(service.keys, service.limits, Scope.ADMIN))]
 
     @routes.post("", responses=ERRORS | ok(KeyMade))
-    async def create(body: KeyBody, caller: who) -> Response:
+    async def create(body: KeyBody, caller: who, in_earnest: InEarnest) -> Response:
         """Make an API key of the organization. The key itself is shown this once."""
         key = new_key()
         command = CreateKey(
@@ -60,7 +60,7 @@ def router(service: "CommandApi") -> APIRouter:
         return json_response(key_shape(service.keys, key_hash(key)) | {"key": key})
 
     @routes.delete("/{key_id}", responses=ERRORS | ok(KeyRevoked))
-    async def revoke(key_id: KeyId, caller: who) -> Response:
+    async def revoke(key_id: KeyId, caller: who, in_earnest: InEarnest) -> Response:
         """Revoke an API key: effective here at once, within a second elsewhere."""
         command = RevokeKey(caller.organization_id, key_id, service.clock.now())
         handled = await service.keyring.change(command, origin_of(caller, None))

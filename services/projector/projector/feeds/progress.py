@@ -4,6 +4,7 @@ Source: public contract, section 6, 'decided' 13 and 25.
 """
 
 import asyncio
+import re
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -53,7 +54,7 @@ def router(feeds: Feeds) -> APIRouter:
     async def progress(socket: WebSocket, campaign_id: str) -> None:
         if (caller := await come(feeds, socket)) is None:
             return
-        number = int(campaign_id) if campaign_id.isascii() and campaign_id.isdigit() else 0
+        number = int(campaign_id) if re.fullmatch("[0-9]{1,16}", campaign_id) else 0
         try:
             if not 1 <= number <= ID_MAX:
                 raise HTTPException(404)

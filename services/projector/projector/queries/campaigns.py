@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from campaigns.answers import CampaignAnswer
 from campaigns.api_keys import Caller
 from campaigns.campaign import Campaign, Status
+from campaigns.facts import CampaignType
 from campaigns.http import CampaignId
 from campaigns.public import Shape, campaign_shape
 from projector.queries import reading
@@ -51,7 +52,7 @@ def router(asking: Asking) -> APIRouter:
         wanted = reading.Wanted(
             caller.organization_id,
             member(Status, status, "status"),
-            campaign_type,
+            member(CampaignType, campaign_type, "campaign_type"),
             assistant_id,
             search,
         )

@@ -66,7 +66,7 @@ soak: $(DEV) ## the long proofs, summed up in the documents: SEEDS worlds, SOAK_
 	  $(if $(SOAK_S),--soak-s $(SOAK_S),--seeds $(SEEDS)) $(WRITE)
 	$(BIN)/python -m tests.soak --cycles $(SOAK_CYCLES) --minutes $(SOAK_MINUTES) --seed $(SEED) $(WRITE)
 	FUZZ_S=$(FUZZ_S) $(PYTEST) tests/e2e/test_fuzz.py
-	CONTRACT_ON_KAFKA=all $(PYTEST) tests/conformance
+	CONTRACT_ON_KAFKA=all LONG_IMPORTS=1 $(PYTEST) tests/conformance
 
 kafka: $(DEV) ## run a throw-away broker in the foreground, for DIALGATE_KAFKA_SERVERS=127.0.0.1:9092
 	@exec $(BIN)/python -m tests.broker --port 9092

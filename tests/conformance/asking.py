@@ -95,11 +95,11 @@ class Asking:
             headers={"Authorization": f"Bearer {self.key}"}, timeout=60, trust_env=False,
         )  # fmt: skip
 
-    def wait(self, so: Callable[[], object]) -> None:
+    def wait(self, so: Callable[[], object], within_s: float = WAIT_S) -> None:
         """Wait until something is so."""
-        give_up_at = time.monotonic() + WAIT_S
+        give_up_at = time.monotonic() + within_s
         while not so():
-            assert time.monotonic() < give_up_at, f"not so within {WAIT_S} s"
+            assert time.monotonic() < give_up_at, f"not so within {within_s} s"
             time.sleep(0.05)
 
     @contextmanager

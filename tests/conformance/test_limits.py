@@ -35,7 +35,7 @@ def test_headers_have_a_limit_and_what_is_within_it_passes(api: Asking) -> None:
     fits = api.send("GET", "", X_Long="x" * (HEAD_MAX // 2))
     assert fits.status_code == 200
     detail = f"The request's line and headers are over {HEAD_MAX} bytes"
-    many = {f"X_{n}": "x" for n in range(HEAD_MAX // 4)}
+    many = {f"X_{n}": "x" * 40 for n in range(HEAD_MAX // 40)}
     for query, headers in (
         ("", {"X_Long": "x" * HEAD_MAX}),
         ("", many),

@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
 from campaigns.clock import SystemClock
 from campaigns.http import install
@@ -74,19 +75,26 @@ def document() -> dict[str, Any]:
         for router in part.routers():
             whole.include_router(router)
     written = whole.openapi()
-    for model in (one for module in ANSWERS for one in vars(import_module(module)).values()):
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            _exemplify(written["components"]["schemas"], model)
+    written["components"]["schemas"] |= _answers()
     written["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
     written["security"] = [{"bearer": []}]  # Of every operation. Source: public contract, 7.1.
     return written
 
 
-def _exemplify(schemas: dict[str, Any], model: type[BaseModel]) -> None:
-    """Show a model's examples as they are: FastAPI leaves out what is null in them."""
-    more = model.model_config.get("json_schema_extra")
-    if model.__name__ in schemas and isinstance(more, dict):
-        schemas[model.__name__] |= more
+def _answers() -> dict[str, Any]:
+    """Return the schemas of all answers, which routes know by name alone."""
+    models = {
+        one
+        for module in map(import_module, ANSWERS)
+        for one in vars(module).values()
+        if isinstance(one, type) and issubclass(one, BaseModel) and one.__module__ in ANSWERS
+    }
+    every = sorted(models, key=lambda one: one.__name__)
+    _, found = models_json_schema(
+        [(one, "serialization") for one in every], ref_template="#/components/schemas/{model}"
+    )
+    schemas: dict[str, Any] = found["$defs"]
+    return schemas
 
 
 def _named(route: APIRoute) -> str:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Response
 
-from campaigns.answers import CampaignAnswer, CampaignHalted, CampaignTried
 from campaigns.api_keys import Caller
 from campaigns.campaign import Campaign
 from campaigns.decider import Decider, Rejected
@@ -36,7 +35,6 @@ from command_api.routes.answering import (
     settle,
     tried,
 )
-from command_api.routes.answers import CampaignBegun
 from command_api.routes.plain import plain_route
 from command_api.rows import parse_contacts
 from command_api.schedule import unfit
@@ -47,8 +45,8 @@ if TYPE_CHECKING:
     from command_api.service import CommandApi
 
 STARTED = "Campaign execution started immediately"  # Source: public contract, 1.3 row 6.
-BEGUN = ERRORS | OUTDATED | ok(CampaignBegun, CampaignTried)
-HALTED = ERRORS | OUTDATED | accepted(CampaignHalted) | ok(CampaignHalted, CampaignTried)
+BEGUN = ERRORS | OUTDATED | ok("CampaignBegun", "CampaignTried")
+HALTED = ERRORS | OUTDATED | accepted("CampaignHalted") | ok("CampaignHalted", "CampaignTried")
 Move = Decider[Campaigns, MoveCampaign, Campaign | None]
 
 
@@ -60,7 +58,7 @@ def router(service: "CommandApi") -> APIRouter:
     key = Annotated[Idempotency | None, Depends(idempotency_of(service))]
     with_what = Annotated[Asked, Depends(asked_known)]
 
-    @routes.post("", responses=ERRORS | ok(CampaignAnswer))
+    @routes.post("", responses=ERRORS | ok("CampaignAnswer"))
     async def create(body: CreateBody, caller: who, keyed: key, in_earnest: InEarnest) -> Response:
         """Create a campaign, with its contacts if it has any: a draft, or scheduled."""
         return await _create(service, body, caller, keyed)

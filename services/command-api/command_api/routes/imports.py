@@ -30,14 +30,13 @@ from command_api.routes.answering import (
     origin_of,
     refused,
 )
-from command_api.routes.answers import ImportedAnswer
 from command_api.rows import parse_contacts
 
 if TYPE_CHECKING:
     from command_api.service import CommandApi
 
 FILE_NAME_CHARS_MAX = 255
-IMPORTED = ERRORS | ok(ImportedAnswer, status=202, description="All of it counts, or none")
+IMPORTED = ERRORS | ok("ImportedAnswer", status=202, description="All of it counts, or none")
 
 
 class ContactsBody(BaseModel):
@@ -73,7 +72,7 @@ def router(service: "CommandApi") -> APIRouter:
         """
         return await _import(service, campaign_id, caller, file, column_mappings, idempotency_key)
 
-    @routes.post("/{campaign_id}/contacts", responses=ERRORS | ok(ImportedAnswer))
+    @routes.post("/{campaign_id}/contacts", responses=ERRORS | ok("ImportedAnswer"))
     async def add(
         campaign_id: CampaignId, caller: who, keyed: key, body: ContactsBody, in_earnest: InEarnest
     ) -> Response:

@@ -14,7 +14,6 @@ from campaigns.responses import ERRORS, ok
 from command_api.bodies import Body
 from command_api.keys import CreateKey, RevokeKey, new_key
 from command_api.routes.answering import InEarnest, origin_of, refused
-from command_api.routes.answers import KeyMade, KeyRevoked
 
 if TYPE_CHECKING:
     from command_api.service import CommandApi
@@ -42,7 +41,7 @@ def router(service: "CommandApi") -> APIRouter:
     routes = APIRouter(prefix="/api/v1/keys", tags=["keys"])
     who = Annotated[Caller, Depends(caller_of(service.keys, service.limits, Scope.ADMIN))]
 
-    @routes.post("", responses=ERRORS | ok(KeyMade))
+    @routes.post("", responses=ERRORS | ok("KeyMade"))
     async def create(body: KeyBody, caller: who, in_earnest: InEarnest) -> Response:
         """Make an API key of the organization. The key itself is shown this once."""
         key = new_key()
@@ -59,7 +58,7 @@ def router(service: "CommandApi") -> APIRouter:
             raise refused("create-key", handled)
         return json_response(key_shape(service.keys, key_hash(key)) | {"key": key})
 
-    @routes.delete("/{key_id}", responses=ERRORS | ok(KeyRevoked))
+    @routes.delete("/{key_id}", responses=ERRORS | ok("KeyRevoked"))
     async def revoke(key_id: KeyId, caller: who, in_earnest: InEarnest) -> Response:
         """Revoke an API key: effective here at once, within a second elsewhere."""
         command = RevokeKey(caller.organization_id, key_id, service.clock.now())

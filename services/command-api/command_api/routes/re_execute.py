@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, HTTPException, Response
 
-from campaigns.answers import CampaignTried
 from campaigns.api_keys import Caller
 from campaigns.errors import TooContendedError
 from campaigns.facts import Schedule, Selection
@@ -27,14 +26,13 @@ from command_api.routes.answering import (
     refused,
     tried,
 )
-from command_api.routes.answers import CampaignRearmedAnswer
 from command_api.routes.schedules import unusable
 from command_api.schedules import UnusableScheduleError, parse_schedule
 
 if TYPE_CHECKING:
     from command_api.service import CommandApi
 
-REARMED = ERRORS | OUTDATED | ok(CampaignRearmedAnswer, CampaignTried)
+REARMED = ERRORS | OUTDATED | ok("CampaignRearmedAnswer", "CampaignTried")
 EXAMPLES = [{"contact_selection": "failed_only"}, {"contact_selection": [7, 8, 9]}]
 INVALID_SELECTION = "Invalid contact_selection"  # Source: public contract, 'decided' 24.
 _SLICE = 200  # Contacts read at once: a few ms, so that a pause is not kept waiting.

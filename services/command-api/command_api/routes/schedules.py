@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Response
 
-from campaigns.answers import CampaignTried
 from campaigns.api_keys import Caller
 from campaigns.decider import Reason, Rejected
 from campaigns.handling import Handled
@@ -23,7 +22,6 @@ from command_api.routes.answering import (
     refused,
     tried,
 )
-from command_api.routes.answers import CampaignScheduledAnswer
 from command_api.schedule import SCHEDULE, UNSCHEDULE, ScheduleCampaign
 from command_api.schedules import UnusableScheduleError, parse_schedule
 
@@ -46,7 +44,7 @@ WEEKLY = {
         "end_date": "2026-12-31",
     },
 }
-SCHEDULED = ERRORS | OUTDATED | ok(CampaignScheduledAnswer, CampaignTried)
+SCHEDULED = ERRORS | OUTDATED | ok("CampaignScheduledAnswer", "CampaignTried")
 
 # Any: its errors are 400, not 422.
 ScheduleBody = Annotated[

@@ -11,7 +11,6 @@ from campaigns.http import caller_of, json_response
 from campaigns.responses import ERRORS, ok
 from command_api.bodies import Body, Text
 from command_api.routes.answering import PREFIX
-from command_api.routes.answers import PreviewAnswer
 
 if TYPE_CHECKING:
     from command_api.service import CommandApi
@@ -35,7 +34,7 @@ def router(service: "CommandApi") -> APIRouter:
     routes = APIRouter(prefix=PREFIX, tags=["campaigns"])
     who = Annotated[Caller, Depends(caller_of(service.keys, service.limits, Scope.READ))]
 
-    @routes.post("/template-preview", responses=ERRORS | ok(PreviewAnswer))
+    @routes.post("/template-preview", responses=ERRORS | ok("PreviewAnswer"))
     async def preview(body: TemplateBody, caller: who) -> Response:
         """Show how a template reads. A mistake in it is an answer too."""
         text, wrong = await service.renderer.render(body.template, body.variables or {})

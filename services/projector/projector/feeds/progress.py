@@ -33,7 +33,6 @@ from projector.feeds.line import (
 )
 from projector.history import minute_of
 from projector.queries import reading
-from projector.queries.answers import Connections
 from projector.queries.asking import Consistency, Fresh, get
 from projector.queries.paging import Page
 from projector.queries.shapes import activity_shape
@@ -80,7 +79,7 @@ def router(feeds: Feeds) -> APIRouter:
         shape = {"campaign_id": campaign_id, "connections": found, "total": len(found)}
         return await feeds.asking.read(lambda _: shape, headers)
 
-    get(routes, "/{campaign_id}/connections", connections, Connections)
+    get(routes, "/{campaign_id}/connections", connections, "Connections")
     return routes
 
 

@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Annotated, Any, NoReturn
 
 from fastapi import APIRouter, HTTPException, Query, Response
-from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from campaigns.api_keys import Caller
@@ -129,12 +128,12 @@ def get(
     router: APIRouter,
     path: str,
     endpoint: Callable[..., object],
-    answer: type[BaseModel],
+    answer: str,
     also: dict[int | str, dict[str, Any]] | None = None,
 ) -> None:
     """Add a query under GET, and under HEAD, which no document repeats.
 
-    `answer`: what it says. `also`: errors that it can answer besides those of every query.
+    `answer`: the name of what it says. `also`: errors besides those of every query.
     """
     responses = {**_ERRORS, **(also or {}), **ok(answer, description="As it stands")}
     router.add_api_route(path, endpoint, methods=["GET"], responses=responses)

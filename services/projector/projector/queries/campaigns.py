@@ -6,14 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
 from sqlalchemy import Connection
 
-from campaigns.answers import CampaignAnswer
 from campaigns.api_keys import Caller
 from campaigns.campaign import Campaign, Status
 from campaigns.facts import CampaignType
 from campaigns.http import CampaignId
 from campaigns.public import Shape, campaign_shape
 from projector.queries import reading
-from projector.queries.answers import CampaignList, ProgressAnswer
 from projector.queries.asking import FORBIDDEN, Asking, Consistency, Fresh, get
 from projector.queries.paging import Page, page_of
 from projector.queries.shapes import progress_shape
@@ -83,7 +81,7 @@ def router(asking: Asking) -> APIRouter:
 
         return await asking.read_of(campaign_id, asked, headers)
 
-    get(routes, "", list_campaigns, CampaignList)
-    get(routes, "/{campaign_id}", get_campaign, CampaignAnswer, also=FORBIDDEN)
-    get(routes, "/{campaign_id}/progress", get_progress, ProgressAnswer)
+    get(routes, "", list_campaigns, "CampaignList")
+    get(routes, "/{campaign_id}", get_campaign, "CampaignAnswer", also=FORBIDDEN)
+    get(routes, "/{campaign_id}/progress", get_progress, "ProgressAnswer")
     return routes

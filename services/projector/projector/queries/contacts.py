@@ -13,7 +13,6 @@ from campaigns.topics import campaign_partition
 from projector.queries import reading, standing
 from projector.queries.asking import Asking, Consistency, Fresh, get
 from projector.queries.campaigns import member
-from projector.queries.contact_answers import ContactList, ExecutionList, ImportAnswer
 from projector.queries.paging import Page, page_of
 from projector.queries.shapes import contact_shape, execution_shape, import_shape
 
@@ -84,7 +83,7 @@ def router(asking: Asking) -> APIRouter:
 
         return await asking.read_of(campaign_id, asked, headers)
 
-    get(routes, "/{campaign_id}/contacts", list_contacts, ContactList)
-    get(routes, "/{campaign_id}/executions", list_executions, ExecutionList)
-    get(routes, "/{campaign_id}/imports/{import_id}", get_import, ImportAnswer)
+    get(routes, "/{campaign_id}/contacts", list_contacts, "ContactList")
+    get(routes, "/{campaign_id}/executions", list_executions, "ExecutionList")
+    get(routes, "/{campaign_id}/imports/{import_id}", get_import, "ImportAnswer")
     return routes

@@ -9,7 +9,6 @@ from campaigns.http import CallerOf
 from campaigns.public import key_shape
 from campaigns.responses import ERRORS
 from campaigns.topics import ORGANIZATIONS
-from projector.queries.answers import KeyList
 from projector.queries.asking import Asking, Consistency, Fresh, get
 
 
@@ -25,5 +24,5 @@ def router(asking: Asking, keys: ApiKeys, admin: CallerOf) -> APIRouter:
         shape = {"keys": shapes, "items": shapes, "total": len(shapes)}
         return await asking.read(lambda _: shape, headers)
 
-    get(routes, "", list_keys, KeyList, also={403: ERRORS[403]})
+    get(routes, "", list_keys, "KeyList", also={403: ERRORS[403]})
     return routes

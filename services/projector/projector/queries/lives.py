@@ -9,7 +9,6 @@ from campaigns.api_keys import Caller
 from campaigns.campaign import Campaign
 from campaigns.http import CampaignId
 from campaigns.public import Shape, schedule_shape
-from projector.queries.answers import PauseAnswer, ScheduleAnswer
 from projector.queries.asking import Asking, Consistency, Fresh, get
 from projector.queries.shapes import pause_shape
 
@@ -43,6 +42,6 @@ def router(asking: Asking) -> APIRouter:
         headers = await asking.one(campaign_id, caller, consistency)
         return await asking.read_of(campaign_id, lambda _, one: pause_shape(one), headers)
 
-    get(routes, "/{campaign_id}/schedule", get_schedule, ScheduleAnswer)
-    get(routes, "/{campaign_id}/pause", get_pause, PauseAnswer)
+    get(routes, "/{campaign_id}/schedule", get_schedule, "ScheduleAnswer")
+    get(routes, "/{campaign_id}/pause", get_pause, "PauseAnswer")
     return routes

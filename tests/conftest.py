@@ -1,12 +1,17 @@
-"""Brokers for the tests that are marked `kafka`. No business fixtures."""
+"""Brokers for the tests marked `kafka`; properties take their time. No business fixtures."""
 
 import os
 import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.broker import Broker, Source, choose, find_broker, has_jars, has_java, required
+
+# What a property says does not depend on how busy the machine is.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 _NEEDS = (
     "no Kafka broker: set DIALGATE_KAFKA_SERVERS, or run a Docker engine, or install Java and Maven"

@@ -274,14 +274,26 @@ async def test_an_import_whose_server_died_counts_for_nothing_and_is_given_up() 
         assert (done.number, done.rows) == (2, 1)
 
 
+class Slow(MemoryLog):
+    """A log on which each record takes a while."""
+
+    async def append(self, partition: Partition, record: Record, key: int) -> None:
+        await asyncio.sleep(0.15)
+        await super().append(partition, record, key)
+
+
 async def test_an_import_that_still_moves_is_not_given_up() -> None:
-    async with world() as w, asyncio.TaskGroup() as tasks:
-        stale = tasks.create_task(fail_stale_imports(w, stale_s=1.0, check_s=0.02))
+    stale_s = 2.0  # Much longer than one chunk takes, and shorter than all of them.
+    async with world(Slow()) as w, asyncio.TaskGroup() as tasks:
+        stale = tasks.create_task(fail_stale_imports(w, stale_s=stale_s, check_s=0.02))
+        began = w.clock.monotonic()
         await w.importing.import_csv(w.csv(people(range(60_000))), ORIGIN)
         while w.campaign.importing:
             await asyncio.sleep(0.01)
+        took_s = w.clock.monotonic() - began
         stale.cancel()
         assert w.campaign.counters.total == 60_000
+    assert took_s > stale_s, "vacuous: it was over before it could be stale"
 
 
 async def test_who_was_given_up_by_another_stops_and_counts_for_nothing() -> None:

@@ -278,7 +278,7 @@ class Slow(MemoryLog):
     """A log on which each record takes a while."""
 
     async def append(self, partition: Partition, record: Record, key: int) -> None:
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.03)
         await super().append(partition, record, key)
 
 

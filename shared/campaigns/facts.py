@@ -10,8 +10,6 @@ from typing import Annotated, ClassVar, NewType
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
-from campaigns.streams import place_of
-
 Stream = NewType("Stream", str)  # "campaign/42", or one contact of it: "contact/42/7".
 Instant = Annotated[AwareDatetime, Field(strict=False)]  # JSON has no times: ISO 8601 text.
 Count = Annotated[int, Field(ge=0)]
@@ -104,10 +102,6 @@ class Fact(BaseModel):
         """Return the stream this fact belongs to."""
         raise NotImplementedError
 
-    def is_of(self, stream: Stream) -> bool:
-        """Say whether a stream is the one this fact belongs to."""
-        return self.stream == stream
-
 
 class CampaignFact(Fact):
     """Base of facts about a campaign's life."""
@@ -141,10 +135,6 @@ class CallFact(CampaignFact):
     def stream(self) -> Stream:
         """Return the contact's own stream, so that contacts do not contend."""
         return contact_stream(self.campaign_id, self.contact_id)
-
-    def is_of(self, stream: Stream) -> bool:
-        """Say the same by its numbers: writing the name out costs a fold a twentieth."""
-        return place_of(stream) == (self.campaign_id, self.contact_id)
 
 
 TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]

@@ -175,7 +175,7 @@ def _decode(offered: Offered, record_id: str) -> Event:
         fact = decode(offered["type"], offered["data"])
     except ContractError as no:
         raise ContractError(f"on {offered['stream']}: {no}") from no
-    if not fact.is_of(offered["stream"]):
+    if fact.stream != offered["stream"]:
         raise ContractError(f"{offered['type']} of {fact.stream} stands on {offered['stream']}")
     if type(fact) is CallRequested and fact.call_id != record_id:
         raise ContractError(f"expected call id {record_id}, found {fact.call_id}")

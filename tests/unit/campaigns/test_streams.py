@@ -1,0 +1,44 @@
+"""Which campaign and contact a stream's name is of, and that garbage is not remembered."""
+
+import pytest
+
+from campaigns.facts import Stream
+from campaigns.ledger import Ledger
+from campaigns.streams import misplaced, place_of
+from campaigns.topics import CAMPAIGN_RECORDS, Partition
+
+PLACES = {
+    "campaign/42": (42, 0),
+    "contacts/42": (42, 0),
+    "contact/42/7": (42, 7),
+    "contact/42/9999999999999999": (42, 9_999_999_999_999_999),
+    "contact/42/99999999999999999": None,
+    "contact/42/07": None,
+    "contact/42/0": None,
+    "contact/42": None,
+    "campaign/42/7": None,
+    "campaign/٤٢": None,
+    "campaign/42\n": None,
+    "import/42": None,
+    "organization/42": None,
+    "": None,
+}
+
+
+@pytest.mark.parametrize("stream", PLACES)
+def test_a_stream_s_campaign_and_contact(stream: str) -> None:
+    assert place_of(stream) == PLACES[stream]
+
+
+def test_a_name_that_is_too_long_for_a_stream_is_not_remembered() -> None:
+    """Who may write to the topic could fill a reader's memory with names."""
+    before = place_of.cache_info()
+    for n in range(10):
+        assert misplaced(f"campaign/{'9' * 100_000}{n}", Partition(CAMPAIGN_RECORDS, 0), 1)
+    assert place_of.cache_info() == before
+
+
+def test_a_ledger_may_be_asked_for_any_name() -> None:
+    """A contact's name without its number had raised ValueError: the recorder asks for any."""
+    assert Ledger().version(Stream("contact/42/seven")) == 0
+    assert Ledger().version(Stream("contact/42")) == 0

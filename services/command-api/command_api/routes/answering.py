@@ -86,7 +86,7 @@ def asked_of(service: "CommandApi") -> AskedOf:
     return asked
 
 
-def never_tried(dry_run: Annotated[bool, Query(include_in_schema=False)] = False) -> None:
+async def never_tried(dry_run: Annotated[bool, Query(include_in_schema=False)] = False) -> None:
     """Refuse to try what cannot be tried: else it would be done in earnest.
 
     Raises:

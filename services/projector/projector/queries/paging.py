@@ -39,7 +39,7 @@ class Page:
         }
 
 
-def page_of(
+async def page_of(
     page: Annotated[int, Query(ge=1, le=_NUMBER_MAX)] = 1,
     per_page: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PER_PAGE,
     skip: Annotated[int | None, Query(ge=0, le=_NUMBER_MAX)] = None,

@@ -1,0 +1,52 @@
+"""Nothing of a request is left to a pool of threads by accident.
+
+FastAPI runs an endpoint or a dependency that is no coroutine in a thread: each costs a hand-over
+and back, waits for a free thread under load, and is cut off from a simulated world's time.
+"""
+
+from collections.abc import Iterator
+from inspect import iscoroutinefunction
+
+import pytest
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, APIWebSocketRoute
+
+from campaigns.clock import SystemClock
+from campaigns.log import MemoryLog
+from command_api.service import CommandApi
+from command_api.settings import CommandApiSettings
+from projector.service import Projector
+from projector.settings import ProjectorSettings
+
+
+def routes() -> list[APIRoute | APIWebSocketRoute]:
+    clock, log = SystemClock(), MemoryLog()
+    parts = (
+        CommandApi(log, clock, CommandApiSettings(), None),
+        Projector(log, clock, ProjectorSettings(), None, None),
+    )
+    every = [route for part in parts for router in part.routers() for route in router.routes]
+    return [route for route in every if isinstance(route, APIRoute | APIWebSocketRoute)]
+
+
+def called(dependant: Dependant) -> Iterator[object]:
+    """Yield what FastAPI calls for one request."""
+    yield dependant.call
+    for needed in dependant.dependencies:
+        yield from called(needed)
+
+
+ROUTES = routes()
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=[f"{n} {one.path}" for n, one in enumerate(ROUTES)])
+def test_all_that_answers_a_request_runs_on_the_event_loop(
+    route: APIRoute | APIWebSocketRoute,
+) -> None:
+    every = list(called(route.dependant))
+    assert every
+    assert [one for one in every if not iscoroutinefunction(one)] == []
+
+
+def test_most_routes_depend_on_something() -> None:
+    assert sum(len(route.dependant.dependencies) > 0 for route in ROUTES) > 20

@@ -105,7 +105,7 @@ class CommandApi:
 
     def routers(self) -> Sequence[APIRouter]:
         """Return the commands."""
-        every = (keys, templates, campaigns, changes, re_execute, schedules, imports)
+        every = (campaigns, changes, re_execute, schedules, imports, templates, keys)
         return [routes.router(self) for routes in every]
 
     @property

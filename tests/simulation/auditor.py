@@ -167,10 +167,13 @@ class Audit:
                 isinstance(end, CallEnded) and end.disposition is Disposition.UNKNOWN
             )
             leased = self.waited_s(permission, ring) <= request.lease_s * CLOCK_SLACK
-            if not good and leased:
-                self.find(5, f"{call_id} rang in time, and is recorded as {end}")
             began_at = _began(ring)
             assert began_at is not None, "it rang"
+            if not good and leased:
+                if self._clocks_apart(permission, ring):
+                    self.dangers["taken for late: clocks differed by more than is assumed"] += 1
+                else:
+                    self.find(5, f"{call_id} rang in time, and is recorded as {end}")
             by = request.ring_by + timedelta(seconds=request.carrier_timeout_s)
             tellable = not good or (tardy and began_at > by and self._knew_better(started, request))
             if tellable and not late and self._could_tell(call_id):
@@ -182,6 +185,19 @@ class Audit:
 
         if late and not self._hung_up(late[0][1], call_id):
             self.find(4, f"{call_id} is recorded as late, rang, and was left to ring")
+
+    def _clocks_apart(self, permission: Permission, ring: Placement) -> bool:
+        """Say whether dialer's and carrier's wall clocks differed by the carrier timeout or more.
+
+        So they may for a while behind a stall, until they are set: nobody can tell then whether a
+        ring of a carrier that cannot refuse was late, and it is taken for late (how-we-know.md,
+        "On what assumptions").
+        """
+        request, began_at = permission.request, _began(ring)
+        assert began_at is not None, "it rang"
+        between_s = (began_at - request.requested_at).total_seconds()
+        apart_s = abs(between_s - self.waited_s(permission, ring))
+        return not request.refuses_late and apart_s >= request.carrier_timeout_s / CLOCK_SLACK
 
     def _knew_better(self, started: list[tuple[CallEvent, Entry]], request: CallRequested) -> bool:
         """Say whether who recorded a tardy ring as started had to find it late by its own clock."""

@@ -26,8 +26,11 @@ SHOWN = (  # Of what is counted: how it is called here, and its row.
     ("refused: call-requested.v1 because campaign had moved on", "permissions refused by a pause"),
     ("rings", "rings"),
     ("a ring was refused as late", "rings refused as late by the carrier"),
-    ("a ring after a pause, excused", "rings after a pause, by carriers that cannot refuse"),
-    ("recorded as late", "… and others of theirs that stand as `CallLate`"),
+    (
+        "a ring after a pause, excused",
+        "rings after a pause, by carriers that cannot refuse (once a pause before them)",
+    ),
+    ("recorded as late", "rings of theirs that stand as `CallLate`"),
 )
 
 

@@ -59,7 +59,7 @@ def measure(records: int) -> list[Figure]:
     restart = sorted(again)[RESTARTS // 2]
     return [
         Figure(f"first start, {records:,} records", "s", first),
-        Figure(f"memory after it, {records:,} records", "MB", peak_mb),
+        Figure(f"peak memory, {records:,} records", "MB", peak_mb),
         Figure(f"restart, {records:,} records", "s", restart, "≤ 2", restart <= 2),
     ]
 

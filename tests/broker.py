@@ -187,8 +187,9 @@ class Container:
         self._container.stop()
 
 
+# Kafka's own defaults but for what a single, small node needs, and for haste: nothing that users
+# have is switched off.
 COMMON = {
-    "auto.create.topics.enable": "false",
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
     "offsets.topic.replication.factor": "1",

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import aiokafka.admin.client
+import aiokafka.client
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.metadata import MetadataRequest
 
 from campaigns.errors import ContractError
 from campaigns.observing import Sparingly
@@ -34,6 +37,21 @@ _SECURITY = {  # All that may be set, as aiokafka names it; `ssl_cafile` becomes
     "sasl_plain_password",
     "ssl_cafile",
 }
+
+
+class _Question(MetadataRequest):  # type: ignore[misc]  # aiokafka has no types.
+    """Asks about topics without making them, as Kafka's default would (auto.create.topics.enable).
+
+    A topic that is made by a question has the broker's partitions and loses records after a week.
+    """
+
+    def __init__(self, topics: list[str] | None = None) -> None:
+        super().__init__(topics, allow_auto_topic_creation=False)
+
+
+# The client has no setting for it, and asks at each update of its metadata.
+aiokafka.client.MetadataRequest = _Question
+aiokafka.admin.client.MetadataRequest = _Question
 
 
 @dataclass(frozen=True, slots=True)

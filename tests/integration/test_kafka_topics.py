@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 from aiokafka.admin import NewTopic
+from aiokafka.protocol.metadata import MetadataRequest
 
 from campaigns.errors import LogCutError, LogUnavailableError, TopicMisfitError
+from campaigns.events_kafka import KafkaEvents
 from campaigns.kafka_clients import Kafka
 from campaigns.log_kafka import KafkaLog
+from campaigns.membership import Membership
 from campaigns.store import Store
-from campaigns.topics import CAMPAIGN_RECORDS, RECORD_TOPICS, campaign_partitions
+from campaigns.topics import CAMPAIGN_RECORDS, RECORD_TOPICS, TOPICS, campaign_partitions
 from tests.integration.on_kafka import PARTITION, following, opened, paused, until
 
 pytestmark = pytest.mark.kafka
@@ -109,3 +112,62 @@ async def test_a_log_for_reading_only_makes_nothing_and_takes_nothing(
         with pytest.raises(LogUnavailableError, match="for reading only"):
             await reading.append(PARTITION, paused(1), 42)
         await reading.close()
+
+
+async def there(servers: str, namespace: str) -> set[str]:
+    """Return which topics of this namespace exist."""
+    admin = Kafka(servers).admin()
+    await admin.start()
+    try:
+        return {name for name in await admin.list_topics() if name.startswith(namespace)}
+    finally:
+        await admin.close()
+
+
+async def test_this_broker_makes_topics_for_who_asks(kafka_servers: str, namespace: str) -> None:
+    """As Kafka does by default: what the tests below say would otherwise prove nothing."""
+    admin = Kafka(kafka_servers).admin()
+    await admin.start()
+    await admin._send_request(MetadataRequest([f"{namespace}asked"], True))
+    await admin.close()
+    async with asyncio.timeout(10):
+        while await there(kafka_servers, namespace) != {f"{namespace}asked"}:
+            await asyncio.sleep(0.05)
+
+
+async def test_no_question_of_ours_makes_a_topic(kafka_servers: str, namespace: str) -> None:
+    """The first start asked whether its topics are there, and the broker made them: with 1."""
+    kafka = Kafka(kafka_servers, namespace)
+    log = KafkaLog(kafka_servers, 3, namespace=namespace, read_only=True)
+    with pytest.raises(LogUnavailableError):
+        await log.open()
+    await log.close()
+    member = Membership(kafka, "group", lambda _: None)
+    await member.open()
+    events = KafkaEvents(kafka, deadline_s=1.0)
+    with pytest.raises(LogUnavailableError):
+        await events.last_event(0)
+    with pytest.raises(LogUnavailableError):
+        await events.publish(0, [(b"1", b"{}")])
+    await events.close()
+    await member.close()
+    assert await there(kafka_servers, namespace) == set()
+    async with opened(kafka_servers, namespace) as log:
+        assert log.partitions(CAMPAIGN_RECORDS) == 3
+    assert await there(kafka_servers, namespace) == {f"{namespace}{one.name}" for one in TOPICS}
+
+
+async def test_topics_that_are_deleted_while_a_process_runs_are_not_made_by_it(
+    kafka_servers: str, namespace: str
+) -> None:
+    async with opened(kafka_servers, namespace) as log:
+        names = [log.kafka.topic(topic.name) for topic in TOPICS]
+        async with following(log, PARTITION) as (_, folded):
+            await log.append(PARTITION, paused(0), 42)
+            await until(lambda: folded.ids == ["r0"])
+            await deleted(kafka_servers, names)
+            await log.append(PARTITION, paused(1), 42)
+            assert log._consumer is not None
+            for client in (log._consumer._client, log._appender._producer.client):  # type: ignore[union-attr]
+                await client.force_metadata_update()
+    assert await there(kafka_servers, namespace) == set()

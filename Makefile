@@ -17,7 +17,7 @@ SOAK_MINUTES ?= 25
 WRITE ?= --write
 FUZZ_S ?= 600
 
-.PHONY: help run test check fix lint types unit property contract conformance simulation integration e2e \
+.PHONY: help run test check fix lint types unit property contract conformance simulation integration e2e attack \
 	kafka demo bench docs up down logs clean
 
 help: ## print this list
@@ -54,7 +54,7 @@ fix: $(DEV) ## format, and mend what can be mended by itself
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-unit property contract conformance simulation integration e2e: $(DEV) ## pass one tier of tests
+unit property contract conformance simulation integration e2e attack: $(DEV) ## pass one tier of tests
 	$(PYTEST) tests/$@
 
 simulate: $(DEV) ## replay one simulated world and tell its story (SEED=7; UNTIL_S and WITHOUT make it smaller)

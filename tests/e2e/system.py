@@ -88,6 +88,7 @@ class Process:
         self.verb, self._folder = verb, folder
         self.port = free_port()
         self.environment = {**environment, "DIALGATE_PORT": str(self.port)}
+        self.prefix: list[str] = []  # Put before the command line, such as `sh -c "ulimit …"`.
         self.log = folder / f"{verb}.out"  # Of all its lives.
         self.starts = 0
         self._popen: subprocess.Popen[bytes] | None = None
@@ -125,8 +126,8 @@ class Process:
         self._seen = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as out:
             self._popen = subprocess.Popen(
-                dialgate(self.verb), cwd=ROOT, env=self.environment, start_new_session=True,
-                stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                [*self.prefix, *dialgate(self.verb)], cwd=ROOT, env=self.environment,
+                start_new_session=True, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
             )  # fmt: skip
         self.starts += 1
         return self

@@ -24,7 +24,7 @@ from dialer.carrier_settings import CarrierSettings
 from dialgate import keys
 from dialgate.composing import CARRIER, COMMAND_API, DIALER, PARTS, PROJECTOR, compose
 from dialgate.serving import MISUSED, WENT_WRONG
-from dialgate.settings import ALL, ProcessSettings, misfits, misspelt
+from dialgate.settings import ALL, SETTINGS, ProcessSettings, misfits, misspelt
 
 cli = typer.Typer(
     add_completion=False,
@@ -165,6 +165,8 @@ def main() -> None:
     try:
         cli()
     except ValidationError as no:
+        if no.title not in SETTINGS:
+            raise  # No setting's fault: it says itself whose.
         for sentence in misfits(no):
             print(f"dialgate: {sentence}", file=sys.stderr)
         sys.exit(MISUSED)

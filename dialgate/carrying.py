@@ -1,5 +1,6 @@
 """The simulated carrier as a process of its own, behind its HTTP interface."""
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -28,6 +29,7 @@ async def serve(
     Raises:
         OSError: the port is in use, or the address is not ours.
         CarrierUnavailableError: another carrier has the file open, or it is damaged.
+        Exception: a timer of the carrier has failed; its rings go on at the next start.
 
     """
     carrier = simulated_carrier(process, settings, clock)
@@ -43,7 +45,14 @@ async def serve(
     async with app.router.lifespan_context(app):
         port = listener.getsockname()[1]
         show(f"dialgate carrier on http://{process.host}:{port} (pid {os.getpid()})")
-        await _Server(config).serve(sockets=[listener])
+        server = _Server(config)
+        watching = asyncio.create_task(carrier.watch(), name="carrier watched")
+        watching.add_done_callback(lambda _: setattr(server, "should_exit", True))
+        await server.serve(sockets=[listener])
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    if not watching.cancelled() and (failure := watching.exception()):
+        raise failure
 
 
 class _Server(uvicorn.Server):

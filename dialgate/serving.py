@@ -13,6 +13,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import uvicorn
 from fastapi import APIRouter, FastAPI, Response
@@ -21,6 +22,7 @@ from fastapi.responses import PlainTextResponse
 from campaigns.errors import ContractError, OperatingError
 from campaigns.log import EventLog
 from campaigns.part import Part
+from campaigns.watch import EndedError
 from dialgate.ending import Ending
 from dialgate.metrics import exposition
 from dialgate.protocol import bounded
@@ -80,6 +82,7 @@ class Process:
             )
         )
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda loop, context: self._unforeseen(context, server))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, setattr, server, "should_exit", True)
         self._running = [asyncio.create_task(p.run(), name=p.name) for p in self.parts]
@@ -96,8 +99,11 @@ class Process:
         await asyncio.wait(self._running) if self._running else None
 
     def _ended(self, ended: asyncio.Task[None], server: uvicorn.Server) -> None:
-        if ended.cancelled() or (failure := ended.exception()) is None:
+        if ended.cancelled() and server.should_exit:
             return
+        how = "was cancelled" if ended.cancelled() else "has ended"
+        failure = None if ended.cancelled() else ended.exception()
+        failure = failure or EndedError(f"it {how}, and nobody had asked for it")
         self.status = WENT_WRONG
         server.should_exit = True
         for cause in _leaves(failure):
@@ -105,6 +111,29 @@ class Process:
                 "%s stops: %s", ended.get_name(), cause,
                 exc_info=None if isinstance(cause, ContractError | OperatingError) else cause,
             )  # fmt: skip
+
+    def _unforeseen(self, context: dict[str, Any], server: uvicorn.Server) -> None:
+        """End the process for what died unseen: the last net, behind every `Watch`.
+
+        What belongs to one connection ends that connection, and an outage that nobody heard of to
+        its end is an outage still.
+        """
+        failure = context.get("exception")
+        fatal = not (
+            server.should_exit
+            or isinstance(failure, OSError | OperatingError | asyncio.CancelledError)
+            or "transport" in context
+            or "protocol" in context
+            or type(failure).__module__.startswith("aiokafka.")
+        )
+        said = context.get("message", "")
+        log.log(
+            logging.ERROR if fatal else logging.WARNING,
+            "unforeseen: %s: %r", said, failure, exc_info=failure if fatal else None,
+        )  # fmt: skip
+        if fatal:
+            self.status = WENT_WRONG
+            server.should_exit = True
 
     async def look(self) -> None:
         """Let each part note how far it is behind. Without an answer, that is of when it looked."""

@@ -19,7 +19,7 @@ PREFIX = "DIALGATE_"
 class ProcessSettings(BaseSettings):
     """Where a process listens, where its files are, which log it is on."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, allow_inf_nan=False)
 
     host: str = "127.0.0.1"  # The address to listen on; nothing listens beyond it.
     port: int = Field(default=8000, ge=0, le=65535)  # 0: any free one.
@@ -50,6 +50,7 @@ ALL: tuple[type[BaseSettings], ...] = (
     CarrierSettings,
     ProjectorSettings,
 )
+SETTINGS = {settings.__name__: settings.model_config["env_prefix"] for settings in ALL}
 TEST_KNOBS = frozenset({"DIALGATE_REQUIRE_KAFKA"})  # Read by the tests alone.
 
 
@@ -77,8 +78,7 @@ def misspelt(environment: Mapping[str, str]) -> list[str]:
 
 def misfits(no: ValidationError) -> list[str]:
     """Return a sentence for each setting that does not fit; what was found may be a secret."""
-    named = {settings.__name__: settings.model_config["env_prefix"] for settings in ALL}
-    prefix = named.get(no.title, PREFIX)
+    prefix = SETTINGS.get(no.title, PREFIX)
     return [
         f"{prefix}{'_'.join(map(str, error['loc'])).upper() or '*'}: {error['msg']}"
         for error in no.errors()

@@ -206,6 +206,7 @@ class Campaign:
     replaced_through: int = 0  # Untouched contacts up to here are gone.
     imports: int = 0  # Numbered ones, under way included.
     importing: ImportUnderWay | None = None
+    imported_at: datetime | None = None  # The last numbered import ended, well or not.
     executions: int = 0
     ended: int = 0
     answered: int = 0
@@ -473,7 +474,7 @@ def _imported(campaign: Campaign, fact: ImportStarted | ImportCompleted | Import
         case ImportCompleted():
             _counted(campaign, fact)
         case ImportFailed():
-            campaign.importing = None
+            campaign.importing, campaign.imported_at = None, fact.failed_at
 
 
 def _counted(campaign: Campaign, fact: ImportCompleted) -> None:
@@ -485,6 +486,7 @@ def _counted(campaign: Campaign, fact: ImportCompleted) -> None:
     campaign.updated_at = fact.completed_at
     if fact.number is not None:
         campaign.imports, campaign.importing = max(campaign.imports, fact.number), None
+        campaign.imported_at = fact.completed_at
         campaign.last_import_file_name = fact.file_name
         campaign.last_import_date = fact.completed_at
         campaign.last_import_row_count = fact.rows

@@ -29,6 +29,10 @@ class StoreUnavailableError(OperatingError):
     """A database that a service keeps its views in could not be reached."""
 
 
+class StoreUnreadableError(OperatingError):
+    """A service's own store holds what this version cannot read: it names the file."""
+
+
 class CarrierUnavailableError(OperatingError):
     """The carrier did not answer, or not in a way that says what became of the request."""
 

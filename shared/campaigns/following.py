@@ -14,6 +14,7 @@ from campaigns.ledger import Ledger
 from campaigns.log import EventLog
 from campaigns.record import RECORD_BYTES_MAX, Envelope, Recorded
 from campaigns.topics import Partition
+from campaigns.watch import lasting
 
 
 class Fold(Protocol):
@@ -80,7 +81,8 @@ class Reader:
         """
         async with asyncio.TaskGroup() as tasks:
             for partition in partitions:
-                tasks.create_task(self._follow(partition), name=f"follow {partition}")
+                name = f"follow {partition}"
+                tasks.create_task(lasting(self._follow(partition), name), name=name)
 
     async def _follow(self, partition: Partition) -> None:
         after = self.positions.setdefault(partition, 0)

@@ -17,6 +17,7 @@ from campaigns.sqlite_file import Stretch, connect, end_of, prepare, stretch
 from campaigns.sqlite_writing import Committer, Round, Waiting
 from campaigns.tail import Tail
 from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATION_RECORDS, Partition
+from campaigns.watch import EndedError
 
 CHUNK = 512  # Records that are read from the file at once, for all followers.
 PRIVATE_MAX = 2_048  # Records that a slow follower reads at once, by himself.
@@ -246,9 +247,9 @@ class SqliteLog:
     def _feed(self, partition: Partition) -> None:
         """Begin to read from the file for all followers, if one of them needs it."""
         if partition not in self._feeding and self._wanted(partition):
-            self._feeding[partition] = asyncio.create_task(
-                self._fed(partition), name=f"feed {partition}"
-            )
+            feeding = asyncio.create_task(self._fed(partition), name=f"feed {partition}")
+            self._feeding[partition] = feeding
+            feeding.add_done_callback(lambda done: self._fed_no_more(partition, done))
 
     def _wanted(self, partition: Partition) -> bool:
         tail = self._tails[partition]
@@ -270,3 +271,10 @@ class SqliteLog:
             tail.fail(no)
         finally:
             del self._feeding[partition]
+
+    def _fed_no_more(self, partition: Partition, done: asyncio.Task[None]) -> None:
+        """Tell the followers of a bug: they would wait for ever."""
+        if not done.cancelled() and (bug := done.exception()):
+            self._tails[partition].fail(
+                bug if isinstance(bug, Exception) else EndedError(repr(bug))
+            )

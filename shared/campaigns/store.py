@@ -9,7 +9,10 @@ import logging
 import sqlite3
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from campaigns.campaign import dump, load
+from campaigns.errors import StoreUnreadableError
 from campaigns.folding import Campaigns
 from campaigns.following import Reader
 from campaigns.log import refuse_made_anew
@@ -17,7 +20,7 @@ from campaigns.topics import Partition
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 6  # A file of another version is thrown away and built anew from the log.
+SCHEMA_VERSION = 7  # A file of another version is thrown away and built anew from the log.
 SAVE_S = 1.0  # How much folding a crash may cost: about this long.
 
 _SCHEMA = (
@@ -44,6 +47,7 @@ class Store:
             LogCutError: its log was deleted, and made anew at the same place; it stays as it is.
 
         """
+        self._path = path
         self._lost = False  # A save failed, and took back what was folded since the last one.
         try:
             self.db = _connect(path)
@@ -69,7 +73,12 @@ class Store:
         return (found["schema"], found["log"]) if found else None
 
     def restore(self, reader: Reader, campaigns: Campaigns) -> None:
-        """Take the last save back into a fresh reader and fold."""
+        """Take the last save back into a fresh reader and fold.
+
+        Raises:
+            StoreUnreadableError: what is stored is not what this version stores.
+
+        """
         for topic, number, position in self.db.execute("select * from positions"):
             reader.positions[Partition(topic, number)] = position
         for partition in list(reader.positions):
@@ -78,7 +87,13 @@ class Store:
             )
             reader.ledger(partition).load(rows)
         for number, state in self.db.execute("select partition, state from campaigns"):
-            campaigns.take(load(state), number)
+            try:
+                campaigns.take(load(state), number)
+            except ValidationError as no:
+                raise StoreUnreadableError(
+                    f"{self._path}: expected a campaign's state, found {no}; the file is a cache of"
+                    " the log: delete it, and it is built anew"
+                ) from no
 
     def save(self, reader: Reader, campaigns: Campaigns, partitions: int) -> None:
         """Commit what was folded since the last save, with the positions.

@@ -58,7 +58,7 @@ class Renderer:
             return None, "it takes too long"
         except ConnectionError:
             line = b""
-        except asyncio.CancelledError:
+        except BaseException:  # Cancelled, or an answer that is none: the rest of it is no one's.
             await self.close()
             raise
         if not line:

@@ -39,6 +39,7 @@ from campaigns.topics import (
     campaign_partition,
     campaign_partitions,
 )
+from campaigns.watch import lasting
 from command_api.creating import Creating
 from command_api.delete import DELETE
 from command_api.idempotency import Keys
@@ -132,9 +133,9 @@ class CommandApi:
         """Follow until cancelled; carry imports; make the first key if there is none."""
         async with asyncio.TaskGroup() as tasks:
             everything = [*campaign_partitions(self.partitions), ORGANIZATIONS]
-            tasks.create_task(self.reader.follow(everything))
-            tasks.create_task(self._save_regularly())
-            tasks.create_task(self.importing.run())
+            tasks.create_task(lasting(self.reader.follow(everything), "command-api follows"))
+            tasks.create_task(lasting(self._save_regularly(), "command-api saves"))
+            tasks.create_task(lasting(self.importing.run(), "command-api imports"))
             tasks.create_task(self._ensure_key())
 
     async def _ensure_key(self) -> None:

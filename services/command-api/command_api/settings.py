@@ -28,7 +28,7 @@ Country = Annotated[str, AfterValidator(_known)]
 class CommandApiSettings(BaseSettings):
     """Who may ask, how much at once, and how long an answer may take."""
 
-    model_config = SettingsConfigDict(env_prefix="DIALGATE_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="DIALGATE_", frozen=True, allow_inf_nan=False)
 
     api_key: SecretStr | None = None  # Organization 1's. None, with no other: one is made.
     api_keys: KeyPairs | None = None  # key:organization[,key:organization].

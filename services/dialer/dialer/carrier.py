@@ -6,7 +6,7 @@ Adapters: carrier_simulated.py (in this process), carrier_http.py (a carrier pro
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NoReturn, Protocol, runtime_checkable
 
 from campaigns.facts import Disposition
 
@@ -113,4 +113,13 @@ class Carrier(Protocol):
             CarrierUnavailableError: the carrier does not answer.
 
         """
+        ...
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """An adapter that has work of its own: timers, a task that checks. Its failure is noticed."""
+
+    async def watch(self) -> NoReturn:
+        """Wait until some of it has failed, and raise that."""
         ...

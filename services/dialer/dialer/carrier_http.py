@@ -7,7 +7,6 @@ get lost are found by the dialer, which asks about a call that is silent for `si
 import asyncio
 import logging
 import secrets
-from contextlib import suppress
 from datetime import datetime
 from typing import NoReturn
 from urllib.parse import quote
@@ -18,6 +17,7 @@ from pydantic import ValidationError
 
 from campaigns.clock import Clock
 from campaigns.errors import CarrierUnavailableError
+from campaigns.watch import Watch
 from dialer.carrier import Call, Found, NoRing, Placed, RefusedLate, Report, Rung
 from dialer.carrier_connections import Connections
 from dialer.carrier_wire import ANSWER, About, EndedEvent, NotFoundAnswer, Order
@@ -67,6 +67,7 @@ class HttpCarrier:
         )
         self._clock, self._lease_s, self._open_s = clock, lease_s, open_s
         self._report: Report | None = None
+        self._watch = Watch()
         self._checking: asyncio.Task[None] | None = None
         self._placing = Connections(base_url, timeout_s, placing_max)
         self._asking = Connections(base_url, timeout_s, QUESTIONS_MAX)
@@ -89,14 +90,18 @@ class HttpCarrier:
                     raise
                 await asyncio.sleep(OPEN_RETRY_S)
         if self._checking is None:
-            self._checking = asyncio.create_task(self._keep_checking())
+            self._checking = asyncio.create_task(self._keep_checking(), name="carrier checks")
+            self._watch.keep(self._checking)
+
+    async def watch(self) -> NoReturn:
+        """Wait until the checking has ended of an exception, and raise that."""
+        await self._watch.wait()
 
     async def close(self) -> None:
         """Close the connections; not to be opened again. Calls under way go on."""
         if self._checking is not None:
             self._checking.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._checking
+            await asyncio.wait([self._checking])
         await self._placing.close()
         await self._asking.close()
 

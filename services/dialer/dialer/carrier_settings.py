@@ -14,7 +14,9 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 class CarrierSettings(BaseSettings):
     """Which carrier rings, and how the simulated one behaves; its timeout is the dialer's."""
 
-    model_config = SettingsConfigDict(env_prefix="DIALGATE_CARRIER_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="DIALGATE_CARRIER_", frozen=True, allow_inf_nan=False
+    )
 
     url: str | None = None  # Of a carrier process. None: simulated, in the dialer's process.
     callback_url: str | None = None  # Where it reaches this dialer. None: ends are asked for.

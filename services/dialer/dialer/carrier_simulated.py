@@ -15,9 +15,11 @@ import sqlite3
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import NoReturn
 
 from campaigns.clock import Clock
 from campaigns.errors import CarrierUnavailableError
+from campaigns.watch import Watch
 from dialer.carrier import Call, Ended, Found, NoRing, NotFound, Placed, RefusedLate, Report, Rung
 from dialer.outcome import CarrierTerms, outcome
 from dialer.ring_log import RingLog
@@ -53,6 +55,7 @@ class SimulatedCarrier:
         self._past: bytes | None = None  # A file in memory, while closed.
         self._file: RingFile | None = None  # None: closed.
         self._report: Report | None = None
+        self._watch = Watch()  # Of all that timers call.
         self._open_rings: dict[str, dict[int, Ring]] = {}  # Call id → number → ring.
         self._dirty: dict[int, Ring] = {}
         self._waiters: dict[int, asyncio.Future[Placed]] = {}
@@ -84,6 +87,10 @@ class SimulatedCarrier:
                 self._change(ring)
             else:
                 self._go_on(ring)
+
+    async def watch(self) -> NoReturn:
+        """Wait until a timer has failed, and raise that: a ring stands still then."""
+        await self._watch.wait()
 
     async def close(self) -> None:
         """Stop the timers. Calls under way go on at the next `open`."""
@@ -191,7 +198,7 @@ class SimulatedCarrier:
         """Have a ring's new state kept, and acted upon once it is."""
         self._dirty[ring.number] = ring
         if self._save_timer is None:
-            self._save_timer = self._loop.call_soon(self._save)
+            self._save_timer = self._loop.call_soon(self._watch.guarded(self._save))
 
     def _save(self) -> None:
         if self._save_timer is not None:
@@ -203,7 +210,8 @@ class SimulatedCarrier:
             self._opened().save(self._dirty.values())
         except sqlite3.OperationalError as error:
             _logger.warning("carrier.db cannot be written, trying again: %s", error)
-            self._save_timer = self._loop.call_later(SAVE_AGAIN_S, self._save)
+            again = self._watch.guarded(self._save)
+            self._save_timer = self._loop.call_later(SAVE_AGAIN_S, again)
             return
         rings, self._dirty = self._dirty, {}
         for ring in rings.values():
@@ -228,6 +236,7 @@ class SimulatedCarrier:
             self._forget(ring)
 
     def _set(self, ring: Ring, after_s: float, step: Callable[[Ring], None]) -> None:
+        step = self._watch.guarded(step)
         self._timers[ring.number] = self._loop.call_later(max(0.0, after_s), step, ring)
 
     def _begin(self, ring: Ring) -> None:
@@ -275,7 +284,7 @@ class SimulatedCarrier:
         found = ring.found()
         lost = outcome(self.terms, call_id).report_lost
         if isinstance(found, Ended) and not lost and self._report is not None:
-            self._loop.call_soon(self._report, call_id, found)
+            self._loop.call_soon(self._watch.guarded(self._report), call_id, found)
 
 
 def _tell(waiter: "asyncio.Future[Placed]", placed: Placed, lost: bool) -> None:

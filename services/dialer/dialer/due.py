@@ -50,7 +50,7 @@ def decide(campaign: Campaign | None, command: BeginScheduled) -> Decision:
     if due_at is None or not due(campaign, command.now):
         return Rejected(Reason.TOO_SOON, "its time has not come", retry_at=due_at)
     why = None
-    could = max(due_at, campaign.updated_at or due_at)
+    could = max(due_at, campaign.imported_at or due_at)
     if command.now - could > timedelta(seconds=command.grace_s):
         why = f"It was due at {due_at:%Y-%m-%d %H:%M:%S} UTC, and nobody was there to begin it"
     elif campaign.counters.total + campaign.counters.skipped == 0:

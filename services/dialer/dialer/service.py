@@ -31,7 +31,8 @@ from campaigns.topics import (
     campaign_partition,
     campaign_partitions,
 )
-from dialer.carrier import Call, Carrier, Ended, Found, NoRing, Placed
+from campaigns.watch import Watch, lasting
+from dialer.carrier import Call, Carrier, Ended, Found, NoRing, Placed, Watched
 from dialer.lease import may_begin
 from dialer.pacing import Bucket, Window
 from dialer.reactor import react, restore
@@ -89,6 +90,7 @@ class Dialer:
         self._alarm: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
         self._tasks: asyncio.TaskGroup | None = None
+        self._watch = Watch()  # Of reactions that no fold step has woken.
         self._over = False  # It was drained: nothing is begun any more.
         self._assigned: frozenset[int] | None = None  # None: all, there is no group.
         self._assignment = asyncio.Event()
@@ -139,13 +141,23 @@ class Dialer:
         )
 
     async def run(self) -> None:
-        """Follow and dial until cancelled."""
+        """Follow and dial until cancelled.
+
+        Raises:
+            Exception: whatever a fold step, a reaction or a task of its own has raised, whoever
+                woke it: nothing may be decided any more on what is in memory then.
+
+        """
+        partitions = campaign_partitions(self._partitions)
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                tasks.create_task(self.reader.follow(campaign_partitions(self._partitions)))
-                tasks.create_task(self._work())
-                tasks.create_task(self._save_regularly())
+                tasks.create_task(lasting(self.reader.follow(partitions), "dialer follows"))
+                tasks.create_task(lasting(self._work(), "dialer works"))
+                tasks.create_task(lasting(self._save_regularly(), "dialer saves"))
+                tasks.create_task(self._watch.wait())
+                if isinstance(self._carrier, Watched):
+                    tasks.create_task(self._carrier.watch())
         finally:
             self._tasks = None
 
@@ -209,7 +221,18 @@ class Dialer:
     def _tick(self, tick: Tick) -> None:
         self._ticks.append(tick)
         if self._soon is None:
-            self._soon = asyncio.get_running_loop().call_soon(self._react)
+            self._soon = asyncio.get_running_loop().call_soon(self._woken)
+
+    def _woken(self) -> None:
+        """React to what no fold step has brought. What it raises ends the part, as a step's does.
+
+        Ticks, marks and effects of the turn are lost: what is in memory must not be gone on with.
+        """
+        try:
+            self._react()
+        except Exception as failure:
+            self.reader.torn = True
+            self._watch.fail(failure)
 
     def _react(self) -> None:
         if self._soon is not None:

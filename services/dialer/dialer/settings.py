@@ -1,23 +1,27 @@
 """Every knob of the dialer. Set by DIALGATE_<NAME>; units last."""
 
+from typing import Annotated
+
 from pydantic import Field, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LEASE_S_MAX = 60.0  # A barrier behind a dead dialer waits this long at most, and the timeout.
+Timeout = Annotated[float, Field(gt=0, le=600)]
+Grace = Annotated[float, Field(gt=0, le=366 * 86_400)]
 
 
 class DialerSettings(BaseSettings):
     """How the dialer calls, whatever the campaign."""
 
-    model_config = SettingsConfigDict(env_prefix="DIALGATE_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="DIALGATE_", frozen=True, allow_inf_nan=False)
 
     lease_s: float = Field(default=2.0, gt=0, le=LEASE_S_MAX)  # Permission → ring: ADR-0004.
-    carrier_timeout_s: PositiveFloat = 5.0  # How long the carrier may take to take a call.
+    carrier_timeout_s: Timeout = 5.0  # How long the carrier may take to take a call.
     asking_max: PositiveInt = 256  # Permissions asked for and not ruled on yet, at once.
     resend_s: PositiveFloat = 2.0  # A resolution not read back by then is sent anew.
     resend_max_s: PositiveFloat = 15.0  # … doubling up to this.
     recover_poll_s: PositiveFloat = 0.5  # How often a call that is not ours is asked about.
     calls_drain_s: PositiveFloat = 2.0  # How long a stopping dialer waits for calls on their way.
-    schedule_grace_s: PositiveFloat = 3600.0  # Later than this a scheduled campaign fails.
+    schedule_grace_s: Grace = 3600.0  # Later than this a scheduled campaign fails.
     catch_up_s: PositiveFloat = 10.0  # How long one look for the log's end may take.
     session_timeout_s: float = Field(default=10.0, ge=6, le=300)  # Of the dialers' group, Kafka.

@@ -15,6 +15,7 @@ from sqlalchemy import select, tuple_
 
 from campaigns.errors import OperatingError
 from campaigns.topics import Partition
+from campaigns.watch import lasting
 from projector.advance import Views
 from projector.outbox import place_of
 from projector.tables import OUTBOX
@@ -73,7 +74,8 @@ class Publishing:
         """Publish for ever."""
         async with asyncio.TaskGroup() as tasks:
             for number in range(partitions):
-                tasks.create_task(self._empty(number), name=f"publish {number}")
+                name = f"publish {number}"
+                tasks.create_task(lasting(self._empty(number), name), name=name)
 
     async def _empty(self, number: int) -> None:
         last = await self._insist(number, lambda: self.publisher.last_event(number))

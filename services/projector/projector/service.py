@@ -15,6 +15,7 @@ from campaigns.http import CallerOf, caller_of
 from campaigns.log import EventLog
 from campaigns.rate_limits import RateLimits
 from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATIONS, Partition, campaign_partitions
+from campaigns.watch import lasting
 from projector.advance import Views
 from projector.feeds import monitor, progress
 from projector.feeds.hub import Hub
@@ -114,10 +115,12 @@ class Projector:
 
         """
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.reader.follow(self.partitions), name="projector follows")
+            following = self.reader.follow(self.partitions)
+            tasks.create_task(lasting(following, "projector follows"), name="projector follows")
             if self.publishing is not None:
                 publishing = self.publishing.run(self.log.partitions(CAMPAIGN_RECORDS))
-                tasks.create_task(publishing, name="projector publishes")
+                name = "projector publishes"
+                tasks.create_task(lasting(publishing, name), name=name)
 
     async def troubles(self) -> Sequence[str]:
         """Return why it is not ready. Publishing late is no reason: queries are answered."""

@@ -9,7 +9,7 @@ from campaigns.api_keys import KeyPairs
 class ProjectorSettings(BaseSettings):
     """Where the views live, and how long a query waits."""
 
-    model_config = SettingsConfigDict(env_prefix="DIALGATE_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="DIALGATE_", frozen=True, allow_inf_nan=False)
 
     database_url: SecretStr | None = None  # SQLAlchemy's. None: projector.db in the data directory.
     api_key: SecretStr | None = None  # Organization 1's key.

@@ -11,12 +11,16 @@ from campaigns.facts import (
     CallRequested,
     CampaignCompleted,
     CampaignDue,
+    CampaignEvent,
     CampaignFailed,
     CampaignScheduled,
     CampaignUnscheduled,
     CampaignUpdated,
     Disposition,
+    Event,
     Frequency,
+    ImportCompleted,
+    ImportSource,
     Recurrence,
     RunEnded,
     Schedule,
@@ -24,7 +28,7 @@ from campaigns.facts import (
     campaign_stream,
     contacts_stream,
 )
-from dialer.due import due
+from dialer.due import BEGIN, BeginScheduled, due
 from dialer.gates import Reading, within_hours
 from dialer.hours import opens_at
 from dialer.ticks import Offer, Working
@@ -127,6 +131,60 @@ def test_an_import_under_way_is_waited_for() -> None:
     assert not due(told.campaign, told.now)
     told.fail_import(import_id)
     assert due(told.campaign, told.now)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_grace_counts_from_the_end_of_an_import_that_was_waited_for(fails: bool) -> None:
+    told = Told()
+    told.create(contacts=1)
+    schedule = Schedule(first_at=told.now + HOUR, time_zone="UTC")
+    told.write(CampaignScheduled(campaign_id=1, schedule=schedule, scheduled_at=told.now))
+    import_id = told.begin_import(2)
+    told.after(minutes=600)
+    if fails:
+        told.fail_import(import_id)
+    else:
+        told.write(imported(told, number=1, rows=0))
+    told.after(minutes=59)
+    assert isinstance(begun(told), CampaignDue)
+    told.after(minutes=2)
+    assert isinstance(begun(told), CampaignFailed), "nobody was there, for longer than the grace"
+
+
+def begun(told: Told) -> Event:
+    """Return what a dialer says of a campaign whose time has come."""
+    facts = BEGIN.decide(told.campaign, BeginScheduled(1, told.now, HOUR.total_seconds()))
+    assert isinstance(facts, tuple)
+    return facts[0]
+
+
+def imported(told: Told, *, number: int | None, rows: int) -> ImportCompleted:
+    return ImportCompleted(
+        campaign_id=1, import_id="a list", number=number, source=ImportSource.API, file_name=None,
+        first_contact_id=2, rows=rows, skipped=0, failed=0, errors=(), variable_mappings={},
+        available_variables=(), completed_at=told.now,
+    )  # fmt: skip
+
+
+def moves_updated_at(told: Told) -> list[CampaignEvent]:
+    """Return facts that a scheduled campaign may meet, which are no end of an import."""
+    return [
+        CampaignUpdated(campaign_id=1, name="Other", updated_at=told.now),
+        imported(told, number=None, rows=0),  # Contacts as JSON: nobody waits for them.
+    ]
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_nothing_else_moves_the_grace(which: int) -> None:
+    told = Told()
+    told.create(contacts=1)
+    schedule = Schedule(first_at=told.now + HOUR, time_zone="UTC")
+    told.write(CampaignScheduled(campaign_id=1, schedule=schedule, scheduled_at=told.now))
+    told.after(minutes=110)
+    told.write(moves_updated_at(told)[which])
+    assert isinstance(begun(told), CampaignDue)
+    told.after(minutes=11)
+    assert isinstance(begun(told), CampaignFailed)
 
 
 def run_of(rig: Rig, contact_ids: tuple[int, ...], effects: Sequence[object]) -> Sequence[object]:

@@ -2,10 +2,11 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-# Any Python from 3.11 to 3.13; PYTHON=… chooses another.
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
-	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null \
+# Any Python from 3.11 to 3.14; PYTHON=… chooses another. Without one, uv finds or fetches one.
+PYTHON ?= $(shell for p in python3.13 python3.14 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
+UV := $(shell command -v uv)
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 RUN := .venv/.installed
@@ -24,8 +25,10 @@ help: ## print this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 $(RUN): pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "expected Python 3.11 to 3.13, found none" >&2; exit 2; }
-	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	@test -x $(BIN)/python || test -n "$(PYTHON)$(UV)" \
+		|| { echo "expected Python 3.11 to 3.14, or uv to fetch one; found neither" >&2; exit 2; }
+	@test -x $(BIN)/python || if test -n "$(PYTHON)"; then "$(PYTHON)" -m venv .venv; \
+		else "$(UV)" venv --quiet --seed --python '>=3.11,<3.15' .venv; fi
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
 

@@ -19,7 +19,7 @@ from campaigns.http import install
 from campaigns.log import MemoryLog
 from campaigns.part import Part
 from command_api.settings import CommandApiSettings
-from dialgate import docs_page
+from dialgate import pages
 from projector.settings import ProjectorSettings
 
 TITLE = "Dialgate"
@@ -48,7 +48,7 @@ def make_app(parts: Sequence[Part], routers: Sequence[APIRouter]) -> FastAPI:
     for part in parts:
         for router in part.routers():
             app.router.routes.extend(router.routes)  # Including it would match each path twice.
-    app.include_router(docs_page.router())
+    app.include_router(pages.router())
     for router in routers:
         app.include_router(router, include_in_schema=False)
     app.openapi = document  # type: ignore[method-assign]  # FastAPI's own way to replace it.

@@ -18,6 +18,32 @@ _NEEDS = (
 )
 
 
+# What tests skip for want of, and how it is installed where Debian's packages are.
+_INSTALLED_BY = {
+    "caddy": "caddy",
+    "faketime": "faketime",
+    "PostgreSQL": "postgresql",
+    "Kafka": "openjdk-17-jre-headless maven",
+    "broker": "openjdk-17-jre-headless maven",
+}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what was not tested on this machine, with the one line that would change it."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = [report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple)]
+    wanted = {
+        package
+        for word, package in _INSTALLED_BY.items()
+        if any(word.lower() in reason.lower() for reason in reasons)
+    }
+    if wanted:
+        terminalreporter.section("not tested on this machine")
+        for report in skipped:
+            terminalreporter.write_line(report.nodeid)
+        terminalreporter.write_line(f"to test them too: apt-get install {' '.join(sorted(wanted))}")
+
+
 def _without(reason: str) -> None:
     """Skip loudly, or fail where a broker is required (DIALGATE_REQUIRE_KAFKA or CI)."""
     if required(os.environ):

@@ -1,4 +1,4 @@
-"""The interactive documentation: of this process alone, and it shows what there is."""
+"""The pages for people: of this process alone, and they show what there is."""
 
 import base64
 import hashlib
@@ -40,3 +40,16 @@ async def test_a_browser_runs_the_pages_own_script_and_no_other() -> None:
         digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
         assert f"{kind}-src 'sha256-{digest}'" in policy
     assert "innerHTML" not in answer.text, "what the document says is text"
+
+
+async def test_the_front_page_says_what_this_is_and_leads_on() -> None:
+    async with client() as browser:
+        answer = await browser.get("/")
+        assert answer.status_code == 200
+        assert "pause is true" in answer.text
+        assert not re.search(r"https?://|<script|<link|src=", answer.text)
+        assert "script-src" not in answer.headers["content-security-policy"]
+        for path in set(re.findall(r'href="(/docs|/openapi[^"]*)"', answer.text)):
+            assert (await browser.get(path)).status_code == 200
+        assert (await browser.head("/")).status_code == 200
+        assert (await browser.post("/")).status_code == 405

@@ -1,0 +1,53 @@
+"""The pages for people: a front page and the interactive documentation. They load nothing else."""
+
+import base64
+import hashlib
+import re
+from functools import cache
+from importlib.resources import files
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+
+
+@cache
+def page(name: str) -> tuple[str, str]:
+    """Return a page, and the policy under which browsers run its own script and no other."""
+    html = files("dialgate").joinpath(name).read_text("utf-8")
+    inline = {
+        kind: f"{kind}-src {_hash(inside)}; "
+        for kind, inside in re.findall(r"<(script|style)>(.*?)</\1>", html, re.DOTALL)
+    }
+    connect = "connect-src 'self'; " if "script" in inline else ""
+    policy = (
+        f"default-src 'none'; {connect}{inline.get('script', '')}{inline.get('style', '')}"
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return html, policy
+
+
+def _hash(inside: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
+
+
+def router() -> APIRouter:
+    """Return the pages' routes."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.api_route("/", methods=["GET", "HEAD"])
+    async def home() -> HTMLResponse:
+        """Say what this is, and where to go on."""
+        return _answer("home.html")
+
+    @routes.api_route("/docs", methods=["GET", "HEAD"])
+    async def docs() -> HTMLResponse:
+        """Show every operation, to be tried."""
+        return _answer("docs.html")
+
+    return routes
+
+
+def _answer(name: str) -> HTMLResponse:
+    html, policy = page(name)
+    return HTMLResponse(html, headers={"Content-Security-Policy": policy})

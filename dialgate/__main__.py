@@ -3,10 +3,10 @@
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -16,6 +16,7 @@ from campaigns.data_dir import lock
 from campaigns.errors import (
     CarrierUnavailableError,
     ContractError,
+    LevelBeyondError,
     OperatingError,
     PartRunningError,
 )
@@ -58,9 +59,7 @@ def _run(names: Sequence[str]) -> None:
     try:
         process = compose(names, _settings(), _show)
         status = asyncio.run(process.serve())
-    except PartRunningError as no:
-        raise _misused(no) from no
-    except OSError as no:
+    except (PartRunningError, LevelBeyondError, OSError) as no:
         raise _misused(no) from no
     except (OperatingError, ContractError, CarrierUnavailableError) as no:
         print(f"dialgate: {no}", file=sys.stderr)
@@ -136,6 +135,29 @@ def replay(
         print(f"dialgate: {no}", file=sys.stderr)
         raise typer.Exit(WENT_WRONG) from no
     raise typer.Exit(status)
+
+
+@cli.command("upgrade")
+def raise_level(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Let the newest forms be written: once every process runs this version, and for good."""
+    from dialgate import upgrade
+
+    settings = _settings()
+    _decided(upgrade.upgrade(settings, _show, dry_run=dry_run, as_json=as_json))
+
+
+def _decided(deciding: Coroutine[Any, Any, None]) -> None:
+    """Let an operator decide on the log itself."""
+    try:
+        asyncio.run(deciding)
+    except LevelBeyondError as no:
+        raise _misused(no) from no
+    except (OperatingError, ContractError) as no:
+        print(f"dialgate: {no}", file=sys.stderr)
+        raise typer.Exit(WENT_WRONG) from no
 
 
 @cli.command("demo")

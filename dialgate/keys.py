@@ -13,8 +13,9 @@ from campaigns.api_keys import ApiKeys, key_hash
 from campaigns.clock import SystemClock
 from campaigns.data_dir import lock
 from campaigns.decider import Decision, Rejected
-from campaigns.errors import OperatingError, PartRunningError, TooContendedError
+from campaigns.errors import LevelBeyondError, OperatingError, PartRunningError, TooContendedError
 from campaigns.facts import ApiKeyCreated, ApiKeyRevoked, Scope, organization_stream
+from campaigns.installation_log import founded
 from campaigns.ledger import Ledger
 from campaigns.log import EventLog
 from campaigns.public import key_shape
@@ -150,6 +151,8 @@ def _changed(organization_id: int, decide: Any) -> ApiKeys:  # Any: (ApiKeys) â†
         return asyncio.run(_change(settings, organization_id, decide))
     except PartRunningError as no:
         raise _ends(f"{no}; give DIALGATE_API_KEY a key of it that may do so", MISUSED) from no
+    except LevelBeyondError as no:
+        raise _ends(no, MISUSED) from no
     except OperatingError as no:
         raise _ends(no) from no
 
@@ -158,6 +161,7 @@ async def _change(settings: ProcessSettings, organization_id: int, decide: Any) 
     log = make_log(settings, exclusive=False)
     await log.open()
     try:
+        level = (await founded(log, SystemClock(), "dialgate keys")).level
         for _ in range(TRIES_MAX):
             keys, ledger, known = await _read(log)
             decision = decide(keys)
@@ -168,7 +172,7 @@ async def _change(settings: ProcessSettings, organization_id: int, decide: Any) 
             stream, record_id = organization_stream(organization_id), uuid4().hex
             record = Record(
                 record_id, SystemClock().now(), "dialgate keys", "operator", record_id, None,
-                ledger.condition([stream]), decision,
+                ledger.condition([stream]), decision, level=level,
             )  # fmt: skip
             await log.append(ORGANIZATIONS, record, organization_id)
             keys, _, known = await _read(log)

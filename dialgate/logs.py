@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 KAFKA_PARTITIONS = 12
 EMBEDDED_PARTITIONS = 1
+LOG_FILE = "log.db"  # The embedded log, in the data directory.
 
 
 def make_log(settings: ProcessSettings, *, exclusive: bool, read_only: bool = False) -> EventLog:
@@ -20,7 +21,7 @@ def make_log(settings: ProcessSettings, *, exclusive: bool, read_only: bool = Fa
         return make_kafka_log(settings, read_only=read_only)
     asked = settings.partitions or EMBEDDED_PARTITIONS
     return SqliteLog(
-        settings.data_dir / "log.db",
+        settings.data_dir / LOG_FILE,
         None if read_only else asked,
         exclusive=exclusive,
         read_only=read_only,

@@ -10,6 +10,7 @@ from campaigns.log import EventLog
 from campaigns.record import Foreign, Recorded, conflict
 from campaigns.topics import (
     CAMPAIGN_RECORDS,
+    INSTALLATION,
     ORGANIZATIONS,
     Partition,
     campaign_partition,
@@ -18,6 +19,7 @@ from campaigns.topics import (
 from dialgate.logs import make_log
 from dialgate.settings import ProcessSettings
 
+_SHOWN = ("type", "stream", "data", "aside")  # Of each fact.
 CHUNK = 1_000  # Records read at once.
 
 
@@ -33,7 +35,7 @@ async def replay(settings: ProcessSettings, campaign: int | None, *, as_json: bo
     await log.open()
     try:
         count = log.partitions(CAMPAIGN_RECORDS)
-        partitions: tuple[Partition, ...] = (ORGANIZATIONS, *campaign_partitions(count))
+        partitions = (INSTALLATION, ORGANIZATIONS, *campaign_partitions(count))
         if campaign is not None:
             partitions = (campaign_partition(campaign, count),)
         for partition in partitions:
@@ -78,7 +80,8 @@ def ruled(ledger: Ledger, recorded: Recorded) -> dict[str, Any]:
     else:
         line["why"] = conflict(envelope.condition, found)
     line["facts"] = [
-        {name: offered[name] for name in ("type", "stream", "data")} for offered in envelope.offered
+        {name: offered[name] for name in _SHOWN if name in offered}  # type: ignore[literal-required]
+        for offered in envelope.offered
     ]
     return line
 

@@ -17,6 +17,7 @@ from campaigns.facts import (
     CreateKeyed,
     ImportCompleted,
     ImportFailed,
+    InstallationFact,
 )
 from campaigns.folding import Campaigns
 from campaigns.record import Recorded
@@ -32,7 +33,7 @@ def fold_contacts(campaigns: Campaigns, contacts: Contacts, recorded: Recorded) 
                     _fold_contact(contacts, campaign, fact)
             case ContactsAdded():
                 contacts.add(fact)
-            case CreateKeyed() | ApiKeyCreated() | ApiKeyRevoked():
+            case CreateKeyed() | ApiKeyCreated() | ApiKeyRevoked() | InstallationFact():
                 continue
             case unreachable:
                 assert_never(unreachable)

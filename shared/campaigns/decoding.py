@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from campaigns.errors import ContractError
 from campaigns.facts import TAGS, Event
+from campaigns.levels import asides
 
 Json = dict[str, Any]  # One JSON object, until its tag says what it is.
 Upcasts = Mapping[str, tuple[str, Callable[[Json], Json]]]  # Old tag → next tag, and its data.
@@ -28,8 +29,12 @@ def current(tag: str, upcasts: Upcasts = UPCASTS) -> str | None:
     return tag if tag in TAGS else None
 
 
-def decode(tag: str, found: Json, upcasts: Upcasts = UPCASTS) -> Event:
-    """Return the fact, in its present version.
+def decode(
+    tag: str, found: Json, upcasts: Upcasts = UPCASTS, *, aside: object | None = None
+) -> Event:
+    """Return the fact, in its present version. `aside`: what stands beside its data.
+
+    Of that, names that are not known here are ignored; the others are validated.
 
     Raises:
         ContractError: the tag is not known here, or its data is not as agreed. No place is named.
@@ -44,6 +49,11 @@ def decode(tag: str, found: Json, upcasts: Upcasts = UPCASTS) -> Event:
         raise ContractError(
             f"expected a fact of this version, found {was!r} (readers are deployed before writers)"
         )
+    if aside is not None:
+        if not isinstance(aside, dict):
+            raise ContractError(f"{was}: expected an object aside, found {type(aside).__name__}")
+        known = asides(TAGS[tag])
+        found = {name: value for name, value in aside.items() if name in known} | found
     try:
         return validate(found)
     except ValidationError as no:

@@ -45,6 +45,10 @@ class ContractError(Exception):
     """Bytes in our own log are not what was agreed: stop at this position, page, fix, restart."""
 
 
+class LevelBeyondError(ContractError):
+    """The log, or a record in it, needs a later version of this program."""
+
+
 class LogCutError(ContractError):
     """A checkpoint lies beyond the log's end: records that were acknowledged are gone."""
 

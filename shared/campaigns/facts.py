@@ -1,7 +1,9 @@
 """THE CONTRACT: every fact there is, its fields, its stream, and the one module that makes it.
 
 Read this first. Pure: no clock, no Kafka. A fact is past tense and immutable; its tag is kebab-case
-with a version and never changes meaning. A new field or a new meaning is a new version.
+with a version and never changes meaning. A new meaning is a new version. What readers of before
+must not meet says from which level on it is written; a field that they may ignore stands aside:
+levels.py, ADR-0014.
 """
 
 from datetime import UTC, date, datetime
@@ -43,6 +45,11 @@ def create_stream(organization_id: int, digest: str) -> Stream:
 def organization_stream(organization_id: int) -> Stream:
     """Return the stream of one organization's keys (topic organization.records)."""
     return Stream(f"organization/{organization_id}")
+
+
+def installation_stream() -> Stream:
+    """Return the one stream of what holds for a whole installation (topic installation.records)."""
+    return Stream("installation/decisions")
 
 
 class CampaignType(StrEnum):
@@ -96,6 +103,7 @@ class Fact(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     TYPE: ClassVar[str]  # The tag. Never a Python path.
+    SINCE: ClassVar[int] = 1  # The level from which on it is written.
 
     @property
     def stream(self) -> Stream:
@@ -591,6 +599,24 @@ class ApiKeyRevoked(OrganizationFact):
     revoked_at: Instant
 
 
+class InstallationFact(Fact):
+    """Base of facts about the whole installation (topic installation.records)."""
+
+    @property
+    def stream(self) -> Stream:
+        """Return the installation's stream."""
+        return installation_stream()
+
+
+class LevelRaised(InstallationFact):
+    """Every process reads this level from now on, so it may be written. Made by: campaigns.installation."""  # noqa: E501
+
+    TYPE = "level-raised.v1"
+
+    level: PositiveInt
+    raised_at: Instant
+
+
 # Closed: see assert_never in every fold.
 CallEvent = CallRequested | CallStarted | CallAbandoned | CallEnded | CallLate
 CampaignEvent = (
@@ -616,7 +642,8 @@ CampaignEvent = (
     | CallEvent
 )
 OrganizationEvent = ApiKeyCreated | ApiKeyRevoked
-Event = CampaignEvent | ContactsAdded | CreateKeyed | OrganizationEvent
+InstallationEvent = LevelRaised
+Event = CampaignEvent | ContactsAdded | CreateKeyed | OrganizationEvent | InstallationEvent
 
 FACTS: tuple[type[Event], ...] = (
     CampaignCreated,
@@ -647,6 +674,7 @@ FACTS: tuple[type[Event], ...] = (
     ContactExhausted,
     ApiKeyCreated,
     ApiKeyRevoked,
+    LevelRaised,
 )
 TAGS: dict[str, type[Event]] = {fact.TYPE: fact for fact in FACTS}  # The only way to a class.
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from campaigns.errors import LogUnavailableError, NotFreshError
+from campaigns.installation import Installation
+from campaigns.installation_log import whole
 from campaigns.ledger import Ledger
 from campaigns.log import EventLog
 from campaigns.record import RECORD_BYTES_MAX, Envelope, Recorded
-from campaigns.topics import Partition
+from campaigns.topics import INSTALLATION, Partition
 from campaigns.watch import lasting
 
 
@@ -64,25 +66,50 @@ class Reader:
     counts: Counts = field(default_factory=Counts)
     # A step was not finished: nothing may be stored, or decided, on what is in memory now.
     torn: bool = False
+    # What holds for the whole installation: read before anything is followed.
+    installation: Installation = field(default_factory=Installation)
     on_ruling: dict[str, Callable[[Ruling], None]] = field(default_factory=dict)  # By record id.
+    _begun: bool = False
     _waiting: dict[Partition, list[tuple[int, asyncio.Future[None]]]] = field(default_factory=dict)
 
     def ledger(self, partition: Partition) -> Ledger:
         """Return the partition's ledger as of this reader's position."""
         return self.ledgers.setdefault(partition, Ledger())
 
+    async def begin(self, installation: Installation | None = None) -> None:
+        """Learn what holds for the whole installation, before anything is restored or followed.
+
+        `installation`: from who has read it already.
+
+        Raises:
+            LevelBeyondError: this build is too old for this installation.
+            LogUnavailableError: the log does not answer.
+
+        """
+        self.installation, self._begun = installation or await whole(self.log), True
+
     async def follow(self, partitions: Collection[Partition]) -> None:
         """Follow all of them for ever, each from its checkpoint.
 
         Raises:
             ContractError: a record carries a fact that this version does not know.
+            LevelBeyondError: the level was raised beyond what this version knows.
             LogCutError: the log has lost what was folded already.
 
         """
+        if not self._begun:
+            await self.begin()
         async with asyncio.TaskGroup() as tasks:
+            watching = f"follow {INSTALLATION}"
+            tasks.create_task(lasting(self._watch(), watching), name=watching)
             for partition in partitions:
                 name = f"follow {partition}"
                 tasks.create_task(lasting(self._follow(partition), name), name=name)
+
+    async def _watch(self) -> None:
+        async for batch in self.log.batches(INSTALLATION, self.installation.position):
+            for recorded in batch:
+                self.installation.take(recorded)
 
     async def _follow(self, partition: Partition) -> None:
         after = self.positions.setdefault(partition, 0)

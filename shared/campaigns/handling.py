@@ -81,6 +81,7 @@ class Writer(Generic[W]):
             condition=condition,
             facts=facts,
             idempotency=origin.idempotency,
+            level=self.reader.installation.level,
         )
 
     async def append(self, partition: Partition, record: Record, key: int) -> Ruling:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from campaigns.errors import ContractError, LogCutError, LogUnavailableError
+from campaigns.errors import LogCutError, LogUnavailableError
 from campaigns.kafka_clients import Kafka
 from campaigns.kafka_starting import start, stop
 from campaigns.record import Recorded
@@ -51,13 +51,9 @@ class Stretches:
     async def read(self, partition: Partition, after: int, wanted: int) -> Sequence[Recorded]:
         """Return the `wanted` records behind `after`, which the log is known to have.
 
-        Returns fewer only before a record that was written for a later version of the rule; a
-        read that begins there raises.
-
         Raises:
             LogUnavailableError: no answer in time.
             LogCutError: what follows `after` is gone.
-            ContractError: a record was written for a later version of the rule.
 
         """
         found: list[Recorded] = []
@@ -85,9 +81,6 @@ class Stretches:
                 raise LogCutError(f"{partition}: what follows {after} is gone") from no
             except (KafkaError, OSError, TimeoutError) as no:
                 raise LogUnavailableError(f"{partition}: cannot be read now: {no!r}") from no
-            except ContractError:
-                if not found:
-                    raise
             finally:
                 if self._consumer is not None:
                     self._consumer.pause(at)
@@ -139,10 +132,6 @@ def consecutive(
 
     Offsets without a record are control batches of a stranger's transaction: they must not make
     positions that nobody ever reaches. `end`: the position that was read up to, if known.
-
-    Raises:
-        ContractError: a record was written for a later version of the rule.
-
     """
     for message in messages:
         if message.offset < head:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from campaigns.errors import LogCutError
 from campaigns.record import Record, Recorded
-from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATION_RECORDS, Partition
+from campaigns.topics import Partition, counts
 
 BATCH_MAX = 256  # Records a reader is given at once: a fold step stays below some 20 ms.
 
@@ -65,7 +65,6 @@ class EventLog(Protocol):
 
         Raises:
             LogCutError: `after` lies beyond the log's end, or what follows it is gone.
-            ContractError: a record was written for a later version of the rule.
 
         """
         ...
@@ -91,7 +90,7 @@ class MemoryLog:
     """The reference: a list a partition, in one event loop. For tests and simulation."""
 
     def __init__(self, partitions: int = 1) -> None:
-        self._count = {CAMPAIGN_RECORDS: partitions, ORGANIZATION_RECORDS: 1}
+        self._count = counts(partitions)
         self._records: dict[Partition, list[Recorded]] = {
             Partition(topic, number): []
             for topic, count in self._count.items()

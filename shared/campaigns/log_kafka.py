@@ -14,7 +14,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from campaigns.errors import ContractError, LogCutError, LogUnavailableError
+from campaigns.errors import LogCutError, LogUnavailableError
 from campaigns.kafka_appending import RETRY_S, Appender
 from campaigns.kafka_clients import Kafka, hush
 from campaigns.kafka_offsets import Offsets
@@ -26,7 +26,7 @@ from campaigns.log import BATCH_MAX, refuse_beyond
 from campaigns.observing import Sparingly
 from campaigns.record import Record, Recorded
 from campaigns.tail import Tail
-from campaigns.topics import RECORD_TOPICS, TOPICS, Partition
+from campaigns.topics import NAMING_TOPICS, RECORD_TOPICS, TOPICS, Partition
 
 log = logging.getLogger(__name__)
 log.addFilter(Sparingly())
@@ -135,7 +135,7 @@ class KafkaLog:
                 await check_there(admin, self._counts(RECORD_TOPICS))
             else:
                 await make_and_check(admin, self._counts(self._count), self._replication)
-            ids = await topic_ids(admin, list(self._counts(RECORD_TOPICS)))
+            ids = await topic_ids(admin, list(self._counts(NAMING_TOPICS)))
             made = "+".join(ids[name] for name in sorted(ids))
             self._id = f"kafka/{cluster}/{self.kafka.namespace}#{made}"
         if not self._read_only:
@@ -196,7 +196,6 @@ class KafkaLog:
 
         Raises:
             LogCutError: `after` lies beyond the log's end, or what follows it is gone.
-            ContractError: a record was written for a later version of the rule.
 
         """
         await self._expect(partition, after)
@@ -298,7 +297,7 @@ class KafkaLog:
         try:
             self._unfetched[partition].check(partition, messages, end)
             read.extend(consecutive(partition, tail.head, messages, end, count))
-        except ContractError as no:
+        except LogCutError as no:
             tail.extend(read)
             self._fail(partition, no)
         else:

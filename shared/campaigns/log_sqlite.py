@@ -10,16 +10,17 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from campaigns.errors import ContractError, LogUnavailableError
+from campaigns.errors import LogUnavailableError
 from campaigns.log import BATCH_MAX, refuse_beyond
 from campaigns.record import Record, Recorded
 from campaigns.sqlite_file import Stretch, connect, end_of, prepare, stretch
 from campaigns.sqlite_writing import Committer, Round, Waiting
 from campaigns.tail import Tail
-from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATION_RECORDS, Partition
+from campaigns.topics import Partition, counts
 from campaigns.watch import EndedError
 
 CHUNK = 512  # Records that are read from the file at once, for all followers.
+VISITORS_MS = 500.0  # How soon `dialgate upgrade` is seen by a process that has all the parts.
 PRIVATE_MAX = 2_048  # Records that a slow follower reads at once, by himself.
 
 
@@ -38,15 +39,15 @@ class SqliteLog:
     ) -> None:
         """Name the file; `open` makes it.
 
-        `partitions` None: as many as the file has. `exclusive`: no other process writes (the
-        caller holds all locks of the data directory), so nobody needs to look for that, which is
-        done every `poll_ms` otherwise. `read_only` creates nothing. `busy_s`: how long others'
-        commits may keep one of ours waiting.
+        `partitions` None: as many as the file has. `exclusive`: no other service writes (the
+        caller holds all locks of the data directory), so it is enough to look for an operator's
+        decisions, every VISITORS_MS; for others' records `poll_ms`. `read_only` creates nothing.
+        `busy_s`: how long others' commits may keep one of ours waiting.
         """
         self._path = path
         self._asked = partitions
         self._read_only = read_only
-        self._poll_ms = None if exclusive and not read_only else poll_ms
+        self._poll_ms = VISITORS_MS if exclusive and not read_only else poll_ms
         self._busy_s = busy_s
         self._id = ""
         self._count: dict[str, int] = {}
@@ -79,7 +80,7 @@ class SqliteLog:
         """
         about = await asyncio.to_thread(prepare, self._path, self._asked, read_only=self._read_only)
         self._id = about.id
-        self._count = {CAMPAIGN_RECORDS: about.partitions, ORGANIZATION_RECORDS: 1}
+        self._count = counts(about.partitions)
         self._asking = connect(self._path, read_only=self._read_only)
         self._chunks = connect(self._path, read_only=self._read_only)
         self._reading = ThreadPoolExecutor(1, f"read {self._path.name}")
@@ -135,7 +136,6 @@ class SqliteLog:
 
         Raises:
             LogCutError: `after` lies beyond the log's end, or a record is missing.
-            ContractError: a record was written for a later version of the rule.
             LogUnavailableError: the file cannot be read, or a commit failed midway.
 
         """
@@ -164,7 +164,7 @@ class SqliteLog:
         """Return at most `limit` records behind `after`; fewer only at the end as of now.
 
         Raises:
-            ContractError: the record behind `after` is of a later version of the rule.
+            LogCutError: the record behind `after` is missing.
             LogUnavailableError: the file cannot be read.
 
         """
@@ -234,15 +234,9 @@ class SqliteLog:
 
     def _extend(self, partition: Partition, tail: Tail, first: int, raws: Sequence[bytes]) -> None:
         count = self._count[partition.topic]
-        records: list[Recorded] = []
-        try:
-            for position, raw in enumerate(raws, start=first):
-                records.append(Recorded(partition, position, raw, count))
-        except ContractError as no:
-            tail.extend(records)
-            tail.fail(no)
-        else:
-            tail.extend(records)
+        tail.extend(
+            [Recorded(partition, at, raw, count) for at, raw in enumerate(raws, start=first)]
+        )
 
     def _feed(self, partition: Partition) -> None:
         """Begin to read from the file for all followers, if one of them needs it."""

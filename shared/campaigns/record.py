@@ -8,17 +8,17 @@ once the record is accepted (`facts_of`), and then an unknown one stops the read
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
 import orjson
 
-from campaigns.decoding import decode
-from campaigns.errors import ContractError
-from campaigns.facts import CallRequested, Event, Stream
+from campaigns.errors import ContractError, LevelBeyondError
+from campaigns.facts import Event, Stream
+from campaigns.levels import LEVEL_NEWEST, LEVEL_OLDEST
+from campaigns.offered import Offered, fact_of, offer
 from campaigns.streams import misplaced
 from campaigns.topics import Partition
 
-RULE_VERSION = 1  # The version of the rule; a record with a higher one stops a reader.
 RECORD_BYTES_MAX = 256 * 1024  # Source: architecture, "Lists": what one record may weigh.
 VERSION_MAX = 2**53  # Beyond it JSON numbers are not exact everywhere.
 
@@ -45,11 +45,12 @@ class Record:
     condition: AppendCondition
     facts: tuple[Event, ...]
     idempotency: Idempotency | None = None
+    level: int = LEVEL_OLDEST  # What it needs of its readers: the installation's.
 
     def encode(self) -> bytes:
         """Return the JSON object that the log, the export and the audit share."""
         written = {
-            "dialgate": RULE_VERSION,
+            "dialgate": self.level,
             "id": self.id,
             "time": self.time,
             "source": self.source,
@@ -57,22 +58,11 @@ class Record:
             "correlation_id": self.correlation_id,
             "causation_id": self.causation_id,
             "condition": self.condition,
-            "facts": [
-                {"type": fact.TYPE, "stream": fact.stream, "data": fact.model_dump(mode="json")}
-                for fact in self.facts
-            ],
+            "facts": [offer(fact, self.level) for fact in self.facts],
         }
         if self.idempotency:
             written["idempotency"] = self.idempotency._asdict()
         return orjson.dumps(written)
-
-
-class Offered(TypedDict):
-    """One fact of an envelope as it stands in the record, not looked at yet."""
-
-    type: str  # Its tag.
-    stream: Stream
-    data: dict[str, Any]  # JSON, until its tag says what it is.
 
 
 class Envelope(NamedTuple):
@@ -104,7 +94,7 @@ def read_envelope(raw: bytes | None, partition: Partition, partitions: int) -> E
     """Read what the rule needs. The same answer in every reader, whatever the bytes are.
 
     Raises:
-        ContractError: the record was written for a later version of the rule.
+        LevelBeyondError: the record needs a later version of this program.
 
     """
     if not raw:
@@ -117,9 +107,9 @@ def read_envelope(raw: bytes | None, partition: Partition, partitions: int) -> E
         return Foreign("no JSON object")
     version = found.get("dialgate")
     if type(version) is not int or version < 1:
-        return Foreign("no `dialgate` version")
-    if version > RULE_VERSION:
-        raise ContractError(f"expected rule version {RULE_VERSION}, found {version}")
+        return Foreign("no `dialgate` level")
+    if version > LEVEL_NEWEST:
+        raise LevelBeyondError(beyond(version))
     for name in _TEXTS:
         if type(text := found.get(name)) is not str or not text:
             return Foreign(f"`{name}` is no text")
@@ -160,6 +150,14 @@ def read_envelope(raw: bytes | None, partition: Partition, partitions: int) -> E
     )
 
 
+def beyond(level: int) -> str:
+    """Say what to do about a level that this build does not know."""
+    return (
+        f"expected a level of at most {LEVEL_NEWEST}, found {level}: this build is too old for what"
+        " stands in the log; run the version that the level was raised for, or a later one"
+    )
+
+
 def facts_of(envelope: Envelope) -> tuple[Event, ...]:
     """Decode the facts of an accepted record.
 
@@ -167,25 +165,16 @@ def facts_of(envelope: Envelope) -> tuple[Event, ...]:
         ContractError: a tag or its data is not known here: a newer fact must never be skipped.
 
     """
-    return tuple([_decode(offered, envelope.id) for offered in envelope.offered])
-
-
-def _decode(offered: Offered, record_id: str) -> Event:
-    try:
-        fact = decode(offered["type"], offered["data"])
-    except ContractError as no:
-        raise ContractError(f"on {offered['stream']}: {no}") from no
-    if fact.stream != offered["stream"]:
-        raise ContractError(f"{offered['type']} of {fact.stream} stands on {offered['stream']}")
-    if type(fact) is CallRequested and fact.call_id != record_id:
-        raise ContractError(f"expected call id {record_id}, found {fact.call_id}")
-    return fact
+    return tuple([fact_of(offered, envelope.id) for offered in envelope.offered])
 
 
 class Recorded:
-    """One entry of the log as it was read: decoded at most once, however many readers share it."""
+    """One entry of the log as it was read: decoded at most once, however many readers share it.
 
-    __slots__ = ("_facts", "envelope", "partition", "position", "raw")
+    To read it never fails: that it is of a later level is said to who asks what it is.
+    """
+
+    __slots__ = ("_beyond", "_envelope", "_facts", "partition", "position", "raw")
 
     def __init__(
         self, partition: Partition, position: int, raw: bytes | None, partitions: int
@@ -193,11 +182,25 @@ class Recorded:
         self.partition = partition
         self.position = position  # Kafka's offset + 1.
         self.raw = raw
+        self._beyond: LevelBeyondError | None = None
+        self._envelope: Envelope | Foreign | None = None
         try:
-            self.envelope = read_envelope(raw, partition, partitions)
-        except ContractError as no:
-            raise ContractError(f"{self.where}: {no}") from no
+            self._envelope = read_envelope(raw, partition, partitions)
+        except LevelBeyondError as no:
+            self._beyond = no
         self._facts: tuple[Event, ...] | None = None
+
+    @property
+    def envelope(self) -> Envelope | Foreign:
+        """Return what the rule looks at.
+
+        Raises:
+            LevelBeyondError: the record needs a later version of this program.
+
+        """
+        if self._envelope is None:
+            raise LevelBeyondError(f"{self.where}: {self._beyond}")
+        return self._envelope
 
     @property
     def where(self) -> str:

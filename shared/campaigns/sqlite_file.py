@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
-from campaigns.errors import ContractError, LogCutError, LogUnavailableError, TopicMisfitError
+from campaigns.errors import LogCutError, LogUnavailableError, TopicMisfitError
 from campaigns.record import Recorded
 from campaigns.topics import Partition
 
@@ -36,7 +36,7 @@ class Stretch(NamedTuple):
     """Consecutive records, and what stands behind the last one instead of a next."""
 
     records: Sequence[Recorded]
-    failure: ContractError | None
+    failure: LogCutError | None
 
 
 def busy(no: sqlite3.Error) -> bool:
@@ -169,8 +169,5 @@ def stretch(
             return Stretch(
                 records, LogCutError(f"{partition}: expected {expected}, found {position}")
             )
-        try:
-            records.append(Recorded(partition, position, raw, partitions))
-        except ContractError as no:
-            return Stretch(records, no)
+        records.append(Recorded(partition, position, raw, partitions))
     return Stretch(records, None)

@@ -18,6 +18,7 @@ from eventsourcing.persistence import Mapper, MapperDeserialisationError, Stored
 from campaigns.decoding import UPCASTS, Upcasts, decode
 from campaigns.errors import ContractError
 from campaigns.facts import Event, Stream
+from campaigns.offered import whole
 from campaigns.record import Envelope
 
 
@@ -82,5 +83,5 @@ def stored_events(envelope: Envelope) -> Iterator[StoredEvent]:
             originator_id=stream,
             originator_version=envelope.condition[stream] + grown[stream],
             topic=offered["type"],
-            state=orjson.dumps(offered["data"]),
+            state=orjson.dumps(whole(offered)),
         )

@@ -7,7 +7,12 @@ older reader, or its ledger would part from the others'.
 import re
 from functools import lru_cache
 
-from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATION_RECORDS, Partition
+from campaigns.topics import (
+    CAMPAIGN_RECORDS,
+    INSTALLATION_RECORDS,
+    ORGANIZATION_RECORDS,
+    Partition,
+)
 
 _STREAM = re.compile(r"[a-z][a-z-]{0,31}(/[A-Za-z0-9._-]{1,100}){1,2}", re.ASCII)
 _LENGTH_MAX = 32 + 2 * 101  # Of a stream's name, by this grammar.
@@ -45,6 +50,8 @@ def misplaced(stream: str, partition: Partition, partitions: int) -> str | None:
     kind, *ids = stream.split("/")
     if (kind == "organization") != (partition.topic == ORGANIZATION_RECORDS):
         return f"{stream} does not belong on {partition.topic}"
+    if partition.topic == INSTALLATION_RECORDS and kind != "installation":  # Only that way round:
+        return f"{stream} does not belong on {partition.topic}"  # elsewhere, older readers say no.
     if kind in _OF_CAMPAIGN and partition.topic == CAMPAIGN_RECORDS:
         if len(ids) + 1 != _OF_CAMPAIGN[kind] or not all(map(_NUMBER.fullmatch, ids)):
             return f"{stream} is no {kind} stream"

@@ -26,16 +26,27 @@ class Topic:
 # Retention is unlimited on all: the log is the only truth.
 CAMPAIGN_RECORDS = "campaign.records"
 ORGANIZATION_RECORDS = "organization.records"
+INSTALLATION_RECORDS = "installation.records"
 CAMPAIGN_EVENTS = "campaign.events"
 
 TOPICS: tuple[Topic, ...] = (
     Topic(CAMPAIGN_RECORDS, keyed_by="campaign id", partitions=None),
     Topic(ORGANIZATION_RECORDS, keyed_by="organization id", partitions=1),
+    Topic(INSTALLATION_RECORDS, keyed_by="nothing: one key", partitions=1),
     Topic(CAMPAIGN_EVENTS, keyed_by="campaign id", partitions=None),
 )
-RECORD_TOPICS = (CAMPAIGN_RECORDS, ORGANIZATION_RECORDS)  # Ruled by the ledger.
+NAMING_TOPICS = (CAMPAIGN_RECORDS, ORGANIZATION_RECORDS)  # Made anew, they are another log.
+RECORD_TOPICS = (*NAMING_TOPICS, INSTALLATION_RECORDS)  # Ruled by the ledger.
 
 ORGANIZATIONS = Partition(ORGANIZATION_RECORDS, 0)
+INSTALLATION = Partition(INSTALLATION_RECORDS, 0)  # Tens of records: read whole by every part.
+INSTALLATION_KEY = 1  # Of all its records.
+
+
+def counts(partitions: int) -> dict[str, int]:
+    """Return how many partitions each topic of records has. `partitions`: of campaign.records."""
+    fixed = {topic.name: topic.partitions for topic in TOPICS if topic.name in RECORD_TOPICS}
+    return {name: count or partitions for name, count in fixed.items()}
 
 
 def campaign_partition(campaign_id: int, partitions: int) -> Partition:

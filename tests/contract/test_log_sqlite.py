@@ -13,7 +13,7 @@ from typing import cast
 import pytest
 
 from campaigns.errors import (
-    ContractError,
+    LevelBeyondError,
     LogCutError,
     LogUnavailableError,
     OutcomeUnknownError,
@@ -233,14 +233,14 @@ class SqliteContract(LogContract):
             with pytest.raises(LogCutError, match=r"0: expected 3, found 4"):
                 await followed(log, FIRST, 0, 3)
 
-    async def test_a_later_rule_stops_the_reader_behind_what_it_knows(self) -> None:
+    async def test_a_later_level_is_said_to_who_asks_and_the_log_goes_on(self) -> None:
         async with self.opened() as log:
             following = asyncio.create_task(followed(log, FIRST, 0, 3))
             await self.fill(log, FIRST, 2)
-            await self.append_bytes(log, FIRST, b'{"dialgate": 2}')
-            with pytest.raises(ContractError, match="@3: expected rule version 1, found 2"):
-                await following
-            assert len(await followed(log, FIRST, 0, 2)) == 2
+            await self.append_bytes(log, FIRST, b'{"dialgate": 99}')
+            *_, last = await following
+            with pytest.raises(LevelBeyondError, match="@3: expected a level of at most"):
+                _ = last.envelope
 
     async def test_thousands_are_followed_from_the_file_by_several(self) -> None:
         async with self.opened() as log:

@@ -26,11 +26,9 @@ from campaigns.facts import (
     CallStarted,
     CampaignCompleted,
     CampaignFact,
-    ContactsAdded,
     CreateKeyed,
     Disposition,
     Event,
-    OrganizationEvent,
     Stream,
 )
 from campaigns.folding import Campaigns
@@ -180,7 +178,7 @@ class Several:
                 audit.records.append(envelope)
                 for fact in recorded.facts:
                     audit.accepted_at.append((fact, f"{partition.number}@{recorded.position}"))
-                    if not isinstance(fact, ContactsAdded | CreateKeyed | OrganizationEvent):
+                    if isinstance(fact, CampaignFact):
                         audit.campaigns.fold(fact, recorded)
         return audit
 

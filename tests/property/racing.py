@@ -26,15 +26,13 @@ from campaigns.facts import (
     CallRequested,
     CallStarted,
     CampaignCreated,
+    CampaignFact,
     CampaignPaused,
     CampaignResumed,
     CampaignSettings,
     CampaignStarted,
     CampaignType,
-    ContactsAdded,
-    CreateKeyed,
     Event,
-    OrganizationEvent,
     Stream,
     campaign_stream,
     contact_stream,
@@ -78,7 +76,7 @@ class Seen:
                     self._fold(fact, recorded.position)
 
     def _fold(self, fact: Event, position: int) -> None:
-        assert not isinstance(fact, ContactsAdded | CreateKeyed | OrganizationEvent)
+        assert isinstance(fact, CampaignFact)
         self.campaign = evolve(self.campaign, fact, position)
         assert self.campaign is not None
         if isinstance(fact, CallRequested | CallStarted | CallAbandoned | CallEnded | CallLate):

@@ -24,10 +24,12 @@ from campaigns.facts import (
     CallFact,
     ContactsAdded,
     CreateKeyed,
+    InstallationFact,
 )
 from campaigns.folding import Campaigns
 from campaigns.following import Reader
 from campaigns.handling import Handled, Origin, Writer
+from campaigns.installation_log import founded
 from campaigns.log import EventLog
 from campaigns.rate_limits import RateLimits
 from campaigns.record import Recorded
@@ -48,15 +50,7 @@ from command_api.keyring import Keyring
 from command_api.keys import ensure_key
 from command_api.moves import MoveCampaign
 from command_api.rendering import Renderer
-from command_api.routes import (
-    campaigns,
-    changes,
-    imports,
-    keys,
-    re_execute,
-    schedules,
-    templates,
-)
+from command_api.routes import campaigns, changes, imports, keys, re_execute, schedules, templates
 from command_api.settings import CommandApiSettings
 from command_api.settling import Barrier, Settled
 
@@ -115,7 +109,8 @@ class CommandApi:
         return self.log.partitions(CAMPAIGN_RECORDS)
 
     async def open(self) -> None:
-        """Restore the checkpoint. The log is open."""
+        """Restore the checkpoint. The log is open. Raises: see `founded`."""
+        await self.reader.begin(await founded(self.log, self.clock, self.writer.source))
         path = self._data_dir / "command-api.db" if self._data_dir else None
         self._store = Store(path, self.log.id)
         self.contacts = Contacts(self._store.db, by_phone=True)
@@ -159,7 +154,7 @@ class CommandApi:
                 case CallFact():
                     if fact.campaign_id in self.campaigns.by_id:
                         self.barrier.fold(fact)
-                case ContactsAdded():
+                case ContactsAdded() | InstallationFact():
                     continue
                 case CreateKeyed():
                     self.creating.creates[fact.stream] = fact

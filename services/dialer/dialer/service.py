@@ -22,6 +22,7 @@ from campaigns.errors import (
 from campaigns.facts import CampaignFact
 from campaigns.folding import Campaigns
 from campaigns.following import Reader, Ruling
+from campaigns.installation_log import founded
 from campaigns.log import EventLog
 from campaigns.record import Record, Recorded
 from campaigns.store import SAVE_S, Store
@@ -104,9 +105,11 @@ class Dialer:
 
         Raises:
             CarrierUnavailableError: the carrier cannot be opened.
+            LevelBeyondError: this build is too old for this installation.
 
         """
         self._partitions = self._log.partitions(CAMPAIGN_RECORDS)
+        await self.reader.begin(await founded(self._log, self._clock, self._source))
         path = self._data_dir / "dialer.db" if self._data_dir else None
         self._store = Store(path, self._log.id)
         self._store.db.execute(_BUCKETS)
@@ -279,6 +282,7 @@ class Dialer:
             causation_id=offer.causation_id,
             condition=self.reader.ledger(partition).condition(offer.streams),
             facts=offer.facts,
+            level=self.reader.installation.level,
         )
 
     async def _offer(self, offer: Offer, record: Record) -> None:

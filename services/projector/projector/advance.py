@@ -28,6 +28,7 @@ from campaigns.facts import (
     ImportCompleted,
     ImportFailed,
     ImportStarted,
+    InstallationFact,
     OrganizationEvent,
 )
 from campaigns.folding import Campaigns
@@ -117,7 +118,7 @@ class Views:
                     lists.project(changes, fact, number, ordinal)
                 case ApiKeyCreated() | ApiKeyRevoked():
                     changes.keys.append(fact)
-                case CreateKeyed():
+                case CreateKeyed() | InstallationFact():
                     continue
                 case unreachable:
                     assert_never(unreachable)

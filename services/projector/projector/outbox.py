@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from campaigns.offered import whole
 from campaigns.record import Envelope, Recorded
 
 _ID = re.compile(r"(\d+)@(\d+)/(\d+)", re.ASCII)
@@ -22,7 +23,8 @@ def project(recorded: Recorded) -> Iterator[dict[str, Any]]:
     """Yield a row of the outbox for each fact that is published.
 
     The id is `partition@position/n`, n the fact's index in its record from 0: the same in every
-    rebuild. `type` is the fact's tag, `subject` its stream, `data` its data as recorded.
+    rebuild. `type` is the fact's tag, `subject` its stream, `data` its data as recorded,
+    with what stands aside.
     """
     envelope, partition = recorded.envelope, recorded.partition.number
     assert isinstance(envelope, Envelope), "foreign bytes have no facts"
@@ -48,7 +50,7 @@ def project(recorded: Recorded) -> Iterator[dict[str, Any]]:
             "position": recorded.position,
             "n": n,
             "campaign_id": campaign_id,
-            "event": orjson.dumps({**written, "data": offered["data"]}),
+            "event": orjson.dumps({**written, "data": whole(offered)}),
         }
 
 

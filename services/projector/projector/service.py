@@ -103,7 +103,13 @@ class Projector:
         return self.keys.callers.get(hashed)
 
     async def open(self) -> None:
-        """Take the checkpoint back; a store of another log or schema is begun anew."""
+        """Take the checkpoint back; a store of another log or schema is begun anew.
+
+        Raises:
+            LevelBeyondError: this build is too old for this installation.
+
+        """
+        await self.reader.begin()
         self.store.belongs_to(self.log.id, publishes=self.publishing is not None)
         self.views.restore(self.partitions)
 

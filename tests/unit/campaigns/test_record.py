@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from campaigns.errors import ContractError
+from campaigns.errors import ContractError, LevelBeyondError
 from campaigns.facts import TAGS, CallRequested, CampaignPaused, Event
+from campaigns.levels import LEVEL_NEWEST
 from campaigns.record import (
     VERSION_MAX,
     Envelope,
@@ -21,7 +22,7 @@ from campaigns.record import (
     facts_of,
     read_envelope,
 )
-from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATIONS, Partition
+from campaigns.topics import CAMPAIGN_RECORDS, INSTALLATION, ORGANIZATIONS, Partition
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PARTITION = Partition(CAMPAIGN_RECORDS, 6)  # 42 % 12.
@@ -180,12 +181,14 @@ def test_fields_that_are_not_known_yet_are_passed_over() -> None:
     assert isinstance(read(with_(trace="4bf92f")), Envelope)
 
 
-@pytest.mark.parametrize("version", [2, 99])
-def test_a_higher_rule_stops_the_reader_and_says_where(version: int) -> None:
-    raw = orjson.dumps({"dialgate": version})
-    with pytest.raises(ContractError) as stopped:
-        Recorded(PARTITION, 7, raw, PARTITIONS)
-    assert str(stopped.value) == (f"campaign.records/6@7: expected rule version 1, found {version}")
+@pytest.mark.parametrize("level", [LEVEL_NEWEST + 1, 99])
+def test_a_level_beyond_ours_stops_the_reader_and_says_where_and_what_to_do(level: int) -> None:
+    recorded = Recorded(PARTITION, 7, orjson.dumps({"dialgate": level}), PARTITIONS)
+    with pytest.raises(LevelBeyondError) as stopped:
+        _ = recorded.envelope
+    said = f"campaign.records/6@7: expected a level of at most {LEVEL_NEWEST}, found {level}:"
+    assert str(stopped.value).startswith(said)
+    assert "run the version that the level was raised for" in str(stopped.value)
 
 
 def test_an_unknown_fact_is_not_looked_at_until_its_record_is_accepted() -> None:
@@ -235,10 +238,11 @@ def test_a_permission_is_named_by_its_record() -> None:
 def test_every_fact_comes_back_as_it_was_written(tag: str) -> None:
     fact = TAGS[tag].model_validate(orjson.loads((SAMPLES / f"{tag}.json").read_bytes()))
     record_id = fact.call_id if isinstance(fact, CallRequested) else "r1"
-    organization = fact.stream.startswith("organization/")
-    partition = ORGANIZATIONS if organization else PARTITION
+    of_one = {"organization": ORGANIZATIONS, "installation": INSTALLATION}
+    partition = of_one.get(fact.stream.partition("/")[0], PARTITION)
     written = record(fact, record_id=record_id)
-    recorded = Recorded(partition, 1, written.encode(), 1 if organization else PARTITIONS)
+    count = PARTITIONS if partition == PARTITION else 1
+    recorded = Recorded(partition, 1, written.encode(), count)
     assert isinstance(recorded.envelope, Envelope)
     assert recorded.facts == (fact,)
     assert recorded.facts is recorded.facts, "decoded once"

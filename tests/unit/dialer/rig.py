@@ -10,11 +10,9 @@ from campaigns.contacts import Contacts
 from campaigns.facts import (
     CallRequested,
     CampaignCreated,
+    CampaignFact,
     CampaignSettings,
-    ContactsAdded,
-    CreateKeyed,
     Event,
-    OrganizationEvent,
 )
 from campaigns.folding import Campaigns
 from campaigns.record import Recorded
@@ -91,7 +89,7 @@ class Rig(Journal):
         self.now = now  # Both clocks go on in `after` alone.
         fold_contacts(self.campaigns, self.contacts, recorded)
         for fact in recorded.facts:
-            if not isinstance(fact, ContactsAdded | CreateKeyed | OrganizationEvent):
+            if isinstance(fact, CampaignFact):
                 self.ticks.append(Folded(fact, self.boot))
         return recorded
 

@@ -1,0 +1,59 @@
+"""One fact as it stands in a record: its tag, its stream, its data, and what stands aside. Pure."""
+
+from typing import Any, NotRequired, TypedDict
+
+from campaigns.decoding import current, decode
+from campaigns.errors import ContractError
+from campaigns.facts import TAGS, CallRequested, Event, Stream
+from campaigns.levels import asides, needed, withheld
+
+
+class Offered(TypedDict):
+    """One fact of an envelope as it stands in the record, not looked at yet."""
+
+    type: str  # Its tag.
+    stream: Stream
+    data: dict[str, Any]  # JSON, until its tag says what it is.
+    aside: NotRequired[dict[str, Any]]  # What a reader may ignore: levels.py.
+
+
+def offer(fact: Event, level: int) -> Offered:
+    """Return a fact as it stands in a record of this level."""
+    assert needed(fact) <= level, f"a decider offers {fact.TYPE} below the level that it needs"
+    kind = type(fact)
+    left_out = withheld(kind, level)
+    offered = Offered(
+        type=fact.TYPE, stream=fact.stream, data=fact.model_dump(mode="json", exclude=left_out)
+    )
+    if left_out and (names := asides(kind)):
+        aside = fact.model_dump(mode="json", include=set(names), exclude_none=True)
+        if aside:
+            offered["aside"] = aside
+    return offered
+
+
+def fact_of(offered: Offered, record_id: str) -> Event:
+    """Decode one fact of an accepted record.
+
+    Raises:
+        ContractError: its tag, its data or its place are not as agreed.
+
+    """
+    try:
+        fact = decode(offered["type"], offered["data"], aside=offered.get("aside"))
+    except ContractError as no:
+        raise ContractError(f"on {offered['stream']}: {no}") from no
+    if fact.stream != offered["stream"]:
+        raise ContractError(f"{offered['type']} of {fact.stream} stands on {offered['stream']}")
+    if type(fact) is CallRequested and fact.call_id != record_id:
+        raise ContractError(f"expected call id {record_id}, found {fact.call_id}")
+    return fact
+
+
+def whole(offered: Offered) -> dict[str, Any]:
+    """Return a fact's data with what is known here of what stands aside: for those who look on."""
+    aside, tag = offered.get("aside"), current(offered["type"])
+    if tag is None or not isinstance(aside, dict):
+        return offered["data"]
+    known = asides(TAGS[tag])
+    return {**offered["data"], **{name: aside[name] for name in aside if name in known}}

@@ -88,7 +88,8 @@ class Writer(Generic[W]):
         """Append a record and wait for its ruling.
 
         Raises:
-            LogUnavailableError: the log did not take it, or was not asked; it will never be there.
+            LogUnavailableError: the log did not take it, or refused it, or was not asked; it will
+                never be there.
             OutcomeUnknownError: it was not read back in time; it may still take effect.
 
         """
@@ -98,9 +99,14 @@ class Writer(Generic[W]):
         self.reader.on_ruling[record.id] = lambda ruling: (
             None if ruled.done() else ruled.set_result(ruling)
         )
+
+        def refused(no: LogUnavailableError) -> None:
+            if not ruled.done():
+                ruled.set_exception(no)
+
         try:
             async with asyncio.timeout(self.ruling_s):
-                await self.reader.log.append(partition, record, key)
+                await self.reader.log.append(partition, record, key, refused)
                 return await ruled
         except TimeoutError as late:
             raise OutcomeUnknownError(

@@ -4,14 +4,17 @@ The rule is not in here: a log keeps bytes in order, a partition at a time, and 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
-from campaigns.errors import LogCutError
+from campaigns.errors import LogCutError, LogUnavailableError
 from campaigns.record import Record, Recorded
 from campaigns.topics import Partition, counts
 
 BATCH_MAX = 256  # Records a reader is given at once: a fold step stays below some 20 ms.
+
+# Told that a record that was taken is not in the log and never will be, once that is certain.
+OnRefusal = Callable[[LogUnavailableError], None]
 
 
 class EventLog(Protocol):
@@ -43,11 +46,14 @@ class EventLog(Protocol):
         """Let go of everything. What was appended and not acknowledged may still appear."""
         ...
 
-    async def append(self, partition: Partition, record: Record, key: int) -> None:
-        """Hand a record over. Its fate is known only by reading it back.
+    async def append(
+        self, partition: Partition, record: Record, key: int, refused: OnRefusal | None = None
+    ) -> None:
+        """Hand a record over. That it is in the log is known only by reading it back.
 
         Returns when the log has taken it, not when it is durable: what a reader is given is.
-        `key` is the campaign's (or organization's) id.
+        `key` is the campaign's (or organization's) id. `refused` may be told later that it will
+        never be there; who is not told knows nothing.
 
         Raises:
             LogUnavailableError: it was not taken; it is not and will not be in the log.
@@ -67,6 +73,10 @@ class EventLog(Protocol):
             LogCutError: `after` lies beyond the log's end, or what follows it is gone.
 
         """
+        ...
+
+    def troubles(self, topics: Collection[str]) -> Sequence[str]:
+        """Return why nothing can be appended to these topics now, as far as is known."""
         ...
 
     async def read(self, partition: Partition, after: int, limit: int) -> Sequence[Recorded]:
@@ -113,9 +123,15 @@ class MemoryLog:
     async def close(self) -> None:
         """Nothing to let go of: another reader may still read."""
 
-    async def append(self, partition: Partition, record: Record, key: int) -> None:
+    async def append(
+        self, partition: Partition, record: Record, key: int, refused: OnRefusal | None = None
+    ) -> None:
         """Append, and wake the followers."""
         self.append_bytes(partition, record.encode())
+
+    def troubles(self, topics: Collection[str]) -> Sequence[str]:
+        """Return nothing: memory takes everything."""
+        return ()
 
     def append_bytes(self, partition: Partition, raw: bytes) -> Recorded:
         """Append any bytes at all: what a stranger may do on a real topic."""

@@ -22,7 +22,7 @@ from campaigns.kafka_reading import POLL_MAX, Placed, Stretches, assigned, conse
 from campaigns.kafka_starting import stop
 from campaigns.kafka_topic_ids import topic_ids
 from campaigns.kafka_topics import check_there, make_and_check
-from campaigns.log import BATCH_MAX, refuse_beyond
+from campaigns.log import BATCH_MAX, OnRefusal, refuse_beyond
 from campaigns.observing import Sparingly
 from campaigns.record import Record, Recorded
 from campaigns.tail import Tail
@@ -161,7 +161,13 @@ class KafkaLog:
             closing.append(stop(consumer))
         await asyncio.gather(*closing)
 
-    async def append(self, partition: Partition, record: Record, key: int) -> None:
+    def troubles(self, topics: Collection[str]) -> Sequence[str]:
+        """Return why nothing can be appended to these topics now, as far as is known."""
+        return () if self._read_only else self._appender.troubles(topics)
+
+    async def append(
+        self, partition: Partition, record: Record, key: int, refused: OnRefusal | None = None
+    ) -> None:
         """Hand a record to the client, which sends it for as long as that takes.
 
         Raises:
@@ -172,7 +178,11 @@ class KafkaLog:
             raise LogUnavailableError(f"{partition}: takes nothing: open for reading only")
         raw = record.encode()
         await self._appender.append(
-            self._at[partition], raw, key, lambda offset: self._placed(partition, raw, offset)
+            self._at[partition],
+            raw,
+            key,
+            lambda offset: self._placed(partition, raw, offset),
+            refused,
         )
 
     def _placed(self, partition: Partition, raw: bytes, offset: int) -> None:

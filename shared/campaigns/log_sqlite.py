@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from campaigns.errors import LogUnavailableError
-from campaigns.log import BATCH_MAX, refuse_beyond
+from campaigns.log import BATCH_MAX, OnRefusal, refuse_beyond
 from campaigns.record import Record, Recorded
 from campaigns.sqlite_file import Stretch, connect, end_of, prepare, stretch
 from campaigns.sqlite_writing import Committer, Round, Waiting
@@ -113,7 +113,13 @@ class SqliteLog:
                 db.close()
         self._asking = self._chunks = self._reading = None
 
-    async def append(self, partition: Partition, record: Record, key: int) -> None:
+    def troubles(self, topics: Collection[str]) -> Sequence[str]:
+        """Return why nothing can be appended any more."""
+        return (f"the log takes nothing: {self._failed}",) if self._failed else ()
+
+    async def append(
+        self, partition: Partition, record: Record, key: int, refused: OnRefusal | None = None
+    ) -> None:
         """Hand a record to the next commit. Returns when it is durable.
 
         Raises:

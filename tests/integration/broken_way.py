@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from campaigns.errors import LogUnavailableError, OutcomeUnknownError
 from campaigns.facts import CampaignResumed
-from campaigns.log import BATCH_MAX, EventLog
+from campaigns.log import BATCH_MAX, EventLog, OnRefusal
 from campaigns.record import Record, Recorded
 from campaigns.topics import Partition
 
@@ -20,6 +20,7 @@ class Way:
     away: bool = False  # Every request fails at once.
     late_s: float = 0.0  # What was taken appears so much later.
     lost: bool = False  # What was taken never appears.
+    refusing: bool = False  # What was taken never appears, and the log says so a moment later.
     hanging: bool = False  # An append is never answered, and never appears.
     unknown: bool = False  # An append appears, and nobody says so.
     overtaken: bool = False  # Somebody else is always first.
@@ -43,13 +44,22 @@ class Way:
     async def close(self) -> None:
         await self.log.close()
 
-    async def append(self, partition: Partition, record: Record, key: int) -> None:
+    def troubles(self, topics: Collection[str]) -> Sequence[str]:
+        return self.log.troubles(topics)
+
+    async def append(
+        self, partition: Partition, record: Record, key: int, refused: OnRefusal | None = None
+    ) -> None:
         if self.away:
             raise LogUnavailableError("no broker")
         self.appended += 1
         if self.hanging:
             await asyncio.Event().wait()
-        if self.lost:
+        if self.refusing:
+            assert refused is not None, "nobody wants to know"
+            no = LogUnavailableError("refused")
+            asyncio.get_running_loop().call_later(0.01, refused, no)
+        if self.lost or self.refusing:
             return
         if self.overtaken:
             await asyncio.sleep(0.1)

@@ -5,8 +5,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
 from campaigns.facts import CampaignPaused, campaign_stream
 from campaigns.following import Reader
+from campaigns.kafka_clients import MESSAGE_BYTES_MAX, Kafka
+from campaigns.kafka_topics import LASTING
 from campaigns.log_kafka import KafkaLog
 from campaigns.record import Envelope, Record, Recorded
 from campaigns.topics import Partition, campaign_partition
@@ -70,3 +74,18 @@ async def until(true: Callable[[], bool], within_s: float = 30.0) -> None:
     async with asyncio.timeout(within_s):
         while not true():
             await asyncio.sleep(0.01)
+
+
+async def altered(servers: str, name: str, **settings: str) -> None:
+    """Alter a topic's settings while it is used; what is not named is as KafkaLog makes it."""
+    admin = Kafka(servers).admin()
+    await admin.start()
+    try:
+        configs = {
+            **LASTING,
+            "max.message.bytes": str(4 * MESSAGE_BYTES_MAX),
+            **{key.replace("_", "."): value for key, value in settings.items()},
+        }
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs)])
+    finally:
+        await admin.close()

@@ -18,7 +18,7 @@ from campaigns.facts import (
     ImportFailed,
     ImportStarted,
 )
-from campaigns.log import MemoryLog
+from campaigns.log import MemoryLog, OnRefusal
 from campaigns.log_sqlite import SqliteLog
 from campaigns.record import RECORD_BYTES_MAX, Record
 from campaigns.topics import Partition
@@ -231,11 +231,13 @@ class Flaky(MemoryLog):
         self.appends = 0
         self.down = False
 
-    async def append(self, partition: Partition, record: Record, key: int) -> None:
+    async def append(
+        self, partition: Partition, record: Record, key: int, refused: OnRefusal | None = None
+    ) -> None:
         self.appends += 1
         if self.down:
             raise LogUnavailableError("down")
-        await super().append(partition, record, key)
+        await super().append(partition, record, key, refused)
 
 
 async def test_a_chunk_that_the_log_did_not_take_is_sent_again() -> None:
@@ -277,9 +279,11 @@ async def test_an_import_whose_server_died_counts_for_nothing_and_is_given_up() 
 class Slow(MemoryLog):
     """A log on which each record takes a while."""
 
-    async def append(self, partition: Partition, record: Record, key: int) -> None:
+    async def append(
+        self, partition: Partition, record: Record, key: int, refused: OnRefusal | None = None
+    ) -> None:
         await asyncio.sleep(0.03)
-        await super().append(partition, record, key)
+        await super().append(partition, record, key, refused)
 
 
 async def test_an_import_that_still_moves_is_not_given_up() -> None:

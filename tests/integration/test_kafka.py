@@ -17,7 +17,7 @@ from campaigns.events_kafka import KafkaEvents
 from campaigns.following import Reader
 from campaigns.log_kafka import KafkaLog
 from campaigns.testing import close
-from campaigns.topics import CAMPAIGN_RECORDS, campaign_partitions
+from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATION_RECORDS, campaign_partitions
 from tests.broker import Broker
 from tests.integration.on_kafka import PARTITION, Folded, following, opened, paused, until
 
@@ -215,10 +215,13 @@ async def test_a_frozen_broker_is_told_in_time(broker: Broker, namespace: str) -
             await asyncio.gather(*(late(log.ends([PARTITION]), LATE_S) for _ in range(3)))
             await late(log.read(PARTITION, 0, 1), LATE_S)
             await log.append(PARTITION, paused(1), 42)  # Taken: it may appear, and it does.
+            await until(lambda: "has not acknowledged" in "".join(log.troubles([CAMPAIGN_RECORDS])))
+            assert not log.troubles([ORGANIZATION_RECORDS])
         finally:
             broker.thaw()
         await until(lambda: len(fold.ids) == 2)
         await reader.catch_up([PARTITION], within_s=10)
+        assert not log.troubles([CAMPAIGN_RECORDS])
         broker.freeze()
         began = time.monotonic()
         await log.append(PARTITION, paused(2), 42)

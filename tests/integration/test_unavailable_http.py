@@ -153,6 +153,23 @@ def test_what_never_appears_is_503_and_the_next_try_counts(how: str) -> None:
 
 
 @virtually
+async def test_what_the_log_refuses_is_answered_at_once_and_takes_no_effect() -> None:
+    world = in_memory()
+    way = Way(world.log)
+    async with world.instance(log=way) as one:
+        campaign_id = await one.running()
+        way.refusing = True
+        for path, body in ((f"/{campaign_id}/pause", None), ("", BODY)):
+            answer, took_s = await timed(one.post(path, json=body))
+            unavailable(answer, may_still=False)
+            assert took_s < 0.1
+        assert not one.api.reader.on_ruling, "nobody waits for it any more"
+        way.refusing = False
+        assert (await one.done(campaign_id, "pause"))["status"] == "paused"
+        assert len((await world.audit()).of(CampaignPaused, campaign_id)) == 1
+
+
+@virtually
 async def test_what_appears_late_takes_effect_as_the_answer_said_it_may() -> None:
     world = in_memory()
     way = Way(world.log, late_s=30.0)

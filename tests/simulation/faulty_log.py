@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from dataclasses import dataclass, field
 
 from campaigns.errors import LogUnavailableError, OutcomeUnknownError
-from campaigns.log import BATCH_MAX, MemoryLog
+from campaigns.log import BATCH_MAX, MemoryLog, OnRefusal
 from campaigns.record import Envelope, Record, Recorded
 from campaigns.topics import ORGANIZATIONS, Partition
 from tests.simulation.plan import Plan
@@ -103,7 +103,13 @@ class LogPort:
     async def close(self) -> None:
         """Nothing to let go of."""
 
-    async def append(self, partition: Partition, record: Record, key: int) -> None:
+    def troubles(self, topics: Collection[str]) -> Sequence[str]:
+        """Return nothing: what goes wrong is told to who appends."""
+        return ()
+
+    async def append(
+        self, partition: Partition, record: Record, key: int, refused: OnRefusal | None = None
+    ) -> None:
         """Hand a record over, and see what becomes of it."""
         world, plan, subject = self._world, self._world.plan, self._subject
         world.handed[record.id] = Handed(

@@ -19,6 +19,7 @@ from campaigns.facts import (
     ImportSource,
     Row,
 )
+from campaigns.log import OnRefusal
 from campaigns.record import Record
 from campaigns.topics import Partition
 from campaigns.virtual_time import NOON, VirtualClock, run_virtually
@@ -144,10 +145,12 @@ def test_a_ring_that_was_heard_of_in_time_is_not_found_late_when_it_ends() -> No
         b.carrier.clock = VirtualClock(asyncio.get_running_loop(), begin)
         resolving = b.log.append
 
-        async def held_up(partition: Partition, record: Record, key: int) -> None:
+        async def held_up(
+            partition: Partition, record: Record, key: int, refused: OnRefusal | None = None
+        ) -> None:
             if isinstance(record.facts[0], CallStarted):
                 await asyncio.sleep(60)
-            await resolving(partition, record, key)
+            await resolving(partition, record, key, refused)
 
         b.log.append = held_up  # type: ignore[method-assign]
         async with dialing(b):

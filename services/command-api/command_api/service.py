@@ -37,6 +37,7 @@ from campaigns.store import SAVE_S, Store
 from campaigns.topics import (
     CAMPAIGN_RECORDS,
     ORGANIZATIONS,
+    RECORD_TOPICS,
     Partition,
     campaign_partition,
     campaign_partitions,
@@ -228,7 +229,8 @@ class CommandApi:
         """Return why it is not ready: the log does not answer, or the fold lags behind it."""
         everything = [*campaign_partitions(self.partitions), ORGANIZATIONS]
         ready = await self.reader.ready(everything, within_s=self.settings.command_catch_up_s)
-        return () if ready else ("command-api: the log is away, or too far ahead",)
+        troubles = [f"command-api: {trouble}" for trouble in self.log.troubles(RECORD_TOPICS)]
+        return troubles if ready else [*troubles, "command-api: the log is away, or too far ahead"]
 
     async def drain(self) -> None:
         """Nothing to stop: requests have been answered; imports are failed by whoever comes."""

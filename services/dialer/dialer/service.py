@@ -288,11 +288,15 @@ class Dialer:
 
     async def _offer(self, offer: Offer, record: Record) -> None:
         partition = campaign_partition(offer.campaign_id, self._partitions)
-        try:
-            await self._log.append(partition, record, offer.campaign_id)
-        except LogUnavailableError:
+
+        def refused(_: LogUnavailableError) -> None:
             self.reader.on_ruling.pop(offer.record_id, None)
             self._tick(Refused(offer.record_id, taken=False))
+
+        try:
+            await self._log.append(partition, record, offer.campaign_id, refused)
+        except LogUnavailableError as no:
+            refused(no)
         except OutcomeUnknownError:
             return  # Read back or not: what was not is offered anew (`State.patience`).
 
@@ -372,7 +376,8 @@ class Dialer:
         """Return why it is not ready: the log does not answer, or the fold lags behind it."""
         partitions = campaign_partitions(self._partitions)
         ready = await self.reader.ready(partitions, within_s=self._settings.catch_up_s)
-        return () if ready else ("dialer: the log is away, or too far ahead",)
+        troubles = [f"dialer: {trouble}" for trouble in self._log.troubles([CAMPAIGN_RECORDS])]
+        return troubles if ready else [*troubles, "dialer: the log is away, or too far ahead"]
 
     async def drain(self) -> None:
         """Ask for nothing more, give back what is not used, wait a little for the rest."""

@@ -11,7 +11,7 @@ from campaigns.following import Reader
 from campaigns.installation import Installation, raise_level
 from campaigns.installation_log import Origin, decided, founded, whole
 from campaigns.levels import LEVEL_NEWEST
-from campaigns.log import MemoryLog
+from campaigns.log import MemoryLog, OnRefusal
 from campaigns.record import Record, Recorded
 from campaigns.testing import FIRST, NOON, offered, some_record
 from campaigns.topics import INSTALLATION, INSTALLATION_KEY, ORGANIZATIONS, Partition
@@ -37,13 +37,15 @@ class Unsteady(MemoryLog):
 
     tries = 0
 
-    async def append(self, partition: Partition, record: Record, key: int) -> None:
+    async def append(
+        self, partition: Partition, record: Record, key: int, refused: OnRefusal | None = None
+    ) -> None:
         self.tries += 1
         if self.tries % 3 == 1:
             raise LogUnavailableError("away")
         if self.tries % 3 == 2:
             return
-        await super().append(partition, record, key)
+        await super().append(partition, record, key, refused)
 
 
 def raised(level: int, version: int = 0) -> Record:

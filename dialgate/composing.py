@@ -108,6 +108,7 @@ class Composition:
             self.clock,
             lease_s=dialer.lease_s,
             placing_max=settings.placing_max,
+            check_s=settings.check_s,
         )
 
     def _address(self) -> str | None:

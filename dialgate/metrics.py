@@ -36,7 +36,21 @@ class _Parts(Collector):
         late = CounterMetricFamily(
             "dialgate_late_calls", "Calls that rang when they should not have.", labels=["part"]
         )
+        difference = GaugeMetricFamily(
+            "dialgate_carrier_clock_difference_seconds",
+            "The carrier's clock minus ours, as measured; absent while it is not known.",
+            labels=["part"],
+        )
+        strict = GaugeMetricFamily(
+            "dialgate_carrier_strict",
+            "1 while the carrier is known to refuse late rings, by a clock that agrees with ours.",
+            labels=["part"],
+        )
         for part in self._parts:
+            if (carrier := getattr(part, "carrier", None)) is not None:
+                strict.add_metric([part.name], carrier.refuses_late)
+                if carrier.clock_difference_s is not None:
+                    difference.add_metric([part.name], carrier.clock_difference_s)
             for name in ("accepted", "refused", "foreign"):
                 rulings.add_metric([part.name, name], getattr(part.reader.counts, name))
             for partition, position in part.reader.positions.items():
@@ -51,7 +65,7 @@ class _Parts(Collector):
                     [part.name], sum(len(c.permissions()) for c in folded if c.calls)
                 )
                 late.add_metric([part.name], sum(c.late_calls for c in folded))
-        return (rulings, positions, lag, permissions, late)
+        return (rulings, positions, lag, permissions, late, difference, strict)
 
 
 def exposition(parts: Sequence[Part]) -> tuple[bytes, str]:

@@ -433,13 +433,48 @@ class TestHttpCarrier(CarrierContract):
     async def test_clocks_that_differ_are_warned_about(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        class Fast(SystemClock):
-            def now(self) -> datetime:
-                return super().now() + timedelta(seconds=3)
-
-        async with served(create_carrier_app(simulated(tmp_path, QUICK), Fast())) as url:
-            carrier = HttpCarrier(url, None, 1.0, CLOCK, lease_s=2.0)
+        async with served(create_carrier_app(simulated(tmp_path, QUICK), Shifted(3))) as url:
+            carrier = HttpCarrier(url, None, 10.0, CLOCK, lease_s=2.0)
             await carrier.open(Ends().__setitem__)
             assert carrier.clock_difference_s == pytest.approx(3, abs=0.5)
+            assert carrier.refuses_late
             assert "differs from ours by +" in caplog.text
             await carrier.close()
+
+    async def test_a_carrier_whose_clock_breaks_the_assumption_is_not_taken_to_refuse_late_rings(
+        self, tmp_path: Path
+    ) -> None:
+        """It refuses by its own clock: a minute behind, it rings a minute late."""
+        theirs = Shifted(-60)
+        async with served(create_carrier_app(simulated(tmp_path, QUICK), theirs)) as url:
+            carrier = HttpCarrier(url, None, 5.0, CLOCK, lease_s=2.0, check_s=0.05)
+            assert (carrier.refuses_late, carrier.clock_difference_s) == (False, None)
+            await carrier.open(Ends().__setitem__)
+            assert carrier.clock_difference_s == pytest.approx(-60, abs=0.5)
+            assert not carrier.refuses_late
+            theirs.ahead_s = 0.0
+            await until(lambda: carrier.refuses_late)
+            theirs.ahead_s = 60.0
+            await until(lambda: not carrier.refuses_late)
+            await carrier.close()
+
+    async def test_other_terms_hold_from_the_next_check_on(self, tmp_path: Path) -> None:
+        served_carrier = simulated(tmp_path, QUICK)
+        async with served(create_carrier_app(served_carrier, CLOCK)) as url:
+            carrier = HttpCarrier(url, None, 5.0, CLOCK, lease_s=2.0, check_s=0.05)
+            await carrier.open(Ends().__setitem__)
+            assert (carrier.refuses_late, carrier.lookup_lag_s) == (True, 0.0)
+            served_carrier.refuses_late, served_carrier.lookup_lag_s = False, 20.0
+            await until(lambda: not carrier.refuses_late)
+            assert carrier.lookup_lag_s == 20.0
+            await carrier.close()
+
+
+class Shifted(SystemClock):
+    """A wall clock that is ahead by as much as a test says."""
+
+    def __init__(self, ahead_s: float) -> None:
+        self.ahead_s = ahead_s
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.ahead_s)

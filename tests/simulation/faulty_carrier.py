@@ -198,6 +198,7 @@ class CarrierPort:
     """The carrier as one dialer has it."""
 
     name = "simulated"
+    clocks_agree, clock_difference_s = True, 0.0
     placing_max = 20
     silence_s = SILENCE_S
 

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TypeVar
@@ -13,7 +13,6 @@ from uuid import uuid4
 import pytest
 
 from campaigns.campaign import Status
-from campaigns.clock import Clock
 from campaigns.errors import CarrierUnavailableError, ContractError
 from campaigns.facts import (
     Abandonment,
@@ -44,75 +43,15 @@ from campaigns.topics import CAMPAIGN_RECORDS, Partition
 from campaigns.virtual_time import VirtualClock, run_virtually
 from dialer.carrier import (
     Call,
-    Ended,
-    Found,
-    NoRing,
-    NotFound,
     Placed,
-    RefusedLate,
-    Report,
-    Rung,
 )
 from dialer.service import Dialer
 from dialer.settings import DialerSettings
+from tests.simulation.scripted_carrier import ScriptedCarrier
 
 F = TypeVar("F")
 HERE = Partition(CAMPAIGN_RECORDS, 0)
 SETTINGS = DialerSettings(lease_s=2.0, carrier_timeout_s=5.0)
-
-
-@dataclass
-class ScriptedCarrier:
-    """A carrier whose every answer the test decides."""
-
-    clock: Clock
-    name: str = "scripted"
-    refuses_late: bool = True
-    lookup_lag_s: float | None = 0.0
-    silence_s: float = 30.0
-    placing_max: int = 100
-    set_up_s: float = 0.02
-    talk_s: float = 1.0
-    outcome: Callable[[Call], Disposition | NoRing | None] = lambda _: Disposition.ANSWERED
-    rings: list[tuple[float, Call]] = field(default_factory=list)
-    calls: dict[str, Found] = field(default_factory=dict)
-    hung_up: list[str] = field(default_factory=list)
-    deaf: bool = False
-
-    async def open(self, report: Report) -> None:
-        self._report = report
-
-    async def close(self) -> None:
-        pass
-
-    async def place(self, call: Call, ring_by: datetime) -> Placed:
-        await asyncio.sleep(self.set_up_s)
-        if self.refuses_late and self.clock.now() > ring_by:
-            self.calls[call.call_id] = RefusedLate()
-            return RefusedLate()
-        how = self.outcome(call)
-        if isinstance(how, NoRing):
-            self.calls[call.call_id] = how
-            return how
-        if how is None:
-            raise CarrierUnavailableError("silent, and it never rings")
-        began_at = self.clock.now()
-        self.rings.append((self.clock.boottime(), call))
-        self.calls[call.call_id] = Rung(began_at)
-        asyncio.get_running_loop().call_later(self.talk_s, self._end, call, began_at, how)
-        return Rung(began_at)
-
-    def _end(self, call: Call, began_at: datetime, how: Disposition) -> None:
-        ended = Ended(began_at, self.clock.now(), how, self.talk_s)
-        self.calls[call.call_id] = ended
-        if not self.deaf:
-            self._report(call.call_id, ended)
-
-    async def look_up(self, call_id: str) -> Found:
-        return self.calls.get(call_id, NotFound())
-
-    async def hang_up(self, call_id: str) -> None:
-        self.hung_up.append(call_id)
 
 
 @dataclass

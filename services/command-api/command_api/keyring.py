@@ -4,7 +4,6 @@ import sqlite3
 from dataclasses import dataclass, field
 
 from campaigns.api_keys import ApiKeys
-from campaigns.codec import Codec
 from campaigns.decider import Rejected
 from campaigns.facts import ApiKeyCreated, ApiKeyRevoked, OrganizationEvent
 from campaigns.folding import Campaigns
@@ -16,7 +15,6 @@ _TABLE = (
     "create table if not exists api_keys (hash text, tag text, fact text not null,"
     " primary key (hash, tag)) without rowid"
 )
-_CREATED, _REVOKED = Codec(ApiKeyCreated), Codec(ApiKeyRevoked)
 
 
 @dataclass
@@ -27,22 +25,13 @@ class Keyring:
     keys: ApiKeys = field(default_factory=ApiKeys)
 
     def open(self, db: sqlite3.Connection) -> None:
-        """Keep keys in the store from now on."""
+        """Take back what the store has."""
         self._db = db
         db.execute(_TABLE)
-
-    def restore(self) -> None:
-        """Take back what the store has.
-
-        Raises:
-            StoreUnreadableError: a key cannot be read.
-
-        """
-        asked = "select hash, fact from api_keys where tag = ?"
-        for hashed, stored in self._db.execute(asked, (ApiKeyCreated.TYPE,)):
-            self.keys.fold(_CREATED.load(stored, f"API key {hashed[:12]}"))
-        for hashed, stored in self._db.execute(asked, (ApiKeyRevoked.TYPE,)):
-            self.keys.fold(_REVOKED.load(stored, f"API key {hashed[:12]}"))
+        for kind in (ApiKeyCreated, ApiKeyRevoked):  # In this order.
+            asked = "select fact from api_keys where tag = ?"
+            for (stored,) in db.execute(asked, (kind.TYPE,)):
+                self.keys.fold(kind.model_validate_json(stored))
 
     def fold(self, fact: OrganizationEvent) -> None:
         """Take one accepted fact in."""

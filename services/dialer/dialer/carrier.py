@@ -73,10 +73,26 @@ class Carrier(Protocol):
     """Whoever rings phones. Nothing in here repeats a request by itself."""
 
     name: str
-    refuses_late: bool  # Whether it refuses to begin a ring after `ring_by`.
-    lookup_lag_s: float | None  # After it "not found" is the truth; None: it never is.
     silence_s: float  # A started call silent for longer is asked about.
+    lookup_lag_s: float | None  # After it "not found" is the truth; None: it never is.
     placing_max: int  # Calls on their way to it at once: nothing waits in its queue.
+
+    # What it declares may change while it is open; it is true of what is placed from then on.
+
+    @property
+    def refuses_late(self) -> bool:
+        """Say whether it is known to refuse to begin a ring after `ring_by`."""
+        ...
+
+    @property
+    def clocks_agree(self) -> bool:
+        """Say whether its clock and ours are known to differ by less than the carrier timeout."""
+        ...
+
+    @property
+    def clock_difference_s(self) -> float | None:
+        """Return its clock minus ours, as last measured. None: not known."""
+        ...
 
     async def open(self, report: Report) -> None:
         """Connect; `report` is called, in the event loop, when a call has ended."""

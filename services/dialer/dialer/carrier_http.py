@@ -19,12 +19,13 @@ from campaigns.clock import Clock
 from campaigns.errors import CarrierUnavailableError
 from campaigns.watch import Watch
 from dialer.carrier import Call, Found, NoRing, Placed, RefusedLate, Report, Rung
+from dialer.carrier_clock import CarrierClock
 from dialer.carrier_connections import Connections
 from dialer.carrier_wire import ANSWER, About, EndedEvent, NotFoundAnswer, Order
 
 OPEN_S = 10.0  # How long `open` waits for a carrier that does not answer.
 OPEN_RETRY_S = 0.2
-CHECK_S = 60.0  # How often terms and clocks are compared again.
+CHECK_S = 10.0  # How often terms and clocks are compared again.
 QUESTIONS_MAX = 32  # Look-ups and hang-ups at once: they never queue behind held-back answers.
 
 _logger = logging.getLogger(__name__)
@@ -49,28 +50,47 @@ class HttpCarrier:
         lease_s: float,
         placing_max: int = 100,
         open_s: float = OPEN_S,
+        check_s: float = CHECK_S,
     ) -> None:
         """Speak to the carrier at `base_url`.
 
         `callback_url` is where it reaches this process (http://host:port); None: no callbacks, and
         ends are noticed by asking. `timeout_s` bounds each request, `lease_s` is what clocks that
-        differ eat into.
+        differ eat into; what it declares, and its clock, are looked at every `check_s`.
         """
-        self.refuses_late = False
         self.lookup_lag_s: float | None = None
         self.silence_s = timeout_s
         self.placing_max = placing_max
         self.token = secrets.token_urlsafe(24)  # Of this process: who knows it may report.
-        self.clock_difference_s = 0.0  # Carrier's minus ours, when last measured.
+        self._declares_refusal = False
+        self._check_s = check_s
+        self._comparison = CarrierClock(
+            clock, lease_s=lease_s, timeout_s=timeout_s, check_s=check_s
+        )
         self._callback_url = (
             f"{callback_url.rstrip('/')}/carrier/events/{self.token}" if callback_url else None
         )
-        self._clock, self._lease_s, self._open_s = clock, lease_s, open_s
+        self._clock, self._open_s = clock, open_s
         self._report: Report | None = None
         self._watch = Watch()
         self._checking: asyncio.Task[None] | None = None
         self._placing = Connections(base_url, timeout_s, placing_max)
         self._asking = Connections(base_url, timeout_s, QUESTIONS_MAX)
+
+    @property
+    def clock_difference_s(self) -> float | None:
+        """Return the carrier's clock minus ours. None: not known."""
+        return self._comparison.difference_s
+
+    @property
+    def clocks_agree(self) -> bool:
+        """Say whether the clocks surely differ by less than the carrier timeout."""
+        return self._comparison.agrees
+
+    @property
+    def refuses_late(self) -> bool:
+        """Say whether it refuses late rings, and by a clock that may be relied on."""
+        return self._declares_refusal and self.clocks_agree
 
     async def open(self, report: Report) -> None:
         """Learn the carrier's terms: what a permission says of them must be true.
@@ -173,7 +193,7 @@ class HttpCarrier:
 
     async def _keep_checking(self) -> None:
         while True:
-            await asyncio.sleep(CHECK_S)
+            await asyncio.sleep(self._check_s)
             try:
                 await self._check()
             except CarrierUnavailableError as error:
@@ -181,24 +201,17 @@ class HttpCarrier:
 
     async def _check(self) -> None:
         """Take the carrier's terms, and compare clocks."""
-        before = self._clock.now()
         try:
             async with self._asking.one() as connection:
+                before = self._clock.boottime()
                 response = await connection.get("/")
+            after = self._clock.boottime()
             about = About.model_validate_json(response.raise_for_status().content)
         except (httpx.HTTPError, ValidationError) as error:
             _unavailable("GET", "/", error)
-        middle = before + (self._clock.now() - before) / 2
-        self.refuses_late, self.lookup_lag_s = about.refuses_late, about.lookup_lag_s
+        self._declares_refusal, self.lookup_lag_s = about.refuses_late, about.lookup_lag_s
         self.silence_s = about.silence_s
-        self.clock_difference_s = (about.now - middle).total_seconds()
-        if abs(self.clock_difference_s) > self._lease_s / 2:
-            _logger.warning(
-                "the carrier's clock differs from ours by %+.3f s, more than half a lease (%.3f s):"
-                " calls may be refused as late, or ring late",
-                self.clock_difference_s,
-                self._lease_s,
-            )
+        self._comparison.compare(about.now, before, after)
 
 
 def callback_router(carrier: HttpCarrier) -> APIRouter:

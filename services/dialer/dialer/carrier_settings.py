@@ -20,6 +20,9 @@ class CarrierSettings(BaseSettings):
 
     url: str | None = None  # Of a carrier process. None: simulated, in the dialer's process.
     callback_url: str | None = None  # Where it reaches this dialer. None: ends are asked for.
+    check_s: float = Field(
+        default=10.0, gt=0, le=300
+    )  # How often its terms and clock are looked at.
     placing_max: PositiveInt = 100  # Calls on their way to the carrier at once.
     log: Path | None = None  # A JSON line per simulated ring, for auditors. None: no log.
     seed: int = 0  # With the call's id it decides each simulated call.

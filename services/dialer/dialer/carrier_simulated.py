@@ -47,7 +47,8 @@ class SimulatedCarrier:
     ) -> None:
         """Keep rings in `path` (":memory:" for none); with `carrier_log`, a line for each."""
         self.terms = terms
-        self.refuses_late = terms.refuses_late
+        self.refuses_late, self.clocks_agree = terms.refuses_late, True
+        self.clock_difference_s = 0.0  # It is our own clock.
         self.lookup_lag_s: float | None = terms.lookup_lag_s
         self.silence_s = terms.silence_s
         self.placing_max = placing_max

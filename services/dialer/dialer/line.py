@@ -54,6 +54,8 @@ class Line:
     heard: Placed | Ended | None = None
     unplaced: bool = False  # The carrier does not know it, and nobody can place it any more.
     unknown: bool = False  # The carrier cannot say what became of it.
+    lag_s: float | None = 0.0  # The longest look-up lag that the carrier has had meanwhile.
+    watched: bool = False  # Not ours, and folded as it came: it cannot have rung before.
     started: bool = False  # Its CallStarted stands in the log.
     judged: bool = False  # Whether it began too late was asked when its ring was first heard of.
     late: str | None = None  # It rang when it should not have: how. CallLate is due.
@@ -96,17 +98,19 @@ class Line:
         )
 
 
-def too_late(line: Line, said: Rung | Ended, now: float) -> bool:
+def too_late(line: Line, said: Rung | Ended, now: float, *, clocks_agree: bool) -> bool:
     """Say whether a ring began too late, by the carrier's instant and by this process's clock.
 
-    Both must say so: a good call is not hung up because one clock is wrong.
+    Both must say so: a good call is not hung up because one clock is wrong. A process that was
+    begun since the permission was given has no clock of its own to say: there the carrier's
+    instant is enough, if the clocks were measured to agree.
     """
     since = line.folded_at if line.sent_at is None else line.sent_at
-    return (
-        since is not None
-        and rang_late(since, line.lease_s, line.carrier_timeout_s, now)
-        and began_late(said.began_at, line.ring_by, line.carrier_timeout_s)
-    )
+    assert since is not None, "only what was permitted has rung"
+    over = rang_late(since, line.lease_s, line.carrier_timeout_s, now)
+    if not (line.ours or line.watched):
+        over = over or clocks_agree
+    return over and began_late(said.began_at, line.ring_by, line.carrier_timeout_s)
 
 
 def looked_up(

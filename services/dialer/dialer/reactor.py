@@ -53,7 +53,7 @@ def restore(state: State, moment: Moment) -> None:
     """Begin with what a checkpoint holds: every open call is an earlier life's, to be recovered."""
     for campaign in state.campaigns.by_id.values():
         for call in campaign.calls.values():
-            state.lines[call.call_id] = Line(
+            line = Line(
                 call.call_id,
                 campaign.campaign_id,
                 call.contact_id,
@@ -69,6 +69,7 @@ def restore(state: State, moment: Moment) -> None:
                 started=call.started_at is not None,
                 look_at=moment.boot,
             )
+            state.add(line)
             state.lines_due.add(call.call_id)
 
 
@@ -187,7 +188,7 @@ def _ask(state: State, campaign: Campaign, moment: Moment, effects: list[Effect]
         )
         facts = REQUEST_CALL.decide(Reading(campaign, contact), command)
         if isinstance(facts, tuple) and isinstance(facts[0], CallRequested):
-            line = state.lines[call_id] = line_of(facts[0], sent_at=moment.boot)
+            state.add(line := line_of(facts[0], sent_at=moment.boot))
             state.offers[call_id] = call_id
             state.asking.add(call_id)
             desk.asked.add(contact.contact_id)

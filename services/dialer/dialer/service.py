@@ -96,6 +96,11 @@ class Dialer:
         self._assigned: frozenset[int] | None = None  # None: all, there is no group.
         self._assignment = asyncio.Event()
 
+    @property
+    def carrier(self) -> Carrier:
+        """Return the carrier, for metrics."""
+        return self._carrier
+
     def routers(self) -> Sequence[APIRouter]:
         """Return no route: a dialer is asked nothing."""
         return ()
@@ -134,6 +139,7 @@ class Dialer:
             lease_s=settings.lease_s,
             carrier_timeout_s=settings.carrier_timeout_s,
             refuses_late=carrier.refuses_late,
+            clocks_agree=carrier.clocks_agree,
             lookup_lag_s=carrier.lookup_lag_s,
             silence_s=carrier.silence_s,
             placing_max=carrier.placing_max,
@@ -153,15 +159,14 @@ class Dialer:
         """
         partitions = campaign_partitions(self._partitions)
         try:
-            with self._store.in_use():
-                async with asyncio.TaskGroup() as tasks:
-                    self._tasks = tasks
-                    tasks.create_task(lasting(self.reader.follow(partitions), "dialer follows"))
-                    tasks.create_task(lasting(self._work(), "dialer works"))
-                    tasks.create_task(lasting(self._save_regularly(), "dialer saves"))
-                    tasks.create_task(self._watch.wait())
-                    if isinstance(self._carrier, Watched):
-                        tasks.create_task(self._carrier.watch())
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                tasks.create_task(lasting(self.reader.follow(partitions), "dialer follows"))
+                tasks.create_task(lasting(self._work(), "dialer works"))
+                tasks.create_task(lasting(self._save_regularly(), "dialer saves"))
+                tasks.create_task(self._watch.wait())
+                if isinstance(self._carrier, Watched):
+                    tasks.create_task(self._carrier.watch())
         finally:
             self._tasks = None
 
@@ -245,6 +250,8 @@ class Dialer:
         if self._over or self._tasks is None or self.reader.torn:
             return  # It ends, or has ended: what still comes in is for the next life.
         ticks, self._ticks = self._ticks, []
+        if (terms := self._terms()) != self.state.terms:
+            self.state.declare(terms)
         moment = self._moment()
         for effect in react(self.state, ticks, moment):
             self._perform(effect, moment)

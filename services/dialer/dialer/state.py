@@ -18,6 +18,7 @@ class Terms:
     lease_s: float
     carrier_timeout_s: float
     refuses_late: bool
+    clocks_agree: bool
     lookup_lag_s: float | None
     silence_s: float
     placing_max: int
@@ -50,6 +51,27 @@ class State:
     blocked: set[int] = field(default_factory=set)  # Campaigns that wait for room of us all.
     _alarms: dict[str | int, float] = field(default_factory=dict)  # Who → earliest, by boottime.
     _heap: list[tuple[float, bool, str | int]] = field(default_factory=list)
+
+    def declare(self, terms: Terms) -> None:
+        """Take what the carrier says of itself now: it holds from the next permission on.
+
+        Open permissions keep what they were given, except where the carrier has become weaker.
+        """
+        self.terms = terms
+        for line in (*self.lines.values(), *self.closed.values()):
+            self._weaken(line)
+
+    def add(self, line: Line) -> Line:
+        """Take a call in, on the weaker of its permission's terms and the carrier's own."""
+        line.lag_s = 0.0
+        self._weaken(line)
+        self.lines[line.call_id] = line
+        return line
+
+    def _weaken(self, line: Line) -> None:
+        lag_s = self.terms.lookup_lag_s
+        line.refuses_late = line.refuses_late and self.terms.refuses_late
+        line.lag_s = None if line.lag_s is None or lag_s is None else max(line.lag_s, lag_s)
 
     def desk(self, campaign_id: int) -> Desk:
         """Return a campaign's desk."""

@@ -103,8 +103,8 @@ def _folded_call(state: State, fact: CallEvent, at: float, effects: list[Effect]
         if campaign := state.campaigns.get(fact.campaign_id):
             desk.bucket.spend(campaign.settings.calls_per_minute, fact.requested_at)
         if line is None:
-            line = state.lines[fact.call_id] = line_of(fact, sent_at=None)
-            line.look_at = at
+            line = state.add(line_of(fact, sent_at=None))
+            line.look_at, line.watched = at, state.works(fact.campaign_id)
         elif line.ours:
             _permitted(state, line, desk, at)
         line.stage, line.folded_at = Stage.PERMITTED, at
@@ -216,7 +216,9 @@ def _heard(
         line.judged = True  # When it is first heard of: later, every ring seems late.
         if line.stage is Stage.RESOLVED and not line.unknown:  # Unknown: it may have rung.
             line.late = OTHERWISE
-        elif not line.refuses_late and too_late(line, said, moment.boot):
+        elif not line.refuses_late and too_late(
+            line, said, moment.boot, clocks_agree=state.terms.clocks_agree
+        ):
             line.late = TOO_LATE  # Whoever hears of it, and however.
         if line.late is not None:
             state.lines[line.call_id] = line
@@ -236,7 +238,7 @@ def _looked_up(state: State, tick: LookedUp, moment: Moment, effects: list[Effec
         tick.found,
         tick.asked_at,
         moment.boot,
-        lag_s=state.terms.lookup_lag_s,
+        lag_s=line.lag_s,
         poll_s=state.terms.recover_poll_s,
         silence_s=state.terms.silence_s,
     )

@@ -34,6 +34,7 @@ class Rig(Journal):
     """One dialer's reactor on campaign 1. `boot` is its clock; ticks wait in `ticks`."""
 
     refuses_late: bool = True
+    clocks_agree: bool = True
     lookup_lag_s: float | None = 0.0
     max_concurrent_calls: int = 5
     calls_per_minute: int = 60_000
@@ -55,7 +56,8 @@ class Rig(Journal):
         self.campaigns, self.contacts = Campaigns(), Contacts(store.db)
         self.state = State(
             Terms(
-                LEASE_S, CARRIER_TIMEOUT_S, self.refuses_late, self.lookup_lag_s, SILENCE_S,
+                LEASE_S, CARRIER_TIMEOUT_S, self.refuses_late, self.clocks_agree,
+                self.lookup_lag_s, SILENCE_S,
                 self.placing_max, RESEND_S, RESEND_MAX_S, POLL_S,
             ),
             self.campaigns, self.contacts, 1, lambda: f"id-{next(self._ids)}",

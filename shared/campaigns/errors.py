@@ -11,6 +11,10 @@ class LogUnavailableError(OperatingError):
     """The log could not be reached in time; what was to be appended is not and will not be there."""  # noqa: E501
 
 
+class UnreadableRecordError(OperatingError):
+    """No reader could read what was to be appended; it is not and will not be in the log."""
+
+
 class TooContendedError(OperatingError):
     """Every record of the last seconds was refused by the rule: others were always first."""
 

@@ -100,7 +100,7 @@ class Selection(StrEnum):
 class Fact(BaseModel):
     """Base of all facts: frozen, closed, tagged."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     TYPE: ClassVar[str]  # The tag. Never a Python path.
     SINCE: ClassVar[int] = 1  # The level from which on it is written.
@@ -152,7 +152,7 @@ Weekday = Annotated[int, Field(ge=1, le=7)]  # 1 is Monday.
 class CallingHours(BaseModel):
     """When a campaign may call: from `start` until before `end`, on these days."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     start: TimeOfDay
     end: TimeOfDay  # Later than start.
@@ -163,7 +163,7 @@ class CallingHours(BaseModel):
 class CampaignSettings(BaseModel):
     """How a campaign calls. Bounds: public contract, create and 'decided' 18."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     max_attempts: int = Field(default=3, ge=1, le=10)  # In total, a contact and run.
     retry_delay_minutes: int = Field(default=30, ge=5, le=1440)
@@ -186,7 +186,7 @@ class Frequency(StrEnum):
 class Recurrence(BaseModel):
     """When runs begin, again and again. Bounds: public contract, section 4, 'decided' 9."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     frequency: Frequency
     interval: int = Field(default=1, ge=1, le=365)  # Every so many days, weeks or months.
@@ -201,7 +201,7 @@ class Recurrence(BaseModel):
 class Schedule(BaseModel):
     """When a campaign begins by itself."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     first_at: Instant
     time_zone: str  # IANA's name; as it was given.
@@ -388,7 +388,7 @@ class ContactsReplaced(CampaignFact):
 class Row(BaseModel):
     """One contact as it was given. Personal data stands here and nowhere else."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     phone_number: str  # E.164.
     name: str | None = None
@@ -426,7 +426,7 @@ class ImportStarted(ContactsFact):
 class RowError(BaseModel):
     """One row that could not be used."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     line: PositiveInt  # Line 1 is the header.
     reason: str

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
+from campaigns.entry import entry
 from campaigns.errors import LogCutError, LogUnavailableError
 from campaigns.record import Record, Recorded
 from campaigns.topics import Partition, counts
@@ -57,6 +58,7 @@ class EventLog(Protocol):
 
         Raises:
             LogUnavailableError: it was not taken; it is not and will not be in the log.
+            UnreadableRecordError: nor is this one: no reader could read it.
 
         """
         ...
@@ -127,7 +129,7 @@ class MemoryLog:
         self, partition: Partition, record: Record, key: int, refused: OnRefusal | None = None
     ) -> None:
         """Append, and wake the followers."""
-        self.append_bytes(partition, record.encode())
+        self._place(entry(record, partition, self._count[partition.topic]))
 
     def troubles(self, topics: Collection[str]) -> Sequence[str]:
         """Return nothing: memory takes everything."""
@@ -135,9 +137,12 @@ class MemoryLog:
 
     def append_bytes(self, partition: Partition, raw: bytes) -> Recorded:
         """Append any bytes at all: what a stranger may do on a real topic."""
+        return self._place(Recorded(partition, 0, raw, self._count[partition.topic]))
+
+    def _place(self, recorded: Recorded) -> Recorded:
+        partition = recorded.partition
         records = self._records[partition]
-        recorded = Recorded(partition, len(records) + 1, raw, self._count[partition.topic])
-        records.append(recorded)
+        records.append(recorded.placed(len(records) + 1))
         if grown := self._grown.pop(partition, None):
             grown.set()
         return recorded

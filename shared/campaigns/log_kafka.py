@@ -14,6 +14,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from campaigns.entry import entry
 from campaigns.errors import LogCutError, LogUnavailableError
 from campaigns.kafka_appending import RETRY_S, Appender
 from campaigns.kafka_clients import Kafka, hush
@@ -172,29 +173,31 @@ class KafkaLog:
 
         Raises:
             LogUnavailableError: it was not taken; it is not and will not be in the log.
+            UnreadableRecordError: nor is this one: no reader could read it.
 
         """
         if self._read_only:
             raise LogUnavailableError(f"{partition}: takes nothing: open for reading only")
-        raw = record.encode()
+        made = entry(record, partition, self._count[partition.topic])
+        assert made.raw is not None, "it was encoded"
         await self._appender.append(
             self._at[partition],
-            raw,
+            made.raw,
             key,
-            lambda offset: self._placed(partition, raw, offset),
+            lambda offset: self._placed(made, offset + 1),
             refused,
         )
 
-    def _placed(self, partition: Partition, raw: bytes, offset: int) -> None:
+    def _placed(self, made: Recorded, position: int) -> None:
         """Give the followers a record of our own by its acknowledgement, if it is their next.
 
         It is on all replicas in sync, at its place for good, and all before it was read: what the
         fetch brings later is the same (ADR-0013), and is passed over.
         """
-        tail, count = self._tails[partition], self._count[partition.topic]
-        if tail.next_is(offset + 1):
-            self._unfetched[partition].raws[offset + 1] = raw
-            tail.extend([Recorded(partition, offset + 1, raw, count)])
+        tail = self._tails[made.partition]
+        if tail.next_is(position):
+            self._unfetched[made.partition].raws[position] = made.raw or b""
+            tail.extend([made.placed(position)])
             self.placed += 1
 
     async def batches(

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from campaigns.entry import entry
 from campaigns.errors import LogUnavailableError
 from campaigns.log import BATCH_MAX, OnRefusal, refuse_beyond
 from campaigns.record import Record, Recorded
@@ -124,6 +125,7 @@ class SqliteLog:
 
         Raises:
             LogUnavailableError: it was rolled back; it is not and will not be in the log.
+            UnreadableRecordError: nor is this one: no reader could read it.
             OutcomeUnknownError: the commit itself failed; this log takes no more.
 
         """
@@ -132,7 +134,8 @@ class SqliteLog:
             raise LogUnavailableError(f"{self._path}: takes nothing: {why}")
         assert partition in self._tails, f"{partition} does not exist"
         taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._committer.put(Waiting(partition, record.encode(), taken))
+        made = entry(record, partition, self._count[partition.topic])
+        self._committer.put(Waiting(partition, made, taken))
         await taken
 
     async def batches(
@@ -219,11 +222,11 @@ class SqliteLog:
 
     def _publish(self, turn: Round) -> None:
         """Give the followers what is durable now, and tell those who appended it."""
-        for partition, (first, raws) in turn.written.items():
+        for partition, (first, entries) in turn.written.items():
             tail = self._tails[partition]
             if tail.hungry and tail.head == first - 1:  # From memory, without a way to the file.
-                self._extend(partition, tail, first, raws)
-            self._grown(partition, first + len(raws) - 1)
+                tail.extend([one.placed(first + n) for n, one in enumerate(entries)])
+            self._grown(partition, first + len(entries) - 1)
         for partition, end in turn.ends.items():
             self._grown(partition, end)
         if turn.broken:
@@ -237,12 +240,6 @@ class SqliteLog:
                 one.taken.set_exception(turn.error)
             else:
                 one.taken.set_result(None)
-
-    def _extend(self, partition: Partition, tail: Tail, first: int, raws: Sequence[bytes]) -> None:
-        count = self._count[partition.topic]
-        tail.extend(
-            [Recorded(partition, at, raw, count) for at, raw in enumerate(raws, start=first)]
-        )
 
     def _feed(self, partition: Partition) -> None:
         """Begin to read from the file for all followers, if one of them needs it."""

@@ -180,7 +180,7 @@ class Recorded:
         self, partition: Partition, position: int, raw: bytes | None, partitions: int
     ) -> None:
         self.partition = partition
-        self.position = position  # Kafka's offset + 1.
+        self.position = position  # Kafka's offset + 1. 0: not in the log yet.
         self.raw = raw
         self._beyond: LevelBeyondError | None = None
         self._envelope: Envelope | Foreign | None = None
@@ -201,6 +201,12 @@ class Recorded:
         if self._envelope is None:
             raise LevelBeyondError(f"{self.where}: {self._beyond}")
         return self._envelope
+
+    def placed(self, position: int) -> "Recorded":
+        """Return itself, once it is known where it stands."""
+        assert self.position == 0, "a place is for good"
+        self.position = position
+        return self
 
     @property
     def where(self) -> str:

@@ -13,6 +13,7 @@ from threading import Thread
 from typing import NamedTuple
 
 from campaigns.errors import LogUnavailableError, OperatingError, OutcomeUnknownError
+from campaigns.record import Recorded
 from campaigns.sqlite_file import busy, connect, end_of
 from campaigns.topics import Partition
 
@@ -27,7 +28,7 @@ class Waiting(NamedTuple):
     """A record on its way in, and who waits for it."""
 
     partition: Partition
-    raw: bytes
+    entry: Recorded  # Not placed yet.
     taken: asyncio.Future[None]
 
 
@@ -35,7 +36,7 @@ class Written(NamedTuple):
     """Consecutive records that are durable now."""
 
     first: int
-    raws: Sequence[bytes]
+    entries: Sequence[Recorded]  # Not placed yet: that is the event loop's.
 
 
 @dataclass(slots=True)
@@ -120,7 +121,7 @@ class Committer:
             one = self._queue.get(timeout=self._poll_s)
             while one is not None:
                 batch.append(one)
-                weight += len(one.raw)
+                weight += len(one.entry.raw or b"")
                 if len(batch) >= COMMIT_MAX or weight >= COMMIT_BYTES_MAX:
                     return batch, True
                 one = self._queue.get_nowait()
@@ -151,14 +152,14 @@ class Committer:
 
     def _commit(self, batch: Sequence[Waiting]) -> Round:
         turn = Round(waiting=batch)
-        raws: dict[Partition, list[bytes]] = {}
+        entries: dict[Partition, list[Recorded]] = {}
         for one in batch:
-            raws.setdefault(one.partition, []).append(one.raw)
+            entries.setdefault(one.partition, []).append(one.entry)
         try:
             self._begin()
             self._note_others(turn)  # Who always has something to write never only looks.
-            self._note(turn, raws)  # Inside: nobody else can take these positions now.
-            self._insert(raws)
+            self._note(turn, entries)  # Inside: nobody else can take these positions now.
+            self._insert(entries)
         except sqlite3.Error as no:
             self._roll_back()
             turn.error = self._refused(no, len(batch))
@@ -173,7 +174,7 @@ class Committer:
             turn.broken = True
             turn.error = OutcomeUnknownError(f"{self._path}: the commit failed midway: {no}")
             return turn
-        for partition, some in raws.items():
+        for partition, some in entries.items():
             turn.written[partition] = Written(self._ends[partition] + 1, some)
             self._ends[partition] += len(some)
         return turn
@@ -192,13 +193,13 @@ class Committer:
             else:
                 return
 
-    def _insert(self, raws: Mapping[Partition, Sequence[bytes]]) -> None:
+    def _insert(self, entries: Mapping[Partition, Sequence[Recorded]]) -> None:
         self._db.executemany(
             "insert into records values (?, ?, ?, ?)",
             (
-                (*partition, position, raw)
-                for partition, some in raws.items()
-                for position, raw in enumerate(some, start=self._ends[partition] + 1)
+                (*partition, position, one.raw)
+                for partition, some in entries.items()
+                for position, one in enumerate(some, start=self._ends[partition] + 1)
             ),
         )
 

@@ -8,14 +8,15 @@ A subclass an adapter (tests/contract): it says how a log is opened, and pytest 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from uuid import uuid4
 
-from campaigns.errors import LogCutError
+from campaigns.errors import LogCutError, UnreadableRecordError
 from campaigns.facts import ApiKeyCreated, CampaignPaused, Event
 from campaigns.log import BATCH_MAX, EventLog
-from campaigns.record import Envelope, Foreign, Record, Recorded
+from campaigns.record import RECORD_BYTES_MAX, Envelope, Foreign, Record, Recorded
 from campaigns.topics import (
     CAMPAIGN_RECORDS,
     ORGANIZATION_RECORDS,
@@ -302,6 +303,25 @@ class LogContract:
             assert ids(found) == [before.id, *["foreign"] * len(strange), after.id]
             assert [one.raw or b"" for one in found[1:-1]] == strange
             assert all(isinstance(one.envelope, Foreign) for one in found[1:-1])
+
+    async def test_what_no_reader_could_read_is_refused_and_leaves_no_trace(self) -> None:
+        async with self.open_log(1) as log:
+            (before,) = await self.fill(log, FIRST, 1)
+            record, key = some_record(FIRST)
+            for spoilt in (
+                replace(record, actor="\ud800"),
+                replace(record, condition={}),
+                replace(record, correlation_id="x" * RECORD_BYTES_MAX),
+            ):
+                try:
+                    await log.append(FIRST, spoilt, key)
+                except UnreadableRecordError as no:
+                    assert not no.may_still_take_effect  # noqa: PT017  (no pytest in here)
+                else:
+                    raise AssertionError("it was taken")
+            (after,) = await self.fill(log, FIRST, 1)
+            assert ids(await followed(log, FIRST, 0, 2)) == [before.id, after.id]
+            assert await log.ends([FIRST]) == {FIRST: 2}
 
     async def test_a_log_that_is_opened_again_has_kept_everything(self) -> None:
         async with self.open_log(2) as log:

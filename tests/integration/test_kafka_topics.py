@@ -14,7 +14,7 @@ from campaigns.kafka_clients import Kafka
 from campaigns.log_kafka import KafkaLog
 from campaigns.membership import Membership
 from campaigns.store import Store
-from campaigns.topics import CAMPAIGN_RECORDS, RECORD_TOPICS, TOPICS, campaign_partitions
+from campaigns.topics import CAMPAIGN_RECORDS, NAMING_TOPICS, TOPICS, campaign_partitions
 from tests.integration.on_kafka import PARTITION, following, opened, paused, until
 
 pytestmark = pytest.mark.kafka
@@ -79,7 +79,7 @@ async def test_a_log_whose_topics_were_made_anew_is_another(
     for _ in range(2):
         async with opened(kafka_servers, namespace) as log:
             ids.append(log.id)
-            names = [log.kafka.topic(topic) for topic in RECORD_TOPICS]
+            names = [log.kafka.topic(topic) for topic in NAMING_TOPICS]
     assert ids[0] == ids[1], "the same log has the same id, whoever opens it"
     store = Store(tmp_path / "store.db", ids[0])
     store.db.execute("commit")

@@ -17,7 +17,9 @@ from campaigns.errors import (
     CarrierUnavailableError,
     LogUnavailableError,
     NotFreshError,
+    OperatingError,
     OutcomeUnknownError,
+    UnreadableRecordError,
 )
 from campaigns.facts import CampaignFact
 from campaigns.folding import Campaigns
@@ -296,13 +298,13 @@ class Dialer:
     async def _offer(self, offer: Offer, record: Record) -> None:
         partition = campaign_partition(offer.campaign_id, self._partitions)
 
-        def refused(_: LogUnavailableError) -> None:
+        def refused(_: OperatingError) -> None:
             self.reader.on_ruling.pop(offer.record_id, None)
             self._tick(Refused(offer.record_id, taken=False))
 
         try:
             await self._log.append(partition, record, offer.campaign_id, refused)
-        except LogUnavailableError as no:
+        except (LogUnavailableError, UnreadableRecordError) as no:
             refused(no)
         except OutcomeUnknownError:
             return  # Read back or not: what was not is offered anew (`State.patience`).

@@ -7,6 +7,7 @@ import pytest
 from campaigns.errors import LogCutError
 from campaigns.kafka_reading import Placed
 from campaigns.log_kafka import KafkaLog
+from campaigns.record import Recorded
 from campaigns.testing import FIRST
 
 
@@ -48,7 +49,7 @@ async def test_a_follower_of_a_log_that_was_cut_is_stopped_behind_what_it_had() 
     log = KafkaLog("127.0.0.1:1", 1)
     tail = log._tails[FIRST]
     follower, _ = tail.join(0)
-    log._placed(FIRST, b"ours", 0)
+    log._placed(Recorded(FIRST, 0, b"ours", 1), 1)
     assert [one.raw for one in tail.take(follower, 9) or ()] == [b"ours"]
     tail.moved(follower, 1)
     log._deliver(FIRST, fetched(b"another"), None)

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 log.addFilter(Sparingly())
 
 POLL_MS = 1_000
+LOOK_S = 0.1  # How often it is seen how far the quiet ones were read, while others are busy.
 CROWDED_MS = 20  # How soon to look again for those who were too far behind.
 FETCH_WAIT_MS = 250  # Bounds how long one who begins to follow waits behind the fetch before.
 PRIVATE_MAX = 2_048  # Records that a slow follower reads at once, by himself.
@@ -267,7 +268,7 @@ class KafkaLog:
                 await asyncio.sleep(RETRY_S)
 
     async def _poll(self) -> None:
-        consumer = self._consumer
+        consumer, loop, look_at = self._consumer, asyncio.get_running_loop(), 0.0
         assert consumer is not None, "open() comes first"
         while True:
             followed = [at for at, one in self._partitions.items() if self._tails[one].followers]
@@ -294,13 +295,20 @@ class KafkaLog:
                 continue
             for at, messages in found.items():
                 self._deliver(self._partitions[at], messages, None)
+            if not found or loop.time() >= look_at:
+                look_at = loop.time() + LOOK_S
+                await self._look(consumer, [at for at in hungry if at not in found])
             if found:
                 await asyncio.sleep(0)  # Let the followers have it.
-            else:
-                for at in hungry:  # Control batches have offsets and are never delivered.
-                    if self._tails[self._partitions[at]].followers:
-                        position = await consumer.position(at)
-                        self._deliver(self._partitions[at], (), position)
+
+    async def _look(self, consumer: AIOKafkaConsumer, quiet: Iterable[TopicPartition]) -> None:
+        """See how far partitions were read: control batches have offsets, and no records.
+
+        However busy their neighbours are: a stranger's transaction would hold up a quiet one.
+        """
+        for at in quiet:
+            if self._tails[self._partitions[at]].followers:
+                self._deliver(self._partitions[at], (), await consumer.position(at))
 
     def _deliver(self, partition: Partition, messages: Sequence[Any], end: int | None) -> None:
         tail, count = self._tails[partition], self._count[partition.topic]

@@ -20,6 +20,7 @@ from dialer.carrier_settings import CarrierSettings
 from dialer.carrier_simulated import SimulatedCarrier
 from dialer.settings import DialerSettings
 from dialgate.application import make_app
+from dialgate.bounds import Bounds, bounds_of
 from dialgate.logs import make_log
 from dialgate.serving import Process, opened
 from dialgate.settings import ProcessSettings
@@ -111,6 +112,18 @@ class Composition:
             check_s=settings.check_s,
         )
 
+    def bounds(self, names: Sequence[str]) -> Bounds:
+        """Return what clients may hold, beside what the parts need.
+
+        Raises:
+            OSError: the system lets the process have too few descriptors.
+
+        """
+        carrier = CarrierSettings()
+        calls = carrier.placing_max if DIALER in names and carrier.url else 0
+        head_max_bytes = CommandApiSettings().limits().head_max_bytes
+        return bounds_of(self.settings, head_max_bytes, kept=calls)
+
     def _address(self) -> str | None:
         """Return where a carrier reaches us. None: port 0 stands for one that is not known yet."""
         host, port = self.settings.host, self.settings.port
@@ -137,6 +150,7 @@ def compose(
 
     Raises:
         PartRunningError: another process runs one of the parts on this data directory.
+        OSError: the system lets the process have too few descriptors.
 
     """
     for name in names:
@@ -155,7 +169,7 @@ def compose(
         event_log,
         parts,
         app,
-        CommandApiSettings().limits().head_max_bytes,
+        made.bounds(names),
         lambda address: show(
             f"dialgate {'+'.join(p.name for p in parts)} on {address} (pid {os.getpid()})"
         ),

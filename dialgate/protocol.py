@@ -1,68 +1,298 @@
-"""HTTP as uvicorn speaks it, with a bound on a request's head: its line and headers.
+"""HTTP as uvicorn speaks it, with a bound on all that a client may send, keep or leave waiting.
 
-uvicorn's protocol takes in a head of any size and waits for it for ever, before any application
-sees it. What stands in here bounds memory and time; http.py bounds a whole head exactly.
+uvicorn's protocol takes in heads, trailers and pipelined requests without end, and waits for bodies
+and for readers for ever, before any application sees it. What stands in here bounds them, by
+ADR-0020; http.py bounds a whole head exactly, and a body.
 """
 
 import asyncio
+from enum import Enum, auto
+from typing import Any
 
 import orjson
+from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
-from campaigns.http import head_too_large
+from campaigns.http import CALLER, head_too_large
+from dialgate.crowd import Crowd, Unread
+
+LINGER_MAX_BYTES = 2**20  # Of a body that nobody wants: less is swallowed, so that the no is heard.
+BAD_REQUEST = b"400 Bad Request"
+TIMEOUT = b"408 Request Timeout"
+HEAD_TOO_LARGE = b"431 Request Header Fields Too Large"
+UNAVAILABLE = b"503 Service Unavailable"
 
 
-def bounded(head_max_bytes: int, head_s: float) -> type[asyncio.Protocol]:
-    """Return the protocol of a server's connections."""
+class Phase(Enum):
+    """What a connection waits for."""
 
-    class BoundedProtocol(HttpToolsProtocol):
-        _reading = False  # A head that is not whole.
-        _head_bytes = 0
-        _late: asyncio.TimerHandle | None = None
+    NEW = auto()  # The client's first byte.
+    HEAD = auto()  # The rest of a request's line and headers.
+    BODY = auto()  # The rest of a body, and its trailers.
+    ANSWER = auto()  # Us.
+    IDLE = auto()  # Another request.
+    LINGER = auto()  # The client to hear that it was answered before it had sent everything.
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn's.
-            super().connection_made(transport)
-            self._late = self.loop.call_later(head_s, self._too_late)
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._in_time()
-            super().connection_lost(exc)
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. Its crowd looks at its deadlines about once a second: no timer a request."""
 
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            if not self._reading or self.transport.is_closing():
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],  # Any: as uvicorn's.
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        crowd: Crowd,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._crowd, self._bounds, self.known = crowd, crowd.bounds, False
+        self._phase, self._since = Phase.NEW, self.loop.time()
+        self._parsing: Phase | None = None  # HEAD, BODY, or None: between two requests.
+        self._open = 0  # Requests that are not answered yet.
+        self._bytes = self._fields = 0  # Of this head, or of these trailers.
+        self._moved = 0.0  # When the last of a body came.
+        self._keeps = True  # Whether the connection may be kept once this body is whole.
+        self._deaf = False  # What comes now is no request any more.
+        self._broken = ""  # What was wrong behind the requests that are answered first.
+
+    # -- a connection's life -------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn's.
+        super().connection_made(transport)
+        self._unread, self._out = Unread(transport), _Out(self)
+        if not self._crowd.enter(self):
+            self._deaf = True
+            self._say(UNAVAILABLE, "Too many connections")
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._crowd.leave(self)
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        self._keeps = False
+        super().shutdown()
+
+    def _turn(self) -> None:
+        """Note what the connection waits for now, and since when."""
+        if self._phase is Phase.LINGER:
+            return
+        if not self._open:
+            phase = self._parsing or Phase.IDLE
+        else:  # The last one's body may be under way; those before it are ours to answer.
+            under_way = self._open == 1 and self._parsing is Phase.BODY
+            phase = Phase.BODY if under_way else Phase.ANSWER
+        if not self.known and self.cycle is not None and CALLER in self.cycle.scope:
+            self.known = True
+        elif phase is self._phase:
+            return
+        self._phase, self._since = phase, self.loop.time()
+        self._moved = self._since
+        if phase is Phase.ANSWER:
+            self._crowd.works(self)
+        else:
+            self._crowd.waits(self)
+
+    # -- what comes in -------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            self._swallow(len(data))
+            return
+        reading = self._parsing is Phase.HEAD
+        super().data_received(data)
+        if self._deaf or self.transport.is_closing():
+            return
+        if self._parsing is Phase.HEAD:
+            self._bytes = len(data) + (self._bytes if reading else 0)
+            if self._bytes > self._bounds.head_max_bytes:
+                self._refuse(HEAD_TOO_LARGE, head_too_large(self._bounds.head_max_bytes))
                 return
-            self._head_bytes += len(data)
-            if self._head_bytes > head_max_bytes:
-                self._refuse(b"431 Request Header Fields Too Large", head_too_large(head_max_bytes))
-            elif self._late is None:
-                self._late = self.loop.call_later(head_s, self._too_late)
+        self._turn()
 
-        def on_message_begin(self) -> None:
-            self._reading, self._head_bytes = True, 0
-            super().on_message_begin()
+    def on_message_begin(self) -> None:
+        if len(self.pipeline) >= self._bounds.pipelined_max:
+            raise ValueError("more requests than a client can wait for")
+        self._parsing, self._fields = Phase.HEAD, 0
+        super().on_message_begin()
 
-        def on_headers_complete(self) -> None:
-            self._reading = False
-            self._in_time()
-            super().on_headers_complete()
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._fields += 1
+        if self._fields > self._bounds.fields_max:
+            self._refuse_fields(f"The request has over {self._bounds.fields_max} headers")
+        if self._parsing is Phase.HEAD:
+            super().on_header(name, value)
+            return
+        self._bytes += len(name) + len(value)  # A trailer: nobody needs it, and none is believed.
+        if self._bytes > self._bounds.head_max_bytes:
+            self._refuse_fields(head_too_large(self._bounds.head_max_bytes))
 
-        def _in_time(self) -> None:
-            if self._late is not None:
-                self._late.cancel()
-                self._late = None
+    def _refuse_fields(self, detail: str) -> None:
+        self._refuse(HEAD_TOO_LARGE, detail)
+        raise ValueError(detail)  # So that the parser stops; it is answered already.
 
-        def _too_late(self) -> None:
-            self._late = None
-            if self._reading:
-                self._refuse(b"408 Request Timeout", f"The headers took over {head_s:g} s")
-            else:
-                self.transport.close()  # It never asked for anything.
+    def on_headers_complete(self) -> None:
+        before = self.cycle
+        super().on_headers_complete()
+        self._parsing, self._bytes, self._fields = None, 0, 0
+        if self.cycle is before:
+            return  # A WebSocket.
+        # Until its body is whole, an answer ends the connection: nobody reads on to the next one.
+        self._parsing, self._open = Phase.BODY, self._open + 1
+        self._keeps, self.cycle.keep_alive = self.cycle.keep_alive, False
+        self.cycle.transport = self._out  # type: ignore[assignment]  # What it uses of one.
 
-        def _refuse(self, status: bytes, detail: str) -> None:
-            body = orjson.dumps({"detail": detail})
-            head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n"
-            self.transport.write(b"HTTP/1.1 %b\r\n" % status + head % len(body) + b"\r\n" + body)
+    def on_body(self, body: bytes) -> None:
+        self._moved = self.loop.time()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._parsing is Phase.BODY and not self.cycle.response_started:
+            self.cycle.keep_alive = self._keeps
+        self._parsing = None
+        super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        if self._open or not self.url.isascii() or self.scope["method"] != "GET":
+            self.send_400_response("A WebSocket cannot begin like this.")
+        elif (
+            sum(len(name) + len(value) for name, value in self.headers) + len(self.url)
+            > self._bounds.head_max_bytes
+        ):
+            self._refuse(HEAD_TOO_LARGE, head_too_large(self._bounds.head_max_bytes))
+        elif self._crowd.sockets >= self._bounds.sockets_max:
+            self._refuse(UNAVAILABLE, "Too many connections")
+        else:
+            self._crowd.leave(self)
+            super().handle_websocket_upgrade()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Serve the request as if it asked for no upgrade; what follows it is no HTTP we know."""
+        self._deaf = True
+        self.cycle.keep_alive = False
+
+    # -- what goes out -------------------------------------------------------------------------
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP; the requests before it have their answers first."""
+        if self._deaf:
+            return  # It was refused already.
+        if self._parsing is Phase.BODY and self.pipeline:
+            self.pipeline.popleft()  # Its body will never be whole.
+            self._open -= 1
+            self._parsing = None
+        if self._open and self._parsing is not Phase.BODY:
+            self._deaf, self._broken = True, msg
+            self._turn()
+        else:
+            self._refuse(BAD_REQUEST, msg)
+
+    def on_response_complete(self) -> None:
+        self._open -= 1
+        if held := self.transport.get_write_buffer_size():
+            self._crowd.holds(self, held)
+        if self._phase is Phase.LINGER:
+            self.server_state.total_requests += 1
+            return
+        super().on_response_complete()
+        if self._broken and not self._open:
+            self._refuse(BAD_REQUEST, self._broken)
+        elif not self.transport.is_closing():
+            self._turn()
+
+    def answered(self) -> None:
+        """Close after an answer: at once, or once the client has heard it in the middle of a body.
+
+        A socket that is closed with unread bytes takes back what it has sent.
+        """
+        if self._parsing is Phase.BODY and self._open == 1:
+            self._linger()
+        else:
             self.transport.close()
 
-    return BoundedProtocol
+    def _refuse(self, status: bytes, detail: str) -> None:
+        """Answer instead of the application, which sees its client go."""
+        self._deaf = True
+        if self._open:  # Only a body that is under way.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if self.cycle.response_started:
+                self.transport.close()
+                return
+        self._say(status, detail)
+        self._linger()
+
+    def _say(self, status: bytes, detail: str) -> None:
+        body = orjson.dumps({"detail": detail})
+        given = [b"%b: %b\r\n" % field for field in self.server_state.default_headers]
+        head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+        self.transport.write(
+            b"".join((b"HTTP/1.1 %b\r\n" % status, *given, head % len(body), body))
+        )
+
+    def _linger(self) -> None:
+        self._unset_keepalive_if_required()
+        self._deaf, self._bytes, self._since = True, 0, self.loop.time()
+        self._phase = Phase.LINGER
+        self._crowd.waits(self)
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def _swallow(self, count: int) -> None:
+        if self._phase is Phase.LINGER:
+            self._bytes += count
+            if self._bytes > LINGER_MAX_BYTES:
+                self.drop()
+
+    # -- what its crowd asks -------------------------------------------------------------------
+
+    def overdue(self, now_s: float) -> str | None:
+        """Say which deadline has passed, if one has, and act on it."""
+        bounds, waited_s = self._bounds, now_s - self._since
+        if self._unread.stuck_s(now_s) > bounds.answer_idle_s:
+            self.drop()
+            return "answer"
+        match self._phase:
+            case Phase.BODY:
+                if self.flow.read_paused:  # It is we who do not take it.
+                    self._moved = now_s
+                if waited_s > bounds.body_s:
+                    self._refuse(TIMEOUT, f"The body took over {bounds.body_s:g} s")
+                elif now_s - self._moved > bounds.body_idle_s:
+                    self._refuse(TIMEOUT, f"Nothing of the body came in {bounds.body_idle_s:g} s")
+                else:
+                    self._turn()  # Its key may have been looked at.
+                    return None
+                return "body"
+            case Phase.HEAD if waited_s > bounds.head_s:
+                self._refuse(TIMEOUT, f"The headers took over {bounds.head_s:g} s")
+                return "head"
+            case Phase.NEW if waited_s > bounds.head_s:
+                self.transport.close()  # It never asked for anything.
+                return "head"
+            case Phase.IDLE if waited_s > bounds.idle_s + 1:  # uvicorn's own comes first.
+                self.transport.close()
+                return "idle"
+            case Phase.LINGER if waited_s > bounds.linger_s:
+                self.drop()
+        return None
+
+    def unsent_bytes(self) -> int:
+        """Return how much of its answers the client has not taken."""
+        return self.transport.get_write_buffer_size()
+
+    def drop(self) -> None:
+        """Close it at once; what was not sent is lost."""
+        self.transport.abort()
+
+
+class _Out:
+    """What an answer needs of its transport."""
+
+    def __init__(self, protocol: BoundedProtocol) -> None:
+        self.write, self.is_closing = protocol.transport.write, protocol.transport.is_closing
+        self.close = protocol.answered

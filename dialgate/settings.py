@@ -38,6 +38,13 @@ class ProcessSettings(BaseSettings):
     disk_free_min_mb: PositiveInt = 64  # Less free space in the data directory: not ready.
     ready_s: PositiveFloat = 2.0  # How long a readiness check may take.
     head_s: PositiveFloat = 30.0  # How long a request's line and headers may take to come.
+    body_s: PositiveFloat = 900.0  # How long a request's body may take to come …
+    body_idle_s: PositiveFloat = 20.0  # … and how long nothing of it may come.
+    answer_idle_s: PositiveFloat = 20.0  # How long a client may take nothing of its answer.
+    idle_s: PositiveFloat = 5.0  # How long a connection may rest between two requests.
+    connections_max: PositiveInt = 2048  # Of clients, at once; half of them WebSockets at most.
+    descriptors_kept: PositiveInt = 128  # Open files that connections leave to logs and stores.
+    unsent_max_mb: PositiveInt = 64  # Answers that wait for their clients to take them, MiB.
     drain_s: PositiveFloat = 5.0  # How long a stopping process waits for open requests.
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"  # Of the structured logs.
     log_json: bool = True  # A JSON object a line; false: text for people.

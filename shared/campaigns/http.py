@@ -82,27 +82,49 @@ def etag(campaign: Campaign) -> str:
 
 
 CallerOf = Callable[[Request], Awaitable[Caller]]
+CALLER = "dialgate.caller"  # In a request's scope, once its key has been looked at.
 _RANK = {scope: rank for rank, scope in enumerate(Scope)}
 
 
-def caller_of(keys: ApiKeys, limits: RateLimits, needed: Scope = Scope.OPERATE) -> CallerOf:
+class Door:
+    """The dependency that knows who asks. _Edge has it looked at before a body is read."""
+
+    def __init__(self, keys: ApiKeys, limits: RateLimits, needed: Scope) -> None:
+        self._keys, self._limits, self._needed = keys, limits, needed
+
+    async def __call__(self, request: Request) -> Caller:
+        """Return who asks; a request is counted once, however often this is called."""
+        if (known := request.scope.get(CALLER)) is not None:
+            assert isinstance(known, Caller), "set here alone"
+            return known
+        scheme, key = get_authorization_scheme_param(request.headers.get("authorization"))
+        found = (
+            self._keys.callers.get(key_hash(key)) if scheme.lower() == "bearer" and key else None
+        )
+        if found is None:
+            raise HTTPException(401, UNAUTHORIZED, {"WWW-Authenticate": "Bearer"})
+        if (wait_s := self._limits.wait_s(found)) > 0:
+            raise HTTPException(429, TOO_OFTEN, {"Retry-After": str(wait_s)})
+        needed = self._needed
+        if _RANK[found.scope] < _RANK[needed]:
+            raise HTTPException(403, f"This key may not do that: it needs the scope '{needed}'")
+        request.scope[CALLER] = found
+        return found
+
+
+def caller_of(keys: ApiKeys, limits: RateLimits, needed: Scope = Scope.OPERATE) -> Door:
     """Return the dependency that knows who asks.
 
     Raises 401 for nobody we know, 403 for a key without the scope, 429 for one that asks too often.
     """
+    return Door(keys, limits, needed)
 
-    async def caller(request: Request) -> Caller:
-        scheme, key = get_authorization_scheme_param(request.headers.get("authorization"))
-        found = keys.callers.get(key_hash(key)) if scheme.lower() == "bearer" and key else None
-        if found is None:
-            raise HTTPException(401, UNAUTHORIZED, {"WWW-Authenticate": "Bearer"})
-        if (wait_s := limits.wait_s(found)) > 0:
-            raise HTTPException(429, TOO_OFTEN, {"Retry-After": str(wait_s)})
-        if _RANK[found.scope] < _RANK[needed]:
-            raise HTTPException(403, f"This key may not do that: it needs the scope '{needed}'")
-        return found
 
-    return caller
+def door_of(route: object) -> CallerOf | None:
+    """Return what looks at the key of a route's requests. None: it asks for none."""
+    dependant = getattr(route, "dependant", None)
+    dependencies = dependant.dependencies if dependant else ()
+    return next((one.call for one in dependencies if isinstance(one.call, Door)), None)
 
 
 def json_response(
@@ -193,7 +215,7 @@ class _Edge:
         if length.isdigit() and int(length) > most:
             await JSONResponse({"detail": _too_large(most)}, 413)(scope, receive, sending)
             return
-        await self._app(scope, _bounded(receive, most), sending)
+        await self._app(scope, _bounded(_opened(scope, receive), most), sending)
 
 
 def head_too_large(most: int) -> str:
@@ -208,6 +230,21 @@ def _head_bytes(scope: AsgiScope) -> int:
 
 def _too_large(most: int) -> str:
     return f"The body is over {most} bytes"
+
+
+def _opened(scope: AsgiScope, receive: Receive) -> Receive:
+    """Take nothing of a body in before its sender's key, rate and scope have been looked at."""
+    looked = False
+
+    async def receiving() -> Message:
+        nonlocal looked
+        if not looked:
+            looked = True
+            if (door := door_of(scope.get("route"))) is not None:
+                await door(Request(scope))  # An HTTPException goes up as from a dependency.
+        return await receive()
+
+    return receiving
 
 
 def _bounded(receive: Receive, most: int) -> Receive:

@@ -36,8 +36,10 @@ class Line:
                 found += piece
         return bytes(found)
 
-    def answer(self) -> tuple[int, dict[str, str], bytes]:
+    def answer(self, *, has_body: bool = True) -> tuple[int, dict[str, str], bytes]:
         """Return the next answer: its status, its headers by lower-case name, its body.
+
+        `has_body`: False for an answer to HEAD, whose length is that of a body which does not come.
 
         Raises:
             ConnectionError: the other side closes before it is whole.
@@ -50,7 +52,7 @@ class Line:
             name.strip().lower(): value.strip()
             for name, _, value in (line.partition(":") for line in lines)
         }
-        length = int(headers.get("content-length", "0"))
+        length = int(headers.get("content-length", "0")) if has_body else 0
         return int(first.split(" ")[1]), headers, self._exactly(length)
 
     def closed(self) -> bool:

@@ -15,6 +15,7 @@ from tests.e2e.system import KEY, System
 
 pytestmark = pytest.mark.e2e
 HEAD_MAX = 64 * 1024
+FIELDS_MAX = 256
 REQUEST = f"GET {API} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n".encode()
 
 
@@ -35,7 +36,7 @@ def test_headers_have_a_limit_and_what_is_within_it_passes(api: Asking) -> None:
     fits = api.send("GET", "", X_Long="x" * (HEAD_MAX // 2))
     assert fits.status_code == 200
     detail = f"The request's line and headers are over {HEAD_MAX} bytes"
-    many = {f"X_{n}": "x" * 40 for n in range(HEAD_MAX // 40)}
+    many = {f"X_{n}": "x" * 400 for n in range(HEAD_MAX // 400)}
     for query, headers in (
         ("", {"X_Long": "x" * HEAD_MAX}),
         ("", many),
@@ -43,6 +44,12 @@ def test_headers_have_a_limit_and_what_is_within_it_passes(api: Asking) -> None:
     ):
         answer = api.send("GET", query, **headers)
         assert (answer.status_code, answer.json()) == (431, {"detail": detail})
+    short = {f"X_{n}": "x" for n in range(FIELDS_MAX)}
+    answer = api.send("GET", "", **short)
+    detail = f"The request has over {FIELDS_MAX} headers"
+    assert (answer.status_code, answer.json()) == (431, {"detail": detail})
+    few = dict(list(short.items())[: FIELDS_MAX // 2])
+    assert api.send("GET", "", **few).status_code == 200
 
 
 def test_headers_without_an_end_are_not_taken_in(system: System) -> None:

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from campaigns.observing import QUIET_S, Sparingly, configure_logging, correlation_id
+from campaigns.observing import (
+    LINES_MAX,
+    QUIET_S,
+    WINDOW_S,
+    WORDS_MAX,
+    Bounded,
+    Sparingly,
+    configure_logging,
+    correlation_id,
+)
 
 PASSING = "no coordinator: %s"
 
@@ -39,6 +48,30 @@ def test_what_each_first_start_says_is_said_only_once_it_lasts() -> None:
     listening.now = QUIET_S
     assert listening.hears(PASSING, "not available")
     assert not listening.hears(PASSING, "not available")
+
+
+def test_what_is_remembered_of_other_peoples_words_is_bounded() -> None:
+    listening = Listening()
+    assert all(listening.hears(f"socket {n}\nfd={n}") for n in range(3 * WORDS_MAX))
+    assert len(listening._filter._said) <= WORDS_MAX
+    assert listening.hears("accept\nfd=1")
+    assert not listening.hears("accept\nfd=2"), "the first line tells the story"
+
+
+def test_a_logger_has_so_many_lines_a_minute_and_says_what_is_left_out() -> None:
+    now = 0.0
+    bounded = Bounded(lambda: now)
+
+    def logged(name: str) -> str | None:
+        record = logging.LogRecord(name, logging.ERROR, "", 0, "line %s", (1,), None)
+        return record.getMessage() if bounded.filter(record) else None
+
+    found = [logged("noisy") for _ in range(LINES_MAX + 50)]
+    assert found == ["line 1"] * LINES_MAX + [None] * 50
+    assert logged("another") == "line 1", "each has its own"
+    now = WINDOW_S
+    assert logged("noisy") == "line 1 (50 lines of before are left out)"
+    assert logged("noisy") == "line 1"
 
 
 @pytest.fixture

@@ -1,0 +1,126 @@
+"""All connections of a process: how many, which of them wait for their clients, who makes room.
+
+When there are as many as there may be, a newcomer takes the place of the connection that has kept
+the process waiting longest, strangers first: a flood of slow clients displaces itself, and who
+sends a request at once is served. Pure but for the loop's clock: no bytes in here.
+"""
+
+import asyncio
+from collections import OrderedDict
+from typing import Protocol
+
+from campaigns.observing import CLOSED, CONNECTIONS
+from dialgate.bounds import Bounds
+
+LOOK_MAX_S = 1.0  # How often deadlines are looked at, at least.
+
+
+class Connection(Protocol):
+    """What the crowd knows of one connection."""
+
+    known: bool  # A key of ours was shown on it.
+
+    def overdue(self, now_s: float) -> str | None:
+        """Say which deadline has passed, if one has, and act on it."""
+
+    def unsent_bytes(self) -> int:
+        """Return how much of its answers its client has not taken."""
+
+    def drop(self) -> None:
+        """Close it at once; what was not sent is lost."""
+
+
+class Unread:
+    """How long a client has taken nothing of what it was sent."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport, self._bytes, self._since_s = transport, 0, 0.0
+
+    def stuck_s(self, now_s: float) -> float:
+        """Look; return since when nothing has gone out, though something should."""
+        left = self._transport.get_write_buffer_size()
+        if not left or left < self._bytes or not self._bytes:
+            self._since_s = now_s
+        self._bytes = left
+        return now_s - self._since_s
+
+
+class Crowd:
+    """The connections of one process."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds, self.sockets = bounds, 0
+        self._all: set[Connection] = set()
+        self._waiting: dict[bool, OrderedDict[Connection, None]] = {
+            known: OrderedDict() for known in (False, True)
+        }  # By whether they are known; who has waited longest comes first.
+        self._unsent: OrderedDict[Connection, int] = OrderedDict()
+        self._unsent_bytes = 0
+        self._look_s = min(LOOK_MAX_S, bounds.body_idle_s / 4, bounds.head_s / 4)
+        self._look: asyncio.TimerHandle | None = None
+
+    def enter(self, one: Connection) -> bool:
+        """Take a connection in; False when there is no room, and nobody who could make it."""
+        if len(self._all) >= self.bounds.connections_max and not self._make_room():
+            CLOSED.labels("refused").inc()
+            return False
+        self._all.add(one)
+        CONNECTIONS.set(len(self._all))
+        self.waits(one)
+        if self._look is None:
+            self._look_again()
+        return True
+
+    def leave(self, one: Connection) -> None:
+        """Let go of a connection that is closed, or was never let in."""
+        self._all.discard(one)
+        self.works(one)
+        self._unsent_bytes -= self._unsent.pop(one, 0)
+        CONNECTIONS.set(len(self._all))
+
+    def waits(self, one: Connection) -> None:
+        """Note that a connection waits for its client from now on."""
+        self.works(one)
+        self._waiting[one.known][one] = None
+
+    def works(self, one: Connection) -> None:
+        """Note that a connection waits for us: it keeps its place."""
+        self._waiting[False].pop(one, None)
+        self._waiting[True].pop(one, None)
+
+    def holds(self, one: Connection, unsent_bytes: int) -> None:
+        """Note how much of an answer a client has not taken; the oldest go when it is too much."""
+        self._unsent_bytes += unsent_bytes - self._unsent.get(one, 0)
+        self._unsent[one] = unsent_bytes
+        while self._unsent_bytes > self.bounds.unsent_max_bytes and len(self._unsent) > 1:
+            oldest, held = self._unsent.popitem(last=False)
+            self._unsent_bytes -= held
+            CLOSED.labels("unsent").inc()
+            oldest.drop()
+
+    def _make_room(self) -> bool:
+        for waiting in self._waiting.values():
+            if waiting:
+                one, _ = waiting.popitem(last=False)
+                self.leave(one)  # Its descriptor is free by the time that more are accepted.
+                CLOSED.labels("crowded").inc()
+                one.drop()
+                return True
+        return False
+
+    def _look_again(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._look = loop.call_later(self._look_s, self._look_at_all, loop)
+
+    def _look_at_all(self, loop: asyncio.AbstractEventLoop) -> None:
+        now_s, self._look = loop.time(), None
+        for one in list(self._all):
+            if why := one.overdue(now_s):
+                CLOSED.labels(why).inc()
+        for one in list(self._unsent):
+            if left := one.unsent_bytes():
+                self.holds(one, left)
+            else:
+                self._unsent_bytes -= self._unsent.pop(one, 0)
+        if self._all:
+            self._look_again()

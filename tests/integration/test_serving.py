@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI
 from campaigns.errors import LogUnavailableError
 from campaigns.following import Reader
 from campaigns.log import MemoryLog
+from dialgate.bounds import Bounds
 from dialgate.serving import DONE, WENT_WRONG, Process
 from dialgate.settings import ProcessSettings
 
@@ -53,7 +54,7 @@ def lived(tmp_path: Path, work: Callable[[Process], Awaitable[None]]) -> int:
     async def live() -> int:
         log = MemoryLog()
         settings = ProcessSettings(port=0, data_dir=tmp_path)
-        process = Process(settings, log, [], FastAPI(), 65_536, lambda address: None)
+        process = Process(settings, log, [], FastAPI(), Bounds(), lambda address: None)
         process.parts = [One(log, lambda: work(process))]
         async with asyncio.timeout(WITHIN_S):
             return await process.serve()

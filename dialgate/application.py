@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from campaigns.clock import SystemClock
-from campaigns.http import install
+from campaigns.edge import install
 from campaigns.log import MemoryLog
 from campaigns.part import Part
 from command_api.settings import CommandApiSettings

@@ -13,39 +13,26 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import uvicorn
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import PlainTextResponse
-from starlette.types import ASGIApp
 
 from campaigns.errors import ContractError, OperatingError
 from campaigns.log import EventLog
 from campaigns.part import Part
 from campaigns.watch import EndedError
 from dialgate.bounds import Bounds
-from dialgate.crowd import Crowd
 from dialgate.ending import Ending
 from dialgate.metrics import exposition
-from dialgate.protocol import BoundedProtocol
+from dialgate.server import BACKLOG, Server, configured
 from dialgate.settings import ProcessSettings
-from dialgate.socket_protocol import BoundedSocket
 
 log = logging.getLogger("dialgate")
 
 DONE, WENT_WRONG, MISUSED = 0, 1, 2  # What a process exits with.
 GC_AFTER = 50_000  # Allocations between collections: Python's 700 interrupts a pause too often.
-SOCKET_BYTES_MAX = 65_536  # Of one message from a client.
-# Of every answer: answers are about people, or have a key in them, and none is to be guessed at.
-HEADERS = (
-    ("cache-control", "no-store"),
-    ("referrer-policy", "no-referrer"),
-    ("x-content-type-options", "nosniff"),
-)
-BACKLOG = 512  # Connections that the kernel keeps until they are accepted …
-ACCEPTED_AT_ONCE = 32  # … so many in one turn of the loop: it has as many descriptors to spare.
 
 
 @dataclass
@@ -216,42 +203,6 @@ def _leaves(failure: BaseException) -> Iterator[BaseException]:
             yield from _leaves(inner)
     else:
         yield failure
-
-
-def configured(app: ASGIApp, bounds: Bounds, drain_s: float) -> uvicorn.Config:
-    """Return how an application of ours is served, within bounds. ADR-0020 has their order."""
-    crowd = Crowd(bounds)
-    return uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        # uvicorn only calls them; it knows classes alone.
-        http=partial(BoundedProtocol, crowd=crowd),  # type: ignore[arg-type]
-        ws=partial(BoundedSocket, crowd=crowd),  # type: ignore[arg-type]
-        ws_max_size=SOCKET_BYTES_MAX,
-        backlog=ACCEPTED_AT_ONCE,
-        timeout_keep_alive=bounds.idle_s,  # type: ignore[arg-type]  # It goes to call_later.
-        proxy_headers=False,  # Nobody asks where a request came from.
-        server_header=False,
-        headers=list(HEADERS),
-        timeout_graceful_shutdown=int(drain_s) or 1,
-    )
-
-
-class Server(uvicorn.Server):
-    """uvicorn without its signal handling: it would end the process before the parts are closed."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to us."""
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to accept, a few connections in one turn of the loop."""
-        await super().startup(sockets)
-        for listener in sockets or ():
-            listener.listen(BACKLOG)  # asyncio takes one number for both.
 
 
 @contextlib.asynccontextmanager

@@ -5,22 +5,19 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
-from uuid import uuid4
 
 import orjson
-from fastapi import FastAPI, HTTPException, Path, Request, Response
+from fastapi import HTTPException, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security.utils import get_authorization_scheme_param
-from starlette.types import ASGIApp, Message, Receive, Send
-from starlette.types import Scope as AsgiScope
 
 from campaigns.api_keys import ApiKeys, Caller, key_hash
 from campaigns.campaign import Campaign
 from campaigns.decider import Reason, Rejected
 from campaigns.errors import OperatingError
 from campaigns.facts import Scope
-from campaigns.observing import Sparingly, correlation_id
+from campaigns.observing import Sparingly
 from campaigns.rate_limits import RateLimits
 
 log = logging.getLogger(__name__)
@@ -87,7 +84,7 @@ _RANK = {scope: rank for rank, scope in enumerate(Scope)}
 
 
 class Door:
-    """The dependency that knows who asks. _Edge has it looked at before a body is read."""
+    """The dependency that knows who asks. Edge has it looked at before a body is read."""
 
     def __init__(self, keys: ApiKeys, limits: RateLimits, needed: Scope) -> None:
         self._keys, self._limits, self._needed = keys, limits, needed
@@ -143,18 +140,13 @@ class Limits:
     head_max_bytes: int = 64 * 1024  # Of its line and headers.
 
 
-UPLOAD = "/import-data"
+def head_too_large(most: int) -> str:
+    """Say that a request's line and headers are more than the limit."""
+    return f"The request's line and headers are over {most} bytes"
 
 
-def install(app: FastAPI, limits: Limits) -> None:
-    """Give an application our error bodies, body limits and correlation ids."""
-    app.add_exception_handler(OperatingError, _unavailable)
-    app.add_exception_handler(RefusedError, _refused)
-    app.add_exception_handler(RequestValidationError, _unprocessable)
-    app.add_middleware(_Edge, limits=limits)
-
-
-async def _unavailable(request: Request, error: Exception) -> Response:
+async def unavailable(request: Request, error: Exception) -> Response:
+    """Answer 503: nothing was done, or it is not known."""
     assert isinstance(error, OperatingError), "installed for nothing else"
     log.warning("answered 503: %s", error)
     return JSONResponse(
@@ -164,98 +156,15 @@ async def _unavailable(request: Request, error: Exception) -> Response:
     )
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def refused(request: Request, error: Exception) -> Response:
+    """Answer a business no that says more than its text."""
     assert isinstance(error, RefusedError), "installed for nothing else"
     return JSONResponse({"detail": error.detail, **error.more}, error.status_code)
 
 
-async def _unprocessable(request: Request, error: Exception) -> Response:
+async def unprocessable(request: Request, error: Exception) -> Response:
     """Answer 422 in FastAPI's shape, without `input`: what was sent need not be JSON or Unicode."""
     assert isinstance(error, RequestValidationError), "installed for nothing else"
     detail = [{name: each[name] for name in ("type", "loc", "msg")} for each in error.errors()]
     # Escaped, so that a lone surrogate in the name of a key can be said.
     return Response(json.dumps({"detail": detail}), 422, media_type="application/json")
-
-
-class _Edge:
-    """Plain ASGI: a correlation id for each request, and a bound on its headers and body."""
-
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
-        self._app, self._limits = app, limits
-
-    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
-            return
-        if len(scope["path"]) > 1 and scope["path"].endswith("/"):  # Served without a redirect.
-            scope["path"] = scope["path"].rstrip("/") or "/"
-        if scope["type"] == "websocket":
-            await self._app(scope, receive, send)
-            return
-        given, head_max_bytes = dict(scope["headers"]), self._limits.head_max_bytes
-        request_id = given.get(b"x-request-id", b"").decode("ascii", "ignore")[:100] or uuid4().hex
-        correlation_id.set(request_id)
-        limits = self._limits
-        upload = scope["path"].endswith(UPLOAD)
-        most = limits.upload_max_bytes if upload else limits.body_max_bytes
-
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message.get("headers", ()),
-                    (b"x-request-id", request_id.encode()),
-                ]
-            await send(message)
-
-        if _head_bytes(scope) > head_max_bytes:
-            detail = {"detail": head_too_large(head_max_bytes)}
-            await JSONResponse(detail, 431)(scope, receive, sending)
-            return
-        length = given.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > most:
-            await JSONResponse({"detail": _too_large(most)}, 413)(scope, receive, sending)
-            return
-        await self._app(scope, _bounded(_opened(scope, receive), most), sending)
-
-
-def head_too_large(most: int) -> str:
-    """Say that a request's line and headers are more than the limit."""
-    return f"The request's line and headers are over {most} bytes"
-
-
-def _head_bytes(scope: AsgiScope) -> int:
-    fields = sum(len(name) + len(value) for name, value in scope["headers"])
-    return fields + len(scope["query_string"]) + len(scope["path"])
-
-
-def _too_large(most: int) -> str:
-    return f"The body is over {most} bytes"
-
-
-def _opened(scope: AsgiScope, receive: Receive) -> Receive:
-    """Take nothing of a body in before its sender's key, rate and scope have been looked at."""
-    looked = False
-
-    async def receiving() -> Message:
-        nonlocal looked
-        if not looked:
-            looked = True
-            if (door := door_of(scope.get("route"))) is not None:
-                await door(Request(scope))  # An HTTPException goes up as from a dependency.
-        return await receive()
-
-    return receiving
-
-
-def _bounded(receive: Receive, most: int) -> Receive:
-    seen = 0
-
-    async def receiving() -> Message:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > most:  # An HTTPException, which FastAPI lets through where it reads bodies.
-            raise HTTPException(413, _too_large(most))
-        return message
-
-    return receiving

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from campaigns.campaign import Contact
 from campaigns.clock import Clock
+from campaigns.edge import install
 from campaigns.facts import (
     Abandonment,
     CallAbandoned,
@@ -32,7 +33,6 @@ from campaigns.facts import (
     Stream,
 )
 from campaigns.folding import Campaigns
-from campaigns.http import install
 from campaigns.ledger import Ledger
 from campaigns.log import EventLog, MemoryLog
 from campaigns.record import Envelope, Record

@@ -15,9 +15,10 @@ from pydantic import SecretStr
 
 from campaigns.api_keys import key_hash
 from campaigns.clock import SystemClock
+from campaigns.edge import install
 from campaigns.errors import LogUnavailableError
 from campaigns.facts import ApiKeyCreated, Disposition, ImportStarted
-from campaigns.http import Limits, install
+from campaigns.http import Limits
 from campaigns.log import MemoryLog
 from campaigns.part import Part
 from campaigns.topics import Partition

@@ -11,7 +11,8 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from campaigns.clock import SystemClock
-from campaigns.http import Limits, install
+from campaigns.edge import install
+from campaigns.http import Limits
 from campaigns.log import EventLog, MemoryLog
 from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATIONS, campaign_partitions
 from command_api.service import CommandApi

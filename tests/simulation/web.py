@@ -15,7 +15,8 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from campaigns.api_keys import ApiKeys
-from campaigns.http import POSITION, Limits, install
+from campaigns.edge import install
+from campaigns.http import POSITION, Limits
 from command_api.routes import campaigns, changes, imports, re_execute, schedules
 from command_api.service import CommandApi
 from command_api.settings import CommandApiSettings

@@ -1,0 +1,110 @@
+"""The edge of an application: how large a request may be, who may send a body, and its id."""
+
+from uuid import uuid4
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import Scope as AsgiScope
+
+from campaigns.errors import OperatingError
+from campaigns.http import (
+    Limits,
+    RefusedError,
+    door_of,
+    head_too_large,
+    refused,
+    unavailable,
+    unprocessable,
+)
+from campaigns.observing import correlation_id
+
+UPLOAD = "/import-data"
+
+
+def install(app: FastAPI, limits: Limits) -> None:
+    """Give an application our error bodies, body limits and correlation ids."""
+    app.add_exception_handler(OperatingError, unavailable)
+    app.add_exception_handler(RefusedError, refused)
+    app.add_exception_handler(RequestValidationError, unprocessable)
+    app.add_middleware(Edge, limits=limits)
+
+
+class Edge:
+    """Plain ASGI: a correlation id for each request, and a bound on its headers and body."""
+
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        self._app, self._limits = app, limits
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        if len(scope["path"]) > 1 and scope["path"].endswith("/"):  # Served without a redirect.
+            scope["path"] = scope["path"].rstrip("/") or "/"
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, send)
+            return
+        given, head_max_bytes = dict(scope["headers"]), self._limits.head_max_bytes
+        request_id = given.get(b"x-request-id", b"").decode("ascii", "ignore")[:100] or uuid4().hex
+        correlation_id.set(request_id)
+        limits = self._limits
+        upload = scope["path"].endswith(UPLOAD)
+        most = limits.upload_max_bytes if upload else limits.body_max_bytes
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"x-request-id", request_id.encode()),
+                ]
+            await send(message)
+
+        if _head_bytes(scope) > head_max_bytes:
+            detail = {"detail": head_too_large(head_max_bytes)}
+            await JSONResponse(detail, 431)(scope, receive, sending)
+            return
+        length = given.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > most:
+            await JSONResponse({"detail": _too_large(most)}, 413)(scope, receive, sending)
+            return
+        await self._app(scope, _bounded(_opened(scope, receive), most), sending)
+
+
+def _head_bytes(scope: AsgiScope) -> int:
+    fields = sum(len(name) + len(value) for name, value in scope["headers"])
+    return fields + len(scope["query_string"]) + len(scope["path"])
+
+
+def _too_large(most: int) -> str:
+    return f"The body is over {most} bytes"
+
+
+def _opened(scope: AsgiScope, receive: Receive) -> Receive:
+    """Take nothing of a body in before its sender's key, rate and scope have been looked at."""
+    looked = False
+
+    async def receiving() -> Message:
+        nonlocal looked
+        if not looked:
+            looked = True
+            if (door := door_of(scope.get("route"))) is not None:
+                await door(Request(scope))  # An HTTPException goes up as from a dependency.
+        return await receive()
+
+    return receiving
+
+
+def _bounded(receive: Receive, most: int) -> Receive:
+    seen = 0
+
+    async def receiving() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > most:  # An HTTPException, which FastAPI lets through where it reads bodies.
+            raise HTTPException(413, _too_large(most))
+        return message
+
+    return receiving

@@ -38,6 +38,7 @@ class Edge:
         self._app, self._limits = app, limits
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Serve one request, or one socket."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return

@@ -12,6 +12,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, APIWebSocketRoute
 
 from campaigns.clock import SystemClock
+from campaigns.http import door_of
 from campaigns.log import MemoryLog
 from command_api.service import CommandApi
 from command_api.settings import CommandApiSettings
@@ -27,6 +28,11 @@ def routes() -> list[APIRoute | APIWebSocketRoute]:
     )
     every = [route for part in parts for router in part.routers() for route in router.routes]
     return [route for route in every if isinstance(route, APIRoute | APIWebSocketRoute)]
+
+
+def on_the_loop(one: object) -> bool:
+    """Say whether it is a coroutine, or an object of which a call is one."""
+    return iscoroutinefunction(one) or iscoroutinefunction(type(one).__call__)
 
 
 def called(dependant: Dependant) -> Iterator[object]:
@@ -45,7 +51,16 @@ def test_all_that_answers_a_request_runs_on_the_event_loop(
 ) -> None:
     every = list(called(route.dependant))
     assert every
-    assert [one for one in every if not iscoroutinefunction(one)] == []
+    assert [one for one in every if not on_the_loop(one)] == []
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=[f"{n} {one.path}" for n, one in enumerate(ROUTES)])
+def test_who_sends_a_body_is_known_before_it_is_read(
+    route: APIRoute | APIWebSocketRoute,
+) -> None:
+    """What Edge looks for at the first question for a body: its key, its rate, its scope."""
+    if isinstance(route, APIRoute) and not {"GET", "HEAD"} & (route.methods or set()):
+        assert door_of(route) is not None
 
 
 def test_most_routes_depend_on_something() -> None:

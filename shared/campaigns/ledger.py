@@ -13,8 +13,8 @@ from campaigns.record import AppendCondition, Envelope
 from campaigns.streams import place_of
 
 _CONTACT = "contact/"
-_BLOCK = 4096  # Contacts a stored block: 16 KiB.
-_AHEAD_MAX = 64 * _BLOCK  # A contact further ahead than this is kept apart: ids may be garbage.
+_BLOCK = 64  # Contacts a stored block: 256 bytes. A small campaign costs no more than it holds.
+_AHEAD_MAX = 262_144  # A contact further ahead than this is kept apart: ids may be garbage.
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class Ledger:
                 block = self.contacts[campaign] = array("I")
             if contact < len(block) + _AHEAD_MAX:
                 if contact >= len(block):
-                    block.extend([0] * ((contact // _BLOCK + 1) * _BLOCK - len(block)))
+                    _grow(block, contact + 1)
                 block[contact] = version
                 self._dirty_blocks.add((campaign, contact // _BLOCK))
                 return
@@ -90,5 +90,11 @@ class Ledger:
             block = self.contacts.setdefault(campaign, array("I"))
             first = int(number) * _BLOCK
             if len(block) < first + _BLOCK:
-                block.extend([0] * (first + _BLOCK - len(block)))
+                _grow(block, first + _BLOCK)
             block[first : first + _BLOCK] = array("I", value)
+
+
+def _grow(block: "array[int]", size: int) -> None:
+    """Make room for `size` versions in whole blocks, an eighth ahead: growing costs little."""
+    wanted = max(size, len(block) + len(block) // 8)
+    block.frombytes(bytes(block.itemsize * (-(-wanted // _BLOCK) * _BLOCK - len(block))))

@@ -172,7 +172,7 @@ class CommandApi:
     async def _save_regularly(self) -> None:
         while True:
             await asyncio.sleep(SAVE_S)
-            self._store.save(self.reader, self.campaigns, self.partitions)
+            await self._store.save_in_slices(self.reader, self.campaigns, self.partitions)
 
     # -- what routes need ----------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
@@ -120,6 +120,7 @@ class Dialer:
         path = self._data_dir / "dialer.db" if self._data_dir else None
         self._store = Store(path, self._log.id)
         self._store.db.execute(_BUCKETS)
+        self._store.beside = self._keep_buckets
         self.contacts = Contacts(self._store.db)
         self._store.restore(self.reader, self.campaigns)
         await self._carrier.open(self._reported)
@@ -368,18 +369,17 @@ class Dialer:
     async def _save_regularly(self) -> None:
         while True:
             await asyncio.sleep(SAVE_S)
-            self._save()
+            await self._store.save_in_slices(self.reader, self.campaigns, self._partitions)
 
-    def _save(self) -> None:
+    def _keep_buckets(self, campaign_ids: Collection[int]) -> None:
         self._store.db.executemany(
             "insert or replace into buckets values (?, ?, ?)",
             (
                 (campaign_id, desk.bucket.tokens, str(desk.bucket.at))
-                for campaign_id in self.campaigns.dirty
+                for campaign_id in campaign_ids
                 if (desk := self.state.desk(campaign_id)).bucket.at is not None
             ),
         )
-        self._store.save(self.reader, self.campaigns, self._partitions)
 
     async def troubles(self) -> Sequence[str]:
         """Return why it is not ready: the log does not answer, or the fold lags behind it."""
@@ -403,5 +403,5 @@ class Dialer:
         if self._alarm is not None:
             self._alarm.cancel()
         await self._carrier.close()
-        self._save()
+        self._store.save(self.reader, self.campaigns, self._partitions)
         self._store.close()

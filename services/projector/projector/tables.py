@@ -7,7 +7,7 @@ the order of partitions, so that a rebuilt store is the same, row by row.
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 7  # A store of another version is thrown away and built anew from the log.
+SCHEMA_VERSION = 8  # A store of another version is thrown away and built anew from the log.
 
 METADATA = MetaData()
 

@@ -1,5 +1,7 @@
 """The rule: first in wins, all or none, and every reader agrees."""
 
+import sys
+
 from campaigns.facts import Stream, campaign_stream, contact_stream
 from campaigns.ledger import Ledger
 from campaigns.record import Envelope
@@ -118,4 +120,30 @@ def test_changes_are_told_once_and_are_bounded_by_what_moved() -> None:
     grown(ledger, 2)
     ((key, value),) = ledger.changes()
     assert key == "contact/42#0"
-    assert len(value) == 4 * 4_096
+    assert len(value) == 4 * 64, "what moved, and its neighbours"
+
+
+def test_a_campaign_costs_what_it_holds() -> None:
+    """A block of 16 KiB a campaign was 838 MiB at 50,000 of them, and a save of 1.3 s."""
+    ledger = Ledger()
+    for campaign_id in range(1, 1_001):
+        stream = contact_stream(campaign_id, 1)
+        assert ledger.admit(
+            Envelope("r", "t", "s", "a", "c", None, {stream: 0}, {stream: 1}, (), None)
+        )
+    held = sum(sys.getsizeof(block) for block in ledger.contacts.values())
+    assert held < 1_000 * 500
+    assert sum(len(value) for _, value in ledger.changes()) < 1_000 * 300
+
+
+def test_what_grew_contact_by_contact_is_loaded_as_it_was() -> None:
+    ledger = Ledger()
+    for contact_id in (1, 63, 64, 65, 1_000, 7, 1_001):
+        grown(ledger, contact_id, contact_id % 5 + 1)
+    again = Ledger()
+    again.load(ledger.changes())
+    for contact_id in range(1_200):
+        stream = contact_stream(42, contact_id)
+        assert again.version(stream) == ledger.version(stream)
+    grown(again, 1_002)
+    assert again.version(contact_stream(42, 1_001)) == 2

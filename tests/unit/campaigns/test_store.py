@@ -1,9 +1,10 @@
 """The checkpoint: state, ledgers and positions are of one moment, or nothing is stored."""
 
+import asyncio
 import resource
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import orjson
@@ -15,7 +16,7 @@ from campaigns.facts import CampaignPaused
 from campaigns.folding import Campaigns
 from campaigns.following import Reader
 from campaigns.record import Recorded
-from campaigns.store import Store
+from campaigns.store import SLICE_MAX, Store
 from campaigns.topics import Partition, campaign_partition
 from tests.journal import Journal
 
@@ -150,3 +151,61 @@ def test_a_damaged_store_is_built_anew(tmp_path: Path) -> None:
     store = Store(path, "embedded")
     assert store.db.execute("select count(*) from campaigns").fetchone() == (0,)
     store.close()
+
+
+async def test_a_save_in_slices_lets_others_run_and_commits_at_its_end_alone(
+    tmp_path: Path,
+) -> None:
+    """A save of a thousand active campaigns held the event loop for 187 ms, each second."""
+    journal = Journal()
+    campaigns = 3 * SLICE_MAX
+    for campaign_id in range(1, campaigns + 1):
+        journal.create(campaign_id, contacts=0)
+    one = Folding(journal, tmp_path)
+    kept: list[int] = []
+    one.store.beside = lambda ids: kept.extend(ids)
+    one.reader.step(HERE, journal.records)
+    seen: list[tuple[int, int]] = []  # What a reader of the file sees while it is saved.
+
+    async def look() -> None:
+        with closing(sqlite3.connect(tmp_path / "store.db")) as beside:
+            while not saving.done():
+                counted = (
+                    "select (select count(*) from campaigns), (select count(*) from positions)"
+                )
+                seen.append(beside.execute(counted).fetchone())
+                if len(seen) == 2:  # Folded in between, of a campaign that was written already.
+                    journal.start(kept[0])
+                    one.reader.step(HERE, journal.records)
+                await asyncio.sleep(0)
+
+    saving = asyncio.create_task(one.store.save_in_slices(one.reader, one.campaigns, 1))
+    await asyncio.gather(saving, look())
+    assert len(seen) >= 2
+    assert set(seen) == {(0, 0)}, "nothing before the end"
+    assert set(kept) == set(range(1, campaigns + 1))
+    assert kept.count(kept[0]) == 2
+    one.store.close()  # Without another save.
+    other = Folding(journal, tmp_path)
+    assert other.reader.positions == {HERE: campaigns + 1}
+    assert len(other.campaigns.by_id) == campaigns
+    assert other.campaigns.by_id[kept[0]].status is Status.RUNNING, "state and position agree"
+    other.stop()
+
+
+async def test_a_save_in_slices_that_is_cut_off_stores_nothing(tmp_path: Path) -> None:
+    journal = Journal()
+    for campaign_id in range(1, 2 * SLICE_MAX + 1):
+        journal.create(campaign_id, contacts=0)
+    one = Folding(journal, tmp_path)
+    one.reader.step(HERE, journal.records)
+    saving = asyncio.create_task(one.store.save_in_slices(one.reader, one.campaigns, 1))
+    await asyncio.sleep(0)
+    assert len(one.campaigns.dirty) == SLICE_MAX, "one slice is written"
+    saving.cancel()
+    await asyncio.gather(saving, return_exceptions=True)
+    one.store.close()
+    other = Folding(journal, tmp_path)
+    assert other.reader.positions == {}
+    assert other.campaigns.by_id == {}
+    other.stop()

@@ -5,13 +5,13 @@ millions of facts should not copy. No fact costs more to fold than its own size:
 replacing import is an epoch, from which each contact's status is derived (`shown`).
 """
 
+import sys
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 
-from pydantic import TypeAdapter
-
+from campaigns.codec import Codec
 from campaigns.facts import (
     CallAbandoned,
     CallEnded,
@@ -124,6 +124,8 @@ ENDS_AS: dict[Disposition, ContactStatus] = {
     Disposition.FAILED: ContactStatus.FAILED,
     Disposition.UNKNOWN: ContactStatus.FAILED,
 }
+
+FLOAT_MAX = sys.float_info.max
 
 FAILED = frozenset(ENDS_AS.values()) - {ContactStatus.COMPLETED}  # Counted as failed.
 
@@ -584,7 +586,7 @@ def _end(campaign: Campaign, fact: CallEnded) -> None:
     counters = campaign.counters
     counters.in_progress -= 1
     campaign.ended += 1
-    campaign.talk_s += fact.duration_s
+    campaign.talk_s = min(campaign.talk_s + fact.duration_s, FLOAT_MAX)  # JSON has no infinity.
     if fact.disposition is Disposition.ANSWERED:
         campaign.answered += 1
         counters.completed += 1
@@ -693,14 +695,19 @@ def shown(campaign: Campaign, contact: Contact) -> ContactStatus:
     return contact.status
 
 
-_CODEC: TypeAdapter[Campaign] = TypeAdapter(Campaign)
+_CODEC = Codec(Campaign)
 
 
 def dump(campaign: Campaign) -> bytes:
     """Return the state as JSON, for a checkpoint."""
-    return _CODEC.dump_json(campaign)
+    return _CODEC.dump(campaign)
 
 
-def load(stored: bytes) -> Campaign:
-    """Take back what `dump` made."""
-    return _CODEC.validate_json(stored)
+def load(stored: bytes, campaign_id: int) -> Campaign:
+    """Take back what `dump` made, whatever the log had in it.
+
+    Raises:
+        StoreUnreadableError: somebody else wrote it; the campaign is named.
+
+    """
+    return _CODEC.load(stored, f"campaign {campaign_id}")

@@ -11,9 +11,9 @@ from datetime import datetime
 from itertools import starmap
 
 import orjson
-from pydantic import TypeAdapter
 
 from campaigns.campaign import FAILED, Campaign, Contact, ContactStatus, current, gone
+from campaigns.codec import Codec
 from campaigns.facts import ContactsAdded, Row, Selection
 
 SCHEMA = """
@@ -21,8 +21,7 @@ create table if not exists lists (
     list_id integer primary key,
     import_id text not null unique,
     campaign_id integer,          -- null: on its way in, does not count
-    first_contact_id integer,
-    rows integer
+    first_contact_id integer, rows integer
 );
 create index if not exists lists_by_campaign on lists (campaign_id, first_contact_id);
 create table if not exists rows (
@@ -33,8 +32,7 @@ create table if not exists rows (
     primary key (list_id, row)
 ) without rowid;
 create table if not exists contacts (
-    campaign_id integer not null,
-    contact_id integer not null,
+    campaign_id integer not null, contact_id integer not null,
     epoch integer not null,       -- the campaign's, when this was so
     pending integer not null,     -- 1: may be asked for, not before due_at
     failed integer not null,      -- 1: not reached, for good
@@ -50,7 +48,7 @@ BY_PHONE = "create index if not exists rows_by_phone on rows (list_id, phone_num
 _PHONES_A_QUERY = 500  # Below SQLite's limit of bound values, and a query stays short.
 # Pending, and not taken away by a replacing import before its first attempt (`campaign.gone`).
 _WAITING = "campaign_id = ? and pending = 1 and epoch = ? and (contact_id > ? or tried = 1)"
-_CODEC: TypeAdapter[Contact] = TypeAdapter(Contact)
+_CONTACT, _ROW = Codec(Contact), Codec(Row)
 
 
 class Contacts:
@@ -112,7 +110,7 @@ class Contacts:
             "  order by first_contact_id desc limit 1)",
             (contact_id, campaign_id, contact_id),
         ).fetchone()
-        return Row.model_validate_json(found[0]) if found else None
+        return _ROW.load(found[0], f"contact {campaign_id}/{contact_id}") if found else None
 
     def get(self, campaign: Campaign, contact_id: int) -> Contact:
         """Return what became of a contact; an untouched one when it was never asked for."""
@@ -122,7 +120,7 @@ class Contacts:
             found = self._db.execute(
                 "select state from contacts where campaign_id = ? and contact_id = ?", place
             ).fetchone()
-            contact = _CODEC.validate_json(found[0]) if found else Contact(contact_id)
+            contact = _contact(campaign.campaign_id, found[0]) if found else Contact(contact_id)
         return current(campaign, contact)
 
     def put(self, campaign_id: int, contact: Contact) -> None:
@@ -148,7 +146,7 @@ class Contacts:
             f"select state from contacts where {_WAITING} and due_at <= ? order by due_at limit ?",
             (*_waiting(campaign), now.timestamp(), limit),
         )
-        return [_CODEC.validate_json(state) for (state,) in found]
+        return [_contact(campaign.campaign_id, state) for (state,) in found]
 
     def next_due(self, campaign: Campaign) -> float | None:
         """Return when the next touched contact is due, as Unix time; None when none waits."""
@@ -208,7 +206,7 @@ class Contacts:
         return {
             phone
             for phone, contact_id, state in self._with_phones(campaign.campaign_id, phones)
-            if contact_id > kept_from or _kept(state)
+            if contact_id > kept_from or _kept(campaign.campaign_id, state)
         }
 
     def _with_phones(
@@ -242,9 +240,11 @@ def _waiting(campaign: Campaign) -> tuple[int, int, int]:
     return campaign.campaign_id, campaign.epoch, campaign.replaced_through
 
 
-def _kept(state: str | None) -> bool:
+def _contact(campaign_id: int, state: str) -> Contact:
+    return _CONTACT.load(state, f"a contact of campaign {campaign_id}")
+
+
+def _kept(campaign_id: int, state: str | None) -> bool:
     """Say whether a contact survives a replacing import: attempted, or being attempted."""
-    if state is None:
-        return False
-    contact = _CODEC.validate_json(state)
-    return contact.ever or contact.status is ContactStatus.IN_PROGRESS
+    contact = _contact(campaign_id, state) if state is not None else None
+    return contact is not None and (contact.ever or contact.status is ContactStatus.IN_PROGRESS)

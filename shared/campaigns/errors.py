@@ -34,7 +34,10 @@ class StoreUnavailableError(OperatingError):
 
 
 class StoreUnreadableError(OperatingError):
-    """A service's own store holds what this version cannot read: it names the file."""
+    """A store, which is a cache of the log, has something in it that cannot be read back."""
+
+    def __init__(self, whose: str, why: str) -> None:
+        super().__init__(f"{whose} cannot be read from its store: {why}")
 
 
 class CarrierUnavailableError(OperatingError):

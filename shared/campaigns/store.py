@@ -12,8 +12,6 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from campaigns.campaign import dump, load
 from campaigns.errors import StoreUnreadableError
 from campaigns.folding import Campaigns
@@ -51,7 +49,7 @@ class Store:
             LogCutError: its log was deleted, and made anew at the same place; it stays as it is.
 
         """
-        self._path = path
+        self._path, self._unreadable = path, False
         # Writes what else is kept of these campaigns, into the same transaction.
         self.beside: Callable[[Collection[int]], None] = lambda ids: None
         self._lost = False  # A save failed, and took back what was folded since the last one.
@@ -78,13 +76,21 @@ class Store:
         found = dict(self.db.execute("select name, value from about"))
         return (found["schema"], found["log"]) if found else None
 
-    def restore(self, reader: Reader, campaigns: Campaigns) -> None:
+    def restore(self, reader: Reader, campaigns: Campaigns, *others: Callable[[], None]) -> None:
         """Take the last save back into a fresh reader and fold.
 
-        Raises:
-            StoreUnreadableError: what is stored is not what this version stores.
-
+        `others` take back what a service keeps besides; they may be told the same again by the
+        log. A store that cannot be read is emptied: all of it is folded from the log once more.
         """
+        asked = "select campaign_id, partition, state from campaigns"
+        try:
+            found = [(load(state, one), number) for one, number, state in self.db.execute(asked)]
+            for other in others:
+                other()
+        except StoreUnreadableError as no:
+            log.warning("%s: %s: it is built anew from the log", self._path, no)
+            self._empty()
+            return
         for topic, number, position in self.db.execute("select * from positions"):
             reader.positions[Partition(topic, number)] = position
         for partition in list(reader.positions):
@@ -92,14 +98,25 @@ class Store:
                 "select key, value from ledgers where (topic, number) = (?, ?)", partition
             )
             reader.ledger(partition).load(rows)
-        for number, state in self.db.execute("select partition, state from campaigns"):
-            try:
-                campaigns.take(load(state), number)
-            except ValidationError as no:
-                raise StoreUnreadableError(
-                    f"{self._path}: expected a campaign's state, found {no}; the file is a cache of"
-                    " the log: delete it, and it is built anew"
-                ) from no
+        for campaign, number in found:
+            campaigns.take(campaign, number)
+
+    def _empty(self) -> None:
+        every = self.db.execute("select name from sqlite_master where type = 'table'").fetchall()
+        for (name,) in every:
+            if name != "about":
+                self.db.execute(f"delete from {name}")
+        self.db.execute("commit")
+        self.db.execute("begin")
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Throw the store away at its close if what is done here finds it unreadable."""
+        try:
+            yield
+        except BaseExceptionGroup as no:
+            self._unreadable = no.subgroup(StoreUnreadableError) is not None
+            raise
 
     async def save_in_slices(self, reader: Reader, campaigns: Campaigns, partitions: int) -> None:
         """Save as `save` does, and let others run meanwhile: of a thousand campaigns too.
@@ -172,6 +189,9 @@ class Store:
     def close(self) -> None:
         """Close without saving: what was not saved is folded again."""
         self.db.close()
+        if self._unreadable and self._path is not None:
+            log.warning("%s cannot be read: the next start builds it anew", self._path)
+            remove(self._path)
 
 
 def _connect(path: Path | None) -> sqlite3.Connection:

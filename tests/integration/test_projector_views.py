@@ -80,7 +80,7 @@ def fold(
 
 def executions(views: Views) -> list[Execution]:
     (rows,) = views.store.dump([EXECUTIONS]).values()
-    return [EXECUTION.validate_json(row[-1]) for row in rows]
+    return [EXECUTION.load(row[-1]) for row in rows]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -74,15 +75,17 @@ async def whole_api(
     rows_max: int = 20_000,
     contacts_max: int = 200,
     publisher: EventPublisher | None = None,
+    data_dir: Path | None = None,
 ) -> AsyncIterator[Whole]:
-    """Run both services on a log, with small limits."""
+    """Run both services on a log, with small limits. `data_dir` None: stores in memory."""
     log = log or MemoryLog(2)
     keys = SecretStr(KEYS)
     settings = CommandApiSettings(
         api_keys=keys, import_rows_max=rows_max, contacts_max=contacts_max
     )
-    commands = CommandApi(log, SystemClock(), settings, None)
-    projector = Projector(log, SystemClock(), ProjectorSettings(api_keys=keys), None, publisher)
+    commands = CommandApi(log, SystemClock(), settings, data_dir)
+    asked = ProjectorSettings(api_keys=keys)
+    projector = Projector(log, SystemClock(), asked, data_dir, publisher)
     app = FastAPI(redirect_slashes=False)
     install(app, LIMITS)
     await commands.open()

@@ -20,6 +20,7 @@ from pydantic import (
 
 from campaigns.facts import CampaignType
 from campaigns.http import ID_MAX
+from command_api.nesting import JSON_DEPTH_MAX, deeper
 
 TEXT_MAX = 20_000  # Characters of a template or description.
 BODY_BYTES_MAX = 192 * 1024  # As JSON, without contacts: a record holds all of it.
@@ -82,19 +83,20 @@ def plain(given: Any) -> Any:  # Any: JSON, not looked at yet.
     Contacts are looked at row by row instead (rows.parse_contacts).
 
     Raises:
-        ValueError: it is larger than BODY_BYTES_MAX without its contacts, nested too deeply, or a
-            text in it is no Unicode or has a NUL character, which databases do not take.
+        ValueError: it is larger than BODY_BYTES_MAX without its contacts, nested more than
+            JSON_DEPTH_MAX deep, or a text in it is no Unicode or has a NUL character, which
+            databases do not take.
 
     """
     if isinstance(given, dict):
         rest = {name: value for name, value in given.items() if name != "contacts"}
+        if deeper(rest, JSON_DEPTH_MAX):
+            raise ValueError(f"it is nested more than {JSON_DEPTH_MAX} deep")
         try:
             orjson.dumps(rest.get("pending_import"))  # Kept as it came: no field checks it.
             text = json.dumps(rest, ensure_ascii=False).encode()  # Numbers: each field checks.
-        except (orjson.JSONEncodeError, UnicodeEncodeError, RecursionError) as no:
-            raise ValueError(
-                "a text is no Unicode, a number too large, or it is nested too deeply"
-            ) from no
+        except (orjson.JSONEncodeError, UnicodeEncodeError) as no:
+            raise ValueError("a text is no Unicode, or a number too large") from no
         if len(text) > BODY_BYTES_MAX:
             raise ValueError(f"it is larger than {BODY_BYTES_MAX} bytes")
         if rb"\u0000" in text and _has_nul(rest):

@@ -1,11 +1,13 @@
 """The shell of creates: free ids for many at once, the key's own stream, first contacts."""
 
 import itertools
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
 from campaigns.campaign import Campaign
+from campaigns.codec import Codec
 from campaigns.decider import Reason, Rejected
 from campaigns.errors import TooContendedError
 from campaigns.facts import ContactsAdded, CreateKeyed, Row, Stream
@@ -24,6 +26,9 @@ from command_api.create import (
 from command_api.idempotency import KEY_REUSED
 from command_api.rows import chunks, contacts_added, fits
 
+_KEYED = Codec(CreateKeyed)
+_TABLE = "create table if not exists creates (stream text primary key, fact text) without rowid"
+
 
 @dataclass
 class Creating:
@@ -31,9 +36,29 @@ class Creating:
 
     writer: Writer[Campaigns]
     partitions: int
+    db: sqlite3.Connection  # The store's: what is folded is kept in its transaction.
     creates: dict[Stream, CreateKeyed] = field(default_factory=dict)  # Folded, by stream.
     _in_flight: dict[int, list[object]] = field(default_factory=dict)  # By partition, in order.
     _turn: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    def __post_init__(self) -> None:
+        self.db.execute(_TABLE)
+
+    def restore(self) -> None:
+        """Take back what the store has.
+
+        Raises:
+            StoreUnreadableError: the key of a create cannot be read.
+
+        """
+        for stream, stored in self.db.execute("select stream, fact from creates"):
+            self.creates[stream] = _KEYED.load(stored, stream)
+
+    def fold(self, fact: CreateKeyed) -> None:
+        """Take the key of a create in."""
+        self.creates[fact.stream] = fact
+        kept = "insert or replace into creates values (?, ?)"
+        self.db.execute(kept, (fact.stream, fact.model_dump_json()))
 
     async def create(
         self, command: CreateCampaign, rows: Sequence[Row], origin: Origin

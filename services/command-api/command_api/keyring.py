@@ -4,6 +4,7 @@ import sqlite3
 from dataclasses import dataclass, field
 
 from campaigns.api_keys import ApiKeys
+from campaigns.codec import Codec
 from campaigns.decider import Rejected
 from campaigns.facts import ApiKeyCreated, ApiKeyRevoked, OrganizationEvent
 from campaigns.folding import Campaigns
@@ -15,6 +16,7 @@ _TABLE = (
     "create table if not exists api_keys (hash text, tag text, fact text not null,"
     " primary key (hash, tag)) without rowid"
 )
+_CREATED, _REVOKED = Codec(ApiKeyCreated), Codec(ApiKeyRevoked)
 
 
 @dataclass
@@ -25,13 +27,22 @@ class Keyring:
     keys: ApiKeys = field(default_factory=ApiKeys)
 
     def open(self, db: sqlite3.Connection) -> None:
-        """Take back what the store has."""
+        """Keep keys in the store from now on."""
         self._db = db
         db.execute(_TABLE)
-        for kind in (ApiKeyCreated, ApiKeyRevoked):  # In this order.
-            asked = "select fact from api_keys where tag = ?"
-            for (stored,) in db.execute(asked, (kind.TYPE,)):
-                self.keys.fold(kind.model_validate_json(stored))
+
+    def restore(self) -> None:
+        """Take back what the store has.
+
+        Raises:
+            StoreUnreadableError: a key cannot be read.
+
+        """
+        asked = "select hash, fact from api_keys where tag = ?"
+        for hashed, stored in self._db.execute(asked, (ApiKeyCreated.TYPE,)):
+            self.keys.fold(_CREATED.load(stored, f"API key {hashed[:12]}"))
+        for hashed, stored in self._db.execute(asked, (ApiKeyRevoked.TYPE,)):
+            self.keys.fold(_REVOKED.load(stored, f"API key {hashed[:12]}"))
 
     def fold(self, fact: OrganizationEvent) -> None:
         """Take one accepted fact in."""

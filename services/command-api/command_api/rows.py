@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 
 from campaigns.facts import ContactsAdded, Event, Row
 from campaigns.record import RECORD_BYTES_MAX
+from command_api.nesting import JSON_DEPTH_MAX, deeper
 from command_api.phone import REGION, Unusable, normalise_phone
 
 NAME_CHARS_MAX = 500
@@ -93,7 +94,7 @@ def _contact(contact: Any, region: str) -> Row | list[_Error]:
         given = {
             key: _spelt(value) for key, value in (variables or {}).items() if value is not None
         }
-    except orjson.JSONEncodeError as no:
+    except (orjson.JSONEncodeError, ValueError) as no:
         return [("value_error", ("variables",), f"Value error, {no}")]
     row = make_row(number, texts, given)
     return row if isinstance(row, Row) else [("value_error", (), f"Value error, {row.reason}")]
@@ -103,9 +104,12 @@ def _spelt(value: Any) -> str:
     """Return a template variable's value as text: what is no text, as JSON.
 
     Raises:
-        JSONEncodeError: text in it is no Unicode, a number in it too large, or it is nested deeply.
+        JSONEncodeError: text in it is no Unicode, or a number in it too large.
+        ValueError: it is nested more than JSON_DEPTH_MAX deep.
 
     """
+    if deeper(value, JSON_DEPTH_MAX):
+        raise ValueError(f"it is nested more than {JSON_DEPTH_MAX} deep")
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 

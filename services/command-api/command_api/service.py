@@ -115,18 +115,20 @@ class CommandApi:
         path = self._data_dir / "command-api.db" if self._data_dir else None
         self._store = Store(path, self.log.id)
         self.contacts = Contacts(self._store.db, by_phone=True)
-        self.earlier = Keys(self._store.db, self.settings.idempotency_keys_max)
-        self._store.db.execute(_CREATES)
-        self.creating = Creating(self.writer, self.partitions)
-        self._store.restore(self.reader, self.campaigns)
-        for (stored,) in self._store.db.execute("select fact from creates"):
-            keyed = CreateKeyed.model_validate_json(stored)
-            self.creating.creates[keyed.stream] = keyed
+        self.creating = Creating(self.writer, self.partitions, self._store.db)
         self.keyring.open(self._store.db)
+        self._store.restore(
+            self.reader, self.campaigns, self.creating.restore, self.keyring.restore
+        )
+        self.earlier = Keys(self._store.db, self.settings.idempotency_keys_max)
         self.barrier.restored(self.campaigns.by_id.values())
 
     async def run(self) -> None:
         """Follow until cancelled; carry imports; make the first key if there is none."""
+        with self._store.in_use():
+            await self._run()
+
+    async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             everything = [*campaign_partitions(self.partitions), ORGANIZATIONS]
             tasks.create_task(lasting(self.reader.follow(everything), "command-api follows"))
@@ -158,8 +160,7 @@ class CommandApi:
                 case ContactsAdded() | InstallationFact():
                     continue
                 case CreateKeyed():
-                    self.creating.creates[fact.stream] = fact
-                    self._store.db.execute(_KEEP, (fact.stream, fact.model_dump_json()))
+                    self.creating.fold(fact)
                 case ApiKeyCreated() | ApiKeyRevoked():
                     self.keyring.fold(fact)
                 case _:
@@ -239,7 +240,3 @@ class CommandApi:
         await self.renderer.close()
         self._store.save(self.reader, self.campaigns, self.partitions)
         self._store.close()
-
-
-_KEEP = "insert or replace into creates values (?, ?)"
-_CREATES = "create table if not exists creates (stream text primary key, fact text) without rowid"

@@ -162,14 +162,15 @@ class Dialer:
         """
         partitions = campaign_partitions(self._partitions)
         try:
-            async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
-                tasks.create_task(lasting(self.reader.follow(partitions), "dialer follows"))
-                tasks.create_task(lasting(self._work(), "dialer works"))
-                tasks.create_task(lasting(self._save_regularly(), "dialer saves"))
-                tasks.create_task(self._watch.wait())
-                if isinstance(self._carrier, Watched):
-                    tasks.create_task(self._carrier.watch())
+            with self._store.in_use():
+                async with asyncio.TaskGroup() as tasks:
+                    self._tasks = tasks
+                    tasks.create_task(lasting(self.reader.follow(partitions), "dialer follows"))
+                    tasks.create_task(lasting(self._work(), "dialer works"))
+                    tasks.create_task(lasting(self._save_regularly(), "dialer saves"))
+                    tasks.create_task(self._watch.wait())
+                    if isinstance(self._carrier, Watched):
+                        tasks.create_task(self._carrier.watch())
         finally:
             self._tasks = None
 

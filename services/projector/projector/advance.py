@@ -4,6 +4,7 @@
 is raised in between leaves the store at the last checkpoint, and ends the process.
 """
 
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -11,6 +12,7 @@ from typing import assert_never
 from sqlalchemy import Connection
 
 from campaigns.campaign import Contact, ContactStatus
+from campaigns.errors import StoreUnreadableError
 from campaigns.facts import (
     ApiKeyCreated,
     ApiKeyRevoked,
@@ -40,6 +42,8 @@ from projector import contacts, executions, history, imports, lists, outbox, vie
 from projector.changes import Changes, Place
 from projector.store import Store
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass
 class Views:
@@ -64,11 +68,17 @@ class Views:
         self.reader = Reader(self.log, self)
 
     def restore(self, partitions: Sequence[Partition]) -> None:
-        """Take the last checkpoint back."""
+        """Take the last checkpoint back. Views that cannot be read are begun anew."""
+        try:
+            with self.store.reading() as tx:
+                keys = views.restore(tx, self.campaigns)
+        except StoreUnreadableError as no:
+            logger.warning("%s: %s: it is built anew from the log", self.store.where, no)
+            self.store.begin_anew()
+            return
         self._facts = self.store.restore(self.reader, partitions)
-        with self.store.reading() as tx:
-            for key in views.restore(tx, self.campaigns):
-                self.on_key(key)
+        for key in keys:
+            self.on_key(key)
 
     def fold(self, recorded: Recorded) -> None:
         """Take one accepted record in, to be folded with its batch.

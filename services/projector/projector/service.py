@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from campaigns.api_keys import ApiKeys, Caller, key_hash
 from campaigns.clock import Clock
+from campaigns.errors import StoreUnreadableError
 from campaigns.facts import Scope
 from campaigns.following import Reader
 from campaigns.http import CallerOf, caller_of
@@ -120,13 +121,17 @@ class Projector:
             ContractError: the log holds what this version does not know.
 
         """
-        async with asyncio.TaskGroup() as tasks:
-            following = self.reader.follow(self.partitions)
-            tasks.create_task(lasting(following, "projector follows"), name="projector follows")
-            if self.publishing is not None:
-                publishing = self.publishing.run(self.log.partitions(CAMPAIGN_RECORDS))
-                name = "projector publishes"
-                tasks.create_task(lasting(publishing, name), name=name)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                following = self.reader.follow(self.partitions)
+                tasks.create_task(lasting(following, "projector follows"), name="projector follows")
+                if self.publishing is not None:
+                    publishing = self.publishing.run(self.log.partitions(CAMPAIGN_RECORDS))
+                    name = "projector publishes"
+                    tasks.create_task(lasting(publishing, name), name=name)
+        except BaseExceptionGroup as no:
+            self.store.unreadable = no.subgroup(StoreUnreadableError) is not None
+            raise
 
     async def troubles(self) -> Sequence[str]:
         """Return why it is not ready. Publishing late is no reason: queries are answered."""

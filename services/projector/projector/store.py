@@ -51,6 +51,8 @@ class Store(TrackingRecorder):
         self._moved = Condition()
         self._upserts: dict[str, Any] = {}  # Any: each dialect has an Insert of its own.
         self._engine: Engine | None = None
+        self._about: dict[str, str] = {}  # What it says of itself, once it is known.
+        self.unreadable = False  # Something in it could not be read: `close` throws it away.
 
     @property
     def engine(self) -> Engine:
@@ -103,17 +105,30 @@ class Store(TrackingRecorder):
         with self.reading() as tx:
             about = dict(tx.execute(select(ABOUT.c.name, ABOUT.c.value)).all())
         wanted = {"schema": str(SCHEMA_VERSION), "log": log_id}
+        self._about = wanted | {"publishes": "yes" if publishes else "no"}
         if about:
-            refuse_made_anew(self._path or "the views' database", about.get("log", ""), log_id)
+            refuse_made_anew(self.where, about.get("log", ""), log_id)
         if about and (
             any(about.get(name) != value for name, value in wanted.items())
             or (publishes and about.get("publishes") != "yes")
         ):
             log.info("the views are of another log or version: they are built anew from the log")
             self._clear()
-        wanted["publishes"] = "yes" if publishes else "no"
+        self._say_what_it_is()
+
+    @property
+    def where(self) -> str:
+        """Return where the views are, for people; no secret is in it."""
+        return str(self._path or "the views' database")
+
+    def begin_anew(self) -> None:
+        """Throw all views away: they are folded from the log once more."""
+        self._clear()
+        self._say_what_it_is()
+
+    def _say_what_it_is(self) -> None:
         with self.writing() as tx:
-            self.put(tx, ABOUT, [{"name": k, "value": v} for k, v in wanted.items()])
+            self.put(tx, ABOUT, [{"name": k, "value": v} for k, v in self._about.items()])
 
     def _clear(self) -> None:
         if self._path is None:
@@ -280,7 +295,10 @@ class Store(TrackingRecorder):
         tx.execute(delete(table).where(*where))
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Let go of all connections; throw away what could not be read."""
+        if self.unreadable:
+            log.warning("%s cannot be read: the next start builds it anew", self.where)
+            self._clear()
         self._disconnect()
         if self._temporary is not None:
             self._temporary.cleanup()

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any, TypeVar
 
 import orjson
-from pydantic import TypeAdapter
 from sqlalchemy import (
     Connection,
     bindparam,
@@ -18,6 +17,7 @@ from sqlalchemy import (
 )
 
 from campaigns.campaign import Campaign, Contact, dump, load
+from campaigns.codec import Codec
 from campaigns.facts import ApiKeyCreated, ApiKeyRevoked, OrganizationEvent, instant
 from campaigns.folding import Campaigns
 from projector.changes import Changes, Execution, Import, Place
@@ -38,9 +38,8 @@ from projector.tables import (
 
 K = TypeVar("K")
 
-CONTACT: TypeAdapter[Contact] = TypeAdapter(Contact)
-EXECUTION: TypeAdapter[Execution] = TypeAdapter(Execution)
-IMPORT: TypeAdapter[Import] = TypeAdapter(Import)
+CONTACT, EXECUTION, IMPORT = Codec(Contact), Codec(Execution), Codec(Import)
+_CREATED, _REVOKED = Codec(ApiKeyCreated), Codec(ApiKeyRevoked)
 
 _KEYS_A_QUERY = 500  # Below SQLite's limit of bound values, and a query stays short.
 _COUNTS = (
@@ -74,14 +73,14 @@ def look_up(
             CONTACTS.c.campaign_id == campaign_id, CONTACTS.c.contact_id.in_(some)
         )
         for state in tx.execute(asked).scalars():
-            contact = CONTACT.validate_json(state)
+            contact = CONTACT.load(state, f"contact of campaign {campaign_id}")
             changes.contacts[campaign_id, contact.contact_id] = contact
     for campaign_id, some in _by_campaign(imports):
         asked = select(IMPORTS.c.state).where(
             IMPORTS.c.campaign_id == campaign_id, IMPORTS.c.number.in_(some)
         )
         for state in tx.execute(asked).scalars():
-            found = IMPORT.validate_json(state)
+            found = IMPORT.load(state, f"import of campaign {campaign_id}")
             changes.imports[campaign_id, found.number] = found
     by_name = {plain(import_id): import_id for import_id in lists}
     for names in stretches(by_name):
@@ -200,12 +199,18 @@ def _row(campaign: Campaign, partitions: int) -> dict[str, Any]:
 
 
 def restore(tx: Connection, campaigns: Campaigns) -> list[OrganizationEvent]:
-    """Take all campaigns back into a fresh fold; return the API keys."""
-    for partition, state in tx.execute(select(CAMPAIGNS.c.partition, CAMPAIGNS.c.state)):
-        campaigns.take(load(state), partition)
+    """Take all campaigns back into a fresh fold; return the API keys.
+
+    Raises:
+        StoreUnreadableError: one of them cannot be read; the fold is as it was.
+
+    """
+    asked = select(CAMPAIGNS.c.campaign_id, CAMPAIGNS.c.partition, CAMPAIGNS.c.state)
+    found = [(load(state, one), partition) for one, partition, state in tx.execute(asked)]
     made = tx.execute(select(API_KEYS.c.fact)).scalars()
     revoked = tx.execute(select(REVOKED_KEYS.c.fact)).scalars()
-    return [
-        *(ApiKeyCreated.model_validate_json(fact) for fact in made),
-        *(ApiKeyRevoked.model_validate_json(fact) for fact in revoked),
-    ]
+    keys: list[OrganizationEvent] = [*map(_CREATED.load, made)]
+    keys += map(_REVOKED.load, revoked)
+    for campaign, partition in found:
+        campaigns.take(campaign, partition)
+    return keys

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from campaigns.campaign import Status
-from campaigns.errors import ContractError, LogCutError
+from campaigns.errors import ContractError, LogCutError, StoreUnreadableError
 from campaigns.facts import CampaignPaused
 from campaigns.folding import Campaigns
 from campaigns.following import Reader
@@ -209,3 +209,65 @@ async def test_a_save_in_slices_that_is_cut_off_stores_nothing(tmp_path: Path) -
     assert other.reader.positions == {}
     assert other.campaigns.by_id == {}
     other.stop()
+
+
+@pytest.mark.parametrize("state", [b"{}", b"[" * 5000, b"", b"no JSON", b'{"created": {}}'])
+def test_a_store_with_one_unreadable_campaign_is_emptied_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, state: bytes
+) -> None:
+    """One campaign that could not be read ended every start, and the message named a setting."""
+    journal = Journal()
+    for campaign_id in (1, 2):
+        journal.create(campaign_id, contacts=0)
+    one = Folding(journal, tmp_path)
+    one.store.db.execute("create table rows (id integer primary key)")
+    one.reader.step(HERE, journal.records)
+    one.store.db.execute("insert into rows values (1)")
+    one.stop()
+    with sqlite3.connect(tmp_path / "store.db") as db:
+        db.execute("update campaigns set state = ? where campaign_id = 2", (state,))
+    other = Folding(journal, tmp_path)
+    assert other.reader.positions == {}, "all of it is folded again"
+    assert other.campaigns.by_id == {}
+    assert other.store.db.execute("select * from rows").fetchall() == []
+    assert "store.db: campaign 2 cannot be read from its store" in caplog.text
+    other.reader.step(HERE, journal.records)
+    other.stop()
+    last = Folding(journal, tmp_path)
+    assert sorted(last.campaigns.by_id) == [1, 2]
+    last.stop()
+
+
+def test_what_a_service_keeps_besides_is_emptied_with_the_store_if_it_cannot_be_read(
+    tmp_path: Path,
+) -> None:
+    journal = Journal()
+    journal.create(contacts=0)
+    one = Folding(journal, tmp_path)
+    one.reader.step(HERE, journal.records)
+    one.stop()
+
+    def unreadable() -> None:
+        raise StoreUnreadableError("API key 7", "no JSON")
+
+    store, campaigns = Store(tmp_path / "store.db", journal.log.id), Campaigns()
+    reader = Reader(journal.log, one)
+    store.restore(reader, campaigns, unreadable)
+    assert (reader.positions, campaigns.by_id) == ({}, {})
+    assert store.db.execute("select count(*) from campaigns").fetchone() == (0,)
+    store.close()
+
+
+def test_a_store_that_is_found_unreadable_in_use_is_thrown_away_at_its_end(tmp_path: Path) -> None:
+    """What is read later than the start: contacts. Without this each life would end the same."""
+    path = tmp_path / "store.db"
+    store = Store(path, "embedded")
+    with pytest.raises(ExceptionGroup), store.in_use():
+        raise ExceptionGroup("a part", [StoreUnreadableError("contact 1/7", "no JSON")])
+    store.close()
+    assert not path.exists()
+    store = Store(path, "embedded")
+    with pytest.raises(ExceptionGroup), store.in_use():
+        raise ExceptionGroup("a part", [ContractError("a fact of tomorrow")])
+    store.close()
+    assert path.exists(), "nothing else is a reason"

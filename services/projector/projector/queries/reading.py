@@ -10,11 +10,14 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select
 
 from campaigns.campaign import Campaign, load
+from campaigns.codec import Codec
 from campaigns.facts import Row
 from projector.changes import Execution, Import
 from projector.queries.paging import Page
 from projector.tables import CAMPAIGNS, EXECUTIONS, IMPORTS, LISTS, ROWS, plain
 from projector.views import EXECUTION, IMPORT, stretches
+
+_ROW = Codec(Row)
 
 
 class Given(NamedTuple):
@@ -47,7 +50,7 @@ def campaign_of(tx: Connection, campaign_id: int) -> Campaign | None:
     state = tx.execute(
         select(CAMPAIGNS.c.state).where(CAMPAIGNS.c.campaign_id == campaign_id)
     ).scalar()
-    return None if state is None else load(state)
+    return None if state is None else load(state, campaign_id)
 
 
 def campaigns(tx: Connection, wanted: Wanted, page: Page) -> tuple[list[Campaign], int]:
@@ -65,9 +68,9 @@ def campaigns(tx: Connection, wanted: Wanted, page: Page) -> tuple[list[Campaign
     if page.skip >= total:
         return [], total
     newest = CAMPAIGNS.c.created_at.desc(), CAMPAIGNS.c.campaign_id.desc()
-    found = select(CAMPAIGNS.c.state).where(*where).order_by(*newest)
-    states = tx.execute(found.offset(page.skip).limit(page.limit)).scalars()
-    return [load(state) for state in states], total
+    found = select(CAMPAIGNS.c.campaign_id, CAMPAIGNS.c.state).where(*where).order_by(*newest)
+    states = tx.execute(found.offset(page.skip).limit(page.limit))
+    return [load(state, campaign_id) for campaign_id, state in states], total
 
 
 def rows(tx: Connection, campaign_id: int, numbers: Collection[int]) -> dict[int, Given]:
@@ -89,7 +92,7 @@ def rows(tx: Connection, campaign_id: int, numbers: Collection[int]) -> dict[int
                 ROWS.c.list_id == one.list_id, ROWS.c.row.in_(some)
             )
             for row, details in tx.execute(asked):
-                as_given = Row.model_validate_json(details)
+                as_given = _ROW.load(details, f"contact {campaign_id}/{before + row}")
                 given[before + row] = Given(as_given, one.source, one.counted_at)
     return given
 
@@ -107,7 +110,7 @@ def executions(
         return [], total
     newest = select(EXECUTIONS.c.state).where(*where).order_by(EXECUTIONS.c.execution_id.desc())
     states = tx.execute(newest.offset(page.skip).limit(page.limit)).scalars()
-    found = [EXECUTION.validate_json(state) for state in states]
+    found = [EXECUTION.load(state, f"execution of campaign {campaign_id}") for state in states]
     given = rows(tx, campaign_id, {one.contact_id for one in found})
     return [
         Attempt(one, given[one.contact_id].row if one.contact_id in given else None)
@@ -121,7 +124,7 @@ def import_of(tx: Connection, campaign_id: int, number: int) -> Import | None:
         IMPORTS.c.campaign_id == campaign_id, IMPORTS.c.number == number
     )
     state = tx.execute(asked).scalar()
-    return None if state is None else IMPORT.validate_json(state)
+    return None if state is None else IMPORT.load(state, f"import {campaign_id}/{number}")
 
 
 def received(tx: Connection, campaign: Campaign, partition: int) -> int:

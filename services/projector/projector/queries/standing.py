@@ -165,7 +165,7 @@ def _listed(tx: Connection, campaign: Campaign, numbers: Collection[int]) -> lis
             CONTACTS.c.campaign_id == campaign_id, CONTACTS.c.contact_id.in_(some)
         )
         for state in tx.execute(asked).scalars():
-            contact = CONTACT.validate_json(state)
+            contact = CONTACT.load(state, f"contact of campaign {campaign_id}")
             met[contact.contact_id] = contact
     return [
         Listed(current(campaign, met.get(number) or Contact(number)), *given[number])

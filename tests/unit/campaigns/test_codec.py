@@ -1,0 +1,59 @@
+"""A store's JSON: whatever was written can be read, and what cannot be is said by name."""
+
+from typing import Any
+
+import pytest
+
+from campaigns.campaign import Campaign, dump, evolve, load
+from campaigns.errors import StoreUnreadableError
+from tests.journal import Journal
+
+DEEPEST = 249  # Levels in `pending_import` that builds before this one have let into a log.
+
+
+def nested(depth: int, *, lists: bool) -> Any:
+    found: Any = "x"
+    for _ in range(depth):
+        found = [found] if lists else {"a": found}
+    return found
+
+
+def created(pending_import: dict[str, object]) -> Campaign:
+    """Return a campaign as it is folded from a record with this in it."""
+    journal = Journal()
+    fact = journal.create(contacts=0).facts[0].model_copy(update={"pending_import": pending_import})
+    campaign = evolve(None, fact, 1)  # type: ignore[arg-type]  # A CampaignCreated.
+    assert campaign is not None
+    return campaign
+
+
+@pytest.mark.parametrize("lists", [True, False])
+@pytest.mark.parametrize("depth", [1, 32, 198, 199, 230, DEEPEST])
+def test_what_any_build_let_into_a_log_can_be_stored_and_read(depth: int, lists: bool) -> None:
+    """pydantic writes 254 levels, and its own parser reads about 200: each start then failed."""
+    campaign = created({"a": nested(depth, lists=lists)})
+    assert load(dump(campaign), 1) == campaign
+
+
+def test_talk_without_end_is_stored_and_read() -> None:
+    """Two durations of 1e308 came to infinity, which JSON has not: the store had null for it."""
+    campaign = created({})
+    journal = Journal()
+    journal.create(contacts=2)
+    journal.start()
+    for contact_id in (1, 2):
+        journal.call(contact_id)
+    for recorded in journal.records[1:]:
+        for fact in recorded.facts:
+            much = {"duration_s": 1e308} if hasattr(fact, "duration_s") else {}
+            evolve(campaign, fact.model_copy(update=much), recorded.position)  # type: ignore[arg-type]
+    assert campaign.ended == 2
+    assert load(dump(campaign), 1).talk_s == campaign.talk_s > 1e308
+
+
+@pytest.mark.parametrize(
+    "stored", [b"", b"{", b"[]", b"null", b"\xff", b'{"created": null}', b"[" * 5000, b"NaN"]
+)
+def test_what_nobody_of_us_wrote_is_said_by_name(stored: bytes) -> None:
+    with pytest.raises(StoreUnreadableError, match="campaign 7 cannot be read from its store"):
+        load(stored, 7)

@@ -146,18 +146,27 @@ class CallFact(CampaignFact):
 
 
 TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+DAY_END = "24:00"
+EndOfHours = Annotated[str, Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
 Weekday = Annotated[int, Field(ge=1, le=7)]  # 1 is Monday.
 
 
 class CallingHours(BaseModel):
-    """When a campaign may call: from `start` until before `end`, on these days."""
+    """When a campaign may call: from `start` until before `end`, beginning on these days.
+
+    From level 2 on a window may last until the day is over, or over midnight into the next.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     start: TimeOfDay
-    end: TimeOfDay  # Later than start.
-    days: tuple[Weekday, ...]
+    end: EndOfHours  # Not start. Earlier than it: on the day after. DAY_END: when the day is over.
+    days: tuple[Weekday, ...]  # On which it begins.
     time_zone: str  # IANA's name.
+
+    def needs(self) -> int:
+        """Return the level that a reader of this has (see campaigns.levels)."""
+        return 2 if self.end == DAY_END or self.end < self.start else 1
 
 
 class CampaignSettings(BaseModel):

@@ -10,22 +10,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from campaigns.facts import Frequency, Recurrence
+from campaigns.zones import zone
 
 DAYS_AHEAD_MAX = 63  # Within so many days each recurrence has a first run.
 _MONTHS = 12
-
-
-def zone(name: str) -> ZoneInfo:
-    """Return the time zone of this name.
-
-    Raises:
-        LookupError: there is none.
-
-    """
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as no:  # Paths and folders are no names either.
-        raise LookupError(f"there is no time zone {name!r}") from no
 
 
 def instant_of(day: date, at: time, place: ZoneInfo) -> datetime:
@@ -52,16 +40,20 @@ def clock_time(text: str) -> time:
     return time(int(hours), int(minutes))
 
 
-def first_day(wanted: Recurrence, not_before: datetime) -> date | None:
+def first_day(wanted: Recurrence, not_before: datetime, *, itself: bool = False) -> date | None:
     """Return the day of the first run after an instant; None when the schedule ends before.
 
-    `wanted.first_day` is of no matter here.
+    `itself`: or at that very instant. `wanted.first_day` is of no matter here.
     """
     place, at = zone(wanted.time_zone), clock_time(wanted.time)
-    begin = not_before.astimezone(place).date()
+    local = not_before.astimezone(place).replace(tzinfo=None)
     for ahead in range(DAYS_AHEAD_MAX):
-        day = begin + timedelta(days=ahead)
-        if _suits(wanted, day) and instant_of(day, at, place) > not_before:
+        day = local.date() + timedelta(days=ahead)
+        if not _suits(wanted, day):
+            continue
+        begins = instant_of(day, at, place)
+        now = begins == not_before or datetime.combine(day, at) == local  # Of two, the second.
+        if begins > not_before or (itself and now):
             return None if wanted.end_date and day > wanted.end_date else day
     return None
 

@@ -97,6 +97,90 @@ async def test_a_schedule_that_is_none_is_400(body: dict[str, Any], detail: str)
         assert await api.ends() == ends
 
 
+TOMORROW = ahead()
+RECURRING: list[dict[str, Any]] = [
+    {"frequency": "daily"},
+    {"frequency": "daily", "interval": 30},
+    {"frequency": "weekly", "days_of_week": [2, 5], "interval": 3},
+    {"frequency": "weekly"},
+    {"frequency": "monthly"},
+    {"frequency": "monthly", "day_of_month": 31, "interval": 2},
+]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"schedule_type": "once", "scheduled_at": TOMORROW, "timezone": NEW_YORK},
+        {"schedule_type": "scheduled", "scheduled_at": TOMORROW},
+        *(
+            {"schedule_type": "recurring", "timezone": NEW_YORK,
+             "recurring_config": one | {"time": "09:00"}, "scheduled_at": TOMORROW}
+            for one in RECURRING
+        ),
+    ],
+)  # fmt: skip
+async def test_what_get_answered_changes_nothing_when_it_is_posted(body: dict[str, Any]) -> None:
+    async with whole_api() as api:
+        one = await api.create(contacts=CONTACTS)
+        assert (await post(api, f"{one}/schedule", body))[0] == 200
+        shown, ends = await api.get(f"{one}/schedule"), await api.ends()
+        whole = await api.get(f"{one}")
+        for _ in range(2):
+            status, shape = await post(api, f"{one}/schedule", shown)
+            assert (status, shape["schedule"]) == (200, whole["schedule"])
+            assert await api.get(f"{one}/schedule") == shown
+        assert await api.ends() == ends, "nothing was recorded"
+        status, shape = await post(api, f"{one}/schedule", shown | {"scheduled_at": ahead(45 * 24)})
+        assert status == 200
+        assert await api.ends() != ends, "another one is recorded"
+
+
+async def test_hours_and_zone_that_get_does_not_name_stay_when_its_answer_is_posted() -> None:
+    async with whole_api() as api:
+        embedded = {"schedule_type": "recurring", "start_time": "09:00", "end_time": "17:00",
+                    "days_of_week": [0, 3], "timezone": NEW_YORK}  # fmt: skip
+        one = await api.create(contacts=CONTACTS, schedule=embedded)
+        whole = await api.get(f"{one}")
+        assert whole["schedule"]["end_time"] == "17:00"
+        await post(api, f"{one}/schedule", await api.get(f"{one}/schedule"))
+        assert await api.get(f"{one}") == whole
+
+
+@pytest.mark.parametrize(
+    ("more", "loc"),
+    [
+        ({"execution_settings": {"allowed_hours": {"start": "9:00", "end": "17:00"}}},
+         ["execution_settings", "allowed_hours", "start"]),
+        ({"execution_settings": {"allowed_hours": {"start": "09:00"}}},
+         ["execution_settings", "allowed_hours", "end"]),
+        ({"executionSettings": {"allowedHours": {"start": "09:00", "end": "17:00", "days": ["x"]}},
+          "execution_settings": {"allowed_hours": {"start": "09:00", "end": "17:00",
+                                                   "days": ["x"]}}},
+         ["execution_settings", "allowed_hours", "days", 0]),
+        ({"execution_settings": {"time_zone": "localtime"}}, ["execution_settings", "time_zone"]),
+        ({"schedule": {"schedule_type": "once", "scheduled_at": "2030-01-01T00:00:00Z",
+                       "timezone": "right/UTC"}}, ["schedule", "timezone"]),
+        ({"schedule": {"schedule_type": "recurring", "start_time": "9"}},
+         ["schedule", "start_time"]),
+        ({"schedule": {"schedule_type": "recurring", "start_time": "09:00", "end_time": "25:00"}},
+         ["schedule", "end_time"]),
+        ({"schedule": {"schedule_type": "recurring", "recurring_config": {
+            "frequency": "weekly", "time": "09:00", "days_of_week": [1, 8]}}},
+         ["schedule", "recurring_config", "days_of_week", 1]),
+        ({"schedule": {"schedule_type": "recurring", "start_time": "09:00", "days_of_week": [9]}},
+         ["schedule", "days_of_week", 0]),
+    ],
+)  # fmt: skip
+async def test_what_is_wrong_with_times_is_said_at_its_place(
+    more: dict[str, Any], loc: list[str | int]
+) -> None:
+    async with whole_api() as api:
+        answer = await api.client.post(CAMPAIGNS, json=BODY | more)
+        assert answer.status_code == 422
+        assert answer.json()["detail"][0]["loc"] == ["body", *loc]
+
+
 @virtually
 async def test_only_drafts_and_scheduled_campaigns_are_scheduled() -> None:
     world = in_memory()
@@ -158,7 +242,8 @@ async def test_calling_hours_are_kept_and_shown() -> None:
         wrong = BODY | {"execution_settings": {"allowed_hours": {"start": "9"}}}
         answer = await api.client.post(CAMPAIGNS, json=wrong)
         assert answer.status_code == 422
-        assert answer.json()["detail"][0]["loc"] == ["body", "execution_settings", "start"]
+        where = ["body", "execution_settings", "allowed_hours", "start"]
+        assert answer.json()["detail"][0]["loc"] == where
 
 
 @pytest.mark.parametrize("kind", ["sms", "mixed"])

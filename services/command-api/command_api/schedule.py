@@ -10,6 +10,7 @@ from campaigns.folding import Campaigns
 from command_api.moves import MoveCampaign, lifecycle, lost, own_campaign, unknown
 from command_api.startable import MESSAGES_UNSUPPORTED
 
+UNNAMED_ZONE = "UTC"  # Source: public contract, section 4.
 TIME_PAST = "Scheduled time is in the past"  # Source: public contract, 1.3 rows 6 and 16.
 
 
@@ -53,9 +54,30 @@ def decide(campaign: Campaign | None, command: ScheduleCampaign) -> Decision:
         return _unscheduled(command)
     if no := unfit(command.schedule, campaign.created.campaign_type, command.now):
         return no
-    if command.schedule == campaign.schedule and campaign.status is Status.SCHEDULED:
+    if _so_already(campaign, command.schedule):
         return None
     return (scheduled(command.campaign_id, command.schedule, command.now),)
+
+
+def _so_already(campaign: Campaign, wanted: Schedule) -> bool:
+    """Say whether a campaign is armed so: what GET …/schedule answers, sent back, changes nothing.
+
+    That answer names the next run, and neither the hours nor the time zone of a one-off: what it
+    does not name stays. Intervals go on counting from the first run there was.
+    """
+    kept = campaign.schedule
+    if campaign.status is not Status.SCHEDULED or kept is None:
+        return False
+    named = kept.model_copy(update={"first_at": campaign.next_at})
+    if wanted.hours is None:
+        named = named.model_copy(update={"hours": None})
+    if wanted.recurrence is None and wanted.time_zone == UNNAMED_ZONE:
+        named = named.model_copy(update={"time_zone": UNNAMED_ZONE})
+    if wanted.recurrence is not None and kept.recurrence is not None:
+        first = {"first_day": kept.recurrence.first_day}
+        same = wanted.recurrence.model_copy(update=first)
+        wanted = wanted.model_copy(update={"recurrence": same})
+    return wanted == named
 
 
 def _unscheduled(command: MoveCampaign) -> tuple[CampaignUnscheduled]:

@@ -5,16 +5,24 @@ place. Source: public contract, section 4, 8.3 #15 to #17, 'decided' 8, 9 and 23
 """
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from campaigns.facts import CallingHours, Frequency, Recurrence, Schedule, TimeOfDay
-from campaigns.recurring import clock_time, first_day, instant_of, zone
+from campaigns.facts import (
+    DAY_END,
+    CallingHours,
+    Frequency,
+    Recurrence,
+    Schedule,
+    TimeOfDay,
+)
+from campaigns.recurring import clock_time, first_day, instant_of
+from campaigns.zones import names, zone
 
 Given = Mapping[str, Any]  # Any: JSON, not looked at yet.
-ZONE_CHARS_MAX = 64
+Loc = tuple[str | int, ...]  # Where in what was given, as 422 says it.
 EVERY_DAY = (1, 2, 3, 4, 5, 6, 7)
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _TIME: TypeAdapter[str] = TypeAdapter(TimeOfDay)
@@ -24,7 +32,7 @@ YEAR_MAX = 2999  # Later is a slip of the pen, and the calendar ends in 9999.
 class UnusableScheduleError(Exception):
     """What was given is no schedule."""
 
-    def __init__(self, loc: tuple[str, ...], msg: str) -> None:
+    def __init__(self, loc: Loc, msg: str) -> None:
         super().__init__(msg)
         self.loc, self.msg = loc, msg
 
@@ -46,10 +54,10 @@ def parse_schedule(given: Given, now: datetime) -> Schedule | None:
         config = _of(given, "recurring_config")
         if not isinstance(config, dict):
             raise UnusableScheduleError(("recurring_config",), "recurring_config is required")
-        not_before = now
-        if _of(given, "scheduled_at") is not None:
-            not_before = max(now, _instant(given, time_zone))
-        return _recurring(config, time_zone, not_before)
+        start = None
+        if _of(given, "scheduled_at") is not None:  # Times of runs are whole minutes.
+            start = _instant(given, time_zone).replace(second=0, microsecond=0)
+        return _recurring(config, time_zone, start, now)
     raise UnusableScheduleError(
         ("schedule_type",), "schedule_type must be immediate, scheduled or recurring"
     )
@@ -70,7 +78,7 @@ def parse_embedded(given: Given | None, now: datetime) -> Schedule | None:
         schedule = parse_schedule({**given, "recurring_config": _weekly(given)}, now)
     if schedule is None:
         return None
-    begin, end = _time(given, "start_time"), _time(given, "end_time")
+    begin, end = _time(given, "start_time"), _end_time(given, "end_time")
     if schedule.recurrence is not None:
         begin = begin or schedule.recurrence.time
     if begin is None or end is None:
@@ -86,33 +94,45 @@ def parse_hours(given: object, time_zone: object) -> CallingHours | None:
         UnusableScheduleError: they are none.
 
     """
+    place = _zone({"time_zone": time_zone}, "time_zone", "UTC")
     if given is None:
         return None
     if not isinstance(given, dict):
         raise UnusableScheduleError(("allowed_hours",), "an object is required")
-    begin, end = _time(given, "start"), _time(given, "end")
-    if begin is None or end is None:
-        raise UnusableScheduleError(("allowed_hours",), "start and end are required")
-    days = given.get("days") or list(WEEKDAYS)
-    if not isinstance(days, list) or not all(isinstance(one, str) for one in days):
+    begin = _time(given, "start", "allowed_hours")
+    end = _end_time(given, "end", "allowed_hours")
+    for name, one in (("start", begin), ("end", end)):
+        if one is None:
+            raise UnusableScheduleError(("allowed_hours", name), "start and end are required")
+    assert begin is not None and end is not None, "just looked at"  # noqa: PT018
+    days = _weekdays(given.get("days") or list(WEEKDAYS))
+    return _hours(begin, end, days, place, ("allowed_hours", "end"))
+
+
+def _weekdays(given: object) -> tuple[int, ...]:
+    """Read `days` of `allowed_hours`: their English names."""
+    if not isinstance(given, list):
         raise UnusableScheduleError(("allowed_hours", "days"), "names of days are required")
-    named = [one.strip().lower() for one in days]
-    if unknown := [one for one in named if one not in WEEKDAYS]:
-        raise UnusableScheduleError(("allowed_hours", "days"), f"there is no {unknown[0][:20]!r}")
-    numbers = tuple(sorted({WEEKDAYS.index(one) + 1 for one in named}))
-    place = _zone({"time_zone": time_zone}, "time_zone", "UTC")
-    return _hours(begin, end, numbers, place, ("allowed_hours", "end"))
+    numbers = set[int]()
+    for index, one in enumerate(given):
+        loc = ("allowed_hours", "days", index)
+        if not isinstance(one, str):
+            raise UnusableScheduleError(loc, "the name of a day is required")
+        if (name := one.strip().lower()) not in WEEKDAYS:
+            raise UnusableScheduleError(loc, f"there is no {name[:20]!r}")
+        numbers.add(WEEKDAYS.index(name) + 1)
+    return tuple(sorted(numbers))
 
 
-def _hours(
-    begin: str, end: str, days: tuple[int, ...], time_zone: str, loc: tuple[str, ...]
-) -> CallingHours:
-    if end <= begin:
-        raise UnusableScheduleError(loc, "it must be later than the beginning, on the same day")
+def _hours(begin: str, end: str, days: tuple[int, ...], time_zone: str, loc: Loc) -> CallingHours:
+    if end == begin:
+        why = "it is the beginning too; 00:00 to 24:00 is the whole day"
+        raise UnusableScheduleError(loc, why)
     return CallingHours(start=begin, end=end, days=days, time_zone=time_zone)
 
 
-def _recurring(config: Given, time_zone: str, not_before: datetime) -> Schedule:
+def _recurring(config: Given, time_zone: str, start: datetime | None, now: datetime) -> Schedule:
+    """Read a `recurring_config`; its first run begins at `start` or later, and after `now`."""
     zone_given = {"time_zone": _of(config, "time_zone")}
     fields = {
         "frequency": _of(config, "frequency"),
@@ -128,14 +148,17 @@ def _recurring(config: Given, time_zone: str, not_before: datetime) -> Schedule:
         wanted = Recurrence.model_validate(fields)
     except ValidationError as no:
         error = no.errors()[0]
-        loc = ("recurring_config", *map(str, error["loc"]))
-        raise UnusableScheduleError(loc, f"{'.'.join(loc)}: {error['msg']}") from no
-    day = first_day(wanted, not_before)
+        loc = ("recurring_config", *error["loc"])
+        raise UnusableScheduleError(loc, f"{'.'.join(map(str, loc))}: {error['msg']}") from no
+    ahead = start is not None and start > now
+    day = first_day(wanted, start if start and ahead else now, itself=ahead)
     if day is None:
         raise UnusableScheduleError(("recurring_config", "end_date"), "no run begins before it")
     days = tuple(sorted(set(wanted.days_of_week)))
     recurrence = wanted.model_copy(update={"first_day": day, "days_of_week": days})
     at = instant_of(day, clock_time(wanted.time), zone(wanted.time_zone))
+    if start and ahead:
+        at = max(at, start)  # Of a time that there is twice, the one that was asked for.
     return Schedule(first_at=at, time_zone=wanted.time_zone, recurrence=recurrence)
 
 
@@ -146,10 +169,14 @@ def _weekly(given: Given) -> dict[str, Any]:
     if at is None:
         if _of(given, "scheduled_at") is None:
             raise UnusableScheduleError(("start_time",), "start_time or scheduled_at is required")
-        at = f"{_instant(given, time_zone).astimezone(zone(time_zone)):%H:%M}"
+        start = _start(given)
+        at = f"{start.astimezone(zone(time_zone)) if start.tzinfo else start:%H:%M}"
     days = _or(_of(given, "days_of_week"), [])
-    if not isinstance(days, list) or not all(type(one) is int and 0 <= one <= 6 for one in days):
+    if not isinstance(days, list):
         raise UnusableScheduleError(("days_of_week",), "0 (Monday) to 6 are required")
+    for index, one in enumerate(days):
+        if type(one) is not int or not 0 <= one <= 6:
+            raise UnusableScheduleError(("days_of_week", index), "0 (Monday) to 6 are required")
     weekly = {"frequency": Frequency.WEEKLY.value, "days_of_week": [one + 1 for one in days]}
     return weekly | {"time": at, "time_zone": time_zone}
 
@@ -167,39 +194,52 @@ def _or(value: Any, otherwise: Any) -> Any:
 def _zone(given: Given, name: str, otherwise: str, within: str | None = None) -> str:
     loc = (within, name) if within else (name,)
     value = _or(_of(given, name), otherwise)
-    try:
-        if not isinstance(value, str) or len(value) > ZONE_CHARS_MAX:
-            raise LookupError
-        zone(value)
-    except LookupError as no:
-        raise UnusableScheduleError(loc, f"Unknown {name}: an IANA name is required") from no
+    if not isinstance(value, str) or value not in names():
+        raise UnusableScheduleError(loc, f"Unknown {name}: an IANA name is required")
     return value
 
 
-def _time(given: Given, name: str) -> str | None:
+def _time(given: Given, name: str, within: str | None = None) -> str | None:
     value = _of(given, name)
     if isinstance(value, str) and len(value) == len("HH:MM:SS"):
         value = value[: len("HH:MM")]  # As Python writes a time.
     try:
         return None if value is None else _TIME.validate_python(value, strict=True)
     except ValidationError as no:
-        raise UnusableScheduleError((name,), f"{name}: HH:MM is required") from no
+        loc = (within, name) if within else (name,)
+        raise UnusableScheduleError(loc, f"{name}: HH:MM is required") from no
+
+
+def _end_time(given: Given, name: str, within: str | None = None) -> str | None:
+    if _of(given, name) in (DAY_END, f"{DAY_END}:00"):
+        return DAY_END
+    return _time(given, name, within)
 
 
 def _instant(given: Given, time_zone: str) -> datetime:
     """Read `scheduled_at`: an offset of its own wins, else it is local time ('decided' 8)."""
+    found = _start(given)
+    try:
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+        return instant_of(found.date(), found.time().replace(fold=0), zone(time_zone))
+    except (ValueError, OverflowError) as no:
+        raise _no_start() from no
+
+
+def _start(given: Given) -> datetime:
+    """Read `scheduled_at` as it was given: without a time zone it is local time."""
     value = _of(given, "scheduled_at")
     try:
         if not isinstance(value, str):
             raise ValueError
         found = datetime.fromisoformat(value)
-        if found.year > YEAR_MAX:
-            raise ValueError
-        if found.tzinfo is not None:
-            return found.astimezone(UTC)
-        whole = time(found.hour, found.minute, found.second, found.microsecond)
-        return instant_of(found.date(), whole, zone(time_zone))
-    except (ValueError, OverflowError) as no:
-        raise UnusableScheduleError(
-            ("scheduled_at",), "scheduled_at: a time in ISO 8601 is required"
-        ) from no
+    except ValueError as no:
+        raise _no_start() from no
+    if found.year > YEAR_MAX:
+        raise _no_start()
+    return found
+
+
+def _no_start() -> UnusableScheduleError:
+    return UnusableScheduleError(("scheduled_at",), "scheduled_at: a time in ISO 8601 is required")

@@ -115,7 +115,7 @@ def test_decision_7_who_was_not_reached_waits_for_another_attempt_but_no_voicema
     contacts = api.get(f"/{one}/contacts", limit=1000)["items"]
     assert all(contact.items() >= attempted for contact in contacts)
     waiting = [contact for contact in contacts if contact["status"] == "pending"]
-    assert {contact["last_outcome"] for contact in waiting} == {"no-answer", "busy", "failed"}
+    assert {contact["last_outcome"] for contact in waiting} == {"no_answer", "busy", "failed"}
     for contact in waiting:
         rest = datetime.fromisoformat(contact["next_attempt_at"]) - datetime.now(UTC)
         assert timedelta(minutes=29) < rest <= timedelta(minutes=30)

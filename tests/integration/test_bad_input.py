@@ -188,6 +188,42 @@ async def test_an_empty_body_is_missing_where_one_is_asked_for(api: Whole) -> No
     assert await api.ends() == ends
 
 
+NOT_FINITE = [
+    (b'{"x": NaN}', "variables", "pending_import"),
+    (b'{"x": [Infinity]}', "variables", "pending_import"),
+    (b'{"x": {"y": -Infinity}}', "variables", "pending_import"),
+    (b'{"x": 1e400}', "variables", "pending_import"),
+    (b'{"x": NaN}', "variables", "fallback_values"),
+]
+
+
+@pytest.mark.parametrize(("given", "of_contact", "of_campaign"), NOT_FINITE)
+async def test_a_number_that_is_not_finite_is_refused_and_never_read_as_null(
+    api: Whole, given: bytes, of_contact: str, of_campaign: str
+) -> None:
+    campaign_id = await api.create()
+    ends = await api.ends()
+    contact = b'{"phone_number":"5551234567","%b":%b}' % (of_contact.encode(), given)
+    least = json.dumps(BODY).encode()[:-1]
+    for path, body in (
+        (f"/{campaign_id}/contacts", b'{"contacts":[%b]}' % contact),
+        ("", least + b',"contacts":[%b]}' % contact),
+        ("", least + b',"%b":%b}' % (of_campaign.encode(), given)),
+        ("", least + b',"settings":{"calls_per_minute":NaN}}'),
+        ("/template-preview", b'{"template":"x","variables":%b}' % given),
+        (f"/{campaign_id}/pause", b'{"reason":NaN}'),
+    ):
+        answer = await api.client.post(f"{CAMPAIGNS}{path}", content=body, headers=JSON)
+        (error, *_) = refusal_of(answer, 422)
+        if b"contacts" in body:
+            assert error["loc"] == ["body", "contacts", 0, "variables"]
+    answer = await api.client.put(
+        f"{CAMPAIGNS}/{campaign_id}", content=b'{"pending_import":%b}' % given, headers=JSON
+    )
+    refusal_of(answer, 422)
+    assert await api.ends() == ends
+
+
 HUGE = 10**30
 BAD_CREATES: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"name": None}, ("name",)),

@@ -12,6 +12,7 @@ from campaigns.facts import Row
 from command_api.csv_columns import UnusableFileError
 from command_api.csv_rows import CsvFile
 from command_api.phone import Unusable
+from command_api.typed import trimmed
 
 Form = tuple[str, str, Literal[0, 1], str, bool]  # Delimiter, line end, quoting, encoding, sep=.
 # Few letters, so that quotes, separators and line ends meet often; and texts of all kinds.
@@ -59,8 +60,8 @@ def test_what_was_written_is_read(people: list[tuple[int, str, str]], form: Form
     for (phone, name, note), (_, row) in zip(people, found, strict=True):
         assert isinstance(row, Row)
         assert row.phone_number == f"+1{phone}"
-        assert row.name == (name.strip() or None)
-        assert row.variables.get("free_text", "") == note.strip()
+        assert row.name == (trimmed(name) or None)
+        assert row.variables.get("free_text", "") == trimmed(note)
 
 
 @given(

@@ -15,7 +15,8 @@ typed = st.text("0123456789+-() ./\N{EN DASH}\N{NO-BREAK SPACE}x;", max_size=24)
     max_size=24
 )
 BETWEEN = st.lists(
-    st.sampled_from(["", "", " ", "-", ".", "/", ") ", " (", "\N{EN DASH}"]), min_size=20
+    st.sampled_from(["", "", " ", "-", ".", "] ", ") ", " (", "\N{EN DASH}", "\u200b", "\u202c"]),
+    min_size=20,
 )
 
 
@@ -43,8 +44,34 @@ def test_what_is_e164_stays_so_in_every_country(text: str, region: str, other: s
 @given(digits, BETWEEN, REGIONS)
 def test_punctuation_changes_nothing(text: str, between: list[str], region: str) -> None:
     dressed = "".join(mark + digit for digit, mark in zip(text, between, strict=False))
-    assume(len(dressed) <= PHONE_CHARS_MAX)
+    assume(len(dressed) <= PHONE_CHARS_MAX and not re.fullmatch(r"[0-9]+\.0+", dressed))
     assert normalise_phone(f" {dressed} ", region) == normalise_phone(text, region)
+
+
+@given(REGIONS, st.sampled_from(["", "(0)", "0"]))
+def test_a_countrys_own_code_is_never_read_twice(region: str, trunk: str) -> None:
+    """For every country's own example, written with its code but without +."""
+    code = str(phonenumbers.country_code_for_region(region))
+    one = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+    prefix = phonenumbers.ndd_prefix_for_region(region, True)
+    assume(one is not None and code != "1" and (not trunk or prefix == "0"))
+    e164 = phonenumbers.format_number(one, phonenumbers.PhoneNumberFormat.E164)
+    found = normalise_phone(f"{code}{trunk}{e164[1 + len(code) :]}", region)
+    if trunk:
+        assert isinstance(found, Unusable) or not found.startswith(f"+{code}{code}")
+    else:
+        assert found == e164
+
+
+@given(REGIONS, REGIONS)
+def test_every_regions_own_way_abroad_leads_there(region: str, other: str) -> None:
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    way = metadata.preferred_international_prefix or metadata.international_prefix
+    assume(re.fullmatch(r"[0-9]+", way) and way.startswith("0"))
+    one = phonenumbers.example_number_for_type(other, phonenumbers.PhoneNumberType.MOBILE)
+    assume(one is not None and other != region)
+    e164 = phonenumbers.format_number(one, phonenumbers.PhoneNumberFormat.E164)
+    assert normalise_phone(f"{way} {e164[1:]}", region) == e164
 
 
 @given(st.integers(2_000_000_000, 9_999_999_999))

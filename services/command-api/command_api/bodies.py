@@ -84,8 +84,8 @@ def plain(given: Any) -> Any:  # Any: JSON, not looked at yet.
 
     Raises:
         ValueError: it is larger than BODY_BYTES_MAX without its contacts, nested more than
-            JSON_DEPTH_MAX deep, or a text in it is no Unicode or has a NUL character, which
-            databases do not take.
+            JSON_DEPTH_MAX deep, a number in it is not finite, or a text is no Unicode or has a NUL
+            character, which databases do not take.
 
     """
     if isinstance(given, dict):
@@ -94,9 +94,10 @@ def plain(given: Any) -> Any:  # Any: JSON, not looked at yet.
             raise ValueError(f"it is nested more than {JSON_DEPTH_MAX} deep")
         try:
             orjson.dumps(rest.get("pending_import"))  # Kept as it came: no field checks it.
-            text = json.dumps(rest, ensure_ascii=False).encode()  # Numbers: each field checks.
-        except (orjson.JSONEncodeError, UnicodeEncodeError) as no:
-            raise ValueError("a text is no Unicode, or a number too large") from no
+            # Numbers: each field checks. JSON has none that are not finite; Python reads them.
+            text = json.dumps(rest, ensure_ascii=False, allow_nan=False).encode()
+        except (orjson.JSONEncodeError, ValueError) as no:
+            raise ValueError("a text is no Unicode, or a number too large or not finite") from no
         if len(text) > BODY_BYTES_MAX:
             raise ValueError(f"it is larger than {BODY_BYTES_MAX} bytes")
         if rb"\u0000" in text and _has_nul(rest):

@@ -1,14 +1,17 @@
 """What each column of a CSV file is: phone number, name, a template variable. Pure."""
 
 import json
-import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from command_api.typed import trimmed, words_of
 
 COLUMNS_MAX = 100
 HEADER_CHARS_MAX = 100
 MAPPINGS_CHARS_MAX = 64 * 1024
 
+_DOTTED_I = "i\u0307"  # What Python makes of a Turkish capital I with a dot.
 PHONE = "phone_number"
 # Loose spelling → field. Source: public contract, section 5.
 FIELDS = {
@@ -35,6 +38,7 @@ class Columns:
     """What each column is, in the file's order."""
 
     fields: tuple[str | None, ...]  # None: left out.
+    more_phones: tuple[int, ...] = ()  # Columns that say the number where its own says nothing.
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -84,6 +88,9 @@ def find_columns(header: Sequence[str], mappings: Mapping[str, str | None]) -> C
     by its header in snake_case. Of several columns for one field the first is it, and the others
     are variables; mapped twice, it is an error.
 
+    A further column with a documented header of a phone number is a variable, and says the number
+    in rows where the first does not.
+
     Raises:
         UnusableFileError: there is no phone column, or two are mapped to one field, or the header
             has too many columns or one too long.
@@ -96,7 +103,7 @@ def find_columns(header: Sequence[str], mappings: Mapping[str, str | None]) -> C
         raise UnusableFileError(f"A header is longer than {HEADER_CHARS_MAX} characters")
     loosely = {loose(name): field for name, field in mappings.items()}
     mapped: dict[int, str | None] = {}
-    for index, name in enumerate(map(str.strip, header)):
+    for index, name in enumerate(map(trimmed, header)):
         if name in mappings or (loose(name) and loose(name) in loosely):
             field = mappings[name] if name in mappings else loosely[loose(name)]
             field = (field and (FIELDS.get(loose(field)) or snake_case(field))) or None
@@ -120,7 +127,12 @@ def find_columns(header: Sequence[str], mappings: Mapping[str, str | None]) -> C
             " that has phone, phone_number, mobile or cell, or one that column_mappings maps to"
             " phone_number"
         )
-    return Columns(tuple(fields))
+    more = (
+        index
+        for index, name in enumerate(header)
+        if index not in mapped and fields[index] != PHONE and FIELDS.get(loose(name)) == PHONE
+    )
+    return Columns(tuple(fields), tuple(more))
 
 
 def _free(name: str, taken: set[str]) -> str:
@@ -133,11 +145,16 @@ def _free(name: str, taken: set[str]) -> str:
 
 
 def loose(header: str) -> str:
-    """Return a header without case, spaces, underscores and punctuation."""
-    return re.sub(r"[\W_]+", "", header.casefold())
+    """Return a header without case, width, spaces, underscores and punctuation."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", header).casefold())
+    return "".join(words_of(folded.replace(_DOTTED_I, "i")))
 
 
 def snake_case(header: str) -> str:
     """Return a template variable's name: `Appointment Date`, `appointmentDate` → snake_case."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", header.strip())
-    return re.sub(r"[\W_]+", "_", words).strip("_").lower()
+    words = "_".join(words_of(header))
+    humps = (
+        f"_{char}" if char.isupper() and (before.islower() or before.isdecimal()) else char
+        for before, char in zip(" " + words, words, strict=False)
+    )
+    return unicodedata.normalize("NFC", "".join(humps).lower().replace(_DOTTED_I, "i"))

@@ -10,13 +10,15 @@ from campaigns.facts import Row
 from command_api.csv_columns import PHONE, Columns, UnusableFileError, find_columns
 from command_api.phone import REGION, Unusable, normalise_phone
 from command_api.rows import make_row
+from command_api.typed import trimmed
 
 ROW_CHARS_MAX = 128 * 1024  # One row with all its lines, header included.
 _SHOWN = ("name", "email", "company")
 # What spreadsheets write between cells, depending on the country; the first counts in a draw.
 DELIMITERS = (",", ";", "\t")
 # Excel's own way to say it, as a first line; and its "Unicode text", which begins with a mark.
-_SEPARATOR = re.compile(r'"?sep=([,;\t|])"?\s*', re.IGNORECASE)
+# Saved once more it is a row of its own: `sep=;,,` where the others are separated by commas.
+_SEPARATOR = re.compile(r'"?sep=([,;\t|]?)"?([,;\t|\s"]*)', re.IGNORECASE)
 _BLANK = re.compile(r"[\s,;]*")  # Of a row without anything in it, whatever separates cells.
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
@@ -70,7 +72,11 @@ class CsvFile:
         delimiters: tuple[str, ...] = DELIMITERS
         self._text.seek(0)
         if found := _SEPARATOR.fullmatch(next(self._lines(), "")):
-            delimiters, self._told = (found[1],), 1
+            self._told = 1
+            if found[1]:
+                saved_again = found[2].strip(" \r\n")
+                others = DELIMITERS if saved_again else ()
+                delimiters = tuple(dict.fromkeys((found[1], *others)))
         read: dict[str, Columns] = {}
         wrong: list[tuple[int, UnusableFileError]] = []  # With how many columns it would have.
         for delimiter in delimiters:
@@ -123,7 +129,7 @@ class CsvFile:
                     ) from no
                 yield Cells(first, Unusable(f"the row is not well-formed CSV: {no}"))
                 continue
-            if not all(map(_BLANK.fullmatch, cells)):
+            if not all(_BLANK.fullmatch(trimmed(cell)) for cell in cells):
                 yield Cells(first, cells)
 
     def phone(self, row: Cells) -> str | Unusable:
@@ -131,10 +137,12 @@ class CsvFile:
         if isinstance(row.cells, Unusable):
             return row.cells
         width = len(self.columns.fields)
-        if len(row.cells) > width and any(map(str.strip, row.cells[width:])):
+        if len(row.cells) > width and any(map(trimmed, row.cells[width:])):
             return Unusable(f"the row has {len(row.cells)} cells, the header {width}")
-        given = row.cells[self._phone] if self._phone < len(row.cells) else ""
-        return normalise_phone(given, self._region)
+        for index in (self._phone, *self.columns.more_phones):
+            if index < len(row.cells) and trimmed(row.cells[index]):
+                return normalise_phone(row.cells[index], self._region)
+        return normalise_phone("", self._region)
 
     def contact(self, row: Cells) -> Row | Unusable:
         """Return a row as a contact, or why it cannot be used."""
@@ -147,7 +155,7 @@ class CsvFile:
         for field, cell in zip(self.columns.fields, row.cells, strict=False):
             if field in _SHOWN:
                 texts[field] = cell
-            elif field is not None and field != PHONE and (value := cell.strip()):
+            elif field is not None and field != PHONE and (value := trimmed(cell)):
                 variables[field] = value
         return make_row(phone, texts, variables)
 

@@ -3,6 +3,7 @@
 `contacts_added` is the one place that makes a ContactsAdded; create and import share it.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from campaigns.facts import ContactsAdded, Event, Row
 from campaigns.record import RECORD_BYTES_MAX
 from command_api.nesting import JSON_DEPTH_MAX, deeper
 from command_api.phone import REGION, Unusable, normalise_phone
+from command_api.typed import trimmed
 
 NAME_CHARS_MAX = 500
 EMAIL_CHARS_MAX = 320  # Source: RFC 5321, 4.5.3.1: 64 + @ + 255.
@@ -94,7 +96,7 @@ def _contact(contact: Any, region: str) -> Row | list[_Error]:
         given = {
             key: _spelt(value) for key, value in (variables or {}).items() if value is not None
         }
-    except (orjson.JSONEncodeError, ValueError) as no:
+    except ValueError as no:
         return [("value_error", ("variables",), f"Value error, {no}")]
     row = make_row(number, texts, given)
     return row if isinstance(row, Row) else [("value_error", (), f"Value error, {row.reason}")]
@@ -104,13 +106,21 @@ def _spelt(value: Any) -> str:
     """Return a template variable's value as text: what is no text, as JSON.
 
     Raises:
-        JSONEncodeError: text in it is no Unicode, or a number in it too large.
-        ValueError: it is nested more than JSON_DEPTH_MAX deep.
+        ValueError: text in it is no Unicode, a number in it too large or not finite, or it is
+            nested more than JSON_DEPTH_MAX deep.
 
     """
+    if isinstance(value, str):
+        return value
     if deeper(value, JSON_DEPTH_MAX):
         raise ValueError(f"it is nested more than {JSON_DEPTH_MAX} deep")
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    try:
+        text = orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as no:
+        raise ValueError(str(no)) from no
+    if isinstance(value, float | list | dict):
+        json.dumps(value, allow_nan=False)  # Where orjson writes null for NaN.
+    return text
 
 
 def make_row(
@@ -121,7 +131,7 @@ def make_row(
     `texts` are name, email and company; those that are not blank become variables too, unless
     `variables` has its own. Source: public contract, 8.4, contact.
     """
-    known = {name: text.strip() for name, text in texts.items() if text and text.strip()}
+    known = {name: short for name, text in texts.items() if text and (short := trimmed(text))}
     every = {**known, **variables}
     if len(every) > VARIABLES_MAX:
         return Unusable(f"there are more than {VARIABLES_MAX} variables")

@@ -39,6 +39,14 @@ def phones(text: str | bytes, mappings: Mappings | None = None) -> list[str]:
         ("phone,Note,note,NOTE", ("phone_number", "note", "note_2", "note_3")),
         ("name,full name,phone", ("name", "full_name", "phone_number")),
         ("phone,Größe", ("phone_number", "größe")),
+        ("phone,नाम,नीम", ("phone_number", "नाम", "नीम")),
+        ("phone,Pre\u0301nom", ("phone_number", "prénom")),
+        ("phone,நாமம்,ชื่อ,שֵׁם,الاسمُ", ("phone_number", "நாமம்", "ชื่อ", "שֵׁם".lower(), "الاسمُ")),
+        ("phone,نام\u200cخانوادگی", ("phone_number", "نامخانوادگی")),
+        ("phone,İsim,caféNoir,ÉtéÀParis", ("phone_number", "isim", "café_noir", "été_àparis")),
+        ("\u200bphone\u200b,氏名,이름", ("phone_number", "氏名", "이름")),
+        ("Ｐｈｏｎｅ　Ｎｕｍｂｅｒ,x", ("phone_number", "x")),
+        ("phone,i\u0301,\u0301,1st", ("phone_number", "í", "column_3", "1st")),
     ],
 )
 def test_headers_are_found_loosely(header: str, fields: tuple[str, ...]) -> None:
@@ -53,6 +61,12 @@ def test_headers_are_found_loosely(header: str, fields: tuple[str, ...]) -> None
         ("phone,tel", {"tel": "Phone Number"}, ("phone", "phone_number")),
         ("phone,secret", {"secret": None}, ("phone_number", None)),
         ("phone,secret", {"secret": ""}, ("phone_number", None)),
+        ("phone,नाम,नीम", {"नाम": None}, ("phone_number", None, "नीम")),
+        ("phone,Pre\u0301nom", {"Prénom": "name"}, ("phone_number", "name")),
+        ("phone,Prénom", {"PRE\u0301NOM": "Pre\u0301nom"}, ("phone_number", "prénom")),
+        ("phone,İSİM,ISIM2", {"isim": None}, ("phone_number", None, "isim2")),
+        ("phone,ﾅﾏｴ", {"ナマエ": "name"}, ("phone_number", "name")),
+        ("phone,कि,की", {"कि": "", "की": "x"}, ("phone_number", None, "x")),
         ("phone,d", {"d": "Appointment Date", "absent": "x"}, ("phone_number", "appointment_date")),
     ],
 )
@@ -120,6 +134,45 @@ def test_columns_become_fields_and_variables() -> None:
             ),
         )
     ]
+
+
+def test_headers_in_every_script_become_variables() -> None:
+    ((_, row),) = read("phone,नाम,नीम\n+15550001000,a,b")
+    assert row == Row(phone_number="+15550001000", variables={"नाम": "a", "नीम": "b"})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("phone,mobile\n,5551234567", "+15551234567"),
+        ("phone,mobile,cell\n , ,5551234567", "+15551234567"),
+        ("name,Phone,Cell\nAnn,\u200b,5551234567", "+15551234567"),
+        ("phone,name,mobile\n5551234567,Ann,5550000000", "+15551234567"),  # The first counts.
+        ("phone,mobile\nnonsense,5551234567", None),  # It says something: nobody guesses.
+        ("phone,mobile,name\n,,Ann", None),
+    ],
+)
+def test_a_further_phone_column_says_the_number_where_the_first_says_nothing(
+    text: str, expected: str | None
+) -> None:
+    ((_, row),) = read(text)
+    assert (row.phone_number if isinstance(row, Row) else None) == expected
+    if isinstance(row, Row) and "mobile" in text:
+        assert "phone_number" not in row.variables
+
+
+def test_a_column_that_is_mapped_or_left_out_says_no_number() -> None:
+    text = "phone,mobile,cell\n,5551234567,5551234568"
+    assert phones(text, {"mobile": None}) == ["+15551234568"]
+    assert phones(text, {"mobile": "other", "cell": ""}) == []
+    assert phones(text, {"cell": "phone"}) == ["+15551234568"]
+    assert phones("tel,phone\n,5551234567", {"tel": "phone_number"}) == ["+15551234567"]
+
+
+def test_rows_of_nothing_that_is_seen_are_blank() -> None:
+    text = "phone,name\n\u200b,\ufeff\n5551234567,\ufeffBob\n"
+    assert read(text) == [(3, Row(phone_number="+15551234567", name="Bob",
+                                  variables={"name": "Bob"}))]  # fmt: skip
 
 
 def test_blank_cells_are_no_variables() -> None:
@@ -235,6 +288,16 @@ def test_a_file_is_read_as_spreadsheets_write_it(separator: str, encoding: str, 
         ("phone\tname;first\temail", "\t"),
         ("sep=,\nphone,name;x;y", ","),
         ('"sep=|"\nphone|name', "|"),
+        # As a spreadsheet saves it that took it for a row: what separates the cells may be another.
+        ("sep=;;;\nphone;name;x", ";"),
+        ("sep=,,\nphone,name;y,x", ","),
+        ("sep=;,,\nphone,name,x", ","),
+        ('"sep=,";;\nphone;name;x', ";"),
+        ('"sep=;",,\nphone,name,x', ","),
+        ("sep=;\t\t\nphone\tname\tx", "\t"),
+        ("sep=|||\nphone|name|x", "|"),
+        ("sep=\nphone;name", ";"),
+        ("SEP=,,,\r\nphone,name,x", ","),
     ],
 )
 def test_what_separates_cells_is_seen_in_the_header(header: str, delimiter: str) -> None:

@@ -1,6 +1,7 @@
 """Each projection by example: facts in, changes out."""
 
 from datetime import timedelta
+from typing import get_args
 
 import orjson
 import pytest
@@ -22,6 +23,8 @@ from campaigns.record import Recorded
 from campaigns.testing import NOON
 from projector import executions, lists, outbox
 from projector.changes import Changes, Execution
+from projector.feeds import frames
+from projector.queries.contact_answers import Outcome
 from projector.queries.paging import Page, page_of
 from projector.queries.shapes import contact_shape, execution_shape, progress_shape
 from tests.journal import Journal
@@ -69,7 +72,7 @@ def test_a_contact_that_waits_for_a_retry_is_pending_and_says_when(journal: Jour
     journal.call(1, Disposition.NO_ANSWER, retry_in=timedelta(minutes=30))
     found = shape(journal)
     assert (found["status"], found["attempts"]) == ("pending", 1)
-    assert (found["last_outcome"], found["call_status"]) == ("no-answer", "no-answer")
+    assert (found["last_outcome"], found["call_status"]) == ("no_answer", "no-answer")
     assert found["next_attempt_at"] == "2026-03-01T12:30:04+00:00"
 
 
@@ -144,6 +147,31 @@ def test_a_stop_and_a_replacing_import_change_no_contact(
     campaign, _, changes = folded(journal)
     assert len(changes.contacts) == 0
     assert progress_shape(campaign, [])["cancelled_contacts"] == 1
+
+
+def test_a_progress_frame_has_what_the_contract_shows(journal: Journal) -> None:
+    """Flat and nested: public contract, 6.1 and 8.4."""
+    journal.call(1)
+    journal.call(2, Disposition.FAILED)
+    campaign, _, _ = folded(journal)
+    frame = frames.progress(campaign, journal.now)
+    assert (frame["success_rate"], frame["data"]["success_rate"]) == (50.0, 50.0)
+    for one in (frame, frames.completed(campaign, journal.now)):
+        assert one["success_rate"] == one["data"]["success_rate"]
+    for name in ("total_contacts", "completed_contacts", "failed_contacts", "pending_contacts",
+                 "in_progress_contacts", "completion_percentage"):  # fmt: skip
+        assert frame[name] is not None
+
+
+@pytest.mark.parametrize("ended", list(Disposition))
+def test_how_a_contact_ended_last_is_spelt_as_statuses_are(
+    journal: Journal, ended: Disposition
+) -> None:
+    journal.call(1, ended)
+    found = shape(journal)
+    assert found["last_outcome"] == ended.value.replace("-", "_")
+    assert found["last_outcome"] in get_args(Outcome)
+    assert found["call_status"] == ended.value, "the carrier's word, as documented"
 
 
 def test_events_are_numbered_by_partition_position_and_index(journal: Journal) -> None:

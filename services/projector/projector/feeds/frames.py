@@ -44,7 +44,7 @@ def progress(campaign: Campaign, now: datetime) -> Shape:
     whole, counters = progress_shape(campaign, []), campaign.counters
     names = (
         "total_contacts", "completed_contacts", "failed_contacts", "pending_contacts",
-        "in_progress_contacts", "completion_percentage",
+        "in_progress_contacts", "completion_percentage", "success_rate",
     )  # fmt: skip
     return {
         "type": "progress",

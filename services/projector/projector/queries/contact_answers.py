@@ -1,6 +1,6 @@
 """How contacts, executions and imports are answered, for the OpenAPI document. Pure."""
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -17,7 +17,7 @@ CONTACT: dict[str, Any] = {
         "custom_fields": {},
     },
     "status": "no_answer", "attempts": 1, "call_sid": "8c72…", "call_duration": 0,
-    "call_status": "no-answer", "last_outcome": "no-answer", "next_attempt_at": None,
+    "call_status": "no-answer", "last_outcome": "no_answer", "next_attempt_at": None,
     "created_at": _MADE, "last_attempt_at": "2026-03-01T10:01:00+00:00",
     "completed_at": None, "error_message": None,
 }  # fmt: skip
@@ -28,6 +28,10 @@ IMPORT: dict[str, Any] = {
     "errors": [{"line": 3, "reason": "there is no phone number"}], "error_message": None,
     "created_at": _MADE, "completed_at": _MADE,
 }  # fmt: skip
+
+
+Outcome = Literal["answered", "busy", "no_answer", "voicemail", "failed", "unknown"]
+assert [one.replace("_", "-") for one in get_args(Outcome)] == [one.value for one in Disposition]
 
 
 class Pagination(BaseModel):
@@ -75,8 +79,8 @@ class ContactAnswer(BaseModel):
     attempts: int
     call_sid: str | None
     call_duration: int | None
-    call_status: Disposition | None
-    last_outcome: Disposition | None
+    call_status: Disposition | None  # As the carrier says it.
+    last_outcome: Outcome | None
     next_attempt_at: AwareDatetime | None
     created_at: AwareDatetime | None
     last_attempt_at: AwareDatetime | None

@@ -35,7 +35,9 @@ def contact_shape(
         "call_sid": contact.call_id,
         "call_duration": round(contact.duration_s) if contact.ended_at else None,
         "call_status": contact.last_outcome.value if contact.last_outcome else None,
-        "last_outcome": contact.last_outcome.value if contact.last_outcome else None,
+        "last_outcome": contact.last_outcome.value.replace("-", "_")  # As statuses are spelt.
+        if contact.last_outcome
+        else None,
         "next_attempt_at": at(contact.due_at) if status is ContactStatus.PENDING else None,
         "created_at": created_at,
         "last_attempt_at": at(contact.last_attempt_at),

@@ -29,6 +29,7 @@ class Reason(StrEnum):
     UNKNOWN_KEY = "unknown-key"  # No such API key of this organization.
     TOO_MANY_KEYS = "too-many-keys"  # An organization has its fill of API keys.
     KEY_REUSED = "key-reused"  # The Idempotency-Key came with another request before.
+    LEVEL_BELOW = "level-below"  # A form that the installation does not write yet: ADR-0014.
     CONTACT_DONE = "contact-done"  # Gate: done, being called, or gone.
     ATTEMPTS_SPENT = "attempts-spent"  # Gate: max_attempts are used up.
     OUTSIDE_HOURS = "outside-hours"  # Gate: not within the campaign's calling hours.

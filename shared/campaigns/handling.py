@@ -7,9 +7,10 @@ from typing import Generic, TypeVar
 from uuid import uuid4
 
 from campaigns.clock import Clock
-from campaigns.decider import C, Decider, Decision, Facts, Rejected, S
+from campaigns.decider import C, Decider, Decision, Facts, Reason, Rejected, S
 from campaigns.errors import LogUnavailableError, OutcomeUnknownError, TooContendedError
 from campaigns.following import Reader, Ruling
+from campaigns.levels import needed
 from campaigns.record import AppendCondition, Idempotency, Record
 from campaigns.topics import Partition
 
@@ -55,6 +56,20 @@ class Tries:
     def more(self) -> bool:
         """Say whether one more try is allowed."""
         return self._give_up_at is None or self.clock.monotonic() < self._give_up_at
+
+
+def unreadable(facts: Facts, level: int) -> Rejected | None:
+    """Say that not every process can read these facts yet: an operator has to say that it can.
+
+    Source: ADR-0014.
+    """
+    if (most := max(map(needed, facts))) <= level:
+        return None
+    return Rejected(
+        Reason.LEVEL_BELOW,
+        f"This needs level {most} of the installation, which is at level {level}: an operator"
+        " raises it with `dialgate upgrade`, once every process runs this version",
+    )
 
 
 @dataclass
@@ -145,6 +160,8 @@ class Writer(Generic[W]):
             # No await from the reading to the decision: state and versions are of one instant.
             condition = self.reader.ledger(partition).condition(decider.streams(command))
             decision: Decision = decider.decide(decider.read(self.folded, command), command)
+            if isinstance(decision, tuple):
+                decision = unreadable(decision, self.reader.installation.level) or decision
             if decision is None or isinstance(decision, Rejected):
                 if caught_up:
                     return Handled(None, None) if decision is None else decision

@@ -50,6 +50,7 @@ STATUS: Mapping[Reason, int] = {
     Reason.UNKNOWN_KEY: 404,
     Reason.TOO_MANY_KEYS: 400,
     Reason.KEY_REUSED: 422,
+    Reason.LEVEL_BELOW: 400,
     Reason.CONTACT_DONE: 400,
     Reason.ATTEMPTS_SPENT: 400,
     Reason.OUTSIDE_HOURS: 400,

@@ -19,7 +19,7 @@ LEVEL_OLDEST = 1  # Of every log that does not say otherwise.
 LEVEL_NEWEST = 2  # What this build reads and, once it has been raised so far, writes.
 LEVELS: Mapping[int, str] = {  # What each adds, for `dialgate upgrade`.
     1: "all that builds without levels read and wrote",
-    2: "levels themselves: a build before them is refused from here on",
+    2: "levels themselves, and calling hours over midnight: older builds are refused from here on",
 }
 
 

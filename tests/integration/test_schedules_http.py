@@ -7,6 +7,7 @@ import pytest
 from burki.models.campaign import Campaign as SdkCampaign
 
 from campaigns.facts import CampaignScheduled
+from campaigns.levels import LEVEL_NEWEST, LEVEL_OLDEST
 from tests.integration.several_apis import CONTACTS, in_memory, virtually
 from tests.integration.whole_api import BODY, CAMPAIGNS, Whole, whole_api
 
@@ -269,3 +270,34 @@ async def test_a_re_execution_may_be_scheduled() -> None:
         status, shape = await post(api, f"{one}/re-execute", body)
         assert (status, shape["status"], shape["schedule_type"]) == (200, "scheduled", "once")
         assert (shape["scheduled_time"], shape["contacts_reset"]) == (at, 3)
+
+
+NIGHT = {"start": "22:00", "end": "06:00"}
+TO_THE_END = {"start": "09:00", "end": "24:00"}
+
+
+@pytest.mark.parametrize("hours", [NIGHT, TO_THE_END])
+async def test_hours_that_the_build_before_cannot_read_wait_for_the_level(
+    hours: dict[str, str],
+) -> None:
+    async with whole_api() as api:
+        api.commands.reader.installation.level = LEVEL_OLDEST
+        night = {"execution_settings": {"allowed_hours": hours}}
+        embedded = {"schedule": {"schedule_type": "recurring", "start_time": hours["start"],
+                                 "end_time": hours["end"]}}  # fmt: skip
+        one = await api.create(execution_settings={"allowed_hours": hours | {"end": "23:00"}})
+        ends = await api.ends()
+        for answer in (
+            await api.client.post(CAMPAIGNS, json=BODY | night),
+            await api.client.post(CAMPAIGNS, json=BODY | embedded),
+            await api.client.put(f"{CAMPAIGNS}/{one}", json=night),
+        ):
+            assert answer.status_code == 400
+            assert "`dialgate upgrade`" in answer.json()["detail"]
+        assert await api.ends() == ends
+        api.commands.reader.installation.level = LEVEL_NEWEST
+        two = await api.create(**night)
+        shown = (await api.get(str(two)))["execution_settings"]["allowed_hours"]
+        assert (shown["start"], shown["end"]) == (hours["start"], hours["end"])
+        answer = await api.client.put(f"{CAMPAIGNS}/{one}", json=night)
+        assert answer.status_code == 200

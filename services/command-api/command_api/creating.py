@@ -13,7 +13,7 @@ from campaigns.errors import TooContendedError
 from campaigns.facts import ContactsAdded, CreateKeyed, Row, Stream
 from campaigns.folding import Campaigns
 from campaigns.following import Ruling
-from campaigns.handling import Origin, Tries, Writer
+from campaigns.handling import Origin, Tries, Writer, unreadable
 from campaigns.topics import CAMPAIGN_RECORDS, Partition
 from command_api.create import (
     CreateCampaign,
@@ -117,6 +117,8 @@ class Creating:
             facts = decide(
                 command, campaign_id, keyed=keyed, import_id=import_id, rows=len(rows), chunks=added
             )
+            if no := unreadable(facts, writer.reader.installation.level):
+                return no
             streams = {fact.stream for fact in facts}
             condition = writer.reader.ledger(partition).condition(streams)
             record = writer.record(facts, condition, origin)

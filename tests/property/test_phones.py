@@ -74,7 +74,9 @@ def test_every_regions_own_way_abroad_leads_there(region: str, other: str) -> No
     assume(one and other != region)
     assert one is not None
     e164 = phonenumbers.format_number(one, phonenumbers.PhoneNumberFormat.E164)
-    assert normalise_phone(f"{way} {e164[1:]}", region) == e164
+    found = normalise_phone(f"{way} {e164[1:]}", region)
+    # From Hong Kong 009 1 … is America through a carrier, and 00 91 … India.
+    assert found == e164 or (region == "HK" and isinstance(found, Unusable))
 
 
 @given(st.integers(2_000_000_000, 9_999_999_999))

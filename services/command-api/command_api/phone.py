@@ -41,10 +41,7 @@ _REASONS = {
 }
 _NO_NUMBER = Unusable("the phone number is not one that can be written as E.164")
 _TWO_NUMBERS = Unusable("there is more than one phone number")
-_TWO_READINGS = Unusable(
-    "the phone number begins with its own country's code, and may be meant with or without it:"
-    " write it with +"
-)
+_TWO_READINGS = Unusable("the phone number may be read in two ways: write it with +")
 
 
 def normalise_phone(text: str, region: str = REGION) -> str | Unusable:
@@ -97,17 +94,18 @@ def _two_numbers(text: str, region: str) -> bool:
 def _e164(dialable: str, region: str) -> str | Unusable:
     """Return a number of digits, perhaps with +, as E.164: the first reading that is valid.
 
-    When none is, the first that is possible; when its country may stand in it twice, none.
+    When none is, the first that is possible. None of them when its country may stand in it twice,
+    or when it leads to two countries.
     """
     readings = list(_readings(dialable, region))
     if not readings:
         return _NO_NUMBER
     possible = [one for one in readings if phonenumbers.is_possible_number(one)]
-    number = next(filter(phonenumbers.is_valid_number, possible), None)
-    if number is None:
-        if len(set(map(_written, possible))) > 1 and dialable[0] not in "+0":
-            return _TWO_READINGS
-        number = next(iter(possible), readings[0])
+    valid = list(filter(phonenumbers.is_valid_number, possible))
+    doubtful = valid if dialable.startswith(_ABROAD) else [] if valid else possible
+    if len(set(map(_written, doubtful))) > 1:
+        return _TWO_READINGS
+    number = (valid or possible or readings)[0]
     why = phonenumbers.is_possible_number_with_reason(number)
     if why != ValidationResult.IS_POSSIBLE:
         because = _REASONS.get(why, "it does not have the length that its country asks for")

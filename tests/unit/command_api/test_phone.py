@@ -154,7 +154,9 @@ def test_a_number_with_a_country_is_read_with_it_wherever_one_is(
     assert normalise_phone(given, region) == expected
 
 
-@pytest.mark.parametrize(("given", "region"), [("86138123456", "CN"), ("35212345", "LU")])
+@pytest.mark.parametrize(
+    ("given", "region"), [("86138123456", "CN"), ("35212345", "LU"), ("00918123456789", "HK")]
+)
 def test_a_number_that_may_mean_two_is_none(given: str, region: str) -> None:
     found = normalise_phone(given, region)
     assert isinstance(found, Unusable)

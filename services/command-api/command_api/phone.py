@@ -95,14 +95,16 @@ def _e164(dialable: str, region: str) -> str | Unusable:
     """Return a number of digits, perhaps with +, as E.164: the first reading that is valid.
 
     When none is, the first that is possible. None of them when its country may stand in it twice,
-    or when it leads to two countries.
+    or when it leads to two countries from where 00 itself is one of several ways abroad.
     """
     readings = list(_readings(dialable, region))
     if not readings:
         return _NO_NUMBER
     possible = [one for one in readings if phonenumbers.is_possible_number(one)]
     valid = list(filter(phonenumbers.is_valid_number, possible))
-    doubtful = valid if dialable.startswith(_ABROAD) else [] if valid else possible
+    doubtful = [] if valid else possible
+    if dialable.startswith(_ABROAD):
+        doubtful = valid if _way_abroad(region).fullmatch(_ABROAD) else []
     if len(set(map(_written, doubtful))) > 1:
         return _TWO_READINGS
     number = (valid or possible or readings)[0]
@@ -147,6 +149,12 @@ def _parsed(dialable: str, region: str) -> PhoneNumber | None:
 
 def _written(number: PhoneNumber) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+@cache
+def _way_abroad(region: str) -> re.Pattern[str]:
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    return re.compile((metadata and metadata.international_prefix) or _ABROAD)
 
 
 @cache

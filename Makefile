@@ -77,7 +77,7 @@ kafka: $(DEV) ## run a throw-away broker in the foreground, for DIALGATE_KAFKA_S
 demo: $(RUN) ## show the promise against a running system (DIALGATE_API_KEY is its key)
 	@exec $(BIN)/dialgate demo
 
-bench: $(DEV) ## measure beside bare floors, on a throw-away broker; writes the README's table
+bench: $(DEV) ## measure beside bare floors, on a throw-away broker; writes the table of docs/measurements.md
 	$(BIN)/python -m bench
 
 docs: $(DEV) ## write anew the parts of the documents that are made from code

@@ -1,4 +1,4 @@
-"""Run every benchmark, one after the other, and write the table into the README.
+"""Run every benchmark, one after the other, and write the table into docs/measurements.md.
 
 `python -m bench` runs all of them; `python -m bench pause strict` only these, and writes nothing.
 Each runs in a process of its own; what one prints of its table is taken as it is.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.table import HEAD, machine
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "measurements.md"
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 QUESTIONS = ("pause", "processes", "strict", "sizes", "fold", "projector", "dialer", "restart")
 
@@ -44,8 +44,8 @@ def main() -> None:
     written = f"{BEGIN}\n{machine()}; {today}.\n\n{text}\n{END}"
     print(written)
     if not asked:
-        page = README.read_text()
-        README.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: written, page, flags=re.DOTALL))
+        page = PAGE.read_text()
+        PAGE.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: written, page, flags=re.DOTALL))
 
 
 if __name__ == "__main__":

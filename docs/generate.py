@@ -30,13 +30,6 @@ from projector.queries.contact_answers import CONTACT, IMPORT
 LINE_CHARS = 96
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "tests" / "contract" / "samples"
-EXAMPLE = ROOT / "docs" / "examples" / "follow_campaigns.py"
-
-# Those that a first look needs; docs/operations.md has all of them.
-FIRST_KNOBS = (
-    "HOST", "PORT", "DATA_DIR", "API_KEY", "API_KEYS", "KAFKA_SERVERS", "PARTITIONS",
-    "DATABASE_URL", "CARRIER_URL", "CARRIER_LOG", "LEASE_S", "CARRIER_TIMEOUT_S", "LOG_LEVEL",
-)  # fmt: skip
 
 # What each move that changes a status puts on the record.
 RECORDED = {
@@ -96,14 +89,13 @@ def _default(value: Any) -> str:  # Any: a knob's default.
     return f"`{value}`" if str(value) else "empty"
 
 
-def knob_table(first: bool = False) -> str:
-    """Return the table of all knobs, or of those that a first look needs."""
+def knob_table() -> str:
+    """Return the table of all knobs."""
 
     def rows() -> Iterator[tuple[str, ...]]:
         seen = set()
         for variable, settings, name in knobs():
-            wanted = not first or variable.removeprefix("DIALGATE_") in FIRST_KNOBS
-            if variable in seen or not wanted:
+            if variable in seen:
                 continue  # The keys are knobs of two services.
             seen.add(variable)
             default = settings.model_fields[name].default
@@ -183,13 +175,6 @@ def endpoint_table() -> str:
     return table("operation | does | statuses", rows())
 
 
-def example() -> str:
-    """Return the heart of the example of a reader, as it stands in its file."""
-    text = EXAMPLE.read_text()
-    heart = text[text.index("class Campaigns") : text.index("ENVIRONMENT =")]
-    return f"```python\n{heart.strip()}\n```"
-
-
 def shown(given: dict[str, Any]) -> str:
     """Return an example of the OpenAPI document, in lines that fit on a page."""
     lines = [""]
@@ -202,13 +187,11 @@ def shown(given: dict[str, Any]) -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    "first knobs": lambda: knob_table(first=True),
     "knobs": knob_table,
     "reasons": reason_table,
     "facts": fact_table,
     "moves": status_diagram,
     "endpoints": endpoint_table,
-    "example": example,
     "a campaign": lambda: shown(CAMPAIGN),
     "a pause": lambda: shown(PAUSED),
     "a contact": lambda: shown(CONTACT),

@@ -21,7 +21,7 @@ from fastapi.responses import PlainTextResponse
 
 from campaigns.errors import ContractError, OperatingError
 from campaigns.log import EventLog
-from campaigns.part import Part
+from campaigns.part import Part, Remarking
 from campaigns.watch import EndedError
 from dialgate.bounds import Bounds
 from dialgate.ending import Ending
@@ -164,7 +164,8 @@ def health(process: Process) -> APIRouter:
         if found := await process.troubles():
             response.status_code = 503
             return {"status": "not ready", "troubles": found}
-        return {"status": "ready"}
+        remarks = [one for p in process.parts if isinstance(p, Remarking) for one in p.remarks()]
+        return {"status": "ready", "remarks": remarks} if remarks else {"status": "ready"}
 
     @router.api_route("/metrics", methods=["GET", "HEAD"])
     async def metrics() -> PlainTextResponse:

@@ -44,6 +44,10 @@ class CarrierUnavailableError(OperatingError):
     """The carrier did not answer, or not in a way that says what became of the request."""
 
 
+class CarrierNonsenseError(CarrierUnavailableError):
+    """The carrier did answer, and nothing of it can be used."""
+
+
 class PartRunningError(OperatingError):
     """Another process runs this part on this data directory."""
 

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fastapi import APIRouter
 
@@ -39,4 +39,13 @@ class Part(Protocol):
 
     async def close(self) -> None:
         """Write the checkpoint and let go, once `run` has been cancelled."""
+        ...
+
+
+@runtime_checkable
+class Remarking(Protocol):
+    """A part that has more to say than whether it is ready."""
+
+    def remarks(self) -> Sequence[str]:
+        """Return what an operator should know although it is ready."""
         ...

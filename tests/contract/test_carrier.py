@@ -13,10 +13,11 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
+from fastapi.responses import StreamingResponse
 
 from campaigns.clock import SystemClock
-from campaigns.errors import CarrierUnavailableError
+from campaigns.errors import CarrierNonsenseError, CarrierUnavailableError
 from campaigns.facts import Disposition
 from dialer.carrier import (
     Call,
@@ -83,6 +84,25 @@ async def served(app: FastAPI) -> AsyncIterator[str]:
     finally:
         server.should_exit = True
         await serving
+
+
+GARBAGE = [  # What stands in an end instead of what can be so.
+    '"duration_s": Infinity', '"duration_s": NaN', '"duration_s": 1e400', '"duration_s": 1e308',
+    '"duration_s": 86401', '"duration_s": "long"', '"duration_s": null', '"duration_s": -1',
+    '"ended_at": "9999-12-31T23:59:59+00:00"', '"ended_at": "9999-12-31T23:59:59-12:00"',
+    '"began_at": "9999-12-31T23:59:59-12:00"', '"ended_at": "2026-01-01T11:59:59Z"',
+    '"ended_at": "0001-01-01T00:00:00+14:00"', '"ended_at": 1e300', '"disposition": "bored"',
+    '"error": 7', '"error": ["x"]', '"began_at": "2026-01-01T12:00:00"',
+]  # fmt: skip
+
+
+def _ended(instead: str) -> str:
+    """Return a call's end as JSON, with something else in it: of two of a name the last counts."""
+    event = (
+        '"call_id": "a", "state": "ended", "began_at": "2026-01-01T12:00:00Z",'
+        ' "ended_at": "2026-01-01T12:00:01Z", "disposition": "busy", "duration_s": 0'
+    )
+    return "{" + ", ".join(filter(None, (event, instead))) + "}"
 
 
 class CarrierContract:
@@ -412,6 +432,51 @@ class TestHttpCarrier(CarrierContract):
             assert ends["a"].disposition is Disposition.BUSY
             assert (await client.post(f"{path}/{carrier.token}", json={})).status_code == 422
         await carrier.close()
+
+    @pytest.mark.parametrize("instead", GARBAGE)
+    async def test_a_report_that_cannot_be_so_is_422_and_a_look_up_says_nothing(
+        self, instead: str
+    ) -> None:
+        body = _ended(instead)
+        app, ends = FastAPI(), Ends()
+
+        @app.get("/calls/{call_id}")
+        async def look_up(call_id: str) -> Response:
+            return Response(body, media_type="application/json")
+
+        async with served(app) as url:
+            carrier = HttpCarrier(url, None, 1.0, CLOCK, lease_s=2.0)
+            app.include_router(callback_router(carrier))
+            carrier._report = ends.__setitem__  # As `open` does, of a carrier that says its terms.
+            async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+                path = f"/carrier/events/{carrier.token}"
+                headers = {"content-type": "application/json"}
+                answer = await client.post(path, content=body, headers=headers)
+                assert answer.status_code == 422, answer.text
+                answer = await client.post(path, content=_ended(""), headers=headers)
+                assert answer.status_code == 204, "one that can be so is taken"
+            assert list(ends) == ["a"]
+            with pytest.raises(CarrierUnavailableError):
+                await carrier.look_up("a")
+            await carrier.close()
+
+    async def test_an_answer_without_end_is_not_read_to_its_end(self) -> None:
+        app = FastAPI()
+
+        async def without_end() -> AsyncIterator[bytes]:
+            while True:
+                yield b"x" * 65_536
+                await asyncio.sleep(0)
+
+        @app.get("/calls/{call_id}")
+        async def look_up(call_id: str) -> StreamingResponse:
+            return StreamingResponse(without_end())
+
+        async with served(app) as url:
+            carrier = HttpCarrier(url, None, 30.0, CLOCK, lease_s=2.0)
+            with pytest.raises(CarrierNonsenseError):
+                await carrier.look_up("a")
+            await carrier.close()
 
     async def test_a_carrier_that_is_down_is_unavailable(self) -> None:
         carrier = HttpCarrier("http://127.0.0.1:9", None, 0.5, CLOCK, lease_s=2.0)

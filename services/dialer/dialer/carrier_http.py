@@ -9,19 +9,21 @@ import logging
 import secrets
 from datetime import datetime
 from typing import NoReturn
-from urllib.parse import quote
 
 import httpx
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Request
 from pydantic import ValidationError
 
 from campaigns.clock import Clock
-from campaigns.errors import CarrierUnavailableError
+from campaigns.errors import CarrierNonsenseError, CarrierUnavailableError
 from campaigns.watch import Watch
+from dialer import testimony
 from dialer.carrier import Call, Found, NoRing, Placed, RefusedLate, Report, Rung
+from dialer.carrier_answer import Answered, asked, path, read, unavailable
 from dialer.carrier_clock import CarrierClock
 from dialer.carrier_connections import Connections
-from dialer.carrier_wire import ANSWER, About, EndedEvent, NotFoundAnswer, Order
+from dialer.carrier_wire import About, EndedEvent, Order
+from dialer.testimony import ImplausibleError
 
 OPEN_S = 10.0  # How long `open` waits for a carrier that does not answer.
 OPEN_RETRY_S = 0.2
@@ -145,16 +147,12 @@ class HttpCarrier:
         )
         try:
             async with self._placing.one() as connection:
-                response = await connection.put(
-                    _path(call.call_id),
-                    content=order.model_dump_json(),
-                    headers={"content-type": "application/json"},
-                )
+                said = await asked(connection, "PUT", call.call_id, order.model_dump_json())
         except httpx.HTTPError as error:
-            _unavailable("PUT", call.call_id, error)
-        found = _found("PUT", call.call_id, response)
+            unavailable("PUT", call.call_id, error)
+        found = self._found(said)
         if not isinstance(found, Rung | NoRing | RefusedLate):
-            _unavailable("PUT", call.call_id, found)
+            unavailable("PUT", call.call_id, found)
         return found
 
     async def look_up(self, call_id: str) -> Found:
@@ -166,10 +164,16 @@ class HttpCarrier:
         """
         try:
             async with self._asking.one() as connection:
-                response = await connection.get(_path(call_id))
+                said = await asked(connection, "GET", call_id)
         except httpx.HTTPError as error:
-            _unavailable("GET", call_id, error)
-        return _found("GET", call_id, response)
+            unavailable("GET", call_id, error)
+        return self._found(said)
+
+    def _found(self, said: Answered) -> Found:
+        try:
+            return testimony.found(read(said), self._clock.now())
+        except ImplausibleError as no:
+            raise CarrierNonsenseError(f"carrier, {said.verb} {said.call_id}: {no}") from no
 
     async def hang_up(self, call_id: str) -> None:
         """Have the carrier end a call.
@@ -180,16 +184,22 @@ class HttpCarrier:
         """
         try:
             async with self._asking.one() as connection:
-                response = await connection.delete(_path(call_id))
+                response = await connection.delete(path(call_id))
         except httpx.HTTPError as error:
-            _unavailable("DELETE", call_id, error)
+            unavailable("DELETE", call_id, error)
         if not response.is_success:
-            _unavailable("DELETE", call_id, response)
+            unavailable("DELETE", call_id, response)
 
     def reported(self, event: EndedEvent) -> None:
-        """Pass on what a callback says. Before `open` there is nobody to tell: it is dropped."""
+        """Pass on what a callback says. Before `open` there is nobody to tell: it is dropped.
+
+        Raises:
+            ImplausibleError: it cannot be so, and is not passed on.
+
+        """
+        ended = testimony.ended(event.found(), self._clock.now())
         if self._report is not None:
-            self._report(event.call_id, event.found())
+            self._report(event.call_id, ended)
 
     async def _keep_checking(self) -> None:
         while True:
@@ -208,7 +218,7 @@ class HttpCarrier:
             after = self._clock.boottime()
             about = About.model_validate_json(response.raise_for_status().content)
         except (httpx.HTTPError, ValidationError) as error:
-            _unavailable("GET", "/", error)
+            unavailable("GET", "/", error)
         self._declares_refusal, self.lookup_lag_s = about.refuses_late, about.lookup_lag_s
         self.silence_s = about.silence_s
         self._comparison.compare(about.now, before, after)
@@ -219,32 +229,16 @@ def callback_router(carrier: HttpCarrier) -> APIRouter:
     router = APIRouter()
 
     @router.post("/carrier/events/{token}", status_code=204, include_in_schema=False)
-    async def ended(token: str, event: EndedEvent) -> None:
-        """Take a call's end; 404 unless the token is this process's own."""
+    async def ended(token: str, request: Request) -> None:
+        """Take a call's end; 404 unless the token is this process's own, 422 if it cannot be so."""
         if not secrets.compare_digest(token.encode(), carrier.token.encode()):
             raise HTTPException(404)
-        carrier.reported(event)
+        try:
+            carrier.reported(EndedEvent.model_validate_json(await request.body()))
+        except ValidationError as no:  # Without what was sent: it may be no JSON that can be sent.
+            said = no.errors(include_url=False, include_context=False, include_input=False)
+            raise HTTPException(422, said) from no
+        except ImplausibleError as no:
+            raise HTTPException(422, str(no)) from no
 
     return router
-
-
-def _path(call_id: str) -> str:
-    return f"/calls/{quote(call_id, safe='')}"
-
-
-def _found(verb: str, call_id: str, response: httpx.Response) -> Found:
-    """Read an answer; a 404 is one only when it says so itself (a proxy has 404s too)."""
-    if response.status_code not in (200, 404):
-        _unavailable(verb, call_id, response)
-    try:
-        answer = ANSWER.validate_json(response.content)
-    except ValidationError as error:
-        _unavailable(verb, call_id, error)
-    if isinstance(answer, NotFoundAnswer) is not (response.status_code == 404):
-        _unavailable(verb, call_id, response)
-    return answer.found()
-
-
-def _unavailable(verb: str, what: str, why: object) -> NoReturn:
-    cause = why if isinstance(why, Exception) else None
-    raise CarrierUnavailableError(f"carrier, {verb} {what}: {why!r}") from cause

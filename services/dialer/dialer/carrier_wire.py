@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt, T
 
 from campaigns.facts import Disposition
 from dialer.carrier import Call, Ended, Found, NoRing, NotFound, RefusedLate, Rung, Taken
+from dialer.testimony import DAY_S
 
 
 class Order(BaseModel):
@@ -40,8 +41,8 @@ class About(BaseModel):
 
     name: str
     refuses_late: bool
-    lookup_lag_s: float | None
-    silence_s: float
+    lookup_lag_s: Annotated[float, Field(ge=0, le=DAY_S)] | None
+    silence_s: Annotated[float, Field(gt=0, le=DAY_S)]
     now: AwareDatetime  # By the carrier's clock.
 
 
@@ -77,7 +78,7 @@ class EndedAnswer(_Answer):
     began_at: AwareDatetime
     ended_at: AwareDatetime
     disposition: Disposition
-    duration_s: Annotated[float, Field(ge=0)]  # Of talk.
+    duration_s: Annotated[float, Field(ge=0, le=DAY_S, allow_inf_nan=False)]  # Of talk.
     error: str | None = None
 
     def found(self) -> Ended:

@@ -66,6 +66,10 @@ class Line:
     offer: str | None = None  # The id of the record that is on its way for it.
     offered_at: float = 0.0
     offers: int = 0  # In a row that were not read back.
+    silent_since: float | None = None  # The carrier says nothing of it that can be used.
+    doubts: int = 0  # How often in a row, while it answered others.
+    stumbles: int = 0  # How often nothing could be decided, or recorded, about it.
+    spoilt: bool = False  # … too often: it ends as unknown, whatever the carrier said.
 
     @property
     def ours(self) -> bool:
@@ -84,7 +88,7 @@ class Line:
             self.stage is Stage.RESOLVED
             and not self.placing
             and not self.looking
-            and self.late is None
+            and (self.late is None or self.spoilt)
         )
 
     def names(self) -> Names:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from campaigns.campaign import Campaign, Status
 from campaigns.facts import CallRequested, contact_stream
 from dialer.asking import INFINITY, Desk
+from dialer.attribution import attributed, settled_at
 from dialer.carrier import Ended
 from dialer.exhaust import EXHAUST, ExhaustContact
 from dialer.gates import Reading
@@ -86,7 +87,17 @@ def _advance(state: State, line: Line, moment: Moment, effects: list[Effect]) ->
         state.wake(line.offered_at + state.patience(line), line.call_id)
         return
     contact = state.book.get(campaign, line.contact_id)
-    facts = resolution(line, campaign, contact, moment, stopping=state.stopping)
+    if line.spoilt and moment.boot < settled_at(line):
+        state.wake(settled_at(line), line.call_id)
+        return
+    facts = attributed(
+        state,
+        line,
+        moment.boot,
+        lambda: resolution(line, campaign, contact, moment, stopping=state.stopping),
+    )
+    if facts is None:
+        return  # Tried again, at its alarm.
     if facts and _may_resolve(state, line):
         if line.offer is not None:  # To send again is always safe: at most one can count.
             state.offers.pop(line.offer, None)

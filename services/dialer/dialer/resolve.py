@@ -17,6 +17,8 @@ from dialer.lease import may_begin
 from dialer.line import Line, Stage
 from dialer.ticks import Moment
 
+AHEAD_MAX = timedelta(minutes=1)  # What a carrier's clock may add to a retry's delay.
+
 
 def started(line: Line, at: datetime) -> CallStarted:
     """Say that the ring has begun, at the carrier's instant."""
@@ -44,8 +46,11 @@ def ended(
     *,
     duration_s: float = 0.0,
     error: str | None = None,
+    heard_at: datetime | None = None,
 ) -> CallEnded:
     """End the attempt, and say whether and when there is another.
+
+    `heard_at`: when that was heard of. A carrier's clock may be ahead: no retry waits for it.
 
     Source: public contract, 'decided' 7, 20 and 23: the delay counts from the attempt's end.
     """
@@ -55,12 +60,13 @@ def ended(
         and campaign.status not in FINAL
     )
     delay = timedelta(minutes=campaign.settings.retry_delay_minutes)
+    over_at = min(ended_at, heard_at + AHEAD_MAX) if heard_at else ended_at
     return CallEnded(
         **line.names(),
         disposition=disposition,
         duration_s=duration_s,
         error="outcome unknown" if disposition is Disposition.UNKNOWN else error,
-        retry_at=ended_at + delay if again else None,
+        retry_at=over_at + delay if again else None,
         ended_at=ended_at,
     )
 
@@ -91,6 +97,8 @@ def resolution(
     Follows from the log's stage and the carrier's word alone, so that it may be asked again at
     any time, by any process.
     """
+    if line.spoilt:
+        return _spoilt(line, campaign, contact, moment)
     match line.stage:
         case Stage.ASKED:
             return ()
@@ -103,6 +111,13 @@ def resolution(
                 return ()
             pending = contact.status is ContactStatus.PENDING
             return (late(line, campaign, contact, line.late, moment.now, pending=pending),)
+
+
+def _spoilt(line: Line, campaign: Campaign, contact: Contact, moment: Moment) -> Facts:
+    """End a call of which nothing else can be said: nothing that the carrier said is looked at."""
+    if line.stage in (Stage.PERMITTED, Stage.STARTED):
+        return (ended(line, campaign, contact, Disposition.UNKNOWN, moment.now),)
+    return ()
 
 
 def _permitted(
@@ -145,6 +160,7 @@ def _started(line: Line, campaign: Campaign, contact: Contact, now: datetime) ->
                 how.ended_at,
                 duration_s=how.duration_s,
                 error=how.error,
+                heard_at=now,
             ),
         )
     if line.unknown:

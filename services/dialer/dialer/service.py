@@ -14,7 +14,6 @@ from campaigns.clock import Clock
 from campaigns.contact_folding import fold_contacts
 from campaigns.contacts import Contacts
 from campaigns.errors import (
-    CarrierUnavailableError,
     LogUnavailableError,
     NotFreshError,
     OperatingError,
@@ -35,8 +34,8 @@ from campaigns.topics import (
     campaign_partitions,
 )
 from campaigns.watch import Watch, lasting
-from dialer.carrier import Call, Carrier, Ended, Found, NoRing, Placed, Watched
-from dialer.lease import may_begin
+from dialer.carrier import Call, Carrier, Ended, NoRing, Watched
+from dialer.conversation import Conversation
 from dialer.pacing import Bucket, Window
 from dialer.reactor import react, restore
 from dialer.settings import DialerSettings
@@ -46,19 +45,18 @@ from dialer.ticks import (
     Effect,
     Folded,
     HangUp,
-    LookedUp,
     LookUp,
     Moment,
-    NotHanded,
     Offer,
     Refused,
-    Reported,
     Ring,
     Stopping,
     Tick,
+    Unreadable,
     Woken,
     Working,
 )
+from dialer.undecided import Undecideds
 
 ACTOR = "dialer"
 _DRAIN_POLL_S = 0.01
@@ -93,6 +91,8 @@ class Dialer:
         self._alarm: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
         self._tasks: asyncio.TaskGroup | None = None
+        self._talk = Conversation(carrier, clock, settings.carrier_timeout_s, self._tick)
+        self._undecided = Undecideds()
         self._watch = Watch()  # Of reactions that no fold step has woken.
         self._over = False  # It was drained: nothing is begun any more.
         self._assigned: frozenset[int] | None = None  # None: all, there is no group.
@@ -259,6 +259,7 @@ class Dialer:
         moment = self._moment()
         for effect in react(self.state, ticks, moment):
             self._perform(effect, moment)
+        self._undecided.take(self.state.undecided)
         self._set_alarm(moment)
 
     def _set_alarm(self, moment: Moment) -> None:
@@ -278,9 +279,9 @@ class Dialer:
             case Ring(call_id=call_id):
                 self._ring(call_id)
             case LookUp(call_id=call_id):
-                self._tasks.create_task(self._look_up(call_id))
+                self._tasks.create_task(self._talk.look_up(call_id, self.state.lines.get(call_id)))
             case HangUp(call_id=call_id):
-                self._tasks.create_task(self._hang_up(call_id))
+                self._tasks.create_task(self._talk.hang_up(call_id))
 
     def _record(self, offer: Offer, moment: Moment) -> Record:
         partition = campaign_partition(offer.campaign_id, self._partitions)
@@ -306,8 +307,11 @@ class Dialer:
 
         try:
             await self._log.append(partition, record, offer.campaign_id, refused)
-        except (LogUnavailableError, UnreadableRecordError) as no:
+        except LogUnavailableError as no:
             refused(no)
+        except UnreadableRecordError as no:
+            self.reader.on_ruling.pop(offer.record_id, None)
+            self._tick(Unreadable(offer.record_id, no))
         except OutcomeUnknownError:
             return  # Read back or not: what was not is offered anew (`State.patience`).
 
@@ -329,41 +333,10 @@ class Dialer:
             row.phone_number,
             row.variables,
         )
-        self._tasks.create_task(self._place(call, line.sent_at))
-
-    async def _place(self, call: Call, sent_at: float) -> None:
-        line = self.state.lines[call.call_id]
-        # The last look at the clock: nothing is awaited between it and the request.
-        if not may_begin(sent_at, line.lease_s, self._clock.boottime()):
-            self._tick(NotHanded(call.call_id))
-            return
-        answer: Placed | None
-        try:
-            async with asyncio.timeout(self._settings.carrier_timeout_s):
-                answer = await self._carrier.place(call, line.ring_by)
-        except (TimeoutError, CarrierUnavailableError):
-            answer = None
-        self._tick(Answered(call.call_id, answer))
-
-    async def _look_up(self, call_id: str) -> None:
-        asked_at = self._clock.boottime()
-        found: Found | None
-        try:
-            async with asyncio.timeout(self._settings.carrier_timeout_s):
-                found = await self._carrier.look_up(call_id)
-        except (TimeoutError, CarrierUnavailableError):
-            found = None
-        self._tick(LookedUp(call_id, asked_at, found))
-
-    async def _hang_up(self, call_id: str) -> None:
-        try:
-            async with asyncio.timeout(self._settings.carrier_timeout_s):
-                await self._carrier.hang_up(call_id)
-        except (TimeoutError, CarrierUnavailableError):
-            return  # CallLate stands in the log whatever becomes of the line.
+        self._tasks.create_task(self._talk.place(call, line, line.sent_at))
 
     def _reported(self, call_id: str, ended: Ended) -> None:
-        self._tick(Reported(call_id, ended))
+        self._talk.reported(call_id, ended, self.state.lines.get(call_id))
 
     # -- health and the end --------------------------------------------------------------------
 
@@ -388,6 +361,10 @@ class Dialer:
         ready = await self.reader.ready(partitions, within_s=self._settings.catch_up_s)
         troubles = [f"dialer: {trouble}" for trouble in self._log.troubles([CAMPAIGN_RECORDS])]
         return troubles if ready else [*troubles, "dialer: the log is away, or too far ahead"]
+
+    def remarks(self) -> Sequence[str]:
+        """Return what an operator should know although it is ready."""
+        return self._undecided.remarks()
 
     async def drain(self) -> None:
         """Ask for nothing more, give back what is not used, wait a little for the rest."""

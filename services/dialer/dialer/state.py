@@ -28,6 +28,16 @@ class Terms:
     schedule_grace_s: float = 3600.0
 
 
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """What was raised when something was to be decided, or recorded, about one call."""
+
+    call_id: str
+    campaign_id: int
+    contact_id: int
+    failure: Exception
+
+
 @dataclass
 class State:
     """All that the dialer knows. The fold's part is only read here."""
@@ -46,6 +56,8 @@ class State:
     placing: set[str] = field(default_factory=set)  # Calls permitted or handed, not answered.
     working: frozenset[int] = frozenset()
     stopping: bool = False
+    answered_at: float | None = None  # When the carrier last said something that can be used.
+    undecided: list[Undecided] = field(default_factory=list)  # For the shell to tell.
     lines_due: set[str] = field(default_factory=set)  # To be looked at before react returns.
     campaigns_due: set[int] = field(default_factory=set)
     blocked: set[int] = field(default_factory=set)  # Campaigns that wait for room of us all.

@@ -17,9 +17,12 @@ from campaigns.facts import (
     Disposition,
 )
 from dialer.asking import Desk
+from dialer.attribution import attributed
 from dialer.carrier import Ended, Placed, Rung
+from dialer.doubt import answered, overdue, unanswered
 from dialer.lease import may_begin
 from dialer.line import Line, Stage, looked_up, too_late
+from dialer.refusal import refused, unreadable
 from dialer.state import State
 from dialer.ticks import (
     Answered,
@@ -33,11 +36,11 @@ from dialer.ticks import (
     Reported,
     Stopping,
     Tick,
+    Unreadable,
     Woken,
     Working,
 )
 
-LOG_REST_S = 1.0  # How long a campaign waits when the log did not take a request.
 OTHERWISE = "its permission had been resolved otherwise"
 TOO_LATE = "it began to ring after the permission's time"
 
@@ -48,7 +51,9 @@ def take(state: State, tick: Tick, moment: Moment, effects: list[Effect]) -> Non
         case Folded():
             _folded(state, tick.fact, tick.first_folded_at, effects)
         case Refused():
-            _refused(state, tick, moment)
+            refused(state, tick, moment)
+        case Unreadable():
+            unreadable(state, tick, moment)
         case Answered():
             _answered(state, tick, moment, effects)
         case NotHanded():
@@ -58,7 +63,8 @@ def take(state: State, tick: Tick, moment: Moment, effects: list[Effect]) -> Non
                 state.lines_due.add(line.call_id)
         case Reported():
             if line := state.lines.get(tick.call_id) or state.closed.get(tick.call_id):
-                _heard(state, line, tick.ended, moment, effects)
+                state.answered_at = moment.boot
+                _take_word(state, line, tick.ended, moment, effects)
         case LookedUp():
             _looked_up(state, tick, moment, effects)
         case Working():
@@ -164,35 +170,6 @@ def _permitted(state: State, line: Line, desk: Desk, at: float) -> None:
         state.window.in_time()
 
 
-def _refused(state: State, tick: Refused, moment: Moment) -> None:
-    whose = state.offers.pop(tick.record_id, None)
-    if isinstance(whose, int):
-        desk = state.desk(whose)
-        if desk.turning == tick.record_id:
-            desk.turning = None
-            if not tick.taken:
-                desk.rest_until = moment.boot + LOG_REST_S
-            state.campaigns_due.add(whose)
-    elif whose is not None and (line := state.lines.get(whose)):
-        if line.stage is Stage.ASKED and tick.record_id == line.call_id:
-            desk = state.desk(line.campaign_id)
-            state.asking.discard(whose)
-            del state.lines[whose]
-            if not line.given_up:  # Else it was given back then, and may be asked for anew.
-                desk.give_back(line.contact_id)
-            if not tick.taken:
-                desk.rest_until = moment.boot + LOG_REST_S
-            state.campaigns_due.add(line.campaign_id)
-        elif line.offer == tick.record_id:
-            line.offer = None
-            if tick.taken:
-                state.lines_due.add(whose)
-            else:
-                line.offers += 1
-                line.offered_at = moment.boot
-                state.wake(moment.boot + state.patience(line), whose)
-
-
 def _answered(state: State, tick: Answered, moment: Moment, effects: list[Effect]) -> None:
     state.placing.discard(tick.call_id)
     if (line := state.lines.get(tick.call_id)) is None:
@@ -202,9 +179,17 @@ def _answered(state: State, tick: Answered, moment: Moment, effects: list[Effect
     if tick.answer is None:
         line.look_at = moment.boot  # Silence is asked about, never taken for a failure.
     elif line.heard is None:
-        _heard(state, line, tick.answer, moment, effects)
+        state.answered_at = moment.boot
         line.look_at = moment.boot + state.terms.silence_s
+        _take_word(state, line, tick.answer, moment, effects)
     state.lines_due.add(line.call_id)
+
+
+def _take_word(
+    state: State, line: Line, said: Placed | Ended, moment: Moment, effects: list[Effect]
+) -> None:
+    """Take in what the carrier said of a call; trouble with it is the call's own."""
+    attributed(state, line, moment.boot, lambda: _heard(state, line, said, moment, effects))
 
 
 def _heard(
@@ -229,9 +214,28 @@ def _heard(
 
 
 def _looked_up(state: State, tick: LookedUp, moment: Moment, effects: list[Effect]) -> None:
-    line = state.lines.get(tick.call_id)
-    if line is None:
+    if (line := state.lines.get(tick.call_id)) is None:
         return
+    if tick.found is None:
+        unanswered(
+            line,
+            tick.asked_at,
+            moment.boot,
+            nonsense=tick.nonsense,
+            others_at=state.answered_at,
+            lag_s=line.lag_s,
+            poll_s=state.terms.recover_poll_s,
+        )
+    else:
+        state.answered_at = moment.boot
+        answered(line)
+        attributed(state, line, moment.boot, lambda: _found(state, line, tick, moment, effects))
+    line.unknown = line.unknown or overdue(line, moment.boot)
+    state.lines_due.add(line.call_id)
+
+
+def _found(state: State, line: Line, tick: LookedUp, moment: Moment, effects: list[Effect]) -> None:
+    """Take in what the carrier says of a call that it was asked about."""
     before = line.heard
     looked_up(
         line,
@@ -244,4 +248,3 @@ def _looked_up(state: State, tick: LookedUp, moment: Moment, effects: list[Effec
     )
     if line.heard is not None and line.heard is not before:
         _heard(state, line, line.heard, moment, effects)
-    state.lines_due.add(line.call_id)

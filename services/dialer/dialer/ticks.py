@@ -56,11 +56,20 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class LookedUp:
-    """The carrier was asked about a call. None: it did not answer."""
+    """The carrier was asked about a call. None: it did not answer, or nothing that can be used."""
 
     call_id: str
     asked_at: float  # CLOCK_BOOTTIME.
     found: Found | None
+    nonsense: bool = False  # It did answer.
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record of ours was definitely refused, because no reader could read it back."""
+
+    record_id: str
+    failure: Exception
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +89,18 @@ class Stopping:
     """Ask for nothing more, and give back what is not used."""
 
 
-Tick = Folded | Refused | Answered | NotHanded | Reported | LookedUp | Working | Woken | Stopping
+Tick = (
+    Folded
+    | Refused
+    | Unreadable
+    | Answered
+    | NotHanded
+    | Reported
+    | LookedUp
+    | Working
+    | Woken
+    | Stopping
+)
 
 
 @dataclass(frozen=True, slots=True)

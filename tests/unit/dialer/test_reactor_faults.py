@@ -13,7 +13,7 @@ from campaigns.facts import (
     Disposition,
 )
 from dialer.carrier import Ended, Found, NoRing, NotFound, RefusedLate, Rung, Taken
-from dialer.taking import LOG_REST_S
+from dialer.refusal import LOG_REST_S
 from dialer.ticks import Answered, HangUp, LookedUp, LookUp, Offer, Reported, Ring, Woken, Working
 from tests.unit.dialer.rig import (
     CARRIER_TIMEOUT_S,

@@ -1,0 +1,76 @@
+"""What is asked of the carrier, and what it says, as ticks: bounded in time, looked at first."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from campaigns.clock import Clock
+from campaigns.errors import CarrierNonsenseError, CarrierUnavailableError
+from dialer import testimony
+from dialer.carrier import Call, Carrier, Ended, Found, Placed
+from dialer.lease import may_begin
+from dialer.line import Line
+from dialer.testimony import ImplausibleError
+from dialer.ticks import Answered, LookedUp, NotHanded, Reported, Tick
+
+log = logging.getLogger(__name__)
+
+
+class Conversation:
+    """One dialer's talk with its carrier. `tell` takes what comes of it."""
+
+    def __init__(
+        self, carrier: Carrier, clock: Clock, timeout_s: float, tell: Callable[[Tick], None]
+    ) -> None:
+        self._carrier, self._clock, self._timeout_s, self._tell = carrier, clock, timeout_s, tell
+
+    async def place(self, call: Call, line: Line, sent_at: float) -> None:
+        """Have a call rung, unless its lease is over."""
+        # The last look at the clock: nothing is awaited between it and the request.
+        if not may_begin(sent_at, line.lease_s, self._clock.boottime()):
+            self._tell(NotHanded(call.call_id))
+            return
+        answer: Placed | None = None
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                said = await self._carrier.place(call, line.ring_by)
+            answer = testimony.placed(said, self._clock.now(), earliest=line.ring_by)
+        except ImplausibleError as no:
+            log.warning("the carrier's answer to an order cannot be used: %s", no)
+        except (TimeoutError, CarrierUnavailableError):
+            pass  # Silence is asked about.
+        self._tell(Answered(call.call_id, answer))
+
+    async def look_up(self, call_id: str, line: Line | None) -> None:
+        """Ask what became of a call."""
+        asked_at, nonsense = self._clock.boottime(), False
+        found: Found | None = None
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                said = await self._carrier.look_up(call_id)
+            earliest = line.ring_by if line else None
+            found = testimony.found(said, self._clock.now(), earliest=earliest)
+        except (ImplausibleError, CarrierNonsenseError) as no:
+            log.warning("the carrier's answer about a call cannot be used: %s", no)
+            nonsense = True
+        except (TimeoutError, CarrierUnavailableError):
+            pass  # It is asked again.
+        self._tell(LookedUp(call_id, asked_at, found, nonsense))
+
+    async def hang_up(self, call_id: str) -> None:
+        """End a call that should not be, once."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._carrier.hang_up(call_id)
+        except (TimeoutError, CarrierUnavailableError):
+            return  # CallLate stands in the log whatever becomes of the line.
+
+    def reported(self, call_id: str, ended: Ended, line: Line | None) -> None:
+        """Take a report of a call's end; what cannot be so is asked about in its time."""
+        try:
+            earliest = line.ring_by if line else None
+            believed = testimony.ended(ended, self._clock.now(), earliest=earliest)
+        except ImplausibleError as no:
+            log.warning("the carrier's report cannot be used: %s", no)
+            return
+        self._tell(Reported(call_id, believed))

@@ -1,0 +1,57 @@
+"""How often a call is asked about of which the carrier says nothing that can be used. Pure.
+
+A carrier that answers nobody is waited for. One that answers others, and of this call says nonsense
+or nothing, has lost it: nobody will ever know. ADR-0019.
+"""
+
+from dialer.lease import not_found_counts_at
+from dialer.line import Line, Stage
+from dialer.testimony import DAY_S
+
+DOUBTS_MAX = 10  # Some three minutes, with rests that double …
+REST_S_MAX = 60.0  # … up to this.
+RECENT_S = 600.0  # A carrier that answered somebody no longer ago answers at all.
+
+
+def unanswered(
+    line: Line,
+    asked_at: float,
+    now: float,
+    *,
+    nonsense: bool,
+    others_at: float | None,
+    lag_s: float | None,
+    poll_s: float,
+) -> None:
+    """Note a look-up without an answer that can be used, and when to ask again.
+
+    `nonsense`: there was an answer. `others_at`: when the carrier last answered at all.
+    """
+    if line.silent_since is None:
+        line.silent_since = asked_at
+    elif others_at is not None and line.silent_since < others_at and now - others_at <= RECENT_S:
+        nonsense = True  # Or as good as that: others were answered meanwhile.
+    line.doubts += nonsense
+    line.looking = False
+    line.look_at = now + min(poll_s * 2**line.doubts, REST_S_MAX)
+    if line.doubts < DOUBTS_MAX:
+        return
+    if line.stage is Stage.PERMITTED:
+        assert line.folded_at is not None, "permitted calls were folded"
+        counts_at = not_found_counts_at(
+            line.folded_at, line.lease_s, line.carrier_timeout_s, lag_s or 0.0
+        )
+        if asked_at < counts_at:
+            line.look_at = counts_at
+            return
+    line.look_at, line.unknown = None, True
+
+
+def answered(line: Line) -> None:
+    """Note that the carrier has said something of a call that can be used."""
+    line.silent_since, line.doubts = None, 0
+
+
+def overdue(line: Line, now: float) -> bool:
+    """Say whether a call must be over by now, whatever the carrier says: none lasts a day."""
+    return line.folded_at is not None and now - line.folded_at > DAY_S

@@ -21,6 +21,7 @@ from campaigns.errors import (
     PartRunningError,
 )
 from campaigns.observing import configure_logging
+from campaigns.private_files import only_ours
 from dialer.carrier_settings import CarrierSettings
 from dialgate import keys
 from dialgate.composing import CARRIER, COMMAND_API, DIALER, PARTS, PROJECTOR, compose
@@ -184,6 +185,7 @@ cli.add_typer(keys.cli, name="keys")
 
 def main() -> None:
     """Run the command line; settings that do not fit exit with 2."""
+    only_ours()
     try:
         cli()
     except ValidationError as no:

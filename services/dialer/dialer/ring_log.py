@@ -7,6 +7,7 @@ from pathlib import Path
 
 import orjson
 
+from campaigns.private_files import open_private
 from dialer.rings import Ring
 
 
@@ -19,8 +20,7 @@ class RingLog:
         self._descriptor: int | None = None
         self._torn = False
         if path is not None:
-            flags = os.O_APPEND | os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC
-            self._descriptor = os.open(path, flags, 0o644)
+            self._descriptor = open_private(path, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
             self._torn = _torn(path)
 
     def write(self, ring: Ring, began_at_ns: int) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from campaigns.errors import CarrierUnavailableError
 from campaigns.facts import Disposition
+from campaigns.private_files import open_private
 from dialer.carrier import Call, Ended, Found, NoRing, RefusedLate, Rung, Taken
 from dialer.outcome import Outcome
 
@@ -212,7 +213,7 @@ def _ring(row: tuple[int | float | str | None, ...]) -> Ring:
 
 def _lock(path: Path) -> int:
     """Take the file's lock for as long as this process lives (SQLite's own come and go)."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -1,0 +1,70 @@
+"""Files that only their owner may read: what is in them is personal data. Modes 0600, in 0700.
+
+A process sets its umask (`only_ours`), so that whatever it or SQLite makes is private from the
+first byte; what earlier processes have left wider is tightened where it is ours, else named.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+UMASK = 0o077  # What nobody but the owner is given.
+# What Dialgate has in its data directory: a log, stores, locks, names; SQLite's files beside them.
+_OURS = ("*.db", "*.db-wal", "*.db-shm", "*.db-journal", "*.lock", "*.name")
+_OF_FILE_SYSTEMS = frozenset({"lost+found"})
+
+
+def only_ours() -> None:
+    """Let nobody else read what this process makes from now on, whatever its umask was."""
+    os.umask(UMASK)
+
+
+def open_private(path: Path, flags: int) -> int:
+    """Open a file, or make it, for its owner alone; return the descriptor.
+
+    Raises:
+        OSError: see `os.open`.
+
+    """
+    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    if _wide(os.fstat(descriptor).st_mode) and os.fstat(descriptor).st_uid == os.geteuid():
+        os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
+def make_private(data_dir: Path) -> list[str]:
+    """Make the directory if it is missing, and tighten it and our files in it.
+
+    Returns a sentence for each that stays open to others: it is not this user's, or the directory
+    has other files in it as well, whose readers are not ours to choose.
+    """
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ours = {path for pattern in _OURS for path in data_dir.glob(pattern) if _is_file(path)}
+    named = [sentence for path in sorted(ours) for sentence in _tightened(path, 0o600)]
+    others = sorted(one.name for one in data_dir.iterdir() if one not in ours)
+    others = [name for name in others if name not in _OF_FILE_SYSTEMS]
+    if _wide(data_dir.stat().st_mode) and others:
+        mode = stat.S_IMODE(data_dir.stat().st_mode)
+        why = f"it has other files in it ({others[0]})"
+        return [*named, f"{data_dir} is open to others ({mode:04o}), and stays so: {why}"]
+    return [*named, *_tightened(data_dir, 0o700)]
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def _wide(mode: int) -> bool:
+    return bool(mode & UMASK)
+
+
+def _tightened(path: Path, mode: int) -> Iterator[str]:
+    try:
+        found = stat.S_IMODE(path.stat().st_mode)
+        if _wide(found):
+            path.chmod(found & mode)
+    except FileNotFoundError:
+        return  # SQLite has removed it since.
+    except PermissionError as no:
+        yield f"{path} is open to others ({found:04o}), and stays so: {no.strerror}"

@@ -95,10 +95,8 @@ class Metrics(BaseModel):
     actual_cost: float
 
 
-class CampaignAnswer(BaseModel):
-    """A campaign: what the documentation shows of it, and what the SDKs read."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [CAMPAIGN]})
+class CampaignRow(BaseModel):
+    """A campaign in a list: what the documentation shows of it there, and what the SDKs read."""
 
     id: int
     organization_id: int
@@ -108,14 +106,6 @@ class CampaignAnswer(BaseModel):
     description: str | None
     campaign_type: CampaignType
     status: Status
-    welcome_message_template: str | None
-    agenda_template: str | None
-    end_call_message_template: str | None
-    sms_message_template: str | None
-    fallback_values: dict[str, str]
-    variable_mappings: dict[str, str | None]
-    available_variables: list[str]
-    pending_import: dict[str, Any] | None
     max_attempts: int
     retry_delay_minutes: int
     total_contacts: int
@@ -128,7 +118,6 @@ class CampaignAnswer(BaseModel):
     schedule: EmbeddedSchedule
     settings: Settings
     execution_settings: ExecutionSettings
-    advanced_settings: AdvancedSettings
     phone_number_id: int | None
     from_phone_number: str | None
     failure_reason: str | None
@@ -140,6 +129,22 @@ class CampaignAnswer(BaseModel):
     last_import_file_name: str | None
     last_import_date: AwareDatetime | None
     last_import_row_count: int | None
+
+
+class CampaignAnswer(CampaignRow):
+    """A campaign, with all its texts (`campaigns.public.LEFT_OUT`)."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [CAMPAIGN]})
+
+    welcome_message_template: str | None
+    agenda_template: str | None
+    end_call_message_template: str | None
+    sms_message_template: str | None
+    fallback_values: dict[str, str]
+    variable_mappings: dict[str, str | None]
+    available_variables: list[str]
+    pending_import: dict[str, Any] | None
+    advanced_settings: AdvancedSettings
 
 
 class Receipt(BaseModel):

@@ -18,8 +18,28 @@ def at(time: datetime | None) -> str | None:
     return instant(time) if time else None
 
 
-def campaign_shape(campaign: Campaign) -> Shape:
-    """Return a campaign as every answer shows it; settings stand under both their names."""
+# What a row of a list does not have: texts that the documentation shows of one campaign alone, and
+# those that stand under `settings` as well, where the SDKs read them.
+LEFT_OUT = (
+    "welcome_message_template", "agenda_template", "end_call_message_template",
+    "sms_message_template", "fallback_values", "variable_mappings", "available_variables",
+    "pending_import", "advanced_settings",
+)  # fmt: skip
+
+
+def campaign_shape(campaign: Campaign, *, texts: bool = True) -> Shape:
+    """Return a campaign as every answer shows it; settings stand under both their names.
+
+    `texts` False: as a row of a list, without LEFT_OUT.
+    """
+    shape = _campaign_shape(campaign)
+    if not texts:
+        for name in LEFT_OUT:
+            del shape[name]
+    return shape
+
+
+def _campaign_shape(campaign: Campaign) -> Shape:
     created, settings, counters = campaign.created, campaign.settings, campaign.counters
     return {
         "id": campaign.campaign_id,

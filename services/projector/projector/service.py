@@ -72,7 +72,9 @@ class Projector:
 
     def routers(self) -> Sequence[APIRouter]:
         """Return the queries."""
-        asking = Asking(self.views, self._caller, self.settings.fresh_s)
+        asking = Asking(
+            self.views, self._caller, self.settings.fresh_s, self.settings.page_max_mb * 2**20
+        )
         feeds = Feeds(asking, self.hub, self.clock, self.keys, self._known)
         queries = [routes.router(asking) for routes in (campaigns, contacts, lives)]
         queries.append(keys.router(asking, self.keys, self._admin))

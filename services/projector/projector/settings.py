@@ -1,6 +1,6 @@
 """Every knob of the projector. Set by DIALGATE_<NAME>; units last."""
 
-from pydantic import PositiveFloat, PositiveInt, SecretStr
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from campaigns.api_keys import KeyPairs
@@ -16,6 +16,7 @@ class ProjectorSettings(BaseSettings):
     api_keys: KeyPairs | None = None  # key:organization[,key:organization].
     rate_per_minute: PositiveInt | None = None  # Requests of a key, each process. None: no limit.
     fresh_s: PositiveFloat = 10.0  # How long a query waits for the fold to reach the log's end.
+    page_max_mb: int = Field(10, ge=1, le=1000)  # A page's rows as JSON: 50 of 200 KB each.
     sockets_max: PositiveInt = 1000  # Connections under /ws, of one process.
     publish_max: PositiveInt = 500  # Events handed to campaign.events at once, a partition.
     publish_retry_s: PositiveFloat = 0.2  # Wait after a failed publish …

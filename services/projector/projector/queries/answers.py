@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from campaigns.answers import (
     CampaignAnswer,
+    CampaignRow,
     Key,
     Metrics,
     Receipt,
@@ -16,10 +17,10 @@ from projector.queries.contact_answers import Listed
 
 
 class CampaignList(Listed):
-    """Campaigns, newest first; the same under both names."""
+    """Campaigns, newest first; the same under both names. `include=texts` shows all of each."""
 
-    campaigns: list[CampaignAnswer]
-    items: list[CampaignAnswer]
+    campaigns: list[CampaignAnswer | CampaignRow]
+    items: list[CampaignAnswer | CampaignRow]
 
 
 class ProgressCounters(BaseModel):

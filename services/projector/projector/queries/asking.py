@@ -16,6 +16,7 @@ from campaigns.http import POSITION, CallerOf, etag, json_response, refusal
 from campaigns.responses import ERRORS, ok
 from campaigns.topics import CAMPAIGN_RECORDS, Partition, campaign_partition, campaign_partitions
 from projector.advance import Views
+from projector.queries.parts import Parts, PartsResponse
 from projector.queries.reading import campaign_of
 
 FORBIDDEN: dict[int | str, dict[str, Any]] = {
@@ -43,6 +44,7 @@ class Asking:
     views: Views
     caller: CallerOf  # The dependency that knows who asks.
     fresh_s: float
+    page_max_bytes: int  # Of a list's rows as JSON, said once.
 
     @property
     def partitions(self) -> int:
@@ -92,7 +94,7 @@ class Asking:
 
         def answered() -> Response:
             with self.views.store.reading() as tx:
-                return json_response(question(tx), headers=headers)
+                return _response(question(tx), headers)
 
         return await asyncio.to_thread(answered)
 
@@ -109,9 +111,15 @@ class Asking:
                 campaign = campaign_of(tx, campaign_id)
                 assert campaign is not None, "what was folded is stored"
                 at = headers | {"ETag": etag(campaign)}
-                return json_response(question(tx, campaign), headers=at)
+                return _response(question(tx, campaign), at)
 
         return await asyncio.to_thread(answered)
+
+
+def _response(answer: object, headers: dict[str, str]) -> Response:
+    if isinstance(answer, Parts):
+        return PartsResponse(answer, headers)
+    return json_response(answer, headers=headers)
 
 
 def unknown() -> NoReturn:

@@ -14,10 +14,17 @@ from campaigns.public import Shape, campaign_shape
 from projector.queries import reading
 from projector.queries.asking import FORBIDDEN, Asking, Consistency, Fresh, get
 from projector.queries.paging import Page, page_of
+from projector.queries.parts import Parts
 from projector.queries.shapes import progress_shape
 
 ACTIVITY_MAX = 10  # Source: public contract, 'decided' 14.
 _ASSISTANT_MAX = 2**53
+
+
+class Include(StrEnum):
+    """What a list leaves out unless it is asked for."""
+
+    TEXTS = "texts"  # Templates, variables, what is to be imported.
 
 
 def member(kind: type[StrEnum], value: str | None, name: str) -> str | None:
@@ -44,6 +51,7 @@ def router(asking: Asking) -> APIRouter:
         campaign_type: str | None = None,
         assistant_id: Annotated[int | None, Query(le=_ASSISTANT_MAX, ge=-_ASSISTANT_MAX)] = None,
         search: Annotated[str | None, Query(max_length=200)] = None,
+        include: Include | None = None,
         consistency: Fresh = Consistency.LINEARIZABLE,
     ) -> Response:
         """List the organization's campaigns, newest first."""
@@ -55,9 +63,10 @@ def router(asking: Asking) -> APIRouter:
             search,
         )
 
-        def asked(tx: Connection) -> Shape:
+        def asked(tx: Connection) -> Parts:
             found, total = reading.campaigns(tx, wanted, page)
-            return page.envelope("campaigns", [campaign_shape(one) for one in found], total)
+            shapes = (campaign_shape(one, texts=include is not None) for one in found)
+            return page.answer("campaigns", shapes, total, asking.page_max_bytes)
 
         return await asking.read(asked, await asking.every(consistency))
 

@@ -14,6 +14,7 @@ from projector.queries import reading, standing
 from projector.queries.asking import Asking, Consistency, Fresh, get
 from projector.queries.campaigns import member
 from projector.queries.paging import Page, page_of
+from projector.queries.parts import Parts
 from projector.queries.shapes import contact_shape, execution_shape, import_shape
 
 ImportId = Annotated[int, Path(ge=1, le=2**53)]
@@ -35,12 +36,11 @@ def router(asking: Asking) -> APIRouter:
         wanted = member(ContactStatus, status, "status")
         headers = await asking.one(campaign_id, caller, consistency)
 
-        def asked(tx: Connection, campaign: Campaign) -> Shape:
+        def asked(tx: Connection, campaign: Campaign) -> Parts:
             only = ContactStatus(wanted) if wanted else None
             found, total = standing.contacts(tx, campaign, only, page)
-            return page.envelope(
-                "contacts", [contact_shape(campaign, *one) for one in found], total
-            )
+            shapes = (contact_shape(campaign, *one) for one in found)
+            return page.answer("contacts", shapes, total, asking.page_max_bytes)
 
         return await asking.read_of(campaign_id, asked, headers)
 
@@ -55,11 +55,10 @@ def router(asking: Asking) -> APIRouter:
         wanted = member(ContactStatus, status, "status")
         headers = await asking.one(campaign_id, caller, consistency)
 
-        def asked(tx: Connection, campaign: Campaign) -> Shape:
+        def asked(tx: Connection, campaign: Campaign) -> Parts:
             found, total = reading.executions(tx, campaign_id, wanted, page)
-            return page.envelope(
-                "executions", [execution_shape(campaign, *one) for one in found], total
-            )
+            shapes = (execution_shape(campaign, *one) for one in found)
+            return page.answer("executions", shapes, total, asking.page_max_bytes)
 
         return await asking.read_of(campaign_id, asked, headers)
 

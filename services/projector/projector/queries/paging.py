@@ -1,9 +1,20 @@
-"""Which part of a list is asked for, under both of the public contract's spellings."""
+"""Which part of a list is asked for, under both of the public contract's spellings; its answer.
 
+A page is bounded in rows and in bytes. Neither spelling has a cursor, so a page that ended early
+would look like the list's end, or leave rows out between two pages: one that is too heavy is
+refused, and says how many rows would have fitted.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
+import orjson
 from fastapi import Query
+from fastapi.exceptions import RequestValidationError
+
+from campaigns.public import Shape
+from projector.queries.parts import Parts
 
 PAGE_MAX = 1000  # Source: public contract, list: per_page 1..1000; 8.3 #3: limit too.
 PER_PAGE = 50
@@ -18,13 +29,35 @@ class Page:
     per_page: int
     skip: int
     limit: int
+    named: str = "per_page"  # What its rows were asked for by.
 
-    def envelope(self, name: str, items: list[dict[str, object]], total: int) -> dict[str, object]:
-        """Return a list's answer: the documented keys and the SDK's. Source: 8.3 #2, #4."""
+    def answer(self, name: str, rows: Iterable[Shape], total: int, bytes_max: int) -> Parts:
+        """Return a list's answer: the documented keys and the SDK's. Source: 8.3 #2, #4.
+
+        `rows` are drawn one by one, so that no more of them stand in memory than fit.
+
+        Raises:
+            RequestValidationError: its rows weigh more than `bytes_max`, as JSON and said once.
+
+        """
+        written, weight = list[bytes](), 0
+        for row in rows:
+            written.append(orjson.dumps(row))
+            weight += len(written[-1]) + 1
+            if weight > bytes_max:
+                raise self._too_heavy(bytes_max, len(written) - 1)
+        every = b",".join(written)
+        more = orjson.dumps(self._place(total))
+        return Parts((b'{"%b":[' % name.encode(), every, b'],"items":[', every, b"]," + more[1:]))
+
+    def _too_heavy(self, bytes_max: int, fitting: int) -> RequestValidationError:
+        msg = f"these rows weigh more than {bytes_max // 2**20} MiB: ask for {fitting or 1} at most"
+        error = {"loc": ("query", self.named), "msg": msg, "type": "value_error"}
+        return RequestValidationError([error])
+
+    def _place(self, total: int) -> Shape:
         pages = -(-total // self.per_page)
         return {
-            name: items,
-            "items": items,
             "pagination": {
                 "page": self.page,
                 "per_page": self.per_page,
@@ -49,4 +82,4 @@ async def page_of(
     if skip is None and limit is None:
         return Page(page, per_page, (page - 1) * per_page, per_page)
     skip, limit = skip or 0, limit or PER_PAGE
-    return Page(skip // limit + 1, limit, skip, limit)
+    return Page(skip // limit + 1, limit, skip, limit, "limit")

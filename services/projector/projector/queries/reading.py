@@ -4,8 +4,8 @@ Each function sees one state of the views (the caller's read transaction). A con
 by its list's range; what became of it only where it was ever asked for.
 """
 
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection, func, select
 
@@ -18,6 +18,8 @@ from projector.tables import CAMPAIGNS, EXECUTIONS, IMPORTS, LISTS, ROWS, plain
 from projector.views import EXECUTION, IMPORT, stretches
 
 _ROW = Codec(Row)
+WINDOW = 50  # Rows of a page that stand in memory together: each may have 32 KiB of texts.
+T = TypeVar("T")
 
 
 class Given(NamedTuple):
@@ -45,6 +47,12 @@ class Wanted(NamedTuple):
     search: str | None
 
 
+def windows(found: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield a page's rows, so many at a time."""
+    for first in range(0, len(found), WINDOW):
+        yield found[first : first + WINDOW]
+
+
 def campaign_of(tx: Connection, campaign_id: int) -> Campaign | None:
     """Return a campaign, or None when there is none."""
     state = tx.execute(
@@ -53,8 +61,11 @@ def campaign_of(tx: Connection, campaign_id: int) -> Campaign | None:
     return None if state is None else load(state, campaign_id)
 
 
-def campaigns(tx: Connection, wanted: Wanted, page: Page) -> tuple[list[Campaign], int]:
-    """Return a page of an organization's campaigns, newest first, and how many there are."""
+def campaigns(tx: Connection, wanted: Wanted, page: Page) -> tuple[Iterable[Campaign], int]:
+    """Return a page of an organization's campaigns, newest first, and how many there are.
+
+    They are read as they are drawn, within the transaction.
+    """
     where = [CAMPAIGNS.c.organization_id == wanted.organization_id, CAMPAIGNS.c.deleted == 0]
     where += [
         CAMPAIGNS.c[column] == value
@@ -69,8 +80,8 @@ def campaigns(tx: Connection, wanted: Wanted, page: Page) -> tuple[list[Campaign
         return [], total
     newest = CAMPAIGNS.c.created_at.desc(), CAMPAIGNS.c.campaign_id.desc()
     found = select(CAMPAIGNS.c.campaign_id, CAMPAIGNS.c.state).where(*where).order_by(*newest)
-    states = tx.execute(found.offset(page.skip).limit(page.limit))
-    return [load(state, campaign_id) for campaign_id, state in states], total
+    some = found.offset(page.skip).limit(page.limit).execution_options(yield_per=WINDOW)
+    return (load(state, campaign_id) for campaign_id, state in tx.execute(some)), total
 
 
 def rows(tx: Connection, campaign_id: int, numbers: Collection[int]) -> dict[int, Given]:
@@ -99,8 +110,11 @@ def rows(tx: Connection, campaign_id: int, numbers: Collection[int]) -> dict[int
 
 def executions(
     tx: Connection, campaign_id: int, status: str | None, page: Page
-) -> tuple[list[Attempt], int]:
-    """Return a page of a campaign's executions, newest first, and how many there are."""
+) -> tuple[Iterable[Attempt], int]:
+    """Return a page of a campaign's executions, newest first, and how many there are.
+
+    Whom they called is read as they are drawn, within the transaction.
+    """
     where = [EXECUTIONS.c.campaign_id == campaign_id]
     if status is not None:
         where.append(EXECUTIONS.c.status == status)
@@ -111,11 +125,14 @@ def executions(
     newest = select(EXECUTIONS.c.state).where(*where).order_by(EXECUTIONS.c.execution_id.desc())
     states = tx.execute(newest.offset(page.skip).limit(page.limit)).scalars()
     found = [EXECUTION.load(state, f"execution of campaign {campaign_id}") for state in states]
-    given = rows(tx, campaign_id, {one.contact_id for one in found})
-    return [
-        Attempt(one, given[one.contact_id].row if one.contact_id in given else None)
-        for one in found
-    ], total
+    return _attempts(tx, campaign_id, found), total
+
+
+def _attempts(tx: Connection, campaign_id: int, found: Sequence[Execution]) -> Iterator[Attempt]:
+    for some in windows(found):
+        given = rows(tx, campaign_id, {one.contact_id for one in some})
+        for one in some:
+            yield Attempt(one, given[one.contact_id].row if one.contact_id in given else None)
 
 
 def import_of(tx: Connection, campaign_id: int, number: int) -> Import | None:

@@ -4,7 +4,7 @@ Most contacts of a long list have no row of their own: they were never asked for
 stand follows from their campaign.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, case, func, literal, or_, select
@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, case, func, literal, or_, sele
 from campaigns.campaign import FAILED, Campaign, Contact, ContactStatus, Status, current
 from campaigns.facts import Row, Selection
 from projector.queries.paging import Page
-from projector.queries.reading import rows
+from projector.queries.reading import rows, windows
 from projector.tables import CONTACTS
 from projector.views import CONTACT, stretches
 
@@ -30,10 +30,11 @@ class Listed(NamedTuple):
 
 def contacts(
     tx: Connection, campaign: Campaign, status: ContactStatus | None, page: Page
-) -> tuple[list[Listed], int]:
+) -> tuple[Iterable[Listed], int]:
     """Return a page of a campaign's contacts in the order of their lists, and how many there are.
 
-    A status is what people see: pending contacts of a stopped campaign are cancelled.
+    They are read as they are drawn, within the transaction. A status is what people see: pending
+    contacts of a stopped campaign are cancelled.
     """
     stopped = campaign.status is Status.CANCELLED
     waiting = ContactStatus.CANCELLED if stopped else ContactStatus.PENDING
@@ -53,7 +54,7 @@ def contacts(
         numbers = _with_untouched(tx, campaign, so, page, first, last, everybody=status is None)
     else:
         numbers = _some(tx, campaign, so, page.skip, page.limit)
-    return _listed(tx, campaign, numbers), total
+    return (one for some in windows(numbers) for one in _listed(tx, campaign, some)), total
 
 
 def _standing(campaign: Campaign) -> ColumnElement[str]:

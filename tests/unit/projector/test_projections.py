@@ -193,8 +193,8 @@ def test_an_events_data_is_what_was_recorded(journal: Journal) -> None:
 
 async def test_skip_and_limit_win() -> None:
     assert await page_of(3, 10, None, None) == Page(3, 10, 20, 10)
-    assert await page_of(3, 10, 5, None) == Page(1, 50, 5, 50)
-    assert await page_of(3, 10, 25, 10) == Page(3, 10, 25, 10)
+    assert await page_of(3, 10, 5, None) == Page(1, 50, 5, 50, "limit")
+    assert await page_of(3, 10, 25, 10) == Page(3, 10, 25, 10, "limit")
 
 
 def test_an_attempt_of_an_unknown_contact_is_shown_without_a_number(journal: Journal) -> None:

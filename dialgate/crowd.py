@@ -1,8 +1,9 @@
 """All connections of a process: how many, which of them wait for their clients, who makes room.
 
-When there are as many as there may be, a newcomer takes the place of the connection that has kept
-the process waiting longest, strangers first: a flood of slow clients displaces itself, and who
-sends a request at once is served. Pure but for the loop's clock: no bytes in here.
+When there are as many as there may be, a newcomer takes the place of a connection that waits for
+its client: of whoever has most of those (an organization, or all strangers together), the one that
+has waited longest. So a flood of slow clients displaces itself, whether it has a key or not, and
+who sends a request at once is served. No bytes in here.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ LOOK_MAX_S = 1.0  # How often deadlines are looked at, at least.
 class Connection(Protocol):
     """What the crowd knows of one connection."""
 
-    known: bool  # A key of ours was shown on it.
+    organization_id: int | None  # Whose key was shown on it last; None: a stranger.
 
     def overdue(self, now_s: float) -> str | None:
         """Say which deadline has passed, if one has, and act on it."""
@@ -51,9 +52,9 @@ class Crowd:
     def __init__(self, bounds: Bounds) -> None:
         self.bounds, self.sockets = bounds, 0
         self._all: set[Connection] = set()
-        self._waiting: dict[bool, OrderedDict[Connection, None]] = {
-            known: OrderedDict() for known in (False, True)
-        }  # By whether they are known; who has waited longest comes first.
+        # Of each organization, None for strangers, who wait for their clients, the longest first.
+        self._waiting: dict[int | None, OrderedDict[Connection, None]] = {}
+        self._counted: dict[Connection, int | None] = {}  # Where each of them stands there.
         self._unsent: OrderedDict[Connection, int] = OrderedDict()
         self._unsent_bytes = 0
         self._look_s = min(LOOK_MAX_S, bounds.body_idle_s / 4, bounds.head_s / 4)
@@ -81,12 +82,17 @@ class Crowd:
     def waits(self, one: Connection) -> None:
         """Note that a connection waits for its client from now on."""
         self.works(one)
-        self._waiting[one.known][one] = None
+        self._counted[one] = one.organization_id
+        self._waiting.setdefault(one.organization_id, OrderedDict())[one] = None
 
     def works(self, one: Connection) -> None:
         """Note that a connection waits for us: it keeps its place."""
-        self._waiting[False].pop(one, None)
-        self._waiting[True].pop(one, None)
+        if one in self._counted:
+            counted = self._counted.pop(one)
+            waiting = self._waiting[counted]
+            del waiting[one]
+            if not waiting:
+                del self._waiting[counted]
 
     def holds(self, one: Connection, unsent_bytes: int) -> None:
         """Note how much of an answer a client has not taken; the oldest go when it is too much."""
@@ -99,14 +105,15 @@ class Crowd:
             oldest.drop()
 
     def _make_room(self) -> bool:
-        for waiting in self._waiting.values():
-            if waiting:
-                one, _ = waiting.popitem(last=False)
-                self.leave(one)  # Its descriptor is free by the time that more are accepted.
-                CLOSED.labels("crowded").inc()
-                one.drop()
-                return True
-        return False
+        if not self._waiting:
+            return False
+        # Where two have as many, strangers give way.
+        most = max(self._waiting, key=lambda of: (len(self._waiting[of]), of is None))
+        one = next(iter(self._waiting[most]))
+        self.leave(one)  # Its descriptor is free by the time that more are accepted.
+        CLOSED.labels("crowded").inc()
+        one.drop()
+        return True
 
     def _look_again(self) -> None:
         loop = asyncio.get_running_loop()

@@ -14,6 +14,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from campaigns.api_keys import Caller
 from campaigns.http import CALLER, head_too_large
 from dialgate.crowd import Crowd, Unread
 
@@ -48,7 +49,8 @@ class BoundedProtocol(HttpToolsProtocol):
         crowd: Crowd,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._crowd, self._bounds, self.known = crowd, crowd.bounds, False
+        self._crowd, self._bounds = crowd, crowd.bounds
+        self.organization_id: int | None = None
         self._phase, self._since = Phase.NEW, self.loop.time()
         self._parsing: Phase | None = None  # HEAD, BODY, or None: between two requests.
         self._open = 0  # Requests that are not answered yet.
@@ -85,8 +87,9 @@ class BoundedProtocol(HttpToolsProtocol):
         else:  # The last one's body may be under way; those before it are ours to answer.
             under_way = self._open == 1 and self._parsing is Phase.BODY
             phase = Phase.BODY if under_way else Phase.ANSWER
-        if not self.known and self.cycle is not None and CALLER in self.cycle.scope:
-            self.known = True
+        caller = self.cycle.scope.get(CALLER) if self.cycle is not None else None
+        if isinstance(caller, Caller) and caller.organization_id != self.organization_id:
+            self.organization_id = caller.organization_id
         elif phase is self._phase:
             return
         self._phase, self._since = phase, self.loop.time()

@@ -24,7 +24,10 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         crowd: Crowd,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._crowd, self.known = crowd, False
+        self._crowd = crowd
+        self.organization_id: int | None = (
+            None  # It waits only when it takes nothing, or is sent away.
+        )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)

@@ -64,8 +64,9 @@ class Neighbour:
 
     def audit(self) -> None:
         """Assert that no ring began between a pause and its resume, by the carrier's record."""
+        assert self.client.pause(self.campaign), "while it is read, nothing rings"
         report = audit(self._instance, self.client, finished=False)
-        report.assert_clean(rings=1, pauses=len(self.took_s))
+        report.assert_clean(rings=1, pauses=len(self.took_s) + 1)
 
     def __exit__(
         self,

@@ -1,0 +1,116 @@
+"""Who makes room when all places are taken, and who does not."""
+
+import asyncio
+
+from dialgate.bounds import Bounds
+from dialgate.crowd import Crowd, Unread
+
+
+class Client:
+    """A connection that notes whether it was dropped."""
+
+    def __init__(self, organization_id: int | None = None, unsent: int = 0) -> None:
+        self.organization_id, self.dropped, self._unsent = organization_id, False, unsent
+
+    def overdue(self, now_s: float) -> str | None:
+        return None
+
+    def unsent_bytes(self) -> int:
+        return 0 if self.dropped else self._unsent
+
+    def drop(self) -> None:
+        self.dropped = True
+
+
+async def crowd(*clients: Client, places: int = 4) -> Crowd:
+    """Return a crowd with places for so many, in which these have come."""
+    made = Crowd(Bounds(connections_max=places))
+    assert all(made.enter(one) for one in clients)
+    return made
+
+
+async def test_there_is_room_until_there_is_none() -> None:
+    clients = [Client() for _ in range(4)]
+    await crowd(*clients)
+    assert not any(one.dropped for one in clients)
+
+
+async def test_who_has_waited_longest_makes_room() -> None:
+    clients = [Client() for _ in range(4)]
+    full = await crowd(*clients)
+    full.works(clients[0])
+    full.waits(clients[0])  # It was served meanwhile.
+    assert full.enter(Client())
+    assert [one.dropped for one in clients] == [False, True, False, False]
+
+
+async def test_who_waits_for_us_keeps_its_place() -> None:
+    clients = [Client() for _ in range(4)]
+    full = await crowd(*clients)
+    for one in clients:
+        full.works(one)
+    assert not full.enter(Client()), "nobody can make room"
+    full.waits(clients[3])
+    assert full.enter(Client())
+    assert clients[3].dropped
+
+
+async def test_who_has_most_places_makes_room_with_a_key_or_without() -> None:
+    neighbour = Client(2)
+    greedy = [Client(1) for _ in range(3)]
+    full = await crowd(neighbour, *greedy)
+    newcomers = [Client() for _ in range(2)]
+    assert all(full.enter(one) for one in newcomers)
+    assert [one.dropped for one in greedy] == [True, True, False]
+    assert not neighbour.dropped and not any(one.dropped for one in newcomers)
+    assert full.enter(Client()), "now strangers have most"
+    assert newcomers[0].dropped and not greedy[2].dropped
+
+
+async def test_a_key_that_is_shown_later_counts_from_then_on() -> None:
+    clients = [Client() for _ in range(4)]
+    full = await crowd(*clients)
+    clients[0].organization_id = 1
+    full.waits(clients[0])
+    assert full.enter(Client())
+    assert clients[1].dropped
+
+
+async def test_who_leaves_makes_room_for_good() -> None:
+    clients = [Client() for _ in range(4)]
+    full = await crowd(*clients)
+    full.leave(clients[2])
+    assert full.enter(Client())
+    assert not any(one.dropped for one in clients)
+    full.leave(clients[2])  # Once more, as a connection that was dropped does.
+    assert full.enter(Client())
+    assert clients[0].dropped
+
+
+async def test_answers_that_nobody_takes_are_bounded_together() -> None:
+    clients = [Client(1, 40 * 2**20), Client(2, 20 * 2**20), Client(3, 20 * 2**20)]
+    full = await crowd(*clients)
+    for one in clients:
+        full.holds(one, one.unsent_bytes())
+    assert [one.dropped for one in clients] == [True, False, False], "64 MiB: the oldest goes"
+    full.holds(clients[1], 60 * 2**20)
+    assert clients[1].dropped
+
+
+class Slow(asyncio.Transport):
+    """A transport of which the test says how much is left."""
+
+    left = 0
+
+    def get_write_buffer_size(self) -> int:
+        return self.left
+
+
+async def test_how_long_a_client_takes_nothing_is_measured_from_its_last_byte() -> None:
+    transport = Slow()
+    unread = Unread(transport)
+    found = []
+    for now_s, left in enumerate((0, 9, 9, 9, 8, 8, 12, 12, 0, 5)):
+        transport.left = left
+        found.append(unread.stuck_s(now_s))
+    assert found == [0, 0, 1, 2, 0, 1, 2, 3, 0, 0], "what is added is no progress"

@@ -22,6 +22,7 @@ from campaigns.errors import (
 )
 from campaigns.observing import configure_logging
 from campaigns.private_files import only_ours
+from campaigns.topics import CAMPAIGN_RECORDS
 from dialer.carrier_settings import CarrierSettings
 from dialgate import keys
 from dialgate.composing import CARRIER, COMMAND_API, DIALER, PARTS, PROJECTOR, compose
@@ -148,6 +149,23 @@ def raise_level(
 
     settings = _settings()
     _decided(upgrade.upgrade(settings, _show, dry_run=dry_run, as_json=as_json))
+
+
+@cli.command("skip")
+def skip_record(
+    place: Annotated[str, typer.Argument(help="partition@position, as the error says it.")],
+    reason: Annotated[str, typer.Option(help="Why; it stands in the log.")],
+    topic: Annotated[str, typer.Option(help="Of the record.")] = CAMPAIGN_RECORDS,
+    yes: Annotated[str | None, typer.Option(help="Its digest, as shown without this.")] = None,
+) -> None:
+    """Let every reader pass over one record that none can read. Shows it first; for good."""
+    from dialgate import skip
+
+    settings = _settings()
+    try:
+        _decided(skip.skip(settings, _show, skip.Asked(topic, place, reason, yes)))
+    except skip.MisusedError as no:
+        raise _misused(no) from no
 
 
 def _decided(deciding: Coroutine[Any, Any, None]) -> None:

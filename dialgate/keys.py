@@ -15,6 +15,7 @@ from campaigns.data_dir import lock
 from campaigns.decider import Decision, Rejected
 from campaigns.errors import LevelBeyondError, OperatingError, PartRunningError, TooContendedError
 from campaigns.facts import ApiKeyCreated, ApiKeyRevoked, Scope, organization_stream
+from campaigns.installation import Installation
 from campaigns.installation_log import founded
 from campaigns.ledger import Ledger
 from campaigns.log import EventLog
@@ -161,9 +162,9 @@ async def _change(settings: ProcessSettings, organization_id: int, decide: Any) 
     log = make_log(settings, exclusive=False)
     await log.open()
     try:
-        level = (await founded(log, SystemClock(), "dialgate keys")).level
+        installation = await founded(log, SystemClock(), "dialgate keys")
         for _ in range(TRIES_MAX):
-            keys, ledger, known = await _read(log)
+            keys, ledger, known = await _read(log, installation)
             decision = decide(keys)
             if isinstance(decision, Rejected):
                 raise _ends(decision.detail)
@@ -172,10 +173,10 @@ async def _change(settings: ProcessSettings, organization_id: int, decide: Any) 
             stream, record_id = organization_stream(organization_id), uuid4().hex
             record = Record(
                 record_id, SystemClock().now(), "dialgate keys", "operator", record_id, None,
-                ledger.condition([stream]), decision, level=level,
+                ledger.condition([stream]), decision, level=installation.level,
             )  # fmt: skip
             await log.append(ORGANIZATIONS, record, organization_id)
-            keys, _, known = await _read(log)
+            keys, _, known = await _read(log, installation)
             if record_id in known:
                 return keys
         raise TooContendedError("others were always first")
@@ -183,13 +184,16 @@ async def _change(settings: ProcessSettings, organization_id: int, decide: Any) 
         await log.close()
 
 
-async def _read(log: EventLog) -> tuple[ApiKeys, Ledger, set[str]]:
+async def _read(log: EventLog, installation: Installation) -> tuple[ApiKeys, Ledger, set[str]]:
     """Return the keys as the log has them, and the ids of the records that count."""
     keys, ledger, known, position = ApiKeys(), Ledger(), set[str](), 0
+    skipped = installation.skipped.get(ORGANIZATIONS, {})
     end = (await log.ends([ORGANIZATIONS]))[ORGANIZATIONS]
     while position < end:
         batch = await log.read(ORGANIZATIONS, position, min(CHUNK, end - position))
         for recorded in batch:
+            if recorded.position in skipped:
+                continue
             if isinstance(recorded.envelope, Envelope) and ledger.admit(recorded.envelope):
                 known.add(recorded.envelope.id)
                 for fact in recorded.facts:

@@ -1,10 +1,13 @@
 """`dialgate replay`: the log as a reader sees it. Reads; writes and locks nothing."""
 
 import asyncio
+from types import MappingProxyType
 from typing import Any
 
 import orjson
 
+from campaigns.installation import Installation, Skipped, confirm
+from campaigns.installation_log import whole
 from campaigns.ledger import Ledger
 from campaigns.log import EventLog
 from campaigns.record import Foreign, Recorded, conflict
@@ -34,39 +37,50 @@ async def replay(settings: ProcessSettings, campaign: int | None, *, as_json: bo
     log = make_log(settings, exclusive=False, read_only=True)
     await log.open()
     try:
+        installation = await whole(log)
         count = log.partitions(CAMPAIGN_RECORDS)
         partitions = (INSTALLATION, ORGANIZATIONS, *campaign_partitions(count))
         if campaign is not None:
             partitions = (campaign_partition(campaign, count),)
         for partition in partitions:
-            await _replay(log, partition, campaign, as_json=as_json)
+            await _replay(log, partition, campaign, installation, as_json=as_json)
     finally:
         await log.close()
     return 0
 
 
 async def _replay(
-    log: EventLog, partition: Partition, campaign: int | None, *, as_json: bool
+    log: EventLog,
+    partition: Partition,
+    campaign: int | None,
+    installation: Installation,
+    *,
+    as_json: bool,
 ) -> None:
-    ledger, position = Ledger(), 0
+    ledger, position, skipped = Ledger(), 0, installation.skipped.get(partition, {})
     end = (await log.ends([partition]))[partition]
     while position < end:
         batch = await log.read(partition, position, min(CHUNK, end - position))
         for recorded in batch:
-            line = ruled(ledger, recorded)
+            line = ruled(ledger, recorded, skipped)
             if campaign is None or _of(line, campaign):
                 print(orjson.dumps(line).decode() if as_json else _text(line))
         position = batch[-1].position if batch else end
         await asyncio.sleep(0)
 
 
-def ruled(ledger: Ledger, recorded: Recorded) -> dict[str, Any]:
+def ruled(
+    ledger: Ledger, recorded: Recorded, skipped: Skipped = MappingProxyType({})
+) -> dict[str, Any]:
     """Rule on the next record; return what there is to say of it, as JSON.
 
     Raises:
         ContractError: it is accepted, and a fact of it is not known here.
 
     """
+    if (decision := skipped.get(recorded.position)) is not None:
+        confirm(decision, recorded)
+        return {"at": recorded.where, "ruling": "skipped", "why": decision.reason}
     envelope = recorded.envelope
     line: dict[str, Any] = {"at": recorded.where, "ruling": "foreign"}
     if isinstance(envelope, Foreign):
@@ -87,7 +101,7 @@ def ruled(ledger: Ledger, recorded: Recorded) -> dict[str, Any]:
 
 
 def _of(line: dict[str, Any], campaign: int) -> bool:
-    if line["ruling"] == "foreign":
+    if "facts" not in line:
         return False
     of_campaign = tuple(f"{kind}/{campaign}/" for kind in ("campaign", "contacts", "contact"))
     return any(
@@ -98,8 +112,8 @@ def _of(line: dict[str, Any], campaign: int) -> bool:
 
 
 def _text(line: dict[str, Any]) -> str:
-    if line["ruling"] == "foreign":
-        return f"{line['at']}  foreign   {line['why']}"
+    if "facts" not in line:
+        return f"{line['at']}  {line['ruling']:<8}  {line['why']}"
     facts = ", ".join(f"{fact['type']} {fact['stream']}" for fact in line["facts"])
     why = f"  ({line['why']})" if "why" in line else ""
     return f"{line['at']}  {line['ruling']:<8}  {line['time']}  {line['source']}  {facts}{why}"

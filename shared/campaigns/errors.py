@@ -60,6 +60,10 @@ class LevelBeyondError(ContractError):
     """The log, or a record in it, needs a later version of this program."""
 
 
+class SkippedMeanwhileError(OperatingError):
+    """A record was skipped while this process ran: it begins anew, and passes over it."""
+
+
 class LogCutError(ContractError):
     """A checkpoint lies beyond the log's end: records that were acknowledged are gone."""
 

@@ -626,6 +626,22 @@ class LevelRaised(InstallationFact):
     raised_at: Instant
 
 
+class RecordSkipped(InstallationFact):
+    """A record that stops readers counts for none of them, as if it had been refused.
+
+    Made by: campaigns.installation.
+    """
+
+    TYPE = "record-skipped.v1"
+
+    topic: str
+    partition: Count
+    position: PositiveInt
+    digest: str  # SHA-256 of its bytes, hexadecimal: that it is this one, and no other.
+    reason: str
+    skipped_at: Instant
+
+
 # Closed: see assert_never in every fold.
 CallEvent = CallRequested | CallStarted | CallAbandoned | CallEnded | CallLate
 CampaignEvent = (
@@ -651,7 +667,7 @@ CampaignEvent = (
     | CallEvent
 )
 OrganizationEvent = ApiKeyCreated | ApiKeyRevoked
-InstallationEvent = LevelRaised
+InstallationEvent = LevelRaised | RecordSkipped
 Event = CampaignEvent | ContactsAdded | CreateKeyed | OrganizationEvent | InstallationEvent
 
 FACTS: tuple[type[Event], ...] = (
@@ -684,6 +700,7 @@ FACTS: tuple[type[Event], ...] = (
     ApiKeyCreated,
     ApiKeyRevoked,
     LevelRaised,
+    RecordSkipped,
 )
 TAGS: dict[str, type[Event]] = {fact.TYPE: fact for fact in FACTS}  # The only way to a class.
 

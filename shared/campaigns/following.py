@@ -9,8 +9,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from campaigns.errors import LogUnavailableError, NotFreshError
-from campaigns.installation import Installation
+from campaigns.errors import LogUnavailableError, NotFreshError, SkippedMeanwhileError
+from campaigns.facts import RecordSkipped
+from campaigns.installation import Installation, confirm
 from campaigns.installation_log import whole
 from campaigns.ledger import Ledger
 from campaigns.log import EventLog
@@ -94,6 +95,7 @@ class Reader:
         Raises:
             ContractError: a record carries a fact that this version does not know.
             LevelBeyondError: the level was raised beyond what this version knows.
+            SkippedMeanwhileError: a record was skipped: what is folded may have counted it.
             LogCutError: the log has lost what was folded already.
 
         """
@@ -109,7 +111,13 @@ class Reader:
     async def _watch(self) -> None:
         async for batch in self.log.batches(INSTALLATION, self.installation.position):
             for recorded in batch:
-                self.installation.take(recorded)
+                for fact in self.installation.take(recorded):
+                    if isinstance(fact, RecordSkipped):
+                        self.torn = True  # It may have counted here: nothing rests on that.
+                        raise SkippedMeanwhileError(
+                            f"{fact.topic}/{fact.partition}@{fact.position} was skipped: this"
+                            " process begins anew, and passes over it"
+                        )
 
     async def _follow(self, partition: Partition) -> None:
         after = self.positions.setdefault(partition, 0)
@@ -134,8 +142,14 @@ class Reader:
 
     def _step(self, partition: Partition, batch: Sequence[Recorded]) -> None:
         ledger, position = self.ledger(partition), self.positions.get(partition, 0)
+        skipped = self.installation.skipped.get(partition, {})
         for recorded in batch:
             if recorded.position <= position:
+                continue
+            if recorded.position in skipped:  # As if it had been refused; it may be unreadable.
+                confirm(skipped[recorded.position], recorded)
+                self.counts.refused += 1
+                self.positions[partition] = position = recorded.position
                 continue
             envelope = recorded.envelope
             position = recorded.position

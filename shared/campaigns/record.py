@@ -17,7 +17,7 @@ from campaigns.facts import Event, Stream
 from campaigns.levels import LEVEL_NEWEST, LEVEL_OLDEST
 from campaigns.offered import Offered, fact_of, offer
 from campaigns.streams import misplaced
-from campaigns.topics import Partition
+from campaigns.topics import NAMING_TOPICS, Partition
 
 RECORD_BYTES_MAX = 256 * 1024  # Source: architecture, "Lists": what one record may weigh.
 VERSION_MAX = 2**53  # Beyond it JSON numbers are not exact everywhere.
@@ -199,7 +199,7 @@ class Recorded:
 
         """
         if self._envelope is None:
-            raise LevelBeyondError(f"{self.where}: {self._beyond}")
+            raise LevelBeyondError(f"{self.where}: {self._beyond}{self._way_past}")
         return self._envelope
 
     def placed(self, position: int) -> "Recorded":
@@ -214,6 +214,14 @@ class Recorded:
         return f"{self.partition}@{self.position}"
 
     @property
+    def _way_past(self) -> str:
+        """Say how an operator passes over it: of what the installation itself says, nobody may."""
+        if self.partition.topic not in NAMING_TOPICS or not self.position:
+            return ""
+        place = f"{self.partition.number}@{self.position} --topic {self.partition.topic}"
+        return f" (one that no version reads: `dialgate skip {place}`)"
+
+    @property
     def facts(self) -> tuple[Event, ...]:
         """Return the decoded facts; only ever asked of an accepted record.
 
@@ -226,7 +234,7 @@ class Recorded:
             try:
                 self._facts = facts_of(self.envelope)
             except ContractError as no:
-                raise ContractError(f"{self.where}, {no}") from no
+                raise ContractError(f"{self.where}, {no}{self._way_past}") from no
         return self._facts
 
 

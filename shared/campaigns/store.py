@@ -16,6 +16,7 @@ from campaigns.campaign import dump, load
 from campaigns.errors import StoreUnreadableError
 from campaigns.folding import Campaigns
 from campaigns.following import Reader
+from campaigns.installation import Installation
 from campaigns.log import refuse_made_anew
 from campaigns.topics import Partition
 
@@ -39,8 +40,13 @@ _SCHEMA = (
 class Store:
     """One service's file. One thread, one connection; a transaction is always open."""
 
-    def __init__(self, path: Path | None, log_id: str) -> None:
+    def __init__(
+        self, path: Path | None, log_id: str, installation: Installation | None = None
+    ) -> None:
         """Open the file, or make it; one of another log or version is made anew.
+
+        So is one that has passed a record that was skipped since, by what holds for the
+        `installation`.
 
         `path` None keeps all in memory. `log_id` names the log that it is a cache of. One that is
         damaged is made anew, too.
@@ -62,19 +68,30 @@ class Store:
             log.warning("%s is damaged (%s): it is built anew from the log", path, no)
             remove(path)
             self.db, about = _connect(path), None
-        if about not in (None, (str(SCHEMA_VERSION), log_id)):
+        holds = installation or Installation()
+        if about and (about[:2] != (str(SCHEMA_VERSION), log_id) or self._unlike(holds, about[2])):
             assert path is not None, "memory has no past"
             self.db.close()
             refuse_made_anew(path, about[1], log_id)
-            log.info("%s is of another log or version: it is built anew from the log", path)
+            log.info(
+                "%s is of another log or version, or of before a record was skipped:"
+                " it is built anew from the log", path,
+            )  # fmt: skip
             remove(path)
             self.db = _connect(path)
         for name, value in (("schema", str(SCHEMA_VERSION)), ("log", log_id)):
             self.db.execute("insert or ignore into about values (?, ?)", (name, value))
+        marks = ("skipped", holds.marks.decode())
+        self.db.execute("insert or replace into about values (?, ?)", marks)
 
-    def _about(self) -> tuple[str, str] | None:
+    def _about(self) -> tuple[str, str, str] | None:
         found = dict(self.db.execute("select name, value from about"))
-        return (found["schema"], found["log"]) if found else None
+        return (found["schema"], found["log"], found.get("skipped", "[]")) if found else None
+
+    def _unlike(self, installation: Installation, marks: str) -> bool:
+        asked = self.db.execute("select topic, number, position from positions")
+        positions = {Partition(topic, number): position for topic, number, position in asked}
+        return installation.unlike(marks.encode(), positions)
 
     def restore(self, reader: Reader, campaigns: Campaigns, *others: Callable[[], None]) -> None:
         """Take the last save back into a fresh reader and fold.

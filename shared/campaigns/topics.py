@@ -43,6 +43,12 @@ INSTALLATION = Partition(INSTALLATION_RECORDS, 0)  # Tens of records: read whole
 INSTALLATION_KEY = 1  # Of all its records.
 
 
+def partition_of(text: str) -> Partition:
+    """Return the partition that `str` spells so; of other text one that does not exist."""
+    topic, _, number = text.rpartition("/")
+    return Partition(topic, int(number) if number.isdecimal() else 0)
+
+
 def counts(partitions: int) -> dict[str, int]:
     """Return how many partitions each topic of records has. `partitions`: of campaign.records."""
     fixed = {topic.name: topic.partitions for topic in TOPICS if topic.name in RECORD_TOPICS}

@@ -3,11 +3,12 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -26,8 +27,11 @@ from eventsourcing.projection import Projection, ProjectionRunner
 from eventsourcing.sqlite import SQLiteTrackingRecorder
 from eventsourcing.utils import Environment
 
+from campaigns.clock import SystemClock
 from campaigns.errors import ContractError, LogCutError
 from campaigns.facts import CampaignPaused, CampaignStarted, Event, campaign_stream
+from campaigns.installation import skip_record
+from campaigns.installation_log import Origin, decided
 from campaigns.ledger import Ledger
 from campaigns.log import EventLog
 from campaigns.log_kafka import KafkaLog
@@ -43,15 +47,6 @@ from tests.broker import Broker
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "follow_campaigns.py"
 WITHIN_S = 20.0
 AT_ONCE = 32  # Appends on their way: so few stay in their order.
-
-
-class Raw(Record):
-    """Any bytes at all, as a stranger may write them."""
-
-    raw: bytes
-
-    def encode(self) -> bytes:
-        return self.raw
 
 
 def started(campaign_id: int = 1) -> CampaignStarted:
@@ -102,9 +97,21 @@ class Writer:
         self.append([record({paused().stream: 999}, (paused(),))])
 
     def foreign(self, raw: bytes = b"garbage") -> None:
-        stranger = Raw("r", NOON, "t", "t", "t", None, {}, ())
-        object.__setattr__(stranger, "raw", raw)
-        self.append([stranger])
+        """Write any bytes at all, as a stranger may, with a tool of his own."""
+        self.written += 1
+        self.runner.run(self._foreign(raw))
+
+    async def _foreign(self, raw: bytes) -> None:
+        if isinstance(self.log, KafkaLog):
+            producer = self.log.kafka.producer()
+            await producer.start()
+            await producer.send_and_wait(self.log.kafka.topic(FIRST.topic), raw, partition=0)
+            await producer.stop()
+            return
+        with closing(sqlite3.connect(Path(self.environment["DIALGATE_DATA_DIR"], "log.db"))) as db:
+            db.execute("insert into records values (?, ?, ?, ?)", (*FIRST, self.written, raw))
+            db.commit()
+        await self.log.ends([FIRST])
 
     def append(self, records: list[Record]) -> None:
         async def appended() -> None:
@@ -267,6 +274,27 @@ def test_a_record_of_a_later_rule_stops_the_runner(writer: Writer, tmp_path: Pat
         runner_of(writer, tmp_path) as runner,
     ):
         runner.run_forever(timeout=WITHIN_S)
+
+
+def test_a_runner_passes_over_what_was_skipped(writer: Writer, tmp_path: Path) -> None:
+    writer.accept(started(1))
+    strange = record({campaign_stream(9): 0}, (started(9),)).encode()
+    writer.foreign(strange.replace(CampaignStarted.TYPE.encode(), b"this"))
+    with (
+        pytest.raises(MapperDeserialisationError),
+        runner_of(writer, tmp_path, Watch) as runner,
+    ):
+        runner.run_forever(timeout=WITHIN_S)
+    writer.runner.run(skipped(writer.log, 2))
+    writer.accept(started(9))
+    with runner_of(writer, tmp_path) as runner:
+        assert caught_up(runner) == writer.accepted, "the stream begins with the fact that counts"
+
+
+async def skipped(log: EventLog, position: int) -> None:
+    (recorded,) = await log.read(FIRST, position - 1, 1)
+    by = Origin("test", "operator")
+    await decided(log, lambda now: skip_record(now, recorded, "a test", NOON), by, SystemClock())
 
 
 def test_a_view_of_another_log_is_not_followed_on(writer: Writer, tmp_path: Path) -> None:

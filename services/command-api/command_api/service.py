@@ -113,7 +113,7 @@ class CommandApi:
         """Restore the checkpoint. The log is open. Raises: see `founded`."""
         await self.reader.begin(await founded(self.log, self.clock, self.writer.source))
         path = self._data_dir / "command-api.db" if self._data_dir else None
-        self._store = Store(path, self.log.id)
+        self._store = Store(path, self.log.id, self.reader.installation)
         self.contacts = Contacts(self._store.db, by_phone=True)
         self.creating = Creating(self.writer, self.partitions, self._store.db)
         self.keyring.open(self._store.db)

@@ -118,7 +118,7 @@ class Dialer:
         self._partitions = self._log.partitions(CAMPAIGN_RECORDS)
         await self.reader.begin(await founded(self._log, self._clock, self._source))
         path = self._data_dir / "dialer.db" if self._data_dir else None
-        self._store = Store(path, self._log.id)
+        self._store = Store(path, self._log.id, self.reader.installation)
         self._store.db.execute(_BUCKETS)
         self._store.beside = self._keep_buckets
         self.contacts = Contacts(self._store.db)

@@ -113,7 +113,8 @@ class Projector:
 
         """
         await self.reader.begin()
-        self.store.belongs_to(self.log.id, publishes=self.publishing is not None)
+        publishes, holds = self.publishing is not None, self.reader.installation
+        self.store.belongs_to(self.log.id, publishes=publishes, installation=holds)
         self.views.restore(self.partitions)
 
     async def run(self) -> None:

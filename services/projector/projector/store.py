@@ -25,9 +25,10 @@ from sqlalchemy.dialects import sqlite
 
 from campaigns.errors import StoreUnavailableError
 from campaigns.following import Reader
+from campaigns.installation import Installation
 from campaigns.log import refuse_made_anew
 from campaigns.store import remove
-from campaigns.topics import Partition
+from campaigns.topics import Partition, partition_of
 from projector.tables import ABOUT, LEDGERS, METADATA, SCHEMA_VERSION, TRACKING
 
 log = logging.getLogger(__name__)
@@ -93,10 +94,13 @@ class Store(TrackingRecorder):
             METADATA.create_all(engine)
         return engine
 
-    def belongs_to(self, log_id: str, *, publishes: bool) -> None:
+    def belongs_to(
+        self, log_id: str, *, publishes: bool, installation: Installation | None = None
+    ) -> None:
         """Make sure that this is a store of that log and of this schema: otherwise begin anew.
 
-        `publishes`: one that was folded without an outbox cannot begin to publish.
+        So does one that has passed a record that was skipped since, by what holds for the
+        `installation`. `publishes`: one that was folded without an outbox cannot begin to publish.
 
         Raises:
             LogCutError: its log was deleted, and made anew at the same place; it stays as it is.
@@ -104,15 +108,24 @@ class Store(TrackingRecorder):
         """
         with self.reading() as tx:
             about = dict(tx.execute(select(ABOUT.c.name, ABOUT.c.value)).all())
+            asked = tx.execute(select(TRACKING.c.application_name, TRACKING.c.position)).all()
+        positions = {partition_of(name): position for name, position in asked}
+        holds = installation or Installation()
         wanted = {"schema": str(SCHEMA_VERSION), "log": log_id}
-        self._about = wanted | {"publishes": "yes" if publishes else "no"}
+        self._about = wanted | {
+            "publishes": "yes" if publishes else "no", "skipped": holds.marks.decode(),
+        }  # fmt: skip
         if about:
             refuse_made_anew(self.where, about.get("log", ""), log_id)
         if about and (
             any(about.get(name) != value for name, value in wanted.items())
             or (publishes and about.get("publishes") != "yes")
+            or holds.unlike(about.get("skipped", "[]").encode(), positions)
         ):
-            log.info("the views are of another log or version: they are built anew from the log")
+            log.info(
+                "the views are of another log or version, or of before a record was skipped:"
+                " they are built anew from the log"
+            )
             self._clear()
         self._say_what_it_is()
 

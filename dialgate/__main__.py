@@ -23,11 +23,13 @@ from campaigns.errors import (
 from campaigns.observing import configure_logging
 from campaigns.private_files import only_ours
 from campaigns.topics import CAMPAIGN_RECORDS
+from command_api.settings import CommandApiSettings
 from dialer.carrier_settings import CarrierSettings
 from dialgate import keys
 from dialgate.composing import CARRIER, COMMAND_API, DIALER, PARTS, PROJECTOR, compose
 from dialgate.serving import MISUSED, WENT_WRONG
-from dialgate.settings import ALL, SETTINGS, ProcessSettings, misfits, misspelt
+from dialgate.settings import ALL, SETTINGS, ProcessSettings, misfits, misspelt, weak_keys
+from dialgate.terminal import complain, say
 
 cli = typer.Typer(
     add_completion=False,
@@ -38,12 +40,8 @@ cli = typer.Typer(
 )
 
 
-def _show(text: str) -> None:
-    print(text, flush=True)
-
-
 def _misused(why: object) -> typer.Exit:
-    print(f"dialgate: {why}", file=sys.stderr)
+    complain(f"dialgate: {why}")
     return typer.Exit(MISUSED)
 
 
@@ -58,13 +56,18 @@ def _settings() -> ProcessSettings:
 
 
 def _run(names: Sequence[str]) -> None:
+    settings = _settings()
+    if sentences := weak_keys(settings, CommandApiSettings()):
+        for sentence in sentences:
+            complain(f"dialgate: {sentence}")
+        raise typer.Exit(MISUSED)
     try:
-        process = compose(names, _settings(), _show)
+        process = compose(names, settings, say)
         status = asyncio.run(process.serve())
     except (PartRunningError, LevelBeyondError, OSError) as no:
         raise _misused(no) from no
     except (OperatingError, ContractError, CarrierUnavailableError) as no:
-        print(f"dialgate: {no}", file=sys.stderr)
+        complain(f"dialgate: {no}")
         raise typer.Exit(WENT_WRONG) from no
     raise typer.Exit(status)
 
@@ -75,7 +78,7 @@ def about(
 ) -> None:
     """Outbound calling campaigns whose pause is true when it is answered."""
     if show_version:
-        print(version("dialgate"))
+        say(version("dialgate"))
         raise typer.Exit
 
 
@@ -111,11 +114,11 @@ def carrier() -> None:
     settings = _settings()
     try:
         lock(settings.data_dir, CARRIER)
-        asyncio.run(carrying.serve(settings, CarrierSettings(), SystemClock(), _show))
+        asyncio.run(carrying.serve(settings, CarrierSettings(), SystemClock(), say))
     except (PartRunningError, OSError) as no:
         raise _misused(no) from no
     except CarrierUnavailableError as no:
-        print(f"dialgate: {no}", file=sys.stderr)
+        complain(f"dialgate: {no}")
         raise typer.Exit(WENT_WRONG) from no
 
 
@@ -134,7 +137,7 @@ def replay(
         sys.stderr.close()  # The reader of our output has gone: nothing is left to say.
         raise typer.Exit from None
     except (OperatingError, ContractError) as no:
-        print(f"dialgate: {no}", file=sys.stderr)
+        complain(f"dialgate: {no}")
         raise typer.Exit(WENT_WRONG) from no
     raise typer.Exit(status)
 
@@ -148,7 +151,7 @@ def raise_level(
     from dialgate import upgrade
 
     settings = _settings()
-    _decided(upgrade.upgrade(settings, _show, dry_run=dry_run, as_json=as_json))
+    _decided(upgrade.upgrade(settings, say, dry_run=dry_run, as_json=as_json))
 
 
 @cli.command("skip")
@@ -163,7 +166,7 @@ def skip_record(
 
     settings = _settings()
     try:
-        _decided(skip.skip(settings, _show, skip.Asked(topic, place, reason, yes)))
+        _decided(skip.skip(settings, say, skip.Asked(topic, place, reason, yes)))
     except skip.MisusedError as no:
         raise _misused(no) from no
 
@@ -175,7 +178,7 @@ def _decided(deciding: Coroutine[Any, Any, None]) -> None:
     except LevelBeyondError as no:
         raise _misused(no) from no
     except (OperatingError, ContractError) as no:
-        print(f"dialgate: {no}", file=sys.stderr)
+        complain(f"dialgate: {no}")
         raise typer.Exit(WENT_WRONG) from no
 
 
@@ -210,7 +213,7 @@ def main() -> None:
         if no.title not in SETTINGS:
             raise  # No setting's fault: it says itself whose.
         for sentence in misfits(no):
-            print(f"dialgate: {sentence}", file=sys.stderr)
+            complain(f"dialgate: {sentence}")
         sys.exit(MISUSED)
 
 

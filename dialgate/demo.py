@@ -13,6 +13,9 @@ import orjson
 from rich.console import Console
 from rich.progress import Progress
 
+from campaigns.printable import clean
+from dialgate.terminal import say
+
 SILENCE_S = 4.0
 POLL_S = 0.2
 GIVE_UP_S = 120.0
@@ -33,9 +36,7 @@ class Demo:
         """Send a command; return its answer, or end with what was wrong."""
         answer = self.client.post(f"/api/v1/campaigns{path}", json=body)
         if answer.is_error:
-            raise SystemExit(
-                f"dialgate demo: {path or 'create'}: {answer.status_code} {answer.text}"
-            )
+            raise _end(f"{path or 'create'}: {answer.status_code} {answer.text}")
         return dict(answer.json())
 
     def progress(self) -> dict[str, Any]:
@@ -89,7 +90,7 @@ class Demo:
             if enough(done, seen["status"]):
                 return
             time.sleep(POLL_S)
-        raise SystemExit(f"dialgate demo: not done after {GIVE_UP_S:.0f} s: {seen}")
+        raise _end(f"not done after {GIVE_UP_S:.0f} s: {seen}")
 
     def started(self) -> list[float]:
         """Return when each call began, Unix time, as the executions say."""
@@ -105,6 +106,10 @@ class Demo:
             if not found["pagination"]["has_next"]:
                 return times
             page += 1
+
+
+def _end(why: str) -> SystemExit:
+    return SystemExit(clean(f"dialgate demo: {why}"))
 
 
 def _unix(text: str) -> float:
@@ -150,20 +155,19 @@ def late_rings(rings: list[float], marks: list[tuple[float, str]]) -> int:
 
 def run(address: str, key: str, contacts: int, carrier_log: Path | None) -> int:
     """Run the demo. Returns 0, or 1 when the promise was broken or calls are missing."""
-    console = Console()
     headers = {"Authorization": f"Bearer {key}"}
     with (
         httpx.Client(base_url=address, headers=headers, timeout=60) as client,
         Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar,
     ):
-        demo = Demo(client, contacts, lambda text: console.print(text, highlight=False))
+        demo = Demo(client, contacts, say)
         try:
             demo.run(bar)
             rings = rings_of(carrier_log, demo.campaign_id) if carrier_log else demo.started()
         except httpx.TransportError as no:
-            raise SystemExit(f"dialgate demo: {address}: {no}") from no
+            raise _end(f"{address}: {no}") from no
     late = late_rings(rings, demo.marks)
-    console.print(picture(rings, demo.marks), highlight=False, markup=False)
+    say(picture(rings, demo.marks))
     judge = "the carrier's record" if carrier_log else "the executions"
-    console.print(f"{len(rings)} calls, {late} of them between pause and resume, by {judge}")
+    say(f"{len(rings)} calls, {late} of them between pause and resume, by {judge}")
     return 0 if late == 0 and len(rings) == contacts else 1

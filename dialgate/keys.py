@@ -19,13 +19,22 @@ from campaigns.installation import Installation
 from campaigns.installation_log import founded
 from campaigns.ledger import Ledger
 from campaigns.log import EventLog
+from campaigns.printable import one_line
 from campaigns.public import key_shape
 from campaigns.record import Envelope, Record
 from campaigns.topics import ORGANIZATIONS
-from command_api.keys import CreateKey, RevokeKey, decide_create, decide_revoke, new_key
+from command_api.keys import (
+    NAME_UNUSABLE,
+    CreateKey,
+    RevokeKey,
+    decide_create,
+    decide_revoke,
+    new_key,
+)
 from dialgate.logs import make_log
 from dialgate.serving import MISUSED, WENT_WRONG
 from dialgate.settings import ProcessSettings, misspelt
+from dialgate.terminal import complain, say
 
 CHUNK = 1_000  # Records read at once.
 TRIES_MAX = 5  # Somebody else may change keys at the same moment.
@@ -53,6 +62,8 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a key, and show it this once."""
+    if name is not None and one_line(name) != name:
+        raise _ends(f"--name: {NAME_UNUSABLE}", MISUSED)
     if _key():
         body = {"scope": scope.value, "name": name, "rate_limit": rate_limit}
         _print([_ask("POST", "", url, body)], as_json=as_json)
@@ -127,20 +138,20 @@ def _ask(method: str, path: str, url: str | None, body: object = None) -> dict[s
 
 
 def _ends(why: object, status: int = WENT_WRONG) -> typer.Exit:
-    typer.echo(f"dialgate keys: {why}", err=True)
+    complain(f"dialgate keys: {why}")
     return typer.Exit(status)
 
 
 def _print(shapes: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     for shape in shapes:
         if as_json:
-            typer.echo(orjson.dumps(shape).decode())
+            say(orjson.dumps(shape).decode())
             continue
         state = "active" if shape["is_active"] else f"revoked {shape['revoked_at']}"
         words = [shape["id"], shape["key_prefix"] + "…", shape["scope"], state, shape["name"] or ""]
-        typer.echo("  ".join(words).rstrip())
+        say("  ".join(map(one_line, words)).rstrip())
         if "key" in shape:
-            typer.echo(f"API key, shown this once: {shape['key']}")
+            say(f"API key, shown this once: {shape['key']}")
 
 
 def _changed(organization_id: int, decide: Any) -> ApiKeys:  # Any: (ApiKeys) → Decision.

@@ -21,6 +21,7 @@ from campaigns.topics import (
 )
 from dialgate.logs import make_log
 from dialgate.settings import ProcessSettings
+from dialgate.terminal import say
 
 _SHOWN = ("type", "stream", "data", "aside")  # Of each fact.
 CHUNK = 1_000  # Records read at once.
@@ -64,7 +65,7 @@ async def _replay(
         for recorded in batch:
             line = ruled(ledger, recorded, skipped)
             if campaign is None or _of(line, campaign):
-                print(orjson.dumps(line).decode() if as_json else _text(line))
+                say(orjson.dumps(line).decode() if as_json else _text(line))
         position = batch[-1].position if batch else end
         await asyncio.sleep(0)
 

@@ -2,12 +2,14 @@
 
 import difflib
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from campaigns.api_keys import KEY_CHARS_MIN, KEY_CHARS_MIN_LOOPBACK, weaknesses
 from command_api.settings import CommandApiSettings
 from dialer.carrier_settings import CarrierSettings
 from dialer.settings import DialerSettings
@@ -81,6 +83,25 @@ def misspelt(environment: Mapping[str, str]) -> list[str]:
         near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.0)
         sentences.append(f"{name} is no setting; the nearest is {near[0]}")
     return sentences
+
+
+def weak_keys(settings: ProcessSettings, own: CommandApiSettings) -> list[str]:
+    """Return a sentence for each key of the environment that does not do for where we listen."""
+    chars_min = KEY_CHARS_MIN_LOOPBACK if _loopback(settings.host) else KEY_CHARS_MIN
+    return weaknesses(_open(own.api_key), _open(own.api_keys), chars_min)
+
+
+def _open(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
+
+
+def _loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # A name: who knows where it leads.
+        return False
 
 
 def misfits(no: ValidationError) -> list[str]:

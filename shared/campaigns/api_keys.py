@@ -10,6 +10,10 @@ from pydantic import AfterValidator, SecretStr
 
 from campaigns.facts import ApiKeyCreated, ApiKeyRevoked, OrganizationEvent, Scope
 
+KEY_CHARS_MIN = 16  # Of a key of the environment; the keys that we make have 51.
+KEY_CHARS_MIN_LOOPBACK = 6  # Where nobody but this machine's users can ask.
+KEY_KINDS_MIN = 4  # Different characters in it.
+_SENDABLE = re.compile(r"[!-~]+", re.ASCII)
 ID_CHARS = 16  # Of the hash: enough to name a key, and no help to guess 256 random bits.
 
 
@@ -18,7 +22,7 @@ class Caller:
     """Who asks."""
 
     organization_id: int
-    actor: str  # For the audit: "organization/7 key dg_live_ab12".
+    actor: str  # For the audit: see `actor_of`.
     key_hash: str = ""
     scope: Scope = Scope.ADMIN
     rate_per_minute: int | None = None  # None: the installation's own limit.
@@ -32,6 +36,11 @@ def key_hash(key: str) -> str:
 def key_id(hashed: str) -> str:
     """Return the public name of a key."""
     return hashed[:ID_CHARS]
+
+
+def actor_of(organization_id: int, hashed: str) -> str:
+    """Return who asks, as the log names it for good: nothing of the key itself is in it."""
+    return f"organization/{organization_id} key {key_id(hashed)}"
 
 
 def key_pairs(api_keys: str) -> list[tuple[str, int]]:
@@ -48,6 +57,29 @@ def key_pairs(api_keys: str) -> list[tuple[str, int]]:
             raise ValueError(f"entry {number}: expected key:organization")
         pairs.append((key, int(organization)))
     return pairs
+
+
+def weaknesses(api_key: str | None, api_keys: str | None, chars_min: int) -> list[str]:
+    """Return a sentence for each key of the environment that is none to rely on; it shows none.
+
+    A key that stands twice is of two organizations, or somebody's slip; which one, nobody knows.
+    """
+    seen: dict[str, str] = {}
+    sentences = []
+    given = [("DIALGATE_API_KEY", api_key)] if api_key else []
+    for number, (key, _) in enumerate(key_pairs(api_keys or ""), 1):
+        given.append((f"DIALGATE_API_KEYS: entry {number}", key))
+    for where, key in given:
+        if len(key) < chars_min:
+            sentences.append(f"{where}: expected a key of at least {chars_min} characters")
+        elif len(set(key)) < KEY_KINDS_MIN:
+            sentences.append(f"{where}: expected at least {KEY_KINDS_MIN} different characters")
+        elif not _SENDABLE.fullmatch(key):
+            sentences.append(f"{where}: expected printable ASCII without spaces, for a header")
+        if key in seen:
+            sentences.append(f"{where}: it is the same key as {seen[key]}")
+        seen.setdefault(key, where)
+    return sentences
 
 
 def _readable(api_keys: SecretStr) -> SecretStr:
@@ -75,7 +107,8 @@ class ApiKeys:
 
     def add(self, key: str, organization_id: int) -> None:
         """Take a key of the environment: it may do everything."""
-        actor, hashed = f"organization/{organization_id} key {key_prefix(key)}", key_hash(key)
+        hashed = key_hash(key)
+        actor = actor_of(organization_id, hashed)
         self.callers[hashed] = Caller(organization_id, actor, hashed)
         self._configured.add(hashed)
 
@@ -88,7 +121,7 @@ class ApiKeys:
                     return
                 self.created[hashed] = fact
                 if hashed not in self._configured:
-                    actor = f"organization/{fact.organization_id} key {fact.key_prefix}"
+                    actor = actor_of(fact.organization_id, hashed)
                     self.callers[hashed] = Caller(
                         fact.organization_id, actor, hashed, fact.scope, fact.rate_per_minute
                     )

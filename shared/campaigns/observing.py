@@ -9,6 +9,8 @@ from contextvars import ContextVar
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from campaigns.printable import clean
+
 correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 
 REGISTRY = CollectorRegistry()
@@ -100,6 +102,12 @@ def _add_correlation(
     return event
 
 
+def _clean(_: object, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    for name, value in event.items():
+        event[name] = clean(value) if isinstance(value, str | Exception) else value
+    return event
+
+
 def configure_logging(level: str = "INFO", *, as_json: bool = True) -> None:
     """Send all logs, the libraries' included, to stderr: a JSON object a line, or text."""
     shared: list[structlog.types.Processor] = [
@@ -128,7 +136,7 @@ def configure_logging(level: str = "INFO", *, as_json: bool = True) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _clean, render],
         )
     )
     handler.addFilter(Bounded())

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from burki.models.campaign import Campaign as SdkCampaign
 
+from campaigns.api_keys import actor_of, key_hash
 from campaigns.facts import CampaignDeleted, CampaignStarted, CampaignUpdated
 from tests.integration.several_apis import CONTACTS, Instance, in_memory, virtually
 from tests.integration.whole_api import BODY, CAMPAIGNS, whole_api
@@ -157,7 +158,7 @@ async def test_who_rests_on_an_old_version_loses_with_412() -> None:
             shape = lost.json()
             assert shape["detail"] == "The campaign is at version 2"
             assert shape["changed_by"]["type"] == "campaign-started.v1"
-            assert shape["changed_by"]["actor"] == "organization/1 key o"
+            assert shape["changed_by"]["actor"] == actor_of(1, key_hash("one"))
         assert (await change(one, campaign_id, {}, **{"If-Match": version}))[0] == 412
         assert (await delete(one, campaign_id, **{"If-Match": version}))[0] == 412
         now = {"If-Match": f'"9", {started.headers["ETag"]}'}
@@ -223,7 +224,7 @@ async def test_how_far_a_pause_has_settled_can_be_followed() -> None:
         found = await whole.get(f"{campaign_id}/pause")
         assert found["since"] == paused.json()["updated_at"]
         assert (found["phase"], found["reason"], found["until"]) == ("drained", "lunch", None)
-        assert found["actor"] == "organization/1 key o"
+        assert found["actor"] == actor_of(1, key_hash("one"))
         assert found["receipt"]["position"] == paused.json()["receipt"]["position"]
 
 

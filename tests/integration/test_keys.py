@@ -1,5 +1,6 @@
 """API keys over HTTP and by `dialgate keys`: made, scoped, limited, listed, revoked."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,11 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from campaigns.api_keys import key_hash
+from campaigns.facts import ApiKeyCreated
+from campaigns.log_sqlite import SqliteLog
+from campaigns.testing import NOON, offered
+from campaigns.topics import ORGANIZATIONS
 from dialgate.__main__ import cli
 from tests.integration.listening import is_type, listening
 from tests.integration.several_apis import CONTACTS
@@ -151,6 +157,59 @@ def test_keys_are_made_listed_and_revoked_on_the_log_itself(tmp_path: Path) -> N
     assert "revoked" in shell.run("revoke", first["id"])
     assert not shell.shapes("list")[0]["is_active"]
     assert shell.shapes("list", "--organization", "7")[0]["is_active"]
+
+
+@pytest.mark.parametrize(
+    "name", ["\x1b[2Jx", "\x9b2Jx", "a\u202eb", "two\nlines", "\x07", "\ufeffx"]
+)
+async def test_a_name_that_would_steer_a_terminal_is_none(name: str, tmp_path: Path) -> None:
+    async with whole_api() as api:
+        assert (await api.client.post(KEYS, json={"name": name})).status_code == 422
+        await made(api, name="Größe नाम 👩‍👩‍👧")
+    if "\0" not in name:
+        said = await asyncio.to_thread(Shell(tmp_path).run, "create", "--name", name, status=2)
+        assert "control characters" in said
+        assert name not in said
+
+
+def test_what_a_build_before_took_for_a_name_does_not_steer_the_terminal(tmp_path: Path) -> None:
+    async def written() -> None:
+        log = SqliteLog(tmp_path / "log.db")
+        await log.open()
+        for organization, name in enumerate(("\x1b[2J\x9b31m\u202eboss", "a\nforged  line"), 1):
+            fact = ApiKeyCreated(
+                organization_id=organization, key_hash=key_hash(name), key_prefix="dg_live_ab",
+                name=name, created_at=NOON,
+            )  # fmt: skip
+            await log.append(ORGANIZATIONS, offered(fact), organization)
+        await log.close()
+
+    asyncio.run(written())
+    shell, environment = Shell(tmp_path), Shell(tmp_path).environment
+    for organization in ("1", "2"):
+        text = shell.run("list", "--organization", organization)
+        assert len(text.splitlines()) == 1
+        assert text.strip().isprintable()
+    for words in (["replay"], ["replay", "--json"]):
+        found = CliRunner().invoke(cli, words, env=environment)
+        assert found.exit_code == 0, found.output
+        assert found.output.replace("\n", "").isprintable()
+    (shown,) = shell.shapes("list")
+    assert shown["name"] == "\x1b[2J\x9b31m\u202eboss", "JSON is what it was"
+
+
+@pytest.mark.parametrize("verb", ["up", "command-api", "projector"])
+def test_weak_and_double_keys_end_the_start(tmp_path: Path, verb: str) -> None:
+    for more, says in (
+        ({"DIALGATE_API_KEY": "a"}, "DIALGATE_API_KEY: expected a key of at least 6 characters"),
+        ({"DIALGATE_API_KEY": "try-me", "DIALGATE_HOST": "0.0.0.0"}, "at least 16 characters"),
+        ({"DIALGATE_API_KEY": "same-key", "DIALGATE_API_KEYS": "same-key:2"}, "is the same key as"),
+    ):
+        environment = {"DIALGATE_DATA_DIR": str(tmp_path), "DIALGATE_PORT": "0"} | more
+        found = CliRunner().invoke(cli, [verb], env=environment)
+        assert found.exit_code == 2, found.output
+        assert says in found.output
+        assert "same-key" not in found.output
 
 
 def test_a_misspelt_setting_and_a_system_that_is_away_are_said(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from campaigns.handling import Origin, Writer
 from campaigns.topics import ORGANIZATIONS
 
 FIRST_ORGANIZATION = 1
+NAME_UNUSABLE = "a name has no control characters, nor such as turn the direction of a text"
 KEYS_MAX = 1_000  # Of one organization, revoked ones included: every service holds them all.
 
 

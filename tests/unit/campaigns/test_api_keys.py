@@ -2,10 +2,22 @@
 
 from datetime import timedelta
 
-from campaigns.api_keys import ApiKeys, key_hash, key_id
+import pytest
+from pydantic import SecretStr
+
+from campaigns.api_keys import (
+    KEY_CHARS_MIN,
+    KEY_CHARS_MIN_LOOPBACK,
+    ApiKeys,
+    key_hash,
+    key_id,
+    weaknesses,
+)
 from campaigns.facts import ApiKeyCreated, ApiKeyRevoked, Scope
 from campaigns.rate_limits import RateLimits
 from campaigns.testing import NOON
+from command_api.settings import CommandApiSettings
+from dialgate.settings import ProcessSettings, weak_keys
 
 
 def created(key: str, organization_id: int = 1, minutes: int = 0, **more: object) -> ApiKeyCreated:
@@ -56,6 +68,62 @@ def test_keys_are_listed_newest_first_and_named_within_their_organization() -> N
     name = key_id(key_hash("other"))
     assert keys.named(1, name) is None
     assert keys.named(2, name) is not None
+
+
+def test_an_actor_names_a_key_by_its_id_and_says_nothing_of_the_key() -> None:
+    keys = ApiKeys()
+    one, two = "acme-production-aaaa", "acme-production-bbbb"
+    keys.configure("adminkey-of-the-first", f"{one}:2,{two}:2")
+    keys.fold(created("stored"))
+    actors = [caller.actor for caller in keys.callers.values()]
+    assert len(set(actors)) == len(actors) == 4, "two keys are always told apart"
+    for key in ("adminkey-of-the-first", one, two, "stored"):
+        actor = keys.callers[key_hash(key)].actor
+        assert actor.endswith(f" key {key_id(key_hash(key))}"), "as lists of keys have it"
+        assert key[:4] not in actor and key[-4:] not in actor
+
+
+STRONG = "a-key-of-the-environment"
+
+
+@pytest.mark.parametrize(
+    ("api_key", "api_keys", "says"),
+    [
+        ("a", None, "DIALGATE_API_KEY: expected a key of at least 16 characters"),
+        (STRONG[:15], None, "at least 16 characters"),
+        (None, f"{STRONG}:1,short:2", "DIALGATE_API_KEYS: entry 2: expected a key of at least 16"),
+        ("aaaaaaaaaaaaaaaaaaab", None, "4 different characters"),
+        ("a key with spaces in it", None, "printable ASCII"),
+        ("schlüssel-der-installation", None, "printable ASCII"),
+        ("key\x1b[2Jof-the-installation", None, "printable ASCII"),
+        (STRONG, f"{STRONG}:2", "entry 1: it is the same key as DIALGATE_API_KEY"),
+        (STRONG, f"{STRONG}:1", "entry 1: it is the same key as DIALGATE_API_KEY"),
+        (None, f"{STRONG}:1,{STRONG}:2", "entry 2: it is the same key as DIALGATE_API_KEYS: entry"),
+    ],
+)
+def test_a_weak_or_double_key_is_said_and_never_shown(
+    api_key: str | None, api_keys: str | None, says: str
+) -> None:
+    (sentence,) = weaknesses(api_key, api_keys, KEY_CHARS_MIN)
+    assert says in sentence
+    for shown in (STRONG, "short:2", "aaaa", "schlüssel"):
+        assert shown not in sentence
+
+
+def test_strong_keys_are_taken() -> None:
+    assert weaknesses(None, None, KEY_CHARS_MIN) == []
+    assert weaknesses(STRONG, f"{STRONG}-2:2,{STRONG}-3:2", KEY_CHARS_MIN) == []
+    assert weaknesses("try-me", None, KEY_CHARS_MIN_LOOPBACK) == [], "as the README begins"
+
+
+@pytest.mark.parametrize(
+    ("host", "weak"),
+    [("127.0.0.1", False), ("localhost", False), ("::1", False), ("127.9.9.9", False),
+     ("0.0.0.0", True), ("::", True), ("10.0.0.7", True), ("api.example.com", True)],
+)  # fmt: skip
+def test_a_short_key_does_where_only_this_machine_can_ask(host: str, weak: bool) -> None:
+    own = CommandApiSettings(api_key=SecretStr("try-me"))
+    assert bool(weak_keys(ProcessSettings(host=host), own)) == weak
 
 
 class Clock:

@@ -3,22 +3,34 @@
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Path, Response
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from campaigns.api_keys import Caller, key_hash
 from campaigns.decider import Rejected
 from campaigns.facts import Scope
 from campaigns.http import caller_of, json_response
+from campaigns.printable import one_line
 from campaigns.public import key_shape
 from campaigns.responses import ERRORS, ok
 from command_api.bodies import Body
-from command_api.keys import CreateKey, RevokeKey, new_key
+from command_api.keys import NAME_UNUSABLE, CreateKey, RevokeKey, new_key
 from command_api.routes.answering import InEarnest, origin_of, refused
 
 if TYPE_CHECKING:
     from command_api.service import CommandApi
 
 RATE_MAX = 1_000_000
+
+
+def _printable(name: str) -> str:
+    if one_line(name) != name:
+        raise ValueError(NAME_UNUSABLE)
+    return name
+
+
+KeyName = Annotated[
+    str, StringConstraints(min_length=1, max_length=200), AfterValidator(_printable)
+]
 
 
 class KeyBody(Body):
@@ -28,7 +40,7 @@ class KeyBody(Body):
         json_schema_extra={"examples": [{"name": "dashboard", "scope": "read", "rate_limit": 600}]}
     )
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    name: KeyName | None = None
     scope: Scope = Scope.OPERATE
     rate_limit: Annotated[int, Field(ge=1, le=RATE_MAX)] | None = None  # Requests a minute.
 

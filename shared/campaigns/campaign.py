@@ -46,6 +46,7 @@ from campaigns.facts import (
     Schedule,
     Selection,
 )
+from campaigns.unplaced import UNPLACED, Unplaced, again
 
 
 class Status(StrEnum):
@@ -209,6 +210,7 @@ class Campaign:
     imports: int = 0  # Numbered ones, under way included.
     importing: ImportUnderWay | None = None
     imported_at: datetime | None = None  # The last numbered import ended, well or not.
+    rang_at: datetime | None = None  # When the last call that began to ring was asked for.
     executions: int = 0
     ended: int = 0
     answered: int = 0
@@ -275,6 +277,7 @@ class Contact:
     ended_at: datetime | None = None
     duration_s: float = 0.0
     error: str | None = None
+    unplaced: Unplaced | None = None  # The carrier took no call for it, the last times.
     epoch: int = 0  # The campaign's, when this was so.
     tried: bool = False  # Attempted in an earlier epoch.
 
@@ -526,6 +529,7 @@ def _call(campaign: Campaign, fact: CallEvent, position: int) -> None:
             if call is not None and call.started_at is None:
                 campaign.executions += 1
                 call.started_at, call.execution = fact.started_at, campaign.executions
+                campaign.rang_at = max(campaign.rang_at or call.requested_at, call.requested_at)
         case CallEnded():
             if campaign.calls.pop(fact.call_id, None) and call is not None:
                 campaign.executions += call.execution is None
@@ -619,14 +623,17 @@ def evolve_contact(contact: Contact, campaign: Campaign, fact: CallEvent) -> Con
         return contact
     match fact:
         case CallStarted():
-            contact.last_attempt_at = fact.started_at
+            contact.last_attempt_at, contact.unplaced = fact.started_at, None
         case CallAbandoned():
             contact.status, contact.call_id = ContactStatus.PENDING, None
             contact.due_at = fact.abandoned_at + ABANDONED_REST
+            if fact.reason in UNPLACED:
+                contact.unplaced = again(contact.unplaced, fact.abandoned_at, campaign.rang_at)
+                contact.due_at = fact.abandoned_at + contact.unplaced.rest
             if fact.exhausted and campaign.status not in FINAL:
                 contact.status, contact.due_at = ContactStatus.FAILED, None
         case CallEnded():
-            contact.attempts += 1
+            contact.attempts, contact.unplaced = contact.attempts + 1, None
             retried = fact.retry_at is not None and campaign.status not in FINAL
             contact.status = ContactStatus.PENDING if retried else ENDS_AS[fact.disposition]
             contact.due_at = fact.retry_at if retried else None

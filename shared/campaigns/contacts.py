@@ -34,7 +34,7 @@ create table if not exists rows (
 create table if not exists contacts (
     campaign_id integer not null, contact_id integer not null,
     epoch integer not null,       -- the campaign's, when this was so
-    pending integer not null,     -- 1: may be asked for, not before due_at
+    pending integer not null,     -- 1: may be asked for, not before due_at; 2: it was in vain
     failed integer not null,      -- 1: not reached, for good
     tried integer not null,       -- 1: attempted in any run
     due_at real not null,         -- Unix time; 0: at once
@@ -42,12 +42,15 @@ create table if not exists contacts (
     primary key (campaign_id, contact_id)
 ) without rowid;
 create index if not exists contacts_due on contacts (campaign_id, due_at) where pending = 1;
+create index if not exists contacts_unplaced on contacts (campaign_id, epoch, due_at)
+ where pending = 2;
 create index if not exists contacts_failed on contacts (campaign_id, contact_id) where failed = 1;
 """
 BY_PHONE = "create index if not exists rows_by_phone on rows (list_id, phone_number)"
 _PHONES_A_QUERY = 500  # Below SQLite's limit of bound values, and a query stays short.
 # Pending, and not taken away by a replacing import before its first attempt (`campaign.gone`).
-_WAITING = "campaign_id = ? and pending = 1 and epoch = ? and (contact_id > ? or tried = 1)"
+_LEFT = "campaign_id = ? and epoch = ? and (contact_id > ? or tried = 1)"
+_WAITING = (f"{_LEFT} and pending = 1", f"{_LEFT} and pending = 2")  # Each has its index.
 _CONTACT, _ROW = Codec(Contact), Codec(Row)
 
 
@@ -140,21 +143,32 @@ class Contacts:
         self._put.clear()
 
     def due(self, campaign: Campaign, now: datetime, limit: int) -> list[Contact]:
-        """Return touched contacts that may be asked for again by now, longest due first."""
+        """Return touched contacts that may be asked for again by now, longest due first.
+
+        Behind all others those that could not be placed.
+        """
         self.flush()
-        found = self._db.execute(
-            f"select state from contacts where {_WAITING} and due_at <= ? order by due_at limit ?",
-            (*_waiting(campaign), now.timestamp(), limit),
-        )
-        return [_contact(campaign.campaign_id, state) for (state,) in found]
+        found: list[Contact] = []
+        for waiting in _WAITING:
+            if len(found) < limit:
+                rows = self._db.execute(
+                    f"select state from contacts where {waiting} and due_at <= ?"
+                    " order by due_at limit ?",
+                    (*_waiting(campaign), now.timestamp(), limit - len(found)),
+                )
+                found += [_contact(campaign.campaign_id, state) for (state,) in rows]
+        return found
 
     def next_due(self, campaign: Campaign) -> float | None:
         """Return when the next touched contact is due, as Unix time; None when none waits."""
         self.flush()
-        found = self._db.execute(
-            f"select min(due_at) from contacts where {_WAITING}", _waiting(campaign)
-        ).fetchone()
-        return None if found[0] is None else float(found[0])
+        dues = [
+            self._db.execute(
+                f"select min(due_at) from contacts where {waiting}", _waiting(campaign)
+            ).fetchone()[0]
+            for waiting in _WAITING
+        ]
+        return min((float(due) for due in dues if due is not None), default=None)
 
     def fresh(self, campaign: Campaign, after: int, limit: int) -> tuple[list[int], int]:
         """Return the next contacts behind `after` that were not asked for since it was armed.
@@ -229,7 +243,8 @@ class Contacts:
 
 def _columns(place: tuple[int, int], contact: Contact) -> tuple[int | float | str, ...]:
     """Return a row of `contacts`."""
-    pending, failed = contact.status is ContactStatus.PENDING, contact.status in FAILED
+    pending, failed = int(contact.status is ContactStatus.PENDING), contact.status in FAILED
+    pending += bool(pending and contact.unplaced)
     due_at = contact.due_at.timestamp() if contact.due_at else 0.0
     state = orjson.dumps(contact).decode()
     return *place, contact.epoch, pending, failed, contact.ever, due_at, state

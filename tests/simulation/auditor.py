@@ -19,6 +19,7 @@ from campaigns.facts import (
 from campaigns.ledger import Ledger
 from campaigns.record import Envelope
 from campaigns.topics import campaign_partitions
+from campaigns.unplaced import LIMITS, UNPLACED
 from dialer.carrier import NoRing
 from tests.simulation.faulty_carrier import Placement
 from tests.simulation.history import Entry, History, Permission
@@ -135,8 +136,29 @@ class Audit:
             and end.disposition is not Disposition.UNKNOWN
         ):
             known = self._carrier.placements.get(call_id, [])
-            if not any(isinstance(placement.state, NoRing) for placement in known):
+            if self._unplaced_too_often(permission):
+                self.dangers["a contact was given up: it could not be placed"] += 1
+            elif not any(isinstance(placement.state, NoRing) for placement in known):
                 self.find(5, f"{call_id} ended {end.disposition.value}; the carrier never said so")
+
+    def _unplaced_too_often(self, permission: Permission) -> bool:
+        """Say whether the permissions of a contact before this one came back unused, in a row."""
+        request, row = permission.request, 1
+        before = [
+            other
+            for other in self.permissions.values()
+            if (other.request.campaign_id, other.request.contact_id, other.request.run)
+            == (request.campaign_id, request.contact_id, request.run)
+            and other.entry.position < permission.entry.position
+        ]
+        for other in sorted(before, key=lambda one: one.entry.position, reverse=True):
+            given_back = [fact for fact, _ in other.of(CallAbandoned)]
+            reasons = {fact.reason for fact in given_back if isinstance(fact, CallAbandoned)}
+            if reasons & UNPLACED:
+                row += 1
+            elif not reasons:
+                break
+        return not permission.rings and row >= LIMITS.its_own
 
     def _ring(self, permission: Permission, ring: Placement) -> None:
         """Invariant 3, and 5: what rang is on the record as such."""

@@ -68,13 +68,14 @@ class Desk:
     ) -> Iterator[Contact]:
         """Yield contacts to decide on: those whose retry is due, then fresh ones in list order.
 
-        At most `wanted`; not every one need pass the gates.
+        Behind them those that could not be placed and have rested. At most `wanted`; not every
+        one need pass the gates.
         """
         due: list[Contact] = []
         if not self.due_known or (self.due_at or INFINITY) <= now.timestamp():
             due, self.due_known = book.due(campaign, now, wanted + len(self.asked)), False
         for contact in due:
-            if wanted > 0 and contact.contact_id not in self.asked:
+            if wanted > 0 and contact.unplaced is None and contact.contact_id not in self.asked:
                 wanted -= 1
                 yield contact
         if not self.due_known:
@@ -83,6 +84,10 @@ class Desk:
             if contact_id not in self.asked:
                 wanted -= 1
                 yield book.get(campaign, contact_id)
+        for contact in due:
+            if wanted > 0 and contact.unplaced is not None and contact.contact_id not in self.asked:
+                wanted -= 1
+                yield contact
 
     def _next_fresh(self, campaign: Campaign, book: Book) -> int | None:
         if campaign.epoch == 0:  # Later some up to there may have been attempted in another run.

@@ -94,7 +94,14 @@ def _advance(state: State, line: Line, moment: Moment, effects: list[Effect]) ->
         state,
         line,
         moment.boot,
-        lambda: resolution(line, campaign, contact, moment, stopping=state.stopping),
+        lambda: resolution(
+            line,
+            campaign,
+            contact,
+            moment,
+            stopping=state.stopping,
+            limits=state.terms.unplaced,
+        ),
     )
     if facts is None:
         return  # Tried again, at its alarm.

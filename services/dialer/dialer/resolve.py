@@ -12,6 +12,7 @@ from campaigns.facts import (
     CallStarted,
     Disposition,
 )
+from campaigns.unplaced import LIMITS, Limits, again
 from dialer.carrier import Ended, NoRing, RefusedLate, Rung
 from dialer.lease import may_begin
 from dialer.line import Line, Stage
@@ -47,6 +48,7 @@ def ended(
     duration_s: float = 0.0,
     error: str | None = None,
     heard_at: datetime | None = None,
+    retried: bool = True,
 ) -> CallEnded:
     """End the attempt, and say whether and when there is another.
 
@@ -54,8 +56,9 @@ def ended(
 
     Source: public contract, 'decided' 7, 20 and 23: the delay counts from the attempt's end.
     """
-    again = (
-        disposition in RETRIED
+    retries = (
+        retried
+        and disposition in RETRIED
         and contact.attempts + 1 < campaign.settings.max_attempts
         and campaign.status not in FINAL
     )
@@ -66,7 +69,7 @@ def ended(
         disposition=disposition,
         duration_s=duration_s,
         error="outcome unknown" if disposition is Disposition.UNKNOWN else error,
-        retry_at=over_at + delay if again else None,
+        retry_at=over_at + delay if retries else None,
         ended_at=ended_at,
     )
 
@@ -90,7 +93,13 @@ def late(
 
 
 def resolution(
-    line: Line, campaign: Campaign, contact: Contact, moment: Moment, *, stopping: bool
+    line: Line,
+    campaign: Campaign,
+    contact: Contact,
+    moment: Moment,
+    *,
+    stopping: bool,
+    limits: Limits = LIMITS,
 ) -> Facts:
     """Say what is to be appended for a call: what the log does not know yet. () for nothing.
 
@@ -103,7 +112,7 @@ def resolution(
         case Stage.ASKED:
             return ()
         case Stage.PERMITTED:
-            return _permitted(line, campaign, contact, moment, stopping=stopping)
+            return _permitted(line, campaign, contact, moment, limits, stopping=stopping)
         case Stage.STARTED:
             return _started(line, campaign, contact, moment.now)
         case Stage.RESOLVED:
@@ -120,8 +129,34 @@ def _spoilt(line: Line, campaign: Campaign, contact: Contact, moment: Moment) ->
     return ()
 
 
+def unplaced(
+    line: Line,
+    campaign: Campaign,
+    contact: Contact,
+    reason: Abandonment,
+    now: datetime,
+    limits: Limits,
+) -> CallAbandoned | CallEnded:
+    """Give back a permission that the carrier did not use; the last of a row is a failed attempt.
+
+    Source: ADR-0019.
+    """
+    row = again(contact.unplaced, now, campaign.rang_at)
+    if not row.over(limits):
+        return abandoned(line, campaign, contact, reason, now)
+    others = "and took others'" if row.times < limits.anybodys else "whoever else it called"
+    error = f"could not be placed: the carrier took none of {row.times} requests, {others}"
+    return ended(line, campaign, contact, Disposition.FAILED, now, error=error, retried=False)
+
+
 def _permitted(
-    line: Line, campaign: Campaign, contact: Contact, moment: Moment, *, stopping: bool
+    line: Line,
+    campaign: Campaign,
+    contact: Contact,
+    moment: Moment,
+    limits: Limits,
+    *,
+    stopping: bool,
 ) -> Facts:
     now = moment.now
     match line.heard:
@@ -136,11 +171,11 @@ def _permitted(
         case NoRing(reason=reason):
             return (ended(line, campaign, contact, Disposition.FAILED, now, error=reason),)
         case RefusedLate():
-            return (abandoned(line, campaign, contact, Abandonment.REFUSED_LATE, now),)
+            return (unplaced(line, campaign, contact, Abandonment.REFUSED_LATE, now, limits),)
         case None:
             pass
     if line.unplaced:
-        return (abandoned(line, campaign, contact, Abandonment.NOT_PLACED, now),)
+        return (unplaced(line, campaign, contact, Abandonment.NOT_PLACED, now, limits),)
     if line.unknown:
         return (ended(line, campaign, contact, Disposition.UNKNOWN, now),)
     if line.ours and not line.handed and (why := unusable(line, campaign, moment.boot, stopping)):

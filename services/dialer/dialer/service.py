@@ -33,6 +33,7 @@ from campaigns.topics import (
     campaign_partition,
     campaign_partitions,
 )
+from campaigns.unplaced import Limits
 from campaigns.watch import Watch, lasting
 from dialer.carrier import Call, Carrier, Ended, NoRing, Watched
 from dialer.conversation import Conversation
@@ -150,6 +151,7 @@ class Dialer:
             resend_max_s=settings.resend_max_s,
             recover_poll_s=settings.recover_poll_s,
             schedule_grace_s=settings.schedule_grace_s,
+            unplaced=Limits(settings.unplaced_max, settings.unplaced_away_max),
         )
 
     async def run(self) -> None:

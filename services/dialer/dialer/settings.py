@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LEASE_S_MAX = 60.0  # A barrier behind a dead dialer waits this long at most, and the timeout.
 Timeout = Annotated[float, Field(gt=0, le=600)]
+Tries = Annotated[int, Field(ge=2, le=1000)]
 Grace = Annotated[float, Field(gt=0, le=366 * 86_400)]
 
 
@@ -22,6 +23,8 @@ class DialerSettings(BaseSettings):
     resend_max_s: PositiveFloat = 15.0  # … doubling up to this.
     recover_poll_s: PositiveFloat = 0.5  # How often a call that is not ours is asked about.
     calls_drain_s: PositiveFloat = 2.0  # How long a stopping dialer waits for calls on their way.
+    unplaced_max: Tries = 5  # A contact not taken so often, while others were, has failed.
+    unplaced_away_max: Tries = 16  # … so often although nobody was: over three hours.
     schedule_grace_s: Grace = 3600.0  # Later than this a scheduled campaign fails.
     catch_up_s: PositiveFloat = 10.0  # How long one look for the log's end may take.
     session_timeout_s: float = Field(default=10.0, ge=6, le=300)  # Of the dialers' group, Kafka.

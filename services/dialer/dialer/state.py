@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from campaigns.folding import Campaigns
+from campaigns.unplaced import LIMITS, Limits
 from dialer.asking import Book, Desk
 from dialer.line import Line
 from dialer.pacing import Window
@@ -26,6 +27,7 @@ class Terms:
     resend_max_s: float
     recover_poll_s: float
     schedule_grace_s: float = 3600.0
+    unplaced: Limits = LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class State:
     placing: set[str] = field(default_factory=set)  # Calls permitted or handed, not answered.
     working: frozenset[int] = frozenset()
     stopping: bool = False
-    answered_at: float | None = None  # When the carrier last said something that can be used.
+    answered_at: float | None = None  # When the carrier last answered what can be used.
     undecided: list[Undecided] = field(default_factory=list)  # For the shell to tell.
     lines_due: set[str] = field(default_factory=set)  # To be looked at before react returns.
     campaigns_due: set[int] = field(default_factory=set)

@@ -63,7 +63,6 @@ def take(state: State, tick: Tick, moment: Moment, effects: list[Effect]) -> Non
                 state.lines_due.add(line.call_id)
         case Reported():
             if line := state.lines.get(tick.call_id) or state.closed.get(tick.call_id):
-                state.answered_at = moment.boot
                 _take_word(state, line, tick.ended, moment, effects)
         case LookedUp():
             _looked_up(state, tick, moment, effects)

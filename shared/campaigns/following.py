@@ -5,17 +5,19 @@ at the checkpoint. `step` is synchronous on purpose: nothing interleaves with a 
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from campaigns.digest import Chain, begin, check, compare
 from campaigns.errors import LogUnavailableError, NotFreshError, SkippedMeanwhileError
 from campaigns.facts import RecordSkipped
 from campaigns.installation import Installation, confirm
 from campaigns.installation_log import whole
 from campaigns.ledger import Ledger
 from campaigns.log import EventLog
-from campaigns.record import RECORD_BYTES_MAX, Envelope, Recorded
+from campaigns.record import Envelope, Recorded
+from campaigns.steps import bounded
 from campaigns.topics import INSTALLATION, Partition
 from campaigns.watch import lasting
 
@@ -57,12 +59,13 @@ class Counts:
 
 @dataclass
 class Reader:
-    """One service's progress through the log: ledgers, positions, and who waits for them."""
+    """One service's progress through the log: ledgers, positions, digests, and who waits."""
 
     log: EventLog
     fold: Fold
     ledgers: dict[Partition, Ledger] = field(default_factory=dict)
     positions: dict[Partition, int] = field(default_factory=dict)
+    chains: dict[Partition, Chain] = field(default_factory=dict)
     ends: dict[Partition, int] = field(default_factory=dict)  # As last heard, for metrics.
     counts: Counts = field(default_factory=Counts)
     # A step was not finished: nothing may be stored, or decided, on what is in memory now.
@@ -88,6 +91,22 @@ class Reader:
 
         """
         self.installation, self._begun = installation or await whole(self.log), True
+
+    def chain(self, partition: Partition) -> Chain:
+        """Return the partition's digest as of this reader's position."""
+        return self.chains.setdefault(partition, Chain())
+
+    async def check(self) -> None:
+        """Make sure that the log still has what was folded, before anything is answered.
+
+        Raises:
+            LogCutError: the log was cut, and may have grown again.
+            LogUnavailableError: it could not be read in time.
+
+        """
+        for one, position in self.positions.items():
+            skipped = self.installation.skipped.get(one, {})
+            await check(self.log, one, position, self.chain(one), self.ledger(one), skipped)
 
     async def follow(self, partitions: Collection[Partition]) -> None:
         """Follow all of them for ever, each from its checkpoint.
@@ -120,16 +139,20 @@ class Reader:
                         )
 
     async def _follow(self, partition: Partition) -> None:
-        after = self.positions.setdefault(partition, 0)
+        self.positions.setdefault(partition, 0)
+        after = begin(self.chain(partition), self.positions[partition])
         async for batch in self.log.batches(partition, after):
-            for some in _bounded(batch):
+            for some in bounded(batch):
                 self.step(partition, some)
                 await asyncio.sleep(0)  # Let those act whom the step has woken.
 
     def step(self, partition: Partition, batch: Sequence[Recorded]) -> None:
         """Rule on a batch and fold what was accepted. Redelivery is normal and harmless.
 
+        What comes again is compared with what was there, as far as the state rests on it.
+
         Raises:
+            LogCutError: something else stands where a record was accepted, or refused.
             ContractError: a record carries a fact that this version does not know. The ledger
                 may have counted it, and the fold may have half of it: the reader is `torn`.
 
@@ -143,8 +166,10 @@ class Reader:
     def _step(self, partition: Partition, batch: Sequence[Recorded]) -> None:
         ledger, position = self.ledger(partition), self.positions.get(partition, 0)
         skipped = self.installation.skipped.get(partition, {})
+        chain = self.chain(partition)
         for recorded in batch:
             if recorded.position <= position:
+                compare(chain, ledger, skipped, recorded)
                 continue
             if recorded.position in skipped:  # As if it had been refused; it may be unreadable.
                 confirm(skipped[recorded.position], recorded)
@@ -160,6 +185,8 @@ class Reader:
             accepted = ledger.admit(envelope)
             if accepted:
                 self.counts.accepted += 1
+                assert recorded.raw is not None, "what has an envelope has bytes"
+                chain.accept(position, recorded.raw)
                 self.fold.fold(recorded)
             else:
                 self.counts.refused += 1
@@ -219,18 +246,3 @@ class Reader:
         except (LogUnavailableError, NotFreshError):
             return False
         return True
-
-
-STEP_BYTES_MAX = RECORD_BYTES_MAX  # A step stays below some 20 ms: of chunks of contacts, one.
-
-
-def _bounded(batch: Sequence[Recorded]) -> Iterator[Sequence[Recorded]]:
-    """Split a batch so that none weighs more than a step may, single records excepted."""
-    begin = weight = 0
-    for end, recorded in enumerate(batch):
-        weight += len(recorded.raw or b"")
-        if weight > STEP_BYTES_MAX and end > begin:
-            yield batch[begin:end]
-            begin, weight = end, len(recorded.raw or b"")
-    if begin < len(batch):
-        yield batch[begin:]

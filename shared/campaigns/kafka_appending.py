@@ -16,7 +16,7 @@ from aiokafka.producer.message_accumulator import MessageBatch
 from aiokafka.structs import RecordMetadata
 
 from campaigns.errors import LogUnavailableError
-from campaigns.kafka_clients import MESSAGE_BYTES_MAX, Kafka
+from campaigns.kafka_clients import MESSAGE_BYTES_MAX, Kafka, Line, line_to
 from campaigns.kafka_refusals import never_there
 from campaigns.kafka_starting import STOP_S, start, stop_producer
 from campaigns.log import OnRefusal
@@ -186,6 +186,10 @@ class Appender:
                 where = f"{sent.at.topic}/{sent.at.partition}"
                 found[sent.at] = f"{where} has not acknowledged a record for {late_s} s"
         return tuple(found.values())
+
+    def line(self, at: TopicPartition) -> Line | None:
+        """Return the connection on which records are acknowledged now; None: there is none."""
+        return line_to(self._producer.client if self._producer else None, at)
 
     async def close(self) -> None:
         """Let go, in a bounded time."""

@@ -8,8 +8,9 @@ from typing import Any
 
 import aiokafka.admin.client
 import aiokafka.client
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.protocol.metadata import MetadataRequest
 
 from campaigns.errors import ContractError
@@ -52,6 +53,20 @@ class _Question(MetadataRequest):  # type: ignore[misc]  # aiokafka has no types
 # The client has no setting for it, and asks at each update of its metadata.
 aiokafka.client.MetadataRequest = _Question
 aiokafka.admin.client.MetadataRequest = _Question
+
+Line = tuple[int | None, object]
+
+
+def line_to(client: AIOKafkaClient | None, at: TopicPartition) -> Line | None:
+    """Return the partition's leader and the connection to it, as a client has them now, if any.
+
+    Another one means that the leader was away, or is another. Brokers count leaders (epochs) and
+    this client does not tell which one a record came from, or asks by it (OffsetForLeaderEpoch).
+    """
+    if client is None:
+        return None
+    leader = client.cluster.leader_for_partition(at)
+    return leader, client._conns.get((leader, ConnectionGroup.DEFAULT))
 
 
 @dataclass(frozen=True, slots=True)

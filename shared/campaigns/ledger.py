@@ -34,13 +34,20 @@ class Ledger:
 
         The whole of our concurrency control.
         """
+        if not self.takes(envelope):
+            return False
         condition = envelope.condition
-        for stream, seen in condition.items():
-            if self.version(stream) != seen:
-                return False
         for stream, facts in envelope.writes.items():
             self._set(stream, condition[stream] + facts)  # What it writes, it rests on.
         return True
+
+    def takes(self, envelope: Envelope) -> bool:
+        """Say whether a record would be accepted now."""
+        version = self.version
+        for stream, seen in envelope.condition.items():  # noqa: SIM110
+            if version(stream) != seen:
+                return False
+        return True  # A loop: `all` of a generator costs a fold a twentieth.
 
     def version(self, stream: Stream) -> int:
         """Return how many accepted facts a stream has."""

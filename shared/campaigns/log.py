@@ -153,10 +153,12 @@ class MemoryLog:
         """Yield what is there, then wait for more."""
         records = self._records[partition]
         refuse_beyond(partition, after, len(records))
+        last: Recorded | None = None
         while True:
+            refuse_other(partition, last, records[after - 1 : after])
             if batch := records[after : after + batch_max]:
                 yield batch
-                after = batch[-1].position
+                last, after = batch[-1], batch[-1].position
             else:
                 await self._grown.setdefault(partition, asyncio.Event()).wait()
 
@@ -180,6 +182,20 @@ def refuse_beyond(partition: Partition, after: int, end: int) -> None:
         raise LogCutError(
             f"{partition}: expected at least {after} records, found {end}: the log was cut,"
             " or the data directory belongs to another log"
+        )
+
+
+def refuse_other(partition: Partition, last: Recorded | None, found: Sequence[Recorded]) -> None:
+    """Stop those who were given `last`, if it stands no more where it stood. None: nothing yet.
+
+    Raises:
+        LogCutError: the first of what was found there now is another record, or there is none.
+
+    """
+    if last is not None and (not found or found[0].raw != last.raw):
+        raise LogCutError(
+            f"{last.where}: expected the record that was read there, found"
+            f" {'another' if found else 'none'}: the log was cut"
         )
 
 

@@ -17,13 +17,13 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from campaigns.entry import entry
 from campaigns.errors import LogCutError, LogUnavailableError
 from campaigns.kafka_appending import RETRY_S, Appender
-from campaigns.kafka_clients import Kafka, hush
+from campaigns.kafka_clients import Kafka, Line, hush, line_to
 from campaigns.kafka_offsets import Offsets
 from campaigns.kafka_reading import POLL_MAX, Placed, Stretches, assigned, consecutive
 from campaigns.kafka_starting import stop
 from campaigns.kafka_topic_ids import topic_ids
 from campaigns.kafka_topics import check_there, make_and_check
-from campaigns.log import BATCH_MAX, OnRefusal, refuse_beyond
+from campaigns.log import BATCH_MAX, OnRefusal, refuse_beyond, refuse_other
 from campaigns.observing import Sparingly
 from campaigns.record import Record, Recorded
 from campaigns.tail import Tail
@@ -66,6 +66,8 @@ class KafkaLog:
         self._appender = Appender(self.kafka, append_s)
         self.placed = 0  # Records of our own that followers had before they were fetched.
         self._unfetched = defaultdict[Partition, Placed](Placed)  # And those that still are not.
+        # Connections on which all was read up to the head, and acknowledged: a new one is checked.
+        self._lines: dict[Partition, tuple[Line | None, Line | None]] = {}
         self._ends = Offsets(self.kafka, ends_s)
         self._begins = Offsets(self.kafka, ends_s, beginnings=True)
         self._tails = {
@@ -195,9 +197,9 @@ class KafkaLog:
         It is on all replicas in sync, at its place for good, and all before it was read: what the
         fetch brings later is the same (ADR-0013), and is passed over.
         """
-        tail = self._tails[made.partition]
-        if tail.next_is(position):
-            self._unfetched[made.partition].raws[position] = made.raw or b""
+        tail, partition = self._tails[made.partition], made.partition
+        if tail.next_is(position) and self._lines.get(partition) == self._lines_now(partition):
+            self._unfetched[partition].raws[position] = made.raw or b""
             tail.extend([made.placed(position)])
             self.placed += 1
 
@@ -225,7 +227,8 @@ class KafkaLog:
             while True:
                 batch = tail.take(follower, batch_max)
                 if batch is None:
-                    private = await self._read_on(partition, follower.position)
+                    # The last one again: whoever follows compares it with what he has.
+                    private = await self._read_on(partition, max(0, follower.position - 1))
                     for start in range(0, len(private), batch_max):
                         yield private[start : start + batch_max]
                         tail.moved(follower, private[start : start + batch_max][-1].position)
@@ -294,7 +297,8 @@ class KafkaLog:
                 await asyncio.sleep(RETRY_S)
                 continue
             for at, messages in found.items():
-                self._deliver(self._partitions[at], messages, None)
+                if await self._unbroken(self._partitions[at]):
+                    self._deliver(self._partitions[at], messages, None)
             if not found or loop.time() >= look_at:
                 look_at = loop.time() + LOOK_S
                 await self._look(consumer, [at for at in hungry if at not in found])
@@ -309,6 +313,36 @@ class KafkaLog:
         for at in quiet:
             if self._tails[self._partitions[at]].followers:
                 self._deliver(self._partitions[at], (), await consumer.position(at))
+
+    def _lines_now(self, partition: Partition) -> tuple[Line | None, Line | None]:
+        at = self._at[partition]
+        client = self._consumer._client if self._consumer else None
+        return line_to(client, at), self._appender.line(at)
+
+    async def _unbroken(self, partition: Partition) -> bool:
+        """Say whether what was fetched may be given: it follows what was given last.
+
+        A leader that was away, or another one, may have lost records that were acknowledged, and
+        have taken others in their place (ADR-0016): the last one that was read is read again.
+        """
+        lines, tail = self._lines_now(partition), self._tails[partition]
+        if lines == self._lines.get(partition):
+            return True
+        last = tail.last
+        try:
+            if last is not None:
+                found = await self._once.read(partition, last.position - 1, 1)
+                refuse_other(partition, last, found)
+        except LogCutError as cut:
+            self._fail(partition, cut)
+            return False
+        except LogUnavailableError as no:
+            log.warning("%s: waiting for the log: %s", partition, no)
+            if self._consumer is not None:
+                self._consumer.seek(self._at[partition], tail.head)
+            return False
+        self._lines[partition] = lines
+        return True
 
     def _deliver(self, partition: Partition, messages: Sequence[Any], end: int | None) -> None:
         tail, count = self._tails[partition], self._count[partition.topic]

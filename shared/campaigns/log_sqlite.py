@@ -11,10 +11,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from campaigns.entry import entry
-from campaigns.errors import LogUnavailableError
-from campaigns.log import BATCH_MAX, OnRefusal, refuse_beyond
+from campaigns.errors import LogCutError, LogUnavailableError
+from campaigns.log import BATCH_MAX, OnRefusal, refuse_beyond, refuse_other
 from campaigns.record import Record, Recorded
-from campaigns.sqlite_file import Stretch, connect, end_of, prepare, stretch
+from campaigns.sqlite_file import (
+    Stretch,
+    connect,
+    end_of,
+    identity,
+    prepare,
+    refuse_other_file,
+    stretch,
+)
 from campaigns.sqlite_writing import Committer, Round, Waiting
 from campaigns.tail import Tail
 from campaigns.topics import Partition, counts
@@ -51,6 +59,7 @@ class SqliteLog:
         self._poll_ms = VISITORS_MS if exclusive and not read_only else poll_ms
         self._busy_s = busy_s
         self._id = ""
+        self._file = (0, 0)  # Which one is open: it may be replaced.
         self._count: dict[str, int] = {}
         self._ends: dict[Partition, int] = {}  # As of the last look.
         self._tails: dict[Partition, Tail] = {}
@@ -81,6 +90,7 @@ class SqliteLog:
         """
         about = await asyncio.to_thread(prepare, self._path, self._asked, read_only=self._read_only)
         self._id = about.id
+        self._file = identity(self._path) or (0, 0)
         self._count = counts(about.partitions)
         self._asking = connect(self._path, read_only=self._read_only)
         self._chunks = connect(self._path, read_only=self._read_only)
@@ -159,7 +169,9 @@ class SqliteLog:
                 self._feed(partition)
                 batch = tail.take(follower, batch_max)
                 if batch is None:
-                    batch = await self.read(partition, follower.position, PRIVATE_MAX)
+                    # The last one again: whoever follows compares it with what he has.
+                    after = max(0, follower.position - 1)
+                    batch = await self.read(partition, after, PRIVATE_MAX)
                 elif not batch:
                     await follower.woken.wait()
                 for start in range(0, len(batch), batch_max):
@@ -195,6 +207,13 @@ class SqliteLog:
             ends = {partition: end_of(self._asking, partition) for partition in partitions}
         except sqlite3.Error as no:
             raise LogUnavailableError(f"{self._path}: expected its end, found {no}") from no
+        try:
+            refuse_other_file(self._path, self._file)
+            for partition, end in ends.items():
+                refuse_beyond(partition, self._ends[partition], end)
+        except LogCutError as cut:
+            self._stop(cut)
+            raise LogUnavailableError(str(cut)) from cut
         for partition, end in ends.items():
             self._grown(partition, end)
         return ends
@@ -215,6 +234,12 @@ class SqliteLog:
         except sqlite3.Error as no:
             raise LogUnavailableError(f"{partition}@{after}: expected more, found {no}") from no
 
+    def _stop(self, failure: Exception) -> None:
+        """Take and give nothing more."""
+        self._failed = str(failure)
+        for tail in self._tails.values():
+            tail.fail(failure)
+
     def _grown(self, partition: Partition, end: int) -> None:
         if end > self._ends[partition]:
             self._ends[partition] = end
@@ -230,9 +255,7 @@ class SqliteLog:
         for partition, end in turn.ends.items():
             self._grown(partition, end)
         if turn.broken:
-            self._failed = str(turn.error)
-            for tail in self._tails.values():
-                tail.fail(LogUnavailableError(self._failed))
+            self._stop(turn.cut or LogUnavailableError(str(turn.error)))
         for one in turn.waiting:
             if one.taken.done():  # Cancelled: he waits no more.
                 continue
@@ -256,14 +279,21 @@ class SqliteLog:
         tail = self._tails[partition]
         try:
             while self._wanted(partition):
-                after = tail.head
+                # The last one again: it must be what was read there.
+                last, after = tail.last, tail.head - (tail.last is not None)
                 found = await self._stretch(partition, after, CHUNK)
+                refuse_other(partition, last, found.records)
                 # Meanwhile the head may have moved: by a commit, or by whoever came first.
                 new = [one for one in found.records if one.position > tail.head]
                 if new and new[0].position == tail.head + 1:
                     tail.extend(new)
-                if tail.head == after + len(found.records) and found.failure:
-                    tail.fail(found.failure)
+                if tail.head == after + len(found.records):
+                    if found.failure:
+                        tail.fail(found.failure)
+                    elif not new:
+                        refuse_beyond(partition, self._ends[partition], tail.head)
+        except LogCutError as cut:
+            self._stop(cut)
         except LogUnavailableError as no:
             tail.fail(no)
         finally:

@@ -142,6 +142,29 @@ def _persist(db: sqlite3.Connection, path: Path, partitions: int) -> None:
         os.close(wal)
 
 
+def refuse_other_file(path: Path, ours: tuple[int, int]) -> None:
+    """Stop who has another file open than the one that is there now.
+
+    Raises:
+        LogCutError: it was replaced, or is gone: whatever is written no restart would find.
+
+    """
+    if (now := identity(path)) != ours:
+        raise LogCutError(
+            f"{path}: expected the file that was opened, found {'another' if now else 'none'}:"
+            " the log was replaced while it was in use"
+        )
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from every other on this machine, or None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def end_of(db: sqlite3.Connection, partition: Partition) -> int:
     """Return the partition's last position, every process's commits included."""
     row = db.execute(
@@ -150,6 +173,15 @@ def end_of(db: sqlite3.Connection, partition: Partition) -> int:
         partition,
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+def record_at(db: sqlite3.Connection, partition: Partition, position: int) -> bytes | None:
+    """Return the bytes of one record, or None where there is none."""
+    row = db.execute(
+        "select record from records where (topic, number, position) = (?, ?, ?)",
+        (*partition, position),
+    ).fetchone()
+    return row[0] if row else None
 
 
 def stretch(

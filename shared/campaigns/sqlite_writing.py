@@ -12,9 +12,21 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import NamedTuple
 
-from campaigns.errors import LogUnavailableError, OperatingError, OutcomeUnknownError
+from campaigns.errors import (
+    LogCutError,
+    LogUnavailableError,
+    OperatingError,
+    OutcomeUnknownError,
+)
 from campaigns.record import Recorded
-from campaigns.sqlite_file import busy, connect, end_of
+from campaigns.sqlite_file import (
+    busy,
+    connect,
+    end_of,
+    identity,
+    record_at,
+    refuse_other_file,
+)
 from campaigns.topics import Partition
 
 COMMIT_MAX = 512  # Records a commit.
@@ -48,6 +60,7 @@ class Round:
     waiting: Sequence[Waiting] = ()
     error: OperatingError | None = None  # For all who wait.
     broken: bool = False  # The thread has ended: the file can be trusted no more.
+    cut: LogCutError | None = None  # … because it has lost what it had.
 
 
 class Committer:
@@ -70,6 +83,8 @@ class Committer:
         self._tries = max(1, int(busy_s * 1000 / BUSY_MS))
         self._queue: SimpleQueue[Waiting | None] = SimpleQueue()  # None: stop behind this.
         self._db = connect(path, read_only=read_only, busy_ms=BUSY_MS)
+        self._file = identity(path) or (0, 0)
+        self._last = {one: record_at(self._db, one, end) for one, end in self._ends.items()}
         self._version = -1  # PRAGMA data_version: moved by others' commits alone.
         self._loop = asyncio.get_running_loop()
         self._thread = Thread(target=self._run, name=f"log {path.name}", daemon=True)
@@ -99,11 +114,15 @@ class Committer:
                 self._tell(Round(waiting=batch, error=error, broken=True))
             self._db.close()
         if going:
-            self._refuse_rest()
+            self._refuse_rest(turn.error)
 
     def _turn(self, batch: Sequence[Waiting]) -> Round:
         try:
             return self._commit(batch) if batch else self._look()
+        except LogCutError as cut:
+            self._roll_back()
+            refused = LogUnavailableError(f"{self._path}: takes nothing: {cut}")
+            return Round(waiting=batch, error=refused, broken=True, cut=cut)
         except sqlite3.Error as no:
             error = OutcomeUnknownError(f"{self._path}: expected to go on, found {no}")
             return Round(waiting=batch, error=error, broken=True)
@@ -147,8 +166,15 @@ class Committer:
 
     def _note(self, turn: Round, partitions: Iterable[Partition]) -> None:
         for partition in list(partitions):
-            if (end := end_of(self._db, partition)) != self._ends[partition]:
-                self._ends[partition] = turn.ends[partition] = end
+            end = self._ends[partition]
+            if record_at(self._db, partition, end) != self._last[partition]:
+                raise LogCutError(
+                    f"{partition}@{end}: expected the last record that was seen there, found"
+                    " another, or none: the log was cut"
+                )
+            if (moved := end_of(self._db, partition)) != end:
+                self._ends[partition] = turn.ends[partition] = moved
+                self._last[partition] = record_at(self._db, partition, moved)
 
     def _commit(self, batch: Sequence[Waiting]) -> Round:
         turn = Round(waiting=batch)
@@ -158,6 +184,7 @@ class Committer:
         try:
             self._begin()
             self._note_others(turn)  # Who always has something to write never only looks.
+            refuse_other_file(self._path, self._file)
             self._note(turn, entries)  # Inside: nobody else can take these positions now.
             self._insert(entries)
         except sqlite3.Error as no:
@@ -177,6 +204,7 @@ class Committer:
         for partition, some in entries.items():
             turn.written[partition] = Written(self._ends[partition] + 1, some)
             self._ends[partition] += len(some)
+            self._last[partition] = some[-1].raw
         return turn
 
     def _begin(self) -> None:
@@ -210,8 +238,8 @@ class Committer:
     def _refused(self, no: sqlite3.Error, count: int) -> LogUnavailableError:
         return LogUnavailableError(f"{self._path}: refused {count} records: {no}")
 
-    def _refuse_rest(self) -> None:
+    def _refuse_rest(self, why: OperatingError | None) -> None:
         """Answer those who wait behind a failure; those to come are refused by the log."""
         while (one := self._queue.get()) is not None:
-            error = LogUnavailableError(f"{self._path}: closed after a failed commit")
+            error = LogUnavailableError(f"{self._path}: closed: {why}")
             self._tell(Round(waiting=[one], error=error))

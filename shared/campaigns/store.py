@@ -1,4 +1,4 @@
-"""A service's checkpoint in one SQLite file: state, ledgers and positions move together.
+"""A service's checkpoint in one SQLite file: state, ledgers, positions and digests move together.
 
 A cache of the log: it may be thrown away at any time, so it is not synced at each commit
 (ADR-0007). A service folds in memory and in the open transaction, and `save` commits both with
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from campaigns.campaign import dump, load
+from campaigns.digest import Chain
 from campaigns.errors import StoreUnreadableError
 from campaigns.folding import Campaigns
 from campaigns.following import Reader
@@ -22,13 +23,14 @@ from campaigns.topics import Partition
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 7  # A file of another version is thrown away and built anew from the log.
+SCHEMA_VERSION = 8  # A file of another version is thrown away and built anew from the log.
 SLICE_MAX = 64  # States written at once: some 2 ms of the event loop, a third of it the rows.
 SAVE_S = 1.0  # How much folding a crash may cost: about this long.
 
 _SCHEMA = (
     "create table if not exists about (name text primary key, value text not null)",
     "create table if not exists positions (topic text, number integer, position integer not null,"
+    " digest blob not null, digest_before blob not null, last_accepted integer not null,"
     " primary key (topic, number)) without rowid",
     "create table if not exists ledgers (topic text, number integer, key text, value blob not null,"
     " primary key (topic, number, key)) without rowid",
@@ -108,8 +110,9 @@ class Store:
             log.warning("%s: %s: it is built anew from the log", self._path, no)
             self._empty()
             return
-        for topic, number, position in self.db.execute("select * from positions"):
+        for topic, number, position, *chain in self.db.execute("select * from positions"):
             reader.positions[Partition(topic, number)] = position
+            reader.chains[Partition(topic, number)] = Chain(*chain)
         for partition in list(reader.positions):
             rows = self.db.execute(
                 "select key, value from ledgers where (topic, number) = (?, ?)", partition
@@ -184,8 +187,10 @@ class Store:
 
     def _save(self, reader: Reader, campaigns: Campaigns, partitions: int) -> None:
         for partition, position in reader.positions.items():
+            chain = reader.chain(partition)
             self.db.execute(
-                "insert or replace into positions values (?, ?, ?)", (*partition, position)
+                "insert or replace into positions values (?, ?, ?, ?, ?, ?)",
+                (*partition, position, chain.digest, chain.before, chain.last),
             )
             self.db.executemany(
                 "insert or replace into ledgers values (?, ?, ?, ?)",

@@ -32,6 +32,7 @@ class Tail:
     followers: set[Follower] = field(default_factory=set)
     failure: Exception | None = None  # What stands behind the last record instead of a next one.
     begun: bool = False  # Something was read since the first follower came.
+    last: Recorded | None = None  # What stands at the head, if it was read: kept for comparing.
     _bytes: int = 0
 
     @property
@@ -55,6 +56,7 @@ class Tail:
         if not self.followers or (not self.begun and after < self.base):
             self.base = begin = after
             self.records, self._bytes, self.failure, self.begun = [], 0, None, False
+            self.last = None
         follower = Follower(after)
         self.followers.add(follower)
         return follower, begin
@@ -70,6 +72,7 @@ class Tail:
         for recorded in records:
             assert recorded.position == self.head + 1, "positions are consecutive"
             self.records.append(recorded)
+            self.last = recorded
             self._bytes += len(recorded.raw or b"")
         self._trim()
         self._wake()

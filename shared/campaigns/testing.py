@@ -6,6 +6,7 @@ A subclass an adapter (tests/contract): it says how a log is opened, and pytest 
 # ruff: noqa: D102  (a test's name is its sentence)
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from uuid import uuid4
 
-from campaigns.errors import LogCutError, UnreadableRecordError
+from campaigns.errors import LogCutError, LogUnavailableError, UnreadableRecordError
 from campaigns.facts import ApiKeyCreated, CampaignPaused, Event
 from campaigns.log import BATCH_MAX, EventLog
 from campaigns.record import RECORD_BYTES_MAX, Envelope, Foreign, Record, Recorded
@@ -338,3 +339,41 @@ class LogContract:
                 (more,) = await self.fill(again, places[0], 1, partitions=2)
                 (found_more,) = await followed(again, places[0], 5, 1)
                 assert (ids([found_more]), found_more.position) == ([more.id], 6)
+
+
+class CutLogContract(LogContract):
+    """What a log does besides whose records can be taken away while it is open."""
+
+    async def cut(self, log: EventLog, partition: Partition, to: int) -> None:
+        """Take away what stands behind `to`, as a disk or a restored copy may."""
+        raise NotImplementedError
+
+    async def test_who_follows_a_log_that_is_cut_is_stopped_before_what_comes_then(self) -> None:
+        """Grown again to less, to as much and to more than was read: nothing of it is given."""
+        for grown in (1, 4, 9):
+            async with self.open_log(1) as log:
+                (end,) = (await log.ends([FIRST])).values()
+                await self.fill(log, FIRST, 6)
+                batches = log.batches(FIRST, end)
+                position = end
+                async with asyncio.timeout(20):
+                    while position < end + 6:
+                        position = (await anext(batches))[-1].position
+                    await self.cut(log, FIRST, end + 2)
+                    await self._grow(log, grown)
+                    try:
+                        given = await anext(batches)
+                    except LogCutError as cut:
+                        message = str(cut)
+                    else:
+                        raise AssertionError(f"grown by {grown}: expected LogCutError, got {given}")
+                assert str(FIRST) in message
+                await close(batches)
+
+    async def _grow(self, log: EventLog, count: int) -> None:
+        """Have others append: a log that has seen that it was cut takes nothing."""
+        for _ in range(count):
+            record, _ = some_record(FIRST)
+            await self.append_bytes(log, FIRST, record.encode())
+        with contextlib.suppress(LogUnavailableError):
+            await log.ends([FIRST])

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from campaigns.log import EventLog, MemoryLog
-from campaigns.testing import LogContract
+from campaigns.testing import CutLogContract
 from campaigns.topics import Partition
 
 
-class TestMemoryLog(LogContract):
+class TestMemoryLog(CutLogContract):
     """Nothing is durable: what is opened again is the same object."""
 
     @asynccontextmanager
@@ -26,3 +26,7 @@ class TestMemoryLog(LogContract):
     async def append_bytes(self, log: EventLog, partition: Partition, raw: bytes) -> None:
         assert isinstance(log, MemoryLog)
         log.append_bytes(partition, raw)
+
+    async def cut(self, log: EventLog, partition: Partition, to: int) -> None:
+        assert isinstance(log, MemoryLog)
+        del log._records[partition][to:]

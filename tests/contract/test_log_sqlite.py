@@ -1,6 +1,8 @@
 """The embedded log passes the contract, alone and shared, and survives what kills its process."""
 
 import asyncio
+import contextlib
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -21,7 +23,7 @@ from campaigns.errors import (
 )
 from campaigns.log import EventLog
 from campaigns.log_sqlite import SqliteLog
-from campaigns.testing import FIRST, LogContract, followed, ids, some_record
+from campaigns.testing import FIRST, CutLogContract, followed, ids, some_record
 from campaigns.topics import ORGANIZATIONS, Partition
 
 WRITER = """
@@ -67,7 +69,7 @@ def writing(path: Path, count: int) -> subprocess.Popen[str]:
     )
 
 
-class SqliteContract(LogContract):
+class SqliteContract(CutLogContract):
     """What both ways to open the file have in common."""
 
     exclusive: bool
@@ -107,7 +109,16 @@ class SqliteContract(LogContract):
                 (*partition, raw, *partition),
             )
         db.close()
-        await log.ends([partition])
+        with contextlib.suppress(LogUnavailableError):  # It may have seen that it was cut.
+            await log.ends([partition])
+
+    async def cut(self, log: EventLog, partition: Partition, to: int) -> None:
+        with sqlite3.connect(self.path) as db:
+            db.execute(
+                "delete from records where (topic, number) = (?, ?) and position > ?",
+                (*partition, to),
+            )
+        db.close()
 
     async def test_close_commits_what_is_waiting(self) -> None:
         async with self.opened() as log:
@@ -232,6 +243,41 @@ class SqliteContract(LogContract):
             assert len(await followed(log, FIRST, 0, 2)) == 2
             with pytest.raises(LogCutError, match=r"0: expected 3, found 4"):
                 await followed(log, FIRST, 0, 3)
+
+    @pytest.mark.parametrize("grown", [3, 4, 5])
+    async def test_a_log_that_was_cut_and_has_grown_again_takes_nothing(self, grown: int) -> None:
+        """Who appends is the first to see it, in the transaction itself."""
+        async with self.opened() as log:
+            await self.fill(log, FIRST, 5)
+            await self.cut(log, FIRST, 1)
+            with sqlite3.connect(self.path) as db:
+                db.executemany(
+                    "insert into records values (?, ?, ?, ?)",
+                    [(*FIRST, position, b"{}") for position in range(2, 2 + grown)],
+                )
+            db.close()
+            with pytest.raises(LogUnavailableError, match="the log was cut"):
+                await self.fill(log, FIRST, 1)
+            with pytest.raises(LogUnavailableError, match="the log was cut"):
+                await followed(log, FIRST, 5, 1)
+
+    @pytest.mark.parametrize("by", ["a copy", "nothing"])
+    async def test_a_file_that_is_replaced_under_way_stops_the_log(self, by: str) -> None:
+        async with self.opened() as log:
+            await self.fill(log, FIRST, 3)
+            following = asyncio.create_task(followed(log, FIRST, 3, 1))
+            await asyncio.sleep(0)
+            if by == "a copy":
+                shutil.copy(self.path, self.path.with_suffix(".copy"))
+                self.path.with_suffix(".copy").replace(self.path)
+            else:
+                self.path.unlink()
+            with pytest.raises(LogUnavailableError, match="was replaced"):
+                await self.fill(log, FIRST, 1)
+            with pytest.raises(LogCutError, match="was replaced"):
+                await following
+            with pytest.raises(LogUnavailableError, match="was replaced"):
+                await log.ends([FIRST])
 
     async def test_a_later_level_is_said_to_who_asks_and_the_log_goes_on(self) -> None:
         async with self.opened() as log:

@@ -68,6 +68,8 @@ DANGERS = (
     "resumed while a pause settled",
     "update was already so",
     "contacts was already so",
+    "the log was cut and has grown again: noticed under way",
+    "the log was cut and has grown again: noticed at a start",
     "pause/resume cycles",
     *(f"fault: {kind}" for kind in KINDS),
 )

@@ -4,7 +4,9 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import campaigns.digest
 import campaigns.following
+import campaigns.log
 import command_api.idempotency
 import dialer.reactor
 import dialer.turning
@@ -101,6 +103,22 @@ def already_so_is_answered_without_catching_up() -> Swaps:
 def no_keys() -> Swaps:
     """An Idempotency-Key is not looked for."""
     return [(command_api.idempotency.Keys, "earlier", lambda self, campaign_id, given: None)]
+
+
+@mutation
+def what_was_folded_is_not_compared() -> Swaps:
+    """A start goes on behind its checkpoint, whatever stands there now."""
+    unseen = lambda chain, ledger, skipped, recorded: None  # noqa: E731
+    return [(campaigns.digest, "compare", unseen), (campaigns.following, "compare", unseen)]
+
+
+@mutation
+def who_follows_looks_ahead_alone() -> Swaps:
+    """A follower takes what comes next, whatever became of what it had before."""
+    return [
+        (campaigns.log, "refuse_other", lambda partition, last, found: None),
+        (campaigns.following, "compare", lambda chain, ledger, skipped, recorded: None),
+    ]
 
 
 # -- the barrier -----------------------------------------------------------------------------------

@@ -6,10 +6,11 @@ from typing import Any
 from campaigns.campaign import dump
 from campaigns.contact_folding import fold_contacts
 from campaigns.contacts import Contacts
+from campaigns.digest import Chain
 from campaigns.folding import Campaigns
 from campaigns.ledger import Ledger
 from campaigns.record import Envelope
-from campaigns.topics import campaign_partitions
+from campaigns.topics import Partition, campaign_partitions
 from projector.advance import Views
 from projector.service import Projector
 from projector.store import Store
@@ -38,11 +39,13 @@ def judge_stores(found: Audit) -> None:
     """Compare every service's state with one that is folded from the log alone."""
     campaigns, db = Campaigns(), sqlite3.connect(":memory:")
     contacts = Contacts(db)
-    ledgers = {}
+    ledgers, chains = dict[Partition, Ledger](), dict[Partition, Chain]()
     for partition in campaign_partitions(found.plan.shape.partitions):
-        ledger = ledgers[partition] = Ledger()
+        ledger, chain = ledgers.setdefault(partition, Ledger()), Chain()
+        chains[partition] = chain
         for recorded in found.world.log.core._records[partition]:
             if isinstance(recorded.envelope, Envelope) and ledger.admit(recorded.envelope):
+                chain.accept(recorded.position, recorded.raw or b"")
                 fold_contacts(campaigns, contacts, recorded)
     contacts.flush()
     expected = {number: dump(campaign) for number, campaign in campaigns.by_id.items()}
@@ -58,6 +61,8 @@ def judge_stores(found: Audit) -> None:
         for partition, ledger in ledgers.items():
             if _digest(part.reader.ledgers.get(partition, Ledger())) != _digest(ledger):
                 found.find(1, f"{name} has ruled otherwise on {partition}")
+            if part.reader.chain(partition) != chains[partition]:
+                found.find(1, f"{name} has another digest of {partition}")
     db.close()
 
 

@@ -19,6 +19,7 @@ from projector.settings import ProjectorSettings
 from tests.simulation import web
 from tests.simulation.clients import finish, live
 from tests.simulation.clocks import SimClock
+from tests.simulation.cutting import cut, is_cut, let_go
 from tests.simulation.faulty_carrier import CarrierPort, SimCarrier
 from tests.simulation.faulty_log import LogPort, SimLog
 from tests.simulation.plan import Deed, Plan, draw
@@ -63,6 +64,7 @@ class World:
     exchanges: list[Exchange] = field(default_factory=list)
     crashes: list[str] = field(default_factory=list)
     finished: bool = False
+    cut_under_way: bool = False  # Who notices it ends, as it should.
     ended_at_s: float = 0.0
     parts_at_the_end: dict[str, Service] = field(default_factory=dict)
     _buried: list[Process] = field(default_factory=list)
@@ -111,6 +113,7 @@ class World:
         if not self.finished:
             self.story.tell("world", "nothing happens any more, and not all is done")
         await self._compare()
+        await cut(self)
 
     async def _finish(self, clients: "list[asyncio.Task[None]]") -> None:
         await asyncio.gather(*clients)
@@ -168,7 +171,8 @@ class World:
                 part.assigned(self._some_partitions())
             await part.run()
         except Exception as no:  # Whatever it is, a service should not end of it.
-            self.crashes.append(f"{process.name} at {self.loop.true():.4f}: {no!r}")
+            if not (self.cut_under_way and is_cut(no)):
+                self.crashes.append(f"{process.name} at {self.loop.true():.4f}: {no!r}")
             raise
 
     def _part(self, slot: Slot, process: Process) -> Service:
@@ -203,13 +207,8 @@ class World:
         process.steps_left = None
         process.hold()
         self._buried.append(process)
-        if process.closed:
-            return
-        if isinstance(process.part, Projector):
-            process.part.store.close()
-        elif process.part is not None:
-            process.part._store.db.rollback()
-            process.part._store.close()
+        if not process.closed and process.part is not None:
+            let_go(process.part)
 
     # -- faults that have their time -------------------------------------------------------------
 

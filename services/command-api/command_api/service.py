@@ -120,6 +120,7 @@ class CommandApi:
         self._store.restore(
             self.reader, self.campaigns, self.creating.restore, self.keyring.restore
         )
+        await self.reader.check()
         self.earlier = Keys(self._store.db, self.settings.idempotency_keys_max)
         self.barrier.restored(self.campaigns.by_id.values())
 

@@ -124,6 +124,7 @@ class Dialer:
         self._store.beside = self._keep_buckets
         self.contacts = Contacts(self._store.db)
         self._store.restore(self.reader, self.campaigns)
+        await self.reader.check()
         await self._carrier.open(self._reported)
         self.state = State(
             self._terms(),

@@ -101,8 +101,8 @@ class Views:
             views.write(self.store, tx, changes)
             dirty = [self.campaigns.by_id[one] for one in sorted(self.campaigns.dirty)]
             views.write_campaigns(self.store, tx, dirty, self.log.partitions(CAMPAIGN_RECORDS))
-            ledger = self.reader.ledger(partition).changes()
-            self.store.move(tx, partition, facts, position, ledger)
+            chain, ledger = self.reader.chain(partition), self.reader.ledger(partition)
+            self.store.move(tx, partition, facts, position, chain, ledger.changes())
         changed = frozenset(self.campaigns.dirty)
         self.campaigns.dirty.clear()
         self._remember(changes)

@@ -116,6 +116,7 @@ class Projector:
         publishes, holds = self.publishing is not None, self.reader.installation
         self.store.belongs_to(self.log.id, publishes=publishes, installation=holds)
         self.views.restore(self.partitions)
+        await self.reader.check()
 
     async def run(self) -> None:
         """Follow, and publish, until cancelled.

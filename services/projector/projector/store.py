@@ -23,6 +23,7 @@ from eventsourcing.persistence import (
 from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, exc, select
 from sqlalchemy.dialects import sqlite
 
+from campaigns.digest import Chain
 from campaigns.errors import StoreUnavailableError
 from campaigns.following import Reader
 from campaigns.installation import Installation
@@ -201,14 +202,15 @@ class Store(TrackingRecorder):
         partition: Partition,
         facts: int,
         position: int,
+        chain: Chain,
         ledger: Iterable[tuple[str, bytes]],
     ) -> None:
         """Move a partition's checkpoint in the view's own transaction. `facts`: accepted so far."""
         name = str(partition)
         rows = [{"application_name": name, "key": k, "value": v} for k, v in ledger]
         self.put(tx, LEDGERS, rows)
-        tracking = {"application_name": name, "notification_id": facts, "position": position}
-        self.put(tx, TRACKING, [tracking])
+        tracking = {"application_name": name, "notification_id": facts}
+        self.put(tx, TRACKING, [tracking | _place(position, chain)])
 
     def restore(self, reader: Reader, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Take the checkpoints back; return how many facts each partition had accepted."""
@@ -218,6 +220,9 @@ class Store(TrackingRecorder):
             for partition in partitions:
                 if found := checkpoints.get(str(partition)):
                     reader.positions[partition] = found.position
+                    reader.chains[partition] = Chain(
+                        bytes(found.digest), bytes(found.digest_before), found.last_accepted
+                    )
                     facts[partition] = int(found.notification_id)
                     rows = select(LEDGERS.c.key, LEDGERS.c.value).where(
                         LEDGERS.c.application_name == str(partition)
@@ -240,7 +245,7 @@ class Store(TrackingRecorder):
         made = self._insert(TRACKING).values(
             application_name=tracking.application_name,
             notification_id=tracking.notification_id,
-            position=0,
+            **_place(0, Chain()),
         )
         # RETURNING tells whether it moved; a driver's row count may be unknown (-1).
         moving = made.on_conflict_do_update(
@@ -320,6 +325,15 @@ class Store(TrackingRecorder):
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
+
+
+def _place(position: int, chain: Chain) -> dict[str, int | bytes]:
+    return {
+        "position": position,
+        "digest": chain.digest,
+        "digest_before": chain.before,
+        "last_accepted": chain.last,
+    }
 
 
 def _tune(connection: Any, _: Any) -> None:

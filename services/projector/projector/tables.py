@@ -7,7 +7,7 @@ the order of partitions, so that a rebuilt store is the same, row by row.
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 8  # A store of another version is thrown away and built anew from the log.
+SCHEMA_VERSION = 9  # A store of another version is thrown away and built anew from the log.
 
 METADATA = MetaData()
 
@@ -35,6 +35,9 @@ TRACKING = _table(
     Column("application_name", String, primary_key=True),  # "campaign.records/3".
     _number("notification_id"),  # Ordinal of the last accepted fact of the partition; 0: none yet.
     _number("position"),  # Of the last record that was ruled on, refused and foreign ones included.
+    _blob("digest"),  # Chain of what was accepted up to there: campaigns.digest.
+    _blob("digest_before"),
+    _number("last_accepted"),
 )
 
 LEDGERS = _table(

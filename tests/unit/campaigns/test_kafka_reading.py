@@ -49,9 +49,23 @@ async def test_a_follower_of_a_log_that_was_cut_is_stopped_behind_what_it_had() 
     log = KafkaLog("127.0.0.1:1", 1)
     tail = log._tails[FIRST]
     follower, _ = tail.join(0)
+    log._lines[FIRST] = log._lines_now(FIRST)  # As it is once something was read.
     log._placed(Recorded(FIRST, 0, b"ours", 1), 1)
     assert [one.raw for one in tail.take(follower, 9) or ()] == [b"ours"]
     tail.moved(follower, 1)
     log._deliver(FIRST, fetched(b"another"), None)
     with pytest.raises(LogCutError):
         tail.take(follower, 9)
+
+
+async def test_an_acknowledgement_on_a_new_connection_places_nothing() -> None:
+    """The broker was away: what stands before may be others' by now. The fetch finds out."""
+    log = KafkaLog("127.0.0.1:1", 1)
+    tail = log._tails[FIRST]
+    tail.join(0)
+    log._lines[FIRST] = ((1, "a connection"), (1, "a connection"))
+    log._placed(Recorded(FIRST, 0, b"ours", 1), 1)
+    assert tail.head == 0
+    log._lines[FIRST] = log._lines_now(FIRST)
+    log._placed(Recorded(FIRST, 0, b"ours", 1), 1)
+    assert tail.head == 1, "on the one that was looked at"

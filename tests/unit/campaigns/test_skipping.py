@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from campaigns.digest import Chain
 from campaigns.errors import ContractError, LogCutError, SkippedMeanwhileError
 from campaigns.facts import RecordSkipped
 from campaigns.following import Reader
@@ -165,7 +166,7 @@ def at(store: Store) -> list[int]:
 
 def test_a_store_that_has_passed_what_was_skipped_since_is_built_anew(tmp_path: Path) -> None:
     with stored(tmp_path, holding()) as store:
-        store.db.execute("insert into positions values (?, 0, 13)", (FIRST.topic,))
+        store.db.execute("insert into positions values (?, 0, 13, x'', x'', 0)", (FIRST.topic,))
     with stored(tmp_path, holding(14)) as store:
         assert at(store) == [13], "it comes to it, and passes over it"
         store.db.execute("update positions set position = 20")
@@ -173,7 +174,7 @@ def test_a_store_that_has_passed_what_was_skipped_since_is_built_anew(tmp_path: 
         assert at(store) == [20], "it has passed over it"
     with stored(tmp_path, holding(14, 20)) as store:
         assert at(store) == []
-        store.db.execute("insert into positions values (?, 0, 30)", (FIRST.topic,))
+        store.db.execute("insert into positions values (?, 0, 30, x'', x'', 0)", (FIRST.topic,))
     with stored(tmp_path, holding(14, 20)) as store:
         assert at(store) == [30]
     with pytest.raises(LogCutError, match="found no such decision"):
@@ -199,7 +200,7 @@ def _views_are_built_anew(url: str | None, folder: Path) -> None:
             views.restore(reader, [FIRST])
             if then is not None:
                 with views.writing() as tx:
-                    views.move(tx, FIRST, 5, then, ())
+                    views.move(tx, FIRST, 5, then, Chain(), ())
             return reader.positions
 
     assert positions(holding(), 13) == {}
@@ -213,7 +214,7 @@ def _views_are_built_anew(url: str | None, folder: Path) -> None:
 def test_a_store_of_before_skipping_has_skipped_nothing(tmp_path: Path) -> None:
     with stored(tmp_path, holding()) as store:
         store.db.execute("delete from about where name = 'skipped'")
-        store.db.execute("insert into positions values (?, 0, 13)", (FIRST.topic,))
+        store.db.execute("insert into positions values (?, 0, 13, x'', x'', 0)", (FIRST.topic,))
     with stored(tmp_path, holding(13)) as store:
         assert at(store) == []
     assert orjson.loads(holding(13).marks) == [[FIRST.topic, 0, 13, "0" * 64]]

@@ -1,7 +1,7 @@
 """A heavy batch is folded in several steps, so that nothing else waits for long."""
 
-from campaigns.following import STEP_BYTES_MAX, _bounded
 from campaigns.record import Recorded
+from campaigns.steps import STEP_BYTES_MAX, bounded
 from campaigns.topics import CAMPAIGN_RECORDS, Partition
 
 
@@ -10,6 +10,6 @@ def test_steps_are_bounded_and_keep_the_order() -> None:
     weights = [10, half, half, STEP_BYTES_MAX + 5, 1, 1, half]
     partition = Partition(CAMPAIGN_RECORDS, 0)
     batch = [Recorded(partition, n + 1, b"x" * weight, 1) for n, weight in enumerate(weights)]
-    steps = [[one.position for one in step] for step in _bounded(batch)]
+    steps = [[one.position for one in step] for step in bounded(batch)]
     assert steps == [[1, 2], [3], [4], [5, 6, 7]]
-    assert list(_bounded([])) == []
+    assert list(bounded([])) == []

@@ -110,6 +110,7 @@ class Composition:
             lease_s=dialer.lease_s,
             placing_max=settings.placing_max,
             check_s=settings.check_s,
+            secret=settings.secret,
         )
 
     def bounds(self, names: Sequence[str]) -> Bounds:

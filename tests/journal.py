@@ -129,6 +129,7 @@ class Journal:
         campaign_id: int = 1,
         run: int = 1,
         tried: bool = False,
+        carrier: str | None = "ours",
     ) -> str:
         """Ask for a permission; return the call's id. `tried`: in an earlier run."""
         call_id = uuid4().hex
@@ -144,6 +145,7 @@ class Journal:
             carrier_timeout_s=5.0,
             refuses_late=True,
             tried=tried,
+            carrier=carrier,
         )
         self.write(fact, campaign_id=campaign_id, record_id=call_id)
         return call_id

@@ -34,6 +34,7 @@ LONG = {
     "dialgate/protocol.py": "one connection: every way in and out of it beside the others",
     "services/command-api/command_api/import_contacts.py": "three commands on one basis",
     "services/command-api/command_api/routes/campaigns.py": "one noun's routes",
+    "services/dialer/dialer/carrier_http.py": "one adapter, and the route of its reports",
     "services/dialer/dialer/carrier_simulated.py": "one adapter, one file",
     "services/dialer/dialer/service.py": "the shell: every effect beside the others",
     "services/projector/projector/store.py": "the TrackingRecorder, which is one class",

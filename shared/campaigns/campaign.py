@@ -151,6 +151,7 @@ class OpenCall:
     started_at: datetime | None = None  # None: a permission, not used yet as far as we know.
     execution: int | None = None  # Its ordinal in the campaign, once it has started.
     first: bool = False  # The contact was never attempted before, in any run.
+    carrier: str | None = None  # Whom it permits to ring. None: its CallRequested does not say.
 
 
 @dataclass(slots=True)
@@ -519,6 +520,7 @@ def _call(campaign: Campaign, fact: CallEvent, position: int) -> None:
                 fact.carrier_timeout_s,
                 fact.refuses_late,
                 first=first,
+                carrier=fact.carrier,
             )
             campaign.tried += first
             campaign.strict = campaign.strict and fact.refuses_late

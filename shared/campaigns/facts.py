@@ -12,6 +12,8 @@ from typing import Annotated, ClassVar, NewType
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
+from campaigns.levels import ASIDE
+
 Stream = NewType("Stream", str)  # "campaign/42", or one contact of it: "contact/42/7".
 Instant = Annotated[AwareDatetime, Field(strict=False)]  # JSON has no times: ISO 8601 text.
 Count = Annotated[int, Field(ge=0)]
@@ -504,6 +506,8 @@ class CallRequested(CallFact):
     carrier_timeout_s: PositiveFloat
     refuses_late: bool  # Whether the carrier refuses to begin a ring after ring_by.
     tried: bool = False  # The contact was attempted in an earlier run.
+    # Whom it permits to ring, by the carrier's own id: nobody else can say that it did not.
+    carrier: Annotated[str | None, ASIDE] = None  # None: not known, and nobody is believed.
 
 
 class CallStarted(CallFact):

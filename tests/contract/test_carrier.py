@@ -4,7 +4,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from fastapi import FastAPI, Response
-from fastapi.responses import StreamingResponse
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from campaigns.clock import SystemClock
 from campaigns.errors import CarrierNonsenseError, CarrierUnavailableError
@@ -22,6 +22,7 @@ from campaigns.facts import Disposition
 from dialer.carrier import (
     Call,
     Carrier,
+    Elsewhere,
     Ended,
     NoRing,
     NotFound,
@@ -303,6 +304,21 @@ class TestSimulatedCarrier(CarrierContract):
 
         return connect
 
+    async def test_it_is_the_same_carrier_after_a_restart_and_another_on_another_file(
+        self, tmp_path: Path
+    ) -> None:
+        for folder in ("one", "two"):
+            (tmp_path / folder).mkdir()
+        ids = list[str | None]()
+        for folder in ("one", "two", "one"):
+            carrier = simulated(tmp_path / folder, QUICK)
+            assert carrier.id is None
+            await carrier.open(Ends().__setitem__)
+            ids.append(carrier.id)
+            await carrier.close()
+        assert ids[0] == ids[2] != ids[1]
+        assert None not in ids
+
     async def test_a_carrier_in_memory_goes_on_when_opened_again(self) -> None:
         carrier, ends = SimulatedCarrier(":memory:", QUICK, CLOCK), Ends()
         await carrier.open(ends.__setitem__)
@@ -543,3 +559,91 @@ class Shifted(SystemClock):
 
     def now(self) -> datetime:
         return super().now() + timedelta(seconds=self.ahead_s)
+
+
+class Exchangeable:
+    """An address behind which one carrier process stands, and then another."""
+
+    def __init__(self, *apps: FastAPI) -> None:
+        self.apps, self.now = apps, 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":  # Each has its own.
+            async with AsyncExitStack() as stack:
+                for app in self.apps:
+                    await stack.enter_async_context(app.router.lifespan_context(app))
+                await receive()
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        await self.apps[self.now](scope, receive, send)
+
+
+class TestAnotherCarrierBehindTheAddress:
+    """Its process is exchanged while a dialer runs: nobody takes its word for the other's."""
+
+    @pytest.fixture
+    async def there(self, tmp_path: Path) -> AsyncIterator[tuple[Exchangeable, HttpCarrier, Path]]:
+        first, second = tmp_path / "first", tmp_path / "second"
+        for folder in (first, second):
+            folder.mkdir()
+        apps = [create_carrier_app(simulated(folder, QUICK), CLOCK) for folder in (first, second)]
+        behind = Exchangeable(*apps)
+        async with served(behind) as url:  # type: ignore[arg-type]  # As good as an app.
+            carrier = HttpCarrier(url, None, 5.0, CLOCK, lease_s=2.0, check_s=300)
+            await carrier.open(Ends().__setitem__)
+            yield behind, carrier, second
+            await carrier.close()
+
+    async def test_it_takes_no_call_that_was_meant_for_the_other(
+        self, there: tuple[Exchangeable, HttpCarrier, Path]
+    ) -> None:
+        behind, carrier, second = there
+        before = carrier.id
+        assert isinstance(await carrier.place(CALL, soon()), Rung)
+        behind.now = 1
+        assert await carrier.place(replace(CALL, call_id="b"), soon()) == Elsewhere()
+        assert carrier.id not in (None, before)
+        await until(lambda: carrier.refuses_late)  # It is asked for its terms at once.
+        assert isinstance(await carrier.place(replace(CALL, call_id="c"), soon()), Rung)
+        assert [call_id for call_id, _ in rings(second)] == ["c"]
+
+    async def test_its_no_is_not_the_others(
+        self, there: tuple[Exchangeable, HttpCarrier, Path]
+    ) -> None:
+        behind, carrier, _ = there
+        before = carrier.id
+        await carrier.place(CALL, soon())
+        behind.now = 1
+        with pytest.raises(CarrierUnavailableError):
+            await carrier.look_up("a")
+        assert carrier.id != before
+        assert await carrier.look_up("a") == NotFound()  # Asked as itself, it says so.
+        behind.now = 0
+        with pytest.raises(CarrierUnavailableError):
+            await carrier.hang_up("a")
+        assert carrier.id == before
+
+    async def test_an_answer_without_a_name_is_nobodys(self, tmp_path: Path) -> None:
+        """A proxy's, or an older carrier's: that a phone rang is believed, and nothing else."""
+        answers = {"PUT": ("no-ring", 200), "GET": ("not-found", 404)}
+        app = FastAPI()
+
+        @app.api_route("/calls/{call_id}", methods=["PUT", "GET"])
+        async def call(request: Request) -> JSONResponse:
+            state, status = answers[request.method]
+            return JSONResponse({"state": state, "reason": "-", "began_at": str(soon())}, status)
+
+        behind = Exchangeable(create_carrier_app(simulated(tmp_path, QUICK), CLOCK), app)
+        async with served(behind) as url:  # type: ignore[arg-type]  # As good as an app.
+            carrier = HttpCarrier(url, None, 5.0, CLOCK, lease_s=2.0, check_s=300)
+            await carrier.open(Ends().__setitem__)
+            before, behind.now = carrier.id, 1
+            for asking in (carrier.place(CALL, soon()), carrier.look_up("a")):
+                with pytest.raises(CarrierUnavailableError):
+                    await asking
+            answers["PUT"] = ("ringing", 200)
+            assert isinstance(await carrier.place(CALL, soon()), Rung)
+            assert carrier.id == before
+            await carrier.close()

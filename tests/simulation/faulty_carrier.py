@@ -197,7 +197,7 @@ class SimCarrier:
 class CarrierPort:
     """The carrier as one dialer has it."""
 
-    name = "simulated"
+    name, id = "simulated", "sim"
     clocks_agree, clock_difference_s = True, 0.0
     placing_max = 20
     silence_s = SILENCE_S

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import uuid4
 
 from campaigns.clock import Clock
 from campaigns.errors import CarrierUnavailableError
@@ -17,6 +18,7 @@ class ScriptedCarrier:
 
     clock: Clock
     name: str = "scripted"
+    id: str | None = field(default_factory=lambda: uuid4().hex)
     refuses_late: bool = True
     clocks_agree: bool = True
     clock_difference_s: float | None = 0.0

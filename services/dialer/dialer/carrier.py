@@ -64,7 +64,12 @@ class NotFound:
     """The carrier knows no such call now; within its look-up lag it still may, later."""
 
 
-Placed = Rung | NoRing | RefusedLate
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """It was not taken, and never will be: another carrier answers than the permission names."""
+
+
+Placed = Rung | NoRing | RefusedLate | Elsewhere
 Found = Taken | Rung | Ended | NoRing | RefusedLate | NotFound
 Report = Callable[[str, Ended], None]  # Told of each call's end: call id, how. May repeat.
 
@@ -76,6 +81,15 @@ class Carrier(Protocol):
     silence_s: float  # A started call silent for longer is asked about.
     lookup_lag_s: float | None  # After it "not found" is the truth; None: it never is.
     placing_max: int  # Calls on their way to it at once: nothing waits in its queue.
+
+    @property
+    def id(self) -> str | None:
+        """Return who it is, of all carriers: known once open. None: it does not say.
+
+        It changes when another one answers in its place. What it says then is not the first one's
+        word, so an answer is never of another carrier than was asked.
+        """
+        ...
 
     # What it declares may change while it is open; it is true of what is placed from then on.
 

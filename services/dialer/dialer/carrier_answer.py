@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from campaigns.errors import CarrierNonsenseError, CarrierUnavailableError
 from dialer.carrier import Found
-from dialer.carrier_wire import ANSWER, NotFoundAnswer
+from dialer.carrier_wire import ANSWER, CARRIER, NotFoundAnswer
 from dialer.testimony import ImplausibleError
 
 ANSWER_BYTES_MAX = 65_536  # About one call: more is nonsense.
@@ -22,14 +22,21 @@ class Answered:
     verb: str
     call_id: str
     status: int
+    carrier: str | None  # Who answers, as it says.
     body: bytes
 
 
 async def asked(
-    connection: httpx.AsyncClient, verb: str, call_id: str, content: str | None = None
+    connection: httpx.AsyncClient,
+    verb: str,
+    call_id: str,
+    meant: str | None,
+    content: str | None = None,
 ) -> Answered:
-    """Send one request, and read its answer as far as an answer may go."""
+    """Send one request to the carrier that is meant; read its answer as far as one may go."""
     headers = {"content-type": "application/json"} if content else {}
+    if meant is not None:
+        headers[CARRIER] = meant
     async with connection.stream(verb, path(call_id), content=content, headers=headers) as response:
         body = b""
         async for some in response.aiter_bytes():
@@ -38,7 +45,8 @@ async def asked(
                 raise CarrierNonsenseError(
                     f"carrier, {verb} {call_id}: expected at most {ANSWER_BYTES_MAX} bytes"
                 )
-    return Answered(verb, call_id, response.status_code, body)
+    who = response.headers.get(CARRIER)
+    return Answered(verb, call_id, response.status_code, who, body)
 
 
 def read(answer: Answered) -> Found:

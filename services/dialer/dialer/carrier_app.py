@@ -1,101 +1,38 @@
 """The simulated carrier as a process of its own: HTTP around carrier_simulated.py.
 
-It outlives the dialer. For people who try the product and for tests that kill processes; it asks
-for no key, so keep it on a network of your own. Its adapter is carrier_http.py.
+It outlives the dialer. For people who try the product and for tests that kill processes. Who may
+speak to it, carrier_door.py says; whom it tells of ends, carrier_callbacks.py. Its adapter is
+carrier_http.py.
 """
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
-import httpx
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from pydantic import SecretStr
 
 from campaigns.clock import Clock
 from campaigns.errors import CarrierUnavailableError
-from dialer.carrier import Ended, NotFound
+from dialer.carrier import Elsewhere, NotFound
+from dialer.carrier_callbacks import Callbacks
+from dialer.carrier_door import CarrierDoor
 from dialer.carrier_simulated import SimulatedCarrier
-from dialer.carrier_wire import About, Answer, NotFoundAnswer, Order, answer, event
-
-CALLBACKS_AT_ONCE = 16  # Workers, and connections.
-CALLBACKS_WAITING_MAX = 10_000  # More are dropped: whoever waits for them looks the call up.
-CALLBACK_TIMEOUT_S = 2.0  # Of one try.
-CALLBACK_RETRIES_S = (0.2, 1.0)  # Waits between tries; then it is given up.
-
-_logger = logging.getLogger(__name__)
+from dialer.carrier_wire import About, Answer, NotFoundAnswer, Order, answer
 
 
-@dataclass(frozen=True, slots=True)
-class _Callback:
-    url: str
-    body: bytes
+def create_carrier_app(
+    carrier: SimulatedCarrier,
+    clock: Clock,
+    secret: SecretStr | None = None,
+    callbacks_to: Collection[str] = (),
+) -> FastAPI:
+    """Serve a carrier; the app's lifespan opens and closes it.
 
-
-class Callbacks:
-    """Tells whoever placed a call of its end: a few tries, then never. Look-ups are the truth."""
-
-    def __init__(self, carrier: SimulatedCarrier) -> None:
-        self._carrier = carrier
-        self._waiting: asyncio.Queue[_Callback] = asyncio.Queue(CALLBACKS_WAITING_MAX)
-        self._workers: list[asyncio.Task[None]] = []
-
-    def report(self, call_id: str, ended: Ended) -> None:
-        """Take a call's end; the carrier's `Report`."""
-        try:
-            url = self._carrier.callback_url(call_id)
-            if url is not None:
-                body = event(call_id, ended).model_dump_json().encode()
-                self._waiting.put_nowait(_Callback(url, body))
-        except (CarrierUnavailableError, asyncio.QueueFull) as error:
-            _logger.warning("callback for %s dropped: %r", call_id, error)
-
-    @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
-        """Send them, until the block ends; what is unsent then is dropped."""
-        limits = httpx.Limits(max_connections=CALLBACKS_AT_ONCE, keepalive_expiry=2.0)
-        async with (
-            httpx.AsyncClient(timeout=CALLBACK_TIMEOUT_S, limits=limits, trust_env=False) as client,
-            asyncio.TaskGroup() as group,
-        ):
-            workers = [group.create_task(self._work(client)) for _ in range(CALLBACKS_AT_ONCE)]
-            try:
-                yield
-            finally:
-                for worker in workers:
-                    worker.cancel()
-
-    async def _work(self, client: httpx.AsyncClient) -> None:
-        while True:
-            callback = await self._waiting.get()
-            if not await _deliver(client, callback):
-                _logger.info("callback to %s given up", callback.url)
-
-
-async def _deliver(client: httpx.AsyncClient, callback: _Callback) -> bool:
-    for wait_s in (*CALLBACK_RETRIES_S, None):
-        try:
-            response = await client.post(
-                callback.url,
-                content=callback.body,
-                headers={"content-type": "application/json"},
-            )
-            if response.is_success:
-                return True
-            if response.is_client_error:  # A dialer that is gone had another token.
-                return False
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            _logger.info("callback to %s: %r", callback.url, error)
-        if wait_s is not None:
-            await asyncio.sleep(wait_s)
-    return False
-
-
-def create_carrier_app(carrier: SimulatedCarrier, clock: Clock) -> FastAPI:
-    """Serve a carrier; the app's lifespan opens and closes it."""
-    callbacks = Callbacks(carrier)
+    `secret`: who does not bring it is not heard; None: whoever reaches it may speak.
+    `callbacks_to`: the origins that may be called back; none: this machine alone.
+    """
+    callbacks = Callbacks(carrier, callbacks_to)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -108,7 +45,10 @@ def create_carrier_app(carrier: SimulatedCarrier, clock: Clock) -> FastAPI:
             app.state.ready = False
             await carrier.close()
 
-    app = FastAPI(title="Dialgate's simulated carrier", lifespan=lifespan)
+    app = FastAPI(  # Its pages would load their scripts from elsewhere.
+        title="Dialgate's simulated carrier", lifespan=lifespan, openapi_url=None
+    )
+    app.add_middleware(CarrierDoor, carrier=carrier, secret=secret)
     app.state.ready = False
     app.add_exception_handler(CarrierUnavailableError, _unavailable)
     _add_calls(app, carrier)
@@ -118,6 +58,7 @@ def create_carrier_app(carrier: SimulatedCarrier, clock: Clock) -> FastAPI:
         """Say what the carrier declares, and what time it is by its clock."""
         return About(
             name=carrier.name,
+            id=carrier.id,
             refuses_late=carrier.refuses_late,
             lookup_lag_s=carrier.lookup_lag_s,
             silence_s=carrier.silence_s,
@@ -143,7 +84,9 @@ def _add_calls(app: FastAPI, carrier: SimulatedCarrier) -> None:
     @app.put("/calls/{call_id:path}")
     async def place(call_id: str, order: Order) -> Answer:
         """Ring. Answers when the ring has begun or never will. Sent twice, it rings twice."""
-        return answer(await carrier.place(order.call(call_id), order.ring_by, order.callback_url))
+        placed = await carrier.place(order.call(call_id), order.ring_by, order.callback_url)
+        assert not isinstance(placed, Elsewhere), "the door has looked"
+        return answer(placed)
 
     @app.get("/calls/{call_id:path}", responses={404: {"model": NotFoundAnswer}})
     async def look_up(call_id: str, response: Response) -> Answer:

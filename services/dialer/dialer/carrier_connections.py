@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
+from pydantic import SecretStr
 
 KEEPALIVE_S = 2.0  # Below uvicorn's 5: no request is sent into a connection that closes.
 
@@ -17,8 +18,10 @@ class Connections:
     request's begin and end, and took half of the time.
     """
 
-    def __init__(self, base_url: str, timeout_s: float, most: int) -> None:
-        self._base_url, self._timeout_s = base_url, timeout_s
+    def __init__(
+        self, base_url: str, timeout_s: float, most: int, secret: SecretStr | None = None
+    ) -> None:
+        self._base_url, self._timeout_s, self._secret = base_url, timeout_s, secret
         self._free = asyncio.Semaphore(most)
         self._tls = ssl.create_default_context()  # Costly to make, so all share it.
         self._idle: list[httpx.AsyncClient] = []
@@ -49,8 +52,10 @@ class Connections:
             limits=httpx.Limits(max_connections=1, keepalive_expiry=KEEPALIVE_S),
             trust_env=False,
         )
+        bearer = f"Bearer {self._secret.get_secret_value()}" if self._secret else None
         return httpx.AsyncClient(
             base_url=self._base_url,
+            headers={"authorization": bearer} if bearer else None,
             timeout=self._timeout_s,
             transport=transport,
             trust_env=False,

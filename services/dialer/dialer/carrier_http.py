@@ -7,27 +7,29 @@ get lost are found by the dialer, which asks about a call that is silent for `si
 import asyncio
 import logging
 import secrets
+from contextlib import suppress
 from datetime import datetime
 from typing import NoReturn
 
 import httpx
 from fastapi import APIRouter, HTTPException, Request
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from campaigns.clock import Clock
 from campaigns.errors import CarrierNonsenseError, CarrierUnavailableError
 from campaigns.watch import Watch
 from dialer import testimony
-from dialer.carrier import Call, Found, NoRing, Placed, RefusedLate, Report, Rung
-from dialer.carrier_answer import Answered, asked, path, read, unavailable
+from dialer.carrier import Call, Elsewhere, Found, NoRing, Placed, RefusedLate, Report, Rung
+from dialer.carrier_answer import Answered, asked, read, unavailable
 from dialer.carrier_clock import CarrierClock
 from dialer.carrier_connections import Connections
-from dialer.carrier_wire import About, EndedEvent, Order
+from dialer.carrier_wire import CALLBACK_PATH, About, EndedEvent, Order
 from dialer.testimony import ImplausibleError
 
 OPEN_S = 10.0  # How long `open` waits for a carrier that does not answer.
 OPEN_RETRY_S = 0.2
 CHECK_S = 10.0  # How often terms and clocks are compared again.
+UNAUTHORIZED, MISDIRECTED = 401, 421
 QUESTIONS_MAX = 32  # Look-ups and hang-ups at once: they never queue behind held-back answers.
 
 _logger = logging.getLogger(__name__)
@@ -53,6 +55,7 @@ class HttpCarrier:
         placing_max: int = 100,
         open_s: float = OPEN_S,
         check_s: float = CHECK_S,
+        secret: SecretStr | None = None,
     ) -> None:
         """Speak to the carrier at `base_url`.
 
@@ -60,6 +63,7 @@ class HttpCarrier:
         ends are noticed by asking. `timeout_s` bounds each request, `lease_s` is what clocks that
         differ eat into; what it declares, and its clock, are looked at every `check_s`.
         """
+        self.id: str | None = None  # Of who answered last. None: not known.
         self.lookup_lag_s: float | None = None
         self.silence_s = timeout_s
         self.placing_max = placing_max
@@ -70,14 +74,15 @@ class HttpCarrier:
             clock, lease_s=lease_s, timeout_s=timeout_s, check_s=check_s
         )
         self._callback_url = (
-            f"{callback_url.rstrip('/')}/carrier/events/{self.token}" if callback_url else None
+            f"{callback_url.rstrip('/')}{CALLBACK_PATH}{self.token}" if callback_url else None
         )
         self._clock, self._open_s = clock, open_s
         self._report: Report | None = None
         self._watch = Watch()
         self._checking: asyncio.Task[None] | None = None
-        self._placing = Connections(base_url, timeout_s, placing_max)
-        self._asking = Connections(base_url, timeout_s, QUESTIONS_MAX)
+        self._exchanged = asyncio.Event()  # Another carrier answers: its terms are asked at once.
+        self._placing = Connections(base_url, timeout_s, placing_max, secret)
+        self._asking = Connections(base_url, timeout_s, QUESTIONS_MAX, secret)
 
     @property
     def clock_difference_s(self) -> float | None:
@@ -127,8 +132,29 @@ class HttpCarrier:
         await self._placing.close()
         await self._asking.close()
 
+    def _known(self, meant: str | None, who: str | None) -> bool:
+        """Say whether who answers is who was meant; if another carrier does, it is ours now."""
+        if who is not None and who not in (meant, self.id):
+            self._take_for(who)
+        return who == meant
+
+    def _take_for(self, who: str | None) -> None:
+        """Know that another carrier answers. Nothing that the one before declared is its own."""
+        if self.id is not None:
+            _logger.warning(
+                "carrier %s answers where carrier %s did: it is not asked about the other's calls,"
+                " which end as unknown unless the other reports them",
+                who,
+                self.id,
+            )
+        self.id, self._declares_refusal, self.lookup_lag_s = who, False, None
+        self._comparison.forget()
+        self._exchanged.set()
+
     async def place(self, call: Call, ring_by: datetime) -> Placed:
         """Have the carrier ring a contact: one request, never repeated.
+
+        Another carrier than the one known when it was sent refuses it: `Elsewhere`.
 
         Raises:
             CarrierUnavailableError: no answer that says what became of it; it may ring all the
@@ -145,13 +171,17 @@ class HttpCarrier:
             ring_by=ring_by,
             callback_url=self._callback_url,
         )
+        meant = self.id
         try:
             async with self._placing.one() as connection:
-                said = await asked(connection, "PUT", call.call_id, order.model_dump_json())
+                said = await asked(connection, "PUT", call.call_id, meant, order.model_dump_json())
         except httpx.HTTPError as error:
             unavailable("PUT", call.call_id, error)
+        known = self._known(meant, said.carrier)
+        if said.status == MISDIRECTED and said.carrier is not None:
+            return Elsewhere()
         found = self._found(said)
-        if not isinstance(found, Rung | NoRing | RefusedLate):
+        if not isinstance(found, Rung if not known else Rung | NoRing | RefusedLate):
             unavailable("PUT", call.call_id, found)
         return found
 
@@ -162,11 +192,14 @@ class HttpCarrier:
             CarrierUnavailableError: the carrier does not answer.
 
         """
+        meant = self.id
         try:
             async with self._asking.one() as connection:
-                said = await asked(connection, "GET", call_id)
+                said = await asked(connection, "GET", call_id, meant)
         except httpx.HTTPError as error:
             unavailable("GET", call_id, error)
+        if not self._known(meant, said.carrier):
+            unavailable("GET", call_id, f"of carrier {said.carrier}, and {meant} was asked")
         return self._found(said)
 
     def _found(self, said: Answered) -> Found:
@@ -182,13 +215,14 @@ class HttpCarrier:
             CarrierUnavailableError: the carrier does not answer.
 
         """
+        meant = self.id
         try:
             async with self._asking.one() as connection:
-                response = await connection.delete(path(call_id))
+                said = await asked(connection, "DELETE", call_id, meant)
         except httpx.HTTPError as error:
             unavailable("DELETE", call_id, error)
-        if not response.is_success:
-            unavailable("DELETE", call_id, response)
+        if not (self._known(meant, said.carrier) and said.status in (200, 204)):
+            unavailable("DELETE", call_id, said.status)
 
     def reported(self, event: EndedEvent) -> None:
         """Pass on what a callback says. Before `open` there is nobody to tell: it is dropped.
@@ -203,7 +237,10 @@ class HttpCarrier:
 
     async def _keep_checking(self) -> None:
         while True:
-            await asyncio.sleep(self._check_s)
+            with suppress(TimeoutError):  # Then it is time.
+                async with asyncio.timeout(self._check_s):
+                    await self._exchanged.wait()
+            self._exchanged.clear()
             try:
                 await self._check()
             except CarrierUnavailableError as error:
@@ -216,9 +253,17 @@ class HttpCarrier:
                 before = self._clock.boottime()
                 response = await connection.get("/")
             after = self._clock.boottime()
+            if response.status_code == UNAUTHORIZED:
+                raise CarrierUnavailableError(
+                    "the carrier asks for its secret: expected DIALGATE_CARRIER_SECRET to be the"
+                    " same at both ends"
+                )
             about = About.model_validate_json(response.raise_for_status().content)
         except (httpx.HTTPError, ValidationError) as error:
             unavailable("GET", "/", error)
+        if about.id != self.id:
+            self._take_for(about.id)
+            self._exchanged.clear()
         self._declares_refusal, self.lookup_lag_s = about.refuses_late, about.lookup_lag_s
         self.silence_s = about.silence_s
         self._comparison.compare(about.now, before, after)
@@ -228,7 +273,7 @@ def callback_router(carrier: HttpCarrier) -> APIRouter:
     """Return the route that takes the carrier's callbacks."""
     router = APIRouter()
 
-    @router.post("/carrier/events/{token}", status_code=204, include_in_schema=False)
+    @router.post(f"{CALLBACK_PATH}{{token}}", status_code=204, include_in_schema=False)
     async def ended(token: str, request: Request) -> None:
         """Take a call's end; 404 unless the token is this process's own, 422 if it cannot be so."""
         if not secrets.compare_digest(token.encode(), carrier.token.encode()):

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveInt, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dialer.outcome import CarrierTerms
@@ -20,9 +20,9 @@ class CarrierSettings(BaseSettings):
 
     url: str | None = None  # Of a carrier process. None: simulated, in the dialer's process.
     callback_url: str | None = None  # Where it reaches this dialer. None: ends are asked for.
-    check_s: float = Field(
-        default=10.0, gt=0, le=300
-    )  # How often its terms and clock are looked at.
+    secret: SecretStr | None = None  # Of a carrier process, at both ends. None: it asks for none.
+    callback_allowed: str = ""  # Origins it may call back, with commas. Empty: loopback alone.
+    check_s: float = Field(default=10.0, gt=0, le=300)  # How often terms and clock are compared.
     placing_max: PositiveInt = 100  # Calls on their way to the carrier at once.
     log: Path | None = None  # A JSON line per simulated ring, for auditors. None: no log.
     seed: int = 0  # With the call's id it decides each simulated call.

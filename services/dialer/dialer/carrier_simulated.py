@@ -52,6 +52,7 @@ class SimulatedCarrier:
         self.lookup_lag_s: float | None = terms.lookup_lag_s
         self.silence_s = terms.silence_s
         self.placing_max = placing_max
+        self.id: str | None = None  # carrier.db's own, once it is open.
         self._path, self._clock, self._log_path = path, clock, carrier_log
         self._past: bytes | None = None  # A file in memory, while closed.
         self._file: RingFile | None = None  # None: closed.
@@ -77,6 +78,7 @@ class SimulatedCarrier:
             return
         self._loop = asyncio.get_running_loop()
         self._file = RingFile(self._path, self._past)
+        self.id = self._file.id
         self._log = RingLog(self._log_path, self._file.id)
         self._number = self._file.last_number
         rings = self._file.open_rings()

@@ -8,6 +8,10 @@ from campaigns.facts import Disposition
 from dialer.carrier import Call, Ended, Found, NoRing, NotFound, RefusedLate, Rung, Taken
 from dialer.testimony import DAY_S
 
+CARRIER = "Dialgate-Carrier"  # In a request: who is meant. In an answer: who answers.
+CALLBACK_PATH = "/carrier/events/"  # Of a dialer; its token follows.
+CarrierId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+
 
 class Order(BaseModel):
     """The body of PUT /calls/{id}: ring this contact once."""
@@ -40,6 +44,7 @@ class About(BaseModel):
     """The answer to GET /: what the carrier declares of itself."""
 
     name: str
+    id: CarrierId | None = None  # Whose rings these are. None: a carrier that does not say.
     refuses_late: bool
     lookup_lag_s: Annotated[float, Field(ge=0, le=DAY_S)] | None
     silence_s: Annotated[float, Field(gt=0, le=DAY_S)]

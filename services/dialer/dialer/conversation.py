@@ -7,7 +7,7 @@ from collections.abc import Callable
 from campaigns.clock import Clock
 from campaigns.errors import CarrierNonsenseError, CarrierUnavailableError
 from dialer import testimony
-from dialer.carrier import Call, Carrier, Ended, Found, Placed
+from dialer.carrier import Call, Carrier, Elsewhere, Ended, Found, Placed
 from dialer.lease import may_begin
 from dialer.line import Line
 from dialer.testimony import ImplausibleError
@@ -30,6 +30,9 @@ class Conversation:
         if not may_begin(sent_at, line.lease_s, self._clock.boottime()):
             self._tell(NotHanded(call.call_id))
             return
+        if line.carrier != self._carrier.id:  # Exchanged since it was asked for.
+            self._tell(Answered(call.call_id, Elsewhere()))
+            return
         answer: Placed | None = None
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -43,7 +46,7 @@ class Conversation:
 
     async def look_up(self, call_id: str, line: Line | None) -> None:
         """Ask what became of a call."""
-        asked_at, nonsense = self._clock.boottime(), False
+        asked_at, carrier, nonsense = self._clock.boottime(), self._carrier.id, False
         found: Found | None = None
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -55,7 +58,7 @@ class Conversation:
             nonsense = True
         except (TimeoutError, CarrierUnavailableError):
             pass  # It is asked again.
-        self._tell(LookedUp(call_id, asked_at, found, nonsense))
+        self._tell(LookedUp(call_id, asked_at, found, carrier, nonsense))
 
     async def hang_up(self, call_id: str) -> None:
         """End a call that should not be, once."""

@@ -47,6 +47,7 @@ class Line:
     ring_by: datetime
     stage: Stage
     sent_at: float | None  # Before this process asked for it; None: not ours.
+    carrier: str | None = None  # Who may ring. None: not known.
     folded_at: float | None = None  # When this process first folded the permission.
     given_up: bool = False  # Its lease was over before it was read back.
     handed: bool = False  # Given to the carrier by this process.
@@ -62,6 +63,8 @@ class Line:
     late_told: bool = False  # Its CallLate stands in the log: a repeated report is no news.
     look_at: float | None = None  # When to ask the carrier about it next. None: no need.
     looking: bool = False
+    # Who was asked last, and is not the one named: when that was first so. None: no such one.
+    strange_since: float | None = None
     missing_since: float | None = None  # Started, and the carrier did not know it then.
     offer: str | None = None  # The id of the record that is on its way for it.
     offered_at: float = 0.0
@@ -150,6 +153,33 @@ def looked_up(
                 _missing(line, asked_at, lag_s or 0.0, poll_s)
             elif line.stage is Stage.PERMITTED:
                 _not_found(line, asked_at, lag_s)
+
+
+def looked_up_elsewhere(
+    line: Line, found: Found | None, asked_at: float, now: float, *, poll_s: float, silence_s: float
+) -> None:
+    """Take in what another carrier than the permission names says; None: no answer.
+
+    Ids are unique and no request is sent twice, so who says that the phone rang is believed,
+    whoever it is. That it did not ring, nobody can say but the one that is named: a permission is
+    waited for until nobody can place it any more, a call that has begun for as long as calls are
+    silent; then nobody knows what became of it (ADR-0018).
+    """
+    line.looking = False
+    if isinstance(found, Rung | Ended):
+        line.strange_since = None
+        line.heard = line.heard if isinstance(line.heard, Ended) else found
+        line.look_at = now + poll_s
+        return
+    if line.strange_since is None:
+        line.strange_since = asked_at
+    if line.stage is Stage.PERMITTED:
+        assert line.folded_at is not None, "permitted calls were folded"
+        over_at = not_found_counts_at(line.folded_at, line.lease_s, line.carrier_timeout_s, 0.0)
+    else:
+        over_at = line.strange_since + silence_s
+    line.unknown = line.unknown or asked_at >= over_at
+    line.look_at = None if line.unknown else min(now + poll_s, max(over_at, now))
 
 
 def _missing(line: Line, asked_at: float, lag_s: float, poll_s: float) -> None:

@@ -66,6 +66,7 @@ def restore(state: State, moment: Moment) -> None:
                 call.ring_by,
                 Stage.PERMITTED if call.started_at is None else Stage.STARTED,
                 sent_at=None,
+                carrier=call.carrier,
                 folded_at=moment.boot,
                 started=call.started_at is not None,
                 look_at=moment.boot,
@@ -203,6 +204,7 @@ def _ask(state: State, campaign: Campaign, moment: Moment, effects: list[Effect]
             state.terms.lease_s,
             state.terms.carrier_timeout_s,
             state.terms.refuses_late,
+            state.terms.carrier,
         )
         facts = REQUEST_CALL.decide(Reading(campaign, contact), command)
         if isinstance(facts, tuple) and isinstance(facts[0], CallRequested):

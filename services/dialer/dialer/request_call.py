@@ -20,6 +20,7 @@ class RequestCall:
     lease_s: float
     carrier_timeout_s: float
     refuses_late: bool
+    carrier: str | None = None  # None: not known.
 
 
 def decide(reading: Reading, command: RequestCall) -> Decision:
@@ -39,6 +40,7 @@ def decide(reading: Reading, command: RequestCall) -> Decision:
             carrier_timeout_s=command.carrier_timeout_s,
             refuses_late=command.refuses_late,
             tried=reading.contact.tried,
+            carrier=command.carrier,
         ),
     )
 

@@ -141,6 +141,7 @@ class Dialer:
     def _terms(self) -> Terms:
         settings, carrier = self._settings, self._carrier
         return Terms(
+            carrier=carrier.id,
             lease_s=settings.lease_s,
             carrier_timeout_s=settings.carrier_timeout_s,
             refuses_late=carrier.refuses_late,

@@ -16,6 +16,7 @@ from dialer.pacing import Window
 class Terms:
     """What the reactor must know of settings and carrier. Times in seconds."""
 
+    carrier: str | None  # Its id.
     lease_s: float
     carrier_timeout_s: float
     refuses_late: bool

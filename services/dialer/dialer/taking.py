@@ -18,10 +18,10 @@ from campaigns.facts import (
 )
 from dialer.asking import Desk
 from dialer.attribution import attributed
-from dialer.carrier import Ended, Placed, Rung
+from dialer.carrier import Elsewhere, Ended, Placed, Rung
 from dialer.doubt import answered, overdue, unanswered
 from dialer.lease import may_begin
-from dialer.line import Line, Stage, looked_up, too_late
+from dialer.line import Line, Stage, looked_up, looked_up_elsewhere, too_late
 from dialer.refusal import refused, unreadable
 from dialer.state import State
 from dialer.ticks import (
@@ -156,6 +156,7 @@ def line_of(fact: CallRequested, sent_at: float | None) -> Line:
         fact.ring_by,
         Stage.ASKED,
         sent_at,
+        fact.carrier,
     )
 
 
@@ -177,6 +178,8 @@ def _answered(state: State, tick: Answered, moment: Moment, effects: list[Effect
     state.campaigns_due.add(line.campaign_id)
     if tick.answer is None:
         line.look_at = moment.boot  # Silence is asked about, never taken for a failure.
+    elif isinstance(tick.answer, Elsewhere):
+        line.unplaced = True  # The one request that there ever was has not been taken.
     elif line.heard is None:
         state.answered_at = moment.boot
         line.look_at = moment.boot + state.terms.silence_s
@@ -215,7 +218,9 @@ def _heard(
 def _looked_up(state: State, tick: LookedUp, moment: Moment, effects: list[Effect]) -> None:
     if (line := state.lines.get(tick.call_id)) is None:
         return
-    if tick.found is None:
+    if line.carrier is None or tick.carrier != line.carrier:
+        attributed(state, line, moment.boot, lambda: _found(state, line, tick, moment, effects))
+    elif tick.found is None:
         unanswered(
             line,
             tick.asked_at,
@@ -234,16 +239,12 @@ def _looked_up(state: State, tick: LookedUp, moment: Moment, effects: list[Effec
 
 
 def _found(state: State, line: Line, tick: LookedUp, moment: Moment, effects: list[Effect]) -> None:
-    """Take in what the carrier says of a call that it was asked about."""
-    before = line.heard
-    looked_up(
-        line,
-        tick.found,
-        tick.asked_at,
-        moment.boot,
-        lag_s=line.lag_s,
-        poll_s=state.terms.recover_poll_s,
-        silence_s=state.terms.silence_s,
-    )
+    """Take in what a carrier says of a call that it was asked about: the one named, or another."""
+    before, terms = line.heard, state.terms
+    polls = {"poll_s": terms.recover_poll_s, "silence_s": terms.silence_s}
+    if line.carrier is not None and tick.carrier == line.carrier:
+        looked_up(line, tick.found, tick.asked_at, moment.boot, lag_s=line.lag_s, **polls)
+    else:
+        looked_up_elsewhere(line, tick.found, tick.asked_at, moment.boot, **polls)
     if line.heard is not None and line.heard is not before:
         _heard(state, line, line.heard, moment, effects)

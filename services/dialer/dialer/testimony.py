@@ -7,7 +7,17 @@ of it. ADR-0019.
 from datetime import UTC, datetime, timedelta
 
 from campaigns.facts import Disposition
-from dialer.carrier import Ended, Found, NoRing, NotFound, Placed, RefusedLate, Rung, Taken
+from dialer.carrier import (
+    Elsewhere,
+    Ended,
+    Found,
+    NoRing,
+    NotFound,
+    Placed,
+    RefusedLate,
+    Rung,
+    Taken,
+)
 
 DAY_S = 86_400.0  # No call lasts longer, and no clock is taken to be further off.
 TEXT_CHARS_MAX = 500  # Of a reason or an error: it stands in a fact, and on people's screens.
@@ -111,6 +121,8 @@ def placed(said: object, now: datetime, *, earliest: datetime | None = None) -> 
         ImplausibleError: it cannot be so, or is no answer to an order.
 
     """
+    if isinstance(said, Elsewhere):
+        return said
     believed = found(said, now, earliest=earliest)
     if not isinstance(believed, Rung | NoRing | RefusedLate):
         raise ImplausibleError(f"expected an answer to an order, found {said!r:.100}")

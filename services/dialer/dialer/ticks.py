@@ -61,6 +61,7 @@ class LookedUp:
     call_id: str
     asked_at: float  # CLOCK_BOOTTIME.
     found: Found | None
+    carrier: str | None  # Who was asked.
     nonsense: bool = False  # It did answer.
 
 

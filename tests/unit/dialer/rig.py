@@ -33,6 +33,7 @@ RESEND_S, RESEND_MAX_S, POLL_S = 0.5, 4.0, 1.0
 class Rig(Journal):
     """One dialer's reactor on campaign 1. `boot` is its clock; ticks wait in `ticks`."""
 
+    carrier: str | None = "ours"
     refuses_late: bool = True
     clocks_agree: bool = True
     lookup_lag_s: float | None = 0.0
@@ -56,7 +57,7 @@ class Rig(Journal):
         self.campaigns, self.contacts = Campaigns(), Contacts(store.db)
         self.state = State(
             Terms(
-                LEASE_S, CARRIER_TIMEOUT_S, self.refuses_late, self.clocks_agree,
+                self.carrier, LEASE_S, CARRIER_TIMEOUT_S, self.refuses_late, self.clocks_agree,
                 self.lookup_lag_s, SILENCE_S,
                 self.placing_max, RESEND_S, RESEND_MAX_S, POLL_S,
             ),

@@ -43,7 +43,7 @@ def strangers_call(rig: Rig) -> str:
 
 def answer(rig: Rig, call_id: str, found: Found | None) -> list[object]:
     """Answer a look-up that was asked now."""
-    return list(rig.react(LookedUp(call_id, rig.boot, found)))
+    return list(rig.react(LookedUp(call_id, rig.boot, found, "ours")))
 
 
 # -- permissions that are refused, late, or not taken -------------------------------
@@ -172,7 +172,7 @@ def test_an_early_not_found_that_comes_late_does_not_count() -> None:
     rig.react(Answered(call.call_id, None))
     asked_at = rig.boot
     rig.after(OVER_S * 2)
-    assert rig.react(LookedUp(call.call_id, asked_at, NotFound())) == [LookUp(call.call_id)]
+    assert rig.react(LookedUp(call.call_id, asked_at, NotFound(), "ours")) == [LookUp(call.call_id)]
 
 
 def test_a_carrier_that_cannot_say_not_found_leaves_it_unknown() -> None:
@@ -347,7 +347,7 @@ def test_a_tick_about_a_call_that_nobody_knows_changes_nothing() -> None:
     assert (
         rig.react(
             Answered("x", Rung(rig.now)),
-            LookedUp("x", rig.boot, NotFound()),
+            LookedUp("x", rig.boot, NotFound(), "ours"),
             Reported("x", Ended(rig.now, rig.now, Disposition.BUSY, 0.0)),
             Woken(),
         )

@@ -88,6 +88,7 @@ class Process:
         self.verb, self._folder = verb, folder
         self.port = free_port()
         self.environment = {**environment, "DIALGATE_PORT": str(self.port)}
+        self.home = ROOT  # Where its code is: a test may have another build of it.
         self.prefix: list[str] = []  # Put before the command line, such as `sh -c "ulimit …"`.
         self.log = folder / f"{verb}.out"  # Of all its lives.
         self.starts = 0
@@ -126,7 +127,7 @@ class Process:
         self._seen = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as out:
             self._popen = subprocess.Popen(
-                [*self.prefix, *dialgate(self.verb)], cwd=ROOT, env=self.environment,
+                [*self.prefix, *dialgate(self.verb)], cwd=self.home, env=self.environment,
                 start_new_session=True, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
             )  # fmt: skip
         self.starts += 1

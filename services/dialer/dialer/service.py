@@ -37,6 +37,7 @@ from campaigns.unplaced import Limits
 from campaigns.watch import Watch, lasting
 from dialer.carrier import Call, Carrier, Ended, NoRing, Watched
 from dialer.conversation import Conversation
+from dialer.offered import Offered
 from dialer.pacing import Bucket, Window
 from dialer.reactor import react, restore
 from dialer.settings import DialerSettings
@@ -93,7 +94,7 @@ class Dialer:
         self._soon: asyncio.Handle | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._talk = Conversation(carrier, clock, settings.carrier_timeout_s, self._tick)
-        self._undecided = Undecideds()
+        self._undecided, self._offered = Undecideds(), Offered()
         self._watch = Watch()  # Of reactions that no fold step has woken.
         self._over = False  # It was drained: nothing is begun any more.
         self._assigned: frozenset[int] | None = None  # None: all, there is no group.
@@ -223,6 +224,7 @@ class Dialer:
 
     def _ruled(self, record_id: str) -> Callable[[Ruling], None]:
         def ruled(ruling: Ruling) -> None:
+            self._offered.done(record_id)
             if ruling.accepted:
                 self.state.offers.pop(record_id, None)
             else:
@@ -290,6 +292,7 @@ class Dialer:
     def _record(self, offer: Offer, moment: Moment) -> Record:
         partition = campaign_partition(offer.campaign_id, self._partitions)
         self.reader.on_ruling[offer.record_id] = self._ruled(offer.record_id)
+        self._offered.add(offer.record_id, moment.boot)
         return Record(
             id=offer.record_id,
             time=moment.now,
@@ -306,7 +309,7 @@ class Dialer:
         partition = campaign_partition(offer.campaign_id, self._partitions)
 
         def refused(_: OperatingError) -> None:
-            self.reader.on_ruling.pop(offer.record_id, None)
+            self._hear_no_more_of(offer.record_id)
             self._tick(Refused(offer.record_id, taken=False))
 
         try:
@@ -314,10 +317,14 @@ class Dialer:
         except LogUnavailableError as no:
             refused(no)
         except UnreadableRecordError as no:
-            self.reader.on_ruling.pop(offer.record_id, None)
+            self._hear_no_more_of(offer.record_id)
             self._tick(Unreadable(offer.record_id, no))
         except OutcomeUnknownError:
             return  # Read back or not: what was not is offered anew (`State.patience`).
+
+    def _hear_no_more_of(self, record_id: str) -> None:
+        self.reader.on_ruling.pop(record_id, None)
+        self._offered.done(record_id)
 
     def _ring(self, call_id: str) -> None:
         """Hand a call to the carrier."""
@@ -347,6 +354,9 @@ class Dialer:
     async def _save_regularly(self) -> None:
         while True:
             await asyncio.sleep(SAVE_S)
+            for record_id in self._offered.forgotten(self._clock.boottime()):
+                self._hear_no_more_of(record_id)
+                self.state.forget(record_id)
             await self._store.save_in_slices(self.reader, self.campaigns, self._partitions)
 
     def _keep_buckets(self, campaign_ids: Collection[int]) -> None:

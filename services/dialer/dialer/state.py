@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from campaigns.folding import Campaigns
 from campaigns.unplaced import LIMITS, Limits
 from dialer.asking import Book, Desk
-from dialer.line import Line
+from dialer.line import Line, Stage
 from dialer.pacing import Window
 
 
@@ -87,6 +87,13 @@ class State:
         lag_s = self.terms.lookup_lag_s
         line.refuses_late = line.refuses_late and self.terms.refuses_late
         line.lag_s = None if line.lag_s is None or lag_s is None else max(line.lag_s, lag_s)
+
+    def forget(self, record_id: str) -> None:
+        """Forget a record of ours that was never read back; a request was given up long ago."""
+        self.offers.pop(record_id, None)
+        line = self.lines.get(record_id)
+        if line is not None and line.stage is Stage.ASKED and line.given_up:
+            del self.lines[record_id]
 
     def desk(self, campaign_id: int) -> Desk:
         """Return a campaign's desk."""

@@ -19,10 +19,12 @@ from campaigns.facts import (
 from campaigns.ledger import Ledger
 from campaigns.record import Envelope
 from campaigns.topics import campaign_partitions
-from campaigns.unplaced import LIMITS, UNPLACED
+from campaigns.unplaced import UNPLACED
 from dialer.carrier import NoRing
+from tests.simulation import world
 from tests.simulation.faulty_carrier import Placement
 from tests.simulation.history import Entry, History, Permission
+from tests.simulation.injected import is_undecidable
 from tests.simulation.world import World
 
 CLOCK_SLACK = 1 - 2e-4  # What drift may take from a wait.
@@ -64,6 +66,8 @@ class Audit:
         self._attempts()
         self._leases()
         self._keys()
+        self._exceptions()
+        self._rests()
         if not self.world.finished:
             self.find(8, "the world did not come to its end")
         return self
@@ -121,6 +125,7 @@ class Audit:
             return
         for ring in rings:
             self._ring(permission, ring)
+        self._believable(permission)
         if len(rings) > 1:
             self.find(5, f"{call_id} rang {len(rings)} times")
         end = resolved[0][0]
@@ -141,6 +146,43 @@ class Audit:
             elif not any(isinstance(placement.state, NoRing) for placement in known):
                 self.find(5, f"{call_id} ended {end.disposition.value}; the carrier never said so")
 
+    def _believable(self, permission: Permission) -> None:
+        """Invariant 5: nothing is recorded that cannot be so; who cannot be decided is unknown."""
+        request = permission.request
+        for fact, _ in permission.of(CallStarted, CallEnded):
+            at = fact.started_at if isinstance(fact, CallStarted) else fact.ended_at  # type: ignore[union-attr]
+            if abs((at - request.requested_at).total_seconds()) > 86_400:
+                self.find(5, f"{request.call_id}: recorded at {at}, as nothing can be")
+        if is_undecidable(self.plan, request.call_id):
+            (end, _), *_ = permission.of(CallAbandoned, CallEnded)
+            if isinstance(end, CallEnded) and end.disposition is Disposition.UNKNOWN:
+                self.dangers["a call could not be decided, and ended as unknown"] += 1
+            else:
+                self.find(5, f"{request.call_id} could not be decided, and ended as {end}")
+
+    def _exceptions(self) -> None:
+        """Invariant 8: who meets an exception in a reaction ends, whoever woke it."""
+        for process in self.world.raised_in:
+            if process not in self.world.fell and process.died_at == float("inf"):
+                self.find(8, f"{process.name} went on after an exception in a reaction")
+
+    def _rests(self) -> None:
+        """Invariant 8: who cannot be placed rests longer each time, and others come first."""
+        rows: dict[tuple[int, int, int], tuple[int, datetime]] = {}  # How often, and when last.
+        for permission in sorted(self.permissions.values(), key=lambda one: one.entry.at_s):
+            request = permission.request
+            who = (request.campaign_id, request.contact_id, request.run)
+            times, since = rows.get(who, (0, request.requested_at))
+            if times >= 2:
+                self.dangers["a contact that could not be placed was tried again"] += 1
+                if (request.requested_at - since).total_seconds() < 1.5:  # Of 3, and clocks differ.
+                    self.find(8, f"{request.call_id}: {who} did not rest, unplaced {times} times")
+            for fact in (fact for fact, _ in permission.facts):
+                if isinstance(fact, CallAbandoned) and fact.reason in UNPLACED:
+                    rows[who] = (times + 1, fact.abandoned_at)
+                elif isinstance(fact, CallStarted | CallEnded):
+                    rows.pop(who, None)
+
     def _unplaced_too_often(self, permission: Permission) -> bool:
         """Say whether the permissions of a contact before this one came back unused, in a row."""
         request, row = permission.request, 1
@@ -158,7 +200,7 @@ class Audit:
                 row += 1
             elif not reasons:
                 break
-        return not permission.rings and row >= LIMITS.its_own
+        return not permission.rings and row >= world.UNPLACED.its_own
 
     def _ring(self, permission: Permission, ring: Placement) -> None:
         """Invariant 3, and 5: what rang is on the record as such."""

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from tests.simulation.plan import KINDS
+from tests.simulation.plan import ALL_KINDS
 
 DANGERS = (
     "refused: call-requested.v1 because campaign had moved on",  # Permissions refused by a pause.
@@ -70,8 +70,15 @@ DANGERS = (
     "contacts was already so",
     "the log was cut and has grown again: noticed under way",
     "the log was cut and has grown again: noticed at a start",
+    "an exception in a reaction ended its part",
+    "a call could not be decided, and ended as unknown",
+    "a contact was given up: it could not be placed",
+    "a contact that could not be placed was tried again",
+    "the carrier spoke nonsense: an order",
+    "the carrier spoke nonsense: a report",
+    "the carrier spoke nonsense: a look-up",
     "pause/resume cycles",
-    *(f"fault: {kind}" for kind in KINDS),
+    *(f"fault: {kind}" for kind in ALL_KINDS),
 )
 
 

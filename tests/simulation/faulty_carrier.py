@@ -5,8 +5,11 @@ believes; a second request for the same call rings a second time.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, timezone
+from random import Random
+from typing import Any
 
 from campaigns.errors import CarrierUnavailableError
 from campaigns.facts import Disposition
@@ -53,6 +56,22 @@ class Placement:
     hung_up: bool = False
 
 
+FAR = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+# What a carrier may say of a call instead of what is so.
+NONSENSE: tuple[Callable[[datetime], Any], ...] = (
+    lambda at: None,
+    lambda at: "ringing",
+    lambda at: Rung(FAR),
+    lambda at: Rung(FAR.replace(tzinfo=timezone(timedelta(hours=-12)))),
+    lambda at: Rung(at.replace(tzinfo=None)),
+    lambda at: Ended(at, FAR, Disposition.BUSY, 0.0),
+    lambda at: Ended(at, at, Disposition.ANSWERED, float("inf")),
+    lambda at: Ended(at, at, Disposition.ANSWERED, 1e308),
+    lambda at: Ended(at, at - timedelta(days=1), Disposition.BUSY, 0.0),
+    lambda at: NoRing(7),  # type: ignore[arg-type]  # That is the case.
+)
+
+
 @dataclass(frozen=True)
 class Told:
     """A dialer was told that a phone has rung."""
@@ -77,6 +96,14 @@ class SimCarrier:
     asked_to_hang_up: set[str] = field(default_factory=set)
     asked: list[tuple[str, Process, float]] = field(default_factory=list)  # By its own boottime.
 
+    def nonsense(self, call_id: str, where: str, truth: Any) -> Any:  # Any: see NONSENSE.
+        """Return what is said of a call: nonsense of some, always."""
+        if not self.plan.marked("poison", call_id, 0.08):
+            return truth
+        self.plan.struck["poison"] += 1
+        self.story.danger(f"the carrier spoke nonsense: {where}")
+        return Random(f"{self.plan.seed}/{call_id}").choice(NONSENSE)(self.clock.now())
+
     def rings(self) -> list[Placement]:
         """Return every ring there was, in order."""
         rung = [p for each in self.placements.values() for p in each if p.began_at_s is not None]
@@ -96,6 +123,9 @@ class SimCarrier:
         if len(self.placements[call.call_id]) > 1:
             self.story.tell("carrier", "is asked AGAIN for {}", call.call_id)
         silent = self.plan.strikes("silent", "carrier", 0.05)
+        if self.plan.marked("unplaceable", f"{call.campaign_id}/{call.contact_id}", 0.15):
+            self.plan.struck["unplaceable"] += 1
+            silent = True
         set_up_s = dice.uniform(0.005, 0.05)
         slow = dice.choice((0.5, 4.0)) * dice.random()
         if self.plan.strikes("place-slow", "carrier/set-up", 0.1):
@@ -144,8 +174,10 @@ class SimCarrier:
         self, port: "CarrierPort", said: Found, answer: "asyncio.Future[Placed]", call_id: str
     ) -> None:
         if not answer.done() and isinstance(said, Rung | NoRing | RefusedLate):
-            answer.set_result(said)
-            self.tell(port.process, said, call_id)
+            spoken = self.nonsense(call_id, "an order", said)
+            answer.set_result(spoken)
+            if spoken is said:
+                self.tell(port.process, said, call_id)
 
     def tell(self, who: Process, said: Found, call_id: str) -> None:
         """Note who has heard of a ring."""
@@ -172,8 +204,10 @@ class SimCarrier:
 
     def _report(self, port: "CarrierPort", call_id: str, ended: Ended) -> None:
         if port.report is not None and not port.process.dead:
-            self.loop.call_soon(port.report, call_id, ended, context=port.process.context.copy())
-            self.tell(port.process, ended, call_id)
+            spoken = self.nonsense(call_id, "a report", ended)
+            self.loop.call_soon(port.report, call_id, spoken, context=port.process.context.copy())
+            if spoken is ended:
+                self.tell(port.process, ended, call_id)
 
     def look(self, call_id: str) -> Found:
         """Say what is known of a call by now: of its latest ring."""
@@ -244,8 +278,10 @@ class CarrierPort:
         carrier.story.tell(self.process.name, "looks up {}: {}", call_id, type(found).__name__)
         carrier.story.danger(f"a look-up found: {type(found).__name__}")
         await asyncio.sleep(plan.dice("carrier/look").uniform(0.001, 0.01))
-        carrier.tell(self.process, found, call_id)
-        return found
+        spoken: Found = carrier.nonsense(call_id, "a look-up", found)
+        if spoken is found:
+            carrier.tell(self.process, found, call_id)
+        return spoken
 
     async def hang_up(self, call_id: str) -> None:
         """End a call."""

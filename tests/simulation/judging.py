@@ -11,7 +11,7 @@ import structlog
 
 from tests.simulation.answers import judge_answers
 from tests.simulation.auditor import Audit
-from tests.simulation.plan import KINDS, draw
+from tests.simulation.plan import ALL_KINDS, draw
 from tests.simulation.stores import judge_stores
 from tests.simulation.world import World
 
@@ -65,7 +65,7 @@ def shrink(seed: int, *, looks_max: int = 60) -> tuple[float, frozenset[str]]:
     """Return the shortest prefix, and the kinds of fault it can do without, that still fails."""
     whole, without = draw(seed), frozenset[str]()
     looks = islice(iter(int, 1), looks_max)
-    for kind in KINDS:
+    for kind in ALL_KINDS:
         if kind in whole.kinds and next(looks, None) is not None:
             fewer = without | {kind}
             if judge(seed, without=fewer).broken:

@@ -1,16 +1,19 @@
 """Mechanisms of lease, carrier and recovery, taken away one at a time: the auditor must notice."""
 
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import campaigns.campaign
+import dialer.doubt
 import dialer.line
 import dialer.reactor
 import dialer.resolve
 import dialer.service
 import dialer.taking
+import dialer.testimony
 from campaigns.campaign import Campaign, Contact, Status
 from campaigns.facts import (
     Abandonment,
@@ -19,6 +22,7 @@ from campaigns.facts import (
     CallRequested,
     CallStarted,
 )
+from campaigns.unplaced import Unplaced
 from dialer.carrier import Found, NoRing, Rung, Taken
 from dialer.line import Line, Stage
 from dialer.resolve import abandoned
@@ -257,3 +261,49 @@ def what_is_not_read_back_is_waited_for() -> Swaps:
 def a_request_is_waited_for_beyond_its_lease() -> Swaps:
     """A permission that does not appear is never asked for anew."""
     return [(reactor_module, "_asked", lambda state, line, moment: None)]
+
+
+# -- trouble ends where it began -------------------------------------------------------------------
+
+
+@mutation
+def an_exception_in_a_reaction_is_only_logged() -> Swaps:
+    """What a timer or the carrier woke may raise, and the dialer goes on."""
+
+    def woken(self: Dialer) -> None:
+        with suppress(Exception):
+            self._react()
+
+    return [(Dialer, "_woken", woken)]
+
+
+@mutation
+def one_calls_trouble_is_everybodys() -> Swaps:
+    """What is raised when one call is decided on ends the dialer."""
+    at_once = lambda state, line, boot, decide: decide()  # noqa: E731
+    return [(module, "attributed", at_once) for module in (reactor_module, taking_module)]
+
+
+@mutation
+def the_carrier_is_believed() -> Swaps:
+    """What a carrier says is taken as it is."""
+    as_said = lambda said, now, **bounds: said  # noqa: E731
+    return [(dialer.testimony, name, as_said) for name in ("found", "placed", "ended")]
+
+
+@mutation
+def nonsense_is_asked_about_for_ever() -> Swaps:
+    """A call of which the carrier says nothing that can be used is never over."""
+    return [(dialer.doubt, "DOUBTS_MAX", 10**9)]
+
+
+@mutation
+def who_cannot_be_placed_does_not_rest() -> Swaps:
+    """A contact that the carrier took no call for is asked for again at once."""
+    return [(Unplaced, "rest", campaigns.campaign.ABANDONED_REST)]
+
+
+@mutation
+def who_cannot_be_placed_is_tried_for_ever() -> Swaps:
+    """There is no end to the tries of a contact that cannot be placed."""
+    return [(Unplaced, "over", lambda self, limits: False)]

@@ -16,6 +16,8 @@ KINDS = (
     "look-lost", "look-lag", "report-lost", "redeliver",
     "impatient", "repeat",
 )  # fmt: skip
+LATER_KINDS = ("reaction-fault", "undecidable", "poison", "unplaceable")  # On dice of their own.
+ALL_KINDS = (*KINDS, *LATER_KINDS)
 SCHEDULED = ("kill", "stop", "freeze", "stall", "sleep", "log-stall", "assign")
 
 
@@ -70,6 +72,11 @@ class Plan:
             self._dice[subject] = Random(f"{self.seed}/{subject}")
         return self._dice[subject]
 
+    def marked(self, kind: str, whom: str, chance: float) -> bool:
+        """Say whether a fault has hold of something, or of somebody, for ever."""
+        drawn = Random(f"{self.seed}/{kind}/{whom}").random()
+        return drawn < chance and kind in self.kinds
+
     def strikes(self, kind: str, subject: str, chance: float) -> bool:
         """Say whether a fault strikes now. A number is drawn either way."""
         drawn = self.dice(f"{subject}/{kind}").random()
@@ -90,6 +97,7 @@ def draw(seed: int, *, until_s: float | None = None, without: frozenset[str] = f
         steps = dice.randint(1, 60)
         deeds.append(Deed(dice.uniform(0.1, whole_s), kind, dice.randrange(60), for_s, steps))
     shape = _shape(dice, pausers=Random(f"{seed}/pausers").choice((0, 0, 1, 2)))
+    kinds |= {kind for kind in LATER_KINDS if Random(f"{seed}/{kind}").random() < 0.25}
     kinds -= without
     until_s = whole_s if until_s is None else min(until_s, whole_s)
     kept = tuple(deed for deed in sorted(deeds, key=lambda deed: deed.at_s) if deed.kind in kinds)

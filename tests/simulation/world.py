@@ -10,6 +10,7 @@ from typing import Any
 import command_api.importing
 from campaigns.campaign import FINAL, Campaign
 from campaigns.log import MemoryLog
+from campaigns.unplaced import Limits
 from campaigns.virtual_time import StalledError
 from command_api.service import CommandApi
 from dialer.service import Dialer
@@ -22,6 +23,7 @@ from tests.simulation.clocks import SimClock
 from tests.simulation.cutting import cut, is_cut, let_go
 from tests.simulation.faulty_carrier import CarrierPort, SimCarrier
 from tests.simulation.faulty_log import LogPort, SimLog
+from tests.simulation.injected import FaultyDialer, is_injected, undecidable
 from tests.simulation.plan import Deed, Plan, draw
 from tests.simulation.processes import Process, SimLoop
 from tests.simulation.story import Story
@@ -37,6 +39,7 @@ RATE_MAX = 5e-5  # Drift: what an undisciplined quartz does.
 
 # A limit, not a mechanism: files of more than so many rows are announced and come in chunks.
 SHORT_IMPORTS = ((command_api.importing, "ROWS_IN_REQUEST", 3),)
+UNPLACED = Limits(its_own=3, anybodys=6)  # Rests of minutes are too long for a world.
 VIEWS = ProjectorSettings(api_keys=web.SETTINGS.api_keys)
 Service = CommandApi | Dialer | Projector
 
@@ -64,6 +67,8 @@ class World:
     exchanges: list[Exchange] = field(default_factory=list)
     crashes: list[str] = field(default_factory=list)
     finished: bool = False
+    raised_in: list[Process] = field(default_factory=list)  # An exception, in a reaction.
+    fell: list[Process] = field(default_factory=list)  # Who ended of it.
     cut_under_way: bool = False  # Who notices it ends, as it should.
     ended_at_s: float = 0.0
     parts_at_the_end: dict[str, Service] = field(default_factory=dict)
@@ -79,7 +84,7 @@ class World:
             try:
                 short = "long-imports" in self.plan.kinds
                 self.plan.struck["long-imports"] += short
-                with swapped(*(SHORT_IMPORTS if short else ())):
+                with swapped(*(SHORT_IMPORTS if short else ()), *undecidable(self.plan)):
                     self.loop.run_until_complete(self._live())
             except StalledError as no:
                 self.story.tell("world", "stands still: {}", no)
@@ -171,9 +176,31 @@ class World:
                 part.assigned(self._some_partitions())
             await part.run()
         except Exception as no:  # Whatever it is, a service should not end of it.
-            if not (self.cut_under_way and is_cut(no)):
+            if is_injected(no):
+                self._ended_of_it(slot, process)
+            elif not (self.cut_under_way and is_cut(no)):
                 self.crashes.append(f"{process.name} at {self.loop.true():.4f}: {no!r}")
             raise
+
+    def _raises(self, process: Process) -> bool:
+        raises = self.plan.strikes("reaction-fault", process.name.split(".")[0], 0.004)
+        if raises:
+            self.raised_in.append(process)
+            self.story.tell(process.name, "meets an exception in a reaction")
+        return raises
+
+    def _ended_of_it(self, slot: Slot, process: Process) -> None:
+        """Have the supervisor begin anew what has ended of an exception."""
+        self.fell.append(process)
+        self.story.danger("an exception in a reaction ended its part")
+
+        def begin() -> None:
+            if slot.process is process and not process.dead:
+                self._kill(slot)
+                self._begin(slot)
+
+        if not process.stopping:
+            self.loop.outside(0.2, begin)
 
     def _part(self, slot: Slot, process: Process) -> Service:
         log = LogPort(self.log, process)
@@ -185,9 +212,13 @@ class World:
         settings = DialerSettings(
             lease_s=shape.lease_s[slot.index],
             carrier_timeout_s=shape.carrier_timeout_s[slot.index],
+            unplaced_max=UNPLACED.its_own,
+            unplaced_away_max=UNPLACED.anybodys,
         )
         carrier = CarrierPort(self.carrier, process)
-        return Dialer(log, slot.clock, settings, slot.directory, carrier, new_id=ids)
+        dialer = FaultyDialer(log, slot.clock, settings, slot.directory, carrier, new_id=ids)
+        dialer.raises = lambda: self._raises(process)
+        return dialer
 
     @property
     def _shared(self) -> bool:

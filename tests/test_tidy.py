@@ -168,7 +168,11 @@ def test_every_knob_says_what_it_means_and_has_one_meaning() -> None:
     assert not silent
     shared = Counter(variable for variable, _, _ in knobs())
     twice = {variable for variable, times in shared.items() if times > 1}
-    same = {"DIALGATE_API_KEY", "DIALGATE_API_KEYS", "DIALGATE_RATE_PER_MINUTE"}
+    same = {
+        "DIALGATE_API_KEY", "DIALGATE_API_KEYS", "DIALGATE_RATE_PER_MINUTE",
+        "DIALGATE_REQUESTS_PER_KEY_MAX", "DIALGATE_REQUESTS_PER_ORGANIZATION_MAX",
+        "DIALGATE_WRONG_KEYS_PER_MINUTE",
+    }  # fmt: skip
     assert twice == same, "of two services, and the same"
     assert all(settings.__doc__ for settings in ALL)
 

@@ -1,5 +1,6 @@
 """The edge of an application: how large a request may be, who may send a body, and its id."""
 
+from collections.abc import Callable
 from uuid import uuid4
 
 from fastapi import FastAPI, HTTPException, Request
@@ -10,6 +11,7 @@ from starlette.types import Scope as AsgiScope
 
 from campaigns.errors import OperatingError
 from campaigns.http import (
+    ENDED,
     Limits,
     RefusedError,
     door_of,
@@ -70,7 +72,12 @@ class Edge:
         if length.isdigit() and int(length) > most:
             await JSONResponse({"detail": _too_large(most)}, 413)(scope, receive, sending)
             return
-        await self._app(scope, _bounded(_opened(scope, receive), most), sending)
+        ended = scope[ENDED] = list[Callable[[], None]]()
+        try:
+            await self._app(scope, _bounded(_opened(scope, receive), most), sending)
+        finally:
+            for one in ended:
+                one()
 
 
 def _head_bytes(scope: AsgiScope) -> int:

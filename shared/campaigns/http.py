@@ -11,13 +11,14 @@ from fastapi import HTTPException, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security.utils import get_authorization_scheme_param
+from starlette.datastructures import Address
 
 from campaigns.api_keys import ApiKeys, Caller, key_hash
 from campaigns.campaign import Campaign
 from campaigns.decider import Reason, Rejected
 from campaigns.errors import OperatingError
 from campaigns.facts import Scope
-from campaigns.observing import Sparingly
+from campaigns.observing import KEYS_REFUSED, SHARES_SPENT, Sparingly
 from campaigns.rate_limits import RateLimits
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,10 @@ RETRY_AFTER_S = 1  # Whole seconds: the public SDK fails on a date or a decimal.
 ID_MAX = 2**53 - 1  # JSON numbers are exact up to here.
 UNAUTHORIZED = "Invalid or missing API key"  # Source: public contract, 'decided' 11.
 TOO_OFTEN = "This key asks too often"
+TOO_MANY_AT_ONCE = "Too many requests of this organization, or key, at once"
+TOO_MANY_WRONG = "Too many requests without a valid API key"
+ENDED = "dialgate.ended"  # In a request's scope: what is called when it is over.
+UNKNOWN = "dialgate.unknown"  # In a request's scope, once its key was found to be none.
 POSITION = "Dialgate-Position"  # partition@position: what an answer shows at least.
 
 CampaignId = Annotated[int, Path(ge=1, le=ID_MAX)]
@@ -100,14 +105,46 @@ class Door:
             self._keys.callers.get(key_hash(key)) if scheme.lower() == "bearer" and key else None
         )
         if found is None:
-            raise HTTPException(401, UNAUTHORIZED, {"WWW-Authenticate": "Bearer"})
+            raise self._refused(request)
         if (wait_s := self._limits.wait_s(found)) > 0:
             raise HTTPException(429, TOO_OFTEN, {"Retry-After": str(wait_s)})
         needed = self._needed
         if _RANK[found.scope] < _RANK[needed]:
             raise HTTPException(403, f"This key may not do that: it needs the scope '{needed}'")
+        self._count(request, found)
         request.scope[CALLER] = found
         return found
+
+    def _count(self, request: Request, caller: Caller) -> None:
+        """Take a share of the requests at once, until Edge has seen this one's end."""
+        if (ended := request.scope.get(ENDED)) is None:
+            return
+        give_back = self._limits.at_once.take(caller)
+        if give_back is None:
+            SHARES_SPENT.labels("requests").inc()
+            raise HTTPException(429, TOO_MANY_AT_ONCE, {"Retry-After": str(RETRY_AFTER_S)})
+        ended.append(give_back)
+
+    def _refused(self, request: Request) -> HTTPException:
+        """Count a request without a key that is known; once, however often it is looked at."""
+        no = HTTPException(401, UNAUTHORIZED, {"WWW-Authenticate": "Bearer"})
+        if UNKNOWN in request.scope:
+            return no
+        request.scope[UNKNOWN] = True
+        return wrong_key(self._limits, request.client) or no
+
+
+def wrong_key(limits: RateLimits, client: Address | None) -> HTTPException | None:
+    """Count, and log once in a while, that somebody showed no key that is known.
+
+    Returns the 429 for an address that does so too often. Known keys pass from there all the same.
+    """
+    KEYS_REFUSED.inc()
+    address = client.host if client else ""
+    log.warning("no key that is known, from %s", address)
+    if (wait_s := limits.wrong_wait_s(address)) > 0:
+        return HTTPException(429, TOO_MANY_WRONG, {"Retry-After": str(wait_s)})
+    return None
 
 
 def caller_of(keys: ApiKeys, limits: RateLimits, needed: Scope = Scope.OPERATE) -> Door:

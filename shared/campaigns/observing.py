@@ -36,6 +36,15 @@ CLOSED = Counter(
 )  # fmt: skip
 
 
+KEYS_REFUSED = Counter(
+    "dialgate_keys_refused_total", "Requests and sockets without a key that is known.",
+    registry=REGISTRY,
+)  # fmt: skip
+SHARES_SPENT = Counter(
+    "dialgate_shares_spent_total", "What was refused because an organization had its share of it.",
+    ["what"], registry=REGISTRY,
+)  # fmt: skip
+
 QUIET_S = 10.0  # The same words of one logger are logged once in this time.
 WORDS_MAX = 1_000  # That are remembered; libraries put addresses and the like into theirs.
 WINDOW_S, LINES_MAX = 60.0, 300  # So many lines of one logger in that time.

@@ -4,13 +4,15 @@ import asyncio
 import contextlib
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from campaigns.errors import OperatingError
+from campaigns.observing import SHARES_SPENT
+from command_api.turns import Turns
 
 LINE_BYTES_MAX = 2**21  # An answer: RESULT_CHARS_MAX, escaped.
-WAITING_MAX = 20  # Requests; one template is rendered at a time.
+WAITING_MAX = 10  # Requests of one organization; one template is rendered at a time.
 ALARM_AFTER = 2  # Times the limit: the worker's own alarm, should this process be gone.
 
 
@@ -23,25 +25,26 @@ class Renderer:
     """One worker process, begun by the first who asks and anew after each that was killed."""
 
     within_s: float
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting_max: int = WAITING_MAX  # Of one organization.
     _worker: asyncio.subprocess.Process | None = None
-    _waiting: int = 0
 
-    async def render(self, template: str, variables: dict[str, Any]) -> tuple[str | None, str]:
+    def __post_init__(self) -> None:
+        self._turns = Turns(self.waiting_max)
+
+    async def render(
+        self, template: str, variables: dict[str, Any], organization_id: int = 0
+    ) -> tuple[str | None, str]:
         """Return the text; or None, and what is wrong with the template. Any: what JSON has.
 
         Raises:
-            RenderingBusyError: too many are waiting.
+            RenderingBusyError: too many of this organization are waiting.
 
         """
-        if self._waiting >= WAITING_MAX:
+        if self._turns.full(organization_id):
+            SHARES_SPENT.labels("previews").inc()
             raise RenderingBusyError("too many templates wait to be rendered")
-        self._waiting += 1
-        try:
-            async with self._turn:
-                return await self._render(template, variables)
-        finally:
-            self._waiting -= 1
+        async with self._turns.turn(organization_id):
+            return await self._render(template, variables)
 
     async def _render(self, template: str, variables: dict[str, Any]) -> tuple[str | None, str]:
         worker = await self._running()

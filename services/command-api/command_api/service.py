@@ -31,8 +31,8 @@ from campaigns.following import Reader
 from campaigns.handling import Handled, Origin, Writer
 from campaigns.installation_log import founded
 from campaigns.log import EventLog
-from campaigns.rate_limits import RateLimits
 from campaigns.record import Recorded
+from campaigns.shares import Shares
 from campaigns.store import SAVE_S, Store
 from campaigns.topics import (
     CAMPAIGN_RECORDS,
@@ -81,7 +81,7 @@ class CommandApi:
             settings.api_key.get_secret_value() if settings.api_key else None,
             settings.api_keys.get_secret_value() if settings.api_keys else None,
         )
-        self.limits = RateLimits(clock.monotonic, settings.rate_per_minute)
+        self.limits = settings.rates(clock.monotonic)
         self.campaigns = Campaigns()
         self.reader = Reader(log, self)
         self.barrier = Barrier(clock)
@@ -97,7 +97,10 @@ class CommandApi:
         )
         self.keyring = Keyring(self.writer, self.keys)
         self.importing = Importing(self)
-        self.renderer = Renderer(settings.template_s)
+        # Of keys there is no number besides: an organization's imports are its own affair.
+        imports_max = settings.imports_per_organization_max
+        self.imports = Shares(imports_max, imports_max)
+        self.renderer = Renderer(settings.template_s, settings.previews_per_organization_max)
 
     def routers(self) -> Sequence[APIRouter]:
         """Return the commands."""

@@ -1,5 +1,6 @@
 """Every knob of the command API. Set by DIALGATE_<NAME>; units last."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, SecretStr
@@ -7,6 +8,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from campaigns.api_keys import KeyPairs
 from campaigns.http import Limits
+from campaigns.rate_limits import RateLimits
+from campaigns.shares import Shares
 
 MIB = 2**20
 
@@ -33,6 +36,9 @@ class CommandApiSettings(BaseSettings):
     api_key: SecretStr | None = None  # Organization 1's. None, with no other: one is made.
     api_keys: KeyPairs | None = None  # key:organization[,key:organization].
     rate_per_minute: PositiveInt | None = None  # Requests of a key, each process. None: no limit.
+    wrong_keys_per_minute: PositiveInt = 600  # Requests without a valid key, of one address.
+    requests_per_organization_max: PositiveInt = 256  # At once, of one part; and …
+    requests_per_key_max: PositiveInt = 128  # … of one key.
     body_max_mb: PositiveInt = 10  # Of a JSON body, MiB.
     head_max_kb: PositiveInt = 64  # Of a request's line and headers, KiB.
     import_max_mb: PositiveInt = 100  # Of an uploaded file, MiB.
@@ -41,10 +47,17 @@ class CommandApiSettings(BaseSettings):
     contacts_max: PositiveInt = 10_000  # Of one JSON request.
     idempotency_keys_max: PositiveInt = 1_000  # Kept a campaign.
     idempotency_key_length_max: int = Field(default=255, ge=1, le=1000)  # Characters.
+    imports_per_organization_max: PositiveInt = 8  # CSV files under way at once.
     template_s: PositiveFloat = 1.0  # How long one template preview may take.
+    previews_per_organization_max: PositiveInt = 10  # That wait; organizations take turns.
     tries_s: PositiveFloat = 5.0  # How long a refused command is decided again.
     ruling_s: PositiveFloat = 10.0  # How long its ruling is waited for; then 503: unknown.
     command_catch_up_s: PositiveFloat = 10.0  # How long a no waits for the log's end; then 503.
+
+    def rates(self, monotonic: Callable[[], float]) -> RateLimits:
+        """Return how often keys may ask, and how much at once."""
+        at_once = Shares(self.requests_per_organization_max, self.requests_per_key_max)
+        return RateLimits(monotonic, self.rate_per_minute, self.wrong_keys_per_minute, at_once)
 
     def limits(self) -> Limits:
         """Return how large a request may be."""

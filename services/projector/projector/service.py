@@ -10,11 +10,10 @@ from pydantic import SecretStr
 from campaigns.api_keys import ApiKeys, Caller, key_hash
 from campaigns.clock import Clock
 from campaigns.errors import StoreUnreadableError
-from campaigns.facts import Scope
+from campaigns.facts import OrganizationEvent, Scope
 from campaigns.following import Reader
 from campaigns.http import CallerOf, caller_of
 from campaigns.log import EventLog
-from campaigns.rate_limits import RateLimits
 from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATIONS, Partition, campaign_partitions
 from campaigns.watch import lasting
 from projector.advance import Views
@@ -46,12 +45,12 @@ class Projector:
         self.store = Store(_open(settings.database_url), data_dir)
         self.keys = ApiKeys()
         self.keys.configure(_open(settings.api_key), _open(settings.api_keys))
-        limits = RateLimits(clock.monotonic, settings.rate_per_minute)
-        self._reader_of = caller_of(self.keys, limits, Scope.READ)
-        self._admin_of = caller_of(self.keys, limits, Scope.ADMIN)
-        self.views = Views(self.store, log, publisher is not None, self.keys.fold)
+        self.limits = settings.rates(clock.monotonic)
+        self._reader_of = caller_of(self.keys, self.limits, Scope.READ)
+        self._admin_of = caller_of(self.keys, self.limits, Scope.ADMIN)
+        self.views = Views(self.store, log, publisher is not None, self._fold_key)
         self.campaigns = self.views.campaigns  # What /metrics counts of each part.
-        self.hub = Hub(self.campaigns, settings.sockets_max)
+        self.hub = Hub(self.campaigns, settings.sockets_max, settings.sockets())
         self.views.on_changed = self.hub.changed
         self.reader: Reader = self.views.reader
         self.publishing: Publishing | None = None
@@ -75,10 +74,16 @@ class Projector:
         asking = Asking(
             self.views, self._caller, self.settings.fresh_s, self.settings.page_max_mb * 2**20
         )
-        feeds = Feeds(asking, self.hub, self.clock, self.keys, self._known)
+        feeds = Feeds(asking, self.hub, self.clock, self.keys, self._known, self.limits)
         queries = [routes.router(asking) for routes in (campaigns, contacts, lives)]
         queries.append(keys.router(asking, self.keys, self._admin))
         return [*queries, monitor.router(feeds), progress.router(feeds)]
+
+    def _fold_key(self, fact: OrganizationEvent) -> None:
+        """Take in what the log says of a key; who came with one that is none must go."""
+        self.keys.fold(fact)
+        if fact.key_hash not in self.keys.callers:
+            self.hub.revoked(fact.key_hash)
 
     async def _caller(self, request: Request) -> Caller:
         """Say who asks to read."""

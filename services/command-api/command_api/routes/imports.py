@@ -12,7 +12,7 @@ from campaigns.api_keys import Caller
 from campaigns.decider import Reason, Rejected
 from campaigns.facts import instant
 from campaigns.http import POSITION, CampaignId, caller_of, json_response, refusal
-from campaigns.observing import COMMANDS
+from campaigns.observing import COMMANDS, SHARES_SPENT
 from campaigns.record import Idempotency
 from campaigns.responses import ERRORS, ok
 from command_api.add_contacts import add_contacts
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from command_api.service import CommandApi
 
 FILE_NAME_CHARS_MAX = 255
+TOO_MANY_IMPORTS = "Too many imports of this organization are under way"
+IMPORTS_RETRY_S = 5  # Whole seconds.
 IMPORTED = ERRORS | ok("ImportedAnswer", status=202, description="All of it counts, or none")
 
 
@@ -70,7 +72,16 @@ def router(service: "CommandApi") -> APIRouter:
 
         It replaces the contacts that are pending and were never attempted.
         """
-        return await _import(service, campaign_id, caller, file, column_mappings, idempotency_key)
+        with service.imports.taken(caller) as left:
+            if (
+                not left
+                or _under_way(service, caller) > service.settings.imports_per_organization_max
+            ):
+                SHARES_SPENT.labels("imports").inc()
+                raise HTTPException(429, TOO_MANY_IMPORTS, {"Retry-After": str(IMPORTS_RETRY_S)})
+            return await _import(
+                service, campaign_id, caller, file, column_mappings, idempotency_key
+            )
 
     @routes.post("/{campaign_id}/contacts", responses=ERRORS | ok("ImportedAnswer"))
     async def add(
@@ -80,6 +91,16 @@ def router(service: "CommandApi") -> APIRouter:
         return await _add(service, campaign_id, caller, keyed, body)
 
     return routes
+
+
+def _under_way(service: "CommandApi", caller: Caller) -> int:
+    """Return how many imports of an organization there are: in requests, and behind them."""
+    mine = caller.organization_id
+    behind = sum(
+        campaign.importing is not None and campaign.created.organization_id == mine
+        for campaign in service.campaigns.by_id.values()
+    )
+    return service.imports.of_organization[mine] + behind
 
 
 async def _import(

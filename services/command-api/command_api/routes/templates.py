@@ -37,7 +37,9 @@ def router(service: "CommandApi") -> APIRouter:
     @routes.post("/template-preview", responses=ERRORS | ok("PreviewAnswer"))
     async def preview(body: TemplateBody, caller: who) -> Response:
         """Show how a template reads. A mistake in it is an answer too."""
-        text, wrong = await service.renderer.render(body.template, body.variables or {})
+        text, wrong = await service.renderer.render(
+            body.template, body.variables or {}, caller.organization_id
+        )
         if text is None:
             text, success = f"[Template Error: {wrong}] {body.template}", False
         else:

@@ -1,13 +1,15 @@
 """Who listens to what: told of each batch once it is stored. No sockets in here."""
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from campaigns.api_keys import Caller
 from campaigns.campaign import Contact
 from campaigns.folding import Campaigns
+from campaigns.shares import Shares
 from projector.changes import Place
 
 CONTACTS_MAX = 1000  # That wait for a slow listener; older ones are left out then.
@@ -26,6 +28,8 @@ class Listener:
     changed: set[int] = field(default_factory=set)
     contacts: dict[int, Contact] = field(default_factory=dict)
     told: asyncio.Event = field(default_factory=asyncio.Event)
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)  # It must go: its key is none …
+    displaced: bool = False  # … or others have fewer connections, and there are no more.
 
     def take(self) -> tuple[set[int], list[Contact]]:
         """Return the campaigns that have changed, and contacts, and forget them."""
@@ -41,14 +45,38 @@ class Hub:
 
     campaigns: Campaigns
     listeners_max: int
+    shares: Shares
     _of_campaign: dict[int, set[Listener]] = field(default_factory=dict)
     _of_organization: dict[int, set[Listener]] = field(default_factory=dict)
-    _count: int = 0
+    _all: dict[Listener, None] = field(default_factory=dict)  # Longest first.
 
-    @property
-    def full(self) -> bool:
-        """Say whether no more may come."""
-        return self._count >= self.listeners_max
+    def come(self, caller: Caller) -> Callable[[], None] | None:
+        """Let a connection in; return what is called when it has gone. None: there is no share.
+
+        When there are too many, the newest of the organization that has most gives way to one of
+        an organization that has fewer by two or more.
+        """
+        if self.shares.total >= self.listeners_max and not self._make_room(caller.organization_id):
+            return None
+        return self.shares.take(caller)
+
+    def _make_room(self, organization_id: int) -> bool:
+        counts = self.shares.of_organization
+        for most, count in counts.most_common():
+            if count < counts[organization_id] + 2:
+                return False
+            for listener in reversed(self._all):
+                if listener.organization_id == most and not listener.leaving.is_set():
+                    listener.displaced = True
+                    listener.leaving.set()
+                    return True
+        return False
+
+    def revoked(self, key_hash: str) -> None:
+        """Let those go whose key is none any more."""
+        for listener in self._all:
+            if listener.key_hash == key_hash:
+                listener.leaving.set()
 
     def of(self, campaign_id: int) -> list[Listener]:
         """Return who listens to a campaign, longest first."""
@@ -63,18 +91,18 @@ class Hub:
         else:
             kept, key = self._of_campaign, listener.campaign_id
         kept.setdefault(key, set()).add(listener)
-        self._count += 1
+        self._all[listener] = None
         try:
             yield
         finally:
-            self._count -= 1
+            del self._all[listener]
             kept[key].discard(listener)
             if not kept[key]:
                 del kept[key]
 
     def changed(self, campaign_ids: Collection[int], contacts: Mapping[Place, Contact]) -> None:
         """Tell who listens to what a batch has changed."""
-        if not self._count:
+        if not self._all:
             return
         for campaign_id in campaign_ids:
             for listener in self._of_campaign.get(campaign_id, ()):

@@ -4,7 +4,8 @@ Source: public contract, section 6.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import orjson
@@ -14,13 +15,16 @@ from fastapi.security.utils import get_authorization_scheme_param
 from campaigns.api_keys import ApiKeys, Caller, key_hash
 from campaigns.clock import Clock
 from campaigns.errors import OperatingError
-from campaigns.http import UNAUTHORIZED
+from campaigns.http import TOO_OFTEN, UNAUTHORIZED, wrong_key
+from campaigns.observing import SHARES_SPENT
 from campaigns.public import Shape
+from campaigns.rate_limits import RateLimits
 from projector.feeds.hub import Hub, Listener
 from projector.queries.asking import Asking
 
 REST_S = 0.1  # Between two tellings: ten a second are enough for people.
 HEARTBEAT_S = 15.0  # The state once more, whatever happens (section 6.4).
+TOO_MANY = "Too many connections"
 UNKNOWN_KEY, NOT_FOUND, INTERNAL, TRY_LATER = 1008, 4004, 4000, 1013
 TOKEN = "burki-token-"  # noqa: S105  (a name: the key follows it in the subprotocol)
 
@@ -34,6 +38,7 @@ class Feeds:
     clock: Clock
     keys: ApiKeys
     known: Callable[[str], Awaitable[Caller | None]]  # Who a key is; looked for in the log too.
+    limits: RateLimits
 
 
 class Line:
@@ -78,8 +83,33 @@ def key_of(socket: WebSocket) -> tuple[str, str | None]:
     return key if scheme.lower() == "bearer" else "", None
 
 
-async def come(feeds: Feeds, socket: WebSocket) -> Caller | None:
-    """Accept first, or the client would never learn why it was sent away (section 6.3)."""
+@asynccontextmanager
+async def coming(feeds: Feeds, socket: WebSocket) -> AsyncIterator[Caller | None]:
+    """Let a client in for as long as this lasts. None: it was sent away.
+
+    Accepts first, or the client would never learn why it was sent away (section 6.3).
+    """
+    caller = await _caller(feeds, socket)
+    if caller is None:
+        yield None
+        return
+    if feeds.limits.wait_s(caller) > 0:
+        await socket.close(TRY_LATER, TOO_OFTEN)
+        yield None
+        return
+    gone = feeds.hub.come(caller)
+    if gone is None:
+        SHARES_SPENT.labels("sockets").inc()
+        await socket.close(TRY_LATER, TOO_MANY)
+        yield None
+        return
+    try:
+        yield caller
+    finally:
+        gone()
+
+
+async def _caller(feeds: Feeds, socket: WebSocket) -> Caller | None:
     key, subprotocol = key_of(socket)
     await socket.accept(subprotocol)
     try:
@@ -88,11 +118,8 @@ async def come(feeds: Feeds, socket: WebSocket) -> Caller | None:
         await socket.close(INTERNAL, str(no)[:100])
         return None
     if caller is None:
-        await socket.close(UNKNOWN_KEY, UNAUTHORIZED)
-        return None
-    if feeds.hub.full:
-        await socket.close(TRY_LATER, "Too many connections")
-        return None
+        often = wrong_key(feeds.limits, socket.client)
+        await socket.close(*(TRY_LATER, often.detail) if often else (UNKNOWN_KEY, UNAUTHORIZED))
     return caller
 
 
@@ -120,12 +147,16 @@ async def converse(
     line = Line(socket)
     with feeds.hub.listening(listener):
         both = [asyncio.ensure_future(one(feeds, line, listener)) for one in (tell, hear)]
+        leaving = asyncio.ensure_future(listener.leaving.wait())
         try:
-            ended, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            ended, _ = await asyncio.wait([*both, leaving], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for one in both:
+            for one in (*both, leaving):
                 one.cancel()
-            await asyncio.gather(*both, return_exceptions=True)
+            await asyncio.gather(*both, leaving, return_exceptions=True)
+    if listener.displaced:
+        await socket.close(TRY_LATER, TOO_MANY)
+        return
     for one in ended:
         if one.cancelled() or isinstance(failure := one.exception(), WebSocketDisconnect):
             return

@@ -10,7 +10,7 @@ from projector.feeds.line import (
     HEARTBEAT_S,
     Feeds,
     Line,
-    come,
+    coming,
     converse,
     listener_of,
     next_change,
@@ -26,10 +26,10 @@ def router(feeds: Feeds) -> APIRouter:
 
     @routes.websocket("/monitor")
     async def monitor(socket: WebSocket) -> None:
-        if (caller := await come(feeds, socket)) is None:
-            return
-        listener = listener_of(feeds, socket, caller, None)
-        await converse(feeds, socket, listener, _watch, _heed)
+        async with coming(feeds, socket) as caller:
+            if caller is not None:
+                listener = listener_of(feeds, socket, caller, None)
+                await converse(feeds, socket, listener, _watch, _heed)
 
     return routes
 

@@ -25,7 +25,7 @@ from projector.feeds.line import (
     NOT_FOUND,
     Feeds,
     Line,
-    come,
+    coming,
     converse,
     listener_of,
     next_change,
@@ -51,21 +51,9 @@ def router(feeds: Feeds) -> APIRouter:
 
     @routes.websocket("/{campaign_id}/progress")
     async def progress(socket: WebSocket, campaign_id: str) -> None:
-        if (caller := await come(feeds, socket)) is None:
-            return
-        number = int(campaign_id) if re.fullmatch("[0-9]{1,16}", campaign_id) else 0
-        try:
-            if not 1 <= number <= ID_MAX:
-                raise HTTPException(404)
-            await feeds.asking.one(number, caller, Consistency.LINEARIZABLE)
-        except HTTPException:
-            await socket.close(NOT_FOUND, "Campaign not found")
-            return
-        except OperatingError as no:
-            await socket.close(INTERNAL, str(no)[:100])
-            return
-        listener = listener_of(feeds, socket, caller, number)
-        await converse(feeds, socket, listener, _tell, _answer)
+        async with coming(feeds, socket) as caller:
+            if caller is not None:
+                await _serve(feeds, socket, caller, campaign_id)
 
     async def connections(
         campaign_id: CampaignId, caller: Who, consistency: Fresh = Consistency.LINEARIZABLE
@@ -81,6 +69,23 @@ def router(feeds: Feeds) -> APIRouter:
 
     get(routes, "/{campaign_id}/connections", connections, "Connections")
     return routes
+
+
+async def _serve(feeds: Feeds, socket: WebSocket, caller: Caller, campaign_id: str) -> None:
+    """Serve one client of a campaign's progress."""
+    number = int(campaign_id) if re.fullmatch("[0-9]{1,16}", campaign_id) else 0
+    try:
+        if not 1 <= number <= ID_MAX:
+            raise HTTPException(404)
+        await feeds.asking.one(number, caller, Consistency.LINEARIZABLE)
+    except HTTPException:
+        await socket.close(NOT_FOUND, "Campaign not found")
+        return
+    except OperatingError as no:
+        await socket.close(INTERNAL, str(no)[:100])
+        return
+    listener = listener_of(feeds, socket, caller, number)
+    await converse(feeds, socket, listener, _tell, _answer)
 
 
 def _there(feeds: Feeds, listener: Listener) -> Campaign | None:

@@ -17,6 +17,7 @@ SOAK_CYCLES ?= 1000
 SOAK_MINUTES ?= 25
 WRITE ?= --write
 FUZZ_S ?= 600
+GARBLED ?= 100000
 
 .PHONY: help run test check fix lint types unit property contract conformance simulation integration e2e attack \
 	kafka demo bench docs up down logs clean
@@ -69,6 +70,7 @@ soak: $(DEV) ## the long proofs, summed up in the documents: SEEDS worlds, SOAK_
 	  $(if $(SOAK_S),--soak-s $(SOAK_S),--seeds $(SEEDS)) $(WRITE)
 	$(BIN)/python -m tests.soak --cycles $(SOAK_CYCLES) --minutes $(SOAK_MINUTES) --seed $(SEED) $(WRITE)
 	FUZZ_S=$(FUZZ_S) $(PYTEST) tests/e2e/test_fuzz.py
+	GARBLED=$(GARBLED) $(PYTEST) tests/attack/test_garbled.py
 	CONTRACT_ON_KAFKA=all LONG_IMPORTS=1 $(PYTEST) tests/conformance
 
 kafka: $(DEV) ## run a throw-away broker in the foreground, for DIALGATE_KAFKA_SERVERS=127.0.0.1:9092

@@ -15,7 +15,17 @@ from bench.table import HEAD, machine
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "measurements.md"
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
-QUESTIONS = ("pause", "processes", "strict", "sizes", "fold", "projector", "dialer", "restart")
+QUESTIONS = (
+    "pause",
+    "processes",
+    "strict",
+    "sizes",
+    "fold",
+    "projector",
+    "dialer",
+    "restart",
+    "door",
+)
 
 
 def table(questions: tuple[str, ...]) -> list[str]:

@@ -1,9 +1,9 @@
 """All connections of a process: how many, which of them wait for their clients, who makes room.
 
 When there are as many as there may be, a newcomer takes the place of a connection that waits for
-its client: of whoever has most of those (an organization, or all strangers together), the one that
-has waited longest. So a flood of slow clients displaces itself, whether it has a key or not, and
-who sends a request at once is served. No bytes in here.
+its client: of whoever has most connections (an organization, or all strangers together), the one
+that has waited longest. So a flood of slow clients displaces itself, with a key or without, and who
+sends a request at once is served. No bytes in here.
 """
 
 import asyncio
@@ -19,7 +19,11 @@ LOOK_MAX_S = 1.0  # How often deadlines are looked at, at least.
 class Connection(Protocol):
     """What the crowd knows of one connection."""
 
-    organization_id: int | None  # Whose key was shown on it last; None: a stranger.
+    organization_id: int | None  # Whose key was shown on it last; None: a stranger's. Set here.
+
+    @property
+    def waits(self) -> bool:
+        """Say whether it waits for its client; else it waits for us, and keeps its place."""
 
     def overdue(self, now_s: float) -> str | None:
         """Say which deadline has passed, if one has, and act on it."""
@@ -52,9 +56,8 @@ class Crowd:
     def __init__(self, bounds: Bounds) -> None:
         self.bounds, self.sockets = bounds, 0
         self._all: set[Connection] = set()
-        # Of each organization, None for strangers, who wait for their clients, the longest first.
-        self._waiting: dict[int | None, OrderedDict[Connection, None]] = {}
-        self._counted: dict[Connection, int | None] = {}  # Where each of them stands there.
+        # Of each organization, None for strangers: who has waited for its client longest is first.
+        self._of: dict[int | None, OrderedDict[Connection, None]] = {}
         self._unsent: OrderedDict[Connection, int] = OrderedDict()
         self._unsent_bytes = 0
         self._look_s = min(LOOK_MAX_S, bounds.body_idle_s / 4, bounds.head_s / 4)
@@ -66,33 +69,37 @@ class Crowd:
             CLOSED.labels("refused").inc()
             return False
         self._all.add(one)
+        self._of.setdefault(one.organization_id, OrderedDict())[one] = None
         CONNECTIONS.set(len(self._all))
-        self.waits(one)
         if self._look is None:
             self._look_again()
         return True
 
     def leave(self, one: Connection) -> None:
         """Let go of a connection that is closed, or was never let in."""
-        self._all.discard(one)
-        self.works(one)
+        if one in self._all:
+            self._all.remove(one)
+            self._take_out(one)
+            CONNECTIONS.set(len(self._all))
         self._unsent_bytes -= self._unsent.pop(one, 0)
-        CONNECTIONS.set(len(self._all))
 
-    def waits(self, one: Connection) -> None:
-        """Note that a connection waits for its client from now on."""
-        self.works(one)
-        self._counted[one] = one.organization_id
-        self._waiting.setdefault(one.organization_id, OrderedDict())[one] = None
+    def waited(self, one: Connection) -> None:
+        """Note that a connection begins to wait for its client: others have waited longer."""
+        if one in self._all:
+            self._of[one.organization_id].move_to_end(one)
 
-    def works(self, one: Connection) -> None:
-        """Note that a connection waits for us: it keeps its place."""
-        if one in self._counted:
-            counted = self._counted.pop(one)
-            waiting = self._waiting[counted]
-            del waiting[one]
-            if not waiting:
-                del self._waiting[counted]
+    def belongs(self, one: Connection, organization_id: int) -> None:
+        """Note whose key was shown on a connection."""
+        if one in self._all:
+            self._take_out(one)
+            self._of.setdefault(organization_id, OrderedDict())[one] = None
+        one.organization_id = organization_id
+
+    def _take_out(self, one: Connection) -> None:
+        of = self._of[one.organization_id]
+        del of[one]
+        if not of:
+            del self._of[one.organization_id]
 
     def holds(self, one: Connection, unsent_bytes: int) -> None:
         """Note how much of an answer a client has not taken; the oldest go when it is too much."""
@@ -105,15 +112,14 @@ class Crowd:
             oldest.drop()
 
     def _make_room(self) -> bool:
-        if not self._waiting:
-            return False
         # Where two have as many, strangers give way.
-        most = max(self._waiting, key=lambda of: (len(self._waiting[of]), of is None))
-        one = next(iter(self._waiting[most]))
-        self.leave(one)  # Its descriptor is free by the time that more are accepted.
-        CLOSED.labels("crowded").inc()
-        one.drop()
-        return True
+        for whose in sorted(self._of, key=lambda of: (-len(self._of[of]), of is not None)):
+            if (one := next((one for one in self._of[whose] if one.waits), None)) is not None:
+                self.leave(one)  # Its descriptor is free by the time that more are accepted.
+                CLOSED.labels("crowded").inc()
+                one.drop()
+                return True
+        return False
 
     def _look_again(self) -> None:
         loop = asyncio.get_running_loop()

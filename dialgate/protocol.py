@@ -87,17 +87,21 @@ class BoundedProtocol(HttpToolsProtocol):
         else:  # The last one's body may be under way; those before it are ours to answer.
             under_way = self._open == 1 and self._parsing is Phase.BODY
             phase = Phase.BODY if under_way else Phase.ANSWER
-        caller = self.cycle.scope.get(CALLER) if self.cycle is not None else None
+        if phase is not self._phase:
+            self._phase, self._since = phase, self.loop.time()
+            self._moved = self._since
+            if phase is not Phase.ANSWER:
+                self._crowd.waited(self)
+
+    def _look_for_key(self) -> None:
+        caller = self.cycle.scope.get(CALLER)
         if isinstance(caller, Caller) and caller.organization_id != self.organization_id:
-            self.organization_id = caller.organization_id
-        elif phase is self._phase:
-            return
-        self._phase, self._since = phase, self.loop.time()
-        self._moved = self._since
-        if phase is Phase.ANSWER:
-            self._crowd.works(self)
-        else:
-            self._crowd.waits(self)
+            self._crowd.belongs(self, caller.organization_id)
+
+    @property
+    def waits(self) -> bool:
+        """Say whether it waits for its client."""
+        return self._phase is not Phase.ANSWER
 
     # -- what comes in -------------------------------------------------------------------------
 
@@ -127,7 +131,10 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._fields > self._bounds.fields_max:
             self._refuse_fields(f"The request has over {self._bounds.fields_max} headers")
         if self._parsing is Phase.HEAD:
-            super().on_header(name, value)
+            name = name.lower()  # As uvicorn does it; a call more a header would be felt.
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
             return
         self._bytes += len(name) + len(value)  # A trailer: nobody needs it, and none is believed.
         if self._bytes > self._bounds.head_max_bytes:
@@ -204,6 +211,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._broken and not self._open:
             self._refuse(BAD_REQUEST, self._broken)
         elif not self.transport.is_closing():
+            self._look_for_key()
             self._turn()
 
     def answered(self) -> None:
@@ -240,7 +248,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self._deaf, self._bytes, self._since = True, 0, self.loop.time()
         self._phase = Phase.LINGER
-        self._crowd.waits(self)
+        self._crowd.waited(self)
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -268,7 +276,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 elif now_s - self._moved > bounds.body_idle_s:
                     self._refuse(TIMEOUT, f"Nothing of the body came in {bounds.body_idle_s:g} s")
                 else:
-                    self._turn()  # Its key may have been looked at.
+                    self._look_for_key()
                     return None
                 return "body"
             case Phase.HEAD if waited_s > bounds.head_s:

@@ -3,12 +3,13 @@
 import asyncio
 from typing import Any
 
-from uvicorn._types import ASGISendEvent
 from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
 from dialgate.crowd import Crowd, Unread
+
+SOCKETS = 0  # No organization: they count by themselves, and make room only when they are stuck.
 
 
 class BoundedSocket(WebSocketsSansIOProtocol):
@@ -25,9 +26,7 @@ class BoundedSocket(WebSocketsSansIOProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._crowd = crowd
-        self.organization_id: int | None = (
-            None  # It waits only when it takes nothing, or is sent away.
-        )
+        self.organization_id: int | None = SOCKETS
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -35,25 +34,16 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         self._crowd.sockets += 1
         if not self._crowd.enter(self):
             transport.close()
-        self._crowd.works(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._crowd.sockets -= 1
         self._crowd.leave(self)
         super().connection_lost(exc)
 
-    async def send(self, message: ASGISendEvent) -> None:
-        await super().send(message)
-        if self.close_sent:  # From now on it waits for the client to agree.
-            self._crowd.waits(self)
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._crowd.waits(self)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._crowd.works(self)
+    @property
+    def waits(self) -> bool:
+        """Say whether its client must do something: take what it was sent, or agree to the end."""
+        return self.close_sent or not self.writable.is_set()
 
     def overdue(self, now_s: float) -> str | None:
         """Say that the client takes nothing, and drop it, once that lasts too long."""

@@ -154,7 +154,11 @@ def configure_logging(level: str = "INFO", *, as_json: bool = True) -> None:
     root.setLevel(level)
     for noisy in ("aiokafka", "httpx", "httpcore", "uvicorn", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    for stirred in ("asyncio", "python_multipart.multipart", "uvicorn.error"):  # Strangers decide how often they speak.
+    for stirred in (
+        "asyncio",
+        "python_multipart.multipart",
+        "uvicorn.error",
+    ):  # Strangers decide how often they speak.
         logger = logging.getLogger(stirred)
         if not any(isinstance(one, Sparingly) for one in logger.filters):
             logger.addFilter(Sparingly())

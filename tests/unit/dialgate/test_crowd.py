@@ -11,6 +11,7 @@ class Client:
 
     def __init__(self, organization_id: int | None = None, unsent: int = 0) -> None:
         self.organization_id, self.dropped, self._unsent = organization_id, False, unsent
+        self.waits = True
 
     def overdue(self, now_s: float) -> str | None:
         return None
@@ -38,8 +39,7 @@ async def test_there_is_room_until_there_is_none() -> None:
 async def test_who_has_waited_longest_makes_room() -> None:
     clients = [Client() for _ in range(4)]
     full = await crowd(*clients)
-    full.works(clients[0])
-    full.waits(clients[0])  # It was served meanwhile.
+    full.waited(clients[0])  # It was served meanwhile.
     assert full.enter(Client())
     assert [one.dropped for one in clients] == [False, True, False, False]
 
@@ -48,9 +48,9 @@ async def test_who_waits_for_us_keeps_its_place() -> None:
     clients = [Client() for _ in range(4)]
     full = await crowd(*clients)
     for one in clients:
-        full.works(one)
+        one.waits = False
     assert not full.enter(Client()), "nobody can make room"
-    full.waits(clients[3])
+    clients[3].waits = True
     assert full.enter(Client())
     assert clients[3].dropped
 
@@ -70,8 +70,7 @@ async def test_who_has_most_places_makes_room_with_a_key_or_without() -> None:
 async def test_a_key_that_is_shown_later_counts_from_then_on() -> None:
     clients = [Client() for _ in range(4)]
     full = await crowd(*clients)
-    clients[0].organization_id = 1
-    full.waits(clients[0])
+    full.belongs(clients[0], 1)
     assert full.enter(Client())
     assert clients[1].dropped
 

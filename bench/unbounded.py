@@ -1,0 +1,26 @@
+"""The floor of bench/door.py: the command API as uvicorn serves it by itself, without our door."""
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from dialgate import serving
+from dialgate.__main__ import main
+from dialgate.bounds import Bounds
+
+
+def plain(app: ASGIApp, bounds: Bounds, drain_s: float) -> uvicorn.Config:
+    """Return how uvicorn serves an application that nobody attacks."""
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        http="httptools",
+        proxy_headers=False,
+        timeout_graceful_shutdown=int(drain_s) or 1,
+    )
+
+
+if __name__ == "__main__":
+    serving.__dict__["configured"] = plain
+    main()

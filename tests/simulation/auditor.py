@@ -6,6 +6,8 @@ It was not there: it folds the log itself, by the rule, and believes no service.
 from collections import Counter
 from datetime import datetime, timedelta
 
+import orjson
+
 from campaigns.facts import (
     Abandonment,
     CallAbandoned,
@@ -17,7 +19,8 @@ from campaigns.facts import (
     Disposition,
 )
 from campaigns.ledger import Ledger
-from campaigns.record import Envelope
+from campaigns.levels import LEVEL_OLDEST
+from campaigns.record import Envelope, Recorded
 from campaigns.topics import campaign_partitions
 from campaigns.unplaced import UNPLACED
 from dialer.carrier import NoRing
@@ -76,10 +79,14 @@ class Audit:
         log = self.world.log
         for partition in campaign_partitions(self.plan.shape.partitions):
             ledger = Ledger()
+            skipped = self.world.operators.skipped.get(partition, {})
             for recorded in log.core._records[partition]:
+                if recorded.position in skipped:
+                    continue
                 assert isinstance(recorded.envelope, Envelope), "there are no strangers"
                 accepted = ledger.admit(recorded.envelope)
                 at_s = log.appeared_at[partition, recorded.position]
+                self._level(recorded, at_s)
                 facts = recorded.facts if accepted else ()
                 entry = Entry(
                     partition, recorded.position, at_s, recorded.envelope, accepted, facts
@@ -182,6 +189,14 @@ class Audit:
                     rows[who] = (times + 1, fact.abandoned_at)
                 elif isinstance(fact, CallStarted | CallEnded):
                     rows.pop(who, None)
+
+    def _level(self, recorded: Recorded, at_s: float) -> None:
+        """Invariant 1: nothing that needs more of its readers than the level says."""
+        raised_at_s = self.world.operators.raised_at_s
+        if orjson.loads(recorded.raw or b"")["dialgate"] > LEVEL_OLDEST:
+            self.dangers["written at a level that was raised under way"] += raised_at_s > 0
+            if at_s < raised_at_s:
+                self.find(1, f"{recorded.where} is of a level that was not raised yet")
 
     def _unplaced_too_often(self, permission: Permission) -> bool:
         """Say whether the permissions of a contact before this one came back unused, in a row."""

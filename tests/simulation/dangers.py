@@ -78,6 +78,12 @@ DANGERS = (
     "the carrier spoke nonsense: a report",
     "the carrier spoke nonsense: a look-up",
     "pause/resume cycles",
+    "the level was raised under way",
+    "written at a level that was raised under way",
+    "a stranger's record that nobody reads",
+    "a stranger's record that this build reads",
+    "a service stopped at a record that nobody reads",
+    "a service began anew since a record was skipped",
     *(f"fault: {kind}" for kind in ALL_KINDS),
 )
 

@@ -13,13 +13,16 @@ import dialer.turning
 from campaigns.campaign import Campaign
 from campaigns.facts import (
     CallRequested,
+    InstallationEvent,
     campaign_stream,
     contact_stream,
 )
 from campaigns.following import Reader
 from campaigns.handling import Handled, Writer
+from campaigns.installation import Installation
 from campaigns.ledger import Ledger
-from campaigns.record import Envelope
+from campaigns.levels import LEVEL_NEWEST
+from campaigns.record import Envelope, Recorded
 from command_api.service import CommandApi
 from command_api.settling import Barrier, Settled
 from dialer.service import Dialer
@@ -119,6 +122,46 @@ def who_follows_looks_ahead_alone() -> Swaps:
         (campaigns.log, "refuse_other", lambda partition, last, found: None),
         (campaigns.following, "compare", lambda chain, ledger, skipped, recorded: None),
     ]
+
+
+# -- what holds for the whole installation ---------------------------------------------------------
+
+
+@mutation
+def a_level_is_taken_for_raised() -> Swaps:
+    """Services write the newest forms at once, whatever the log says."""
+    begin = Reader.begin
+
+    async def eager(self: Reader, installation: Installation | None = None) -> None:
+        await begin(self, installation)
+        self.installation.level = LEVEL_NEWEST
+
+    return [(Reader, "begin", eager)]
+
+
+@mutation
+def a_skipped_record_counts_where_it_was_read() -> Swaps:
+    """A running service goes on with what it has folded, though a record of it was skipped."""
+    return [(campaigns.following, "RecordSkipped", Envelope)]  # Nothing is one.
+
+
+@mutation
+def stores_keep_what_was_skipped() -> Swaps:
+    """A store is gone on with, though it has passed a record that was skipped since."""
+    return [(Installation, "unlike", lambda self, marks, positions: False)]
+
+
+@mutation
+def nobody_passes_over_what_was_skipped() -> Swaps:
+    """A record that is skipped stops its readers all the same."""
+    take = Installation.take
+
+    def deaf(self: Installation, recorded: Recorded) -> tuple[InstallationEvent, ...]:
+        decided = take(self, recorded)
+        self.skipped.clear()
+        return decided
+
+    return [(Installation, "take", deaf)]
 
 
 # -- the barrier -----------------------------------------------------------------------------------

@@ -43,7 +43,10 @@ def judge_stores(found: Audit) -> None:
     for partition in campaign_partitions(found.plan.shape.partitions):
         ledger, chain = ledgers.setdefault(partition, Ledger()), Chain()
         chains[partition] = chain
+        skipped = found.world.operators.skipped.get(partition, {})
         for recorded in found.world.log.core._records[partition]:
+            if recorded.position in skipped:
+                continue
             if isinstance(recorded.envelope, Envelope) and ledger.admit(recorded.envelope):
                 chain.accept(recorded.position, recorded.raw or b"")
                 fold_contacts(campaigns, contacts, recorded)
@@ -72,6 +75,7 @@ def _judge_views(found: Audit, name: str, part: Projector) -> None:
     store.belongs_to(part.log.id, publishes=False)
     views = Views(store, part.log, False, lambda key: None)
     views.restore(part.partitions)
+    views.reader.installation.skipped = found.world.operators.skipped
     for partition in part.partitions:
         if records := found.world.log.core._records[partition]:
             views.reader.step(partition, records)

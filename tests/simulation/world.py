@@ -24,6 +24,7 @@ from tests.simulation.cutting import cut, is_cut, let_go
 from tests.simulation.faulty_carrier import CarrierPort, SimCarrier
 from tests.simulation.faulty_log import LogPort, SimLog
 from tests.simulation.injected import FaultyDialer, is_injected, undecidable
+from tests.simulation.operators import Operators
 from tests.simulation.plan import Deed, Plan, draw
 from tests.simulation.processes import Process, SimLoop
 from tests.simulation.story import Story
@@ -103,6 +104,7 @@ class World:
         self.apis = [self._slot("api", n) for n in range(shape.apis)]
         self.dialers = [self._slot("dialer", n) for n in range(shape.dialers)]
         self.projectors = [self._slot("views", n) for n in range(shape.projectors)]
+        self.operators = Operators(self)
         for slot in self.slots:
             self._begin(slot)
         for deed in plan.deeds:
@@ -175,8 +177,10 @@ class World:
                 part.shares_partitions()
                 part.assigned(self._some_partitions())
             await part.run()
-        except Exception as no:  # Whatever it is, a service should not end of it.
-            if is_injected(no):
+        except Exception as no:  # Whatever else it is, a service should not end of it.
+            if self.operators.foreseen(no):
+                self.operators.again(slot, process)
+            elif is_injected(no):
                 self._ended_of_it(slot, process)
             elif not (self.cut_under_way and is_cut(no)):
                 self.crashes.append(f"{process.name} at {self.loop.true():.4f}: {no!r}")

@@ -58,7 +58,7 @@ fix: $(DEV) ## format, and mend what can be mended by itself
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-unit property contract conformance simulation integration e2e attack: $(DEV) ## pass one tier of tests
+unit property contract conformance simulation integration e2e attack cluster: $(DEV) ## pass one tier of tests
 	$(PYTEST) tests/$@
 
 simulate: $(DEV) ## replay one simulated world and tell its story (SEED=7; UNTIL_S and WITHOUT make it smaller)

@@ -136,6 +136,8 @@ def replay(
     except BrokenPipeError:
         sys.stderr.close()  # The reader of our output has gone: nothing is left to say.
         raise typer.Exit from None
+    except OSError as no:
+        raise _misused(no) from no
     except (OperatingError, ContractError) as no:
         complain(f"dialgate: {no}")
         raise typer.Exit(WENT_WRONG) from no
@@ -175,7 +177,7 @@ def _decided(deciding: Coroutine[Any, Any, None]) -> None:
     """Let an operator decide on the log itself."""
     try:
         asyncio.run(deciding)
-    except LevelBeyondError as no:
+    except (LevelBeyondError, OSError) as no:
         raise _misused(no) from no
     except (OperatingError, ContractError) as no:
         complain(f"dialgate: {no}")
@@ -194,8 +196,8 @@ def demonstrate(
     from dialgate import demo
 
     settings = _settings()
-    key = os.environ.get("DIALGATE_API_KEY")
-    if not key:
+    given = CommandApiSettings().api_key
+    if given is None or not (key := given.get_secret_value()):
         raise _misused("DIALGATE_API_KEY: expected a key of the running system, found none")
     address = url or f"http://{settings.host}:{settings.port}"
     raise typer.Exit(demo.run(address, key, contacts, carrier_log or CarrierSettings().log))

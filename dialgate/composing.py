@@ -85,7 +85,6 @@ class Composition:
             from campaigns.membership import Membership
 
             assert isinstance(self.event_log, KafkaLog), "as the settings say"
-            dialer.shares_partitions()
             membership = Membership(
                 self.event_log.kafka,
                 DIALERS,
@@ -93,6 +92,7 @@ class Composition:
                 session_timeout_s=settings.session_timeout_s,
                 member=name_of(self.settings.data_dir, DIALER),
             )
+            dialer.shares_partitions(membership.troubles)
             self.extras.append(opened(membership))
         return dialer
 

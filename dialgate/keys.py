@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections.abc import Sequence
 from typing import Annotated, Any
-from uuid import uuid4
 
 import orjson
 import typer
@@ -12,17 +11,16 @@ import typer
 from campaigns.api_keys import ApiKeys, key_hash
 from campaigns.clock import SystemClock
 from campaigns.data_dir import lock
-from campaigns.decider import Decision, Rejected
-from campaigns.errors import LevelBeyondError, OperatingError, PartRunningError, TooContendedError
-from campaigns.facts import ApiKeyCreated, ApiKeyRevoked, Scope, organization_stream
-from campaigns.installation import Installation
-from campaigns.installation_log import founded
-from campaigns.ledger import Ledger
-from campaigns.log import EventLog
+from campaigns.decider import Decision
+from campaigns.errors import (
+    ContractError,
+    LevelBeyondError,
+    OperatingError,
+    PartRunningError,
+)
+from campaigns.facts import Scope
 from campaigns.printable import one_line
 from campaigns.public import key_shape
-from campaigns.record import Envelope, Record
-from campaigns.topics import ORGANIZATIONS
 from command_api.keys import (
     NAME_UNUSABLE,
     CreateKey,
@@ -31,13 +29,12 @@ from command_api.keys import (
     decide_revoke,
     new_key,
 )
-from dialgate.logs import make_log
+from command_api.settings import CommandApiSettings
+from dialgate.keys_on_log import RejectedError, change
 from dialgate.serving import MISUSED, WENT_WRONG
 from dialgate.settings import ProcessSettings, misspelt
 from dialgate.terminal import complain, say
 
-CHUNK = 1_000  # Records read at once.
-TRIES_MAX = 5  # Somebody else may change keys at the same moment.
 LOCKED = "command-api"  # Who follows an embedded log does not look for others' records.
 
 cli = typer.Typer(
@@ -110,7 +107,8 @@ def revoke(
 
 
 def _key() -> str | None:
-    return os.environ.get("DIALGATE_API_KEY") or None
+    given = CommandApiSettings().api_key  # From the environment, or from its file.
+    return (given.get_secret_value() if given else None) or None
 
 
 def _settings() -> ProcessSettings:
@@ -160,55 +158,10 @@ def _changed(organization_id: int, decide: Any) -> ApiKeys:  # Any: (ApiKeys) â†
     try:
         if not settings.kafka_servers:
             lock(settings.data_dir, LOCKED)
-        return asyncio.run(_change(settings, organization_id, decide))
+        return asyncio.run(change(settings, organization_id, decide))
     except PartRunningError as no:
         raise _ends(f"{no}; give DIALGATE_API_KEY a key of it that may do so", MISUSED) from no
-    except LevelBeyondError as no:
+    except (LevelBeyondError, OSError) as no:
         raise _ends(no, MISUSED) from no
-    except OperatingError as no:
+    except (RejectedError, OperatingError, ContractError) as no:
         raise _ends(no) from no
-
-
-async def _change(settings: ProcessSettings, organization_id: int, decide: Any) -> ApiKeys:
-    log = make_log(settings, exclusive=False)
-    await log.open()
-    try:
-        installation = await founded(log, SystemClock(), "dialgate keys")
-        for _ in range(TRIES_MAX):
-            keys, ledger, known = await _read(log, installation)
-            decision = decide(keys)
-            if isinstance(decision, Rejected):
-                raise _ends(decision.detail)
-            if decision is None:
-                return keys
-            stream, record_id = organization_stream(organization_id), uuid4().hex
-            record = Record(
-                record_id, SystemClock().now(), "dialgate keys", "operator", record_id, None,
-                ledger.condition([stream]), decision, level=installation.level,
-            )  # fmt: skip
-            await log.append(ORGANIZATIONS, record, organization_id)
-            keys, _, known = await _read(log, installation)
-            if record_id in known:
-                return keys
-        raise TooContendedError("others were always first")
-    finally:
-        await log.close()
-
-
-async def _read(log: EventLog, installation: Installation) -> tuple[ApiKeys, Ledger, set[str]]:
-    """Return the keys as the log has them, and the ids of the records that count."""
-    keys, ledger, known, position = ApiKeys(), Ledger(), set[str](), 0
-    skipped = installation.skipped.get(ORGANIZATIONS, {})
-    end = (await log.ends([ORGANIZATIONS]))[ORGANIZATIONS]
-    while position < end:
-        batch = await log.read(ORGANIZATIONS, position, min(CHUNK, end - position))
-        for recorded in batch:
-            if recorded.position in skipped:
-                continue
-            if isinstance(recorded.envelope, Envelope) and ledger.admit(recorded.envelope):
-                known.add(recorded.envelope.id)
-                for fact in recorded.facts:
-                    if isinstance(fact, ApiKeyCreated | ApiKeyRevoked):
-                        keys.fold(fact)
-        position = batch[-1].position if batch else end
-    return keys, ledger, known

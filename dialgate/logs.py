@@ -1,13 +1,17 @@
 """Which log a process is on, as its settings say. Kafka's client is imported where it is used."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
 
 from campaigns.log import EventLog
 from campaigns.log_sqlite import SqliteLog
 from dialgate.settings import ProcessSettings
 
 if TYPE_CHECKING:
+    from aiokafka.abc import AbstractTokenProvider
+
+    from campaigns.kafka_security import Security
     from campaigns.log_kafka import KafkaLog
 
 KAFKA_PARTITIONS = 12
@@ -38,6 +42,7 @@ def make_kafka_log(settings: ProcessSettings, *, read_only: bool = False) -> "Ka
         settings.partitions or KAFKA_PARTITIONS,
         namespace=settings.kafka_namespace,
         replication=settings.kafka_replication,
+        watch_s=settings.kafka_watch_s,
         security=security(settings),
         read_only=read_only,
         open_s=settings.kafka_open_s,
@@ -45,14 +50,39 @@ def make_kafka_log(settings: ProcessSettings, *, read_only: bool = False) -> "Ka
     )
 
 
-def security(settings: ProcessSettings) -> Mapping[str, str]:
-    """Return what the Kafka clients need to know of TLS and SASL; {} for neither."""
-    given = {
-        "security_protocol": settings.kafka_security_protocol,
-        "sasl_mechanism": settings.kafka_sasl_mechanism,
-        "sasl_plain_username": settings.kafka_sasl_username,
-        "sasl_plain_password": settings.kafka_sasl_password
-        and settings.kafka_sasl_password.get_secret_value(),
-        "ssl_cafile": settings.kafka_ssl_cafile and str(settings.kafka_ssl_cafile),
-    }
-    return {name: value for name, value in given.items() if value}
+def security(settings: ProcessSettings) -> "Security":
+    """Return what the Kafka clients need to know of TLS and SASL.
+
+    Raises:
+        OSError: a file cannot be read, or does not fit.
+
+    """
+    from campaigns.kafka_security import ClientCredentials, Security, TokenFile
+
+    tokens: AbstractTokenProvider | None = None
+    if settings.kafka_sasl_mechanism == "OAUTHBEARER":
+        if settings.kafka_oauth_token_file is not None:
+            tokens = TokenFile(settings.kafka_oauth_token_file)
+        else:
+            tokens = ClientCredentials(
+                str(settings.kafka_oauth_url),
+                str(settings.kafka_oauth_client_id),
+                _open(settings.kafka_oauth_client_secret) or "",
+                settings.kafka_oauth_scope,
+            )
+    found = Security(
+        settings.kafka_security_protocol or "PLAINTEXT",
+        settings.kafka_sasl_mechanism,
+        settings.kafka_sasl_username,
+        _open(settings.kafka_sasl_password),
+        settings.kafka_ssl_cafile,
+        settings.kafka_ssl_certfile,
+        settings.kafka_ssl_keyfile,
+        tokens,
+    )
+    found.options()  # What does not fit is said now, not when brokers are awaited.
+    return found
+
+
+def _open(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None

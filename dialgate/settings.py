@@ -6,19 +6,29 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic import (
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from campaigns.api_keys import KEY_CHARS_MIN, KEY_CHARS_MIN_LOOPBACK, weaknesses
+from campaigns.settings import Settings, secrets
 from command_api.settings import CommandApiSettings
 from dialer.carrier_settings import CarrierSettings
 from dialer.settings import DialerSettings
 from projector.settings import ProjectorSettings
 
 PREFIX = "DIALGATE_"
+Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 
 
-class ProcessSettings(BaseSettings):
+class ProcessSettings(Settings):
     """Where a process listens, where its files are, which log it is on."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, allow_inf_nan=False)
@@ -29,13 +39,21 @@ class ProcessSettings(BaseSettings):
     kafka_servers: str | None = None  # Comma-separated host:port. None: the embedded log.
     partitions: PositiveInt | None = None  # Of campaign.records. None: 12 on Kafka, 1 embedded.
     kafka_namespace: str = ""  # Put before each topic's name.
-    kafka_replication: PositiveInt = 1  # Of topics that are made; 3 in production.
-    kafka_security_protocol: str | None = None  # SASL_SSL, SSL, SASL_PLAINTEXT. None: PLAINTEXT.
-    kafka_sasl_mechanism: str | None = None  # SCRAM-SHA-512, PLAIN, …
-    kafka_sasl_username: str | None = None  # With a mechanism.
-    kafka_sasl_password: SecretStr | None = None  # With a mechanism.
+    kafka_replication: PositiveInt | None = None  # Of topics that are made. None: up to 3.
+    kafka_security_protocol: Protocol | None = None  # SASL_SSL, SSL, … None: PLAINTEXT.
+    kafka_sasl_mechanism: Mechanism | None = None  # SCRAM-SHA-512, PLAIN, OAUTHBEARER, …
+    kafka_sasl_username: str | None = None  # With PLAIN and SCRAM.
+    kafka_sasl_password: SecretStr | None = None  # With PLAIN and SCRAM.
     kafka_ssl_cafile: Path | None = None  # PEM of who signed the brokers' certificates.
+    kafka_ssl_certfile: Path | None = None  # PEM of a certificate of our own, for mutual TLS.
+    kafka_ssl_keyfile: Path | None = None  # PEM of its key, without a password.
+    kafka_oauth_token_file: Path | None = None  # OAUTHBEARER: somebody else renews the token in it.
+    kafka_oauth_url: str | None = None  # OAUTHBEARER: who gives tokens for client credentials.
+    kafka_oauth_client_id: str | None = None  # With a URL.
+    kafka_oauth_client_secret: SecretStr | None = None  # With a URL.
+    kafka_oauth_scope: str | None = None  # With a URL, where it wants one.
     kafka_open_s: PositiveFloat = 30.0  # How long a start waits for the brokers.
+    kafka_watch_s: PositiveFloat = 15.0  # How often rights, replicas, settings are looked at.
     kafka_ends_s: PositiveFloat = 5.0  # How long the log's end is waited for.
     disk_free_min_mb: PositiveInt = 64  # Less free space in the data directory: not ready.
     ready_s: PositiveFloat = 2.0  # How long a readiness check may take.
@@ -50,6 +68,44 @@ class ProcessSettings(BaseSettings):
     drain_s: PositiveFloat = 5.0  # How long a stopping process waits for open requests.
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"  # Of the structured logs.
     log_json: bool = True  # A JSON object a line; false: text for people.
+
+    @model_validator(mode="after")
+    def _speaks_to_kafka(self) -> "ProcessSettings":
+        """Refuse what no client of Kafka could be made of."""
+        if found := [*_addresses(self.kafka_servers), *_security(self)]:
+            raise ValueError("; ".join(found))
+        return self
+
+
+def _addresses(servers: str | None) -> Iterator[str]:
+    for server in servers.split(",") if servers else ():
+        host, _, port = server.strip().rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 2**16:
+            yield f"DIALGATE_KAFKA_SERVERS: expected host:port[,host:port], found {server!r}"
+
+
+def _security(of: ProcessSettings) -> Iterator[str]:
+    named, protocol = "DIALGATE_KAFKA_", of.kafka_security_protocol or "PLAINTEXT"
+    sasl, tls, mechanism = protocol.startswith("SASL"), protocol.endswith("SSL"), None
+    if sasl and (mechanism := of.kafka_sasl_mechanism) is None:
+        yield f"{named}SASL_MECHANISM: expected one with {protocol}, found none"
+    if not sasl and of.kafka_sasl_mechanism:
+        yield f"{named}SECURITY_PROTOCOL: expected SASL_SSL with a mechanism, found {protocol}"
+    if mechanism == "OAUTHBEARER":
+        whole = of.kafka_oauth_url and of.kafka_oauth_client_id and of.kafka_oauth_client_secret
+        if bool(of.kafka_oauth_token_file) == bool(whole):
+            yield f"{named}OAUTH_…: expected a TOKEN_FILE, or URL, CLIENT_ID and CLIENT_SECRET"
+    elif mechanism:
+        for name, given in (("NAME", of.kafka_sasl_username), ("PASSWORD", of.kafka_sasl_password)):
+            what = f"{named}SASL_{'USER' if name == 'NAME' else ''}{name}"
+            if not given:
+                yield f"{what}: expected one with {mechanism}, found none"
+    if not tls:
+        for name in ("cafile", "certfile", "keyfile"):
+            if getattr(of, f"kafka_ssl_{name}"):
+                yield f"{named}SSL_{name.upper()}: of no use with {protocol}"
+    if bool(of.kafka_ssl_certfile) < bool(of.kafka_ssl_keyfile):
+        yield f"{named}SSL_KEYFILE: expected {named}SSL_CERTFILE too"
 
 
 ALL: tuple[type[BaseSettings], ...] = (
@@ -75,7 +131,11 @@ def misspelt(environment: Mapping[str, str]) -> list[str]:
 
     pydantic-settings does not see an unknown variable, whatever `extra` says.
     """
-    known = {name for name, _, _ in knobs()}
+    known = {name for name, _, _ in knobs()} | {
+        f"{settings.model_config['env_prefix']}{name}_FILE".upper()
+        for settings in ALL
+        for name in secrets(settings)
+    }
     sentences = []
     for name in sorted(environment):
         if not name.upper().startswith(PREFIX) or name.upper() in known | TEST_KNOBS:

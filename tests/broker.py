@@ -227,6 +227,11 @@ class Broker:
 
     def start(self) -> "Broker":
         """Start it, and return once it answers. A second start goes on with the same data."""
+        self.spawn()
+        return self.await_answer()
+
+    def spawn(self) -> None:
+        """Start it, and return before it answers."""
         assert self.process is None, "already running"
         fetch_jars()
         properties = self.folder / "server.properties"
@@ -237,7 +242,11 @@ class Broker:
                 [*JAVA, "kafka.Kafka", properties],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
+
+    def await_answer(self) -> "Broker":
+        """Return once it answers."""
         running = self.process
+        assert running is not None, "not running"
         try:
             _await_port(self.port, lambda: running.poll() is None)
         except RuntimeError as no:

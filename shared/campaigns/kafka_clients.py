@@ -1,8 +1,6 @@
 """What all Kafka clients of ours have in common: servers, security, timeouts, quiet logs."""
 
 import logging
-import ssl
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +9,11 @@ import aiokafka.client
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
+from aiokafka.conn import collect_hosts, create_conn
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
-from campaigns.errors import ContractError
+from campaigns.kafka_security import Security
 from campaigns.observing import Sparingly
 from campaigns.record import RECORD_BYTES_MAX
 
@@ -31,13 +31,6 @@ _LOGGERS = (
 )
 # A cluster's first start: said only once it has lasted.
 _PASSING = ("Group Coordinator Request failed: %s",)
-_SECURITY = {  # All that may be set, as aiokafka names it; `ssl_cafile` becomes a context.
-    "security_protocol",
-    "sasl_mechanism",
-    "sasl_plain_username",
-    "sasl_plain_password",
-    "ssl_cafile",
-}
 
 
 class _Question(MetadataRequest):  # type: ignore[misc]  # aiokafka has no types.
@@ -75,7 +68,7 @@ class Kafka:
 
     servers: str  # Comma-separated host:port.
     namespace: str = ""  # Put before each topic name, so that several systems share a cluster.
-    security: Mapping[str, str] = field(default_factory=dict)
+    security: Security = field(default_factory=Security)
 
     def topic(self, name: str) -> str:
         """Return a topic's name on this cluster."""
@@ -112,21 +105,32 @@ class Kafka:
         return AIOKafkaAdminClient(**self._common())
 
     def _common(self) -> dict[str, Any]:
-        unknown = set(self.security) - _SECURITY
-        if unknown:
-            raise ContractError(
-                f"expected Kafka security settings of {sorted(_SECURITY)}, found {sorted(unknown)}"
-            )
-        options: dict[str, Any] = {
+        return {
             "bootstrap_servers": self.servers.split(","),
             "request_timeout_ms": REQUEST_TIMEOUT_MS,
             "retry_backoff_ms": RETRY_BACKOFF_MS,
-            **self.security,
+            **self.security.options(),
         }
-        authority = options.pop("ssl_cafile", None)
-        if options.get("security_protocol", "PLAINTEXT").endswith("SSL"):
-            options["ssl_context"] = ssl.create_default_context(cafile=authority)
-        return options
+
+    async def reach(self) -> None:
+        """Speak to one broker, any of those named.
+
+        Raises:
+            KafkaConnectionError: says of each why it cannot be.
+
+        """
+        found = []
+        for host, port, _ in collect_hosts(self.servers.split(",")):
+            try:
+                connection = await create_conn(
+                    host, port, request_timeout_ms=REQUEST_TIMEOUT_MS, **self.security.options()
+                )
+            except (OSError, KafkaError, TimeoutError) as no:
+                found.append(f"{host}:{port}: {self.security.why(no)}")
+            else:
+                connection.close()
+                return
+        raise KafkaConnectionError("; ".join(found))
 
 
 def hush() -> None:

@@ -1,11 +1,14 @@
-"""Asks a cluster which topics are behind some names: one that was made anew has another id.
+"""Asks a cluster what topics are behind some names: their ids, their replicas, our rights.
+
+One that was made anew has another id.
 
 The Kafka client speaks older versions of the metadata request, which do not say it.
 Source: Kafka's protocol guide, Metadata, version 12 (KIP-516: topic identifiers).
 """
 
 import base64
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
@@ -24,6 +27,7 @@ from aiokafka.protocol.types import (
 )
 
 _ID_BYTES = 16
+_NOT_TOLD = -(2**31)  # Instead of rights.
 _BY_NAME = bytes(_ID_BYTES)  # No id: the topic is asked for by its name.
 
 
@@ -109,25 +113,56 @@ class _Question(Request[_Asked]):  # type: ignore[misc]  # aiokafka has no types
     def build(self, request_struct_class: type[_Asked]) -> _Asked:
         no_tags: dict[int, bytes] = {}
         topics = [(_BY_NAME, name, no_tags) for name in self._names]
-        return request_struct_class(topics, False, False, no_tags)
+        return request_struct_class(topics, False, True, no_tags)
 
 
-async def topic_ids(admin: AIOKafkaAdminClient, names: Collection[str]) -> Mapping[str, str]:
-    """Return each topic's id, as Kafka's own tools spell it.
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One topic as a broker describes it to us."""
 
-    Empty for brokers that do not know ids (before Kafka 3.1).
+    error: str | None  # Its name, if there is one: nothing else is known then.
+    id: str  # As Kafka's own tools spell it.
+    replicas: Sequence[int]  # How many, a partition.
+    in_sync: Sequence[int]  # How many of them now, a partition.
+    rights: frozenset[int] | None  # Codes of what we may do with it. None: not told.
+
+
+async def described(
+    admin: AIOKafkaAdminClient, names: Collection[str]
+) -> Mapping[str, Described] | None:
+    """Return what a broker says of each topic; None if it does not know ids (before Kafka 3.1).
 
     Raises:
-        KafkaError: the cluster did not answer, or does not know a topic.
+        KafkaError: the cluster did not answer.
 
     """
     try:
         answer: Any = await admin._send_request(_Question(names))  # Any: as its schema says.
     except NotImplementedError:  # The broker and this question have no version in common.
-        return {}
-    ids = {}
-    for code, name, raw, *_ in answer.topics:
-        if code:
-            raise KafkaError(f"{name}: {for_code(code).__name__}")
-        ids[name] = base64.urlsafe_b64encode(raw).decode().rstrip("=")
-    return ids
+        return None
+    found = {}
+    for code, name, raw, _, partitions, operations, *_ in answer.topics:
+        found[name] = Described(
+            for_code(code).__name__ if code else None,
+            base64.urlsafe_b64encode(raw).decode().rstrip("="),
+            [len(replicas) for _, _, _, _, replicas, *_ in partitions],
+            [len(in_sync) for _, _, _, _, _, in_sync, *_ in partitions],
+            None
+            if operations == _NOT_TOLD
+            else frozenset(bit for bit in range(31) if operations >> bit & 1),
+        )
+    return found
+
+
+async def topic_ids(admin: AIOKafkaAdminClient, names: Collection[str]) -> Mapping[str, str]:
+    """Return each topic's id; empty for brokers that do not know ids.
+
+    Raises:
+        KafkaError: the cluster did not answer, or does not know a topic.
+
+    """
+    found = await described(admin, names) or {}
+    for name, topic in found.items():
+        if topic.error:
+            raise KafkaError(f"{name}: {topic.error}")
+    return {name: topic.id for name, topic in found.items()}

@@ -1,7 +1,7 @@
 """Makes the topics of the catalogue on first start, and checks those that exist."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -17,13 +17,19 @@ LASTING = {
     "retention.bytes": "-1",
     "unclean.leader.election.enable": "false",
 }
+REPLICATION_MAX = 3  # Two brokers' disks may be lost; more cost time at each append.
+CLOCKS_MS = 60_000  # Clocks may differ so far, at least, before records are refused.
+SEGMENT_MS, SEGMENT_BYTES = 3_600_000, 1024 * 1024  # Files of a log that is kept for ever.
+_ANY_MS = 2**63 - 1
 _SETTLE_S = 0.05  # A topic that was just made is not known everywhere at once.
 
 
 async def make_and_check(
-    admin: AIOKafkaAdminClient, counts: Mapping[str, int], replication: int
+    admin: AIOKafkaAdminClient, counts: Mapping[str, int], replication: int | None, brokers: int
 ) -> None:
     """Make what is missing, and check what is there. `counts`: partitions by topic name.
+
+    `replication` None: as many as there are brokers, REPLICATION_MAX at most.
 
     Raises:
         TopicMisfitError: a topic has other partitions, or would lose records.
@@ -31,9 +37,11 @@ async def make_and_check(
 
     """
     while missing := await _missing(admin, counts):
-        await _make(admin, {name: counts[name] for name in missing}, replication)
+        copies = replication or min(REPLICATION_MAX, brokers)
+        await _make(admin, {name: counts[name] for name in missing}, copies)
         await asyncio.sleep(_SETTLE_S)
-    await _check_settings(admin, counts)
+    for name, found in (await settings_of(admin, counts)).items():
+        check_settings(name, found)
 
 
 async def check_there(admin: AIOKafkaAdminClient, counts: Mapping[str, int]) -> None:
@@ -81,13 +89,24 @@ async def _make(admin: AIOKafkaAdminClient, counts: Mapping[str, int], replicati
             raise KafkaError(f"{name}: {error.__name__} {words}")
 
 
-async def _check_settings(admin: AIOKafkaAdminClient, names: Iterable[str]) -> None:
-    asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+async def settings_of(
+    admin: AIOKafkaAdminClient, names: Iterable[str]
+) -> Mapping[str, Mapping[str, str]]:
+    """Return the settings of each topic.
+
+    Raises:
+        KafkaError: the cluster did not answer, or we may not see them (DescribeConfigs).
+
+    """
+    asked, found = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names], {}
     for answer in await admin.describe_configs(asked):
         for code, words, _, name, entries in answer.resources:
             if code:
-                raise KafkaError(f"{name}: {for_code(code).__name__} {words}")
-            check_settings(name, {setting: value for setting, value, *_ in entries})
+                raise KafkaError(
+                    f"{name}: settings cannot be seen: {for_code(code).__name__} {words}"
+                )
+            found[name] = {setting: value for setting, value, *_ in entries}
+    return found
 
 
 def check_settings(name: str, found: Mapping[str, str]) -> None:
@@ -108,3 +127,30 @@ def check_settings(name: str, found: Mapping[str, str]) -> None:
             f"{name}: expected max.message.bytes of at least {MESSAGE_BYTES_MAX},"
             f" found {found.get('max.message.bytes')}"
         )
+
+
+def doubts(settings: Mapping[str, str], copies: int, brokers: int) -> Iterator[str]:
+    """Yield what an operator should know of a topic that can be used. `copies`: its replicas."""
+    required = int(settings.get("min.insync.replicas", "1"))
+    if copies == 1 and brokers == 1:
+        yield "one broker has it: what was acknowledged is gone with that broker's disk"
+    elif copies == 1:
+        yield f"one of {brokers} brokers has it: give it replicas, or it is gone with that disk"
+    elif required == 1:
+        yield (
+            "min.insync.replicas=1: one replica may acknowledge alone, and what it acknowledged is"
+            " gone with it; set 2"
+        )
+    elif required >= copies:
+        yield f"min.insync.replicas={required} of {copies}: nothing is taken while one is away"
+    for side in ("before", "after"):
+        allowed_ms = int(settings.get(f"message.timestamp.{side}.max.ms", _ANY_MS))
+        if allowed_ms < CLOCKS_MS:
+            yield (
+                f"message.timestamp.{side}.max.ms={allowed_ms}: clocks that differ by that have"
+                " their records refused"
+            )
+    if int(settings.get("segment.ms", _ANY_MS)) < SEGMENT_MS:
+        yield f"segment.ms={settings['segment.ms']}: a file each, of which brokers run out"
+    if int(settings.get("segment.bytes", _ANY_MS)) < SEGMENT_BYTES:
+        yield f"segment.bytes={settings['segment.bytes']}: a file each, of which brokers run out"

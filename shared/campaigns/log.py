@@ -77,8 +77,8 @@ class EventLog(Protocol):
         """
         ...
 
-    def troubles(self, topics: Collection[str]) -> Sequence[str]:
-        """Return why nothing can be appended to these topics now, as far as is known."""
+    def troubles(self, writing: Collection[str], reading: Collection[str] = ()) -> Sequence[str]:
+        """Return why these topics cannot be written, or read, now, as far as is known."""
         ...
 
     async def read(self, partition: Partition, after: int, limit: int) -> Sequence[Recorded]:
@@ -131,7 +131,7 @@ class MemoryLog:
         """Append, and wake the followers."""
         self._place(entry(record, partition, self._count[partition.topic]))
 
-    def troubles(self, topics: Collection[str]) -> Sequence[str]:
+    def troubles(self, writing: Collection[str], reading: Collection[str] = ()) -> Sequence[str]:
         """Return nothing: memory takes everything."""
         return ()
 

@@ -7,19 +7,21 @@ the reader. Making topics: kafka_topics.py. The read index: kafka_offsets.py.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError, TopicAuthorizationFailedError
 
 from campaigns.entry import entry
 from campaigns.errors import LogCutError, LogUnavailableError
 from campaigns.kafka_appending import RETRY_S, Appender
 from campaigns.kafka_clients import Kafka, Line, hush, line_to
+from campaigns.kafka_inspection import Inspection
 from campaigns.kafka_offsets import Offsets
 from campaigns.kafka_reading import POLL_MAX, Placed, Stretches, assigned, consecutive
+from campaigns.kafka_security import Security
 from campaigns.kafka_starting import stop
 from campaigns.kafka_topic_ids import topic_ids
 from campaigns.kafka_topics import check_there, make_and_check
@@ -33,6 +35,7 @@ log = logging.getLogger(__name__)
 log.addFilter(Sparingly())
 
 POLL_MS = 1_000
+UNREADABLE_S = 1.0  # How soon a topic is read again that we had no right to.
 LOOK_S = 0.1  # How often it is seen how far the quiet ones were read, while others are busy.
 CROWDED_MS = 20  # How soon to look again for those who were too far behind.
 FETCH_WAIT_MS = 250  # Bounds how long one who begins to follow waits behind the fetch before.
@@ -48,18 +51,19 @@ class KafkaLog:
         partitions: int = 12,
         *,
         namespace: str = "",
-        replication: int = 1,
-        security: Mapping[str, str] | None = None,
+        replication: int | None = None,
+        security: Security | None = None,
         read_only: bool = False,
         open_s: float = 30.0,
         append_s: float = 2.0,
         ends_s: float = 5.0,
+        watch_s: float = 15.0,
     ) -> None:
         """Name the brokers; `open` connects.
 
         `read_only` makes no topic and no producer: rights to describe and to read are enough.
         """
-        self.kafka = Kafka(servers, namespace, security or {})
+        self.kafka = Kafka(servers, namespace, security or Security())
         self._count = {topic.name: topic.partitions or partitions for topic in TOPICS}
         self._replication = replication
         self._read_only, self._open_s = read_only, open_s
@@ -85,6 +89,9 @@ class KafkaLog:
         self._consumer: AIOKafkaConsumer | None = None
         self._wanted = asyncio.Event()
         self._polling: asyncio.Task[None] | None = None
+        self._inspection = Inspection(self.kafka, list(self._counts(self._count)), watch_s)
+        self._inspecting: asyncio.Task[None] | None = None
+        self._held = dict[TopicPartition, asyncio.Task[None]]()
 
     @property
     def id(self) -> str:
@@ -123,23 +130,31 @@ class KafkaLog:
                         last = no
                         await asyncio.sleep(RETRY_S)
         except TimeoutError as late:
+            found = "no answer" if last is None else f"{last}" or repr(last)
             raise LogUnavailableError(
-                f"expected Kafka at {self.kafka.servers} within {self._open_s} s, found {last!r}"
+                f"expected Kafka at {self.kafka.servers} within {self._open_s} s, found {found}"
             ) from late
         self._polling = asyncio.create_task(self._poll(), name="kafka poll")
         self._polling.add_done_callback(self._poll_ended)
+        if not self._read_only:
+            self._inspecting = asyncio.create_task(self._inspection.repeat(), name="kafka topics")
 
     async def _connect(self) -> None:
+        await self.kafka.reach()
         async with AsyncExitStack() as undo:
             admin = self.kafka.admin()
             undo.push_async_callback(admin.close)
             await admin.start()
-            cluster = (await admin.describe_cluster())["cluster_id"]
+            about = await admin.describe_cluster()
+            cluster, brokers = about["cluster_id"], len(about["brokers"])
             if self._read_only:
                 await check_there(admin, self._counts(RECORD_TOPICS))
             else:
-                await make_and_check(admin, self._counts(self._count), self._replication)
+                await make_and_check(admin, self._counts(self._count), self._replication, brokers)
             ids = await topic_ids(admin, list(self._counts(NAMING_TOPICS)))
+            self._inspection.ids = ids
+            if not self._read_only:
+                await self._inspection.look(admin)
             made = "+".join(ids[name] for name in sorted(ids))
             self._id = f"kafka/{cluster}/{self.kafka.namespace}#{made}"
         if not self._read_only:
@@ -156,18 +171,24 @@ class KafkaLog:
 
     async def close(self) -> None:
         """Let go of everything, in a bounded time, whatever the brokers do."""
-        if self._polling is not None:
-            self._polling.cancel()
-            await asyncio.wait([self._polling])
+        for task in (self._polling, self._inspecting):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
+        for held in list(self._held.values()):
+            held.cancel()
         closing = [one.close() for one in (self._ends, self._begins, self._once, self._appender)]
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
             closing.append(stop(consumer))
         await asyncio.gather(*closing)
 
-    def troubles(self, topics: Collection[str]) -> Sequence[str]:
-        """Return why nothing can be appended to these topics now, as far as is known."""
-        return () if self._read_only else self._appender.troubles(topics)
+    def troubles(self, writing: Collection[str], reading: Collection[str] = ()) -> Sequence[str]:
+        """Return why these topics cannot be written, or read, now, as far as is known."""
+        if self._read_only:
+            return ()
+        seen = self._inspection.troubles(writing, reading)
+        return [*self._appender.troubles(writing), *seen]
 
     async def append(
         self, partition: Partition, record: Record, key: int, refused: OnRefusal | None = None
@@ -290,7 +311,14 @@ class KafkaLog:
                 )
             except OffsetOutOfRangeError as no:
                 for at in no.args[0]:
-                    await self._out_of_range(self._partitions[at])
+                    self._hold(at, self._out_of_range(self._partitions[at]))
+                continue
+            except TopicAuthorizationFailedError as no:
+                log.warning("the log cannot be read now: %r", no)
+                denied = {no.args[0]} if isinstance(no.args[0], str) else set(no.args[0])
+                for at in self._at.values():
+                    if at.topic in denied:
+                        self._hold(at, asyncio.sleep(UNREADABLE_S))
                 continue
             except KafkaError as no:
                 log.warning("the log cannot be read now: %r", no)
@@ -363,6 +391,25 @@ class KafkaLog:
         if self._consumer is not None:
             self._consumer.pause(self._at[partition])
         self._tails[partition].fail(failure)
+
+    def _hold(self, at: TopicPartition, until: Coroutine[Any, Any, None]) -> None:
+        """Fetch nothing of one partition until something is over; the others go on."""
+        assert self._consumer is not None, "it is polled"
+        if at in self._held:
+            until.close()
+            return
+        self._consumer.pause(at)
+        self._held[at] = asyncio.create_task(self._held_until(at, until), name=f"hold {at}")
+
+    async def _held_until(self, at: TopicPartition, until: Coroutine[Any, Any, None]) -> None:
+        try:
+            await until
+        finally:
+            del self._held[at]
+            tail = self._tails[self._partitions[at]]
+            if self._consumer is not None and tail.followers and not tail.failure:
+                self._consumer.resume(at)
+                self._wanted.set()
 
     async def _out_of_range(self, partition: Partition) -> None:
         """Stop the followers of a partition if its log was cut; else go on."""

@@ -124,7 +124,7 @@ class SqliteLog:
                 db.close()
         self._asking = self._chunks = self._reading = None
 
-    def troubles(self, topics: Collection[str]) -> Sequence[str]:
+    def troubles(self, writing: Collection[str], reading: Collection[str] = ()) -> Sequence[str]:
         """Return why nothing can be appended any more."""
         return (f"the log takes nothing: {self._failed}",) if self._failed else ()
 

@@ -6,7 +6,7 @@ partition, and the log's order decides between them. No record is ever read in h
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -42,15 +42,34 @@ class Membership:
     # not wait until the one that was killed is missed. None: another member each time.
     member: str | None = None
     assigned: frozenset[int] = field(default=frozenset(), init=False)
+    trouble: str | None = field(default=None, init=False)  # Why it is not in the group now.
     _turning: asyncio.Task[None] | None = field(default=None, init=False)
+    _closed: bool = field(default=False, init=False)
 
     async def open(self) -> None:
         """Begin to join. Returns before anything is assigned; outages are waited out."""
         hush()
+        self._begin()
+
+    def _begin(self) -> None:
         self._turning = asyncio.create_task(self._turn(), name="kafka membership")
+        self._turning.add_done_callback(self._ended)
+
+    def _ended(self, turning: asyncio.Task[None]) -> None:
+        """Begin anew after a bug, and say it: a dialer without its group would get no work."""
+        if not turning.cancelled() and (bug := turning.exception()) is not None:
+            self.trouble = f"group {self.group}: {bug!r}"
+            log.error("group %s: its task has ended", self.group, exc_info=bug)
+            if not self._closed:
+                asyncio.get_running_loop().call_later(_RETRY_S, self._begin_again)
+
+    def _begin_again(self) -> None:
+        if not self._closed:
+            self._begin()
 
     async def close(self) -> None:
         """Leave the group, so that the others take over at once. Bounded in time."""
+        self._closed = True
         if self._turning is not None:
             self._turning.cancel()
             await asyncio.wait([self._turning])
@@ -77,13 +96,19 @@ class Membership:
                     await asyncio.sleep(0)
             except (KafkaError, OSError, TimeoutError, LogUnavailableError) as no:
                 # What was assigned stays in work: an outage alone changes nothing.
+                self.trouble = f"group {self.kafka.namespace}{self.group}: {no!r}"
                 log.warning("group %s: joining again: %r", self.group, no)
                 await asyncio.sleep(_RETRY_S)
             finally:
                 await _leave(consumer)
 
+    def troubles(self) -> Sequence[str]:
+        """Return why it is not in the group."""
+        return (self.trouble,) if self.trouble else ()
+
     def changed(self, assigned: Collection[TopicPartition]) -> None:
         """Tell of a new assignment; the same again is no news."""
+        self.trouble = None
         now = frozenset(partition.partition for partition in assigned)
         if now != self.assigned:
             self.assigned = now

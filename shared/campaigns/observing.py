@@ -34,6 +34,10 @@ CLOSED = Counter(
     "dialgate_connections_closed_total", "Connections that were closed on their clients, by why.",
     ["why"], registry=REGISTRY,
 )  # fmt: skip
+TOPIC_DOUBTS = Gauge(
+    "dialgate_topic_doubts", "What may cost records or answers, of a topic on Kafka: see the log.",
+    ["topic"], registry=REGISTRY,
+)  # fmt: skip
 
 
 KEYS_REFUSED = Counter(

@@ -57,7 +57,7 @@ async def made(servers: str, namespace: str) -> None:
     try:
         counts = {topic.name: topic.partitions or PARTITIONS for topic in TOPICS}
         known = (*NAMING_TOPICS, CAMPAIGN_EVENTS)
-        await make_and_check(admin, {kafka.topic(name): counts[name] for name in known}, 1)
+        await make_and_check(admin, {kafka.topic(name): counts[name] for name in known}, 1, 1)
     finally:
         await admin.close()
 

@@ -44,8 +44,8 @@ class Way:
     async def close(self) -> None:
         await self.log.close()
 
-    def troubles(self, topics: Collection[str]) -> Sequence[str]:
-        return self.log.troubles(topics)
+    def troubles(self, writing: Collection[str], reading: Collection[str] = ()) -> Sequence[str]:
+        return self.log.troubles(writing, reading)
 
     async def append(
         self, partition: Partition, record: Record, key: int, refused: OnRefusal | None = None

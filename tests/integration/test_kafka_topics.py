@@ -5,17 +5,25 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 from aiokafka.protocol.metadata import MetadataRequest
 
 from campaigns.errors import LogCutError, LogUnavailableError, TopicMisfitError
 from campaigns.events_kafka import KafkaEvents
 from campaigns.kafka_clients import Kafka
+from campaigns.kafka_topics import doubts
 from campaigns.log_kafka import KafkaLog
 from campaigns.membership import Membership
 from campaigns.store import Store
-from campaigns.topics import CAMPAIGN_RECORDS, NAMING_TOPICS, TOPICS, campaign_partitions
-from tests.integration.on_kafka import PARTITION, following, opened, paused, until
+from campaigns.topics import (
+    CAMPAIGN_RECORDS,
+    NAMING_TOPICS,
+    ORGANIZATION_RECORDS,
+    TOPICS,
+    campaign_partitions,
+)
+from tests.integration.on_kafka import PARTITION, altered, following, opened, paused, until
 
 pytestmark = pytest.mark.kafka
 
@@ -171,3 +179,81 @@ async def test_topics_that_are_deleted_while_a_process_runs_are_not_made_by_it(
             for client in (log._consumer._client, log._appender._producer.client):  # type: ignore[union-attr]
                 await client.force_metadata_update()
     assert await there(kafka_servers, namespace) == set()
+
+
+async def test_settings_that_are_changed_later_are_noticed(
+    kafka_servers: str, namespace: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = KafkaLog(kafka_servers, 3, namespace=namespace, watch_s=0.1)
+    await log.open()
+    try:
+        name = log.kafka.topic(CAMPAIGN_RECORDS)
+        assert f"{name}: one broker has it" in caplog.text
+        assert not log.troubles([CAMPAIGN_RECORDS])
+        await altered(kafka_servers, name, retention_ms="1000000000")
+        await until(lambda: "expected retention.ms=-1" in "".join(log.troubles([CAMPAIGN_RECORDS])))
+        assert not log.troubles([ORGANIZATION_RECORDS])
+        await altered(kafka_servers, name, segment_ms="1000", message_timestamp_after_max_ms="1000")
+        await until(lambda: not log.troubles([CAMPAIGN_RECORDS]))
+        assert "segment.ms=1000" in caplog.text
+        assert "message.timestamp.after.max.ms=1000" in caplog.text
+    finally:
+        await log.close()
+
+
+async def test_topics_that_are_made_anew_while_a_process_runs_are_noticed(
+    kafka_servers: str, namespace: str
+) -> None:
+    log = KafkaLog(kafka_servers, 3, namespace=namespace, watch_s=0.1)
+    await log.open()
+    try:
+        await deleted(kafka_servers, [log.kafka.topic(CAMPAIGN_RECORDS)])
+        await until(lambda: bool(log.troubles([CAMPAIGN_RECORDS])))
+        async with opened(kafka_servers, namespace):
+            await until(lambda: "made anew" in "".join(log.troubles([CAMPAIGN_RECORDS])))
+    finally:
+        await log.close()
+
+
+SETTINGS_OF_THREE = {"min.insync.replicas": "2"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "copies", "brokers", "said"),
+    [
+        ({"min.insync.replicas": "2"}, 3, 3, []),
+        ({}, 1, 1, ["one broker has it"]),
+        ({}, 1, 3, ["one of 3 brokers has it"]),
+        ({"min.insync.replicas": "1"}, 3, 3, ["set 2"]),
+        ({"min.insync.replicas": "1"}, 2, 3, ["set 2"]),
+        ({"min.insync.replicas": "3"}, 3, 3, ["nothing is taken while one is away"]),
+        (SETTINGS_OF_THREE | {"message.timestamp.before.max.ms": "1000"}, 3, 3, ["clocks"]),
+        (SETTINGS_OF_THREE | {"segment.bytes": "1000"}, 3, 3, ["a file each"]),
+        (SETTINGS_OF_THREE | {"compression.type": "gzip"}, 3, 3, []),
+        (SETTINGS_OF_THREE | {"message.timestamp.type": "LogAppendTime"}, 3, 3, []),
+    ],
+)
+def test_what_may_cost_records_is_said(
+    settings: dict[str, str], copies: int, brokers: int, said: list[str]
+) -> None:
+    found = list(doubts(settings, copies, brokers))
+    assert len(found) == len(said)
+    assert all(words in doubt for words, doubt in zip(said, found, strict=True))
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+async def test_brokers_and_strangers_may_compress_as_they_like(
+    kafka_servers: str, namespace: str, codec: str
+) -> None:
+    """Without the codecs nobody could read on: a managed cluster's default, or one stranger."""
+    async with opened(kafka_servers, namespace) as log, following(log, PARTITION) as (_, fold):
+        topic = log.kafka.topic(CAMPAIGN_RECORDS)
+        stranger = AIOKafkaProducer(bootstrap_servers=kafka_servers, compression_type=codec)
+        await stranger.start()
+        await stranger.send_and_wait(topic, b"x" * 999, partition=PARTITION.number)
+        await stranger.stop()
+        await altered(kafka_servers, topic, compression_type=codec)
+        await log.append(PARTITION, paused(0), 42)
+        await until(lambda: fold.ids == ["r0"])
+        async with opened(kafka_servers, namespace) as other:
+            assert [one.position for one in await other.read(PARTITION, 0, 9)] == [1, 2]

@@ -103,7 +103,7 @@ class LogPort:
     async def close(self) -> None:
         """Nothing to let go of."""
 
-    def troubles(self, topics: Collection[str]) -> Sequence[str]:
+    def troubles(self, writing: Collection[str], reading: Collection[str] = ()) -> Sequence[str]:
         """Return nothing: what goes wrong is told to who appends."""
         return ()
 

@@ -174,7 +174,7 @@ class World:
             await part.open()
             process.part = part
             if isinstance(part, Dialer) and self._shared:
-                part.shares_partitions()
+                part.shares_partitions(tuple)
                 part.assigned(self._some_partitions())
             await part.run()
         except Exception as no:  # Whatever else it is, a service should not end of it.

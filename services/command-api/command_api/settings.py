@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from campaigns.api_keys import KeyPairs
 from campaigns.http import Limits
 from campaigns.rate_limits import RateLimits
+from campaigns.settings import Settings
 from campaigns.shares import Shares
 
 MIB = 2**20
@@ -28,7 +29,7 @@ def _known(country: str) -> str:
 Country = Annotated[str, AfterValidator(_known)]
 
 
-class CommandApiSettings(BaseSettings):
+class CommandApiSettings(Settings):
     """Who may ask, how much at once, and how long an answer may take."""
 
     model_config = SettingsConfigDict(env_prefix="DIALGATE_", frozen=True, allow_inf_nan=False)

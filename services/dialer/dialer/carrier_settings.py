@@ -4,14 +4,15 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from campaigns.settings import Settings
 from dialer.outcome import CarrierTerms
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 
-class CarrierSettings(BaseSettings):
+class CarrierSettings(Settings):
     """Which carrier rings, and how the simulated one behaves; its timeout is the dialer's."""
 
     model_config = SettingsConfigDict(

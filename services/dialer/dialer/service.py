@@ -29,6 +29,7 @@ from campaigns.record import Record, Recorded
 from campaigns.store import SAVE_S, Store
 from campaigns.topics import (
     CAMPAIGN_RECORDS,
+    INSTALLATION_RECORDS,
     Partition,
     campaign_partition,
     campaign_partitions,
@@ -99,6 +100,7 @@ class Dialer:
         self._over = False  # It was drained: nothing is begun any more.
         self._assigned: frozenset[int] | None = None  # None: all, there is no group.
         self._assignment = asyncio.Event()
+        self._sharing_troubles: Callable[[], Sequence[str]] = tuple
 
     @property
     def carrier(self) -> Carrier:
@@ -179,8 +181,12 @@ class Dialer:
         finally:
             self._tasks = None
 
-    def shares_partitions(self) -> None:
-        """Work nothing until `assigned` says what: there may be other dialers."""
+    def shares_partitions(self, troubles: Callable[[], Sequence[str]]) -> None:
+        """Work nothing until `assigned` says what: there may be other dialers.
+
+        `troubles` says why nobody can say it.
+        """
+        self._sharing_troubles = troubles
         self._assigned = frozenset()
 
     def assigned(self, partitions: frozenset[int]) -> None:
@@ -371,10 +377,13 @@ class Dialer:
 
     async def troubles(self) -> Sequence[str]:
         """Return why it is not ready: the log does not answer, or the fold lags behind it."""
+        read = [CAMPAIGN_RECORDS, INSTALLATION_RECORDS]
+        found = [*self._log.troubles([CAMPAIGN_RECORDS], read), *self._sharing_troubles()]
+        if found:  # What is known needs no waiting.
+            return [f"dialer: {trouble}" for trouble in found]
         partitions = campaign_partitions(self._partitions)
         ready = await self.reader.ready(partitions, within_s=self._settings.catch_up_s)
-        troubles = [f"dialer: {trouble}" for trouble in self._log.troubles([CAMPAIGN_RECORDS])]
-        return troubles if ready else [*troubles, "dialer: the log is away, or too far ahead"]
+        return () if ready else ("dialer: the log is away, or too far ahead",)
 
     def remarks(self) -> Sequence[str]:
         """Return what an operator should know although it is ready."""

@@ -3,7 +3,9 @@
 from typing import Annotated
 
 from pydantic import Field, PositiveFloat, PositiveInt
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from campaigns.settings import Settings
 
 LEASE_S_MAX = 60.0  # A barrier behind a dead dialer waits this long at most, and the timeout.
 Timeout = Annotated[float, Field(gt=0, le=600)]
@@ -11,7 +13,7 @@ Tries = Annotated[int, Field(ge=2, le=1000)]
 Grace = Annotated[float, Field(gt=0, le=366 * 86_400)]
 
 
-class DialerSettings(BaseSettings):
+class DialerSettings(Settings):
     """How the dialer calls, whatever the campaign."""
 
     model_config = SettingsConfigDict(env_prefix="DIALGATE_", frozen=True, allow_inf_nan=False)

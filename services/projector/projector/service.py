@@ -14,7 +14,14 @@ from campaigns.facts import OrganizationEvent, Scope
 from campaigns.following import Reader
 from campaigns.http import CallerOf, caller_of
 from campaigns.log import EventLog
-from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATIONS, Partition, campaign_partitions
+from campaigns.topics import (
+    CAMPAIGN_EVENTS,
+    CAMPAIGN_RECORDS,
+    ORGANIZATIONS,
+    RECORD_TOPICS,
+    Partition,
+    campaign_partitions,
+)
 from campaigns.watch import lasting
 from projector.advance import Views
 from projector.feeds import monitor, progress
@@ -143,9 +150,11 @@ class Projector:
             raise
 
     async def troubles(self) -> Sequence[str]:
-        """Return why it is not ready. Publishing late is no reason: queries are answered."""
-        if await self.reader.ready(self.partitions, within_s=self.settings.fresh_s):
-            return []
+        """Return why it is not ready. Publishing late is no reason, but to have no right is."""
+        writing = [CAMPAIGN_EVENTS] if self.publishing is not None else []
+        found = [f"projector: {one}" for one in self.log.troubles(writing, RECORD_TOPICS)]
+        if found or await self.reader.ready(self.partitions, within_s=self.settings.fresh_s):
+            return found
         return ["projector: the log does not answer, or the views are behind it"]
 
     async def drain(self) -> None:

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from campaigns.api_keys import KeyPairs
 from campaigns.rate_limits import RateLimits
+from campaigns.settings import Settings
 from campaigns.shares import Shares
 
 
-class ProjectorSettings(BaseSettings):
+class ProjectorSettings(Settings):
     """Where the views live, and how long a query waits."""
 
     model_config = SettingsConfigDict(env_prefix="DIALGATE_", frozen=True, allow_inf_nan=False)

@@ -8,7 +8,6 @@ from typing import Literal
 
 from pydantic import (
     Field,
-    PositiveFloat,
     PositiveInt,
     SecretStr,
     ValidationError,
@@ -17,6 +16,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from campaigns.api_keys import KEY_CHARS_MIN, KEY_CHARS_MIN_LOOPBACK, weaknesses
+from campaigns.durations import Seconds
 from campaigns.settings import Settings, secrets
 from command_api.settings import CommandApiSettings
 from dialer.carrier_settings import CarrierSettings
@@ -52,20 +52,20 @@ class ProcessSettings(Settings):
     kafka_oauth_client_id: str | None = None  # With a URL.
     kafka_oauth_client_secret: SecretStr | None = None  # With a URL.
     kafka_oauth_scope: str | None = None  # With a URL, where it wants one.
-    kafka_open_s: PositiveFloat = 30.0  # How long a start waits for the brokers.
-    kafka_watch_s: PositiveFloat = 15.0  # How often rights, replicas, settings are looked at.
-    kafka_ends_s: PositiveFloat = 5.0  # How long the log's end is waited for.
+    kafka_open_s: Seconds = 30.0  # How long a start waits for the brokers.
+    kafka_watch_s: Seconds = 15.0  # How often rights, replicas, settings are looked at.
+    kafka_ends_s: Seconds = 5.0  # How long the log's end is waited for.
     disk_free_min_mb: PositiveInt = 64  # Less free space in the data directory: not ready.
-    ready_s: PositiveFloat = 2.0  # How long a readiness check may take.
-    head_s: PositiveFloat = 30.0  # How long a request's line and headers may take to come.
-    body_s: PositiveFloat = 900.0  # How long a request's body may take to come …
-    body_idle_s: PositiveFloat = 20.0  # … and how long nothing of it may come.
-    answer_idle_s: PositiveFloat = 20.0  # How long a client may take nothing of its answer.
-    idle_s: PositiveFloat = 5.0  # How long a connection may rest between two requests.
+    ready_s: Seconds = 2.0  # How long a readiness check may take.
+    head_s: Seconds = 30.0  # How long a request's line and headers may take to come.
+    body_s: Seconds = 900.0  # How long a request's body may take to come …
+    body_idle_s: Seconds = 20.0  # … and how long nothing of it may come.
+    answer_idle_s: Seconds = 20.0  # How long a client may take nothing of its answer.
+    idle_s: Seconds = 5.0  # How long a connection may rest between two requests.
     connections_max: PositiveInt = 2048  # Of clients, at once; half of them WebSockets at most.
     descriptors_kept: PositiveInt = 128  # Open files that connections leave to logs and stores.
     unsent_max_mb: PositiveInt = 64  # Answers that wait for their clients to take them, MiB.
-    drain_s: PositiveFloat = 5.0  # How long a stopping process waits for open requests.
+    drain_s: Seconds = 5.0  # How long a stopping process waits for open requests.
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"  # Of the structured logs.
     log_json: bool = True  # A JSON object a line; false: text for people.
 

@@ -53,6 +53,7 @@ class Word(StrEnum):
         return member
 
 
+Watched = tuple[tuple[str, int, object], ...]  # Field, its level, its default.
 Withheld = dict[str, Any]  # What pydantic leaves out: a field, or part of one. Any: nested.
 
 
@@ -86,10 +87,10 @@ def needed(value: object) -> int:
     """
     if isinstance(value, BaseModel):
         kind = type(value)
-        level = getattr(kind, "SINCE", LEVEL_OLDEST)
-        if (needs := getattr(value, "needs", None)) is not None:
-            level = max(level, needs())
-        for name, since, default in _watched(kind):
+        level, watched, says = _kind(kind)
+        if says:
+            level = max(level, value.needs())  # type: ignore[attr-defined]  # It has it.
+        for name, since, default in watched:
             if (inner := getattr(value, name)) != default or since == LEVEL_OLDEST:
                 level = max(level, since, needed(inner))
         return int(level)
@@ -103,7 +104,16 @@ def needed(value: object) -> int:
 
 
 @cache
-def _watched(kind: type[BaseModel]) -> tuple[tuple[str, int, object], ...]:
+def _kind(kind: type[BaseModel]) -> tuple[int, Watched, bool]:
+    """Return what a model needs by its type, what to look at, and if its values say more.
+
+    Asked for each fact that is written, of which nearly all need nothing.
+    """
+    return getattr(kind, "SINCE", LEVEL_OLDEST), _watched(kind), hasattr(kind, "needs")
+
+
+@cache
+def _watched(kind: type[BaseModel]) -> Watched:
     """Return the fields that may need a level: name, level, default. Of most facts none."""
     return tuple(
         (name, since, field.get_default(call_default_factory=True))

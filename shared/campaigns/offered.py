@@ -25,10 +25,10 @@ def offer(fact: Event, level: int) -> Offered:
     offered = Offered(
         type=fact.TYPE, stream=fact.stream, data=fact.model_dump(mode="json", exclude=left_out)
     )
-    if left_out and (names := asides(kind)):
-        aside = fact.model_dump(mode="json", include=set(names), exclude_none=True)
-        if aside:
-            offered["aside"] = aside
+    if left_out:
+        there = [name for name in asides(kind) if getattr(fact, name) is not None]
+        if there:
+            offered["aside"] = fact.model_dump(mode="json", include=set(there))
     return offered
 
 

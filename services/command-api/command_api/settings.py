@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic import AfterValidator, Field, PositiveInt, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from campaigns.api_keys import KeyPairs
+from campaigns.durations import Seconds
 from campaigns.http import Limits
 from campaigns.rate_limits import RateLimits
 from campaigns.settings import Settings
@@ -49,11 +50,11 @@ class CommandApiSettings(Settings):
     idempotency_keys_max: PositiveInt = 1_000  # Kept a campaign.
     idempotency_key_length_max: int = Field(default=255, ge=1, le=1000)  # Characters.
     imports_per_organization_max: PositiveInt = 8  # CSV files under way at once.
-    template_s: PositiveFloat = 1.0  # How long one template preview may take.
+    template_s: Seconds = 1.0  # How long one template preview may take.
     previews_per_organization_max: PositiveInt = 10  # That wait; organizations take turns.
-    tries_s: PositiveFloat = 5.0  # How long a refused command is decided again.
-    ruling_s: PositiveFloat = 10.0  # How long its ruling is waited for; then 503: unknown.
-    command_catch_up_s: PositiveFloat = 10.0  # How long a no waits for the log's end; then 503.
+    tries_s: Seconds = 5.0  # How long a refused command is decided again.
+    ruling_s: Seconds = 10.0  # How long its ruling is waited for; then 503: unknown.
+    command_catch_up_s: Seconds = 10.0  # How long a no waits for the log's end; then 503.
 
     def rates(self, monotonic: Callable[[], float]) -> RateLimits:
         """Return how often keys may ask, and how much at once."""

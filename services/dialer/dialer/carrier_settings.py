@@ -3,13 +3,16 @@
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveInt, SecretStr, model_validator
+from pydantic import Field, PositiveInt, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from campaigns.durations import SETTING_S_MAX
 from campaigns.settings import Settings
 from dialer.outcome import CarrierTerms
 
 Percent = Annotated[float, Field(ge=0, le=100)]
+AtOnce = Annotated[float, Field(ge=0, le=SETTING_S_MAX)]  # Seconds; 0: no wait.
+Milliseconds = Annotated[float, Field(ge=0, le=1000 * SETTING_S_MAX)]
 
 
 class CarrierSettings(Settings):
@@ -27,19 +30,19 @@ class CarrierSettings(Settings):
     placing_max: PositiveInt = 100  # Calls on their way to the carrier at once.
     log: Path | None = None  # A JSON line per simulated ring, for auditors. None: no log.
     seed: int = 0  # With the call's id it decides each simulated call.
-    setup_ms: NonNegativeFloat = 20.0  # From taking a call to its ring.
-    ringing_min_s: NonNegativeFloat = 0.1  # A phone rings at least so long …
-    ringing_max_s: NonNegativeFloat = 0.5  # … and at most so long.
-    talk_min_s: NonNegativeFloat = 0.2  # Talk, also with a voicemail, lasts at least so long …
-    talk_max_s: NonNegativeFloat = 2.0  # … and at most so long.
+    setup_ms: Milliseconds = 20.0  # From taking a call to its ring.
+    ringing_min_s: AtOnce = 0.1  # A phone rings at least so long …
+    ringing_max_s: AtOnce = 0.5  # … and at most so long.
+    talk_min_s: AtOnce = 0.2  # Talk, also with a voicemail, lasts at least so long …
+    talk_max_s: AtOnce = 2.0  # … and at most so long.
     answered_percent: Percent = 70.0  # Of calls. The five make 100.
     no_answer_percent: Percent = 12.0  # Of calls.
     busy_percent: Percent = 8.0  # Of calls.
     voicemail_percent: Percent = 5.0  # Of calls.
     failed_percent: Percent = 5.0  # Of calls: they ring, and break.
     refuses_late: bool = True  # Begins no ring after `ring_by`. False: as many real ones do.
-    lookup_lag_s: NonNegativeFloat = 0.0  # A call taken more recently is not found.
-    fault_answer_latency_s: NonNegativeFloat = 0.0  # From a ring's begin to the answer.
+    lookup_lag_s: AtOnce = 0.0  # A call taken more recently is not found.
+    fault_answer_latency_s: AtOnce = 0.0  # From a ring's begin to the answer.
     fault_lost_answers_percent: Percent = 0.0  # Of calls: they ring, unanswered to the dialer.
     fault_refusals_percent: Percent = 0.0  # Of calls: a definite no.
     fault_silence_percent: Percent = 0.0  # Of calls: no answer, no ring, nothing known.

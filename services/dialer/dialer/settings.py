@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveInt
 from pydantic_settings import SettingsConfigDict
 
+from campaigns.durations import Seconds
 from campaigns.settings import Settings
 
 LEASE_S_MAX = 60.0  # A barrier behind a dead dialer waits this long at most, and the timeout.
@@ -21,12 +22,12 @@ class DialerSettings(Settings):
     lease_s: float = Field(default=2.0, gt=0, le=LEASE_S_MAX)  # Permission → ring: ADR-0004.
     carrier_timeout_s: Timeout = 5.0  # How long the carrier may take to take a call.
     asking_max: PositiveInt = 256  # Permissions asked for and not ruled on yet, at once.
-    resend_s: PositiveFloat = 2.0  # A resolution not read back by then is sent anew.
-    resend_max_s: PositiveFloat = 15.0  # … doubling up to this.
-    recover_poll_s: PositiveFloat = 0.5  # How often a call that is not ours is asked about.
-    calls_drain_s: PositiveFloat = 2.0  # How long a stopping dialer waits for calls on their way.
+    resend_s: Seconds = 2.0  # A resolution not read back by then is sent anew.
+    resend_max_s: Seconds = 15.0  # … doubling up to this.
+    recover_poll_s: Seconds = 0.5  # How often a call that is not ours is asked about.
+    calls_drain_s: Seconds = 2.0  # How long a stopping dialer waits for calls on their way.
     unplaced_max: Tries = 5  # A contact not taken so often, while others were, has failed.
     unplaced_away_max: Tries = 16  # … so often although nobody was: over three hours.
     schedule_grace_s: Grace = 3600.0  # Later than this a scheduled campaign fails.
-    catch_up_s: PositiveFloat = 10.0  # How long one look for the log's end may take.
+    catch_up_s: Seconds = 10.0  # How long one look for the log's end may take.
     session_timeout_s: float = Field(default=10.0, ge=6, le=300)  # Of the dialers' group, Kafka.

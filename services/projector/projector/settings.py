@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic import Field, PositiveInt, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from campaigns.api_keys import KeyPairs
+from campaigns.durations import Seconds
 from campaigns.rate_limits import RateLimits
 from campaigns.settings import Settings
 from campaigns.shares import Shares
@@ -23,14 +24,14 @@ class ProjectorSettings(Settings):
     wrong_keys_per_minute: PositiveInt = 600  # Requests without a valid key, of one address.
     requests_per_organization_max: PositiveInt = 256  # At once, of one part; and …
     requests_per_key_max: PositiveInt = 128  # … of one key.
-    fresh_s: PositiveFloat = 10.0  # How long a query waits for the fold to reach the log's end.
+    fresh_s: Seconds = 10.0  # How long a query waits for the fold to reach the log's end.
     page_max_mb: int = Field(10, ge=1, le=1000)  # A page's rows as JSON: 50 of 200 KB each.
     sockets_max: PositiveInt = 1000  # Connections under /ws, of one process; then who has most …
     sockets_per_organization_max: PositiveInt = 500  # … gives way. Of one organization; and …
     sockets_per_key_max: PositiveInt = 250  # … of one key.
     publish_max: PositiveInt = 500  # Events handed to campaign.events at once, a partition.
-    publish_retry_s: PositiveFloat = 0.2  # Wait after a failed publish …
-    publish_retry_max_s: PositiveFloat = 5.0  # … doubling up to this.
+    publish_retry_s: Seconds = 0.2  # Wait after a failed publish …
+    publish_retry_max_s: Seconds = 5.0  # … doubling up to this.
 
     def rates(self, monotonic: Callable[[], float]) -> RateLimits:
         """Return how often keys may ask, and how much at once."""

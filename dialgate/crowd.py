@@ -7,6 +7,9 @@ sends a request at once is served. No bytes in here.
 """
 
 import asyncio
+import fcntl
+import sys
+import termios
 from collections import OrderedDict
 from typing import Protocol
 
@@ -44,10 +47,24 @@ class Unread:
     def stuck_s(self, now_s: float) -> float:
         """Look; return since when nothing has gone out, though something should."""
         left = self._transport.get_write_buffer_size()
+        if left:
+            left += _in_kernel(self._transport)
         if not left or left < self._bytes or not self._bytes:
             self._since_s = now_s
         self._bytes = left
         return now_s - self._since_s
+
+
+def _in_kernel(transport: asyncio.Transport) -> int:
+    """Return how many bytes the kernel has that the client has not acknowledged.
+
+    They may be megabytes: a slow reader takes of these for long before it takes one of ours.
+    """
+    try:
+        found = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+    except (AttributeError, OSError):  # Closed meanwhile, or a system that does not tell.
+        return 0
+    return int.from_bytes(found, sys.byteorder)
 
 
 class Crowd:

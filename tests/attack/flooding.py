@@ -104,7 +104,9 @@ class Flood:
             "body": lambda: self.slow(posted, b" ", True),
             "body without a key": lambda: self.slow(stranger, b" ", True),
             "trailers": lambda: self.slow(chunked + b"2\r\n{}\r\n0\r\na: ", b"b", True),
-            "answers not read": lambda: self.slow(lists * 3, b"", False),
+            "answers not read": lambda: self.slow(
+                lists * 3 + head("GET", "/openapi.json") * 9, b"", False
+            ),
             "sockets": lambda: self.slow(monitor, b"", False),
         }
 

@@ -101,6 +101,9 @@ class Slow(asyncio.Transport):
 
     left = 0
 
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return default
+
     def get_write_buffer_size(self) -> int:
         return self.left
 

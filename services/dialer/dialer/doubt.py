@@ -8,8 +8,9 @@ from dialer.lease import not_found_counts_at
 from dialer.line import Line, Stage
 from dialer.testimony import DAY_S
 
-DOUBTS_MAX = 10  # Some three minutes, with rests that double …
-REST_S_MAX = 60.0  # … up to this.
+DOUBTS_MAX = 8  # Some two minutes, with rests that double …
+REST_S_MAX = 60.0  # … up to this. Of a carrier that does answer,
+NONSENSE_REST_S_MAX = 8.0  # … up to this: some 40 s, in which others may wait for the line.
 RECENT_S = 600.0  # A carrier that answered somebody no longer ago answers at all.
 
 
@@ -27,13 +28,14 @@ def unanswered(
 
     `nonsense`: there was an answer. `others_at`: when the carrier last answered at all.
     """
+    rest_s_max = NONSENSE_REST_S_MAX if nonsense else REST_S_MAX
     if line.silent_since is None:
         line.silent_since = asked_at
     elif others_at is not None and line.silent_since < others_at and now - others_at <= RECENT_S:
         nonsense = True  # Or as good as that: others were answered meanwhile.
     line.doubts += nonsense
     line.looking = False
-    line.look_at = now + min(poll_s * 2**line.doubts, REST_S_MAX)
+    line.look_at = now + min(poll_s * 2**line.doubts, rest_s_max)
     if line.doubts < DOUBTS_MAX:
         return
     if line.stage is Stage.PERMITTED:

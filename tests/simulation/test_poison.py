@@ -113,6 +113,7 @@ def test_garbage_about_some_contacts_is_theirs_alone(what: str, where: str) -> N
             assert campaign.status is Status.COMPLETED
             assert campaign.counters.completed >= CONTACTS - len(BAD)
             assert not dialer.state.lines
+            assert dialer.remarks() or where != "everywhere", "an operator is told"
         unknown = [fact for fact in b.of(CallEnded) if fact.disposition is Disposition.UNKNOWN]
         assert {fact.contact_id for fact in unknown} <= set(BAD)
         if where == "everywhere":

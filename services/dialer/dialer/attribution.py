@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from dialer.lease import not_found_counts_at
 from dialer.line import Line, Stage
-from dialer.state import State, Undecided
+from dialer.state import State
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ def stumble(state: State, line: Line, failure: Exception, boot: float) -> None:
     """
     line.stumbles += 1
     line.spoilt = line.stumbles >= TRIES_MAX
-    state.undecided.append(Undecided(line.call_id, line.campaign_id, line.contact_id, failure))
+    state.cannot_decide(line, failure)
     again_at = boot + min(state.terms.resend_s * 2**line.stumbles, state.terms.resend_max_s)
     line.look_at = line.look_at or again_at
     state.wake(again_at, line.call_id)

@@ -7,6 +7,7 @@ or nothing, has lost it: nobody will ever know. ADR-0019.
 from dialer.lease import not_found_counts_at
 from dialer.line import Line, Stage
 from dialer.testimony import DAY_S
+from dialer.ticks import LookedUp
 
 DOUBTS_MAX = 8  # Some two minutes, with rests that double …
 REST_S_MAX = 60.0  # … up to this. Of a carrier that does answer,
@@ -15,38 +16,34 @@ RECENT_S = 600.0  # A carrier that answered somebody no longer ago answers at al
 
 
 def unanswered(
-    line: Line,
-    asked_at: float,
-    now: float,
-    *,
-    nonsense: bool,
-    others_at: float | None,
-    lag_s: float | None,
-    poll_s: float,
-) -> None:
-    """Note a look-up without an answer that can be used, and when to ask again.
+    line: Line, tick: LookedUp, now: float, others_at: float | None, poll_s: float
+) -> bool:
+    """Note a look-up without an answer that can be used, and when to ask again; or give it up.
 
-    `nonsense`: there was an answer. `others_at`: when the carrier last answered at all.
+    `others_at`: when the carrier last answered at all. Says whether the call is given up, as
+    unknown.
     """
+    nonsense = tick.nonsense
     rest_s_max = NONSENSE_REST_S_MAX if nonsense else REST_S_MAX
     if line.silent_since is None:
-        line.silent_since = asked_at
+        line.silent_since = tick.asked_at
     elif others_at is not None and line.silent_since < others_at and now - others_at <= RECENT_S:
         nonsense = True  # Or as good as that: others were answered meanwhile.
     line.doubts += nonsense
     line.looking = False
     line.look_at = now + min(poll_s * 2**line.doubts, rest_s_max)
     if line.doubts < DOUBTS_MAX:
-        return
+        return False
     if line.stage is Stage.PERMITTED:
         assert line.folded_at is not None, "permitted calls were folded"
         counts_at = not_found_counts_at(
-            line.folded_at, line.lease_s, line.carrier_timeout_s, lag_s or 0.0
+            line.folded_at, line.lease_s, line.carrier_timeout_s, line.lag_s or 0.0
         )
-        if asked_at < counts_at:
+        if tick.asked_at < counts_at:
             line.look_at = counts_at
-            return
+            return False
     line.look_at, line.unknown = None, True
+    return True
 
 
 def answered(line: Line) -> None:

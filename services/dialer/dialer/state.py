@@ -88,6 +88,10 @@ class State:
         line.refuses_late = line.refuses_late and self.terms.refuses_late
         line.lag_s = None if line.lag_s is None or lag_s is None else max(line.lag_s, lag_s)
 
+    def cannot_decide(self, line: Line, failure: Exception) -> None:
+        """Have the shell tell that one call is in trouble, or beyond it."""
+        self.undecided.append(Undecided(line.call_id, line.campaign_id, line.contact_id, failure))
+
     def forget(self, record_id: str) -> None:
         """Forget a record of ours that was never read back; a request was given up long ago."""
         self.offers.pop(record_id, None)

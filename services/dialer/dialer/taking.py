@@ -24,6 +24,7 @@ from dialer.lease import may_begin
 from dialer.line import Line, Stage, looked_up, looked_up_elsewhere, too_late
 from dialer.refusal import refused, unreadable
 from dialer.state import State
+from dialer.testimony import ImplausibleError
 from dialer.ticks import (
     Answered,
     Effect,
@@ -221,15 +222,8 @@ def _looked_up(state: State, tick: LookedUp, moment: Moment, effects: list[Effec
     if line.carrier is None or tick.carrier != line.carrier:
         attributed(state, line, moment.boot, lambda: _found(state, line, tick, moment, effects))
     elif tick.found is None:
-        unanswered(
-            line,
-            tick.asked_at,
-            moment.boot,
-            nonsense=tick.nonsense,
-            others_at=state.answered_at,
-            lag_s=line.lag_s,
-            poll_s=state.terms.recover_poll_s,
-        )
+        if unanswered(line, tick, moment.boot, state.answered_at, state.terms.recover_poll_s):
+            state.cannot_decide(line, ImplausibleError("the carrier says nothing that can be used"))
     else:
         state.answered_at = moment.boot
         answered(line)

@@ -87,7 +87,8 @@ docs: $(DEV) ## write anew the parts of the documents that are made from code
 
 .env:
 	@umask 077; secret() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }; \
-		printf 'DIALGATE_API_KEY=dg_live_%s\nPOSTGRES_PASSWORD=%s\n' "$$(secret)" "$$(secret)" > $@
+		printf 'DIALGATE_API_KEY=dg_live_%s\nPOSTGRES_PASSWORD=%s\nCARRIER_SECRET=%s\n' \
+		"$$(secret)" "$$(secret)" "$$(secret)" > $@
 	@echo "made .env with this installation's secrets: DIALGATE_API_KEY is the API's first key"
 
 up: .env ## run the whole system in containers, behind its gateway

@@ -6,15 +6,17 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 
-import uvicorn
-
 from campaigns.clock import SystemClock
 from dialer.carrier_app import create_carrier_app
+from dialer.carrier_callbacks import loopback
 from dialer.carrier_settings import CarrierSettings
+from dialgate.bounds import bounds_of
 from dialgate.composing import simulated_carrier
+from dialgate.server import Server, configured
 from dialgate.serving import listen
 from dialgate.settings import ProcessSettings
 
+HEAD_MAX_BYTES = 16 * 1024  # Of a request's line and headers: ours are short.
 GRACE_S = 1  # A request that is held back for a ring must not hold back the end.
 
 
@@ -27,21 +29,20 @@ async def serve(
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        OSError: the port is in use, or the address is not ours.
+        OSError: the port is in use, the address is not ours, or anybody could have phones rung.
         CarrierUnavailableError: another carrier has the file open, or it is damaged.
         Exception: a timer of the carrier has failed; its rings go on at the next start.
 
     """
+    if settings.secret is None and not loopback(process.host):
+        raise OSError(
+            f"DIALGATE_CARRIER_SECRET: expected one, the same at the dialers, since the carrier"
+            f" listens on {process.host}, where others reach it; found none"
+        )
     carrier = simulated_carrier(process, settings, clock)
-    app = create_carrier_app(carrier, clock)
+    app = create_carrier_app(carrier, clock, settings.secret, settings.callback_origins())
     listener = listen(process)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",  # What fails before anything is served is ours to tell.
-        timeout_graceful_shutdown=GRACE_S,
-    )
+    config = configured(app, bounds_of(process, HEAD_MAX_BYTES), GRACE_S)
     async with app.router.lifespan_context(app):
         port = listener.getsockname()[1]
         show(f"dialgate carrier on http://{process.host}:{port} (pid {os.getpid()})")
@@ -55,7 +56,7 @@ async def serve(
         raise failure
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     """uvicorn that ends well when it is asked to: its own would raise the signal once more."""
 
     @contextlib.contextmanager

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dialer.carrier_simulated import SimulatedCarrier
 from dialer.carrier_wire import CARRIER
 
+ORDER_MAX_BYTES = 1024 * 1024  # A contact's variables fill at most one record of the log.
 OPEN = ("/health/live", "/health/ready")  # Without the secret.
 
 
@@ -43,8 +44,16 @@ class CarrierDoor:
                 401,
                 {"www-authenticate": "Bearer"},
             )
+        elif (whole := await _body(receive)) is None:
+            app = JSONResponse(
+                {"detail": f"The body is over {ORDER_MAX_BYTES} bytes"},
+                413,
+                {"connection": "close"},
+            )
         elif headers.get(CARRIER, self._carrier.id) != self._carrier.id:
             app = JSONResponse({"detail": "another carrier is meant than this one"}, 421)
+        else:
+            receive = _replayed(whole, receive)
         await app(scope, receive, named)
 
     def _knows(self, headers: Headers) -> bool:
@@ -52,3 +61,31 @@ class CarrierDoor:
             return True
         given = headers.get("authorization", "").encode()
         return secrets.compare_digest(given, self._expected)
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """Return a request's whole body; None when it is longer than any order."""
+    whole = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return bytes(whole)  # Nobody waits for what is made of it.
+        whole += message.get("body", b"")
+        if len(whole) > ORDER_MAX_BYTES:
+            return None
+        if not message.get("more_body", False):
+            return bytes(whole)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives a body that was read already, and then goes on."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again

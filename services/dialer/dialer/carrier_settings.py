@@ -66,6 +66,11 @@ class CarrierSettings(Settings):
             raise ValueError(f"expected the five dispositions to make 100 percent, got {total:g}")
         return self
 
+    def callback_origins(self) -> frozenset[str]:
+        """Return the origins that may be called back; none stands for loopback."""
+        origins = (one.strip().rstrip("/") for one in self.callback_allowed.split(","))
+        return frozenset(filter(None, origins))
+
     def terms(self) -> CarrierTerms:
         """Return how the simulated carrier behaves."""
         return CarrierTerms(

@@ -13,6 +13,7 @@ from typing import assert_never
 
 from campaigns.codec import Codec
 from campaigns.facts import (
+    Abandonment,
     CallAbandoned,
     CallEnded,
     CallEvent,
@@ -199,6 +200,8 @@ class Campaign:
     run: int = 0  # 0: never started.
     counters: Counters = field(default_factory=Counters)
     calls: dict[str, OpenCall] = field(default_factory=dict)  # By call id; permissions included.
+    # Calls that were given back as not placed, the latest of them, by call id.
+    doubted: dict[str, OpenCall] = field(default_factory=dict)
     late: set[int] = field(default_factory=set)  # Contacts that rang late. Ought to be none.
     late_calls: int = 0  # Ever, in any run. Ought to be none.
     tried: int = 0  # Contacts ever attempted, in any run; those in progress included.
@@ -287,6 +290,8 @@ class Contact:
         """Say whether it was attempted in any run."""
         return self.tried or self.attempts > 0
 
+
+DOUBTED_MAX = 1_000  # Calls given back as not placed that are kept: as many as ring at once.
 
 # How long a contact waits after an abandonment, so that clocks that differ make no hot loop.
 ABANDONED_REST = timedelta(milliseconds=500)  # Source: architecture, "strict pause" 2.
@@ -539,14 +544,24 @@ def _call(campaign: Campaign, fact: CallEvent, position: int) -> None:
         case CallAbandoned():
             if campaign.calls.pop(fact.call_id, None) and call is not None:
                 campaign.abandoned += call.position < campaign.halted_position
+                _doubt(campaign, call, fact)
                 _give_back(
                     campaign, fact, first=call.first and fact.contact_id not in campaign.late
                 )
         case CallLate():
+            campaign.doubted.pop(fact.call_id, None)
             campaign.executions += 1
             campaign.late_calls += 1
             if fact.run > campaign.rearmed_run:
                 _rang_late(campaign, fact)
+
+
+def _doubt(campaign: Campaign, call: OpenCall, fact: CallAbandoned) -> None:
+    """Keep a call that its carrier did not know: should it ring all the same, it is CallLate's."""
+    if fact.reason is Abandonment.NOT_PLACED:
+        campaign.doubted[call.call_id] = call
+        while len(campaign.doubted) > DOUBTED_MAX:
+            del campaign.doubted[next(iter(campaign.doubted))]
 
 
 def _first(campaign: Campaign, fact: CallRequested) -> bool:

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypedDict
 
+from campaigns.facts import CallRequested
 from dialer.carrier import Ended, Found, NoRing, NotFound, Placed, RefusedLate, Rung, Taken
 from dialer.lease import began_late, not_found_counts_at, rang_late
 
@@ -57,6 +58,7 @@ class Line:
     unknown: bool = False  # The carrier cannot say what became of it.
     lag_s: float | None = 0.0  # The longest look-up lag that the carrier has had meanwhile.
     watched: bool = False  # Not ours, and folded as it came: it cannot have rung before.
+    doubted: bool = False  # Given back as not placed before this process: to be asked about once.
     started: bool = False  # Its CallStarted stands in the log.
     judged: bool = False  # Whether it began too late was asked when its ring was first heard of.
     late: str | None = None  # It rang when it should not have: how. CallLate is due.
@@ -89,6 +91,7 @@ class Line:
         """Say whether nothing more is to be done about it."""
         return (
             self.stage is Stage.RESOLVED
+            and not self.doubted
             and not self.placing
             and not self.looking
             and (self.late is None or self.spoilt)
@@ -103,6 +106,24 @@ class Line:
             run=self.run,
             attempt=self.attempt,
         )
+
+
+def line_of(fact: CallRequested, sent_at: float | None) -> Line:
+    """Return a call as its request says; `sent_at` when this process asks for it, else None."""
+    return Line(
+        fact.call_id,
+        fact.campaign_id,
+        fact.contact_id,
+        fact.run,
+        fact.attempt,
+        fact.lease_s,
+        fact.carrier_timeout_s,
+        fact.refuses_late,
+        fact.ring_by,
+        Stage.ASKED,
+        sent_at,
+        fact.carrier,
+    )
 
 
 def too_late(line: Line, said: Rung | Ended, now: float, *, clocks_agree: bool) -> bool:

@@ -16,11 +16,11 @@ from dialer.exhaust import EXHAUST, ExhaustContact
 from dialer.gates import Reading
 from dialer.hours import opens_at
 from dialer.lease import may_begin
-from dialer.line import Line, Stage
+from dialer.line import Line, Stage, line_of
 from dialer.request_call import REQUEST_CALL, RequestCall
 from dialer.resolve import resolution
 from dialer.state import State
-from dialer.taking import line_of, take
+from dialer.taking import take
 from dialer.ticks import Effect, LookUp, Moment, Offer, Ring, Tick
 from dialer.turning import CLOCK_REST_S, turn
 
@@ -48,31 +48,6 @@ def react(state: State, ticks: Iterable[Tick], moment: Moment) -> list[Effect]:
             _ask(state, campaign, moment, effects)
             turn(state, campaign, moment, effects)
     return effects
-
-
-def restore(state: State, moment: Moment) -> None:
-    """Begin with what a checkpoint holds: every open call is an earlier life's, to be recovered."""
-    for campaign in state.campaigns.by_id.values():
-        for call in campaign.calls.values():
-            line = Line(
-                call.call_id,
-                campaign.campaign_id,
-                call.contact_id,
-                call.run,
-                call.attempt,
-                call.lease_s,
-                call.carrier_timeout_s,
-                call.refuses_late,
-                call.ring_by,
-                Stage.PERMITTED if call.started_at is None else Stage.STARTED,
-                sent_at=None,
-                carrier=call.carrier,
-                folded_at=moment.boot,
-                started=call.started_at is not None,
-                look_at=moment.boot,
-            )
-            state.add(line)
-            state.lines_due.add(call.call_id)
 
 
 def _advance(state: State, line: Line, moment: Moment, effects: list[Effect]) -> None:
@@ -133,7 +108,7 @@ def _look(state: State, line: Line, moment: Moment, effects: list[Effect]) -> No
         or line.looking
         or line.placing
         or isinstance(line.heard, Ended)
-        or line.stage is Stage.RESOLVED
+        or (line.stage is Stage.RESOLVED and not line.doubted)
         or not (line.ours or state.works(line.campaign_id))
     ):
         return

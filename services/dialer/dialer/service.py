@@ -40,7 +40,8 @@ from dialer.carrier import Call, Carrier, Ended, NoRing, Watched
 from dialer.conversation import Conversation
 from dialer.offered import Offered
 from dialer.pacing import Bucket, Window
-from dialer.reactor import react, restore
+from dialer.reactor import react
+from dialer.recovery import restore
 from dialer.settings import DialerSettings
 from dialer.state import State, Terms
 from dialer.ticks import (

@@ -21,7 +21,8 @@ from dialer.attribution import attributed
 from dialer.carrier import Elsewhere, Ended, Placed, Rung
 from dialer.doubt import answered, overdue, unanswered
 from dialer.lease import may_begin
-from dialer.line import Line, Stage, looked_up, looked_up_elsewhere, too_late
+from dialer.line import Line, Stage, line_of, looked_up, looked_up_elsewhere, too_late
+from dialer.recovery import doubt
 from dialer.refusal import refused, unreadable
 from dialer.state import State
 from dialer.testimony import ImplausibleError
@@ -75,6 +76,7 @@ def take(state: State, tick: Tick, moment: Moment, effects: list[Effect]) -> Non
             for campaign_id in state.campaigns.by_id:
                 if campaign_id % state.partitions in gained:
                     state.campaigns_due.add(campaign_id)
+                    doubt(state, campaign_id, moment)
         case Stopping():
             state.stopping = True
             state.lines_due.update(state.lines)
@@ -121,7 +123,7 @@ def _folded_call(state: State, fact: CallEvent, at: float, effects: list[Effect]
             line.late = None  # Another dialer has resolved it so, and the first resolution stands.
             line.look_at = at + (state.terms.silence_s if line.ours else 0.0)
         elif isinstance(fact, CallLate):
-            line.late, line.late_told = None, True
+            line.late, line.late_told, line.doubted = None, True, False
         else:
             _resolved(state, line, fact, effects)
 
@@ -141,24 +143,6 @@ def _resolved(
         line.late = OTHERWISE
         if isinstance(line.heard, Rung):
             effects.append(HangUp(line.call_id))
-
-
-def line_of(fact: CallRequested, sent_at: float | None) -> Line:
-    """Return a call as its request says; `sent_at` when this process asks for it, else None."""
-    return Line(
-        fact.call_id,
-        fact.campaign_id,
-        fact.contact_id,
-        fact.run,
-        fact.attempt,
-        fact.lease_s,
-        fact.carrier_timeout_s,
-        fact.refuses_late,
-        fact.ring_by,
-        Stage.ASKED,
-        sent_at,
-        fact.carrier,
-    )
 
 
 def _permitted(state: State, line: Line, desk: Desk, at: float) -> None:
@@ -229,6 +213,7 @@ def _looked_up(state: State, tick: LookedUp, moment: Moment, effects: list[Effec
         answered(line)
         attributed(state, line, moment.boot, lambda: _found(state, line, tick, moment, effects))
     line.unknown = line.unknown or overdue(line, moment.boot)
+    line.doubted = line.doubted and line.look_at is not None
     state.lines_due.add(line.call_id)
 
 

@@ -18,7 +18,8 @@ from campaigns.folding import Campaigns
 from campaigns.record import Recorded
 from campaigns.store import Store
 from dialer.pacing import Window
-from dialer.reactor import react, restore
+from dialer.reactor import react
+from dialer.recovery import restore
 from dialer.state import State, Terms
 from dialer.ticks import Effect, Folded, LookUp, Moment, Offer, Refused, Ring, Tick, Woken, Working
 from tests.journal import Journal

@@ -1,0 +1,53 @@
+"""What earlier lives have left to be asked about, theirs and other dialers'. Pure.
+
+A call that its carrier did not know was given back. Should it have rung all the same, whoever heard
+of it owes its CallLate, and may have died of it: so it is asked about once more by each process
+that begins to work its partition (ADR-0018).
+"""
+
+from datetime import timedelta
+
+from campaigns.campaign import OpenCall
+from dialer.line import Line, Stage
+from dialer.state import State
+from dialer.ticks import Moment
+
+DOUBTED = timedelta(hours=1)  # How long after its time a call that was given back is asked about.
+
+
+def restore(state: State, moment: Moment) -> None:
+    """Begin with what a checkpoint holds: every open call is an earlier life's, to be recovered."""
+    for campaign in state.campaigns.by_id.values():
+        for call in campaign.calls.values():
+            stage = Stage.PERMITTED if call.started_at is None else Stage.STARTED
+            _add(state, campaign.campaign_id, call, stage, moment)
+
+
+def doubt(state: State, campaign_id: int, moment: Moment) -> None:
+    """Ask about the calls of a campaign that others have given back as not placed, once."""
+    for call in state.campaigns.by_id[campaign_id].doubted.values():
+        known = call.call_id in state.lines or call.call_id in state.closed
+        if not known and moment.now - call.ring_by <= DOUBTED:
+            _add(state, campaign_id, call, Stage.RESOLVED, moment).doubted = True
+
+
+def _add(state: State, campaign_id: int, call: OpenCall, stage: Stage, moment: Moment) -> Line:
+    line = Line(
+        call.call_id,
+        campaign_id,
+        call.contact_id,
+        call.run,
+        call.attempt,
+        call.lease_s,
+        call.carrier_timeout_s,
+        call.refuses_late,
+        call.ring_by,
+        stage,
+        sent_at=None,
+        carrier=call.carrier,
+        folded_at=moment.boot,
+        started=call.started_at is not None,
+        look_at=moment.boot,
+    )
+    state.lines_due.add(call.call_id)
+    return state.add(line)

@@ -1,0 +1,134 @@
+"""A late ring that was heard of by a dialer which died of it: who recovers tells it."""
+
+import pytest
+
+from campaigns.campaign import DOUBTED_MAX, dump, load
+from campaigns.facts import (
+    Abandonment,
+    CallAbandoned,
+    CallEnded,
+    CallLate,
+    CallRequested,
+    CallStarted,
+    Disposition,
+)
+from dialer.carrier import Ended, Found, NoRing, NotFound, RefusedLate, Rung
+from dialer.recovery import DOUBTED
+from dialer.ticks import Answered, HangUp, LookedUp, LookUp, Offer, Reported, Working
+from tests.unit.dialer.rig import CARRIER_TIMEOUT_S, LEASE_S, POLL_S, Rig, looks
+
+OVER_S = LEASE_S + CARRIER_TIMEOUT_S
+HERE = frozenset({0})
+
+
+def given_back(rig: Rig) -> CallRequested:
+    """Bring a call to where its carrier did not know it, and it was given back."""
+    call = rig.permitted()
+    rig.react(Answered(call.call_id, None))
+    rig.passes(OVER_S)
+    rig.after(0)
+    (offer,) = rig.react(LookedUp(call.call_id, rig.boot, NotFound(), "ours"))
+    assert isinstance(offer, Offer)
+    (fact,) = offer.facts
+    assert isinstance(fact, CallAbandoned)
+    assert fact.reason is Abandonment.NOT_PLACED
+    rig.accept(offer)
+    return call
+
+
+def restarted(rig: Rig) -> list[str]:
+    """Begin another life; return which calls it asks about."""
+    rig.restarted()
+    return looks(rig.react(Working(HERE)))
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_ring_heard_of_by_a_dialer_that_died_is_told_by_the_next(ended: bool) -> None:
+    rig = Rig(refuses_late=False)
+    call = given_back(rig)
+    rung = Rung(rig.now)
+    found: Found = Ended(rig.now, rig.now, Disposition.BUSY, 0.0) if ended else rung
+    report = Reported(call.call_id, Ended(rig.now, rig.now, Disposition.BUSY, 0.0))
+    first = rig.react(report)  # It rang after all: CallLate is due …
+    assert [type(fact) for e in first if isinstance(e, Offer) for fact in e.facts] == [CallLate]
+    assert restarted(rig) == [call.call_id]  # … and never gets into the log.
+    effects = rig.react(LookedUp(call.call_id, rig.boot, found, "ours"))
+    assert (HangUp(call.call_id) in effects) is not ended
+    (offer,) = [effect for effect in effects if isinstance(effect, Offer)]
+    (late,) = offer.facts
+    assert isinstance(late, CallLate)
+    rig.accept(offer)
+    assert call.call_id not in rig.state.lines
+    assert call.call_id not in restarted(rig)  # It is told: nobody asks again.
+
+
+@pytest.mark.parametrize("found", [NotFound(), RefusedLate(), NoRing("never heard of it")])
+def test_what_did_not_ring_is_asked_about_once_in_a_life_and_nothing_is_told(found: Found) -> None:
+    rig = Rig(refuses_late=False)
+    call = given_back(rig)
+    assert restarted(rig) == [call.call_id]
+    effects = rig.react(LookedUp(call.call_id, rig.boot, found, "ours"))
+    assert not [e for e in effects if isinstance(e, HangUp)]
+    assert call.call_id not in rig.state.lines
+    assert LookUp(call.call_id) not in rig.after(60)
+
+
+def test_a_carrier_that_does_not_answer_is_asked_until_it_does() -> None:
+    rig = Rig(refuses_late=False)
+    call = given_back(rig)
+    assert restarted(rig) == [call.call_id]
+    rig.react(LookedUp(call.call_id, rig.boot, None, "ours"))
+    assert LookUp(call.call_id) in rig.after(2 * POLL_S)
+
+
+def test_who_takes_a_partition_over_asks_too_and_who_has_it_knows() -> None:
+    rig = Rig(refuses_late=False)
+    call = given_back(rig)
+    rig.react(Working(frozenset()))
+    assert LookUp(call.call_id) not in rig.react(Working(HERE))  # It has asked itself.
+    rig.restarted()
+    assert not looks(rig.react(Working(frozenset())))
+    assert looks(rig.react(Working(HERE))) == [call.call_id]
+
+
+def test_it_is_asked_about_for_an_hour_and_kept_in_a_checkpoint_up_to_a_number() -> None:
+    rig = Rig(refuses_late=False)
+    call = given_back(rig)
+    campaign = rig.campaigns.by_id[1]
+    assert list(load(dump(campaign), 1).doubted) == [call.call_id]
+    assert campaign.settings.max_concurrent_calls <= DOUBTED_MAX
+    rig.passes(DOUBTED.total_seconds() + 60)
+    assert call.call_id not in restarted(rig)
+
+
+def test_other_ends_leave_no_doubt() -> None:
+    """What was never handed over, or ended as one that may have rung, owes nothing."""
+    rig = Rig(lookup_lag_s=None)
+    call = rig.permitted()
+    rig.react(Answered(call.call_id, None))
+    rig.passes(OVER_S)
+    rig.after(0)
+    (offer,) = rig.react(LookedUp(call.call_id, rig.boot, NotFound(), "ours"))
+    assert isinstance(offer, Offer)
+    assert isinstance(offer.facts[0], CallEnded)
+    rig.accept(offer)
+    assert not rig.campaigns.by_id[1].doubted
+
+
+@pytest.mark.parametrize("agree", [True, False])
+def test_a_ring_that_began_too_late_is_judged_by_who_recovers_it(agree: bool) -> None:
+    """Its dialer heard of it and died before anything stood in the log: the permission is open.
+
+    Who recovers it was not there. The carrier's instant says it, where clocks agree.
+    """
+    rig = Rig(refuses_late=False, clocks_agree=agree)
+    call = rig.permitted()
+    rig.passes(OVER_S + 1.0)
+    began_at = rig.now
+    assert HangUp(call.call_id) in rig.react(Answered(call.call_id, Rung(began_at)))
+    assert restarted(rig) == [call.call_id]
+    effects = rig.react(LookedUp(call.call_id, rig.boot, Rung(began_at), "ours"))
+    (offer,) = [effect for effect in effects if isinstance(effect, Offer)]
+    kinds = [type(fact) for fact in offer.facts]
+    assert kinds == ([CallAbandoned, CallLate] if agree else [CallStarted])
+    assert (HangUp(call.call_id) in effects) is agree

@@ -18,6 +18,7 @@ DANGERS = (
     "a dead sender's record was accepted",
     "appeared twice",
     "never appeared",
+    "refused by the brokers",
     "acknowledgement lost",
     "the log stalled",
     "a reader lagged behind",

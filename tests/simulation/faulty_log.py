@@ -128,6 +128,12 @@ class LogPort:
             world.story.tell(told, "record {} will never appear", record.id)
             world.story.danger("never appeared")
             return
+        if refused is not None and plan.strikes("log-refused", subject, 0.04):
+            world.story.tell(told, "the brokers will refuse record {}", record.id)
+            world.story.danger("refused by the brokers")  # Whatever is on its way meanwhile.
+            no = LogUnavailableError("simulated: refused")
+            asyncio.get_running_loop().call_later(soon_s, refused, no)
+            return
         if plan.strikes("log-twice", subject, 0.04):
             world.hand_over(self._process, partition, record, late_s)
             world.story.danger("appeared twice")

@@ -6,11 +6,13 @@ from typing import Any
 
 import campaigns.digest
 import campaigns.following
+import campaigns.handling
 import campaigns.log
 import command_api.idempotency
 import dialer.reactor
 import dialer.turning
 from campaigns.campaign import Campaign
+from campaigns.errors import LogUnavailableError
 from campaigns.facts import (
     CallRequested,
     InstallationEvent,
@@ -32,6 +34,7 @@ from tests.simulation.taken_away import Swaps, mutation
 # Any: what these modules have imported is swapped where they use it.
 reactor_module: Any = dialer.reactor
 turning_module: Any = dialer.turning
+handling_module: Any = campaigns.handling
 
 
 # -- the rule, and how one writes by it ------------------------------------------------------------
@@ -208,6 +211,12 @@ def the_barrier_has_no_bound() -> Swaps:
         return await passed(self, _with_terms(campaign, 1e6, 1e6), position)
 
     return [(Barrier, "passed", forever)]
+
+
+@mutation
+def what_is_not_read_back_is_said_not_to_count() -> Swaps:
+    """A record whose fate is not known is told as one that the brokers have refused."""
+    return [(handling_module, "OutcomeUnknownError", LogUnavailableError)]
 
 
 def _with_terms(campaign: Campaign, lease_s: float, carrier_timeout_s: float) -> Any:

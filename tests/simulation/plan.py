@@ -16,7 +16,8 @@ KINDS = (
     "look-lost", "look-lag", "report-lost", "redeliver",
     "impatient", "repeat",
 )  # fmt: skip
-LATER_KINDS = ("reaction-fault", "undecidable", "poison", "unplaceable")  # On dice of their own.
+# On dice of their own.
+LATER_KINDS = ("reaction-fault", "undecidable", "poison", "unplaceable", "log-refused")
 ALL_KINDS = (*KINDS, *LATER_KINDS)
 SCHEDULED = ("kill", "stop", "freeze", "stall", "sleep", "log-stall", "assign")
 

@@ -1,14 +1,17 @@
 """What was acknowledged is what the fetch brings: else the log was cut."""
 
+import asyncio
 from types import SimpleNamespace
 
 import pytest
+from aiokafka import TopicPartition
 
 from campaigns.errors import LogCutError
 from campaigns.kafka_reading import Placed
 from campaigns.log_kafka import KafkaLog
 from campaigns.record import Recorded
 from campaigns.testing import FIRST
+from campaigns.topics import CAMPAIGN_RECORDS, Partition
 
 
 def fetched(*values: bytes, first: int = 0) -> list[SimpleNamespace]:
@@ -69,3 +72,50 @@ async def test_an_acknowledgement_on_a_new_connection_places_nothing() -> None:
     log._lines[FIRST] = log._lines_now(FIRST)
     log._placed(Recorded(FIRST, 0, b"ours", 1), 1)
     assert tail.head == 1, "on the one that was looked at"
+
+
+class Paused:
+    """A consumer of which only is asked what it may fetch."""
+
+    def __init__(self) -> None:
+        self.paused: set[TopicPartition] = set()
+
+    def pause(self, at: TopicPartition) -> None:
+        self.paused.add(at)
+
+    def resume(self, at: TopicPartition) -> None:
+        self.paused.discard(at)
+
+
+async def test_a_partition_that_cannot_be_read_holds_up_no_other() -> None:
+    log, consumer = KafkaLog("127.0.0.1:1", 2), Paused()
+    log._consumer = consumer
+    first, second = (log._at[Partition(CAMPAIGN_RECORDS, number)] for number in (0, 1))
+    log._tails[FIRST].join(0)
+    over = asyncio.Event()
+
+    async def looked_at() -> None:
+        await over.wait()
+
+    log._hold(first, looked_at())
+    log._hold(first, looked_at())  # Asked once, however often its fetch fails.
+    await asyncio.sleep(0)
+    assert consumer.paused == {first}, "the other is fetched meanwhile"
+    assert second not in log._held
+    over.set()
+    async with asyncio.timeout(5):
+        while log._held:
+            await asyncio.sleep(0)
+    assert not consumer.paused
+
+
+async def test_a_partition_that_was_cut_is_not_fetched_again() -> None:
+    log, consumer = KafkaLog("127.0.0.1:1", 1), Paused()
+    log._consumer = consumer
+    log._tails[FIRST].join(0)
+    log._tails[FIRST].fail(LogCutError("cut"))
+    log._hold(log._at[FIRST], asyncio.sleep(0))
+    async with asyncio.timeout(5):
+        while log._held:
+            await asyncio.sleep(0)
+    assert consumer.paused == {log._at[FIRST]}

@@ -129,7 +129,7 @@ class CsvFile:
                     ) from no
                 yield Cells(first, Unusable(f"the row is not well-formed CSV: {no}"))
                 continue
-            if not all(_BLANK.fullmatch(trimmed(cell)) for cell in cells):
+            if not all(map(_BLANK.fullmatch, cells)) and _seen(cells):
                 yield Cells(first, cells)
 
     def phone(self, row: Cells) -> str | Unusable:
@@ -158,6 +158,11 @@ class CsvFile:
             elif field is not None and field != PHONE and (value := trimmed(cell)):
                 variables[field] = value
         return make_row(phone, texts, variables)
+
+
+def _seen(cells: list[str]) -> bool:
+    """Say whether anybody sees something in a row: it may be blank but for what is invisible."""
+    return cells[0].isalnum() or not all(_BLANK.fullmatch(trimmed(cell)) for cell in cells)
 
 
 class _Lines:

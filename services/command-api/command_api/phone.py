@@ -100,14 +100,16 @@ def _e164(dialable: str, region: str) -> str | Unusable:
     readings = list(_readings(dialable, region))
     if not readings:
         return _NO_NUMBER
-    possible = [one for one in readings if phonenumbers.is_possible_number(one)]
-    valid = list(filter(phonenumbers.is_valid_number, possible))
-    doubtful = [] if valid else possible
-    if dialable.startswith(_ABROAD):
-        doubtful = valid if _way_abroad(region).fullmatch(_ABROAD) else []
-    if len(set(map(_written, doubtful))) > 1:
-        return _TWO_READINGS
-    number = (valid or possible or readings)[0]
+    number = readings[0]
+    if len(readings) > 1:
+        possible = list(filter(phonenumbers.is_possible_number, readings))
+        valid = list(filter(phonenumbers.is_valid_number, possible))
+        doubtful = [] if valid else possible
+        if dialable.startswith(_ABROAD):
+            doubtful = valid if _way_abroad(region).fullmatch(_ABROAD) else []
+        if len(set(map(_written, doubtful))) > 1:
+            return _TWO_READINGS
+        number = (valid or possible or readings)[0]
     why = phonenumbers.is_possible_number_with_reason(number)
     if why != ValidationResult.IS_POSSIBLE:
         because = _REASONS.get(why, "it does not have the length that its country asks for")

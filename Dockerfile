@@ -1,15 +1,18 @@
 # One image for all services: the verb is the command (`command-api`, `dialer`, `projector`, …).
-FROM python:3.13.7-slim-bookworm AS built
+FROM python:3.13.14-slim-bookworm AS built
 WORKDIR /src
 RUN python -m venv /opt/dialgate
-COPY constraints.txt pyproject.toml README.md LICENSE ./
+COPY requirements.txt pyproject.toml README.md LICENSE ./
 COPY shared shared
 COPY services services
 COPY dialgate dialgate
+# What is not what was hashed is not installed; and nothing is fetched besides, to build with either.
 RUN /opt/dialgate/bin/pip install --no-cache-dir --disable-pip-version-check \
-	--constraint constraints.txt '.[postgres]'
+	--require-hashes --requirement requirements.txt \
+	&& /opt/dialgate/bin/pip install --no-cache-dir --disable-pip-version-check \
+	--no-deps --no-build-isolation .
 
-FROM python:3.13.7-slim-bookworm
+FROM python:3.13.14-slim-bookworm
 # The files of a service: stores that are caches of the log, and the carrier's own record.
 RUN useradd --system --uid 10001 --user-group --no-create-home dialgate \
 	&& install --directory --owner dialgate --group dialgate --mode 0700 /data
@@ -18,6 +21,7 @@ ENV PATH=/opt/dialgate/bin:$PATH \
 	PYTHONDONTWRITEBYTECODE=1 \
 	PYTHONUNBUFFERED=1 \
 	DIALGATE_DATA_DIR=/data \
+	TMPDIR=/data \
 	DIALGATE_HOST=0.0.0.0
 USER 10001:10001
 WORKDIR /data

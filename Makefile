@@ -8,9 +8,14 @@ PYTHON ?= $(shell for p in python3.13 python3.14 python3.12 python3.11 python3; 
 	&& { echo $$p; break; }; done)
 UV := $(shell command -v uv)
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+TOOLS := .venv-tools/.installed
+HASHES := .venv-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --constraint constraints.txt --extra postgres
 PYTEST := $(BIN)/python -m pytest
 RUN := .venv/.installed
 DEV := .venv/.installed-dev
+COMPOSE := docker compose $(if $(GATEWAY_DOMAIN),-f compose.yaml -f compose.tls.yaml)
 SEED ?= 1
 SEEDS ?= 10000
 SOAK_CYCLES ?= 1000
@@ -20,21 +25,27 @@ FUZZ_S ?= 600
 GARBLED ?= 100000
 
 .PHONY: help run test check fix lint types unit property contract conformance simulation integration e2e attack \
-	kafka demo bench docs up down logs clean
+	kafka demo bench docs hashes audit up down logs clean
 
 help: ## print this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-$(RUN): pyproject.toml constraints.txt
+$(RUN): pyproject.toml requirements.txt
 	@test -x $(BIN)/python || test -n "$(PYTHON)$(UV)" \
 		|| { echo "expected Python 3.11 to 3.14, or uv to fetch one; found neither" >&2; exit 2; }
 	@test -x $(BIN)/python || if test -n "$(PYTHON)"; then "$(PYTHON)" -m venv .venv; \
 		else "$(UV)" venv --quiet --seed --python '>=3.11,<3.15' .venv; fi
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(PIP) --require-hashes -r requirements.txt
+	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(DEV): $(RUN)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,postgres]'
+$(DEV): $(RUN) requirements-dev.txt
+	$(PIP) --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(TOOLS): ## (what looks at the packages is itself none of them)
+	python3 -m venv .venv-tools
+	.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9 pip-audit cyclonedx-bom
 	@touch $@
 
 run: $(RUN) ## set up what is missing and run everything in one process (DIALGATE_* are its settings)
@@ -85,20 +96,28 @@ bench: $(DEV) ## measure beside bare floors, on a throw-away broker; writes the 
 docs: $(DEV) ## write anew the parts of the documents that are made from code
 	$(BIN)/python -m docs.generate
 
-.env:
-	@umask 077; secret() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }; \
-		printf 'DIALGATE_API_KEY=dg_live_%s\nPOSTGRES_PASSWORD=%s\nCARRIER_SECRET=%s\n' \
-		"$$(secret)" "$$(secret)" "$$(secret)" > $@
-	@echo "made .env with this installation's secrets: DIALGATE_API_KEY is the API's first key"
+hashes: $(TOOLS) ## write anew which files of each pinned package may be installed, on every platform
+	$(HASHES) pyproject.toml deploy/build.in -o requirements.txt
+	$(HASHES) --extra dev pyproject.toml deploy/build.in -o requirements-dev.txt
 
-up: .env ## run the whole system in containers, behind its gateway
-	docker compose up --build --detach --wait
+audit: $(TOOLS) ## ask which known vulnerabilities the packages have; write dist/sbom.json
+	bash .ci/audit
+
+# Secrets of this installation; those that a later version needs as well are added.
+.PHONY: secrets
+secrets:
+	@umask 077; touch .env; chmod 600 .env; secret() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }; \
+		add() { grep -q "^$$1=" .env || { echo "$$1=$$2$$(secret)" >> .env; echo "added $$1 to .env"; }; }; \
+		add DIALGATE_API_KEY dg_live_; add POSTGRES_PASSWORD; add KAFKA_PASSWORD; add CARRIER_SECRET
+
+up: secrets ## run the whole system in containers, behind its gateway (GATEWAY_DOMAIN=… with TLS)
+	$(COMPOSE) up --build --detach --wait
 
 down: ## end it, and keep its data
-	docker compose down
+	$(COMPOSE) down
 
 logs: ## follow its logs
-	docker compose logs --follow
+	$(COMPOSE) logs --follow
 
 clean: ## throw away what was set up; data stay
-	rm -rf .venv .kafka .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-tools .kafka .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -51,23 +51,31 @@ def _caddy(verb: str) -> subprocess.CompletedProcess[str]:
 class Gateway:
     """Caddy on a port of its own, in front of two addresses. A context manager."""
 
-    def __init__(self, commands_url: str, queries_url: str, folder: Path) -> None:
-        self._port = free_port()
+    def __init__(
+        self, commands_url: str, queries_url: str, folder: Path, **environment: str
+    ) -> None:
+        """`environment`: GATEWAY_… variables in lower case without that prefix."""
+        self._port, self._live_port = free_port(), free_port()
+        tls = environment.get("site", "").startswith("https")
+        port = "GATEWAY_HTTPS_PORT" if tls else "GATEWAY_HTTP_PORT"
+        self.url = f"https://localhost:{self._port}" if tls else f"http://127.0.0.1:{self._port}"
         self._log = folder / "caddy.out"
-        self._environment = os.environ | {
-            "GATEWAY_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(self._port),
-            "COMMAND_API_ADDRESS": commands_url.removeprefix("http://"),
-            "PROJECTOR_ADDRESS": queries_url.removeprefix("http://"),
-            "XDG_CONFIG_HOME": str(folder),
-            "XDG_DATA_HOME": str(folder),
-        }
+        self._environment = (
+            os.environ
+            | {
+                "GATEWAY_HOST": "127.0.0.1",
+                "GATEWAY_HTTP_PORT": str(free_port()),
+                port: str(self._port),
+                "GATEWAY_LIVE_PORT": str(self._live_port),
+                "COMMAND_API_ADDRESS": commands_url.removeprefix("http://"),
+                "PROJECTOR_ADDRESS": queries_url.removeprefix("http://"),
+                "XDG_CONFIG_HOME": str(folder),
+                "XDG_DATA_HOME": str(folder),
+            }
+            | {f"GATEWAY_{name.upper()}": value for name, value in environment.items()}
+        )
+        self.authority = folder / "caddy" / "pki" / "authorities" / "local" / "root.crt"
         self._popen: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        """Return the one address."""
-        return f"http://127.0.0.1:{self._port}"
 
     def __enter__(self) -> Self:
         executable = caddy()
@@ -80,9 +88,10 @@ class Gateway:
                 command, env=self._environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out
             )
         give_up_at = time.monotonic() + START_S
+        live = f"http://127.0.0.1:{self._live_port}/health/live"
         while True:
             try:
-                httpx.get(f"{self.url}/health/live", trust_env=False).raise_for_status()
+                httpx.get(live, trust_env=False).raise_for_status()
             except httpx.TransportError as no:
                 if self._popen.poll() is not None or time.monotonic() > give_up_at:
                     raise AssertionError(f"no gateway\n{self._log.read_text()}") from no

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -117,6 +118,77 @@ def test_only_the_gateway_is_reached_from_outside_and_only_on_loopback() -> None
     assert not any("network_mode" in service for service in SERVICES.values())
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_has_no_privilege_to_win_and_a_bound_on_all_it_takes(name: str) -> None:
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service.get("cap_add", []) == (["NET_BIND_SERVICE"] if name == "gateway" else [])
+    assert service.keys() >= {"mem_limit", "pids_limit", "cpus", "restart"}
+    # The broker's start script writes its configuration into its root.
+    assert service.get("read_only", False) is (name != "kafka")
+    assert not {"privileged", "network_mode", "pid", "ipc", "devices"} & service.keys()
+
+
+def test_no_service_reaches_what_it_does_not_need() -> None:
+    """Any container could write the log: it had no password, and all were on one network."""
+    on = {name: set(service["networks"]) for name, service in SERVICES.items()}
+    members = {
+        network: {name for name in on if network in on[name]} for network in COMPOSE["networks"]
+    }
+    assert members == {
+        "edge": {"gateway", "command-api", "projector"},
+        "log": {"kafka", "command-api", "projector", "dialer"},
+        "views": {"postgres", "projector"},
+        "calls": {"dialer", "carrier"},
+    }
+    inside = {
+        name for name, network in COMPOSE["networks"].items() if (network or {}).get("internal")
+    }
+    assert inside == {"log", "views", "calls"}
+
+
+def test_the_broker_asks_for_a_user_and_a_password() -> None:
+    broker_has = environment_of(SERVICES["kafka"])
+    listeners = dict(one.split("://") for one in broker_has["KAFKA_LISTENERS"].split(","))
+    protocols = dict(
+        one.split(":") for one in broker_has["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(",")
+    )
+    for name, address in listeners.items():
+        inside = address.startswith("127.0.0.1:")
+        assert protocols[name] == ("PLAINTEXT" if inside else "SASL_PLAINTEXT"), name
+    users = broker_has["KAFKA_LISTENER_NAME_CLIENTS_PLAIN_SASL_JAAS_CONFIG"]
+    for name in ("command-api", "projector", "dialer"):
+        given = environment_of(OURS[name])
+        user, password = (given[f"DIALGATE_KAFKA_SASL_{one}"] for one in ("USERNAME", "PASSWORD"))
+        assert f'user_{user}="{password}"' in users
+    assert not [name for name in OURS["carrier"].get("environment", {}) if "KAFKA" in name]
+
+
+def pins(text: str) -> dict[str, str]:
+    """Return name → version of what a file of requirements pins."""
+    found = re.findall(r"^([A-Za-z0-9_.-]+)==([^\s;]+)", text, re.MULTILINE)
+    return {name.lower().replace("_", "-"): version for name, version in found}
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])
+def test_what_is_installed_is_what_was_hashed(file: str) -> None:
+    """`make hashes` writes them anew, once constraints.txt has changed."""
+    text = (ROOT / file).read_text()
+    pinned, constrained = pins(text), pins((ROOT / "constraints.txt").read_text())
+    stale = {n: v for n, v in pinned.items() if constrained.get(n, v) != v}
+    assert not stale, "make hashes"
+    if file == "requirements-dev.txt":
+        assert constrained.keys() <= pinned.keys(), "make hashes"
+    for block in re.split(r"\n(?=\S)", text.strip()):
+        assert "--hash=sha256:" in block, block
+    wanted = re.findall(
+        r'^    "([a-z0-9-]+)[\[>=]', _pyproject().partition("[project.opt")[0], re.MULTILINE
+    )
+    assert {*wanted, "hatchling"} <= pinned.keys()
+    assert f"-r {file}" in (ROOT / "Makefile").read_text()
+
+
 def test_what_must_survive_is_in_a_volume_and_what_is_scaled_shares_none() -> None:
     mounts = {
         name: [volume.split(":")[0] for volume in service.get("volumes", ())]
@@ -126,7 +198,7 @@ def test_what_must_survive_is_in_a_volume_and_what_is_scaled_shares_none() -> No
     assert sorted(named) == sorted(COMPOSE["volumes"]), "each is one service's own"
     assert mounts["kafka"] == ["kafka"]
     assert mounts["carrier"] == ["carrier"]
-    assert mounts["command-api"] == [], "a second instance would find the first one's lock"
+    assert mounts["command-api"] == ["/data"], "a second instance would find the first one's lock"
     log_dirs = SERVICES["kafka"]["environment"]["KAFKA_LOG_DIRS"]
     assert SERVICES["kafka"]["volumes"] == [f"kafka:{log_dirs}"]
     assert SERVICES["carrier"]["volumes"] == [f"carrier:{image_environment()['DIALGATE_DATA_DIR']}"]
@@ -153,7 +225,8 @@ def test_the_image_is_pinned_and_runs_the_verb_as_nobody_special() -> None:
     assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", final, re.MULTILINE)
     assert final.index("USER") < final.index('ENTRYPOINT ["dialgate"]') < final.index("CMD")
     assert image_environment().keys() <= {name for name, _, _ in knobs()}
-    assert "--constraint constraints.txt" in DOCKERFILE
+    assert "--require-hashes --requirement requirements.txt" in DOCKERFILE
+    assert "--no-deps --no-build-isolation ." in DOCKERFILE, "and nothing is fetched besides"
 
 
 def test_the_image_is_made_of_files_that_exist_and_of_no_others() -> None:
@@ -198,7 +271,7 @@ def test_caddy_finds_the_file_valid() -> None:
 def test_every_address_in_the_caddyfile_has_a_default_or_is_set() -> None:
     placeholders = dict(re.findall(r"\{\$(\w+):([^}]+)\}", CADDYFILE.read_text()))
     assert len(re.findall(r"\{\$", CADDYFILE.read_text())) == len(placeholders)
-    for name, value in SERVICES["gateway"]["environment"].items():
+    for name, value in environment_of(SERVICES["gateway"]).items():
         assert placeholders[name] == value
 
 
@@ -267,14 +340,83 @@ def test_three_rules_say_who_answers(tmp_path: Path) -> None:
         for method in METHODS[2:]:
             assert answered_by(method, campaign) == "command API"
             assert answered_by(method, "/ws/campaigns/1") == "projector"
-            assert answered_by(method, "/") == "command API"
+            assert answered_by(method, "/other") == "command API"
         for method in ("GET", "HEAD"):
-            for path in (campaign, f"{campaign}?a=/ws/", "/", "/docs", "/openapi.json", "/ws/1"):
+            for path in (campaign, f"{campaign}?a=/ws/", "/metric", "/ws/1"):
                 assert answered_by(method, path) == "projector"
-        for method in ("GET", "HEAD", "POST"):
-            for path in ("/health/live", "/health/ready"):
-                assert answered_by(method, path) is None, "for itself"
-        assert client.get("/health/live").json() == {"status": "live"}
+
+
+NOT_PUBLIC = ("/", "/metrics", "/health/live", "/health/ready", "/docs", "/openapi.json")
+SPELLINGS = (
+    "/metrics/", "//metrics", "/%6detrics", "/METRICS", "/metrics?a=b", "/./metrics",
+    "/ws/../metrics", "/health", "/docs/", "/openapi.json/", "/health/../metrics", "/%2e/docs",
+)  # fmt: skip
+
+
+def raw_status(url: str, method: str, path: str) -> tuple[int, bytes]:
+    """Send a path as it is spelt: clients of HTTP tidy it up before they send it."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as line:
+        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        line.sendall(head.encode())
+        found = b"".join(iter(lambda: line.recv(65_536), b""))
+    return int(found.split(b" ")[1]), found
+
+
+@needs_caddy
+def test_metrics_health_and_documents_are_not_public(tmp_path: Path) -> None:
+    """Positions, counts and start times of all organizations were there for strangers."""
+    with (
+        echo("command API") as commands,
+        echo("projector") as queries,
+        Gateway(commands, queries, tmp_path) as gateway,
+    ):
+        for method in METHODS:
+            for path in NOT_PUBLIC:
+                status, found = raw_status(gateway.url, method, path)
+                assert status == 404, (method, path, found)
+                assert b"X-Answered-By" not in found
+        for path in SPELLINGS:
+            status, found = raw_status(gateway.url, "GET", path)
+            assert status == 404, (path, found)
+        assert raw_status(gateway.url, "GET", "/api/v1/campaigns")[0] == 200, "the API is"
+
+
+@needs_caddy
+def test_what_is_asked_for_is_public_and_nothing_else(tmp_path: Path) -> None:
+    with (
+        echo("command API") as commands,
+        echo("projector") as queries,
+        Gateway(
+            commands, queries, tmp_path, public_paths="/ /docs /docs/* /openapi.json"
+        ) as gateway,
+        httpx.Client(base_url=gateway.url, trust_env=False) as client,
+    ):
+        for path in ("/", "/docs", "/openapi.json"):
+            assert client.get(path).headers["X-Answered-By"] == "projector"
+        for path in ("/metrics", "/health/ready"):
+            assert client.get(path).status_code == 404
+
+
+@needs_caddy
+def test_the_gateway_speaks_tls_with_a_certificate_of_its_own(tmp_path: Path) -> None:
+    """As with a public name, but for who signs: Caddy's own authority instead of a public one."""
+    with (
+        echo("command API") as commands,
+        echo("projector") as queries,
+        Gateway(
+            commands, queries, tmp_path, site="https://localhost", tls="tls internal"
+        ) as gateway,
+    ):
+        trusted = ssl.create_default_context(cafile=str(gateway.authority))
+        with httpx.Client(base_url=gateway.url, verify=trusted, trust_env=False) as client:
+            answer = client.post("/api/v1/campaigns", content=b"{}")
+            assert answer.headers["X-Answered-By"] == "command API"
+            assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+            assert "Server" not in answer.headers or "Caddy" not in answer.headers["Server"]
+            assert client.get("/metrics").status_code == 404
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            httpx.get(gateway.url, trust_env=False, verify=ssl.create_default_context())
 
 
 @needs_caddy
@@ -330,8 +472,7 @@ def test_a_campaign_runs_through_the_gateway(
             client.resume(campaign)
             assert client.status(campaign) == "running"
         client.wait_for(campaign, "completed")
-        assert client.once("GET", f"{gateway.url}/health/ready").json() == {"status": "live"}
-        assert client.once("GET", f"{gateway.url}/openapi.json").json()["paths"]
+        assert client.once("GET", f"{gateway.url}/metrics").status_code == 404
         campaigns = f"{gateway.url}/api/v1/campaigns"
         assert client.once("GET", f"{campaigns}/{campaign + 999}").status_code == 404
         assert client.once("POST", f"{campaigns}/{campaign}/pause").status_code == 400

@@ -273,6 +273,17 @@ def test_each_invariant_names_tests_that_exist() -> None:
             assert re.search(rf"def {test}\(", (ROOT / file).read_text()), test
 
 
+def test_each_line_of_the_threat_model_names_a_test_that_exists() -> None:
+    text = (ROOT / "docs" / "threat-model.md").read_text()
+    lines = re.findall(r"^\| (?!who \||---)(.+) \|$", text, re.MULTILINE)
+    assert len(lines) > 10
+    for line in lines:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", line)
+        assert named, line
+        for file, test in named:
+            assert re.search(rf"def {test}\(", (ROOT / file).read_text()), test
+
+
 def test_the_commands_that_documents_name_exist() -> None:
     listed = re.findall(r"^([a-z0-9 -]+):(?!=)", (ROOT / "Makefile").read_text(), re.MULTILINE)
     targets = {name for names in listed for name in names.split()}

@@ -149,7 +149,8 @@ class Asking:
                 wanted = {"schedule_type": "scheduled", "scheduled_at": "2099-01-01T00:00:00Z"}
                 wanted["timezone"] = chance.choice(("Europe/Berlin", text(chance)))
                 await self.send("schedule", "POST", f"{one}/schedule", wanted)
-                key = {"name": text(chance), "rate_limit": chance.choice((60, *NUMBERS))}
+                key: dict[str, Any] = {"name": chance.choice(("ä key", text(chance)))}
+                key["rate_limit"] = chance.choice((60, 61, *NUMBERS))
                 await self.send("key", "POST", "/api/v1/keys", key)
 
     def selection(self) -> dict[str, Any]:

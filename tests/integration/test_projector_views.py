@@ -228,7 +228,8 @@ def test_no_text_stops_the_fold(tmp_path_factory: pytest.TempPathFactory) -> Non
         views.reader.step(journal.records[0].partition, journal.records)
         with store.reading() as tx:
             wanted = Wanted(1, None, None, None, "\0 \U0001f600 %\\")
-            found, total = campaigns(tx, wanted, Page(1, 50, 0, 50))
+            page, total = campaigns(tx, wanted, Page(1, 50, 0, 50))
+            found = list(page)
         store.close()
     assert (found, total) == ([views.campaigns.get(1)], 1)
 

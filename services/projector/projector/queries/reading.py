@@ -79,9 +79,18 @@ def campaigns(tx: Connection, wanted: Wanted, page: Page) -> tuple[Iterable[Camp
     if page.skip >= total:
         return [], total
     newest = CAMPAIGNS.c.created_at.desc(), CAMPAIGNS.c.campaign_id.desc()
-    found = select(CAMPAIGNS.c.campaign_id, CAMPAIGNS.c.state).where(*where).order_by(*newest)
-    some = found.offset(page.skip).limit(page.limit).execution_options(yield_per=WINDOW)
-    return (load(state, campaign_id) for campaign_id, state in tx.execute(some)), total
+    found = select(CAMPAIGNS.c.campaign_id).where(*where).order_by(*newest)
+    ids = tx.execute(found.offset(page.skip).limit(page.limit)).scalars().all()
+    return _campaigns(tx, ids), total
+
+
+def _campaigns(tx: Connection, ids: Sequence[int]) -> Iterator[Campaign]:
+    for some in windows(ids):  # No cursor stays open when the page ends early.
+        asked = select(CAMPAIGNS.c.campaign_id, CAMPAIGNS.c.state)
+        found = tx.execute(asked.where(CAMPAIGNS.c.campaign_id.in_(some))).all()
+        states = {row.campaign_id: row.state for row in found}
+        for one in some:
+            yield load(states[one], one)
 
 
 def rows(tx: Connection, campaign_id: int, numbers: Collection[int]) -> dict[int, Given]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import campaigns.campaign
 import dialer.doubt
+import dialer.conversation
 import dialer.line
 import dialer.reactor
 import dialer.resolve
@@ -45,7 +46,7 @@ taking_module: Any = dialer.taking
 def no_lease() -> Swaps:
     """A permission may be used whenever it is read back."""
     always = lambda sent_at, lease_s, now: True  # noqa: E731
-    modules = (reactor_module, dialer.resolve, dialer.service, taking_module)
+    modules = (reactor_module, dialer.resolve, dialer.conversation, taking_module)
     return [(module, "may_begin", always) for module in modules]
 
 

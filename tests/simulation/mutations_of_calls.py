@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import campaigns.campaign
-import dialer.doubt
 import dialer.conversation
+import dialer.doubt
 import dialer.line
 import dialer.reactor
 import dialer.resolve

@@ -41,10 +41,13 @@ create table if not exists contacts (
     state text not null,          -- the Contact as JSON
     primary key (campaign_id, contact_id)
 ) without rowid;
-create index if not exists contacts_due on contacts (campaign_id, due_at) where pending = 1;
+-- By epoch: what waited when a run was armed anew costs the new run nothing.
+create index if not exists contacts_due on contacts (campaign_id, epoch, due_at)
+ where pending = 1;
 create index if not exists contacts_unplaced on contacts (campaign_id, epoch, due_at)
  where pending = 2;
-create index if not exists contacts_failed on contacts (campaign_id, contact_id) where failed = 1;
+create index if not exists contacts_failed on contacts (campaign_id, epoch, contact_id)
+ where failed = 1;
 """
 BY_PHONE = "create index if not exists rows_by_phone on rows (list_id, phone_number)"
 _PHONES_A_QUERY = 500  # Below SQLite's limit of bound values, and a query stays short.
@@ -183,6 +186,7 @@ class Contacts:
             failed = self._ids(
                 "failed = 1 and epoch = ? and contact_id > ? order by contact_id limit ?",
                 (campaign.campaign_id, epoch - 1, after, limit),
+                by="contacts_failed",  # SQLite prefers the primary key, and reads everybody.
             )
             return failed, failed[-1] if len(failed) == limit else rearmed
         replaced = campaign.replaced_through
@@ -197,8 +201,9 @@ class Contacts:
         )
         return sorted(set(range(first, last + 1)).difference(touched)), max(last, first - 1)
 
-    def _ids(self, so: str, values: tuple[int, ...]) -> list[int]:
-        asked = f"select contact_id from contacts where campaign_id = ? and {so}"
+    def _ids(self, so: str, values: tuple[int, ...], *, by: str | None = None) -> list[int]:
+        which = f"contacts indexed by {by}" if by else "contacts"
+        asked = f"select contact_id from {which} where campaign_id = ? and {so}"
         return [contact_id for (contact_id,) in self._db.execute(asked, values)]
 
     def tried(self, campaign: Campaign, contact_ids: Iterable[int]) -> Iterator[tuple[int, bool]]:

@@ -91,6 +91,9 @@ class Composition:
                 dialer.assigned,
                 session_timeout_s=settings.session_timeout_s,
                 member=name_of(self.settings.data_dir, DIALER),
+                carrier=lambda: carrier.id,
+                carrier_check_s=CarrierSettings().check_s,
+                on_refused=dialer.refused,
             )
             dialer.shares_partitions(membership.troubles)
             self.extras.append(opened(membership))

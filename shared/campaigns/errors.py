@@ -48,6 +48,17 @@ class CarrierNonsenseError(CarrierUnavailableError):
     """The carrier did answer, and nothing of it can be used."""
 
 
+class CarrierMisfitError(OperatingError):
+    """The other dialers of the group have a carrier that knows nothing of ours."""
+
+    def __init__(self, group: str, ours: str | None, theirs: str) -> None:
+        super().__init__(
+            f"the carrier of this dialer is {ours}, that of the others in the group {group} is "
+            f"{theirs}, and neither knows of the other's calls: give all of them one carrier "
+            "process (DIALGATE_CARRIER_URL), or stop the others first"
+        )
+
+
 class PartRunningError(OperatingError):
     """Another process runs this part on this data directory."""
 

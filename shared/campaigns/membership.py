@@ -5,19 +5,20 @@ partition, and the log's order decides between them. No record is ever read in h
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError
 
-from campaigns.errors import LogUnavailableError
+from campaigns.errors import CarrierMisfitError, LogUnavailableError
 from campaigns.kafka_clients import Kafka, hush
 from campaigns.kafka_starting import stop
 from campaigns.observing import Sparingly
+from campaigns.sharing import Sharing
 from campaigns.topics import CAMPAIGN_RECORDS
 
 log = logging.getLogger(__name__)
@@ -25,8 +26,10 @@ log.addFilter(Sparingly())
 
 _TURN_MS = 1_000  # The client leaves the group when it is not asked for records for minutes.
 _RETRY_S = 0.5
+_WORD_HEARTBEATS = 2  # A group that lives has answered who joins by then.
 
 OnChange = Callable[[frozenset[int]], None]
+OnRefused = Callable[[CarrierMisfitError], None]
 
 
 @dataclass(eq=False)
@@ -41,15 +44,39 @@ class Membership:
     # Who has the same is the same member, begun again: it takes its work over at once, and need
     # not wait until the one that was killed is missed. None: another member each time.
     member: str | None = None
+    carrier: Callable[[], str | None] = lambda: None  # Ours, now. None: fits all others.
+    # How much later than we others may notice that the carrier they share is another one.
+    carrier_check_s: float = 0.0
+    on_refused: OnRefused = lambda _: None  # Told once, when others have had another too long.
     assigned: frozenset[int] = field(default=frozenset(), init=False)
     trouble: str | None = field(default=None, init=False)  # Why it is not in the group now.
     _turning: asyncio.Task[None] | None = field(default=None, init=False)
     _closed: bool = field(default=False, init=False)
+    _heard: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _settled: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _misfit: CarrierMisfitError | None = field(default=None, init=False)
+    _ending: asyncio.TimerHandle | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._sharing = Sharing(self.carrier)
 
     async def open(self) -> None:
-        """Begin to join. Returns before anything is assigned; outages are waited out."""
+        """Begin to join. Waits a moment for the group's word; outages are waited out later.
+
+        Raises:
+            CarrierMisfitError: the others have another carrier, and keep it.
+
+        """
         hush()
         self._begin()
+        with contextlib.suppress(TimeoutError):  # It is told while we run, then.
+            async with asyncio.timeout(_WORD_HEARTBEATS * self.heartbeat_s):
+                await self._heard.wait()
+        if self._ending is not None:
+            await self._settled.wait()
+        if self._misfit is not None:
+            await self.close()
+            raise self._misfit
 
     def _begin(self) -> None:
         self._turning = asyncio.create_task(self._turn(), name="kafka membership")
@@ -70,6 +97,7 @@ class Membership:
     async def close(self) -> None:
         """Leave the group, so that the others take over at once. Bounded in time."""
         self._closed = True
+        self._fits()
         if self._turning is not None:
             self._turning.cancel()
             await asyncio.wait([self._turning])
@@ -84,7 +112,7 @@ class Membership:
                 heartbeat_interval_ms=int(self.heartbeat_s * 1000),
                 rebalance_timeout_ms=int(self.session_timeout_s * 1000),
                 group_instance_id=self.member,
-                partition_assignment_strategy=(StickyPartitionAssignor,),
+                partition_assignment_strategy=(self._sharing,),
             )
             try:
                 consumer.subscribe(
@@ -93,6 +121,8 @@ class Membership:
                 await consumer.start()
                 while True:
                     await consumer.getmany(timeout_ms=_TURN_MS)
+                    if self._sharing.stale:
+                        consumer._coordinator.request_rejoin()  # There is no public way.
                     await asyncio.sleep(0)
             except (KafkaError, OSError, TimeoutError, LogUnavailableError) as no:
                 # What was assigned stays in work: an outage alone changes nothing.
@@ -103,8 +133,38 @@ class Membership:
                 await _leave(consumer)
 
     def troubles(self) -> Sequence[str]:
-        """Return why it is not in the group."""
+        """Return why it is not in the group, or has no work in it."""
         return (self.trouble,) if self.trouble else ()
+
+    def answered(self, assigned: Collection[TopicPartition]) -> None:
+        """Take the group's word: what we have, or that our carrier is not the group's."""
+        self.changed(assigned)
+        if (theirs := self._sharing.refused_for) is None:
+            self._fits()
+        else:
+            self._misfits(self._sharing.said, theirs)
+        self._heard.set()
+
+    def _fits(self) -> None:
+        if self._ending is not None:
+            self._ending.cancel()
+            self._ending = None
+        self._settled.set()
+
+    def _misfits(self, ours: str | None, theirs: str) -> None:
+        """Give the others the time to leave, or to notice that the carrier was exchanged."""
+        misfit = CarrierMisfitError(f"{self.kafka.namespace}{self.group}", ours, theirs)
+        self.trouble = str(misfit)
+        log.warning("%s", misfit)
+        if self._ending is None and not self._closed:
+            self._settled.clear()
+            wait_s = self.session_timeout_s + self.carrier_check_s
+            self._ending = asyncio.get_running_loop().call_later(wait_s, self._refuse, misfit)
+
+    def _refuse(self, misfit: CarrierMisfitError) -> None:
+        self._misfit = misfit
+        self._settled.set()
+        self.on_refused(misfit)
 
     def changed(self, assigned: Collection[TopicPartition]) -> None:
         """Tell of a new assignment; the same again is no news."""
@@ -133,4 +193,4 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Pause them, since nothing is read, and tell."""
         self._consumer.pause(*assigned)
-        self._membership.changed(assigned)
+        self._membership.answered(assigned)

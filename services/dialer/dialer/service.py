@@ -196,6 +196,10 @@ class Dialer:
         self._assignment.set()
         self._tick(Working(partitions & self.state.working))
 
+    def refused(self, why: Exception) -> None:
+        """End, since the others do not share their work with us."""
+        self._watch.fail(why)
+
     async def _work(self) -> None:
         """Begin to work partitions once the fold has caught up with them."""
         while True:

@@ -25,7 +25,7 @@ async def test_a_task_that_ends_is_noticed_and_begun_anew(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     kafka = Broken("127.0.0.1:1")
-    member = Membership(kafka, "dialers", lambda _: None)
+    member = Membership(kafka, "dialers", lambda _: None, heartbeat_s=0.05)
     assert not member.troubles()
     await member.open()
     async with asyncio.timeout(10):

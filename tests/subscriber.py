@@ -39,7 +39,8 @@ def accepted(partition: int, records: Sequence[ConsumerRecord]) -> Iterator[Fact
             versions[fact["stream"]] += 1
             if "campaign_id" in fact["data"]:  # A list is no campaign's until it counts.
                 name = f"{partition}@{message.offset + 1}/{n}"
-                yield Fact(name, fact["type"], fact["stream"], fact["data"], message.timestamp)
+                data = {**fact["data"], **fact.get("aside", {})}
+                yield Fact(name, fact["type"], fact["stream"], data, message.timestamp)
 
 
 def without_repeats(messages: Sequence[ConsumerRecord]) -> dict[str, ConsumerRecord]:

@@ -1,11 +1,13 @@
 """One fact as it stands in a record: its tag, its stream, its data, and what stands aside. Pure."""
 
-from typing import Any, NotRequired, TypedDict
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from campaigns.decoding import current, decode
 from campaigns.errors import ContractError
 from campaigns.facts import TAGS, CallRequested, Event, Stream
-from campaigns.levels import asides, needed, withheld
+from campaigns.levels import Withheld, asides, needed, withheld
 
 
 class Offered(TypedDict):
@@ -17,18 +19,31 @@ class Offered(TypedDict):
     aside: NotRequired[dict[str, Any]]  # What a reader may ignore: levels.py.
 
 
+class _Way(NamedTuple):
+    """How facts of one kind are written at one level. Made once: each fact that is written asks."""
+
+    dump: Callable[..., dict[str, Any]]  # What `model_dump` comes down to, without its way there.
+    left_out: Withheld | None
+    asides: frozenset[str]
+
+
+@cache
+def _way(kind: type[Event], level: int) -> _Way:
+    aside = asides(kind)
+    left_out = {n: what for n, what in (withheld(kind, level) or {}).items() if n not in aside}
+    return _Way(kind.__pydantic_serializer__.to_python, left_out or None, aside)
+
+
 def offer(fact: Event, level: int) -> Offered:
     """Return a fact as it stands in a record of this level."""
     assert needed(fact) <= level, f"a decider offers {fact.TYPE} below the level that it needs"
-    kind = type(fact)
-    left_out = withheld(kind, level)
-    offered = Offered(
-        type=fact.TYPE, stream=fact.stream, data=fact.model_dump(mode="json", exclude=left_out)
-    )
-    if left_out:
-        there = [name for name in asides(kind) if getattr(fact, name) is not None]
-        if there:
-            offered["aside"] = fact.model_dump(mode="json", include=set(there))
+    dump, left_out, beside = _way(type(fact), level)
+    data = dump(fact, mode="json", exclude=left_out)
+    offered = Offered(type=fact.TYPE, stream=fact.stream, data=data)
+    if beside:
+        there = {name: data.pop(name) for name in beside}
+        if there := {name: value for name, value in there.items() if value is not None}:
+            offered["aside"] = there
     return offered
 
 

@@ -21,6 +21,8 @@ _VALIDATE: dict[str, Callable[[Json], Event]] = {
     tag: kind.__pydantic_validator__.validate_python for tag, kind in TAGS.items()
 }
 
+_ASIDES = {tag: asides(kind) for tag, kind in TAGS.items()}
+
 
 def current(tag: str, upcasts: Upcasts = UPCASTS) -> str | None:
     """Return the tag that a fact of this one has today; None: not known here."""
@@ -52,7 +54,7 @@ def decode(
     if aside is not None:
         if not isinstance(aside, dict):
             raise ContractError(f"{was}: expected an object aside, found {type(aside).__name__}")
-        known = asides(TAGS[tag])
+        known = _ASIDES[tag]
         found = {name: value for name, value in aside.items() if name in known} | found
     try:
         return validate(found)

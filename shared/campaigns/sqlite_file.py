@@ -165,6 +165,16 @@ def identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def last_of(db: sqlite3.Connection, partition: Partition) -> tuple[int, bytes | None]:
+    """Return the partition's last position and its record, every process's commits included."""
+    row = db.execute(
+        "select position, record from records where (topic, number) = (?, ?)"
+        " order by position desc limit 1",
+        partition,
+    ).fetchone()
+    return row or (0, None)
+
+
 def end_of(db: sqlite3.Connection, partition: Partition) -> int:
     """Return the partition's last position, every process's commits included."""
     row = db.execute(

@@ -22,8 +22,8 @@ from campaigns.record import Recorded
 from campaigns.sqlite_file import (
     busy,
     connect,
-    end_of,
     identity,
+    last_of,
     record_at,
     refuse_other_file,
 )
@@ -167,14 +167,16 @@ class Committer:
     def _note(self, turn: Round, partitions: Iterable[Partition]) -> None:
         for partition in list(partitions):
             end = self._ends[partition]
-            if record_at(self._db, partition, end) != self._last[partition]:
+            moved, last = last_of(self._db, partition)
+            was = last if moved == end else record_at(self._db, partition, end)
+            if was != self._last[partition]:
                 raise LogCutError(
                     f"{partition}@{end}: expected the last record that was seen there, found"
                     " another, or none: the log was cut"
                 )
-            if (moved := end_of(self._db, partition)) != end:
+            if moved != end:
                 self._ends[partition] = turn.ends[partition] = moved
-                self._last[partition] = record_at(self._db, partition, moved)
+                self._last[partition] = last
 
     def _commit(self, batch: Sequence[Waiting]) -> Round:
         turn = Round(waiting=batch)

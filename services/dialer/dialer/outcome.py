@@ -5,11 +5,13 @@ it had begun, and a test can say beforehand how a call will end.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 
 from campaigns.facts import Disposition
 
 _DRAWS = 7  # Independent numbers drawn for one call, four bytes each.
+_CALLS_MAX = 4_096  # Whose outcome is remembered: each is asked for at every step of its call.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,7 @@ class Outcome:
     report_lost: bool
 
 
+@lru_cache(_CALLS_MAX)
 def outcome(terms: CarrierTerms, call_id: str) -> Outcome:
     """Say what becomes of a call under these terms."""
     digest = blake2b(f"{terms.seed}/{call_id}".encode(), digest_size=4 * _DRAWS).digest()

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
-from uuid import uuid4
+from secrets import token_hex
 
 from fastapi import APIRouter
 
@@ -84,7 +84,7 @@ class Dialer:
         data_dir: Path | None,
         carrier: Carrier,
         *,
-        new_id: Callable[[], str] = lambda: uuid4().hex,
+        new_id: Callable[[], str] = lambda: token_hex(16),  # As uuid4, in a quarter of the time.
     ) -> None:
         self._log, self._clock, self._settings = log, clock, settings
         self._data_dir, self._carrier, self._new_id = data_dir, carrier, new_id
@@ -158,6 +158,18 @@ class Dialer:
             recover_poll_s=settings.recover_poll_s,
             schedule_grace_s=settings.schedule_grace_s,
             unplaced=Limits(settings.unplaced_max, settings.unplaced_away_max),
+        )
+
+    def _declares_otherwise(self) -> bool:
+        """Say whether the carrier says of itself what its terms do not. Asked at every reaction."""
+        terms, carrier = self.state.terms, self._carrier
+        return (
+            terms.carrier != carrier.id
+            or terms.refuses_late != carrier.refuses_late
+            or terms.clocks_agree != carrier.clocks_agree
+            or terms.lookup_lag_s != carrier.lookup_lag_s
+            or terms.silence_s != carrier.silence_s
+            or terms.placing_max != carrier.placing_max
         )
 
     async def run(self) -> None:
@@ -271,8 +283,8 @@ class Dialer:
         if self._over or self._tasks is None or self.reader.torn:
             return  # It ends, or has ended: what still comes in is for the next life.
         ticks, self._ticks = self._ticks, []
-        if (terms := self._terms()) != self.state.terms:
-            self.state.declare(terms)
+        if self._declares_otherwise():
+            self.state.declare(self._terms())
         moment = self._moment()
         for effect in react(self.state, ticks, moment):
             self._perform(effect, moment)

@@ -25,6 +25,7 @@ from campaigns.part import Part, Remarking
 from campaigns.watch import EndedError
 from dialgate.bounds import Bounds
 from dialgate.ending import Ending
+from dialgate.loop_holds import measure
 from dialgate.metrics import exposition
 from dialgate.server import BACKLOG, Server, configured
 from dialgate.settings import ProcessSettings
@@ -77,12 +78,14 @@ class Process:
         self._running = [asyncio.create_task(p.run(), name=p.name) for p in self.parts]
         for running in self._running:
             running.add_done_callback(lambda ended: self._ended(ended, server))
+        measuring = asyncio.create_task(measure(), name="loop holds")
         host, port = listener.getsockname()[:2]
         self.listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
         await server.serve(sockets=[listener])
         await asyncio.gather(
             *(p.drain() for p, r in zip(self.parts, self._running, strict=True) if not r.done())
         )
+        measuring.cancel()
         for running in self._running:
             running.cancel()
         await asyncio.wait(self._running) if self._running else None

@@ -8,11 +8,15 @@ from typing import BinaryIO, NamedTuple, Self
 
 from campaigns.facts import Row
 from command_api.csv_columns import PHONE, Columns, UnusableFileError, find_columns
+from command_api.csv_lines import Lines
 from command_api.phone import REGION, Unusable, normalise_phone
 from command_api.rows import make_row
-from command_api.typed import trimmed
+from command_api.typed import seen, trimmed
 
-ROW_CHARS_MAX = 128 * 1024  # One row with all its lines, header included.
+# What one slice may cost: each line 1, each cell 1, each 100 characters 1, each row that is not
+# blank ROW_UNITS more. Some 2 to 5 ms: so long the event loop is held.
+SLICE_UNITS = 1_500
+ROW_UNITS = 10
 _SHOWN = ("name", "email", "company")
 # What spreadsheets write between cells, depending on the country; the first counts in a draw.
 DELIMITERS = (",", ";", "\t")
@@ -52,7 +56,7 @@ class CsvFile:
         self.encoding = "UTF-16" if wide else "UTF-8"
         self._text = io.TextIOWrapper(file, "utf-16" if wide else "utf-8-sig", newline="")
         self._region = region
-        self._told = 0  # Lines that say how the others are to be read.
+        self._before = 0  # Lines before the header: what says how to read the others, blank ones.
         try:
             self.delimiter, self.columns = self._read_header(mappings)
         except UnusableFileError:
@@ -69,20 +73,14 @@ class CsvFile:
 
     def _read_header(self, mappings: Mapping[str, str | None]) -> tuple[str, Columns]:
         """Return what separates the cells, and what each column is."""
-        delimiters: tuple[str, ...] = DELIMITERS
-        self._text.seek(0)
-        if found := _SEPARATOR.fullmatch(next(self._lines(), "")):
-            self._told = 1
-            if found[1]:
-                saved_again = found[2].strip(" \r\n")
-                others = DELIMITERS if saved_again else ()
-                delimiters = tuple(dict.fromkeys((found[1], *others)))
+        delimiters = self._pass_over()
         read: dict[str, Columns] = {}
         wrong: list[tuple[int, UnusableFileError]] = []  # With how many columns it would have.
         for delimiter in delimiters:
             cells: list[str] = []
             try:
-                header = next(self._rows(delimiter), None)
+                found = (row for row, _ in self._rows(delimiter, searching=True) if row)
+                header = next(found, None)
                 if header is None:
                     raise UnusableFileError("The file is empty")
                 if isinstance(header.cells, Unusable):
@@ -96,28 +94,62 @@ class CsvFile:
         best = max(read, key=lambda delimiter: len(read[delimiter].fields))
         return best, read[best]
 
-    def _lines(self) -> "_Lines":
-        return _Lines(self._text, self.encoding)
+    def _pass_over(self) -> tuple[str, ...]:
+        """Count the lines before the header, once; return what may separate its cells."""
+        delimiters: tuple[str, ...] = DELIMITERS
+        self._text.seek(0)
+        lines = Lines(self._text, self.encoding, searching=True)
+        line = next(lines, "")
+        if found := _SEPARATOR.fullmatch(line):
+            if found[1]:
+                saved_again = found[2].strip(" \r\n")
+                others = DELIMITERS if saved_again else ()
+                delimiters = tuple(dict.fromkeys((found[1], *others)))
+            self._before = 1
+            lines.begin_row()
+            line = next(lines, "")
+        while line and _BLANK.fullmatch(line):
+            self._before += 1
+            lines.begin_row()
+            line = next(lines, "")
+        return delimiters
 
-    def rows(self) -> Iterator[Cells]:
+    def slices(self) -> Iterator[list[Cells]]:
         """Yield the rows behind the header from the file's beginning, blank ones passed over.
+
+        Each slice costs SLICE_UNITS, and one row at most; one is empty where all is blank. Whoever
+        reads lets others have the event loop between two.
 
         Raises:
             UnusableFileError: what follows is not text, or is one row without an end.
 
         """
         rows = self._rows(self.delimiter)
-        next(rows, None)  # The header.
-        return rows
+        batch, units, header = list[Cells](), 0.0, True
+        for row, cost in rows:
+            units += cost
+            if row is not None and not header:
+                batch.append(row)
+            header = header and row is None
+            if units >= SLICE_UNITS:
+                yield batch
+                batch, units = [], 0.0
+        if batch:
+            yield batch
 
-    def _rows(self, delimiter: str) -> Iterator[Cells]:
+    def _rows(
+        self, delimiter: str, *, searching: bool = False
+    ) -> Iterator[tuple[Cells | None, float]]:
+        """Yield each row, None for a blank one, with what it cost."""
         self._text.seek(0)
-        lines = self._lines()
-        for _ in range(self._told):
+        lines = Lines(self._text, self.encoding, searching=searching)
+        for _ in range(self._before):
+            lines.begin_row()
             next(lines)
         reader = csv.reader(lines, strict=True, delimiter=delimiter)
         while True:
-            first, lines.chars = self._told + reader.line_num + 1, 0
+            first = self._before + reader.line_num + 1
+            lines.begin_row()
             try:
                 cells = next(reader)
             except StopIteration:
@@ -127,17 +159,21 @@ class CsvFile:
                     raise UnusableFileError(
                         f"line {first}: a quotation mark that begins here is not closed"
                     ) from no
-                yield Cells(first, Unusable(f"the row is not well-formed CSV: {no}"))
+                wrong = Unusable(f"the row is not well-formed CSV: {no}")
+                yield Cells(first, wrong), ROW_UNITS + lines.units
                 continue
-            if not all(map(_BLANK.fullmatch, cells)) and _seen(cells):
-                yield Cells(first, cells)
+            units = len(cells) + lines.units
+            if _any_seen(cells):
+                yield Cells(first, cells), ROW_UNITS + units
+            else:
+                yield None, units
 
     def phone(self, row: Cells) -> str | Unusable:
         """Return a row's number as E.164, or why the row cannot be used."""
         if isinstance(row.cells, Unusable):
             return row.cells
         width = len(self.columns.fields)
-        if len(row.cells) > width and any(map(trimmed, row.cells[width:])):
+        if len(row.cells) > width and seen("".join(row.cells[width:])):
             return Unusable(f"the row has {len(row.cells)} cells, the header {width}")
         for index in (self._phone, *self.columns.more_phones):
             if index < len(row.cells) and trimmed(row.cells[index]):
@@ -160,41 +196,6 @@ class CsvFile:
         return make_row(phone, texts, variables)
 
 
-def _seen(cells: list[str]) -> bool:
+def _any_seen(cells: list[str]) -> bool:
     """Say whether anybody sees something in a row: it may be blank but for what is invisible."""
-    return cells[0].isalnum() or not all(_BLANK.fullmatch(trimmed(cell)) for cell in cells)
-
-
-class _Lines:
-    """The lines of a text file, each row's length bounded: csv.reader itself has no such limit."""
-
-    def __init__(self, text: io.TextIOWrapper, encoding: str) -> None:
-        self._text, self._encoding = text, encoding
-        self.chars = 0  # Of the row under way.
-        self.number = 0
-        self.ended = False
-
-    def __iter__(self) -> "_Lines":
-        return self
-
-    def __next__(self) -> str:
-        self.number += 1
-        try:
-            line = self._text.readline(ROW_CHARS_MAX + 1)
-        except UnicodeDecodeError as no:
-            raise UnusableFileError(
-                f"The file is not {self._encoding} text: {no.reason} on line {self.number} or soon"
-                " after"
-            ) from no
-        if not line:
-            self.ended = True
-            raise StopIteration
-        self.chars += len(line)
-        if self.chars > ROW_CHARS_MAX:
-            raise UnusableFileError(
-                f"line {self.number}: the row is longer than {ROW_CHARS_MAX} characters;"
-                " is a quotation mark not closed?"
-            )
-        if "\0" in line:
-            raise UnusableFileError(f"line {self.number}: the file is not text: it has NUL bytes")
-        return line
+    return bool(cells) and (cells[0].isalnum() or seen("".join(cells), but=",;"))

@@ -7,7 +7,6 @@ of the numbers seen (some 100 bytes each).
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 from campaigns.campaign import Campaign
 from campaigns.contacts import Contacts
@@ -18,7 +17,10 @@ from command_api.import_contacts import Skipped
 from command_api.phone import Unusable
 from command_api.rows import ERRORS_MAX
 
-SLICE_ROWS = 100  # At once: some 2 ms, so that a pause is not kept waiting.
+SLICE_ROWS = 100  # Of JSON at once: some 2 ms, so that a pause is not kept waiting.
+# Between two slices of a file. Threads get a turn too: a log that has one waits 5 ms for each
+# (sys.getswitchinterval) while the loop is never idle, and a pause needs many.
+REST_S = 0.001
 
 
 @dataclass
@@ -60,13 +62,13 @@ async def count_rows(file: CsvFile, rows_max: int) -> int:
         UnusableFileError: it cannot be read to its end, or no row of it can be used.
 
     """
-    rows, usable, cells = 0, False, file.rows()
-    while batch := list(islice(cells, SLICE_ROWS)):
+    rows, usable = 0, False
+    for batch in file.slices():
         rows += len(batch)
         usable = usable or any(not isinstance(file.contact(row), Unusable) for row in batch)
         if rows > rows_max:
             raise TooManyRowsError(f"The file has more than {rows_max} rows")
-        await asyncio.sleep(0)
+        await asyncio.sleep(REST_S)
     if not usable:
         raise UnusableFileError("The file has no usable row: no row with a usable phone number")
     return rows
@@ -76,8 +78,7 @@ async def new_rows(
     campaign: Campaign, contacts: Contacts, file: CsvFile, tally: Tally
 ) -> AsyncIterator[list[Row]]:
     """Yield a file's usable rows that are no duplicates, in slices, and count the others."""
-    cells = file.rows()
-    while batch := list(islice(cells, SLICE_ROWS)):
+    for batch in file.slices():
         rows = []
         for row in batch:
             contact = file.contact(row)
@@ -85,8 +86,9 @@ async def new_rows(
                 tally.fail(row.line, contact.reason)
             elif tally.first(contact.phone_number):
                 rows.append(contact)
-        yield unknown(campaign, contacts, rows, tally, replacing=True)
-        await asyncio.sleep(0)
+        if rows:
+            yield unknown(campaign, contacts, rows, tally, replacing=True)
+        await asyncio.sleep(REST_S)
 
 
 def unknown(

@@ -29,12 +29,15 @@ def trimmed(text: str) -> str:
     text = text.strip()
     if text.isascii():
         return text
-    begin, end = 0, len(text)
-    while begin < end and (text[begin].isspace() or invisible(text[begin])):
-        begin += 1
-    while end > begin and (text[end - 1].isspace() or invisible(text[end - 1])):
-        end -= 1
-    return text[begin:end]
+    if not (invisible(text[0]) or invisible(text[-1])):
+        return text
+    # Each kind of character is looked at once: a cell may have a hundred thousand of one.
+    return text.strip("".join(char for char in set(text) if char.isspace() or invisible(char)))
+
+
+def seen(text: str, but: str = "") -> bool:
+    """Say whether anybody sees something in a text, `but` characters that do not count."""
+    return any(not (one.isspace() or one in but or invisible(one)) for one in set(text))
 
 
 def digits_of(text: str) -> str:

@@ -2,13 +2,15 @@
 
 import io
 import tempfile
+from itertools import chain
 from typing import BinaryIO, cast
 
 import pytest
 
 from campaigns.facts import Row
 from command_api.csv_columns import UnusableFileError, find_columns, parse_mappings, snake_case
-from command_api.csv_rows import ROW_CHARS_MAX, CsvFile
+from command_api.csv_lines import HEADER_CHARS_MAX, HEADER_LINES_MAX, ROW_CHARS_MAX, ROW_LINES_MAX
+from command_api.csv_rows import CsvFile
 from command_api.phone import Unusable
 
 Mappings = dict[str, str | None]
@@ -17,7 +19,7 @@ Mappings = dict[str, str | None]
 def read(text: str | bytes, mappings: Mappings | None = None) -> list[tuple[int, Row | Unusable]]:
     raw = text.encode() if isinstance(text, str) else text
     with CsvFile(io.BytesIO(raw), mappings or {}) as file:
-        return [(row.line, file.contact(row)) for row in file.rows()]
+        return [(row.line, file.contact(row)) for row in chain.from_iterable(file.slices())]
 
 
 def phones(text: str | bytes, mappings: Mappings | None = None) -> list[str]:
@@ -233,7 +235,12 @@ def test_lines_are_counted_where_rows_begin() -> None:
         (b'"pho"ne\n5551234567\n', "line 1: the row is not well-formed"),
         (b"phone,x\n5551234567," + b"x" * ROW_CHARS_MAX, "line 2: the row is longer"),
         (b'phone,x\n5551234567,"' + b"x\n" * ROW_CHARS_MAX, "the row is longer"),
+        (b'phone,x\n5551234567,"' + b"\n" * (ROW_LINES_MAX + 1), "the row is longer"),
         (b"name\nAnn\n", "No phone number column"),
+        (b"\n" * HEADER_LINES_MAX + b"phone\n5551234567\n", "No header found in the first"),
+        (b'""\n' * HEADER_LINES_MAX + b"phone\n5551234567\n", "No header found in the first"),
+        (b'"phone' + b"\n" * HEADER_LINES_MAX + b'"\n5551234567\n', "No header found in the"),
+        ((b" " * 9_999 + b"\n") * (HEADER_CHARS_MAX // 9_999 + 1), "No header found in the first"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_why(raw: bytes, why: str) -> None:
@@ -245,9 +252,9 @@ def test_a_file_is_read_as_often_as_one_likes_and_stays_open() -> None:
     with tempfile.SpooledTemporaryFile(max_size=8) as raw:
         raw.write(b"\xef\xbb\xbfphone,Phone\n5551234567\n5551234568\n")
         with CsvFile(cast(BinaryIO, raw), {}) as file:
-            assert [len(list(file.rows())) for _ in range(3)] == [2, 2, 2]
-            next(file.rows())
-            assert len(list(file.rows())) == 2
+            assert [len(list(chain.from_iterable(file.slices()))) for _ in range(3)] == [2, 2, 2]
+            next(file.slices())
+            assert len(list(chain.from_iterable(file.slices()))) == 2
         with pytest.raises(UnusableFileError, match="Two columns"):
             CsvFile(cast(BinaryIO, raw), {"phone": "x"})
         raw.seek(0)
@@ -308,5 +315,5 @@ def test_what_separates_cells_is_seen_in_the_header(header: str, delimiter: str)
 def test_numbers_without_a_country_are_of_the_one_that_is_said() -> None:
     raw = b"phone\n030 901820\n+1 555 123 4567\n5551234567\n"
     with CsvFile(io.BytesIO(raw), {}, "DE") as file:
-        found = [file.phone(row) for row in file.rows()]
+        found = [file.phone(row) for row in chain.from_iterable(file.slices())]
     assert found == ["+4930901820", "+15551234567", "+495551234567"]

@@ -1,0 +1,41 @@
+"""How long anything holds the event loop: while it does, nobody's pause is answered.
+
+A timer's lateness, looked at every LOOK_S, so that a hold is seen to that. A process that gets no
+processor is late too: it cannot tell, and its clients cannot either.
+"""
+
+import asyncio
+import logging
+from typing import NoReturn
+
+from prometheus_client import Histogram
+
+from campaigns.observing import QUIET_S, REGISTRY
+
+LOOK_S = 0.01
+HOLD_MAX_S = 0.02  # What a piece of work is cut to.
+HOLD_WARN_S = 0.2  # Far above it: somebody notices.
+HOLD_S = Histogram(
+    "dialgate_loop_hold_seconds", "How late the event loop came to a timer.", registry=REGISTRY,
+    buckets=(0.002, 0.005, 0.01, HOLD_MAX_S, 0.05, 0.1, HOLD_WARN_S, 0.5, 1, 2, 5, 10, 30),
+)  # fmt: skip
+
+_log = logging.getLogger(__name__)
+
+
+async def measure() -> NoReturn:
+    """Measure until cancelled; warn of a long hold, once in QUIET_S, of the longest since."""
+    loop = asyncio.get_running_loop()
+    quiet_until, longest_s = loop.time(), 0.0
+    while True:
+        due = loop.time() + LOOK_S
+        await asyncio.sleep(LOOK_S)
+        now = loop.time()
+        late_s = max(0.0, now - due)
+        HOLD_S.observe(late_s)
+        longest_s = max(longest_s, late_s)
+        if now >= quiet_until:
+            if longest_s >= HOLD_WARN_S:
+                _log.warning("the event loop was held for %.2f s", longest_s)
+                quiet_until = now + QUIET_S
+            longest_s = 0.0

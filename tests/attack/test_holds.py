@@ -1,0 +1,92 @@
+"""Nothing of one request holds the event loop: security, 2. A neighbour's pause passes beside it.
+
+Each upload is sent whole, and while it is taken in, the neighbour pauses. How long the loop was
+held is read from the instance's own metric.
+"""
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.attack.instance import Instance
+from tests.attack.neighbour import Neighbour
+from tests.e2e.system import KEY
+
+pytestmark = pytest.mark.e2e
+HELD_MAX_S = "0.5"  # A bucket. Work is cut to 20 ms; two processors for everything say the rest.
+PAUSE_MAX_S = 1.0
+CUT = 0
+MIB = 2**20
+ROW = b"5551234567\n"
+
+
+def form(*parts: tuple[bytes, bytes]) -> bytes:
+    """Return parts, each its header's rest and what is in it, as a form."""
+    return b"".join(b"--b\r\nContent-Disposition: form-data; " + head + b"\r\n\r\n" + body + b"\r\n"
+                    for head, body in parts) + b"--b--\r\n"  # fmt: skip
+
+
+def file(body: bytes) -> bytes:
+    """Return a form with one file."""
+    return form((b'name="file"; filename="a.csv"', body))
+
+
+# By what it is: the body, and its statuses.
+UPLOADS: dict[str, tuple[Callable[[], bytes], tuple[int, ...]]] = {
+    "blank lines before the header": (lambda: file(b"\n" * 4_000_000 + b"phone\n" + ROW), (400,)),
+    "blank lines behind the header": (lambda: file(b"phone\n" + b"\n" * 2_000_000 + ROW), (202,)),
+    "rows of commas": (lambda: file(b"phone\n" + (b"," * 130_000 + b"\n") * 200 + ROW), (202,)),
+    "a long line": (lambda: file(b"x" * 50 * MIB), (400,)),
+    "a long line behind the header": (lambda: file(b"phone\n" + b"x" * 50 * MIB), (400,)),
+    "a quotation mark not closed": (lambda: file(b'phone\n"' + b"1\n" * 10 * MIB), (400,)),
+    "a million columns": (lambda: file(b"phone" + b",x" * 1_000_000 + b"\n" + ROW), (400,)),
+    "bad numbers": (lambda: file(b"phone\n" + ROW + b"1\n" * 300_000), (202,)),
+    "many parts": (lambda: form(*((b'name="x"', b"1") for _ in range(100_000))), (400, CUT)),
+    "a part's huge header": (lambda: form((b'name="' + b"x" * 10 * MIB + b'"', b"1")), (400, CUT)),
+    "a huge field": (lambda: form((b'name="column_mappings"', b"x" * 20 * MIB)), (400, CUT)),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def neighbour(instance: Instance) -> Iterator[Neighbour]:
+    """Return a neighbour of all attacks of this file; its pauses are audited at the end."""
+    with Neighbour(instance) as found:
+        yield found
+        found.audit()
+
+
+def longer(instance: Instance) -> float:
+    """Return how many holds of the loop were longer than HELD_MAX_S."""
+    _, metrics = instance.ask("GET", "/metrics")
+    name = "dialgate_loop_hold_seconds"
+    (below,) = re.findall(rf'{name}_bucket{{le="{re.escape(HELD_MAX_S)}"}} (\S+)', metrics)
+    (every,) = re.findall(rf"{name}_count (\S+)", metrics)
+    assert float(every) > 0, "they are measured"
+    return float(every) - float(below)
+
+
+@pytest.mark.parametrize("what", UPLOADS)
+def test_no_upload_is_felt_next_door(instance: Instance, neighbour: Neighbour, what: str) -> None:
+    make, statuses = UPLOADS[what]
+    campaign, body, found = instance.create(), make(), list[int]()
+
+    def upload() -> None:
+        path = f"/api/v1/campaigns/{campaign}/import-data"
+        kind = "multipart/form-data; boundary=b"
+        try:
+            found.append(instance.ask("POST", path, body, key=KEY, Content_Type=kind)[0])
+        except OSError:  # Answered and closed in the middle of the body.
+            found.append(CUT)
+
+    held_before, sending = longer(instance), threading.Thread(target=upload)
+    sending.start()
+    took_s = [neighbour.pause()]
+    while sending.is_alive():
+        took_s.append(neighbour.pause())
+    sending.join()
+    print(f"{what}: {len(took_s)} pauses, the longest {max(took_s):.3f} s, {found}")
+    assert max(took_s) < PAUSE_MAX_S
+    assert longer(instance) == held_before
+    assert found[0] in statuses

@@ -225,6 +225,11 @@ class Audit:
             self.find(3, f"{call_id} rang before it was permitted")
         if ring.call.contact_id != request.contact_id:
             self.find(3, f"{call_id} rang another contact")
+        if ring.carrier != request.carrier:
+            self.find(3, f"{call_id} rang at {ring.carrier}, permitted for {request.carrier}")
+        self.dangers["a phone rang at a carrier that was exchanged since"] += (
+            ring.carrier != self._carrier.id
+        )
         began_at = _began(ring)
         if request.refuses_late and began_at is not None and began_at > request.ring_by:
             self.find(3, f"{call_id} rang after its lease")

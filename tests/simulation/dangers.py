@@ -31,6 +31,8 @@ DANGERS = (
     "a process was held: sleep",
     "a ring was refused as late",
     "a ring was tardy",
+    "a request arrived at another carrier than it was for",
+    "a phone rang at a carrier that was exchanged since",
     "a ring after a pause, excused",
     "a look-up found: Rung",
     "a look-up found: Taken",

@@ -15,6 +15,7 @@ from campaigns.errors import CarrierUnavailableError
 from campaigns.facts import Disposition
 from dialer.carrier import (
     Call,
+    Elsewhere,
     Ended,
     Found,
     NoRing,
@@ -54,6 +55,7 @@ class Placement:
     began_at_s: float | None = None  # None: it never rang.
     ended_at_s: float = float("inf")
     hung_up: bool = False
+    carrier: str = "sim"  # Who rings: it may have been exchanged since.
 
 
 FAR = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
@@ -91,6 +93,7 @@ class SimCarrier:
     plan: Plan
     story: Story
     clock: SimClock
+    id: str = "sim"  # Who answers now.
     placements: dict[str, list[Placement]] = field(default_factory=dict)  # By call id.
     told: list[Told] = field(default_factory=list)
     asked_to_hang_up: set[str] = field(default_factory=set)
@@ -104,21 +107,37 @@ class SimCarrier:
         self.story.danger(f"the carrier spoke nonsense: {where}")
         return Random(f"{self.plan.seed}/{call_id}").choice(NONSENSE)(self.clock.now())
 
+    def exchange(self) -> None:
+        """Have another carrier answer from now on, which knows nothing; what rings, rings on."""
+        if self.plan.now() < self.plan.until_s:
+            self.plan.struck["exchange"] += 1
+            self.id += "+"
+            self.story.tell("carrier", "is exchanged: {} answers from now on", self.id)
+
     def rings(self) -> list[Placement]:
         """Return every ring there was, in order."""
         rung = [p for each in self.placements.values() for p in each if p.began_at_s is not None]
         return sorted(rung, key=lambda one: one.began_at_s or 0.0)
 
     def arrive(
-        self, call: Call, ring_by: datetime, port: "CarrierPort", answer: "asyncio.Future[Placed]"
+        self,
+        call: Call,
+        ring_by: datetime,
+        port: "CarrierPort",
+        answer: "asyncio.Future[Placed]",
+        whom: str,
     ) -> None:
-        """Take a request."""
+        """Take a request; one that means another carrier is answered so, and rings nobody."""
+        if whom != self.id:
+            self.story.danger("a request arrived at another carrier than it was for")
+            self._send(port, Elsewhere(), answer, call.call_id)
+            return
         now, dice = self.loop.true(), self.plan.dice("carrier")
         lag_s = 0.0
         if self.plan.strikes("look-lag", "carrier", 0.5):
             declared = self.plan.shape.lookup_lag_s
             lag_s = dice.uniform(0.0, 3.0 if declared is None else declared)
-        placement = Placement(call, ring_by, port.process, now, now + lag_s)
+        placement = Placement(call, ring_by, port.process, now, now + lag_s, carrier=self.id)
         self.placements.setdefault(call.call_id, []).append(placement)
         if len(self.placements[call.call_id]) > 1:
             self.story.tell("carrier", "is asked AGAIN for {}", call.call_id)
@@ -159,7 +178,11 @@ class SimCarrier:
         self._send(port, placement.state, answer, call_id)
 
     def _send(
-        self, port: "CarrierPort", said: Found, answer: "asyncio.Future[Placed]", call_id: str
+        self,
+        port: "CarrierPort",
+        said: Found | Elsewhere,
+        answer: "asyncio.Future[Placed]",
+        call_id: str,
     ) -> None:
         after_s = self.plan.dice("carrier/net").uniform(0.001, 0.01)
         slow_s = self.plan.dice("carrier/net").uniform(0.1, 8.0)
@@ -171,15 +194,19 @@ class SimCarrier:
         self.loop.outside(after_s, self._deliver, port, said, answer, call_id)
 
     def _deliver(
-        self, port: "CarrierPort", said: Found, answer: "asyncio.Future[Placed]", call_id: str
+        self,
+        port: "CarrierPort",
+        said: Found | Elsewhere,
+        answer: "asyncio.Future[Placed]",
+        call_id: str,
     ) -> None:
-        if not answer.done() and isinstance(said, Rung | NoRing | RefusedLate):
+        if not answer.done() and isinstance(said, Rung | NoRing | RefusedLate | Elsewhere):
             spoken = self.nonsense(call_id, "an order", said)
             answer.set_result(spoken)
             if spoken is said:
                 self.tell(port.process, said, call_id)
 
-    def tell(self, who: Process, said: Found, call_id: str) -> None:
+    def tell(self, who: Process, said: Found | Elsewhere, call_id: str) -> None:
         """Note who has heard of a ring."""
         if isinstance(said, Rung | Ended):
             self.told.append(
@@ -213,7 +240,7 @@ class SimCarrier:
         """Say what is known of a call by now: of its latest ring."""
         now = self.loop.true()
         for placement in reversed(self.placements.get(call_id, ())):
-            if placement.found_from_s <= now:
+            if placement.carrier == self.id and placement.found_from_s <= now:
                 return placement.state
         return NotFound()
 
@@ -221,6 +248,8 @@ class SimCarrier:
         """Hang up."""
         self.story.tell("carrier", "hangs up {}", call_id)
         for placement in self.placements.get(call_id, ()):
+            if placement.carrier != self.id:
+                continue  # It rings elsewhere: nobody here can end it.
             placement.hung_up = True
             if isinstance(placement.state, Rung):
                 began_at = placement.state.began_at
@@ -231,7 +260,7 @@ class SimCarrier:
 class CarrierPort:
     """The carrier as one dialer has it."""
 
-    name, id = "simulated", "sim"
+    name = "simulated"
     clocks_agree, clock_difference_s = True, 0.0
     placing_max = 20
     silence_s = SILENCE_S
@@ -241,6 +270,11 @@ class CarrierPort:
         shape = carrier.plan.shape
         self.refuses_late, self.lookup_lag_s = shape.refuses_late, shape.lookup_lag_s
         self.report: Report | None = None
+
+    @property
+    def id(self) -> str:
+        """Return who answers now."""
+        return self._carrier.id
 
     async def open(self, report: Report) -> None:
         """Hear of ends from now on."""
@@ -254,6 +288,7 @@ class CarrierPort:
         """Send the request on its way: it goes on whatever becomes of the sender."""
         carrier, plan, loop = self._carrier, self._carrier.plan, self._carrier.loop
         answer: asyncio.Future[Placed] = loop.create_future()
+        whom = carrier.id  # As the request says.
         after_s = plan.dice("carrier/place").uniform(0.001, 0.01)
         slow_s = (
             plan.dice("carrier/place").choice((1.0, 5.0, 20.0))
@@ -267,13 +302,16 @@ class CarrierPort:
         if plan.strikes("place-slow", "carrier", 0.1):
             after_s += slow_s
             carrier.story.danger("a request to the carrier was slow")
-        loop.outside(after_s, carrier.arrive, call, ring_by, self, answer)
+        loop.outside(after_s, carrier.arrive, call, ring_by, self, answer, whom)
         return await answer
 
     async def look_up(self, call_id: str) -> Found:
         """Ask what became of a call."""
         carrier, plan = self._carrier, self._carrier.plan
+        asked = carrier.id
         await self._travel("look")
+        if carrier.id != asked:  # As HttpCarrier does: no answer is another's than was asked.
+            raise CarrierUnavailableError("simulated: another one answers")
         found = carrier.look(call_id)
         carrier.story.tell(self.process.name, "looks up {}: {}", call_id, type(found).__name__)
         carrier.story.danger(f"a look-up found: {type(found).__name__}")

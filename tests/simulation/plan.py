@@ -17,7 +17,7 @@ KINDS = (
     "impatient", "repeat",
 )  # fmt: skip
 # On dice of their own.
-LATER_KINDS = ("reaction-fault", "undecidable", "poison", "unplaceable", "log-refused")
+LATER_KINDS = ("reaction-fault", "undecidable", "poison", "unplaceable", "log-refused", "exchange")
 ALL_KINDS = (*KINDS, *LATER_KINDS)
 SCHEDULED = ("kill", "stop", "freeze", "stall", "sleep", "log-stall", "assign")
 

@@ -110,6 +110,9 @@ class World:
         for deed in plan.deeds:
             if deed.at_s < plan.until_s:
                 loop.outside(deed.at_s, self._do, deed)
+        if "exchange" in plan.kinds:
+            for _ in range(plan.dice("exchange").choice((1, 2, 3))):
+                loop.outside(plan.dice("exchange").uniform(1.0, 30.0), self.carrier.exchange)
         clients = [loop.create_task(live(self, n)) for n in range(shape.campaigns)]
         await asyncio.sleep(max(plan.until_s, 5.0))
         self._make_fair()

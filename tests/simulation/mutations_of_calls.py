@@ -134,6 +134,27 @@ def anothers_CallStarted_does_not_count() -> Swaps:  # noqa: N802
     return [(taking_module, "_folded_call", proud)]
 
 
+@mutation
+def another_carriers_not_found_is_believed() -> Swaps:
+    """Whoever answers can say that a phone did not ring, whomever the permission names."""
+
+    def credulous(line: Line, found: Found | None, asked_at: float, now: float, **how: Any) -> None:
+        taking_module.looked_up(line, found, asked_at, now, lag_s=line.lag_s, **how)
+
+    return [(taking_module, "looked_up_elsewhere", credulous)]
+
+
+@mutation
+def the_last_look_at_the_carriers_name_is_left_out() -> Swaps:
+    """A permission is placed with whoever answers, whomever it names."""
+    place = dialer.conversation.Conversation.place
+
+    async def blind(self: Any, call: Any, line: Line, sent_at: float) -> None:
+        await place(self, call, replace(line, carrier=self._carrier.id), sent_at)
+
+    return [(dialer.conversation.Conversation, "place", blind)]
+
+
 # -- recovery --------------------------------------------------------------------------------------
 
 

@@ -56,7 +56,7 @@ async def test_a_quiet_partition_is_caught_up_with_however_busy_its_neighbour_is
     ):
         busy = asyncio.create_task(keep_busy(other, BUSY))
         try:
-            await until(lambda: reader.positions[BUSY] > 50)
+            await until(lambda: reader.positions.get(BUSY, 0) > 50)
             for count in range(1, 6):
                 async with producer.transaction():
                     await offer(producer, log, b"a stranger")

@@ -24,7 +24,9 @@ def fold(raw: list[bytes]) -> float:
         if isinstance(recorded.envelope, Envelope) and ledger.admit(recorded.envelope):
             for fact in recorded.facts:
                 if isinstance(fact, CampaignFact):
-                    campaigns.fold(fact, recorded)
+                    campaigns.fold(
+                        fact, recorded.position, recorded.partition.number, recorded.actor
+                    )
     took = perf_counter() - began
     assert campaigns.by_id[CAMPAIGN].ended > 0, "nothing was folded"
     return took

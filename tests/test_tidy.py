@@ -43,6 +43,7 @@ LONG = {
     "shared/campaigns/facts.py": "the catalogue, to be read in one piece",
     "shared/campaigns/log_kafka.py": "one adapter",
     "shared/campaigns/log_sqlite.py": "one adapter",
+    "shared/campaigns/record.py": "one envelope: written, read, and what it says",
     "shared/campaigns/testing.py": "one suite for every log",
     "tests/contract/test_carrier.py": "one suite for every carrier",
     "tests/e2e/test_deployment.py": "one deployment: compose, image, gateway",

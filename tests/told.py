@@ -38,7 +38,9 @@ class Told(Journal):
         recorded = super().write(*facts, campaign_id=campaign_id, record_id=record_id)
         for fact in recorded.facts:
             if isinstance(fact, CampaignEvent):
-                campaign = self.campaigns.fold(fact, recorded)
+                campaign = self.campaigns.fold(
+                    fact, recorded.position, recorded.partition.number, recorded.actor
+                )
                 if campaign is not None and isinstance(fact, CampaignRearmed):
                     for contact_id in fact.contact_ids:
                         self.contacts[contact_id] = select(campaign, self.contact(contact_id))

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 from campaigns.campaign import Campaign, evolve
 from campaigns.facts import CampaignEvent
-from campaigns.record import Envelope, Recorded
 
 
 @dataclass
@@ -19,17 +18,16 @@ class Campaigns:
         """Return a campaign, or None when there is none."""
         return self.by_id.get(campaign_id)
 
-    def fold(self, fact: CampaignEvent, recorded: Recorded) -> Campaign | None:
+    def fold(
+        self, fact: CampaignEvent, position: int, partition: int, actor: str
+    ) -> Campaign | None:
         """Take one fact in; return its campaign, or None for facts of one never created."""
-        envelope, campaign_id = recorded.envelope, fact.campaign_id
-        assert isinstance(envelope, Envelope), "foreign bytes have no facts"
-        partition = recorded.partition.number
-        found = self.by_id.get(campaign_id)
-        campaign = evolve(found, fact, recorded.position, partition=partition, actor=envelope.actor)
+        found = self.by_id.get(fact.campaign_id)
+        campaign = evolve(found, fact, position, partition=partition, actor=actor)
         if campaign is not None:
             if found is None:
                 self.take(campaign, partition)
-            self.dirty.add(campaign_id)
+            self.dirty.add(fact.campaign_id)
         return campaign
 
     def take(self, campaign: Campaign, partition: int) -> None:

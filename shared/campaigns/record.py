@@ -191,6 +191,12 @@ class Recorded:
         self._facts: tuple[Event, ...] | None = None
 
     @property
+    def actor(self) -> str:
+        """Return on whose account the record was written."""
+        assert isinstance(self.envelope, Envelope), "foreign bytes have no facts"
+        return self.envelope.actor
+
+    @property
     def envelope(self) -> Envelope | Foreign:
         """Return what the rule looks at.
 

@@ -141,7 +141,7 @@ class Views:
         if found is None:
             return  # Facts of a campaign that was never created.
         before, call = found.executions, found.calls.get(fact.call_id)
-        self.campaigns.fold(fact, recorded)
+        self.campaigns.fold(fact, recorded.position, recorded.partition.number, recorded.actor)
         if isinstance(fact, CallEnded):
             history.project(changes, found, fact)
         contacts.project(changes, found, fact)
@@ -151,7 +151,9 @@ class Views:
         self, changes: Changes, recorded: Recorded, fact: CampaignEvent, ordinal: int
     ) -> None:
         found = self.campaigns.get(fact.campaign_id)
-        campaign = self.campaigns.fold(fact, recorded)
+        campaign = self.campaigns.fold(
+            fact, recorded.position, recorded.partition.number, recorded.actor
+        )
         if campaign is None:
             return  # Facts of a campaign that was never created.
         history.project(changes, campaign, fact)

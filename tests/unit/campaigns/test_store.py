@@ -12,7 +12,7 @@ import pytest
 
 from campaigns.campaign import Status
 from campaigns.errors import ContractError, LogCutError, StoreUnreadableError
-from campaigns.facts import CampaignPaused
+from campaigns.facts import CampaignFact, CampaignPaused
 from campaigns.folding import Campaigns
 from campaigns.following import Reader
 from campaigns.record import Recorded
@@ -34,7 +34,8 @@ class Folding:
 
     def fold(self, recorded: Recorded) -> None:
         for fact in recorded.facts:
-            self.campaigns.fold(fact, recorded)  # type: ignore[arg-type]  # Of a campaign, here.
+            assert isinstance(fact, CampaignFact)
+            self.campaigns.fold(fact, recorded.position, recorded.partition.number, recorded.actor)
 
     def folded(self, partition: Partition, position: int) -> None:
         pass

@@ -11,7 +11,7 @@ import typer
 from campaigns.api_keys import ApiKeys, key_hash
 from campaigns.clock import SystemClock
 from campaigns.data_dir import lock
-from campaigns.decider import Decision
+from campaigns.decider import UNCHANGED, Decision
 from campaigns.errors import (
     ContractError,
     LevelBeyondError,
@@ -30,7 +30,7 @@ from command_api.keys import (
     new_key,
 )
 from command_api.settings import CommandApiSettings
-from dialgate.keys_on_log import RejectedError, change
+from dialgate.keys_on_log import Deciding, RejectedError, change
 from dialgate.serving import MISUSED, WENT_WRONG
 from dialgate.settings import ProcessSettings, misspelt
 from dialgate.terminal import complain, say
@@ -81,7 +81,7 @@ def show(organization: Organization = 1, url: Url = None, as_json: AsJson = Fals
     if _key():
         _print(_ask("GET", "", url)["keys"], as_json=as_json)
         return
-    keys = _changed(organization, lambda _: None)
+    keys = _changed(organization, lambda _: UNCHANGED)
     _print([key_shape(keys, one.key_hash) for one in keys.of(organization)], as_json=as_json)
 
 
@@ -152,7 +152,7 @@ def _print(shapes: Sequence[dict[str, Any]], *, as_json: bool) -> None:
             say(f"API key, shown this once: {shape['key']}")
 
 
-def _changed(organization_id: int, decide: Any) -> ApiKeys:  # Any: (ApiKeys) → Decision.
+def _changed(organization_id: int, decide: Deciding) -> ApiKeys:
     """Decide on the log itself; return the keys as they are then."""
     settings = _settings()
     try:

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import assert_never
 from uuid import uuid4
 
 from campaigns.api_keys import ApiKeys
 from campaigns.clock import SystemClock
-from campaigns.decider import Decision, Rejected
+from campaigns.decider import Decision, Rejected, Stale, Unchanged
 from campaigns.errors import (
     LogUnavailableError,
     OutcomeUnknownError,
@@ -50,14 +51,21 @@ async def change(settings: ProcessSettings, organization_id: int, decide: Decidi
         for _ in range(TRIES_MAX):
             keys, ledger, _ = await _read(log, installation)
             decision = decide(keys)
-            if isinstance(decision, Rejected):
-                raise RejectedError(decision.detail)
-            if decision is None:
-                return keys
+            match decision:
+                case Rejected():
+                    raise RejectedError(decision.detail)
+                case Unchanged():
+                    return keys
+                case Stale():
+                    continue
+                case tuple() as facts:
+                    pass
+                case never:
+                    assert_never(never)
             stream, record_id = organization_stream(organization_id), uuid4().hex
             record = Record(
                 record_id, SystemClock().now(), "dialgate keys", "operator", record_id, None,
-                ledger.condition([stream]), decision, level=installation.level,
+                ledger.condition([stream]), facts, level=installation.level,
             )  # fmt: skip
             refusals: list[LogUnavailableError] = []
             await log.append(ORGANIZATIONS, record, organization_id, refusals.append)

@@ -46,8 +46,20 @@ class Rejected:
     more: Mapping[str, object] | None = None  # What the answer says besides its text.
 
 
-Facts = tuple[Event, ...]
-Decision = Facts | Rejected | None  # None: already so, nothing to record.
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """A yes with nothing to record: it is so already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """No decision yet: what the command was read from has changed, or has to be settled first."""
+
+
+UNCHANGED, STALE = Unchanged(), Stale()  # They say nothing more: one of each is enough.
+
+Facts = tuple[Event, ...]  # At least one.
+Decision = Facts | Rejected | Unchanged | Stale  # ADR-0024.
 
 F = TypeVar("F")  # What a service folds.
 C = TypeVar("C")  # A command.

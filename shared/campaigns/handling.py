@@ -1,13 +1,23 @@
 """handle(): read, decide, append, again. The only way a command's facts enter the log."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, assert_never
 from uuid import uuid4
 
 from campaigns.clock import Clock
-from campaigns.decider import C, Decider, Decision, Facts, Reason, Rejected, S
+from campaigns.decider import (
+    C,
+    Decider,
+    Decision,
+    Facts,
+    Reason,
+    Rejected,
+    S,
+    Stale,
+    Unchanged,
+)
 from campaigns.errors import LogUnavailableError, OutcomeUnknownError, TooContendedError
 from campaigns.following import Reader, Ruling
 from campaigns.levels import needed
@@ -29,11 +39,15 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """How a command went: where it stands in the log, and whether this try put it there."""
+    """A command that was recorded: where it stands in the log, and whether this try did it."""
 
-    ruling: Ruling | None  # None: it was so already, and nothing was recorded.
-    record_id: str | None
+    ruling: Ruling
+    record_id: str
     repeated: bool = False  # An earlier try with the same Idempotency-Key did it.
+
+
+Answer = Handled | Rejected | Unchanged  # How a command went.
+Reread = Callable[[], Awaitable[C | Answer]]  # The command by a new reading, or its answer.
 
 
 @dataclass
@@ -83,6 +97,7 @@ class Writer(Generic[W]):
     tries_s: float = 5.0  # How long refused tries go on. Source: architecture, "commands".
     ruling_s: float = 10.0  # How long one ruling is waited for: then the outcome is unknown.
     catch_up_s: float = 10.0  # How long a no may wait for the log's end.
+    rereads_s: float = 10.0  # How long a command is read again while what it rests on moves.
 
     def record(self, facts: Facts, condition: AppendCondition, origin: Origin) -> Record:
         """Make the record that offers these facts; its time is now."""
@@ -138,40 +153,93 @@ class Writer(Generic[W]):
         *,
         partition: Partition,
         key: int,
-        repeated: Callable[[W], Rejected | Handled | None] = lambda _: None,
-    ) -> Handled | Rejected:
+        repeated: Callable[[W], Handled | Rejected | None] = lambda _: None,
+        reread: Reread[C] | None = None,
+    ) -> Answer:
         """Read, decide, append; when refused, again, for a bounded time.
 
-        Returns where the decision stands in the log, or the rejection, which was decided on all
-        that the partition held when the command came. `repeated` looks for an earlier try with
-        the same Idempotency-Key in what is folded.
+        Returns where the decision stands in the log; or that there is nothing to record, or the
+        rejection, both decided on all that the partition held when the command came. `repeated`
+        looks for an earlier try with the same Idempotency-Key in what is folded. `reread` reads
+        again what the command rests on, for deciders that may call it stale.
 
         Raises:
-            TooContendedError: every record of the last `tries_s` seconds was refused.
+            TooContendedError: every record of the last `tries_s` seconds was refused, or what the
+                command rests on changed for `rereads_s` seconds.
             OutcomeUnknownError: the record was not read back in time; it may still take effect.
             LogUnavailableError, NotFreshError: nothing was recorded.
 
         """
         caught_up = False
-        tries = Tries(self.clock, self.tries_s)
+        tries, rereads = Tries(self.clock, self.tries_s), Tries(self.clock, self.rereads_s)
         while tries.more():
             if (earlier := repeated(self.folded)) is not None:
                 return earlier
             # No await from the reading to the decision: state and versions are of one instant.
             condition = self.reader.ledger(partition).condition(decider.streams(command))
-            decision: Decision = decider.decide(decider.read(self.folded, command), command)
-            if isinstance(decision, tuple):
-                decision = unreadable(decision, self.reader.installation.level) or decision
-            if decision is None or isinstance(decision, Rejected):
-                if caught_up:
-                    return Handled(None, None) if decision is None else decision
-                # A stale no is no answer, nor is a stale "already so".
-                await self.reader.catch_up([partition], within_s=self.catch_up_s)
-                caught_up = True
-                continue
-            record = self.record(decision, condition, origin)
-            ruling = await self.append(partition, record, key)
-            if ruling.accepted:
-                return Handled(ruling, record.id)
-            tries.refused()
+            match self._decide(decider, command):
+                case tuple() as facts:
+                    record = self.record(facts, condition, origin)
+                    ruling = await self.append(partition, record, key)
+                    if ruling.accepted:
+                        return Handled(ruling, record.id)
+                    tries.refused()
+                case _ if not caught_up:  # Nothing else is said of what may be an old state.
+                    await self.reader.catch_up([partition], within_s=self.catch_up_s)
+                    caught_up = True
+                case Rejected() | Unchanged() as answer:
+                    return answer
+                case Stale():
+                    again = await self._reread(decider, command, reread, rereads)
+                    if isinstance(again, Answer):
+                        return again
+                    command, tries = again, Tries(self.clock, self.tries_s)
+                case never:
+                    assert_never(never)
         raise TooContendedError(f"{partition}: refused for {self.tries_s} s")
+
+    async def preview(
+        self,
+        decider: Decider[W, C, S],
+        command: C,
+        *,
+        partition: Partition,
+        reread: Reread[C] | None = None,
+    ) -> Facts | Answer:
+        """Say how a command would be decided now: by what facts, or how answered.
+
+        Nothing is recorded, and no earlier try is looked for.
+
+        Raises:
+            TooContendedError: what the command rests on changed for `rereads_s` seconds.
+            LogUnavailableError, NotFreshError: the log's end could not be reached.
+
+        """
+        await self.reader.catch_up([partition], within_s=self.catch_up_s)
+        rereads = Tries(self.clock, self.rereads_s)
+        while isinstance(decision := self._decide(decider, command), Stale):
+            again = await self._reread(decider, command, reread, rereads)
+            if isinstance(again, Answer):
+                return again
+            command = again
+        return decision
+
+    def _decide(self, decider: Decider[W, C, S], command: C) -> Decision:
+        decision = decider.decide(decider.read(self.folded, command), command)
+        if isinstance(decision, tuple):
+            return unreadable(decision, self.reader.installation.level) or decision
+        return decision
+
+    async def _reread(
+        self,
+        decider: Decider[W, C, S],
+        command: C,
+        reread: Reread[C] | None,
+        rereads: Tries,
+    ) -> C | Answer:
+        assert reread is not None, "a decider that may say Stale is handled with `reread`"
+        rereads.refused()
+        if not rereads.more():
+            rested_on = ", ".join(decider.streams(command))
+            raise TooContendedError(f"{rested_on}: kept changing for {self.rereads_s} s")
+        return await reread()

@@ -32,8 +32,9 @@ from campaigns.handling import Origin, Writer
 from campaigns.log import EventLog, MemoryLog
 from campaigns.record import Envelope, Record, Recorded
 from campaigns.topics import Partition, campaign_partition
+from command_api.csv_list import CsvImport
 from command_api.idempotency import Keys
-from command_api.importing import CsvImport, Importing
+from command_api.importing import Importing
 
 CAMPAIGN_ID = 42
 ORIGIN = Origin("test", "test")

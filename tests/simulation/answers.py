@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from campaigns.campaign import Campaign, Move, Status
-from campaigns.decider import Rejected
+from campaigns.decider import UNCHANGED, Rejected
 from campaigns.facts import (
     CampaignCompleted,
     CampaignCreated,
@@ -311,7 +311,7 @@ def _same_settings(campaign: Campaign | None, exchange: Exchange, known: set[str
     assert exchange.campaign_id is not None, "of a campaign"
     settings = json.loads(exchange.body)["settings"]
     command = UpdateCampaign(exchange.campaign_id, 1, SOME_TIME, settings=settings)
-    return UPDATE.decide(campaign, command) is None
+    return UPDATE.decide(campaign, command) == UNCHANGED
 
 
 def _same_schedule(campaign: Campaign | None, exchange: Exchange, known: set[str]) -> bool:

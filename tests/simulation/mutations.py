@@ -12,6 +12,7 @@ import command_api.idempotency
 import dialer.reactor
 import dialer.turning
 from campaigns.campaign import Campaign
+from campaigns.decider import UNCHANGED
 from campaigns.errors import LogUnavailableError
 from campaigns.facts import (
     CallRequested,
@@ -20,7 +21,7 @@ from campaigns.facts import (
     contact_stream,
 )
 from campaigns.following import Reader
-from campaigns.handling import Handled, Writer
+from campaigns.handling import Writer
 from campaigns.installation import Installation
 from campaigns.ledger import Ledger
 from campaigns.levels import LEVEL_NEWEST
@@ -98,8 +99,8 @@ def already_so_is_answered_without_catching_up() -> Swaps:
     handle = Writer.handle
 
     async def hasty(self: Writer[Any], decider: Any, command: Any, *origin: Any, **how: Any) -> Any:
-        if decider.decide(decider.read(self.folded, command), command) is None:
-            return Handled(None, None)
+        if decider.decide(decider.read(self.folded, command), command) == UNCHANGED:
+            return UNCHANGED
         return await handle(self, decider, command, *origin, **how)
 
     return [(Writer, "handle", hasty)]

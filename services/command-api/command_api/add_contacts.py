@@ -5,18 +5,66 @@ What is decided, and why it stays true, is in import_contacts.py.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
-from campaigns.campaign import Move
-from campaigns.decider import Rejected
-from campaigns.errors import TooContendedError
+from campaigns.campaign import Campaign, Move
+from campaigns.decider import Rejected, Unchanged
 from campaigns.facts import ImportSource, Row
 from campaigns.handling import Handled, Origin
-from command_api.chunking import TRIES_S, Chunks, Imported, Service, decide, ready, recall
+from command_api.chunking import Chunks, Imported, Service, bring, ready, recall
 from command_api.import_contacts import COMPLETE_IMPORT, CompleteImport, basis_of, completing
 from command_api.new_rows import SLICE_ROWS, Tally, unknown
 from command_api.rows import VARIABLES_MAX, chunks, fits
+
+
+@dataclass
+class _List:
+    """Contacts that came as JSON, read against a campaign: those aside whose number it has."""
+
+    service: Service
+    campaign_id: int
+    organization_id: int
+    rows: Sequence[Row]
+    repeated: int  # Duplicates within the request.
+    origin: Origin
+    command: CompleteImport | None = None  # As it was read last.
+
+    async def read(self) -> CompleteImport | Handled | Rejected:
+        """Find the rows that are new; append them when they do not fit into the last record."""
+        service, campaign_id = self.service, self.campaign_id
+        campaign = await ready(service, campaign_id, self.organization_id, Move.APPEND, self.origin)
+        if not isinstance(campaign, Campaign):
+            return campaign
+        basis, tally = basis_of(campaign, replacing=False), Tally(duplicates=self.repeated)
+        new: list[Row] = []
+        for first in range(0, len(self.rows), SLICE_ROWS):
+            some = self.rows[first : first + SLICE_ROWS]
+            new += unknown(campaign, service.contacts, some, tally, replacing=False)
+            await asyncio.sleep(0)
+        command = CompleteImport(
+            campaign_id=campaign_id,
+            organization_id=self.organization_id,
+            import_id=uuid4().hex,
+            source=ImportSource.API,
+            file_name=None,
+            chunks=tuple(chunks(new)),
+            rows=len(new),
+            skipped=tally.skipped,
+            variable_mappings={},
+            available_variables=_variables(new),
+            basis=basis,
+            announced=False,
+            now=service.clock.now(),
+        )
+        if not fits(completing(campaign, command)):
+            without_key = Origin(self.origin.actor, self.origin.correlation_id)  # The last has it.
+            sent = Chunks(service, campaign_id, command.import_id, without_key, announced=False)
+            await sent.add(new)
+            await sent.finish()
+            command = replace(command, chunks=())
+        self.command = command
+        return command
 
 
 async def add_contacts(
@@ -35,49 +83,17 @@ async def add_contacts(
         OperatingError: the log misbehaved; see its `may_still_take_effect`.
 
     """
-    give_up_at = service.clock.monotonic() + TRIES_S
-    while service.clock.monotonic() < give_up_at:
-        found = await ready(service, campaign_id, organization_id, Move.APPEND, origin)
-        if isinstance(found, Rejected):
-            return found
-        if isinstance(found, Handled):
-            return await recall(service, campaign_id, found)
-        campaign = found
-        basis, tally = basis_of(campaign, replacing=False), Tally(duplicates=repeated)
-        new: list[Row] = []
-        for first in range(0, len(rows), SLICE_ROWS):
-            some = rows[first : first + SLICE_ROWS]
-            new += unknown(campaign, service.contacts, some, tally, replacing=False)
-            await asyncio.sleep(0)
-        command = CompleteImport(
-            campaign_id=campaign_id,
-            organization_id=organization_id,
-            import_id=uuid4().hex,
-            source=ImportSource.API,
-            file_name=None,
-            chunks=tuple(chunks(new)),
-            rows=len(new),
-            skipped=tally.skipped,
-            variable_mappings={},
-            available_variables=_variables(new),
-            basis=basis,
-            announced=False,
-            now=service.clock.now(),
-        )
-        if not fits(completing(campaign, command)):
-            without_key = Origin(origin.actor, origin.correlation_id)  # It belongs to the last.
-            sent = Chunks(service, campaign_id, command.import_id, without_key, announced=False)
-            await sent.add(new)
-            await sent.finish()
-            command = replace(command, chunks=())
-        done = await decide(service, COMPLETE_IMPORT, command, origin)
-        if isinstance(done, Rejected):
-            return done
-        if done.repeated:
-            return await recall(service, campaign_id, done)
-        if done.ruling is not None or (not new and basis == basis_of(campaign, replacing=False)):
-            return Imported(None, True, len(new), tally.skipped, command.now, done.ruling)
-    raise TooContendedError(f"campaign {campaign_id}: its contacts kept changing")
+    given = _List(service, campaign_id, organization_id, rows, repeated, origin)
+    match await bring(service, COMPLETE_IMPORT, given.read, origin):
+        case Rejected() as no:
+            return no
+        case Handled(repeated=True) as earlier:
+            return await recall(service, campaign_id, earlier)
+        case Handled() | Unchanged() as done:
+            command = given.command
+            assert command is not None, "it was decided about"
+            ruling = done.ruling if isinstance(done, Handled) else None
+            return Imported(None, True, command.rows, command.skipped, command.now, ruling)
 
 
 def _variables(rows: Sequence[Row]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from campaigns.errors import LogUnavailableError, OperatingError, OutcomeUnknown
 from campaigns.facts import ImportCompleted, ImportStarted, Row, import_stream
 from campaigns.folding import Campaigns
 from campaigns.following import Reader, Ruling
-from campaigns.handling import Handled, Origin, Writer
+from campaigns.handling import Answer, Handled, Origin, Reread, Writer
 from campaigns.log import EventLog
 from campaigns.topics import CAMPAIGN_RECORDS, Partition, campaign_partition
 from command_api.idempotency import Keys
@@ -32,7 +32,6 @@ from command_api.rows import chunks, contacts_added
 
 CHUNK_TRIES_S = 30.0  # How long one chunk is tried.
 CHUNK_AGAIN_S = 0.2  # After an append that the log did not take.
-TRIES_S = 10.0  # How long a list is read anew when what it rests on moves.
 
 
 class PermissionsOpenError(OperatingError):
@@ -71,7 +70,7 @@ class Imported:
     ruling: Ruling | None  # None: nothing was to be recorded.
 
 
-Command = TypeVar("Command", StartImport, CompleteImport, FailImport)
+Command = TypeVar("Command", bound=StartImport | CompleteImport | FailImport)
 
 
 def partition_of(service: Service, campaign_id: int) -> Partition:
@@ -84,8 +83,9 @@ async def decide(
     decider: Decider[Campaigns, Command, Campaign | None],
     command: Command,
     origin: Origin,
-) -> Handled | Rejected:
-    """Decide a command. `Handled.ruling` None: nothing was recorded. Raises: see Writer.handle."""
+    reread: Reread[Command] | None = None,
+) -> Answer:
+    """Decide a command. Raises: see Writer.handle."""
     return await service.writer.handle(
         decider,
         command,
@@ -93,7 +93,24 @@ async def decide(
         partition=partition_of(service, command.campaign_id),
         key=command.campaign_id,
         repeated=lambda _: service.earlier.earlier(command.campaign_id, origin.idempotency),
+        reread=reread,
     )
+
+
+async def bring(
+    service: Service,
+    decider: Decider[Campaigns, Command, Campaign | None],
+    read: Reread[Command],
+    origin: Origin,
+) -> Answer:
+    """Read a list and decide about it; read it again when the campaign has changed meanwhile.
+
+    Raises: what reading raises; see Writer.handle.
+    """
+    command = await read()
+    if isinstance(command, Answer):
+        return command
+    return await decide(service, decider, command, origin, read)
 
 
 async def ready(
@@ -135,7 +152,6 @@ async def recall(service: Service, campaign_id: int, done: Handled) -> Imported:
         LogUnavailableError: it could not be read.
 
     """
-    assert done.ruling is not None, "an earlier request recorded something"
     partition, position = partition_of(service, campaign_id), done.ruling.position
     (recorded,) = await service.log.read(partition, position - 1, 1)
     for fact in recorded.facts:

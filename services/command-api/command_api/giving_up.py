@@ -4,10 +4,9 @@ import asyncio
 
 import structlog
 
-from campaigns.decider import Rejected
 from campaigns.errors import OperatingError
 from campaigns.facts import import_stream
-from campaigns.handling import Origin
+from campaigns.handling import Handled, Origin
 from command_api.chunking import CHUNK_TRIES_S, Service, decide, partition_of
 from command_api.import_contacts import FAIL_IMPORT, FailImport
 
@@ -29,8 +28,7 @@ async def fail_import(
 
     """
     command = FailImport(campaign_id, import_id, reason, service.clock.now())
-    done = await decide(service, FAIL_IMPORT, command, origin)
-    return not isinstance(done, Rejected) and done.ruling is not None
+    return isinstance(await decide(service, FAIL_IMPORT, command, origin), Handled)
 
 
 async def fail_stale_imports(

@@ -21,7 +21,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from campaigns.campaign import Campaign, Move
-from campaigns.decider import Decider, Decision, Facts, Reason, Rejected
+from campaigns.decider import (
+    STALE,
+    UNCHANGED,
+    Decider,
+    Decision,
+    Facts,
+    Reason,
+    Rejected,
+)
 from campaigns.facts import (
     ContactsReplaced,
     Event,
@@ -142,11 +150,13 @@ def shut(
 
 
 def decide_start(campaign: Campaign | None, command: StartImport) -> Decision:
-    """Announce the list; None while a permission is unresolved: settle first, and ask again."""
-    if (no := shut(campaign, command.organization_id, Move.IMPORT)) or campaign is None:
+    """Announce the list; stale while a permission is unresolved: a reading settles them first."""
+    if campaign is None:
+        return unknown()
+    if no := shut(campaign, command.organization_id, Move.IMPORT):
         return no
     if campaign.permissions():
-        return None
+        return STALE
     return (
         ImportStarted(
             campaign_id=command.campaign_id,
@@ -162,18 +172,22 @@ def decide_start(campaign: Campaign | None, command: StartImport) -> Decision:
 def decide_complete(campaign: Campaign | None, command: CompleteImport) -> Decision:
     """Make the list count.
 
-    None when there is nothing to add, or when the list must be read anew: its basis has moved, or
-    it replaces and a permission is unresolved (who was never attempted is not known then).
+    Stale when the list must be read again: its basis has moved, or it replaces and a permission is
+    unresolved (who was never attempted is not known then). Unchanged when there is nothing to add.
     """
     replacing = command.source is ImportSource.CSV
     announced = command.import_id if command.announced else None
     move = Move.IMPORT if replacing else Move.APPEND
-    if (no := shut(campaign, command.organization_id, move, announced)) or campaign is None:
+    if campaign is None:
+        return unknown()
+    if no := shut(campaign, command.organization_id, move, announced):
         return no
     if command.basis != basis_of(campaign, replacing=replacing):
-        return None
-    if (replacing and campaign.permissions()) or (not replacing and not command.rows):
-        return None
+        return STALE
+    if replacing and campaign.permissions():
+        return STALE
+    if not replacing and not command.rows:
+        return UNCHANGED
     return completing(campaign, command)
 
 
@@ -215,11 +229,20 @@ def completing(campaign: Campaign, command: CompleteImport) -> Facts:
     return tuple(facts)
 
 
+def decide_bring(campaign: Campaign | None, command: StartImport | CompleteImport) -> Decision:
+    """Make a file count at once when it fits into one record; else announce it."""
+    match command:
+        case StartImport():
+            return decide_start(campaign, command)
+        case CompleteImport():
+            return decide_complete(campaign, command)
+
+
 def decide_fail(campaign: Campaign | None, command: FailImport) -> Decision:
     """Give the list up, unless it is not under way any more."""
     importing = campaign.importing if campaign else None
     if importing is None or importing.import_id != command.import_id:
-        return None
+        return UNCHANGED
     return (
         ImportFailed(
             campaign_id=command.campaign_id,
@@ -241,10 +264,10 @@ def _campaign(
     return campaigns.get(command.campaign_id)
 
 
-START_IMPORT: Decider[Campaigns, StartImport, Campaign | None] = Decider(
+BRING_FILE: Decider[Campaigns, StartImport | CompleteImport, Campaign | None] = Decider(
     streams=lambda command: _guards(command.campaign_id, command.import_id),
     read=_campaign,
-    decide=decide_start,
+    decide=decide_bring,
 )
 COMPLETE_IMPORT: Decider[Campaigns, CompleteImport, Campaign | None] = Decider(
     streams=lambda command: _guards(command.campaign_id, command.import_id),

@@ -6,60 +6,41 @@ What is decided, and why it stays true, is in import_contacts.py.
 import asyncio
 import shutil
 import tempfile
-from dataclasses import dataclass
 from typing import BinaryIO
-from uuid import uuid4
 
 import structlog
 
-from campaigns.campaign import Campaign, Move
-from campaigns.decider import Reason, Rejected
-from campaigns.errors import OperatingError, TooContendedError
-from campaigns.facts import ImportSource, Row
+from campaigns.decider import Reason, Rejected, Unchanged
+from campaigns.errors import OperatingError
+from campaigns.facts import ImportSource
 from campaigns.following import Ruling
 from campaigns.handling import Handled, Origin
-from campaigns.record import RECORD_BYTES_MAX
 from command_api.chunking import (
-    TRIES_S,
     Chunks,
     GivenUpError,
     Imported,
     Service,
+    bring,
     decide,
-    ready,
     recall,
 )
 from command_api.csv_columns import UnusableFileError
+from command_api.csv_list import CsvImport, CsvList
 from command_api.csv_rows import CsvFile
 from command_api.giving_up import fail_import, fail_stale_imports
 from command_api.import_contacts import (
+    BRING_FILE,
     COMPLETE_IMPORT,
-    START_IMPORT,
     CompleteImport,
     Skipped,
     StartImport,
     basis_of,
-    completing,
 )
 from command_api.new_rows import Tally, count_rows, new_rows
-from command_api.rows import chunks, fits, row_bytes
 
 ROWS_IN_REQUEST = 10_000  # A longer file goes on in the background. Source: contract, row 11.
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class CsvImport:
-    """One CSV file that is to become contacts."""
-
-    campaign_id: int
-    organization_id: int  # The caller's.
-    file: BinaryIO
-    file_name: str | None
-    mappings: dict[str, str | None]
-    rows_max: int
-    region: str  # Of numbers without a country.
 
 
 class Importing:
@@ -92,40 +73,30 @@ class Importing:
     async def _import(
         self, file: CsvFile, rows: int, given: CsvImport, origin: Origin
     ) -> Imported | Rejected:
-        service, campaign_id = self._service, given.campaign_id
-        give_up_at = service.clock.monotonic() + TRIES_S
-        while service.clock.monotonic() < give_up_at:
-            found = await ready(service, campaign_id, given.organization_id, Move.IMPORT, origin)
-            if not isinstance(found, Campaign):
-                return await self._told(found, campaign_id)
-            whole = await _whole(service, found, file, given) if rows <= ROWS_IN_REQUEST else None
-            if whole is not None:
-                done = await decide(service, COMPLETE_IMPORT, whole, origin)
-                if isinstance(done, Rejected) or done.repeated:
-                    return await self._told(done, campaign_id)
-                if done.ruling is not None:
-                    assert whole.basis is not None, "the campaign was known"
-                    number = whole.basis.imports + 1
-                    return Imported(number, True, whole.rows, whole.skipped, whole.now, done.ruling)
-                continue
-            now = service.clock.now()
-            announced = StartImport(
-                campaign_id, given.organization_id, uuid4().hex, given.file_name, rows, now
-            )
-            started = await decide(service, START_IMPORT, announced, origin)
-            if isinstance(started, Rejected) or started.repeated:
-                return await self._told(started, campaign_id)
-            if started.ruling is not None:
-                onward = Origin(origin.actor, origin.correlation_id, started.record_id)
-                if rows <= ROWS_IN_REQUEST:
+        service = self._service
+        short = rows <= ROWS_IN_REQUEST
+        listed = CsvList(service, file, rows, short, given, origin)
+        match await bring(service, BRING_FILE, listed.read, origin):
+            case Rejected() as no:
+                return no
+            case Handled(repeated=True) as earlier:
+                return await recall(service, given.campaign_id, earlier)
+            case Handled() as done:
+                pass
+            case Unchanged():
+                raise AssertionError("a file replaces, and is never there already")
+        match listed.command:
+            case CompleteImport() as whole:
+                assert whole.basis is not None, "the campaign was known"
+                number = whole.basis.imports + 1
+                return Imported(number, True, whole.rows, whole.skipped, whole.now, done.ruling)
+            case StartImport() as announced:
+                onward = Origin(origin.actor, origin.correlation_id, done.record_id)
+                if short:
                     return await _import_announced(service, file, given, announced, onward)
-                return await self._go_on(given, announced, onward, started.ruling)
-        raise TooContendedError(f"campaign {campaign_id}: its contacts kept changing")
-
-    async def _told(self, done: Handled | Rejected, campaign_id: int) -> Imported | Rejected:
-        return (
-            done if isinstance(done, Rejected) else await recall(self._service, campaign_id, done)
-        )
+                return await self._go_on(given, announced, onward, done.ruling)
+            case None:
+                raise AssertionError("it was decided about")
 
     async def _go_on(
         self, given: CsvImport, announced: StartImport, origin: Origin, ruling: Ruling
@@ -201,38 +172,15 @@ async def _send(
         announced=True,
         now=now,
     )
-    done = await decide(service, COMPLETE_IMPORT, command, origin)
-    if isinstance(done, Rejected):
-        return done
-    if done.ruling is None:  # Only a broken promise (a late ring) or a stranger can do that.
-        return Rejected(Reason.WRONG_STATUS, "Contacts changed during the import")
-    return Imported(number, True, sent.rows, tally.skipped, now, done.ruling)
+    match await decide(service, COMPLETE_IMPORT, command, origin, _changed):
+        case Rejected() as no:
+            return no
+        case Handled() as done:
+            return Imported(number, True, sent.rows, tally.skipped, now, done.ruling)
+        case Unchanged():
+            raise AssertionError("a file replaces, and is never there already")
 
 
-async def _whole(
-    service: Service, campaign: Campaign, file: CsvFile, given: CsvImport
-) -> CompleteImport | None:
-    """Return a file as one record's command; None when it does not fit into one."""
-    basis, tally, size = basis_of(campaign, replacing=True), Tally(), 0
-    gathered: list[Row] = []
-    async for rows in new_rows(campaign, service.contacts, file, tally):
-        gathered += rows
-        size += sum(map(row_bytes, rows))
-        if size > RECORD_BYTES_MAX:
-            return None
-    command = CompleteImport(
-        campaign_id=given.campaign_id,
-        organization_id=given.organization_id,
-        import_id=uuid4().hex,
-        source=ImportSource.CSV,
-        file_name=given.file_name,
-        chunks=tuple(chunks(gathered)),
-        rows=len(gathered),
-        skipped=tally.skipped,
-        variable_mappings=given.mappings,
-        available_variables=file.columns.variables,
-        basis=basis,
-        announced=False,
-        now=service.clock.now(),
-    )
-    return command if fits(completing(campaign, command)) else None
+async def _changed() -> Rejected:
+    """Give an announced file up: only a broken promise (a late ring), or a stranger, does that."""
+    return Rejected(Reason.WRONG_STATUS, "Contacts changed during the import")

@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 
 from campaigns.api_keys import ApiKeys
 from campaigns.codec import Codec
-from campaigns.decider import Rejected
 from campaigns.facts import ApiKeyCreated, ApiKeyRevoked, OrganizationEvent
 from campaigns.folding import Campaigns
-from campaigns.handling import Handled, Origin, Writer
+from campaigns.handling import Answer, Origin, Writer
 from campaigns.topics import ORGANIZATIONS
-from command_api.keys import CreateKey, RevokeKey, deciders
+from command_api.keys import ChangeKeys, decider
 
 _TABLE = (
     "create table if not exists api_keys (hash text, tag text, fact text not null,"
@@ -52,11 +51,10 @@ class Keyring:
             (fact.key_hash, fact.TYPE, fact.model_dump_json()),
         )
 
-    async def change(self, command: CreateKey | RevokeKey, origin: Origin) -> Handled | Rejected:
+    async def change(self, command: ChangeKeys, origin: Origin) -> Answer:
         """Make or revoke a key. Raises: see Writer.handle."""
-        create, revoke = deciders(self.keys)
         return await self.writer.handle(
-            create if isinstance(command, CreateKey) else revoke,
+            decider(self.keys),
             command,
             origin,
             partition=ORGANIZATIONS,

@@ -4,10 +4,9 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from campaigns.api_keys import ApiKeys, key_hash, key_prefix
-from campaigns.decider import Decider, Decision, Reason, Rejected
+from campaigns.decider import UNCHANGED, Decider, Decision, Reason, Rejected
 from campaigns.facts import ApiKeyCreated, ApiKeyRevoked, Scope, organization_stream
 from campaigns.folding import Campaigns
 from campaigns.handling import Origin, Writer
@@ -65,12 +64,12 @@ def decide_create(keys: ApiKeys, command: CreateKey) -> Decision:
 
 
 def decide_revoke(keys: ApiKeys, command: RevokeKey) -> Decision:
-    """Revoke the key; None when it is revoked already."""
+    """Revoke the key, unless it is revoked already."""
     found = keys.named(command.organization_id, command.key_id)
     if found is None:
         return Rejected(Reason.UNKNOWN_KEY, "Key not found")
     if found.key_hash in keys.revoked_at:
-        return None
+        return UNCHANGED
     return (
         ApiKeyRevoked(
             organization_id=command.organization_id,
@@ -80,18 +79,24 @@ def decide_revoke(keys: ApiKeys, command: RevokeKey) -> Decision:
     )
 
 
-KeyDecider = Decider[Campaigns, Any, ApiKeys]  # Any: CreateKey, or RevokeKey.
+ChangeKeys = CreateKey | RevokeKey
 
 
-def deciders(keys: ApiKeys) -> tuple[KeyDecider, KeyDecider]:
-    """Return how a key is made and revoked by who has folded these keys."""
-    return tuple(  # type: ignore[return-value]  # Two of them.
-        Decider(
-            streams=lambda command: (organization_stream(command.organization_id),),
-            read=lambda _folded, _command: keys,
-            decide=decide,
-        )
-        for decide in (decide_create, decide_revoke)
+def decide(keys: ApiKeys, command: ChangeKeys) -> Decision:
+    """Make a key, or revoke one."""
+    match command:
+        case CreateKey():
+            return decide_create(keys, command)
+        case RevokeKey():
+            return decide_revoke(keys, command)
+
+
+def decider(keys: ApiKeys) -> Decider[Campaigns, ChangeKeys, ApiKeys]:
+    """Return how keys are changed by an instance that has folded these."""
+    return Decider(
+        streams=lambda command: (organization_stream(command.organization_id),),
+        read=lambda _folded, _command: keys,
+        decide=decide,
     )
 
 

@@ -9,7 +9,7 @@ late could change it, and that counts an execution.
 from dataclasses import dataclass
 
 from campaigns.campaign import Campaign, Move
-from campaigns.decider import Decider, Decision, Reason, Rejected
+from campaigns.decider import STALE, Decider, Decision, Reason, Rejected
 from campaigns.facts import (
     CampaignRearmed,
     Schedule,
@@ -60,7 +60,7 @@ class ReExecute(MoveCampaign):
 
 
 def decide(campaign: Campaign | None, command: ReExecute) -> Decision:
-    """Arm it anew; None when the named contacts must be read anew."""
+    """Arm it anew; stale when the named contacts must be read again."""
     if campaign is None:
         return unknown()
     if no := lost(campaign, command) or shut(campaign):
@@ -75,7 +75,7 @@ def decide(campaign: Campaign | None, command: ReExecute) -> Decision:
         case Selection.CONTACTS:
             named = command.named
             if named is None or named.basis != basis_of(campaign):
-                return None
+                return STALE
             contact_ids, untouched = named.contact_ids, named.untouched
             contacts = len(contact_ids)
     if not contacts:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from campaigns.campaign import Campaign, Move, Status
-from campaigns.decider import Decider, Decision, Reason, Rejected
+from campaigns.decider import UNCHANGED, Decider, Decision, Reason, Rejected
 from campaigns.facts import CampaignScheduled, CampaignType, CampaignUnscheduled, Schedule
 from campaigns.folding import Campaigns
 from command_api.moves import MoveCampaign, lifecycle, lost, own_campaign, unknown
@@ -50,12 +50,12 @@ def decide(campaign: Campaign | None, command: ScheduleCampaign) -> Decision:
         )
     if command.schedule is None:
         if campaign.status is Status.DRAFT:
-            return None
+            return UNCHANGED
         return _unscheduled(command)
     if no := unfit(command.schedule, campaign.created.campaign_type, command.now):
         return no
     if _so_already(campaign, command.schedule):
-        return None
+        return UNCHANGED
     return (scheduled(command.campaign_id, command.schedule, command.now),)
 
 

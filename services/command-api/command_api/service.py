@@ -6,17 +6,15 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
 from uuid import uuid4
 
 from fastapi import APIRouter
 
 from campaigns.api_keys import ApiKeys
-from campaigns.campaign import Campaign
 from campaigns.clock import Clock
 from campaigns.contact_folding import fold_contacts
 from campaigns.contacts import Contacts
-from campaigns.decider import Decider, Decision, Rejected
+from campaigns.decider import Facts, Rejected
 from campaigns.errors import OperatingError
 from campaigns.facts import (
     ApiKeyCreated,
@@ -28,7 +26,7 @@ from campaigns.facts import (
 )
 from campaigns.folding import Campaigns
 from campaigns.following import Reader
-from campaigns.handling import Handled, Origin, Writer
+from campaigns.handling import Answer, Handled, Origin, Reread, Writer
 from campaigns.installation_log import founded
 from campaigns.log import EventLog
 from campaigns.record import Recorded
@@ -44,20 +42,18 @@ from campaigns.topics import (
 )
 from campaigns.watch import lasting
 from command_api.creating import Creating
-from command_api.delete import DELETE
 from command_api.idempotency import Keys
 from command_api.importing import Importing
 from command_api.keyring import Keyring
 from command_api.keys import ensure_key
-from command_api.moves import MoveCampaign
 from command_api.rendering import Renderer
 from command_api.routes import campaigns, changes, imports, keys, re_execute, schedules, templates
 from command_api.settings import CommandApiSettings
 from command_api.settling import Barrier, Settled
+from command_api.verb import M, Verb
 
 logger = logging.getLogger(__name__)
 _KEY_AGAIN_S = 1.0
-M = TypeVar("M", bound=MoveCampaign)
 
 
 class CommandApi:
@@ -182,41 +178,43 @@ class CommandApi:
     # -- what routes need ----------------------------------------------------------------------
 
     async def move(
-        self, decider: Decider[Campaigns, M, Campaign | None], command: M, origin: Origin
-    ) -> Handled | Rejected:
+        self,
+        verb: Verb[M],
+        command: M,
+        origin: Origin,
+        reread: Reread[M] | None = None,
+    ) -> Answer:
         """Decide a lifecycle command, or find what an earlier try with its key did.
 
         Raises: see Writer.handle.
         """
         return await self.writer.handle(
-            decider,
+            verb.decider,
             command,
             origin,
             partition=campaign_partition(command.campaign_id, self.partitions),
             key=command.campaign_id,
-            repeated=lambda folded: self._repeated(folded, command, origin, decider is DELETE),
+            repeated=lambda folded: self._repeated(folded, verb, command, origin),
+            reread=reread,
         )
 
     async def preview(
-        self, decider: Decider[Campaigns, M, Campaign | None], command: M
-    ) -> Decision:
-        """Say how a command would be decided now. Nothing is recorded.
-
-        Raises:
-            LogUnavailableError, NotFreshError: the log's end could not be reached.
-
-        """
+        self,
+        verb: Verb[M],
+        command: M,
+        reread: Reread[M] | None = None,
+    ) -> Facts | Answer:
+        """Say how a command would be decided now. Raises: see Writer.preview."""
         partition = campaign_partition(command.campaign_id, self.partitions)
-        await self.reader.catch_up([partition], within_s=self.settings.command_catch_up_s)
-        return decider.decide(decider.read(self.campaigns, command), command)
+        return await self.writer.preview(verb.decider, command, partition=partition, reread=reread)
 
     def _repeated(
-        self, folded: Campaigns, command: MoveCampaign, origin: Origin, deletes: bool
+        self, folded: Campaigns, verb: Verb[M], command: M, origin: Origin
     ) -> Handled | Rejected | None:
         campaign = folded.get(command.campaign_id)
         if campaign is None or campaign.created.organization_id != command.organization_id:
             return None  # Another organization's keys are not there either.
-        if campaign.deleted and not deletes:
+        if campaign.deleted and not verb.repeatable_when_deleted:
             return None  # Nor are those of what is deleted, but for the repeated delete itself.
         return self.earlier.earlier(command.campaign_id, origin.idempotency)
 

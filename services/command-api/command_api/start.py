@@ -1,7 +1,7 @@
 """Start a campaign's run, or resume a paused one. Pure."""
 
 from campaigns.campaign import Campaign, Move, Status
-from campaigns.decider import Decider, Decision, Reason, Rejected
+from campaigns.decider import UNCHANGED, Decider, Decision, Reason, Rejected
 from campaigns.facts import CampaignStarted
 from campaigns.folding import Campaigns
 from command_api.moves import MoveCampaign, lost, own_campaign, unknown
@@ -29,7 +29,7 @@ def wrong_status(campaign: Campaign) -> Rejected | None:
 
 
 def decide(campaign: Campaign | None, command: MoveCampaign) -> Decision:
-    """Start a run, or resume the one that is paused. None: it is scheduled, and will begin.
+    """Start a run, or resume the one that is paused. What is scheduled is unchanged: it will begin.
 
     Source: public contract, 'decided' 4: a start of what is scheduled confirms it.
     """
@@ -41,7 +41,7 @@ def decide(campaign: Campaign | None, command: MoveCampaign) -> Decision:
         return resumed(command)
     if campaign.status is Status.SCHEDULED and campaign.next_at is not None:
         past = campaign.next_at <= command.now
-        return Rejected(Reason.TIME_PAST, TIME_PAST) if past else None
+        return Rejected(Reason.TIME_PAST, TIME_PAST) if past else UNCHANGED
     return (
         CampaignStarted(
             campaign_id=command.campaign_id, run=campaign.run + 1, started_at=command.now

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
 
 from campaigns.campaign import Campaign, Move
-from campaigns.decider import Decider, Decision, Reason, Rejected
+from campaigns.decider import UNCHANGED, Decider, Decision, Reason, Rejected, Stale, Unchanged
 from campaigns.facts import CampaignUpdated, Event, Schedule
 from campaigns.folding import Campaigns
 from command_api.moves import MoveCampaign, lifecycle, lost, own_campaign, unknown
@@ -26,7 +26,7 @@ _OF_THE_CAMPAIGN = ("variable_mappings", "available_variables")  # Imports chang
 
 
 def decide(campaign: Campaign | None, command: UpdateCampaign) -> Decision:
-    """Record what differs from what is so; None when nothing does.
+    """Record what differs from what is so.
 
     Source: public contract, 1.3 row 4: in draft and paused alone, when no call may be requested.
     """
@@ -52,13 +52,15 @@ def decide(campaign: Campaign | None, command: UpdateCampaign) -> Decision:
             command.campaign_id, command.organization_id, command.now, schedule=command.schedule
         )
         match decide_schedule(campaign, of_it):
-            case Rejected() as no:
-                return no
-            case None:
-                pass
-            case also:
+            case tuple() as also:
                 facts += also
-    return facts or None
+            case Unchanged():
+                pass
+            case Rejected() | Stale() as other:
+                return other
+            case never:
+                assert_never(never)
+    return facts or UNCHANGED
 
 
 def _now(campaign: Campaign, name: str) -> object:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from campaigns.campaign import Campaign, Status
-from campaigns.decider import Decider, Decision, Reason, Rejected
+from campaigns.decider import UNCHANGED, Decider, Decision, Reason, Rejected
 from campaigns.facts import CampaignDeleted, CampaignPaused, CampaignUpdated, campaign_stream
 from campaigns.folding import Campaigns
 from command_api.delete import DELETE
@@ -47,8 +47,8 @@ def reason_of(decision: Decision) -> Reason | None:
 
 
 def test_an_update_records_what_differs_and_nothing_else(told: Told) -> None:
-    assert updated(told) is None
-    assert updated(told, name=told.campaign.created.name) is None
+    assert updated(told) == UNCHANGED
+    assert updated(told, name=told.campaign.created.name) == UNCHANGED
     fact = fact_of(updated(told, name="New", fallback_values={}, settings={"max_attempts": 1}))
     assert (fact.name, fact.fallback_values, fact.description) == ("New", None, None)
     assert fact.settings == told.campaign.settings.model_copy(update={"max_attempts": 1})
@@ -73,7 +73,7 @@ def test_what_was_updated_is_so(told: Told) -> None:
     assert campaign.settings == before.model_copy(update={"calls_per_minute": 7})
     assert (campaign.variable_mappings, campaign.available_variables) == ({"a": "b"}, ("b",))
     assert campaign.created.assistant_id == 123, "what was not named stays"
-    assert updated(told, variable_mappings={"a": "b"}, available_variables=("b",)) is None
+    assert updated(told, variable_mappings={"a": "b"}, available_variables=("b",)) == UNCHANGED
 
 
 def test_only_drafts_and_paused_campaigns_are_updated(told: Told) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from campaigns.campaign import Campaign, ImportUnderWay, OpenCall, Status
-from campaigns.decider import Reason, Rejected
+from campaigns.decider import STALE, UNCHANGED, Reason, Rejected
 from campaigns.facts import (
     ContactsAdded,
     ContactsReplaced,
@@ -20,9 +20,9 @@ from campaigns.facts import (
     import_stream,
 )
 from command_api.import_contacts import (
+    BRING_FILE,
     COMPLETE_IMPORT,
     FAIL_IMPORT,
-    START_IMPORT,
     CompleteImport,
     FailImport,
     Skipped,
@@ -126,7 +126,7 @@ def test_contacts_come_in_these_statuses_only(status: Status) -> None:
 def test_an_unknown_campaign_takes_nothing() -> None:
     assert reason(decide_start(None, START)) is Reason.UNKNOWN_CAMPAIGN
     assert reason(decide_complete(None, complete(campaign()))) is Reason.UNKNOWN_CAMPAIGN
-    assert decide_fail(None, FAIL) is None
+    assert decide_fail(None, FAIL) == UNCHANGED
 
 
 def test_another_organizations_campaign_is_unknown() -> None:
@@ -160,14 +160,14 @@ def test_an_import_that_was_given_up_never_completes(other: ImportUnderWay | Non
     at = campaign()
     at.importing = other
     assert reason(decide_complete(at, complete(at, announced=True))) is Reason.UNKNOWN_IMPORT
-    assert decide_fail(at, FAIL) is None
+    assert decide_fail(at, FAIL) == UNCHANGED
 
 
 def test_an_open_permission_must_be_settled_first_and_a_call_need_not() -> None:
     at = campaign(Status.PAUSED)
     at.calls["c1"] = PERMISSION
-    assert decide_start(at, START) is None
-    assert decide_complete(at, complete(at)) is None
+    assert decide_start(at, START) == STALE
+    assert decide_complete(at, complete(at)) == STALE
     at.calls["c1"] = CALLING
     assert isinstance(decide_start(at, START), tuple)
     assert isinstance(decide_complete(at, complete(at)), tuple)
@@ -191,14 +191,14 @@ def test_a_list_is_read_anew_when_its_basis_moves(
     replacing, appending = complete(at), complete(at, ImportSource.API)
     for name, value in moved.items():
         setattr(at, name, value)
-    assert decide_complete(at, replacing) is None
-    assert isinstance(decide_complete(at, appending), tuple) is replacing_too_only
+    assert decide_complete(at, replacing) == STALE
+    assert (decide_complete(at, appending) == STALE) is not replacing_too_only
 
 
 def test_no_new_contact_appends_nothing_but_replaces() -> None:
     at = campaign()
     nothing = replace(complete(at, ImportSource.API), rows=0, chunks=())
-    assert decide_complete(at, nothing) is None
+    assert decide_complete(at, nothing) == UNCHANGED
     assert isinstance(decide_complete(at, replace(complete(at), rows=0, chunks=())), tuple)
 
 
@@ -212,6 +212,6 @@ def test_an_import_under_way_can_be_given_up() -> None:
 
 def test_everything_that_the_decisions_rest_on_is_in_their_conditions() -> None:
     all_three = {campaign_stream(42), contacts_stream(42), import_stream("i1")}
-    assert set(START_IMPORT.streams(START)) == all_three
+    assert set(BRING_FILE.streams(START)) == all_three
     assert set(COMPLETE_IMPORT.streams(complete(campaign()))) == all_three
     assert set(FAIL_IMPORT.streams(FAIL)) == {contacts_stream(42), import_stream("i1")}

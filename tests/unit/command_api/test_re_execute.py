@@ -6,7 +6,7 @@ import pytest
 from fastapi import HTTPException
 
 from campaigns.campaign import Campaign, ContactStatus, Counters, Status
-from campaigns.decider import Decision, Reason, Rejected
+from campaigns.decider import STALE, Decision, Reason, Rejected
 from campaigns.facts import CampaignRearmed, Disposition, Selection, campaign_stream
 from command_api.re_execute import RE_EXECUTE, Named, ReExecute, basis_of
 from command_api.routes.re_execute import selected
@@ -105,8 +105,8 @@ def test_an_import_replaces_nobody_who_was_attempted_in_an_earlier_run(told: Tol
 def test_whoever_keeps_changing_is_read_anew(told: Told) -> None:
     stale = named(told.campaign, 1)
     told.campaign.executions += 1
-    assert decided(told, Selection.CONTACTS, named=stale) is None
-    assert decided(told, Selection.CONTACTS) is None
+    assert decided(told, Selection.CONTACTS, named=stale) == STALE
+    assert decided(told, Selection.CONTACTS) == STALE
 
 
 def test_only_what_is_over_is_run_again(told: Told) -> None:

@@ -5,25 +5,24 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 
 from campaigns.api_keys import Caller
 from campaigns.campaign import Campaign
-from campaigns.decider import Decider, Reason, Rejected
+from campaigns.decider import Reason, Rejected, Unchanged
 from campaigns.errors import OperatingError
-from campaigns.folding import Campaigns
-from campaigns.handling import Handled, Origin
+from campaigns.handling import Handled, Origin, Reread
 from campaigns.http import POSITION, etag, json_response, refusal
 from campaigns.observing import BARRIER_S, COMMAND_S, COMMANDS, correlation_id
 from campaigns.public import campaign_shape, receipt_shape
 from campaigns.record import Idempotency
 from command_api.bodies import key_unusable
 from command_api.idempotency import request_digest
-from command_api.moves import MoveCampaign
 from command_api.settling import Settled
+from command_api.verb import M, Verb
 
 if TYPE_CHECKING:
     from command_api.service import CommandApi
@@ -31,11 +30,8 @@ if TYPE_CHECKING:
 PREFIX = "/api/v1/campaigns"
 Lines = Annotated[list[str], Header()]  # A list may stand in several lines of one name.
 DryRun = Annotated[bool, Query(description="Say what would be answered, and change nothing.")]
-M = TypeVar("M", bound=MoveCampaign)
 _VERSION = re.compile(r'"([0-9]{1,16})"', re.ASCII)
 _PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')  # A comma in quotes parts nothing.
-_HALTS = ("pause", "stop")
-_QUIET = {Reason.ALREADY_PAUSED, Reason.NOT_RUNNING, Reason.WRONG_STATUS}  # Nothing runs, it says.
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +42,11 @@ class Asked:
     asynchronous: bool  # Prefer: respond-async.
     if_match: frozenset[int] | None
     dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A command that was only tried, and would be done."""
 
 
 KeyedOf = Callable[[Request, str | None], Awaitable[Idempotency | None]]
@@ -134,13 +135,13 @@ def origin_of(caller: Caller, keyed: Idempotency | None) -> Origin:
 
 async def decided(
     service: "CommandApi",
-    decider: Decider[Campaigns, M, Campaign | None],
+    verb: Verb[M],
     command: M,
     caller: Caller,
     asked: Asked,
-    verb: str,
-) -> Handled | None:
-    """Decide a command; None when it was only tried, and would have been accepted.
+    reread: Reread[M] | None = None,
+) -> Handled | Unchanged | Tried:
+    """Decide a command, or only try it.
 
     Raises:
         HTTPException: it was rejected.
@@ -148,25 +149,22 @@ async def decided(
 
     """
     if asked.dry_run:
-        if isinstance(no := await service.preview(decider, command), Rejected):
-            raise refused(verb, no)
-        return None
-    with counted(verb):
-        done = await service.move(decider, command, origin_of(caller, asked.keyed))
-    match done:
-        case Rejected() as no:
-            if verb in _HALTS and no.reason in _QUIET:
-                await service.settled(command.campaign_id)  # So that this misleads nobody either.
-            raise refused(verb, no)
-        case handled:
-            return handled
+        if isinstance(no := await service.preview(verb, command, reread), Rejected):
+            raise refused(verb.name, no)
+        return Tried()
+    with counted(verb.name):
+        done = await service.move(verb, command, origin_of(caller, asked.keyed), reread)
+    if isinstance(done, Rejected):
+        if done.reason in verb.quiet:
+            await service.settled(command.campaign_id)  # So that this misleads nobody either.
+        raise refused(verb.name, done)
+    return done
 
 
 async def settle(
     service: "CommandApi", campaign: Campaign, handled: Handled, asked: Asked
 ) -> Settled | None:
     """Wait at the barrier; None when the client prefers not to. Source: RFC 7240."""
-    assert handled.ruling is not None, "these commands are never already so"
     if asked.asynchronous:
         return None
     settled = await service.settled(campaign.campaign_id, handled.ruling.position)
@@ -178,7 +176,6 @@ def halted(
     campaign: Campaign, handled: Handled, settled: Settled | None, shape: dict[str, object]
 ) -> Response:
     """Answer a command that ends calling: with its receipt, which says how the answer is known."""
-    assert handled.ruling is not None, "these commands are never already so"
     if handled.ruling.position == campaign.halted_position:
         abandoned = campaign.abandoned
     else:  # Somebody has resumed meanwhile, and paused again: what was seen by who waited.
@@ -192,17 +189,21 @@ def halted(
     return json_response({**shape, "receipt": receipt}, 200, headers)
 
 
-def tried(campaign: Campaign, message: str) -> Response:
+def tried(campaign: Campaign, verb: Verb[M]) -> Response:
     """Answer what was only tried: the campaign as it is, and what the receipt would rest on."""
     shape = campaign_shape(campaign)
-    shape |= {"message": message, "dry_run": True, "receipt": receipt_shape(campaign, None)}
+    shape |= {
+        "message": f"Campaign would be {verb.done}",
+        "dry_run": True,
+        "receipt": receipt_shape(campaign, None),
+    }
     return json_response(shape, 200, {"ETag": etag(campaign)})
 
 
-def headers_of(campaign: Campaign, handled: Handled) -> dict[str, str]:
+def headers_of(campaign: Campaign, handled: Handled | Unchanged) -> dict[str, str]:
     """Return the headers of an answer: the campaign's version, and where the record stands."""
     headers = {"ETag": etag(campaign)}
-    if handled.ruling:
+    if isinstance(handled, Handled):
         headers[POSITION] = handled.ruling.at
     return headers
 

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Depends, HTTPException, Response
 
 from campaigns.api_keys import Caller
-from campaigns.campaign import Campaign
-from campaigns.decider import Decider, Rejected
-from campaigns.folding import Campaigns
+from campaigns.decider import Reason, Rejected, Unchanged
+from campaigns.handling import Handled
 from campaigns.http import POSITION, CampaignId, caller_of, etag, json_response
 from campaigns.public import at, campaign_shape
 from campaigns.record import Idempotency
@@ -23,6 +22,7 @@ from command_api.routes.answering import (
     PREFIX,
     Asked,
     InEarnest,
+    Tried,
     asked_of,
     count,
     counted,
@@ -40,14 +40,18 @@ from command_api.rows import parse_contacts
 from command_api.schedule import unfit
 from command_api.start import START
 from command_api.stop import STOP
+from command_api.verb import Verb
 
 if TYPE_CHECKING:
     from command_api.service import CommandApi
 
+QUIET = frozenset({Reason.ALREADY_PAUSED, Reason.NOT_RUNNING, Reason.WRONG_STATUS})
+_START, _RESUME = Verb("start", START, "started"), Verb("resume", RESUME, "started")
+_PAUSE, _STOP = Verb("pause", PAUSE, "paused", QUIET), Verb("stop", STOP, "stopped", QUIET)
+
 STARTED = "Campaign execution started immediately"  # Source: public contract, 1.3 row 6.
 BEGUN = ERRORS | OUTDATED | ok("CampaignBegun", "CampaignTried")
 HALTED = ERRORS | OUTDATED | accepted("CampaignHalted") | ok("CampaignHalted", "CampaignTried")
-Move = Decider[Campaigns, MoveCampaign, Campaign | None]
 
 
 def router(service: "CommandApi") -> APIRouter:
@@ -70,27 +74,27 @@ def router(service: "CommandApi") -> APIRouter:
         campaign_id: CampaignId, caller: who, asked: with_what, body: ReasonBody | None = None
     ) -> Response:
         """Start a campaign, or resume it when it is paused; what is scheduled is confirmed."""
-        return await _start(service, START, campaign_id, caller, asked, body)
+        return await _start(service, _START, campaign_id, caller, asked, body)
 
     @routes.post("/{campaign_id}/resume", responses=BEGUN)
     async def resume(
         campaign_id: CampaignId, caller: who, asked: with_what, body: ReasonBody | None = None
     ) -> Response:
         """Resume a paused campaign where it left off: there is nothing to prefer."""
-        return await _start(service, RESUME, campaign_id, caller, asked, body)
+        return await _start(service, _RESUME, campaign_id, caller, asked, body)
 
     @routes.post("/{campaign_id}/pause", responses=HALTED)
     async def pause(
         campaign_id: CampaignId, caller: who, asked: with_what, body: ReasonBody | None = None
     ) -> Response:
         """Stop new calls. Answers once no call permitted before the pause can still begin."""
-        return await _halt(service, PAUSE, campaign_id, caller, asked, body)
+        return await _halt(service, _PAUSE, campaign_id, caller, asked, body)
 
     async def stop(
         campaign_id: CampaignId, caller: who, asked: with_what, body: ReasonBody | None = None
     ) -> Response:
         """Stop a campaign for good; who is pending is cancelled. Waits as a pause does."""
-        return await _halt(service, STOP, campaign_id, caller, asked, body)
+        return await _halt(service, _STOP, campaign_id, caller, asked, body)
 
     for verb in ("stop", "cancel"):
         routes.add_api_route(
@@ -155,50 +159,53 @@ def _command(
 
 async def _start(
     service: "CommandApi",
-    decider: Move,
+    verb: Verb[MoveCampaign],
     campaign_id: int,
     caller: Caller,
     asked: Asked,
     body: ReasonBody | None,
 ) -> Response:
-    began, verb = perf_counter(), "start" if decider is START else "resume"
+    began = perf_counter()
     command = _command(service, campaign_id, caller, asked, body)
-    handled = await decided(service, decider, command, caller, asked, verb)
+    done = await decided(service, verb, command, caller, asked)
     campaign = service.campaigns.by_id[campaign_id]
-    if handled is None:
-        return tried(campaign, "Campaign would be started")
-    count(verb, began)
-    later = campaign.next_at if handled.ruling is None else None
+    task_id, later = campaign.changed.at if campaign.changed else "", None
+    match done:
+        case Tried():
+            return tried(campaign, verb)
+        case Handled():
+            task_id = done.record_id
+        case Unchanged():  # It is scheduled, and begins by itself.
+            later = campaign.next_at
+    count(verb.name, began)
     message = f"Campaign scheduled for {later:%Y-%m-%d %H:%M:%S} UTC" if later else STARTED
     shape = campaign_shape(campaign) | {
         "success": True,
         "message": message,
         # A text, always: of what was recorded now, or of what will begin it.
-        "task_id": handled.record_id or (campaign.changed.at if campaign.changed else ""),
+        "task_id": task_id,
         "campaign_id": campaign_id,
         "scheduled_time": at(later),
     }
-    return json_response(shape, 200, headers_of(campaign, handled))
+    return json_response(shape, 200, headers_of(campaign, done))
 
 
 async def _halt(
     service: "CommandApi",
-    decider: Move,
+    verb: Verb[MoveCampaign],
     campaign_id: int,
     caller: Caller,
     asked: Asked,
     body: ReasonBody | None,
 ) -> Response:
-    began, (verb, done) = (
-        perf_counter(),
-        ("pause", "paused") if decider is PAUSE else ("stop", "stopped"),
-    )
+    began = perf_counter()
     command = _command(service, campaign_id, caller, asked, body)
-    handled = await decided(service, decider, command, caller, asked, verb)
+    handled = await decided(service, verb, command, caller, asked)
     campaign = service.campaigns.by_id[campaign_id]
-    if handled is None:
-        return tried(campaign, f"Campaign would be {done}")
+    if isinstance(handled, Tried):
+        return tried(campaign, verb)
+    assert isinstance(handled, Handled), "where nothing runs already the answer is a no"
     settled = await settle(service, campaign, handled, asked)
-    count(verb, began)
-    shape = campaign_shape(campaign) | {"message": f"Campaign {done} successfully"}
+    count(verb.name, began)
+    shape = campaign_shape(campaign) | {"message": f"Campaign {verb.done} successfully"}
     return halted(campaign, handled, settled, shape)

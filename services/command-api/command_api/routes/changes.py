@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Depends, Response
 
 from campaigns.api_keys import Caller
+from campaigns.decider import Unchanged
+from campaigns.handling import Handled
 from campaigns.http import CampaignId, caller_of, json_response
 from campaigns.public import campaign_shape
 from campaigns.responses import ERRORS, OUTDATED, accepted, ok
@@ -16,6 +18,7 @@ from command_api.moves import MoveCampaign
 from command_api.routes.answering import (
     PREFIX,
     Asked,
+    Tried,
     asked_of,
     count,
     decided,
@@ -25,11 +28,14 @@ from command_api.routes.answering import (
     tried,
 )
 from command_api.update import UPDATE, UpdateCampaign
+from command_api.verb import Verb
 
 if TYPE_CHECKING:
     from command_api.service import CommandApi
 
 
+_UPDATE = Verb("update", UPDATE, "updated")
+_DELETE = Verb("delete", DELETE, "deleted", repeatable_when_deleted=True)
 TRIED = "CampaignTried"
 DELETED = "CampaignDeletedAnswer"
 
@@ -78,13 +84,16 @@ async def _update(
         settings=settings,
         schedule=schedule,
     )
-    handled = await decided(service, UPDATE, command, caller, asked, "update")
+    handled = await decided(service, _UPDATE, command, caller, asked)
     campaign = service.campaigns.by_id[campaign_id]
-    if handled is None:
-        return tried(campaign, "Campaign would be updated")
-    if handled.ruling:  # A lower max_attempts says who may be called.
-        await service.settled(campaign_id, handled.ruling.position)
-    count("update", began)
+    match handled:
+        case Tried():
+            return tried(campaign, _UPDATE)
+        case Handled():  # A lower max_attempts says who may be called.
+            await service.settled(campaign_id, handled.ruling.position)
+        case Unchanged():
+            pass
+    count(_UPDATE.name, began)
     shape = campaign_shape(campaign) | {"message": "Campaign updated successfully"}
     return json_response(shape, 200, headers_of(campaign, handled))
 
@@ -96,10 +105,11 @@ async def _delete(
     command = MoveCampaign(
         campaign_id, caller.organization_id, service.clock.now(), if_match=asked.if_match
     )
-    handled = await decided(service, DELETE, command, caller, asked, "delete")
+    handled = await decided(service, _DELETE, command, caller, asked)
     campaign = service.campaigns.by_id[campaign_id]
-    if handled is None:
-        return tried(campaign, "Campaign would be deleted")
+    if isinstance(handled, Tried):
+        return tried(campaign, _DELETE)
+    assert isinstance(handled, Handled), "where nothing runs already the answer is a no"
     settled = await settle(service, campaign, handled, asked)
-    count("delete", began)
+    count(_DELETE.name, began)
     return halted(campaign, handled, settled, {"message": "Campaign deleted successfully"})

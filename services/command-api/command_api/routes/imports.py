@@ -19,8 +19,8 @@ from command_api.add_contacts import add_contacts
 from command_api.bodies import key_unusable
 from command_api.chunking import Imported
 from command_api.csv_columns import TooManyRowsError, UnusableFileError, parse_mappings
+from command_api.csv_list import CsvImport
 from command_api.idempotency import request_digest
-from command_api.importing import CsvImport
 from command_api.routes.answering import (
     PREFIX,
     InEarnest,

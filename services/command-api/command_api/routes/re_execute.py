@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Body, Depends, HTTPException, Response
 
 from campaigns.api_keys import Caller
-from campaigns.errors import TooContendedError
 from campaigns.facts import Schedule, Selection
 from campaigns.http import ID_MAX, CampaignId, caller_of, json_response
 from campaigns.public import at, campaign_shape, type_of
@@ -19,6 +18,7 @@ from command_api.re_execute import RE_EXECUTE, Named, ReExecute, basis_of
 from command_api.routes.answering import (
     PREFIX,
     Asked,
+    Tried,
     asked_of,
     count,
     decided,
@@ -28,6 +28,7 @@ from command_api.routes.answering import (
 )
 from command_api.routes.schedules import unusable
 from command_api.schedules import UnusableScheduleError, parse_schedule
+from command_api.verb import Verb
 
 if TYPE_CHECKING:
     from command_api.service import CommandApi
@@ -36,7 +37,7 @@ REARMED = ERRORS | OUTDATED | ok("CampaignRearmedAnswer", "CampaignTried")
 EXAMPLES = [{"contact_selection": "failed_only"}, {"contact_selection": [7, 8, 9]}]
 INVALID_SELECTION = "Invalid contact_selection"  # Source: public contract, 'decided' 24.
 _SLICE = 200  # Contacts read at once: a few ms, so that a pause is not kept waiting.
-_READINGS_MAX = 10  # Of the named contacts, while they keep changing.
+_RE_EXECUTE = Verb("re-execute", RE_EXECUTE, "ready for re-execution")
 
 # Any: its errors are 400, not 422.
 ReExecuteBody = Annotated[dict[str, Any] | None, Body(examples=EXAMPLES)]
@@ -69,9 +70,10 @@ async def _re_execute(
     if len(wanted) > service.settings.contacts_max:
         raise HTTPException(413, f"More than {service.settings.contacts_max} contacts")
     schedule = _schedule(body.get("schedule_settings"), service.clock.now())
-    for _ in range(_READINGS_MAX):
+
+    async def read() -> ReExecute:
         named = await _named(service, campaign_id, caller, wanted) if wanted else None
-        command = ReExecute(
+        return ReExecute(
             campaign_id,
             caller.organization_id,
             service.clock.now(),
@@ -80,15 +82,12 @@ async def _re_execute(
             named=named,
             schedule=schedule,
         )
-        handled = await decided(service, RE_EXECUTE, command, caller, asked, "re-execute")
-        campaign = service.campaigns.by_id[campaign_id]
-        if handled is None:
-            return tried(campaign, "Campaign would be ready for re-execution")
-        if handled.ruling is not None:
-            break
-    else:
-        raise TooContendedError(f"campaign {campaign_id}: its contacts kept changing")
-    count("re-execute", began)
+
+    handled = await decided(service, _RE_EXECUTE, await read(), caller, asked, read)
+    campaign = service.campaigns.by_id[campaign_id]
+    if isinstance(handled, Tried):
+        return tried(campaign, _RE_EXECUTE)
+    count(_RE_EXECUTE.name, began)
     contacts = campaign.counters.total
     shape = campaign_shape(campaign) | {
         "success": True,
@@ -129,7 +128,7 @@ def _schedule(given: object, now: datetime) -> Schedule | None:
     try:
         return parse_schedule(given if isinstance(given, dict) else {}, now)
     except UnusableScheduleError as no:
-        raise refused("re-execute", unusable(no)) from no
+        raise refused(_RE_EXECUTE.name, unusable(no)) from no
 
 
 async def _named(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Body, Depends, Response
 
 from campaigns.api_keys import Caller
-from campaigns.decider import Reason, Rejected
+from campaigns.decider import Reason, Rejected, Unchanged
 from campaigns.handling import Handled
 from campaigns.http import CampaignId, caller_of, json_response
 from campaigns.public import campaign_shape
@@ -15,6 +15,7 @@ from command_api.moves import MoveCampaign
 from command_api.routes.answering import (
     PREFIX,
     Asked,
+    Tried,
     asked_of,
     count,
     decided,
@@ -24,11 +25,14 @@ from command_api.routes.answering import (
 )
 from command_api.schedule import SCHEDULE, UNSCHEDULE, ScheduleCampaign
 from command_api.schedules import UnusableScheduleError, parse_schedule
+from command_api.verb import M, Verb
 
 if TYPE_CHECKING:
     from command_api.service import CommandApi
 
 
+_SCHEDULE = Verb("schedule", SCHEDULE, "scheduled")
+_UNSCHEDULE = Verb("unschedule", UNSCHEDULE, "unscheduled")
 ONCE = {
     "schedule_type": "scheduled",
     "scheduled_at": "2026-03-02T09:00:00",
@@ -75,8 +79,8 @@ def router(service: "CommandApi") -> APIRouter:
         command = ScheduleCampaign(
             campaign_id, caller.organization_id, now, if_match=asked.if_match, schedule=wanted
         )
-        handled = await decided(service, SCHEDULE, command, caller, asked, "schedule")
-        return _answer(service, campaign_id, handled, "schedule", "Schedule saved", began)
+        handled = await decided(service, _SCHEDULE, command, caller, asked)
+        return _answer(service, campaign_id, handled, _SCHEDULE, "Schedule saved", began)
 
     @routes.post("/{campaign_id}/unschedule", responses=SCHEDULED)
     async def unschedule(campaign_id: CampaignId, caller: who, asked: with_what) -> Response:
@@ -85,8 +89,8 @@ def router(service: "CommandApi") -> APIRouter:
         command = MoveCampaign(
             campaign_id, caller.organization_id, service.clock.now(), if_match=asked.if_match
         )
-        handled = await decided(service, UNSCHEDULE, command, caller, asked, "unschedule")
-        return _answer(service, campaign_id, handled, "unschedule", "Schedule removed", began)
+        handled = await decided(service, _UNSCHEDULE, command, caller, asked)
+        return _answer(service, campaign_id, handled, _UNSCHEDULE, "Schedule removed", began)
 
     return routes
 
@@ -99,14 +103,14 @@ def unusable(no: UnusableScheduleError) -> Rejected:
 def _answer(
     service: "CommandApi",
     campaign_id: int,
-    handled: Handled | None,
-    verb: str,
+    handled: Handled | Unchanged | Tried,
+    verb: Verb[M],
     message: str,
     began: float,
 ) -> Response:
     campaign = service.campaigns.by_id[campaign_id]
-    if handled is None:
-        return tried(campaign, f"Campaign would be {verb}d")
-    count(verb, began)
+    if isinstance(handled, Tried):
+        return tried(campaign, verb)
+    count(verb.name, began)
     shape = campaign_shape(campaign) | {"success": True, "message": message}
     return json_response(shape, 200, headers_of(campaign, handled))

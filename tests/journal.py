@@ -164,7 +164,14 @@ class Journal:
         )
         self.write(fact, campaign_id=campaign_id)
 
-    def abandon(self, call_id: str, contact_id: int, *, campaign_id: int = 1) -> None:
+    def abandon(
+        self,
+        call_id: str,
+        contact_id: int,
+        *,
+        campaign_id: int = 1,
+        reason: Abandonment = Abandonment.NOT_RUNNING,
+    ) -> None:
         """Give a permission back."""
         fact = CallAbandoned(
             campaign_id=campaign_id,
@@ -172,7 +179,7 @@ class Journal:
             call_id=call_id,
             run=1,
             attempt=1,
-            reason=Abandonment.NOT_RUNNING,
+            reason=reason,
             abandoned_at=self.now,
         )
         self.write(fact, campaign_id=campaign_id)

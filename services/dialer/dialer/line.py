@@ -58,7 +58,7 @@ class Line:
     unknown: bool = False  # The carrier cannot say what became of it.
     lag_s: float | None = 0.0  # The longest look-up lag that the carrier has had meanwhile.
     watched: bool = False  # Not ours, and folded as it came: it cannot have rung before.
-    doubted: bool = False  # Given back as not placed before this process: to be asked about once.
+    doubted: bool = False  # Given back as not placed, and to be asked about once more.
     started: bool = False  # Its CallStarted stands in the log.
     judged: bool = False  # Whether it began too late was asked when its ring was first heard of.
     late: str | None = None  # It rang when it should not have: how. CallLate is due.

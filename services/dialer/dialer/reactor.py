@@ -17,6 +17,7 @@ from dialer.gates import Reading
 from dialer.hours import opens_at
 from dialer.lease import may_begin
 from dialer.line import Line, Stage, line_of
+from dialer.recovery import doubt_again
 from dialer.request_call import REQUEST_CALL, RequestCall
 from dialer.resolve import resolution
 from dialer.state import State
@@ -35,6 +36,7 @@ def react(state: State, ticks: Iterable[Tick], moment: Moment) -> list[Effect]:
     for tick in ticks:
         take(state, tick, moment, effects)
     state.ring_alarms(moment.boot)
+    doubt_again(state, moment)
     due, state.lines_due = state.lines_due, set()
     for call_id in sorted(due):  # In an order that does not depend on hashes: runs repeat.
         if line := state.lines.get(call_id):

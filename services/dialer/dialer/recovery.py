@@ -1,8 +1,8 @@
 """What earlier lives have left to be asked about, theirs and other dialers'. Pure.
 
 A call that its carrier did not know was given back. Should it have rung all the same, whoever heard
-of it owes its CallLate, and may have died of it: so it is asked about once more by each process
-that begins to work its partition (ADR-0018).
+of it owes its CallLate, and may have died of it: so it is asked about by each process that begins
+to work its partition, and again, ever more rarely, by the one that goes on working it (ADR-0018).
 """
 
 from datetime import timedelta
@@ -24,10 +24,24 @@ def restore(state: State, moment: Moment) -> None:
 
 
 def doubt(state: State, campaign_id: int, moment: Moment) -> None:
-    """Ask about the calls of a campaign that others have given back as not placed, once."""
+    """Ask about the calls of a campaign that others have given back as not placed."""
     for call in state.campaigns.by_id[campaign_id].doubted.values():
-        known = call.call_id in state.lines or call.call_id in state.closed
-        if not known and moment.now - call.ring_by <= DOUBTED:
+        if moment.now - call.ring_by > DOUBTED:
+            continue
+        state.doubts.note(campaign_id, call.call_id, moment.boot)
+        if call.call_id not in state.lines and call.call_id not in state.closed:
+            _add(state, campaign_id, call, Stage.RESOLVED, moment).doubted = True
+
+
+def doubt_again(state: State, moment: Moment) -> None:
+    """Ask again about those whose time has come: whoever heard of a ring may be dead by now."""
+    for campaign_id, call_id in state.doubts.round(moment.boot):
+        campaign = state.campaigns.by_id.get(campaign_id)
+        call = campaign.doubted.get(call_id) if campaign else None
+        if call is None or moment.now - call.ring_by > DOUBTED:
+            state.doubts.drop(call_id)
+        elif state.works(campaign_id) and call_id not in state.lines:
+            state.closed.pop(call_id, None)
             _add(state, campaign_id, call, Stage.RESOLVED, moment).doubted = True
 
 

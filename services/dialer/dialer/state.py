@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from campaigns.folding import Campaigns
 from campaigns.unplaced import LIMITS, Limits
 from dialer.asking import Book, Desk
+from dialer.doubts import Doubts
 from dialer.line import Line, Stage
 from dialer.pacing import Window
 
@@ -53,6 +54,7 @@ class State:
     window: Window
     lines: dict[str, Line] = field(default_factory=dict)  # By call id.
     closed: OrderedDict[str, Line] = field(default_factory=OrderedDict)
+    doubts: Doubts = field(default_factory=Doubts)
     desks: dict[int, Desk] = field(default_factory=dict)
     offers: dict[str, str | int] = field(default_factory=dict)  # Record id → call or campaign id.
     asking: set[str] = field(default_factory=set)  # Calls asked for, in time to be read back.
@@ -136,7 +138,10 @@ class State:
 
     def wake_at(self) -> float | None:
         """Return when the next Woken is due, as CLOCK_BOOTTIME."""
-        return self._heap[0][0] if self._heap else None
+        alarm_at, round_at = self._heap[0][0] if self._heap else None, self.doubts.round_at
+        if alarm_at is None or round_at is None:
+            return round_at if alarm_at is None else alarm_at
+        return min(alarm_at, round_at)
 
     def patience(self, line: Line) -> float:
         """Return how long a resolution of a call is waited for, seconds: longer each time."""

@@ -107,6 +107,9 @@ def _folded_call(state: State, fact: CallEvent, at: float, effects: list[Effect]
     desk = state.desk(fact.campaign_id)
     desk.due_known = False
     state.lines_due.add(fact.call_id)
+    given_back = isinstance(fact, CallAbandoned) and fact.reason is Abandonment.NOT_PLACED
+    if given_back and state.works(fact.campaign_id):
+        state.doubts.note(fact.campaign_id, fact.call_id, at)
     if isinstance(fact, CallRequested):
         if campaign := state.campaigns.get(fact.campaign_id):
             desk.bucket.spend(campaign.settings.calls_per_minute, fact.requested_at)

@@ -13,8 +13,9 @@ from campaigns.facts import (
     Disposition,
 )
 from dialer.carrier import Ended, Found, NoRing, NotFound, RefusedLate, Rung
+from dialer.doubts import REST_S, ROUND_CALLS_MAX, ROUND_S, Doubts
 from dialer.recovery import DOUBTED
-from dialer.ticks import Answered, HangUp, LookedUp, LookUp, Offer, Reported, Working
+from dialer.ticks import Answered, HangUp, LookedUp, LookUp, Offer, Reported, Woken, Working
 from tests.unit.dialer.rig import CARRIER_TIMEOUT_S, LEASE_S, POLL_S, Rig, looks
 
 OVER_S = LEASE_S + CARRIER_TIMEOUT_S
@@ -42,6 +43,19 @@ def restarted(rig: Rig) -> list[str]:
     return looks(rig.react(Working(HERE)))
 
 
+def asked_again(
+    rig: Rig, call_id: str, found: Found, *, until_s: float = DOUBTED.total_seconds()
+) -> list[float]:
+    """Let time pass; return after how many seconds the call was asked about, each time in vain."""
+    began, asked = rig.boot, list[float]()
+    while (at := rig.state.wake_at()) is not None and at <= began + until_s:
+        rig.passes(at - rig.boot)
+        if call_id in looks(rig.react(Woken())):
+            asked.append(round(rig.boot - began, -1))
+            rig.react(LookedUp(call_id, rig.boot, found, "ours"))
+    return asked
+
+
 @pytest.mark.parametrize("ended", [False, True])
 def test_a_ring_heard_of_by_a_dialer_that_died_is_told_by_the_next(ended: bool) -> None:
     rig = Rig(refuses_late=False)
@@ -63,14 +77,61 @@ def test_a_ring_heard_of_by_a_dialer_that_died_is_told_by_the_next(ended: bool) 
 
 
 @pytest.mark.parametrize("found", [NotFound(), RefusedLate(), NoRing("never heard of it")])
-def test_what_did_not_ring_is_asked_about_once_in_a_life_and_nothing_is_told(found: Found) -> None:
+def test_what_did_not_ring_is_asked_about_ever_more_rarely_and_nothing_is_told(
+    found: Found,
+) -> None:
     rig = Rig(refuses_late=False)
     call = given_back(rig)
     assert restarted(rig) == [call.call_id]
     effects = rig.react(LookedUp(call.call_id, rig.boot, found, "ours"))
     assert not [e for e in effects if isinstance(e, HangUp)]
     assert call.call_id not in rig.state.lines
-    assert LookUp(call.call_id) not in rig.after(60)
+    assert asked_again(rig, call.call_id, found) == [60.0, 180.0, 420.0, 900.0, 1860.0]
+
+
+def test_a_dialer_that_stays_asks_again_about_what_it_gave_back_itself() -> None:
+    """Nobody restarts, and nothing is gained: whoever heard of the ring is another dialer's."""
+    rig = Rig(refuses_late=False)
+    call = given_back(rig)
+    asked = asked_again(rig, call.call_id, NotFound(), until_s=600)
+    assert asked == [60.0, 180.0, 420.0]
+    again = call.call_id
+    assert again in looks(rig.after(480))  # It rings by now, and who heard of it has died.
+    effects = rig.react(LookedUp(again, rig.boot, Rung(rig.now), "ours"))
+    assert HangUp(call.call_id) in effects
+    (offer,) = [effect for effect in effects if isinstance(effect, Offer)]
+    assert isinstance(offer.facts[0], CallLate)
+    rig.accept(offer)
+    assert again not in rig.state.lines
+    assert again not in looks(rig.after(3600)), "it is told"
+
+
+def test_what_others_gave_back_while_it_worked_is_asked_about_too() -> None:
+    rig = Rig(refuses_late=False)
+    rig.running()
+    call_id = rig.ask(1)
+    rig.abandon(call_id, 1, reason=Abandonment.NOT_PLACED)
+    rig.react()
+    assert asked_again(rig, call_id, NotFound(), until_s=200) == [60.0, 180.0]
+
+
+def test_a_partition_that_is_anothers_is_asked_about_by_that_one() -> None:
+    rig = Rig(refuses_late=False)
+    given_back(rig)
+    rig.react(Working(frozenset()))
+    assert not looks(rig.after(300))
+    rig.react(Working(HERE))
+    assert looks(rig.after(300)), "does happen"
+
+
+def test_how_many_are_asked_about_at_once_is_bounded() -> None:
+    doubts = Doubts()
+    for number in range(2 * ROUND_CALLS_MAX + 1):
+        doubts.note(1, str(number), 0.0)
+    assert not doubts.round(REST_S - 0.1)
+    rounds = [doubts.round(REST_S + n * ROUND_S) for n in range(4)]
+    assert [len(calls) for calls in rounds] == [ROUND_CALLS_MAX, ROUND_CALLS_MAX, 1, 0]
+    assert len({call for calls in rounds for call in calls}) == 2 * ROUND_CALLS_MAX + 1
 
 
 def test_a_carrier_that_does_not_answer_is_asked_until_it_does() -> None:

@@ -12,7 +12,7 @@ from command_api.delete import DELETE
 from command_api.moves import MoveCampaign
 from command_api.pause import PAUSE
 from command_api.resume import RESUME
-from command_api.routes.answering import versions
+from command_api.routes.options import versions
 from command_api.start import START
 from command_api.stop import STOP
 from command_api.update import UPDATE, UpdateCampaign

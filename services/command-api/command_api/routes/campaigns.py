@@ -19,22 +19,17 @@ from command_api.moves import MoveCampaign
 from command_api.pause import PAUSE
 from command_api.resume import RESUME
 from command_api.routes.answering import (
-    PREFIX,
-    Asked,
-    InEarnest,
     Tried,
-    asked_of,
     count,
     counted,
     decided,
     halted,
     headers_of,
-    idempotency_of,
-    origin_of,
     refused,
     settle,
     tried,
 )
+from command_api.routes.options import PREFIX, Asked, InEarnest, asked_of, idempotency_of, origin_of
 from command_api.routes.plain import plain_route
 from command_api.rows import parse_contacts
 from command_api.schedule import unfit

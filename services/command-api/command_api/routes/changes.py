@@ -15,18 +15,8 @@ from command_api.bodies import UpdateBody
 from command_api.delete import DELETE
 from command_api.given import given_settings, schedule_of
 from command_api.moves import MoveCampaign
-from command_api.routes.answering import (
-    PREFIX,
-    Asked,
-    Tried,
-    asked_of,
-    count,
-    decided,
-    halted,
-    headers_of,
-    settle,
-    tried,
-)
+from command_api.routes.answering import Tried, count, decided, halted, headers_of, settle, tried
+from command_api.routes.options import PREFIX, Asked, asked_of
 from command_api.update import UPDATE, UpdateCampaign
 from command_api.verb import Verb
 

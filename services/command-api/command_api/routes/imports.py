@@ -21,15 +21,8 @@ from command_api.chunking import Imported
 from command_api.csv_columns import TooManyRowsError, UnusableFileError, parse_mappings
 from command_api.csv_list import CsvImport
 from command_api.idempotency import request_digest
-from command_api.routes.answering import (
-    PREFIX,
-    InEarnest,
-    count,
-    counted,
-    idempotency_of,
-    origin_of,
-    refused,
-)
+from command_api.routes.answering import count, counted, refused
+from command_api.routes.options import PREFIX, InEarnest, idempotency_of, origin_of
 from command_api.rows import parse_contacts
 
 if TYPE_CHECKING:

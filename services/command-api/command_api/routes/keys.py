@@ -14,7 +14,8 @@ from campaigns.public import key_shape
 from campaigns.responses import ERRORS, ok
 from command_api.bodies import Body
 from command_api.keys import NAME_UNUSABLE, CreateKey, RevokeKey, new_key
-from command_api.routes.answering import InEarnest, origin_of, refused
+from command_api.routes.answering import refused
+from command_api.routes.options import InEarnest, origin_of
 
 if TYPE_CHECKING:
     from command_api.service import CommandApi

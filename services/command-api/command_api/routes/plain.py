@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from campaigns.http import ID_MAX, CallerOf
-from command_api.routes.answering import AskedOf
+from command_api.routes.options import AskedOf
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 

@@ -15,17 +15,8 @@ from campaigns.public import at, campaign_shape, type_of
 from campaigns.responses import ERRORS, OUTDATED, ok
 from command_api.moves import hidden
 from command_api.re_execute import RE_EXECUTE, Named, ReExecute, basis_of
-from command_api.routes.answering import (
-    PREFIX,
-    Asked,
-    Tried,
-    asked_of,
-    count,
-    decided,
-    headers_of,
-    refused,
-    tried,
-)
+from command_api.routes.answering import Tried, count, decided, headers_of, refused, tried
+from command_api.routes.options import PREFIX, Asked, asked_of
 from command_api.routes.schedules import unusable
 from command_api.schedules import UnusableScheduleError, parse_schedule
 from command_api.verb import Verb

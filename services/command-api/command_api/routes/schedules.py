@@ -12,17 +12,8 @@ from campaigns.http import CampaignId, caller_of, json_response
 from campaigns.public import campaign_shape
 from campaigns.responses import ERRORS, OUTDATED, ok
 from command_api.moves import MoveCampaign
-from command_api.routes.answering import (
-    PREFIX,
-    Asked,
-    Tried,
-    asked_of,
-    count,
-    decided,
-    headers_of,
-    refused,
-    tried,
-)
+from command_api.routes.answering import Tried, count, decided, headers_of, refused, tried
+from command_api.routes.options import PREFIX, Asked, asked_of
 from command_api.schedule import SCHEDULE, UNSCHEDULE, ScheduleCampaign
 from command_api.schedules import UnusableScheduleError, parse_schedule
 from command_api.verb import M, Verb

@@ -10,7 +10,7 @@ from campaigns.facts import Scope
 from campaigns.http import caller_of, json_response
 from campaigns.responses import ERRORS, ok
 from command_api.bodies import Body, Text
-from command_api.routes.answering import PREFIX
+from command_api.routes.options import PREFIX
 
 if TYPE_CHECKING:
     from command_api.service import CommandApi

@@ -171,7 +171,7 @@ class Writer(Generic[W]):
 
         """
         caught_up = False
-        tries, rereads = Tries(self.clock, self.tries_s), Tries(self.clock, self.rereads_s)
+        tries, rereads = Tries(self.clock, self.tries_s), None
         while tries.more():
             if (earlier := repeated(self.folded)) is not None:
                 return earlier
@@ -190,6 +190,7 @@ class Writer(Generic[W]):
                 case Rejected() | Unchanged() as answer:
                     return answer
                 case Stale():
+                    rereads = rereads or Tries(self.clock, self.rereads_s)
                     again = await self._reread(decider, command, reread, rereads)
                     if isinstance(again, Answer):
                         return again

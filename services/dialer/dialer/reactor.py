@@ -8,6 +8,7 @@ it decides on an old reading the rule refuses.
 from collections.abc import Iterable
 
 from campaigns.campaign import Campaign, Status
+from campaigns.decider import Rejected
 from campaigns.facts import CallRequested, contact_stream
 from dialer.asking import INFINITY, Desk
 from dialer.attribution import attributed, settled_at
@@ -183,19 +184,21 @@ def _ask(state: State, campaign: Campaign, moment: Moment, effects: list[Effect]
             state.terms.refuses_late,
             state.terms.carrier,
         )
-        facts = REQUEST_CALL.decide(Reading(campaign, contact), command)
-        if isinstance(facts, tuple) and isinstance(facts[0], CallRequested):
-            state.add(line := line_of(facts[0], sent_at=moment.boot))
-            state.offers[call_id] = call_id
-            state.asking.add(call_id)
-            desk.asked.add(contact.contact_id)
-            streams = REQUEST_CALL.streams(command)
-            effects.append(Offer(call_id, campaign.campaign_id, facts, streams, None))
-            state.wake(moment.boot + line.lease_s, call_id)
-            tokens -= 1
-        else:
-            passed_over = True
-            _exhaust(state, desk, Reading(campaign, contact), moment, effects)
+        match REQUEST_CALL.decide(Reading(campaign, contact), command):
+            case (CallRequested() as requested,) as facts:
+                state.add(line := line_of(requested, sent_at=moment.boot))
+                state.offers[call_id] = call_id
+                state.asking.add(call_id)
+                desk.asked.add(contact.contact_id)
+                streams = REQUEST_CALL.streams(command)
+                effects.append(Offer(call_id, campaign.campaign_id, facts, streams, None))
+                state.wake(moment.boot + line.lease_s, call_id)
+                tokens -= 1
+            case Rejected():
+                passed_over = True
+                _exhaust(state, desk, Reading(campaign, contact), moment, effects)
+            case other:
+                raise AssertionError(f"a request is made or rejected, and not {other}")
     if passed_over:  # Called by another dialer, or gone: nothing else need ever bring us back here.
         state.wake(moment.boot + DUE_REST_S, campaign.campaign_id)
     if tokens < 1:

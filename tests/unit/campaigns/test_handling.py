@@ -119,6 +119,31 @@ def test_a_reading_that_takes_longer_than_it_may_is_decided_on_all_the_same() ->
     run_virtually(main())
 
 
+def test_who_was_refused_before_a_long_reading_is_tried_again_after_it() -> None:
+    async def main() -> None:
+        async with a_world() as w:
+            refused = 0
+
+            def of_this_run(campaign: Campaign | None, command: Ask) -> Decision:
+                nonlocal refused
+                assert campaign is not None, "the world has one"
+                refused += campaign.run == 0
+                return (FACT,) if command.contacts == campaign.run else STALE
+
+            async def reread() -> Ask:
+                await asyncio.sleep(10 * w.writer.tries_s)
+                return Ask(w.campaign.run)
+
+            first = w.start()  # By another, at the same moment.
+            _, done = await asyncio.gather(
+                first, asked(w, replace(ASK, decide=of_this_run), Ask(0), reread)
+            )
+            assert isinstance(done, Handled)
+            assert refused == 1, "it was decided on what was so before"
+
+    run_virtually(main())
+
+
 @pytest.mark.parametrize("said", [UNCHANGED, NO])
 def test_nothing_to_record_is_said_of_the_logs_end_alone(said: Decision) -> None:
     async def main() -> None:

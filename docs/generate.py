@@ -23,6 +23,7 @@ from campaigns.examples import CAMPAIGN, PAUSED
 from campaigns.facts import FACTS, TAGS, CallEvent, CampaignCreated, CampaignEvent
 from campaigns.http import STATUS
 from command_api.routes.answers import IMPORTED
+from dialer.call_states import LEGAL, Late, Logged
 from dialgate.application import document
 from dialgate.settings import knobs
 from projector.queries.contact_answers import CONTACT, IMPORT
@@ -162,6 +163,22 @@ def status_diagram() -> str:
     return "\n".join([*lines, table("allowed | while the campaign is", contacts)])
 
 
+def call_table() -> str:
+    """Return the combinations in which a call can stand, as `dialer.call_states` has them."""
+
+    def rows() -> Iterator[tuple[str, ...]]:
+        meanings = remarks(Logged)
+        for stage, words in LEGAL.items():
+            for lates in dict.fromkeys(words.values()):
+                yield (
+                    f"{stage}: {meanings[stage.name]}",
+                    ", ".join(word for word, its in words.items() if its == lates),
+                    ", ".join(late for late in Late if late in lates),
+                )
+
+    return table("the log says | the carrier is taken to say | its ring was", rows())
+
+
 def endpoint_table() -> str:
     """Return every operation that there is, with every status that it can answer."""
 
@@ -191,6 +208,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "reasons": reason_table,
     "facts": fact_table,
     "moves": status_diagram,
+    "calls": call_table,
     "endpoints": endpoint_table,
     "a campaign": lambda: shown(CAMPAIGN),
     "a pause": lambda: shown(PAUSED),

@@ -28,6 +28,7 @@ from campaigns.levels import LEVEL_NEWEST
 from campaigns.record import Envelope, Recorded
 from command_api.service import CommandApi
 from command_api.settling import Barrier, Settled
+from dialer.call_states import Use
 from dialer.service import Dialer
 from dialer.ticks import Effect, Moment, Offer
 from tests.simulation.taken_away import Swaps, mutation
@@ -70,7 +71,7 @@ def no_check_of_the_own_record() -> Swaps:
         perform(self, effect, moment)
         if isinstance(effect, Offer) and isinstance(effect.facts[0], CallRequested):
             line = self.state.lines[effect.record_id]
-            line.handed = line.placing = True
+            line.use = Use.PLACING
             self._ring(effect.record_id)
 
     return [(Dialer, "_perform", eager)]

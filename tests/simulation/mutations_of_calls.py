@@ -24,8 +24,9 @@ from campaigns.facts import (
     CallStarted,
 )
 from campaigns.unplaced import Unplaced
+from dialer.call_states import Late, Logged, Said, Use
 from dialer.carrier import Found, NoRing, Rung, Taken
-from dialer.line import Line, Stage
+from dialer.line import Line
 from dialer.resolve import abandoned
 from dialer.service import Dialer
 from dialer.state import State
@@ -37,6 +38,8 @@ from tests.simulation.taken_away import Swaps, mutation
 line_module: Any = dialer.line
 reactor_module: Any = dialer.reactor
 taking_module: Any = dialer.taking
+
+HANDED = (Use.PLACING, Use.PLACED)
 
 
 # -- lease and carrier -----------------------------------------------------------------------------
@@ -91,10 +94,10 @@ def a_call_that_is_merely_taken_counts_as_started() -> Swaps:
     """What the carrier has only taken is recorded as ringing."""
     looked_up = taking_module.looked_up
 
-    def hasty(line: Line, found: Found | None, asked_at: float, now: float, **terms: Any) -> None:
+    def hasty(line: Line, found: Found | None, asked_at: float, now: float, **terms: Any) -> Any:
         if isinstance(found, Taken):
             found = Rung(line.ring_by)
-        looked_up(line, found, asked_at, now, **terms)
+        return looked_up(line, found, asked_at, now, **terms)
 
     return [(taking_module, "looked_up", hasty)]
 
@@ -126,9 +129,9 @@ def anothers_CallStarted_does_not_count() -> Swaps:  # noqa: N802
     def proud(state: State, fact: CallEvent, at: float, effects: list[Effect]) -> None:
         folded(state, fact, at, effects)
         line = state.lines.get(fact.call_id)
-        if isinstance(fact, CallStarted) and line and line.ours and line.rang:
-            line.late = "somebody else has resolved it"
-            line.stage = Stage.RESOLVED
+        rang = line and line.said in (Said.RINGS, Said.OVER)
+        if isinstance(fact, CallStarted) and line and line.ours and rang:
+            line.late, line.logged = Late.OTHERWISE, Logged.UNRUNG
             effects.append(HangUp(fact.call_id))
 
     return [(taking_module, "_folded_call", proud)]
@@ -138,8 +141,8 @@ def anothers_CallStarted_does_not_count() -> Swaps:  # noqa: N802
 def another_carriers_not_found_is_believed() -> Swaps:
     """Whoever answers can say that a phone did not ring, whomever the permission names."""
 
-    def credulous(line: Line, found: Found | None, asked_at: float, now: float, **how: Any) -> None:
-        taking_module.looked_up(line, found, asked_at, now, lag_s=line.lag_s, **how)
+    def credulous(line: Line, found: Found | None, asked_at: float, now: float, **how: Any) -> Any:
+        return taking_module.looked_up(line, found, asked_at, now, lag_s=line.lag_s, **how)
 
     return [(taking_module, "looked_up_elsewhere", credulous)]
 
@@ -190,7 +193,7 @@ def nobody_ends_anothers_started_call() -> Swaps:
     look = reactor_module._look
 
     def selfish(state: State, line: Line, moment: Moment, effects: list[Effect]) -> None:
-        if line.ours or line.stage is not Stage.STARTED:
+        if line.ours or line.logged is not Logged.STARTED:
             look(state, line, moment, effects)
 
     return [(reactor_module, "_look", selfish)]
@@ -232,7 +235,7 @@ def a_pause_abandons_what_others_may_have_placed() -> Swaps:
 
     def rash(line: Line, campaign: Campaign, contact: Contact, moment: Moment, **how: Any) -> Any:
         facts = resolution(line, campaign, contact, moment, **how)
-        theirs = line.stage is Stage.PERMITTED and not line.ours and line.heard is None
+        theirs = line.logged is Logged.PERMITTED and not line.ours and line.heard is None
         if not facts and theirs and campaign.status is not Status.RUNNING:
             return (abandoned(line, campaign, contact, Abandonment.NOT_RUNNING, moment.now),)
         return facts
@@ -247,7 +250,11 @@ def a_pause_abandons_what_is_at_the_carrier() -> Swaps:
 
     def rash(line: Line, campaign: Campaign, contact: Contact, moment: Moment, **how: Any) -> Any:
         facts = resolution(line, campaign, contact, moment, **how)
-        mine = line.stage is Stage.PERMITTED and line.handed and line.heard is None
+        mine = (
+            line.logged is Logged.PERMITTED
+            and line.use in (Use.PLACING, Use.PLACED)
+            and line.heard is None
+        )
         if not facts and mine and campaign.status is not Status.RUNNING:
             return (abandoned(line, campaign, contact, Abandonment.NOT_RUNNING, moment.now),)
         return facts

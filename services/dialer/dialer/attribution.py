@@ -7,13 +7,12 @@ to it. A disk that fails, or a bug in what concerns everybody, ends the part.
 from collections.abc import Callable
 from typing import TypeVar
 
+from dialer.call_states import Logged
 from dialer.lease import not_found_counts_at
-from dialer.line import Line, Stage
+from dialer.line import Line
 from dialer.state import State
 
 T = TypeVar("T")
-
-TRIES_MAX = 4  # Then a call ends as unknown; each rests twice as long as the one before.
 
 
 def attributed(state: State, line: Line, boot: float, decide: Callable[[], T]) -> T | None:
@@ -37,8 +36,7 @@ def stumble(state: State, line: Line, failure: Exception, boot: float) -> None:
 
     A spoilt call ends as unknown, on what the log says of it alone.
     """
-    line.stumbles += 1
-    line.spoilt = line.stumbles >= TRIES_MAX
+    line.stumbles += 1  # Each rests twice as long as the one before.
     state.cannot_decide(line, failure)
     again_at = boot + min(state.terms.resend_s * 2**line.stumbles, state.terms.resend_max_s)
     line.look_at = line.look_at or again_at
@@ -49,6 +47,6 @@ def stumble(state: State, line: Line, failure: Exception, boot: float) -> None:
 
 def settled_at(line: Line) -> float:
     """Return when a spoilt call may end: a permission, when nobody can place it any more."""
-    if line.stage is not Stage.PERMITTED or line.folded_at is None:
+    if line.logged is not Logged.PERMITTED or line.folded_at is None:
         return 0.0
     return not_found_counts_at(line.folded_at, line.lease_s, line.carrier_timeout_s, 0.0)

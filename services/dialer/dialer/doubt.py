@@ -4,8 +4,9 @@ A carrier that answers nobody is waited for. One that answers others, and of thi
 or nothing, has lost it: nobody will ever know. ADR-0019.
 """
 
+from dialer.call_states import Logged, Lost
 from dialer.lease import not_found_counts_at
-from dialer.line import Line, Stage
+from dialer.line import Line
 from dialer.testimony import DAY_S
 from dialer.ticks import LookedUp
 
@@ -34,7 +35,7 @@ def unanswered(
     line.look_at = now + min(poll_s * 2**line.doubts, rest_s_max)
     if line.doubts < DOUBTS_MAX:
         return False
-    if line.stage is Stage.PERMITTED:
+    if line.logged is Logged.PERMITTED:
         assert line.folded_at is not None, "permitted calls were folded"
         counts_at = not_found_counts_at(
             line.folded_at, line.lease_s, line.carrier_timeout_s, line.lag_s or 0.0
@@ -42,7 +43,8 @@ def unanswered(
         if tick.asked_at < counts_at:
             line.look_at = counts_at
             return False
-    line.look_at, line.unknown = None, True
+    line.look_at = None
+    line.hear(Lost())
     return True
 
 

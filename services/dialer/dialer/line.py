@@ -1,26 +1,30 @@
 """One call that this dialer has to do with, and when the carrier is to be asked about it. Pure.
 
-`stage` is what the log says, `heard` what the carrier said last; what is to be appended follows
-from the two (`resolve.resolution`), whoever asked for the call and however often a process died.
+What is to be appended follows from what the log and the carrier say of it (`resolve.resolution`),
+whoever asked for the call and however often a process died; both are explicit (`call_states`).
 """
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import TypedDict
 
-from campaigns.facts import CallRequested
-from dialer.carrier import Ended, Found, NoRing, NotFound, Placed, RefusedLate, Rung, Taken
+from campaigns.facts import Abandonment, CallAbandoned, CallEvent, CallLate, CallRequested
+from dialer.call_states import (
+    SAID,
+    Late,
+    Logged,
+    Lost,
+    Said,
+    Use,
+    Word,
+    lateness,
+    logged,
+    said,
+)
+from dialer.carrier import Ended, Found, NoRing, NotFound, RefusedLate, Rung, Taken
 from dialer.lease import began_late, not_found_counts_at, rang_late
 
-
-class Stage(StrEnum):
-    """How far a call has got in the log."""
-
-    ASKED = "asked"  # Offered by this process, not read back.
-    PERMITTED = "permitted"  # CallRequested accepted, not resolved.
-    STARTED = "started"
-    RESOLVED = "resolved"  # CallAbandoned or CallEnded.
+TRIES_MAX = 4  # To decide about a call, or record that. Then it ends as unknown.
 
 
 class Names(TypedDict):
@@ -46,23 +50,16 @@ class Line:
     carrier_timeout_s: float
     refuses_late: bool
     ring_by: datetime
-    stage: Stage
+    logged: Logged
     sent_at: float | None  # Before this process asked for it; None: not ours.
     carrier: str | None = None  # Who may ring. None: not known.
     folded_at: float | None = None  # When this process first folded the permission.
-    given_up: bool = False  # Its lease was over before it was read back.
-    handed: bool = False  # Given to the carrier by this process.
-    placing: bool = False  # … and not answered yet.
-    heard: Placed | Ended | None = None
-    unplaced: bool = False  # The carrier does not know it, and nobody can place it any more.
-    unknown: bool = False  # The carrier cannot say what became of it.
+    use: Use = Use.NONE
+    heard: Word | None = None  # What the carrier is taken to say.
+    late: Late = Late.NO_RING
     lag_s: float | None = 0.0  # The longest look-up lag that the carrier has had meanwhile.
     watched: bool = False  # Not ours, and folded as it came: it cannot have rung before.
     doubted: bool = False  # Given back as not placed, and to be asked about once more.
-    started: bool = False  # Its CallStarted stands in the log.
-    judged: bool = False  # Whether it began too late was asked when its ring was first heard of.
-    late: str | None = None  # It rang when it should not have: how. CallLate is due.
-    late_told: bool = False  # Its CallLate stands in the log: a repeated report is no news.
     look_at: float | None = None  # When to ask the carrier about it next. None: no need.
     looking: bool = False
     # Who was asked last, and is not the one named: when that was first so. None: no such one.
@@ -74,7 +71,6 @@ class Line:
     silent_since: float | None = None  # The carrier says nothing of it that can be used.
     doubts: int = 0  # How often in a row, while it answered others.
     stumbles: int = 0  # How often nothing could be decided, or recorded, about it.
-    spoilt: bool = False  # … too often: it ends as unknown, whatever the carrier said.
 
     @property
     def ours(self) -> bool:
@@ -82,20 +78,44 @@ class Line:
         return self.sent_at is not None
 
     @property
-    def rang(self) -> bool:
-        """Say whether the carrier said that a phone has rung."""
-        return isinstance(self.heard, Rung | Ended)
+    def said(self) -> Said:
+        """Return what the carrier is taken to say."""
+        return SAID[type(self.heard)]
+
+    @property
+    def spoilt(self) -> bool:
+        """Say whether deciding about it has failed too often: it ends as unknown."""
+        return self.stumbles >= TRIES_MAX
 
     @property
     def closed(self) -> bool:
         """Say whether nothing more is to be done about it."""
         return (
-            self.stage is Stage.RESOLVED
+            self.logged.resolved
             and not self.doubted
-            and not self.placing
+            and self.use is not Use.PLACING
             and not self.looking
-            and (self.late is None or self.spoilt)
+            and (not self.late.due or self.spoilt)
         )
+
+    def fold(self, fact: CallEvent) -> None:
+        """Take in a fact of it."""
+        rang_late = isinstance(fact, CallAbandoned) and fact.reason is Abandonment.RANG_LATE
+        self.logged = logged(self.logged, fact)
+        # The CallLate of one that is given back so stands in the same record.
+        self.late = lateness(self.late, self.logged, told=rang_late or isinstance(fact, CallLate))
+        self.hear(None)
+
+    def hear(self, news: Word | None) -> None:
+        """Take in what the carrier says, as far as it counts by what the log says."""
+        now = said(self.said, self.logged, SAID[type(news)])
+        if now is SAID[type(news)]:
+            self.heard = news
+
+    def judge(self, *, began_late: bool) -> bool:
+        """Note that a ring is heard of, and when by the clocks; say whether it is late by that."""
+        was, self.late = self.late, lateness(self.late, self.logged, began_late=began_late)
+        return self.late.due and self.late is not was
 
     def names(self) -> Names:
         """Return what every fact of it says."""
@@ -120,7 +140,7 @@ def line_of(fact: CallRequested, sent_at: float | None) -> Line:
         fact.carrier_timeout_s,
         fact.refuses_late,
         fact.ring_by,
-        Stage.ASKED,
+        Logged.ASKED,
         sent_at,
         fact.carrier,
     )
@@ -150,11 +170,12 @@ def looked_up(
     lag_s: float | None,
     poll_s: float,
     silence_s: float,
-) -> None:
-    """Take in what the carrier says of a call that it was asked about; None: no answer.
+) -> Word | None:
+    """Return what an answer of the carrier says of a call, and note when to ask again.
 
-    "Not found" counts only when it was asked for after every lease on the call was over; a
-    carrier without a look-up lag never says it for certain (architecture, "Exactly one call").
+    `found` None: no answer. "Not found" counts only when it was asked for after every lease on the
+    call was over; a carrier without a look-up lag never says it for certain (architecture, "Exactly
+    one call").
     """
     line.looking = False
     line.look_at = None
@@ -162,24 +183,25 @@ def looked_up(
         case None | Taken():
             line.look_at = now + poll_s
         case Rung():
-            line.heard = line.heard if isinstance(line.heard, Ended) else found
             line.missing_since = None
             line.look_at = now + (silence_s if line.ours else poll_s)
+            return found
+        case NoRing() | RefusedLate() if line.logged is Logged.STARTED:
+            return Lost()  # It rang, says the log; it never did, says the carrier.
         case Ended() | NoRing() | RefusedLate():
-            if line.stage is Stage.STARTED and not isinstance(found, Ended):
-                line.unknown = True  # It rang, says the log; it never did, says the carrier.
-            line.heard = found
+            return found
         case NotFound():
-            if line.stage is Stage.STARTED:
-                _missing(line, asked_at, lag_s or 0.0, poll_s)
-            elif line.stage is Stage.PERMITTED:
-                _not_found(line, asked_at, lag_s)
+            if line.logged is Logged.STARTED:
+                return _missing(line, asked_at, lag_s or 0.0, poll_s)
+            if line.logged is Logged.PERMITTED:
+                return _not_found(line, asked_at, lag_s)
+    return None
 
 
 def looked_up_elsewhere(
     line: Line, found: Found | None, asked_at: float, now: float, *, poll_s: float, silence_s: float
-) -> None:
-    """Take in what another carrier than the permission names says; None: no answer.
+) -> Word | None:
+    """Return what the answer of another carrier than the permission names says of a call.
 
     Ids are unique and no request is sent twice, so who says that the phone rang is believed,
     whoever it is. That it did not ring, nobody can say but the one that is named: a permission is
@@ -189,37 +211,37 @@ def looked_up_elsewhere(
     line.looking = False
     if isinstance(found, Rung | Ended):
         line.strange_since = None
-        line.heard = line.heard if isinstance(line.heard, Ended) else found
-        line.look_at = now + poll_s
-        return
+        line.look_at = now + poll_s if isinstance(found, Rung) else None
+        return found
     if line.strange_since is None:
         line.strange_since = asked_at
-    if line.stage is Stage.PERMITTED:
+    if line.logged is Logged.PERMITTED:
         assert line.folded_at is not None, "permitted calls were folded"
         over_at = not_found_counts_at(line.folded_at, line.lease_s, line.carrier_timeout_s, 0.0)
     else:
         over_at = line.strange_since + silence_s
-    line.unknown = line.unknown or asked_at >= over_at
-    line.look_at = None if line.unknown else min(now + poll_s, max(over_at, now))
+    if line.said is Said.LOST or asked_at >= over_at:
+        line.look_at = None
+        return Lost()
+    line.look_at = min(now + poll_s, max(over_at, now))
+    return None
 
 
-def _missing(line: Line, asked_at: float, lag_s: float, poll_s: float) -> None:
+def _missing(line: Line, asked_at: float, lag_s: float, poll_s: float) -> Lost | None:
     if line.missing_since is None:
         line.missing_since = asked_at
     if asked_at >= line.missing_since + lag_s and asked_at > line.missing_since:
-        line.unknown = True
-    else:
-        line.look_at = line.missing_since + max(lag_s, poll_s)
+        return Lost()
+    line.look_at = line.missing_since + max(lag_s, poll_s)
+    return None
 
 
-def _not_found(line: Line, asked_at: float, lag_s: float | None) -> None:
+def _not_found(line: Line, asked_at: float, lag_s: float | None) -> NotFound | Lost | None:
     assert line.folded_at is not None, "permitted calls were folded"
     counts_at = not_found_counts_at(
         line.folded_at, line.lease_s, line.carrier_timeout_s, lag_s or 0.0
     )
     if asked_at < counts_at:
         line.look_at = counts_at
-    elif lag_s is None:
-        line.unknown = True
-    else:
-        line.unplaced = True
+        return None
+    return Lost() if lag_s is None else NotFound()

@@ -12,12 +12,12 @@ from campaigns.decider import Rejected
 from campaigns.facts import CallRequested, contact_stream
 from dialer.asking import INFINITY, Desk
 from dialer.attribution import attributed, settled_at
-from dialer.carrier import Ended
+from dialer.call_states import Logged, Said, Use
 from dialer.exhaust import EXHAUST, ExhaustContact
 from dialer.gates import Reading
 from dialer.hours import opens_at
 from dialer.lease import may_begin
-from dialer.line import Line, Stage, line_of
+from dialer.line import Line, line_of
 from dialer.recovery import doubt_again
 from dialer.request_call import REQUEST_CALL, RequestCall
 from dialer.resolve import resolution
@@ -56,7 +56,7 @@ def react(state: State, ticks: Iterable[Tick], moment: Moment) -> list[Effect]:
 def _advance(state: State, line: Line, moment: Moment, effects: list[Effect]) -> None:
     """Do the next thing for one call: append what the log lacks, ring, or ask the carrier."""
     campaign = state.campaigns.get(line.campaign_id)
-    if line.stage is Stage.ASKED:
+    if line.logged is Logged.ASKED:
         _asked(state, line, moment)
         return
     if line.closed or campaign is None:
@@ -93,8 +93,8 @@ def _advance(state: State, line: Line, moment: Moment, effects: list[Effect]) ->
         stream = contact_stream(line.campaign_id, line.contact_id)
         effects.append(Offer(line.offer, line.campaign_id, facts, (stream,), line.call_id))
         state.wake(moment.boot + state.patience(line), line.call_id)
-    elif line.stage is Stage.PERMITTED and line.ours and not line.handed and not facts:
-        line.handed = line.placing = True
+    elif line.logged is Logged.PERMITTED and line.ours and line.use is Use.NONE and not facts:
+        line.use = Use.PLACING
         effects.append(Ring(line.call_id))
     else:
         _look(state, line, moment, effects)
@@ -102,16 +102,16 @@ def _advance(state: State, line: Line, moment: Moment, effects: list[Effect]) ->
 
 def _may_resolve(state: State, line: Line) -> bool:
     """Say whether it is for this dialer to say: its own calls, and those of its partitions."""
-    return line.ours or line.late is not None or state.works(line.campaign_id)
+    return line.ours or line.late.due or state.works(line.campaign_id)
 
 
 def _look(state: State, line: Line, moment: Moment, effects: list[Effect]) -> None:
     if (
         line.look_at is None
         or line.looking
-        or line.placing
-        or isinstance(line.heard, Ended)
-        or (line.stage is Stage.RESOLVED and not line.doubted)
+        or line.use is Use.PLACING
+        or line.said is Said.OVER
+        or (line.logged.resolved and not line.doubted)
         or not (line.ours or state.works(line.campaign_id))
     ):
         return
@@ -127,8 +127,8 @@ def _asked(state: State, line: Line, moment: Moment) -> None:
     assert line.sent_at is not None, "ours"
     if may_begin(line.sent_at, line.lease_s, moment.boot):
         return
-    if not line.given_up:
-        line.given_up = True
+    if line.use is not Use.GIVEN_UP:
+        line.use = Use.GIVEN_UP
         state.asking.discard(line.call_id)
         state.window.too_late()
         desk = state.desk(line.campaign_id)
@@ -141,7 +141,7 @@ def _close(state: State, line: Line) -> None:
     state.lines.pop(line.call_id, None)
     state.offers.pop(line.offer or "", None)
     state.placing.discard(line.call_id)
-    if not line.started:
+    if line.logged is not Logged.ENDED:
         state.closed[line.call_id] = line
         if len(state.closed) > CLOSED_MAX:
             state.closed.popitem(last=False)

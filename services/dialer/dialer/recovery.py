@@ -8,7 +8,8 @@ to work its partition, and again, ever more rarely, by the one that goes on work
 from datetime import timedelta
 
 from campaigns.campaign import OpenCall
-from dialer.line import Line, Stage
+from dialer.call_states import Late, Logged
+from dialer.line import Line
 from dialer.state import State
 from dialer.ticks import Moment
 
@@ -19,8 +20,8 @@ def restore(state: State, moment: Moment) -> None:
     """Begin with what a checkpoint holds: every open call is an earlier life's, to be recovered."""
     for campaign in state.campaigns.by_id.values():
         for call in campaign.calls.values():
-            stage = Stage.PERMITTED if call.started_at is None else Stage.STARTED
-            _add(state, campaign.campaign_id, call, stage, moment)
+            logged = Logged.PERMITTED if call.started_at is None else Logged.STARTED
+            _add(state, campaign.campaign_id, call, logged, moment)
 
 
 def doubt(state: State, campaign_id: int, moment: Moment) -> None:
@@ -30,7 +31,7 @@ def doubt(state: State, campaign_id: int, moment: Moment) -> None:
             continue
         state.doubts.note(campaign_id, call.call_id, moment.boot)
         if call.call_id not in state.lines and call.call_id not in state.closed:
-            _add(state, campaign_id, call, Stage.RESOLVED, moment).doubted = True
+            _add(state, campaign_id, call, Logged.UNRUNG, moment).doubted = True
 
 
 def doubt_again(state: State, moment: Moment) -> None:
@@ -42,10 +43,10 @@ def doubt_again(state: State, moment: Moment) -> None:
             state.doubts.drop(call_id)
         elif state.works(campaign_id) and call_id not in state.lines:
             state.closed.pop(call_id, None)
-            _add(state, campaign_id, call, Stage.RESOLVED, moment).doubted = True
+            _add(state, campaign_id, call, Logged.UNRUNG, moment).doubted = True
 
 
-def _add(state: State, campaign_id: int, call: OpenCall, stage: Stage, moment: Moment) -> Line:
+def _add(state: State, campaign_id: int, call: OpenCall, logged: Logged, moment: Moment) -> Line:
     line = Line(
         call.call_id,
         campaign_id,
@@ -56,11 +57,11 @@ def _add(state: State, campaign_id: int, call: OpenCall, stage: Stage, moment: M
         call.carrier_timeout_s,
         call.refuses_late,
         call.ring_by,
-        stage,
+        logged,
         sent_at=None,
         carrier=call.carrier,
         folded_at=moment.boot,
-        started=call.started_at is not None,
+        late=Late.IN_TIME if logged is Logged.STARTED else Late.NO_RING,
         look_at=moment.boot,
     )
     state.lines_due.add(call.call_id)

@@ -1,7 +1,7 @@
 """What becomes of a record of ours that the rule, the log or its own contents refuse. Pure."""
 
 from dialer.attribution import stumble
-from dialer.line import Stage
+from dialer.call_states import Logged, Use
 from dialer.state import State
 from dialer.ticks import Moment, Refused, Unreadable
 
@@ -19,11 +19,11 @@ def refused(state: State, tick: Refused, moment: Moment) -> None:
                 desk.rest_until = moment.boot + LOG_REST_S
             state.campaigns_due.add(whose)
     elif whose is not None and (line := state.lines.get(whose)):
-        if line.stage is Stage.ASKED and tick.record_id == line.call_id:
+        if line.logged is Logged.ASKED and tick.record_id == line.call_id:
             desk = state.desk(line.campaign_id)
             state.asking.discard(whose)
             del state.lines[whose]
-            if not line.given_up:  # Else it was given back then, and may be asked for anew.
+            if line.use is not Use.GIVEN_UP:  # Else it was given back then.
                 desk.give_back(line.contact_id)
             if not tick.taken:
                 desk.rest_until = moment.boot + LOG_REST_S
@@ -47,7 +47,7 @@ def unreadable(state: State, tick: Unreadable, moment: Moment) -> None:
     """
     whose = state.offers.pop(tick.record_id, None)
     line = state.lines.get(whose) if isinstance(whose, str) else None
-    if line is None or line.stage is Stage.ASKED or line.spoilt:
+    if line is None or line.logged is Logged.ASKED or line.spoilt:
         raise tick.failure
     if line.offer == tick.record_id:
         line.offer = None

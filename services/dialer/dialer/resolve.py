@@ -13,9 +13,10 @@ from campaigns.facts import (
     Disposition,
 )
 from campaigns.unplaced import LIMITS, Limits, again
-from dialer.carrier import Ended, NoRing, RefusedLate, Rung
+from dialer.call_states import DETAIL, Logged, Lost, Use
+from dialer.carrier import Elsewhere, Ended, NoRing, NotFound, RefusedLate, Rung
 from dialer.lease import may_begin
-from dialer.line import Line, Stage
+from dialer.line import Line
 from dialer.ticks import Moment
 
 AHEAD_MAX = timedelta(minutes=1)  # What a carrier's clock may add to a retry's delay.
@@ -75,7 +76,7 @@ def ended(
 
 
 def late(
-    line: Line, campaign: Campaign, contact: Contact, detail: str, now: datetime, *, pending: bool
+    line: Line, campaign: Campaign, contact: Contact, now: datetime, *, pending: bool
 ) -> CallLate:
     """Put a broken promise on the record: a phone rang that should not have.
 
@@ -87,7 +88,7 @@ def late(
         attempts=attempts,
         tried=contact.tried,
         exhausted=pending and attempts >= campaign.settings.max_attempts,
-        detail=detail,
+        detail=DETAIL[line.late],
         late_at=now,
     )
 
@@ -108,23 +109,21 @@ def resolution(
     """
     if line.spoilt:
         return _spoilt(line, campaign, contact, moment)
-    match line.stage:
-        case Stage.ASKED:
-            return ()
-        case Stage.PERMITTED:
+    match line.logged:
+        case Logged.PERMITTED:
             return _permitted(line, campaign, contact, moment, limits, stopping=stopping)
-        case Stage.STARTED:
+        case Logged.STARTED:
             return _started(line, campaign, contact, moment.now)
-        case Stage.RESOLVED:
-            if line.late is None:
-                return ()
+        case Logged.UNRUNG | Logged.UNKNOWN if line.late.due:
             pending = contact.status is ContactStatus.PENDING
-            return (late(line, campaign, contact, line.late, moment.now, pending=pending),)
+            return (late(line, campaign, contact, moment.now, pending=pending),)
+        case _:
+            return ()
 
 
 def _spoilt(line: Line, campaign: Campaign, contact: Contact, moment: Moment) -> Facts:
     """End a call of which nothing else can be said: nothing that the carrier said is looked at."""
-    if line.stage in (Stage.PERMITTED, Stage.STARTED):
+    if line.logged in (Logged.PERMITTED, Logged.STARTED):
         return (ended(line, campaign, contact, Disposition.UNKNOWN, moment.now),)
     return ()
 
@@ -160,11 +159,11 @@ def _permitted(
 ) -> Facts:
     now = moment.now
     match line.heard:
-        case Rung() | Ended() if line.late is not None:
+        case Rung() | Ended() if line.late.due:
             # With a carrier that cannot refuse: hung up, given back, and on the record.
             return (
                 abandoned(line, campaign, contact, Abandonment.RANG_LATE, now),
-                late(line, campaign, contact, line.late, now, pending=True),
+                late(line, campaign, contact, now, pending=True),
             )
         case Rung(began_at=began_at) | Ended(began_at=began_at):
             return (started(line, began_at),)
@@ -172,13 +171,14 @@ def _permitted(
             return (ended(line, campaign, contact, Disposition.FAILED, now, error=reason),)
         case RefusedLate():
             return (unplaced(line, campaign, contact, Abandonment.REFUSED_LATE, now, limits),)
+        case NotFound() | Elsewhere():
+            return (unplaced(line, campaign, contact, Abandonment.NOT_PLACED, now, limits),)
+        case Lost():
+            return (ended(line, campaign, contact, Disposition.UNKNOWN, now),)
         case None:
             pass
-    if line.unplaced:
-        return (unplaced(line, campaign, contact, Abandonment.NOT_PLACED, now, limits),)
-    if line.unknown:
-        return (ended(line, campaign, contact, Disposition.UNKNOWN, now),)
-    if line.ours and not line.handed and (why := unusable(line, campaign, moment.boot, stopping)):
+    unhanded = line.use in (Use.NONE, Use.GIVEN_UP)
+    if line.ours and unhanded and (why := unusable(line, campaign, moment.boot, stopping)):
         return (abandoned(line, campaign, contact, why, now),)
     return ()
 
@@ -198,7 +198,7 @@ def _started(line: Line, campaign: Campaign, contact: Contact, now: datetime) ->
                 heard_at=now,
             ),
         )
-    if line.unknown:
+    if isinstance(line.heard, Lost):
         return (ended(line, campaign, contact, Disposition.UNKNOWN, now),)
     return ()
 
@@ -208,7 +208,7 @@ def unusable(line: Line, campaign: Campaign, boot: float, stopping: bool) -> Aba
     assert line.sent_at is not None, "only of our own"
     if campaign.status is not Status.RUNNING or campaign.run != line.run:
         return Abandonment.NOT_RUNNING
-    if line.given_up or not may_begin(line.sent_at, line.lease_s, boot):
+    if line.use is Use.GIVEN_UP or not may_begin(line.sent_at, line.lease_s, boot):
         return Abandonment.LEASE_OVER
     if stopping:
         return Abandonment.SHUTTING_DOWN

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from campaigns.folding import Campaigns
 from campaigns.unplaced import LIMITS, Limits
 from dialer.asking import Book, Desk
+from dialer.call_states import Logged, Use
 from dialer.doubts import Doubts
-from dialer.line import Line, Stage
+from dialer.line import Line
 from dialer.pacing import Window
 
 
@@ -98,7 +99,7 @@ class State:
         """Forget a record of ours that was never read back; a request was given up long ago."""
         self.offers.pop(record_id, None)
         line = self.lines.get(record_id)
-        if line is not None and line.stage is Stage.ASKED and line.given_up:
+        if line and line.logged is Logged.ASKED and line.use is Use.GIVEN_UP:
             del self.lines[record_id]
 
     def desk(self, campaign_id: int) -> Desk:

@@ -14,14 +14,14 @@ from campaigns.facts import (
     CampaignRearmed,
     CampaignUnscheduled,
     ContactExhausted,
-    Disposition,
 )
 from dialer.asking import Desk
 from dialer.attribution import attributed
-from dialer.carrier import Elsewhere, Ended, Placed, Rung
+from dialer.call_states import Late, Lost, Said, Use, Word
+from dialer.carrier import Elsewhere, Ended, Rung
 from dialer.doubt import answered, overdue, unanswered
 from dialer.lease import may_begin
-from dialer.line import Line, Stage, line_of, looked_up, looked_up_elsewhere, too_late
+from dialer.line import Line, line_of, looked_up, looked_up_elsewhere, too_late
 from dialer.recovery import doubt
 from dialer.refusal import refused, unreadable
 from dialer.state import State
@@ -43,9 +43,6 @@ from dialer.ticks import (
     Working,
 )
 
-OTHERWISE = "its permission had been resolved otherwise"
-TOO_LATE = "it began to ring after the permission's time"
-
 
 def take(state: State, tick: Tick, moment: Moment, effects: list[Effect]) -> None:
     """Take one tick in; what has to be looked at then is marked as due."""
@@ -60,8 +57,7 @@ def take(state: State, tick: Tick, moment: Moment, effects: list[Effect]) -> Non
             _answered(state, tick, moment, effects)
         case NotHanded():
             if line := state.lines.get(tick.call_id):
-                line.handed = line.placing = False
-                line.given_up = True
+                line.use = Use.GIVEN_UP
                 state.lines_due.add(line.call_id)
         case Reported():
             if line := state.lines.get(tick.call_id) or state.closed.get(tick.call_id):
@@ -118,34 +114,20 @@ def _folded_call(state: State, fact: CallEvent, at: float, effects: list[Effect]
             line.look_at, line.watched = at, state.works(fact.campaign_id)
         elif line.ours:
             _permitted(state, line, desk, at)
-        line.stage, line.folded_at = Stage.PERMITTED, at
+        line.fold(fact)
+        line.folded_at = at
     elif line is not None:
         line.offer, line.offers = None, 0
+        heard, late = line.heard, line.late
+        line.fold(fact)
         if isinstance(fact, CallStarted):
-            line.stage, line.started = Stage.STARTED, True
-            line.late = None  # Another dialer has resolved it so, and the first resolution stands.
             line.look_at = at + (state.terms.silence_s if line.ours else 0.0)
         elif isinstance(fact, CallLate):
-            line.late, line.late_told, line.doubted = None, True, False
+            line.doubted = False
         else:
-            _resolved(state, line, fact, effects)
-
-
-def _resolved(
-    state: State, line: Line, fact: CallAbandoned | CallEnded, effects: list[Effect]
-) -> None:
-    line.stage = Stage.RESOLVED
-    state.placing.discard(line.call_id)
-    if isinstance(fact, CallAbandoned) and fact.reason is Abandonment.RANG_LATE:
-        line.late = None  # Its CallLate stands in the same record.
-        return
-    if isinstance(fact, CallEnded) and fact.disposition is Disposition.UNKNOWN:
-        line.unknown = True  # Its attempt is spent, as one that may have rung.
-    known = line.started or line.unknown or line.late is not None or line.late_told
-    if line.rang and not known:
-        line.late = OTHERWISE
-        if isinstance(line.heard, Rung):
-            effects.append(HangUp(line.call_id))
+            state.placing.discard(line.call_id)
+            if line.late.due and not late.due and isinstance(heard, Rung):
+                effects.append(HangUp(line.call_id))
 
 
 def _permitted(state: State, line: Line, desk: Desk, at: float) -> None:
@@ -162,44 +144,36 @@ def _answered(state: State, tick: Answered, moment: Moment, effects: list[Effect
     state.placing.discard(tick.call_id)
     if (line := state.lines.get(tick.call_id)) is None:
         return
-    line.placing = False
+    if line.use is Use.PLACING:
+        line.use = Use.PLACED
     state.campaigns_due.add(line.campaign_id)
     if tick.answer is None:
         line.look_at = moment.boot  # Silence is asked about, never taken for a failure.
     elif isinstance(tick.answer, Elsewhere):
-        line.unplaced = True  # The one request that there ever was has not been taken.
-    elif line.heard is None:
+        line.hear(tick.answer)  # The one request that there ever was has not been taken.
+    elif line.said in (Said.NOTHING, Said.LOST, Said.NOT_PLACED):
         state.answered_at = moment.boot
         line.look_at = moment.boot + state.terms.silence_s
         _take_word(state, line, tick.answer, moment, effects)
     state.lines_due.add(line.call_id)
 
 
-def _take_word(
-    state: State, line: Line, said: Placed | Ended, moment: Moment, effects: list[Effect]
-) -> None:
+def _take_word(state: State, line: Line, said: Word, moment: Moment, effects: list[Effect]) -> None:
     """Take in what the carrier said of a call; trouble with it is the call's own."""
     attributed(state, line, moment.boot, lambda: _heard(state, line, said, moment, effects))
 
 
-def _heard(
-    state: State, line: Line, said: Placed | Ended, moment: Moment, effects: list[Effect]
-) -> None:
-    known = line.judged or line.started or line.late is not None or line.late_told
-    line.heard = said
-    if isinstance(said, Rung | Ended) and not known:
-        line.judged = True  # When it is first heard of: later, every ring seems late.
-        if line.stage is Stage.RESOLVED and not line.unknown:  # Unknown: it may have rung.
-            line.late = OTHERWISE
-        elif not line.refuses_late and too_late(
+def _heard(state: State, line: Line, said: Word, moment: Moment, effects: list[Effect]) -> None:
+    line.hear(said)
+    if isinstance(said, Rung | Ended) and line.late is Late.NO_RING:
+        over = not line.refuses_late and too_late(
             line, said, moment.boot, clocks_agree=state.terms.clocks_agree
-        ):
-            line.late = TOO_LATE  # Whoever hears of it, and however.
-        if line.late is not None:
+        )
+        if line.judge(began_late=over):
             state.lines[line.call_id] = line
             state.closed.pop(line.call_id, None)
-        if line.late is not None and isinstance(said, Rung):
-            effects.append(HangUp(line.call_id))
+            if isinstance(said, Rung):
+                effects.append(HangUp(line.call_id))
     state.lines_due.add(line.call_id)
 
 
@@ -215,18 +189,19 @@ def _looked_up(state: State, tick: LookedUp, moment: Moment, effects: list[Effec
         state.answered_at = moment.boot
         answered(line)
         attributed(state, line, moment.boot, lambda: _found(state, line, tick, moment, effects))
-    line.unknown = line.unknown or overdue(line, moment.boot)
+    if overdue(line, moment.boot):
+        line.hear(Lost())
     line.doubted = line.doubted and line.look_at is not None
     state.lines_due.add(line.call_id)
 
 
 def _found(state: State, line: Line, tick: LookedUp, moment: Moment, effects: list[Effect]) -> None:
     """Take in what a carrier says of a call that it was asked about: the one named, or another."""
-    before, terms = line.heard, state.terms
+    terms = state.terms
     polls = {"poll_s": terms.recover_poll_s, "silence_s": terms.silence_s}
     if line.carrier is not None and tick.carrier == line.carrier:
-        looked_up(line, tick.found, tick.asked_at, moment.boot, lag_s=line.lag_s, **polls)
+        said = looked_up(line, tick.found, tick.asked_at, moment.boot, lag_s=line.lag_s, **polls)
     else:
-        looked_up_elsewhere(line, tick.found, tick.asked_at, moment.boot, **polls)
-    if line.heard is not None and line.heard is not before:
-        _heard(state, line, line.heard, moment, effects)
+        said = looked_up_elsewhere(line, tick.found, tick.asked_at, moment.boot, **polls)
+    if said is not None:
+        _heard(state, line, said, moment, effects)

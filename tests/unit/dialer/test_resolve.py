@@ -14,8 +14,9 @@ from campaigns.facts import (
     Disposition,
     Event,
 )
-from dialer.carrier import Ended, NoRing, Placed, RefusedLate, Rung
-from dialer.line import Line, Stage
+from dialer.call_states import DETAIL, Late, Logged, Lost, Use, Word
+from dialer.carrier import Elsewhere, Ended, NoRing, NotFound, RefusedLate, Rung
+from dialer.line import Line
 from dialer.resolve import ended, resolution, unusable
 from dialer.ticks import Moment
 from tests.told import Told
@@ -32,9 +33,7 @@ def told() -> Told:
     return told
 
 
-def line(
-    told: Told, stage: Stage, *, ours: bool = True, heard: Placed | Ended | None = None
-) -> Line:
+def line(told: Told, stage: Logged, *, ours: bool = True, heard: Word | None = None) -> Line:
     ring_by = told.now + timedelta(seconds=2)
     return Line(
         "call", 1, 1, 1, 1, 2.0, 5.0, True, ring_by, stage, BOOT - 1 if ours else None,
@@ -50,46 +49,45 @@ def resolved(
 
 
 def test_what_was_only_asked_for_needs_no_resolution(told: Told) -> None:
-    assert resolved(told, line(told, Stage.ASKED)) == ()
-    assert resolved(told, line(told, Stage.ASKED), stopping=True) == ()
+    assert resolved(told, line(told, Logged.ASKED)) == ()
+    assert resolved(told, line(told, Logged.ASKED), stopping=True) == ()
 
 
 @pytest.mark.parametrize("heard", [Rung(RANG_AT), TALKED])
 def test_a_ring_that_has_begun_is_a_start_at_the_carriers_instant(
     told: Told, heard: Rung | Ended
 ) -> None:
-    (fact,) = resolved(told, line(told, Stage.PERMITTED, heard=heard))
+    (fact,) = resolved(told, line(told, Logged.PERMITTED, heard=heard))
     assert isinstance(fact, CallStarted)
     assert (fact.call_id, fact.started_at) == ("call", RANG_AT)
 
 
 def test_a_definite_no_is_a_failed_attempt(told: Told) -> None:
-    (fact,) = resolved(told, line(told, Stage.PERMITTED, heard=NoRing("no such number")))
+    (fact,) = resolved(told, line(told, Logged.PERMITTED, heard=NoRing("no such number")))
     assert isinstance(fact, CallEnded)
     assert (fact.disposition, fact.error) == (Disposition.FAILED, "no such number")
 
 
 def test_a_late_refusal_gives_the_permission_back(told: Told) -> None:
-    (fact,) = resolved(told, line(told, Stage.PERMITTED, heard=RefusedLate()))
+    (fact,) = resolved(told, line(told, Logged.PERMITTED, heard=RefusedLate()))
     assert isinstance(fact, CallAbandoned)
     assert (fact.reason, fact.exhausted) == (Abandonment.REFUSED_LATE, False)
 
 
-def test_what_nobody_can_place_any_more_is_given_back(told: Told) -> None:
-    one = line(told, Stage.PERMITTED, ours=False)
-    one.unplaced = True
-    (fact,) = resolved(told, one)
+@pytest.mark.parametrize("heard", [NotFound(), Elsewhere()])
+def test_what_nobody_can_place_any_more_is_given_back(
+    told: Told, heard: NotFound | Elsewhere
+) -> None:
+    (fact,) = resolved(told, line(told, Logged.PERMITTED, ours=False, heard=heard))
     assert isinstance(fact, CallAbandoned)
     assert fact.reason is Abandonment.NOT_PLACED
 
 
-@pytest.mark.parametrize("stage", [Stage.PERMITTED, Stage.STARTED])
+@pytest.mark.parametrize("stage", [Logged.PERMITTED, Logged.STARTED])
 def test_what_the_carrier_cannot_say_ends_as_unknown_and_is_never_retried(
-    told: Told, stage: Stage
+    told: Told, stage: Logged
 ) -> None:
-    one = line(told, stage, ours=False)
-    one.unknown = True
-    (fact,) = resolved(told, one)
+    (fact,) = resolved(told, line(told, stage, ours=False, heard=Lost()))
     assert isinstance(fact, CallEnded)
     assert (fact.disposition, fact.error) == (Disposition.UNKNOWN, "outcome unknown")
     assert fact.retry_at is None
@@ -97,69 +95,70 @@ def test_what_the_carrier_cannot_say_ends_as_unknown_and_is_never_retried(
 
 def test_an_open_permission_of_another_dialer_is_left_alone(told: Told) -> None:
     told.pause()
-    assert resolved(told, line(told, Stage.PERMITTED, ours=False), boot=BOOT + 100) == ()
+    assert resolved(told, line(told, Logged.PERMITTED, ours=False), boot=BOOT + 100) == ()
 
 
 def test_a_permission_of_ours_that_may_be_used_is_left_alone(told: Told) -> None:
-    assert resolved(told, line(told, Stage.PERMITTED)) == ()
+    assert resolved(told, line(told, Logged.PERMITTED)) == ()
 
 
 def test_a_permission_that_was_handed_over_is_the_carriers_to_resolve(told: Told) -> None:
-    one = line(told, Stage.PERMITTED)
-    one.handed = True
+    one = line(told, Logged.PERMITTED)
+    one.use = Use.PLACING
     told.pause()
     assert resolved(told, one, boot=BOOT + 100, stopping=True) == ()
 
 
 def test_a_pause_gives_back_at_once_what_is_not_handed_over(told: Told) -> None:
     told.pause()
-    (fact,) = resolved(told, line(told, Stage.PERMITTED))
+    (fact,) = resolved(told, line(told, Logged.PERMITTED))
     assert isinstance(fact, CallAbandoned)
     assert fact.reason is Abandonment.NOT_RUNNING
 
 
 def test_why_a_permission_must_not_be_used_any_more(told: Told) -> None:
-    one = line(told, Stage.PERMITTED)
+    one = line(told, Logged.PERMITTED)
     assert unusable(one, told.campaign, BOOT, stopping=False) is None
     assert unusable(one, told.campaign, BOOT + 0.999, stopping=False) is None
     assert unusable(one, told.campaign, BOOT + 1, stopping=False) is Abandonment.LEASE_OVER
     assert unusable(one, told.campaign, BOOT, stopping=True) is Abandonment.SHUTTING_DOWN
-    one.given_up = True
+    one.use = Use.GIVEN_UP
     assert unusable(one, told.campaign, BOOT, stopping=False) is Abandonment.LEASE_OVER
     told.campaign.run = 2
     assert unusable(one, told.campaign, BOOT, stopping=False) is Abandonment.NOT_RUNNING
 
 
 def test_a_call_that_is_over_ends_as_the_carrier_says(told: Told) -> None:
-    (fact,) = resolved(told, line(told, Stage.STARTED, heard=TALKED))
+    (fact,) = resolved(told, line(told, Logged.STARTED, heard=TALKED))
     assert isinstance(fact, CallEnded)
     assert (fact.disposition, fact.duration_s) == (Disposition.ANSWERED, 45.0)
     assert (fact.ended_at, fact.retry_at) == (TALKED.ended_at, None)
 
 
 def test_a_call_that_goes_on_is_left_alone(told: Told) -> None:
-    assert resolved(told, line(told, Stage.STARTED, heard=Rung(RANG_AT))) == ()
+    assert resolved(told, line(told, Logged.STARTED, heard=Rung(RANG_AT))) == ()
 
 
-def test_what_is_resolved_stays_so(told: Told) -> None:
-    assert resolved(told, line(told, Stage.RESOLVED, heard=TALKED)) == ()
+@pytest.mark.parametrize("stage", [Logged.ENDED, Logged.UNRUNG, Logged.UNKNOWN])
+def test_what_is_resolved_stays_so(told: Told, stage: Logged) -> None:
+    assert resolved(told, line(told, stage)) == ()
 
 
 def test_a_ring_after_its_resolution_is_put_on_the_record(told: Told) -> None:
-    one = line(told, Stage.RESOLVED, heard=Rung(RANG_AT))
-    one.late = "the carrier answered late"
+    one = line(told, Logged.UNRUNG)
+    one.late = Late.OTHERWISE
     (fact,) = resolved(told, one)
     assert isinstance(fact, CallLate)
     assert (fact.attempts, fact.exhausted) == (1, False)
-    assert fact.detail == "the carrier answered late"
+    assert fact.detail == DETAIL[Late.OTHERWISE]
 
 
 def test_a_late_ring_of_an_open_permission_is_given_back_and_put_on_the_record_together(
     told: Told,
 ) -> None:
     told.contact(1).attempts = 2
-    one = line(told, Stage.PERMITTED, heard=Rung(RANG_AT))
-    one.late = "late"
+    one = line(told, Logged.PERMITTED, heard=Rung(RANG_AT))
+    one.late = Late.TOO_LATE
     back, late = resolved(told, one)
     assert isinstance(back, CallAbandoned)
     assert isinstance(late, CallLate)
@@ -170,14 +169,14 @@ def test_a_late_ring_of_an_open_permission_is_given_back_and_put_on_the_record_t
 def test_what_is_given_back_when_no_attempt_is_left_is_done(told: Told) -> None:
     told.contact(1).attempts = 3
     told.pause()
-    (fact,) = resolved(told, line(told, Stage.PERMITTED))
+    (fact,) = resolved(told, line(told, Logged.PERMITTED))
     assert isinstance(fact, CallAbandoned)
     assert fact.exhausted
 
 
 def retry_of(told: Told, how: Disposition, attempts: int) -> datetime | None:
     contact = Contact(1, attempts=attempts)
-    return ended(line(told, Stage.STARTED), told.campaign, contact, how, RANG_AT).retry_at
+    return ended(line(told, Logged.STARTED), told.campaign, contact, how, RANG_AT).retry_at
 
 
 @pytest.mark.parametrize("how", list(Disposition))

@@ -1,0 +1,43 @@
+"""In worlds under faults, too, no call stands otherwise than the table says."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import dialer.service
+from dialer.call_states import Late, Logged, Said, combinations
+from dialer.state import State
+from dialer.ticks import Effect, Moment, Tick
+from tests.simulation.judging import judge
+from tests.simulation.taken_away import swapped
+
+service_module: Any = dialer.service  # Any: what it has imported is swapped where it is used.
+SEEDS = range(8)
+COMMON = {
+    (Logged.ASKED, Said.NOTHING, Late.NO_RING),
+    (Logged.PERMITTED, Said.NOTHING, Late.NO_RING),
+    (Logged.PERMITTED, Said.RINGS, Late.IN_TIME),
+    (Logged.PERMITTED, Said.NOT_PLACED, Late.NO_RING),
+    (Logged.STARTED, Said.NOTHING, Late.IN_TIME),
+    (Logged.STARTED, Said.RINGS, Late.IN_TIME),
+    (Logged.STARTED, Said.OVER, Late.IN_TIME),
+    (Logged.ENDED, Said.NOTHING, Late.IN_TIME),
+    (Logged.UNRUNG, Said.NOTHING, Late.NO_RING),
+}
+
+
+def test_every_call_stands_as_the_table_says() -> None:
+    react, legal = service_module.react, set(combinations())
+    met: set[tuple[Logged, Said, Late]] = set()
+
+    def watched(state: State, ticks: Iterable[Tick], moment: Moment) -> list[Effect]:
+        before = list(state.lines.values())
+        effects: list[Effect] = react(state, ticks, moment)
+        for call in (*before, *state.lines.values()):
+            met.add((call.logged, call.said, call.late))
+        return effects
+
+    with swapped((service_module, "react", watched)):
+        for seed in SEEDS:
+            assert not judge(seed).broken
+    assert met <= legal
+    assert met >= COMMON

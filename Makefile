@@ -25,7 +25,7 @@ FUZZ_S ?= 600
 GARBLED ?= 100000
 
 .PHONY: help run test check fix lint types unit property contract conformance simulation integration e2e attack \
-	kafka demo bench docs hashes audit up down logs clean
+	cluster simulate soak kafka demo bench docs hashes audit up down logs clean
 
 help: ## print this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -90,8 +90,8 @@ kafka: $(DEV) ## run a throw-away broker in the foreground, for DIALGATE_KAFKA_S
 demo: $(RUN) ## show the promise against a running system (DIALGATE_API_KEY is its key)
 	@exec $(BIN)/dialgate demo
 
-bench: $(DEV) ## measure beside bare floors, on a throw-away broker; writes the table of docs/measurements.md
-	$(BIN)/python -m bench
+bench: $(DEV) ## measure beside bare floors, on a throw-away broker; writes docs/measurements.md (BENCH=failover: only that one)
+	$(BIN)/python -m bench $(BENCH)
 
 docs: $(DEV) ## write anew the parts of the documents that are made from code
 	$(BIN)/python -m docs.generate

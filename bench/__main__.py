@@ -1,6 +1,8 @@
 """Run every benchmark, one after the other, and write the table into docs/measurements.md.
 
 `python -m bench` runs all of them; `python -m bench pause strict` only these, and writes nothing.
+`failover` stands apart (`make bench BENCH=failover`): it kills and freezes brokers for minutes, and
+what it finds is the brokers' settings more than the machine.
 Each runs in a process of its own; what one prints of its table is taken as it is.
 """
 

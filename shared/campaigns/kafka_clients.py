@@ -2,17 +2,16 @@
 
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-import aiokafka.admin.client
-import aiokafka.client
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError
-from aiokafka.protocol.metadata import MetadataRequest
 
+from campaigns.kafka_connections import NEXT_S, Connections, Silence, first_of
 from campaigns.kafka_security import Security
 from campaigns.observing import Sparingly
 from campaigns.record import RECORD_BYTES_MAX
@@ -32,20 +31,6 @@ _LOGGERS = (
 # A cluster's first start: said only once it has lasted.
 _PASSING = ("Group Coordinator Request failed: %s",)
 
-
-class _Question(MetadataRequest):  # type: ignore[misc]  # aiokafka has no types.
-    """Asks about topics without making them, as Kafka's default would (auto.create.topics.enable).
-
-    A topic that is made by a question has the broker's partitions and loses records after a week.
-    """
-
-    def __init__(self, topics: list[str] | None = None) -> None:
-        super().__init__(topics, allow_auto_topic_creation=False)
-
-
-# The client has no setting for it, and asks at each update of its metadata.
-aiokafka.client.MetadataRequest = _Question
-aiokafka.admin.client.MetadataRequest = _Question
 
 Line = tuple[int | None, object]
 
@@ -69,6 +54,8 @@ class Kafka:
     servers: str  # Comma-separated host:port.
     namespace: str = ""  # Put before each topic name, so that several systems share a cluster.
     security: Security = field(default_factory=Security)
+    request_timeout_ms: int = REQUEST_TIMEOUT_MS
+    silence: Silence = field(default_factory=Silence, compare=False, repr=False)
 
     def topic(self, name: str) -> str:
         """Return a topic's name on this cluster."""
@@ -76,7 +63,7 @@ class Kafka:
 
     def producer(self, **options: Any) -> AIOKafkaProducer:  # Any: aiokafka's own options.
         """Return an idempotent producer whose acknowledgement means: on all replicas in sync."""
-        return AIOKafkaProducer(
+        producer = AIOKafkaProducer(
             **self._common(),
             acks="all",
             enable_idempotence=True,
@@ -85,11 +72,13 @@ class Kafka:
             max_request_size=MESSAGE_BYTES_MAX,
             **options,
         )
+        Connections.take(producer.client, self.silence)
+        return producer
 
     def consumer(self, *topics: str, **options: Any) -> AIOKafkaConsumer:
         """Return a consumer that commits nothing and never picks a position by itself."""
         common = self._common()
-        return AIOKafkaConsumer(
+        consumer = AIOKafkaConsumer(
             *topics,
             **{
                 **common,
@@ -99,38 +88,52 @@ class Kafka:
                 **options,
             },
         )
+        Connections.take(consumer._client, self.silence)
+        return consumer
 
     def admin(self) -> AIOKafkaAdminClient:
         """Return a client that makes topics and looks at them."""
-        return AIOKafkaAdminClient(**self._common())
+        admin = AIOKafkaAdminClient(**self._common())
+        Connections.take(admin._client, self.silence)
+        return admin
 
     def _common(self) -> dict[str, Any]:
         return {
             "bootstrap_servers": self.servers.split(","),
-            "request_timeout_ms": REQUEST_TIMEOUT_MS,
+            "request_timeout_ms": self.request_timeout_ms,
             "retry_backoff_ms": RETRY_BACKOFF_MS,
             **self.security.options(),
         }
 
     async def reach(self) -> None:
-        """Speak to one broker, any of those named.
+        """Speak to one broker, whichever of those named answers first.
 
         Raises:
             KafkaConnectionError: says of each why it cannot be.
 
         """
-        found = []
-        for host, port, _ in collect_hosts(self.servers.split(",")):
+        found = dict[str, str]()
+
+        async def speak_to(host: str, port: int) -> None:
             try:
                 connection = await create_conn(
-                    host, port, request_timeout_ms=REQUEST_TIMEOUT_MS, **self.security.options()
+                    host,
+                    port,
+                    request_timeout_ms=self.request_timeout_ms,
+                    **self.security.options(),
                 )
             except (OSError, KafkaError, TimeoutError) as no:
-                found.append(f"{host}:{port}: {self.security.why(no)}")
-            else:
-                connection.close()
-                return
-        raise KafkaConnectionError("; ".join(found))
+                found[f"{host}:{port}"] = self.security.why(no)
+                raise
+            connection.close()
+
+        named = collect_hosts(self.servers.split(","))
+        try:
+            await first_of([partial(speak_to, host, port) for host, port, _ in named], NEXT_S)
+        except (OSError, KafkaError, TimeoutError) as no:
+            raise KafkaConnectionError(
+                "; ".join(f"{at}: {why}" for at, why in found.items())
+            ) from no
 
 
 def hush() -> None:

@@ -48,8 +48,12 @@ class Stretches:
     _consumer: AIOKafkaConsumer | None = None
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def read(self, partition: Partition, after: int, wanted: int) -> Sequence[Recorded]:
+    async def read(
+        self, partition: Partition, after: int, wanted: int, *, moved: bool = False
+    ) -> Sequence[Recorded]:
         """Return the `wanted` records behind `after`, which the log is known to have.
+
+        `moved`: the partition may have another leader than when this connection was used last.
 
         Raises:
             LogUnavailableError: no answer in time.
@@ -67,6 +71,8 @@ class Stretches:
                         self._consumer = await assigned(
                             self.kafka, self.at.values(), _FETCH_WAIT_MS
                         )
+                    elif moved:
+                        await self._consumer._client.force_metadata_update()
                     self._consumer.seek(at, after)
                     self._consumer.resume(at)
                     while len(found) < wanted:

@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError, TopicAuthorizatio
 from campaigns.entry import entry
 from campaigns.errors import LogCutError, LogUnavailableError
 from campaigns.kafka_appending import RETRY_S, Appender
-from campaigns.kafka_clients import Kafka, Line, hush, line_to
+from campaigns.kafka_clients import REQUEST_TIMEOUT_MS, Kafka, Line, hush, line_to
 from campaigns.kafka_inspection import Inspection
 from campaigns.kafka_offsets import Offsets
 from campaigns.kafka_reading import POLL_MAX, Placed, Stretches, assigned, consecutive
@@ -58,12 +58,13 @@ class KafkaLog:
         append_s: float = 2.0,
         ends_s: float = 5.0,
         watch_s: float = 15.0,
+        request_timeout_ms: int = REQUEST_TIMEOUT_MS,
     ) -> None:
         """Name the brokers; `open` connects.
 
         `read_only` makes no topic and no producer: rights to describe and to read are enough.
         """
-        self.kafka = Kafka(servers, namespace, security or Security())
+        self.kafka = Kafka(servers, namespace, security or Security(), request_timeout_ms)
         self._count = {topic.name: topic.partitions or partitions for topic in TOPICS}
         self._replication = replication
         self._read_only, self._open_s = read_only, open_s
@@ -359,7 +360,7 @@ class KafkaLog:
         last = tail.last
         try:
             if last is not None:
-                found = await self._once.read(partition, last.position - 1, 1)
+                found = await self._once.read(partition, last.position - 1, 1, moved=True)
                 refuse_other(partition, last, found)
         except LogCutError as cut:
             self._fail(partition, cut)

@@ -11,8 +11,9 @@ from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from campaigns.kafka_connections import NEXT_S, Connections, Silence, first_of
+from campaigns.kafka_connections import Connections
 from campaigns.kafka_security import Security
+from campaigns.kafka_silence import NEXT_S, Silence, first_of
 from campaigns.observing import Sparingly
 from campaigns.record import RECORD_BYTES_MAX
 

@@ -8,11 +8,9 @@ Nothing here shortens a time-out: whoever is slow and still in the cluster is wa
 import asyncio
 import logging
 import random
-from collections import Counter
-from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import aiokafka.admin.client
 import aiokafka.client
@@ -22,13 +20,13 @@ from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
+from campaigns.kafka_silence import NEXT_S, Silence, first_of
+
 log = logging.getLogger("aiokafka")  # Where the client itself would say it; `hush` bounds it.
 
 DOUBT_S = 0.5  # A broker owes an answer for so long: the others are asked what became of it,
 AGAIN_S = 0.2  # and asked again so often, until it answers or is gone.
-NEXT_S = 0.3  # A broker is asked alone for so long; then the next one is asked as well.
 
-T = TypeVar("T")
 At = tuple[int, ConnectionGroup]
 
 
@@ -45,58 +43,6 @@ class _Question(MetadataRequest):  # type: ignore[misc]  # aiokafka has no types
 # The client has no setting for it, and asks at each update of its metadata.
 aiokafka.client.MetadataRequest = _Question
 aiokafka.admin.client.MetadataRequest = _Question
-
-
-async def first_of(asks: Collection[Callable[[], Awaitable[T]]], next_s: float) -> T:
-    """Return the first answer. The next is asked once one has failed, or has waited for `next_s`.
-
-    Who was asked and is not needed any more is cancelled.
-
-    Raises:
-        Exception: all have failed; that of the last.
-
-    """
-    assert asks, "somebody is asked"
-    waiting, asked = list(asks), set[asyncio.Future[T]]()
-    failed: BaseException | None = None
-    try:
-        while waiting or asked:
-            if waiting:
-                asked.add(asyncio.ensure_future(waiting.pop(0)()))
-            done, asked = await asyncio.wait(
-                asked,
-                timeout=next_s if waiting else None,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            for one in done:
-                if (no := one.exception()) is None:
-                    return one.result()
-                failed = no
-    finally:
-        for one in asked:
-            one.cancel()
-        if asked:
-            await asyncio.gather(*asked, return_exceptions=True)
-    assert failed is not None, "one of them ended"
-    raise failed
-
-
-@dataclass(slots=True)
-class Silence:
-    """The brokers that do not answer, as far as any client of a process has found."""
-
-    owing: Counter[int] = field(default_factory=Counter)  # Requests unanswered for DOUBT_S.
-    gone: set[int] = field(default_factory=set)  # Left by the cluster while they owed answers.
-
-    def rank(self, node_id: int) -> tuple[bool, int]:
-        """Return what puts those that do not answer last."""
-        return node_id in self.gone, self.owing[node_id]
-
-    def heard(self, there: Collection[int]) -> Collection[int]:
-        """Take the cluster's word on who is in it; return whose answers are not waited for."""
-        self.gone.difference_update(there)
-        self.gone.update(one for one, owes in self.owing.items() if owes and one not in there)
-        return self.gone
 
 
 class Connections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types.

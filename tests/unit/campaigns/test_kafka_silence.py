@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from campaigns.kafka_connections import Silence, first_of
+from campaigns.kafka_silence import Silence, first_of
 
 LONG_S = 30.0
 

@@ -1,0 +1,63 @@
+"""Which brokers do not answer, and how the others are asked. Knows nothing of the client."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+NEXT_S = 0.3  # A broker is asked alone for so long; then the next one is asked as well.
+
+T = TypeVar("T")
+
+
+async def first_of(asks: Collection[Callable[[], Awaitable[T]]], next_s: float) -> T:
+    """Return the first answer. The next is asked once one has failed, or has waited for `next_s`.
+
+    Who was asked and is not needed any more is cancelled.
+
+    Raises:
+        Exception: all have failed; that of the last.
+
+    """
+    assert asks, "somebody is asked"
+    waiting, asked = list(asks), set[asyncio.Future[T]]()
+    failed: BaseException | None = None
+    try:
+        while waiting or asked:
+            if waiting:
+                asked.add(asyncio.ensure_future(waiting.pop(0)()))
+            done, asked = await asyncio.wait(
+                asked,
+                timeout=next_s if waiting else None,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for one in done:
+                if (no := one.exception()) is None:
+                    return one.result()
+                failed = no
+    finally:
+        for one in asked:
+            one.cancel()
+        if asked:
+            await asyncio.gather(*asked, return_exceptions=True)
+    assert failed is not None, "one of them ended"
+    raise failed
+
+
+@dataclass(slots=True)
+class Silence:
+    """The brokers that do not answer, as far as any client of a process has found."""
+
+    owing: Counter[int] = field(default_factory=Counter)  # Requests unanswered for DOUBT_S.
+    gone: set[int] = field(default_factory=set)  # Left by the cluster while they owed answers.
+
+    def rank(self, node_id: int) -> tuple[bool, int]:
+        """Return what puts those that do not answer last."""
+        return node_id in self.gone, self.owing[node_id]
+
+    def heard(self, there: Collection[int]) -> Collection[int]:
+        """Take the cluster's word on who is in it; return whose answers are not waited for."""
+        self.gone.difference_update(there)
+        self.gone.update(one for one, owes in self.owing.items() if owes and one not in there)
+        return self.gone

@@ -29,6 +29,11 @@ class Bounds:
     unsent_max_bytes: int = 64 * 2**20  # Answers that their clients do not take, all together.
 
     @property
+    def unread_max(self) -> int:
+        """Return how many newcomers that were not read from yet keep more from being accepted."""
+        return max(1, self.connections_max // 4)
+
+    @property
     def sockets_max(self) -> int:
         """Return how many connections may be WebSockets: they last, and leave others their half."""
         return self.connections_max // 2

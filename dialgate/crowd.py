@@ -1,9 +1,11 @@
 """All connections of a process: how many, which of them wait for their clients, who makes room.
 
 When there are as many as there may be, a newcomer takes the place of a connection that waits for
-its client: of whoever has most connections (an organization, or all strangers together), the one
-that has waited longest. So a flood of slow clients displaces itself, with a key or without, and who
-sends a request at once is served. No bytes in here.
+its client: of one that has had its last answer, else, of whoever has most connections (an
+organization, or all strangers together), of the one that has waited longest. A newcomer itself
+keeps its place until the loop has read from it once; when there is nobody but newcomers, those who
+come next wait in the kernel's backlog. So a flood of slow clients displaces itself, with a key or
+without, and who sends a request at once is served. No bytes in here.
 """
 
 import asyncio
@@ -17,6 +19,10 @@ from campaigns.observing import CLOSED, CONNECTIONS
 from dialgate.bounds import Bounds
 
 LOOK_MAX_S = 1.0  # How often deadlines are looked at, at least.
+# How many turns of the loop begin, at most, before a connection that has entered was read from:
+# asyncio looks at it in the next one, and reads behind what that one has to do anyway.
+TURNS = 3
+ANSWERED = -1  # No organization: who had its last answer, and has not hung up yet.
 
 
 class Connection(Protocol):
@@ -75,27 +81,55 @@ class Crowd:
         self._all: set[Connection] = set()
         # Of each organization, None for strangers: who has waited for its client longest is first.
         self._of: dict[int | None, OrderedDict[Connection, None]] = {}
+        # Who has come in which turn of the loop, as long as it may not have been read from.
+        self._unread: OrderedDict[Connection, int] = OrderedDict()
+        self._turn = 0
         self._unsent: OrderedDict[Connection, int] = OrderedDict()
         self._unsent_bytes = 0
         self._look_s = min(LOOK_MAX_S, bounds.body_idle_s / 4, bounds.head_s / 4)
         self._look: asyncio.TimerHandle | None = None
 
+    @property
+    def accepts(self) -> bool:
+        """Say whether more may be accepted; else they wait in the backlog for a turn or two.
+
+        So there are never more connections without a place than are accepted in those turns.
+        """
+        return len(self._unread) < self.bounds.unread_max
+
     def enter(self, one: Connection) -> bool:
-        """Take a connection in; False when there is no room, and nobody who could make it."""
-        if len(self._all) >= self.bounds.connections_max and not self._make_room():
+        """Take a connection in; False when there is no room, and nobody who could make it.
+
+        Where all who could make it are newcomers, it is over the bound by those of a few turns.
+        """
+        while len(self._all) >= self.bounds.connections_max and self._make_room():
+            pass
+        if len(self._all) >= self.bounds.connections_max and not self._unread:
             CLOSED.labels("refused").inc()
             return False
         self._all.add(one)
         self._of.setdefault(one.organization_id, OrderedDict())[one] = None
+        if not self._unread:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+        self._unread[one] = self._turn
         CONNECTIONS.set(len(self._all))
         if self._look is None:
             self._look_again()
         return True
 
+    def _next_turn(self) -> None:
+        """Count a turn of the loop; who came some turns ago has been read from."""
+        self._turn += 1
+        while self._unread and self._turn - next(iter(self._unread.values())) >= TURNS:
+            self._unread.popitem(last=False)
+        if self._unread:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+
     def leave(self, one: Connection) -> None:
         """Let go of a connection that is closed, or was never let in."""
         if one in self._all:
             self._all.remove(one)
+            self._unread.pop(one, None)
             self._take_out(one)
             CONNECTIONS.set(len(self._all))
         self._unsent_bytes -= self._unsent.pop(one, 0)
@@ -106,7 +140,7 @@ class Crowd:
             self._of[one.organization_id].move_to_end(one)
 
     def belongs(self, one: Connection, organization_id: int) -> None:
-        """Note whose key was shown on a connection."""
+        """Note whose key was shown on a connection, or that it has had its last answer."""
         if one in self._all:
             self._take_out(one)
             self._of.setdefault(organization_id, OrderedDict())[one] = None
@@ -128,10 +162,14 @@ class Crowd:
             CLOSED.labels("unsent").inc()
             oldest.drop()
 
+    def _gives_way(self, whose: int | None) -> tuple[bool, int, bool]:
+        """Return the order in which they give way: where two have as many, strangers do."""
+        return whose != ANSWERED, -len(self._of[whose]), whose is not None
+
     def _make_room(self) -> bool:
-        # Where two have as many, strangers give way.
-        for whose in sorted(self._of, key=lambda of: (-len(self._of[of]), of is not None)):
-            if (one := next((one for one in self._of[whose] if one.waits), None)) is not None:
+        for whose in sorted(self._of, key=self._gives_way):
+            waiting = (one for one in self._of[whose] if one.waits and one not in self._unread)
+            if (one := next(waiting, None)) is not None:
                 self.leave(one)  # Its descriptor is free by the time that more are accepted.
                 CLOSED.labels("crowded").inc()
                 one.drop()

@@ -6,51 +6,25 @@ ADR-0020; http.py bounds a whole head exactly, and a body.
 """
 
 import asyncio
-from enum import Enum, auto
 from typing import Any
 
-import orjson
-from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
 
 from campaigns.api_keys import Caller
-from campaigns.http import CALLER, head_too_large
-from dialgate.crowd import Crowd, Unread
+from campaigns.http import TOLD, head_too_large
+from dialgate.crowd import ANSWERED
+from dialgate.phase import Phase
+from dialgate.place import Place
+from dialgate.refusal import BAD_REQUEST, HEAD_TOO_LARGE, TIMEOUT, UNAVAILABLE, refusal
 
 LINGER_MAX_BYTES = 2**20  # Of a body that nobody wants: less is swallowed, so that the no is heard.
-BAD_REQUEST = b"400 Bad Request"
-TIMEOUT = b"408 Request Timeout"
-HEAD_TOO_LARGE = b"431 Request Header Fields Too Large"
-UNAVAILABLE = b"503 Service Unavailable"
 
 
-class Phase(Enum):
-    """What a connection waits for."""
-
-    NEW = auto()  # The client's first byte.
-    HEAD = auto()  # The rest of a request's line and headers.
-    BODY = auto()  # The rest of a body, and its trailers.
-    ANSWER = auto()  # Us.
-    IDLE = auto()  # Another request.
-    LINGER = auto()  # The client to hear that it was answered before it had sent everything.
-
-
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(Place, HttpToolsProtocol):
     """One connection. Its crowd looks at its deadlines about once a second: no timer a request."""
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],  # Any: as uvicorn's.
-        _loop: asyncio.AbstractEventLoop | None = None,
-        *,
-        crowd: Crowd,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self._crowd, self._bounds = crowd, crowd.bounds
-        self.organization_id: int | None = None
+    def __init__(self, *given: Any, **named: Any) -> None:  # Any: as uvicorn's; see Place.
+        super().__init__(*given, **named)
         self._phase, self._since = Phase.NEW, self.loop.time()
         self._parsing: Phase | None = None  # HEAD, BODY, or None: between two requests.
         self._open = 0  # Requests that are not answered yet.
@@ -64,8 +38,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn's.
         super().connection_made(transport)
-        self._unread, self._out = Unread(transport), _Out(self)
-        if not self._crowd.enter(self):
+        self._out = _Out(self)
+        if not self._takes_place():
             self._deaf = True
             self._say(UNAVAILABLE, "Too many connections")
             transport.close()
@@ -93,15 +67,15 @@ class BoundedProtocol(HttpToolsProtocol):
             if phase is not Phase.ANSWER:
                 self._crowd.waited(self)
 
-    def _look_for_key(self) -> None:
-        caller = self.cycle.scope.get(CALLER)
-        if isinstance(caller, Caller) and caller.organization_id != self.organization_id:
+    def _told(self, caller: Caller) -> None:
+        """Note whose key was shown, as soon as it is known: a slow body is its owner's."""
+        if caller.organization_id != self.organization_id and self._phase is not Phase.LINGER:
             self._crowd.belongs(self, caller.organization_id)
 
     @property
     def waits(self) -> bool:
-        """Say whether it waits for its client."""
-        return self._phase is not Phase.ANSWER
+        """Say whether it waits for its client, which may have to take an answer first."""
+        return self._phase is not Phase.ANSWER or self.flow.write_paused
 
     # -- what comes in -------------------------------------------------------------------------
 
@@ -154,6 +128,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._parsing, self._open = Phase.BODY, self._open + 1
         self._keeps, self.cycle.keep_alive = self.cycle.keep_alive, False
         self.cycle.transport = self._out  # type: ignore[assignment]  # What it uses of one.
+        self.scope[TOLD] = self._told  # type: ignore[literal-required]  # Beside what ASGI knows.
 
     def on_body(self, body: bytes) -> None:
         self._moved = self.loop.time()
@@ -186,6 +161,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     # -- what goes out -------------------------------------------------------------------------
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._phase is Phase.ANSWER:
+            self._crowd.waited(self)
+
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP; the requests before it have their answers first."""
         if self._deaf:
@@ -211,7 +191,6 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._broken and not self._open:
             self._refuse(BAD_REQUEST, self._broken)
         elif not self.transport.is_closing():
-            self._look_for_key()
             self._turn()
 
     def answered(self) -> None:
@@ -237,18 +216,15 @@ class BoundedProtocol(HttpToolsProtocol):
         self._linger()
 
     def _say(self, status: bytes, detail: str) -> None:
-        body = orjson.dumps({"detail": detail})
-        given = [b"%b: %b\r\n" % field for field in self.server_state.default_headers]
-        head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
-        self.transport.write(
-            b"".join((b"HTTP/1.1 %b\r\n" % status, *given, head % len(body), body))
-        )
+        self.transport.write(refusal(status, detail, self.server_state.default_headers))
 
     def _linger(self) -> None:
         self._unset_keepalive_if_required()
         self._deaf, self._bytes, self._since = True, 0, self.loop.time()
         self._phase = Phase.LINGER
-        self._crowd.waited(self)
+        self._crowd.belongs(self, ANSWERED)
+        if self.cycle is not None:
+            self.cycle.body.clear()  # Nobody reads it any more.
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -263,42 +239,21 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def overdue(self, now_s: float) -> str | None:
         """Say which deadline has passed, if one has, and act on it."""
-        bounds, waited_s = self._bounds, now_s - self._since
-        if self._unread.stuck_s(now_s) > bounds.answer_idle_s:
-            self.drop()
+        if self._stuck(now_s):
             return "answer"
-        match self._phase:
-            case Phase.BODY:
-                if self.flow.read_paused:  # It is we who do not take it.
-                    self._moved = now_s
-                if waited_s > bounds.body_s:
-                    self._refuse(TIMEOUT, f"The body took over {bounds.body_s:g} s")
-                elif now_s - self._moved > bounds.body_idle_s:
-                    self._refuse(TIMEOUT, f"Nothing of the body came in {bounds.body_idle_s:g} s")
-                else:
-                    self._look_for_key()
-                    return None
-                return "body"
-            case Phase.HEAD if waited_s > bounds.head_s:
-                self._refuse(TIMEOUT, f"The headers took over {bounds.head_s:g} s")
-                return "head"
-            case Phase.NEW if waited_s > bounds.head_s:
-                self.transport.close()  # It never asked for anything.
-                return "head"
-            case Phase.IDLE if waited_s > bounds.idle_s + 1:  # uvicorn's own comes first.
-                self.transport.close()
-                return "idle"
-            case Phase.LINGER if waited_s > bounds.linger_s:
-                self.drop()
-        return None
-
-    def unsent_bytes(self) -> int:
-        """Return how much of its answers the client has not taken."""
-        return self.transport.get_write_buffer_size()
-
-    def drop(self) -> None:
-        """Close it at once; what was not sent is lost."""
-        self.transport.abort()
+        if self.flow.read_paused:  # It is we who do not take it.
+            self._moved = now_s
+        phase = self._phase
+        if not (late := phase.late(now_s - self._since, now_s - self._moved, self._bounds)):
+            return None
+        if phase is Phase.LINGER:
+            self.drop()
+            return None  # It was counted for what it was answered.
+        if phase in (Phase.HEAD, Phase.BODY):
+            self._refuse(TIMEOUT, late)
+        else:
+            self.transport.close()  # It never asked for anything.
+        return {Phase.BODY: "body", Phase.IDLE: "idle"}.get(phase, "head")
 
 
 class _Out:

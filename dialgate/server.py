@@ -4,6 +4,7 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -26,20 +27,46 @@ HEADERS = (
 )
 
 
-def configured(app: ASGIApp, bounds: Bounds, drain_s: float) -> uvicorn.Config:
+class Config(uvicorn.Config):
+    """uvicorn's, and whom it lets in."""
+
+    def __init__(self, crowd: Crowd, *given: Any, **named: Any) -> None:  # Any: as uvicorn's.
+        super().__init__(*given, **named)
+        self.crowd = crowd
+
+
+class Listener(socket.socket):
+    """A socket that accepts only when its crowd does: who comes meanwhile waits in the kernel."""
+
+    crowd: Crowd | None = None
+
+    def accept(self) -> tuple[socket.socket, Any]:  # Any: an address, as socket's.
+        """Accept a connection.
+
+        Raises:
+            BlockingIOError: there is none, or not now; asyncio asks again in the loop's next turn.
+
+        """
+        if self.crowd is not None and not self.crowd.accepts:
+            raise BlockingIOError
+        return super().accept()
+
+
+def configured(app: ASGIApp, bounds: Bounds, drain_s: float) -> Config:
     """Return how an application of ours is served, within bounds. ADR-0020 has their order."""
     crowd = Crowd(bounds)
-    return uvicorn.Config(
+    return Config(
+        crowd,
         app,
         log_config=None,
         access_log=False,
         lifespan="off",
         # uvicorn only calls them; it knows classes alone.
-        http=partial(BoundedProtocol, crowd=crowd),  # type: ignore[arg-type]
-        ws=partial(BoundedSocket, crowd=crowd),  # type: ignore[arg-type]
+        http=partial(BoundedProtocol, crowd=crowd),
+        ws=partial(BoundedSocket, crowd=crowd),
         ws_max_size=SOCKET_BYTES_MAX,
         backlog=ACCEPTED_AT_ONCE,
-        timeout_keep_alive=bounds.idle_s,  # type: ignore[arg-type]  # It goes to call_later.
+        timeout_keep_alive=bounds.idle_s,  # It goes to call_later.
         proxy_headers=False,  # Nobody asks where a request came from.
         server_header=False,
         headers=list(HEADERS),
@@ -57,6 +84,9 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept, a few connections in one turn of the loop."""
+        for listener in sockets or ():
+            if isinstance(listener, Listener) and isinstance(self.config, Config):
+                listener.crowd = self.config.crowd
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(BACKLOG)  # asyncio takes one number for both.

@@ -27,7 +27,7 @@ from dialgate.bounds import Bounds
 from dialgate.ending import Ending
 from dialgate.loop_holds import measure
 from dialgate.metrics import exposition
-from dialgate.server import BACKLOG, Server, configured
+from dialgate.server import BACKLOG, Listener, Server, configured
 from dialgate.settings import ProcessSettings
 
 log = logging.getLogger("dialgate")
@@ -190,7 +190,7 @@ def listen(settings: ProcessSettings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     # With its protocol named, or asyncio does not set TCP_NODELAY on what it accepts, and every
     # answer waits 40 ms for a delayed acknowledgement (seen in bench/pause.py).
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener = Listener(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((settings.host, settings.port))

@@ -1,38 +1,22 @@
 """WebSockets as uvicorn speaks them, bounded like all other connections (ADR-0020)."""
 
 import asyncio
-from typing import Any
 
-from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from uvicorn.server import ServerState
 
-from dialgate.crowd import Crowd, Unread
+from dialgate.place import Place
 
 SOCKETS = 0  # No organization: they count by themselves, and make room only when they are stuck.
 
 
-class BoundedSocket(WebSocketsSansIOProtocol):
+class BoundedSocket(Place, WebSocketsSansIOProtocol):
     """One socket: its client is pinged by uvicorn; here it must also take what it is sent."""
-
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],  # Any: as uvicorn's.
-        _loop: asyncio.AbstractEventLoop | None = None,
-        *,
-        crowd: Crowd,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self._crowd = crowd
-        self.organization_id: int | None = SOCKETS
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._unread = Unread(self.transport)
+        self.organization_id = SOCKETS
         self._crowd.sockets += 1
-        if not self._crowd.enter(self):
+        if not self._takes_place():
             transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -47,15 +31,4 @@ class BoundedSocket(WebSocketsSansIOProtocol):
 
     def overdue(self, now_s: float) -> str | None:
         """Say that the client takes nothing, and drop it, once that lasts too long."""
-        if self._unread.stuck_s(now_s) > self._crowd.bounds.answer_idle_s:
-            self.drop()
-            return "answer"
-        return None
-
-    def unsent_bytes(self) -> int:
-        """Return how much the client has not taken."""
-        return self.transport.get_write_buffer_size()
-
-    def drop(self) -> None:
-        """Close it at once; what was not sent is lost."""
-        self.transport.abort()
+        return "answer" if self._stuck(now_s) else None

@@ -20,7 +20,7 @@ from tests.attack.line import head
 CROWD = 400  # Connections of each kind.
 HEAVY, BUSY = 8, 4
 DRIP_S = (2.0, 5.0)  # Between two bytes of who is slow.
-AGAIN_S = (8.0, 12.0)  # Before one that was closed comes again: some 280 newcomers a second.
+AGAIN_S = (2.0, 4.0)  # Before one that was closed comes again: some 900 newcomers a second.
 CAMPAIGNS = "/api/v1/campaigns"
 HEAVY_BYTES = 10 * 2**20
 UPGRADE: dict[str, str | int] = {

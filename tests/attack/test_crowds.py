@@ -1,7 +1,9 @@
 """Connections: how many there may be, what waits behind one another on them, who must read."""
 
 import contextlib
+import os
 import re
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +55,26 @@ def test_more_connections_than_files_keep_nobody_out(instance: Instance, first: 
         assert instance.sockets() <= PLACES + 10
     wait_for(lambda: instance.sockets() < 20, "they are gone")
     assert instance.log_bytes() < 20_000
+
+
+def test_who_has_asked_before_he_is_accepted_is_served_whoever_comes_behind(
+    tmp_path: Path,
+) -> None:
+    """Eight places, and hundreds in the backlog: nobody is displaced before he was read from."""
+    with Instance(tmp_path, descriptors=144) as instance, contextlib.ExitStack() as held:
+        asked = head("GET", CAMPAIGNS, NEIGHBOUR)
+        for first in (b"", b"GET / HTTP/1.1\r\nX-A: ", asked):
+            os.kill(instance["up"].pid, signal.SIGSTOP)
+            try:
+                lines = [held.enter_context(instance.connect()) for _ in range(300)]
+                for line in lines[:150] + lines[151:]:
+                    line.send(first)
+                lines[150].send(asked)
+            finally:
+                os.kill(instance["up"].pid, signal.SIGCONT)
+            assert lines[150].answer()[0] == 200
+            assert instance.sockets() < 8 + 30, "over its bound by a few turns' newcomers at most"
+        assert instance.ask("GET", CAMPAIGNS)[0] == 200
 
 
 def test_sockets_leave_others_their_half(instance: Instance) -> None:

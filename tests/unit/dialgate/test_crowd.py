@@ -3,7 +3,7 @@
 import asyncio
 
 from dialgate.bounds import Bounds
-from dialgate.crowd import Crowd, Unread
+from dialgate.crowd import ANSWERED, TURNS, Crowd, Unread
 
 
 class Client:
@@ -24,10 +24,17 @@ class Client:
 
 
 async def crowd(*clients: Client, places: int = 4) -> Crowd:
-    """Return a crowd with places for so many, in which these have come."""
+    """Return a crowd with places for so many, in which these have come, and been read from."""
     made = Crowd(Bounds(connections_max=places))
     assert all(made.enter(one) for one in clients)
+    await turns(TURNS)
     return made
+
+
+async def turns(count: int) -> None:
+    """Let the loop turn so many times."""
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 async def test_there_is_room_until_there_is_none() -> None:
@@ -63,6 +70,7 @@ async def test_who_has_most_places_makes_room_with_a_key_or_without() -> None:
     assert all(full.enter(one) for one in newcomers)
     assert [one.dropped for one in greedy] == [True, True, False]
     assert not neighbour.dropped and not any(one.dropped for one in newcomers)
+    await turns(TURNS)
     assert full.enter(Client()), "now strangers have most"
     assert newcomers[0].dropped and not greedy[2].dropped
 
@@ -84,6 +92,45 @@ async def test_who_leaves_makes_room_for_good() -> None:
     full.leave(clients[2])  # Once more, as a connection that was dropped does.
     assert full.enter(Client())
     assert clients[0].dropped
+
+
+async def test_who_was_not_read_from_yet_keeps_its_place() -> None:
+    """Nobody is displaced in the turn in which he came, however many come behind him."""
+    clients = [Client() for _ in range(4)]
+    full = await crowd(*clients)
+    newcomers = [Client() for _ in range(4)]
+    assert all(full.enter(one) for one in newcomers)
+    assert all(one.dropped for one in clients), "who was heard makes room"
+    later = Client()
+    assert full.enter(later), "over the bound, for a turn or two"
+    assert not full.accepts, "and nobody more is accepted meanwhile"
+    for _ in range(TURNS - 1):
+        await turns(1)
+        assert not any(one.dropped for one in newcomers)
+    await turns(1)
+    assert full.accepts
+    assert full.enter(Client())
+    assert [one.dropped for one in newcomers] == [True, True, False, False], "it is back in bounds"
+    assert not later.dropped
+
+
+async def test_newcomers_of_each_turn_have_as_many_turns() -> None:
+    full, came = await crowd(places=1), list[Client]()
+    for turn in range(2 * TURNS):
+        came.append(Client())
+        assert full.enter(came[-1])
+        # The loop may begin TURNS turns before it reads from who has just come.
+        assert not any(one.dropped for one in came[-(TURNS - 1) :]), turn
+        await turns(1)
+    assert came[0].dropped
+
+
+async def test_who_had_its_last_answer_makes_room_first() -> None:
+    answered, greedy = Client(2), [Client(1) for _ in range(3)]
+    full = await crowd(*greedy, answered)
+    full.belongs(answered, ANSWERED)
+    assert full.enter(Client())
+    assert answered.dropped and not any(one.dropped for one in greedy)
 
 
 async def test_answers_that_nobody_takes_are_bounded_together() -> None:

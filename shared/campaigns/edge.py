@@ -9,9 +9,14 @@ from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
+from campaigns.api_keys import Caller
 from campaigns.errors import OperatingError
 from campaigns.http import (
+    CALLER,
     ENDED,
+    RETRY_AFTER_S,
+    TOO_HEAVY,
+    TOO_HEAVY_AT_ONCE,
     Limits,
     RefusedError,
     door_of,
@@ -20,9 +25,11 @@ from campaigns.http import (
     unavailable,
     unprocessable,
 )
-from campaigns.observing import correlation_id
+from campaigns.observing import SHARES_SPENT, correlation_id
+from campaigns.weight import Spent, Weight
 
 UPLOAD = "/import-data"
+PIECE_BYTES = 64  # What Python needs for each piece of a body, besides its bytes.
 
 
 def install(app: FastAPI, limits: Limits) -> None:
@@ -38,6 +45,7 @@ class Edge:
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self._app, self._limits = app, limits
+        self._weight = Weight(limits.bodies_max_bytes, limits.bodies_of_organization_max_bytes)
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Serve one request, or one socket."""
@@ -73,8 +81,11 @@ class Edge:
             await JSONResponse({"detail": _too_large(most)}, 413)(scope, receive, sending)
             return
         ended = scope[ENDED] = list[Callable[[], None]]()
+        receive = _opened(scope, receive)
+        if not upload:  # Which goes to a file.
+            receive = _weighed(scope, receive, self._weight)
         try:
-            await self._app(scope, _bounded(_opened(scope, receive), most), sending)
+            await self._app(scope, _bounded(receive, most), sending)
         finally:
             for one in ended:
                 one()
@@ -100,6 +111,31 @@ def _opened(scope: AsgiScope, receive: Receive) -> Receive:
             if (door := door_of(scope.get("route"))) is not None:
                 await door(Request(scope))  # An HTTPException goes up as from a dependency.
         return await receive()
+
+    return receiving
+
+
+def _weighed(scope: AsgiScope, receive: Receive, weight: Weight) -> Receive:
+    """Count what a request's body weighs until it has ended; refuse what would be too much."""
+    held = 0
+
+    async def receiving() -> Message:
+        nonlocal held
+        message = await receive()
+        count, caller = len(message.get("body", b"")), scope.get(CALLER)
+        if not count or not isinstance(caller, Caller):
+            return message
+        count += PIECE_BYTES
+        if (spent := weight.take(caller.organization_id, count)) is not None:
+            SHARES_SPENT.labels("bodies").inc()
+            retry = {"Retry-After": str(RETRY_AFTER_S)}
+            if spent is Spent.SHARE:
+                raise HTTPException(429, TOO_HEAVY_AT_ONCE, retry)
+            raise HTTPException(503, TOO_HEAVY, retry)
+        if not held:
+            scope[ENDED].append(lambda: weight.give_back(caller.organization_id, held))
+        held += count
+        return message
 
     return receiving
 

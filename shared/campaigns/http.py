@@ -29,8 +29,11 @@ ID_MAX = 2**53 - 1  # JSON numbers are exact up to here.
 UNAUTHORIZED = "Invalid or missing API key"  # Source: public contract, 'decided' 11.
 TOO_OFTEN = "This key asks too often"
 TOO_MANY_AT_ONCE = "Too many requests of this organization, or key, at once"
+TOO_HEAVY_AT_ONCE = "Too much in the bodies of this organization's requests at once"
+TOO_HEAVY = "Too much in the bodies of all requests at once"
 TOO_MANY_WRONG = "Too many requests without a valid API key"
 ENDED = "dialgate.ended"  # In a request's scope: what is called when it is over.
+TOLD = "dialgate.told"  # In a request's scope, where its connection is told who asks: CALLER, once.
 UNKNOWN = "dialgate.unknown"  # In a request's scope, once its key was found to be none.
 POSITION = "Dialgate-Position"  # partition@position: what an answer shows at least.
 
@@ -113,6 +116,8 @@ class Door:
             raise HTTPException(403, f"This key may not do that: it needs the scope '{needed}'")
         self._count(request, found)
         request.scope[CALLER] = found
+        if (told := request.scope.get(TOLD)) is not None:
+            told(found)
         return found
 
     def _count(self, request: Request, caller: Caller) -> None:
@@ -176,6 +181,12 @@ class Limits:
     body_max_bytes: int
     upload_max_bytes: int  # For paths that end in UPLOAD.
     head_max_bytes: int = 64 * 1024  # Of its line and headers.
+    bodies_max_bytes: int = 64 * 2**20  # Of all bodies that a process holds, but for uploads.
+
+    @property
+    def bodies_of_organization_max_bytes(self) -> int:
+        """Return how much of it may be one organization's: half, but one whole body at least."""
+        return max(self.bodies_max_bytes // 2, self.body_max_bytes)
 
 
 def head_too_large(most: int) -> str:

@@ -281,6 +281,7 @@ class SqliteLog:
             while self._wanted(partition):
                 # The last one again: it must be what was read there.
                 last, after = tail.last, tail.head - (tail.last is not None)
+                end = self._ends[partition]  # What is read from here on has at least these.
                 found = await self._stretch(partition, after, CHUNK)
                 refuse_other(partition, last, found.records)
                 # Meanwhile the head may have moved: by a commit, or by whoever came first.
@@ -291,7 +292,7 @@ class SqliteLog:
                     if found.failure:
                         tail.fail(found.failure)
                     elif not new:
-                        refuse_beyond(partition, self._ends[partition], tail.head)
+                        refuse_beyond(partition, end, tail.head)
         except LogCutError as cut:
             self._stop(cut)
         except LogUnavailableError as no:

@@ -1,9 +1,9 @@
 """Every knob of the command API. Set by DIALGATE_<NAME>; units last."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, PositiveInt, SecretStr
+from pydantic import AfterValidator, Field, PositiveInt, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from campaigns.api_keys import KeyPairs
@@ -42,6 +42,7 @@ class CommandApiSettings(Settings):
     requests_per_organization_max: PositiveInt = 256  # At once, of one part; and …
     requests_per_key_max: PositiveInt = 128  # … of one key.
     body_max_mb: PositiveInt = 10  # Of a JSON body, MiB.
+    bodies_max_mb: PositiveInt = 64  # Of all JSON bodies at once, MiB; half of it a tenant's.
     head_max_kb: PositiveInt = 64  # Of a request's line and headers, KiB.
     import_max_mb: PositiveInt = 100  # Of an uploaded file, MiB.
     import_rows_max: PositiveInt = 1_000_000  # Of a file.
@@ -63,4 +64,19 @@ class CommandApiSettings(Settings):
 
     def limits(self) -> Limits:
         """Return how large a request may be."""
-        return Limits(self.body_max_mb * MIB, self.import_max_mb * MIB, self.head_max_kb * 1024)
+        return Limits(
+            self.body_max_mb * MIB,
+            self.import_max_mb * MIB,
+            self.head_max_kb * 1024,
+            self.bodies_max_mb * MIB,
+        )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        """Refuse a body that could never be taken."""
+        if self.bodies_max_mb < self.body_max_mb:
+            raise ValueError(
+                f"bodies_max_mb: expected at least body_max_mb {self.body_max_mb},"
+                f" got {self.bodies_max_mb}"
+            )
+        return self

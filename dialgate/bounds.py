@@ -31,7 +31,7 @@ class Bounds:
     @property
     def unread_max(self) -> int:
         """Return how many newcomers that were not read from yet keep more from being accepted."""
-        return max(1, self.connections_max // 4)
+        return max(1, self.connections_max // 2)
 
     @property
     def sockets_max(self) -> int:

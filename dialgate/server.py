@@ -15,9 +15,9 @@ from dialgate.protocol import BoundedProtocol
 from dialgate.socket_protocol import BoundedSocket
 
 BACKLOG = 512  # Connections that the kernel keeps until they are accepted …
-# … so many in one turn of the loop. It needs as many descriptors to spare; and who has just come is
-# read from before a flood behind him could make him give way.
-ACCEPTED_AT_ONCE = 8
+# … so many in one turn of the loop. It needs as many descriptors to spare; and with fewer, a client
+# waits in the backlog for a second when hundreds come in each.
+ACCEPTED_AT_ONCE = 16
 SOCKET_BYTES_MAX = 65_536  # Of one message from a client.
 # Of every answer: answers are about people, or have a key in them, and none is to be guessed at.
 HEADERS = (

@@ -19,8 +19,8 @@ CAMPAIGNS = "/api/v1/campaigns"
 MIB = 2**20
 BODIES, BODY_MIB = 40, 9
 TOGETHER_MIB, SHARE_MIB = 64, 32  # What all may hold, and one organization.
-CHUNKED = {"Content_Type": "application/json", "Transfer_Encoding": "chunked"}
-LONG = {"Content_Type": "application/json", "Content_Length": 10 * MIB}
+CHUNKED: dict[str, str | int] = {"Content_Type": "application/json", "Transfer_Encoding": "chunked"}
+LONG: dict[str, str | int] = {"Content_Type": "application/json", "Content_Length": 10 * MIB}
 
 
 @contextlib.contextmanager

@@ -417,7 +417,7 @@ async def test_what_is_committed_during_a_look_is_no_cut(tmp_path: Path) -> None
             assert (await log.ends([FIRST]))[FIRST] == 4, "the look had not found this one"
 
         log.meanwhile, log.told = grown, []
-        following = asyncio.create_task(anext(batches))
+        following = asyncio.ensure_future(anext(batches))
         appended = asyncio.create_task(log.append(FIRST, *some_record(FIRST)))
         while not log.told:
             await asyncio.sleep(0)

@@ -26,6 +26,8 @@ class Bounds:
     idle_s: float = 5.0  # How long a connection may rest between two requests.
     linger_s: float = 2.0  # How long a client that was answered early is listened to, unheard.
     connections_max: int = 2048  # At once.
+    messages_max: int = 256  # Of a socket's client, that wait for us; pieces of one, too.
+    pongs_max_bytes: int = 2**20  # That a socket's client does not take, though it goes on sending.
     unsent_max_bytes: int = 64 * 2**20  # Answers that their clients do not take, all together.
 
     @property

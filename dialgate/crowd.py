@@ -13,6 +13,7 @@ import fcntl
 import sys
 import termios
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Protocol
 
 from campaigns.observing import CLOSED, CONNECTIONS
@@ -23,6 +24,9 @@ LOOK_MAX_S = 1.0  # How often deadlines are looked at, at least.
 # asyncio looks at it in the next one, and reads behind what that one has to do anyway.
 TURNS = 3
 ANSWERED = -1  # No organization: who had its last answer, and has not hung up yet.
+
+
+SOCKETS = 0  # None either: they count by themselves, and make room only when they are stuck.
 
 
 class Connection(Protocol):
@@ -166,9 +170,15 @@ class Crowd:
         """Return the order in which they give way: where two have as many, strangers do."""
         return whose != ANSWERED, -len(self._of[whose]), whose is not None
 
-    def _make_room(self) -> bool:
-        for whose in sorted(self._of, key=self._gives_way):
-            waiting = (one for one in self._of[whose] if one.waits and one not in self._unread)
+    def has_socket(self) -> bool:
+        """Say whether one more may be a WebSocket; one that should be gone by now makes room."""
+        return self.sockets < self.bounds.sockets_max or self._make_room([SOCKETS])
+
+    def _make_room(self, among: Iterable[int | None] = ()) -> bool:
+        for whose in among or sorted(self._of, key=self._gives_way):
+            waiting = (
+                one for one in self._of.get(whose, ()) if one.waits and one not in self._unread
+            )
             if (one := next(waiting, None)) is not None:
                 self.leave(one)  # Its descriptor is free by the time that more are accepted.
                 CLOSED.labels("crowded").inc()

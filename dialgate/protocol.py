@@ -48,6 +48,13 @@ class BoundedProtocol(Place, HttpToolsProtocol):
         self._crowd.leave(self)
         super().connection_lost(exc)
 
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's; uvicorn says nothing.
+        """Note that the client says no more; who has asked for something hears the answer."""
+        if self._phase is not Phase.ANSWER:
+            return False  # asyncio closes it.
+        self._keeps = self.cycle.keep_alive = False
+        return True
+
     def shutdown(self) -> None:
         self._keeps = False
         super().shutdown()
@@ -148,7 +155,7 @@ class BoundedProtocol(Place, HttpToolsProtocol):
             > self._bounds.head_max_bytes
         ):
             self._refuse(HEAD_TOO_LARGE, head_too_large(self._bounds.head_max_bytes))
-        elif self._crowd.sockets >= self._bounds.sockets_max:
+        elif not self._crowd.has_socket():
             self._refuse(UNAVAILABLE, "Too many connections")
         else:
             self._crowd.leave(self)

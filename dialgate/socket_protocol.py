@@ -4,9 +4,9 @@ import asyncio
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from campaigns.observing import CLOSED
+from dialgate.crowd import SOCKETS
 from dialgate.place import Place
-
-SOCKETS = 0  # No organization: they count by themselves, and make room only when they are stuck.
 
 
 class BoundedSocket(Place, WebSocketsSansIOProtocol):
@@ -15,6 +15,7 @@ class BoundedSocket(Place, WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.organization_id = SOCKETS
+        self.close_timeout = self._bounds.linger_s  # For its client to agree to the end.
         self._crowd.sockets += 1
         if not self._takes_place():
             transport.close()
@@ -23,6 +24,18 @@ class BoundedSocket(Place, WebSocketsSansIOProtocol):
         self._crowd.sockets -= 1
         self._crowd.leave(self)
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what its client says, as long as that is little, and its answers are taken."""
+        super().data_received(data)
+        bounds = self._bounds
+        if (
+            self.queue.qsize() > bounds.messages_max
+            or len(self.frames) > bounds.messages_max
+            or self.unsent_bytes() > bounds.pongs_max_bytes
+        ):
+            CLOSED.labels("talk").inc()
+            self.drop()
 
     @property
     def waits(self) -> bool:

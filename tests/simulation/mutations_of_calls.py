@@ -16,6 +16,7 @@ import dialer.service
 import dialer.taking
 import dialer.testimony
 from campaigns.campaign import Campaign, Contact, Status
+from campaigns.decider import UNCHANGED
 from campaigns.facts import (
     Abandonment,
     CallAbandoned,
@@ -236,7 +237,7 @@ def a_pause_abandons_what_others_may_have_placed() -> Swaps:
     def rash(line: Line, campaign: Campaign, contact: Contact, moment: Moment, **how: Any) -> Any:
         facts = resolution(line, campaign, contact, moment, **how)
         theirs = line.logged is Logged.PERMITTED and not line.ours and line.heard is None
-        if not facts and theirs and campaign.status is not Status.RUNNING:
+        if facts == UNCHANGED and theirs and campaign.status is not Status.RUNNING:
             return (abandoned(line, campaign, contact, Abandonment.NOT_RUNNING, moment.now),)
         return facts
 
@@ -255,7 +256,7 @@ def a_pause_abandons_what_is_at_the_carrier() -> Swaps:
             and line.use in (Use.PLACING, Use.PLACED)
             and line.heard is None
         )
-        if not facts and mine and campaign.status is not Status.RUNNING:
+        if facts == UNCHANGED and mine and campaign.status is not Status.RUNNING:
             return (abandoned(line, campaign, contact, Abandonment.NOT_RUNNING, moment.now),)
         return facts
 

@@ -8,7 +8,7 @@ it decides on an old reading the rule refuses.
 from collections.abc import Iterable
 
 from campaigns.campaign import Campaign, Status
-from campaigns.decider import Rejected
+from campaigns.decider import Rejected, Unchanged
 from campaigns.facts import CallRequested, contact_stream
 from dialer.asking import INFINITY, Desk
 from dialer.attribution import attributed, settled_at
@@ -84,7 +84,7 @@ def _advance(state: State, line: Line, moment: Moment, effects: list[Effect]) ->
     )
     if facts is None:
         return  # Tried again, at its alarm.
-    if facts and _may_resolve(state, line):
+    if not isinstance(facts, Unchanged) and _may_resolve(state, line):
         if line.offer is not None:  # To send again is always safe: at most one can count.
             state.offers.pop(line.offer, None)
             line.offers += 1
@@ -93,7 +93,12 @@ def _advance(state: State, line: Line, moment: Moment, effects: list[Effect]) ->
         stream = contact_stream(line.campaign_id, line.contact_id)
         effects.append(Offer(line.offer, line.campaign_id, facts, (stream,), line.call_id))
         state.wake(moment.boot + state.patience(line), line.call_id)
-    elif line.logged is Logged.PERMITTED and line.ours and line.use is Use.NONE and not facts:
+    elif (
+        isinstance(facts, Unchanged)
+        and line.logged is Logged.PERMITTED
+        and line.ours
+        and line.use is Use.NONE
+    ):
         line.use = Use.PLACING
         effects.append(Ring(line.call_id))
     else:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from campaigns.campaign import FINAL, RETRIED, Campaign, Contact, ContactStatus, Status
-from campaigns.decider import Facts
+from campaigns.decider import UNCHANGED, Facts, Unchanged
 from campaigns.facts import (
     Abandonment,
     CallAbandoned,
@@ -101,8 +101,8 @@ def resolution(
     *,
     stopping: bool,
     limits: Limits = LIMITS,
-) -> Facts:
-    """Say what is to be appended for a call: what the log does not know yet. () for nothing.
+) -> Facts | Unchanged:
+    """Say what is to be appended for a call: what the log does not know yet.
 
     Follows from the log's stage and the carrier's word alone, so that it may be asked again at
     any time, by any process.
@@ -118,14 +118,14 @@ def resolution(
             pending = contact.status is ContactStatus.PENDING
             return (late(line, campaign, contact, moment.now, pending=pending),)
         case _:
-            return ()
+            return UNCHANGED
 
 
-def _spoilt(line: Line, campaign: Campaign, contact: Contact, moment: Moment) -> Facts:
+def _spoilt(line: Line, campaign: Campaign, contact: Contact, moment: Moment) -> Facts | Unchanged:
     """End a call of which nothing else can be said: nothing that the carrier said is looked at."""
     if line.logged in (Logged.PERMITTED, Logged.STARTED):
         return (ended(line, campaign, contact, Disposition.UNKNOWN, moment.now),)
-    return ()
+    return UNCHANGED
 
 
 def unplaced(
@@ -156,7 +156,7 @@ def _permitted(
     limits: Limits,
     *,
     stopping: bool,
-) -> Facts:
+) -> Facts | Unchanged:
     now = moment.now
     match line.heard:
         case Rung() | Ended() if line.late.due:
@@ -180,10 +180,10 @@ def _permitted(
     unhanded = line.use in (Use.NONE, Use.GIVEN_UP)
     if line.ours and unhanded and (why := unusable(line, campaign, moment.boot, stopping)):
         return (abandoned(line, campaign, contact, why, now),)
-    return ()
+    return UNCHANGED
 
 
-def _started(line: Line, campaign: Campaign, contact: Contact, now: datetime) -> Facts:
+def _started(line: Line, campaign: Campaign, contact: Contact, now: datetime) -> Facts | Unchanged:
     if isinstance(line.heard, Ended):
         how = line.heard
         return (
@@ -200,7 +200,7 @@ def _started(line: Line, campaign: Campaign, contact: Contact, now: datetime) ->
         )
     if isinstance(line.heard, Lost):
         return (ended(line, campaign, contact, Disposition.UNKNOWN, now),)
-    return ()
+    return UNCHANGED
 
 
 def unusable(line: Line, campaign: Campaign, boot: float, stopping: bool) -> Abandonment | None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from campaigns.campaign import Contact
+from campaigns.decider import UNCHANGED, Facts, Unchanged
 from campaigns.facts import (
     Abandonment,
     CallAbandoned,
@@ -12,7 +13,6 @@ from campaigns.facts import (
     CallLate,
     CallStarted,
     Disposition,
-    Event,
 )
 from dialer.call_states import DETAIL, Late, Logged, Lost, Use, Word
 from dialer.carrier import Elsewhere, Ended, NoRing, NotFound, RefusedLate, Rung
@@ -41,16 +41,20 @@ def line(told: Told, stage: Logged, *, ours: bool = True, heard: Word | None = N
     )  # fmt: skip
 
 
-def resolved(
-    told: Told, one: Line, *, boot: float = BOOT, stopping: bool = False
-) -> tuple[Event, ...]:
+def said(told: Told, one: Line, *, boot: float = BOOT, stopping: bool = False) -> Facts | Unchanged:
     contact, moment = told.contact(1), Moment(told.now, boot)
     return resolution(one, told.campaign, contact, moment, stopping=stopping)
 
 
+def resolved(told: Told, one: Line, *, boot: float = BOOT, stopping: bool = False) -> Facts:
+    facts = said(told, one, boot=boot, stopping=stopping)
+    assert isinstance(facts, tuple), facts
+    return facts
+
+
 def test_what_was_only_asked_for_needs_no_resolution(told: Told) -> None:
-    assert resolved(told, line(told, Logged.ASKED)) == ()
-    assert resolved(told, line(told, Logged.ASKED), stopping=True) == ()
+    assert said(told, line(told, Logged.ASKED)) == UNCHANGED
+    assert said(told, line(told, Logged.ASKED), stopping=True) == UNCHANGED
 
 
 @pytest.mark.parametrize("heard", [Rung(RANG_AT), TALKED])
@@ -95,18 +99,18 @@ def test_what_the_carrier_cannot_say_ends_as_unknown_and_is_never_retried(
 
 def test_an_open_permission_of_another_dialer_is_left_alone(told: Told) -> None:
     told.pause()
-    assert resolved(told, line(told, Logged.PERMITTED, ours=False), boot=BOOT + 100) == ()
+    assert said(told, line(told, Logged.PERMITTED, ours=False), boot=BOOT + 100) == UNCHANGED
 
 
 def test_a_permission_of_ours_that_may_be_used_is_left_alone(told: Told) -> None:
-    assert resolved(told, line(told, Logged.PERMITTED)) == ()
+    assert said(told, line(told, Logged.PERMITTED)) == UNCHANGED
 
 
 def test_a_permission_that_was_handed_over_is_the_carriers_to_resolve(told: Told) -> None:
     one = line(told, Logged.PERMITTED)
     one.use = Use.PLACING
     told.pause()
-    assert resolved(told, one, boot=BOOT + 100, stopping=True) == ()
+    assert said(told, one, boot=BOOT + 100, stopping=True) == UNCHANGED
 
 
 def test_a_pause_gives_back_at_once_what_is_not_handed_over(told: Told) -> None:
@@ -136,12 +140,12 @@ def test_a_call_that_is_over_ends_as_the_carrier_says(told: Told) -> None:
 
 
 def test_a_call_that_goes_on_is_left_alone(told: Told) -> None:
-    assert resolved(told, line(told, Logged.STARTED, heard=Rung(RANG_AT))) == ()
+    assert said(told, line(told, Logged.STARTED, heard=Rung(RANG_AT))) == UNCHANGED
 
 
 @pytest.mark.parametrize("stage", [Logged.ENDED, Logged.UNRUNG, Logged.UNKNOWN])
 def test_what_is_resolved_stays_so(told: Told, stage: Logged) -> None:
-    assert resolved(told, line(told, stage)) == ()
+    assert said(told, line(told, stage)) == UNCHANGED
 
 
 def test_a_ring_after_its_resolution_is_put_on_the_record(told: Told) -> None:

@@ -80,7 +80,7 @@ class Contacts:
         self._db.executemany(
             "insert or replace into rows values (?, ?, ?, ?)",
             (
-                (list_id, fact.first_row + n, row.phone_number, row.model_dump_json())
+                (list_id, fact.first_row + n, row.phone_number, row.as_json().decode())
                 for n, row in enumerate(fact.rows)
             ),
         )

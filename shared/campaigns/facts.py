@@ -406,6 +406,10 @@ class Row(BaseModel):
     email: str | None = None
     variables: dict[str, str] = Field(default_factory=dict)  # Template variables, name included.
 
+    def as_json(self) -> bytes:
+        """Return what `model_dump_json` comes down to, without its way there: lists are long."""
+        return self.__pydantic_serializer__.to_json(self)
+
 
 class ContactsAdded(Fact):
     """A chunk of a list on its way in; counts when a fact names the list. Made by: command_api.rows."""  # noqa: E501

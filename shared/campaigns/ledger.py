@@ -34,9 +34,10 @@ class Ledger:
 
         The whole of our concurrency control.
         """
-        if not self.takes(envelope):
-            return False
-        condition = envelope.condition
+        condition, version = envelope.condition, self.version
+        for stream, seen in condition.items():  # As `takes`: to call it costs a fold a fiftieth.
+            if version(stream) != seen:
+                return False
         for stream, facts in envelope.writes.items():
             self._set(stream, condition[stream] + facts)  # What it writes, it rests on.
         return True

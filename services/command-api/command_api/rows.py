@@ -164,7 +164,7 @@ def make_row(
 
 def row_bytes(row: Row) -> int:
     """Return how many bytes a row takes in a record, its comma included."""
-    return len(row.model_dump_json().encode()) + 1
+    return len(row.as_json()) + 1
 
 
 def chunks(rows: Iterable[Row], bytes_max: int = CHUNK_BYTES_MAX) -> Iterator[tuple[Row, ...]]:

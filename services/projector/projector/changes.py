@@ -58,7 +58,7 @@ class Changes:
     lists_met: list[dict[str, Any]] = field(default_factory=list)  # Rows of LISTS, not counting.
     lists_counted: list[dict[str, Any]] = field(default_factory=list)
     lists_dropped: list[dict[str, Any]] = field(default_factory=list)
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[tuple[int, int, bytes]] = field(default_factory=list)  # Of ROWS.
     history: dict[Place, tuple[int, int]] = field(default_factory=dict)  # Second: the minute.
     keys: list[OrganizationEvent] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)  # Rows of OUTBOX.

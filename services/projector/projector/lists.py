@@ -45,8 +45,7 @@ def project(
     match fact:
         case ContactsAdded():
             changes.rows += [
-                {"list_id": number, "row": n, "details": row.model_dump_json().encode()}
-                for n, row in enumerate(fact.rows, fact.first_row)
+                (number, n, row.as_json()) for n, row in enumerate(fact.rows, fact.first_row)
             ]
         case CampaignCreated():
             _count(changes, number, fact, 1, ImportSource.API, fact.created_at)
@@ -54,7 +53,7 @@ def project(
             _count(changes, number, fact, fact.first_contact_id, fact.source, fact.completed_at)
         case ImportFailed():
             # Rows of the same batch too, or what is stored would depend on how batches fall.
-            changes.rows = [row for row in changes.rows if row["list_id"] != number]
+            changes.rows = [row for row in changes.rows if row[0] != number]
             changes.lists_dropped.append({"dropped": number})
 
 

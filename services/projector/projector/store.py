@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from operator import itemgetter
+from functools import cache
 from pathlib import Path
 from threading import Condition, Event, RLock
 from typing import Any
@@ -35,6 +35,7 @@ from projector.tables import ABOUT, LEDGERS, METADATA, SCHEMA_VERSION, TRACKING
 log = logging.getLogger(__name__)
 
 Rows = Sequence[Mapping[str, Any]]  # Any: a column's own type, bound by the driver.
+Values = Sequence[tuple[Any, ...]]  # Rows in the order of their table's columns.
 _POLL_S = 0.02  # How soon a waiter sees that it was interrupted.
 
 
@@ -51,7 +52,9 @@ class Store(TrackingRecorder):
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._writing = RLock()
         self._moved = Condition()
-        self._upserts: dict[str, Any] = {}  # Any: each dialect has an Insert of its own.
+        self._upserts: dict[
+            str, tuple[Any, str]
+        ] = {}  # Any: each dialect has an Insert of its own.
         self._engine: Engine | None = None
         self._about: dict[str, str] = {}  # What it says of itself, once it is known.
         self.unreadable = False  # Something in it could not be read: `close` throws it away.
@@ -171,22 +174,26 @@ class Store(TrackingRecorder):
 
     def put(self, tx: Connection, table: Table, rows: Rows) -> None:
         """Insert rows, or replace those of the same key: one statement, whatever their number."""
+        self.put_values(tx, table, [tuple(map(row.__getitem__, _names(table))) for row in rows])
+
+    def put_values(self, tx: Connection, table: Table, rows: Values) -> None:
+        """Do what `put` does with rows as tuples, in the order of the table's columns."""
         if not rows:
             return
-        upsert, text, pick = self._upsert(table)
-        if pick is None:
-            tx.execute(upsert, rows)
-        else:  # Straight to the driver: SQLAlchemy looks at each value, a third of a fold's time.
-            tx.exec_driver_sql(text, list(map(pick, rows)))
+        upsert, text = self._upsert(table)
+        if self.engine.dialect.name == "sqlite":
+            # Straight to the driver: SQLAlchemy looks at each value, a third of a fold's time.
+            tx.exec_driver_sql(text, rows)
+        else:
+            names = _names(table)
+            tx.execute(upsert, [dict(zip(names, row, strict=True)) for row in rows])
 
-    def _upsert(self, table: Table) -> Any:
+    def _upsert(self, table: Table) -> tuple[Any, str]:
         if (known := self._upserts.get(table.name)) is None:
             made = self._insert(table)
             others = {c.name: made.excluded[c.name] for c in table.columns if not c.primary_key}
             made = made.on_conflict_do_update(index_elements=list(table.primary_key), set_=others)
-            compiled = made.compile(self.engine)
-            pick = itemgetter(*compiled.positiontup) if compiled.positiontup else None
-            known = self._upserts[table.name] = (made, str(compiled), pick)
+            known = self._upserts[table.name] = (made, str(made.compile(self.engine)))
         return known
 
     def _insert(self, table: Table) -> Any:
@@ -325,6 +332,12 @@ class Store(TrackingRecorder):
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
+
+
+@cache
+def _names(table: Table) -> tuple[str, ...]:
+    """Return a table's columns as they stand in its statements."""
+    return tuple(column.name for column in table.columns)
 
 
 def _place(position: int, chain: Chain) -> dict[str, int | bytes]:

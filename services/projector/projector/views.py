@@ -116,36 +116,9 @@ def write(store: Store, tx: Connection, changes: Changes) -> None:
         tx.execute(_COUNTS, changes.lists_counted)
     if changes.lists_dropped:  # Before the rows: those that came after the failure stay.
         tx.execute(_DROPS, changes.lists_dropped)
-    store.put(tx, ROWS, changes.rows)
-    store.put(
-        tx,
-        CONTACTS,
-        [
-            {
-                "campaign_id": campaign_id,
-                "contact_id": contact_id,
-                "status": contact.status.value,
-                "epoch": contact.epoch,
-                "tried": int(contact.ever),
-                "state": orjson.dumps(contact),
-            }
-            for (campaign_id, contact_id), contact in changes.contacts.items()
-        ],
-    )
-    store.put(
-        tx,
-        EXECUTIONS,
-        [
-            {
-                "campaign_id": campaign_id,
-                "execution_id": execution_id,
-                "contact_id": execution.contact_id,
-                "status": execution.status,
-                "state": orjson.dumps(execution),
-            }
-            for (campaign_id, execution_id), execution in changes.executions.items()
-        ],
-    )
+    store.put_values(tx, ROWS, changes.rows)
+    store.put_values(tx, CONTACTS, [_contact(p, one) for p, one in changes.contacts.items()])
+    store.put_values(tx, EXECUTIONS, [_execution(p, one) for p, one in changes.executions.items()])
     store.put(
         tx,
         IMPORTS,
@@ -173,6 +146,15 @@ def write(store: Store, tx: Connection, changes: Changes) -> None:
 
 
 _NOT_COUNTING = dict.fromkeys(("campaign_id", "first_contact_id", "rows", "source", "counted_at"))
+
+
+def _contact(place: Place, contact: Contact) -> tuple[object, ...]:
+    status, tried = contact.status.value, int(contact.ever)
+    return *place, contact.epoch, status, tried, orjson.dumps(contact)
+
+
+def _execution(place: Place, execution: Execution) -> tuple[object, ...]:
+    return *place, execution.contact_id, execution.status, orjson.dumps(execution)
 
 
 def write_campaigns(

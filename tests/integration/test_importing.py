@@ -26,8 +26,8 @@ from command_api.add_contacts import add_contacts
 from command_api.chunking import Imported, PermissionsOpenError
 from command_api.csv_columns import TooManyRowsError, UnusableFileError
 from command_api.giving_up import fail_import, fail_stale_imports
-from command_api.rows import parse_contacts
 from tests.integration.importing_world import CAMPAIGN_ID, ORIGIN, PARTITION, people, world
+from tests.steps import parse_contacts
 
 
 def imported(found: Imported | Rejected) -> Imported:

@@ -15,7 +15,8 @@ from campaigns.handling import Handled, Origin
 from command_api.chunking import Chunks, Imported, Service, bring, ready, recall
 from command_api.import_contacts import COMPLETE_IMPORT, CompleteImport, basis_of, completing
 from command_api.new_rows import SLICE_ROWS, Tally, unknown
-from command_api.rows import VARIABLES_MAX, chunks, fits
+from command_api.rows import chunks, few_chunks, fits, variables_of
+from command_api.slices import REST_S, in_slices
 
 
 @dataclass
@@ -41,27 +42,28 @@ class _List:
         for first in range(0, len(self.rows), SLICE_ROWS):
             some = self.rows[first : first + SLICE_ROWS]
             new += unknown(campaign, service.contacts, some, tally, replacing=False)
-            await asyncio.sleep(0)
+            await asyncio.sleep(REST_S)
+        few = await in_slices(few_chunks(new))
         command = CompleteImport(
             campaign_id=campaign_id,
             organization_id=self.organization_id,
             import_id=uuid4().hex,
             source=ImportSource.API,
             file_name=None,
-            chunks=tuple(chunks(new)),
+            chunks=few or (),
             rows=len(new),
             skipped=tally.skipped,
             variable_mappings={},
-            available_variables=_variables(new),
+            available_variables=await in_slices(variables_of(new)),
             basis=basis,
             announced=False,
             now=service.clock.now(),
         )
-        if not fits(completing(campaign, command)):
+        if few is None or not fits(completing(campaign, command)):
             without_key = Origin(self.origin.actor, self.origin.correlation_id)  # The last has it.
             sent = Chunks(service, campaign_id, command.import_id, without_key, announced=False)
-            await sent.add(new)
-            await sent.finish()
+            for chunk in chunks(new):
+                await sent.append(chunk)
             command = replace(command, chunks=())
         self.command = command
         return command
@@ -94,8 +96,3 @@ async def add_contacts(
             assert command is not None, "it was decided about"
             ruling = done.ruling if isinstance(done, Handled) else None
             return Imported(None, True, command.rows, command.skipped, command.now, ruling)
-
-
-def _variables(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Return the template variables of a list, in the order of their first use, the first 100."""
-    return tuple(dict.fromkeys(name for row in rows for name in row.variables))[:VARIABLES_MAX]

@@ -12,18 +12,22 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import (
     AliasChoices,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     model_validator,
 )
 
 from campaigns.facts import CampaignType
 from campaigns.http import ID_MAX
+from command_api.json_body import BODY_BYTES_MAX, Elements
 from command_api.nesting import JSON_DEPTH_MAX, deeper
 
 TEXT_MAX = 20_000  # Characters of a template or description.
-BODY_BYTES_MAX = 192 * 1024  # As JSON, without contacts: a record holds all of it.
+NAMES_MAX = 1_000  # Of template variables, wherever a campaign's body has them.
 Text = Annotated[str, StringConstraints(max_length=TEXT_MAX)]
 Attempts = Annotated[int | None, Field(ge=1, le=10)]
 Delay = Annotated[int | None, Field(ge=5, le=1440)]
@@ -77,6 +81,26 @@ class AdvancedSettingsBody(BaseModel):
     voicemail_message: Text | None = Field(None, validation_alias=_either("voicemail_message"))
 
 
+def _listed(given: Any, check: ValidatorFunctionWrapHandler) -> Any:  # Any: JSON.
+    return given if isinstance(given, Elements) else check(given)
+
+
+# Of a large body, json_body.Elements. Any: looked at row by row (rows.parse_contacts).
+Contacts = Annotated[list[Any], WrapValidator(_listed)]
+
+
+def _few(given: Any) -> Any:  # Any: JSON.
+    """Refuse more names at once: else each of them could be an error of its own.
+
+    Raises:
+        ValueError: there are more than NAMES_MAX.
+
+    """
+    if isinstance(given, dict | list) and len(given) > NAMES_MAX:
+        raise ValueError(f"there are more than {NAMES_MAX}")
+    return given
+
+
 def plain(given: Any) -> Any:  # Any: JSON, not looked at yet.
     """Return a body as it came, unless no record or database could hold it.
 
@@ -127,6 +151,9 @@ class Body(BaseModel):
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
+_FEW = BeforeValidator(_few)
+
+
 class DetailsBody(Body):
     """What create and update both take."""
 
@@ -135,9 +162,9 @@ class DetailsBody(Body):
     agenda_template: Text | None = None
     end_call_message_template: Text | None = None
     sms_message_template: Text | None = None
-    fallback_values: dict[str, Text] | None = None
-    variable_mappings: dict[str, str | None] | None = None
-    available_variables: list[str] | None = None
+    fallback_values: Annotated[dict[str, Text] | None, _FEW] = None
+    variable_mappings: Annotated[dict[str, str | None] | None, _FEW] = None
+    available_variables: Annotated[list[str] | None, _FEW] = None
     max_attempts: Attempts = None
     retry_delay_minutes: Delay = None
     settings: SettingsBody | None = None
@@ -187,7 +214,7 @@ class CreateBody(DetailsBody):
     name: Name
     assistant_id: Annotated[int, Field(ge=1, le=ID_MAX)]
     campaign_type: CampaignType
-    contacts: list[Any] | None = None  # Any: looked at row by row (rows.parse_contacts).
+    contacts: Contacts | None = None
 
 
 class ReasonBody(Body):

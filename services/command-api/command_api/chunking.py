@@ -188,7 +188,7 @@ class Chunks:
         self._waiting += rows
         *full, last = chunks(self._waiting) if self._waiting else [()]
         for chunk in full:
-            await self._append(chunk)
+            await self.append(chunk)
         self._waiting = list(last)
 
     async def finish(self) -> None:
@@ -200,10 +200,11 @@ class Chunks:
 
         """
         if self._waiting:
-            await self._append(tuple(self._waiting))
+            await self.append(tuple(self._waiting))
             self._waiting = []
 
-    async def _append(self, chunk: tuple[Row, ...]) -> None:
+    async def append(self, chunk: tuple[Row, ...]) -> None:
+        """Append one chunk. Raises: see `finish`."""
         campaign = self._service.campaigns.by_id[self._campaign_id]
         under_way = campaign.importing.import_id if campaign.importing else None
         if self._announced and under_way != self._import_id:

@@ -2,7 +2,7 @@
 
 import itertools
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -24,7 +24,8 @@ from command_api.create import (
     partition_number,
 )
 from command_api.idempotency import KEY_REUSED
-from command_api.rows import chunks, contacts_added, fits
+from command_api.rows import chunks, contacts_added, few_chunks, fits
+from command_api.slices import in_slices
 
 _KEYED = Codec(CreateKeyed)
 _TABLE = "create table if not exists creates (stream text primary key, fact text) without rowid"
@@ -140,17 +141,25 @@ class Creating:
 
         What is appended and never named by a campaign counts for nothing.
         """
-        added, first = [], 1
-        for some in chunks(rows):
-            added.append(contacts_added(import_id, first, some))
-            first += len(some)
-        whole = decide(command, 1, keyed=None, import_id=import_id, rows=len(rows), chunks=added)
-        if fits(whole):
-            return added
+        few = await in_slices(few_chunks(rows))
+        if few is not None:
+            added = list(_numbered(import_id, few))
+            whole = decide(
+                command, 1, keyed=None, import_id=import_id, rows=len(rows), chunks=added
+            )
+            if fits(whole):
+                return added
         without_key = Origin(origin.actor, origin.correlation_id)
-        for fact in added:
+        for fact in _numbered(import_id, chunks(rows)):
             condition = self.writer.reader.ledger(partition).condition([fact.stream])
             record = self.writer.record((fact,), condition, without_key)
             ruling = await self.writer.append(partition, record, partition.number)
             assert ruling.accepted, "nobody else knows the list's id"
         return []
+
+
+def _numbered(import_id: str, cut: Iterable[tuple[Row, ...]]) -> Iterator[ContactsAdded]:
+    first = 1
+    for some in cut:
+        yield contacts_added(import_id, first, some)
+        first += len(some)

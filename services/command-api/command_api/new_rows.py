@@ -16,11 +16,9 @@ from command_api.csv_rows import CsvFile
 from command_api.import_contacts import Skipped
 from command_api.phone import Unusable
 from command_api.rows import ERRORS_MAX
+from command_api.slices import REST_S
 
 SLICE_ROWS = 100  # Of JSON at once: some 2 ms, so that a pause is not kept waiting.
-# Between two slices of a file. Threads get a turn too: a log that has one waits 5 ms for each
-# (sys.getswitchinterval) while the loop is never idle, and a pause needs many.
-REST_S = 0.001
 
 
 @dataclass

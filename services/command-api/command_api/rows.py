@@ -14,6 +14,7 @@ from campaigns.facts import ContactsAdded, Event, Row
 from campaigns.record import RECORD_BYTES_MAX
 from command_api.nesting import JSON_DEPTH_MAX, deeper
 from command_api.phone import REGION, Unusable, normalise_phone
+from command_api.slices import Steps
 from command_api.typed import trimmed
 
 NAME_CHARS_MAX = 500
@@ -30,13 +31,13 @@ assert ROW_BYTES_MAX <= CHUNK_BYTES_MAX < RECORD_BYTES_MAX - ROOM_BYTES
 
 
 def parse_contacts(
-    contacts: Sequence[Any],  # Any: JSON, not looked at yet.
+    contacts: Iterable[Any],  # Any: JSON, not looked at yet.
     region: str = REGION,
-) -> list[Row]:
+) -> Steps[list[Row]]:
     """Return a request's contacts, duplicates of one number skipped (the first one counts).
 
     Takes both SDKs' spellings (`phone_number` and `phoneNumber`); null and unknown keys are
-    passed over. Costs some 20 µs a contact: call it in a thread for more than a few hundred.
+    passed over. Costs some 20 µs a contact; one a step.
 
     Raises:
         RequestValidationError: one contact is unusable, and so the whole request; `loc` is
@@ -47,6 +48,7 @@ def parse_contacts(
     rows: dict[str, Row] = {}
     errors: list[dict[str, Any]] = []
     for index, contact in enumerate(contacts):
+        yield
         row = _contact(contact, region)
         if isinstance(row, Row):
             rows.setdefault(row.phone_number, row)
@@ -61,6 +63,18 @@ def parse_contacts(
     return list(rows.values())
 
 
+def variables_of(rows: Iterable[Row]) -> Steps[tuple[str, ...]]:
+    """Return the template variables of a list, in the order of their first use, the first 100."""
+    found = dict[str, None]()
+    for row in rows:
+        found |= dict.fromkeys(row.variables)
+        if len(found) >= VARIABLES_MAX:
+            break
+        yield
+    return tuple(found)[:VARIABLES_MAX]
+
+
+_TOO_MANY_VARIABLES = f"there are more than {VARIABLES_MAX} variables"
 _Error = tuple[str, tuple[str, ...], str]  # Type, where in the contact, message.
 _TEXTS = ("name", "email", "company")
 
@@ -92,10 +106,11 @@ def _contact(contact: Any, region: str) -> Row | list[_Error]:
         return errors
     assert isinstance(number, str), "no error, so there is a number"
     texts = {name: contact.get(name) for name in _TEXTS}
+    said = {key: value for key, value in (variables or {}).items() if value is not None}
+    if len(said) > VARIABLES_MAX:  # Before each of them is spelt.
+        return [("value_error", (), f"Value error, {_TOO_MANY_VARIABLES}")]
     try:
-        given = {
-            key: _spelt(value) for key, value in (variables or {}).items() if value is not None
-        }
+        given = {key: _spelt(value) for key, value in said.items()}
     except ValueError as no:
         return [("value_error", ("variables",), f"Value error, {no}")]
     row = make_row(number, texts, given)
@@ -134,7 +149,7 @@ def make_row(
     known = {name: short for name, text in texts.items() if text and (short := trimmed(text))}
     every = {**known, **variables}
     if len(every) > VARIABLES_MAX:
-        return Unusable(f"there are more than {VARIABLES_MAX} variables")
+        return Unusable(_TOO_MANY_VARIABLES)
     if len(known.get("name", "")) > NAME_CHARS_MAX:
         return Unusable(f"the name is longer than {NAME_CHARS_MAX} characters")
     if len(known.get("email", "")) > EMAIL_CHARS_MAX:
@@ -184,6 +199,20 @@ def chunks(rows: Iterable[Row], bytes_max: int = CHUNK_BYTES_MAX) -> Iterator[tu
         size += weight
     if chunk:
         yield tuple(chunk)
+
+
+def few_chunks(rows: Iterable[Row]) -> Steps[tuple[tuple[Row, ...], ...] | None]:
+    """Return a list's chunks; None when they are more than a record holds, whatever else is in it.
+
+    Two in a row weigh more than CHUNK_BYTES_MAX together, else they were one.
+    """
+    found = list[tuple[Row, ...]]()
+    for chunk in chunks(rows):
+        found.append(chunk)
+        if len(found) // 2 * CHUNK_BYTES_MAX >= RECORD_BYTES_MAX:
+            return None
+        yield
+    return tuple(found)
 
 
 def contacts_added(import_id: str, first_row: int, rows: Sequence[Row]) -> ContactsAdded:

@@ -12,6 +12,7 @@ from campaigns.http import Limits
 from campaigns.rate_limits import RateLimits
 from campaigns.settings import Settings
 from campaigns.shares import Shares
+from command_api.json_body import CONTACTS_MAX
 
 MIB = 2**20
 
@@ -47,7 +48,7 @@ class CommandApiSettings(Settings):
     import_max_mb: PositiveInt = 100  # Of an uploaded file, MiB.
     import_rows_max: PositiveInt = 1_000_000  # Of a file.
     phone_country: Country = "US"  # Of numbers that come without one.
-    contacts_max: PositiveInt = 10_000  # Of one JSON request.
+    contacts_max: int = Field(default=10_000, ge=1, le=CONTACTS_MAX)  # Of one JSON request.
     idempotency_keys_max: PositiveInt = 1_000  # Kept a campaign.
     idempotency_key_length_max: int = Field(default=255, ge=1, le=1000)  # Characters.
     imports_per_organization_max: PositiveInt = 8  # CSV files under way at once.

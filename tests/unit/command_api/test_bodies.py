@@ -10,7 +10,6 @@ from campaigns.facts import CampaignSettings
 from campaigns.public import receipt_shape
 from campaigns.testing import NOON
 from command_api.bodies import (
-    BODY_BYTES_MAX,
     CreateBody,
     ReasonBody,
     UpdateBody,
@@ -18,6 +17,7 @@ from command_api.bodies import (
     unprocessable,
 )
 from command_api.given import given_settings, refuse_until, schedule_of, settings_of
+from command_api.json_body import BODY_BYTES_MAX
 from tests.told import Told
 
 LEAST: dict[str, Any] = {"name": "x", "assistant_id": 1, "campaign_type": "call"}

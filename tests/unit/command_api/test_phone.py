@@ -7,8 +7,8 @@ import pytest
 
 from campaigns.facts import Row
 from command_api.phone import REGION, Unusable, normalise_phone
-from command_api.rows import parse_contacts
 from command_api.settings import CommandApiSettings
+from tests.steps import parse_contacts
 
 
 @pytest.mark.parametrize(

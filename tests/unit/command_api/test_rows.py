@@ -13,9 +13,9 @@ from command_api.rows import (
     contacts_added,
     fits,
     make_row,
-    parse_contacts,
     row_bytes,
 )
+from tests.steps import parse_contacts
 
 
 @pytest.mark.parametrize(

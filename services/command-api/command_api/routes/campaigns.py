@@ -29,10 +29,12 @@ from command_api.routes.answering import (
     settle,
     tried,
 )
+from command_api.routes.json_route import JsonRoute
 from command_api.routes.options import PREFIX, Asked, InEarnest, asked_of, idempotency_of, origin_of
 from command_api.routes.plain import plain_route
-from command_api.rows import parse_contacts
+from command_api.rows import parse_contacts, variables_of
 from command_api.schedule import unfit
+from command_api.slices import in_slices
 from command_api.start import START
 from command_api.stop import STOP
 from command_api.verb import Verb
@@ -51,7 +53,7 @@ HALTED = ERRORS | OUTDATED | accepted("CampaignHalted") | ok("CampaignHalted", "
 
 def router(service: "CommandApi") -> APIRouter:
     """Return the commands of a campaign's life, bound to one instance."""
-    routes = APIRouter(prefix=PREFIX, tags=["campaigns"])
+    routes = APIRouter(prefix=PREFIX, tags=["campaigns"], route_class=JsonRoute)
     caller_known, asked_known = caller_of(service.keys, service.limits), asked_of(service)
     who = Annotated[Caller, Depends(caller_known)]
     key = Annotated[Idempotency | None, Depends(idempotency_of(service))]
@@ -109,8 +111,8 @@ async def _create(
     settings, welcome, agenda = settings_of(body)
     if body.contacts and len(body.contacts) > service.settings.contacts_max:
         raise HTTPException(413, f"More than {service.settings.contacts_max} contacts")
-    rows = parse_contacts(body.contacts or (), service.settings.phone_country)
-    named = dict.fromkeys(name for row in rows for name in row.variables)
+    rows = await in_slices(parse_contacts(body.contacts or (), service.settings.phone_country))
+    named = await in_slices(variables_of(rows))
     command = CreateCampaign(
         organization_id=caller.organization_id,
         assistant_id=body.assistant_id,
@@ -123,7 +125,7 @@ async def _create(
         sms_message_template=body.sms_message_template,
         fallback_values=body.fallback_values or {},
         variable_mappings=body.variable_mappings or {},
-        available_variables=tuple(body.available_variables or list(named)[:100]),
+        available_variables=tuple(body.available_variables or named),
         settings=settings,
         phone_number_id=body.phone_number_id,
         pending_import=body.pending_import,

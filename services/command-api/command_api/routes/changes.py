@@ -16,6 +16,7 @@ from command_api.delete import DELETE
 from command_api.given import given_settings, schedule_of
 from command_api.moves import MoveCampaign
 from command_api.routes.answering import Tried, count, decided, halted, headers_of, settle, tried
+from command_api.routes.json_route import JsonRoute
 from command_api.routes.options import PREFIX, Asked, asked_of
 from command_api.update import UPDATE, UpdateCampaign
 from command_api.verb import Verb
@@ -32,7 +33,7 @@ DELETED = "CampaignDeletedAnswer"
 
 def router(service: "CommandApi") -> APIRouter:
     """Return what changes a campaign itself, bound to one instance."""
-    routes = APIRouter(prefix=PREFIX, tags=["campaigns"])
+    routes = APIRouter(prefix=PREFIX, tags=["campaigns"], route_class=JsonRoute)
     who = Annotated[Caller, Depends(caller_of(service.keys, service.limits))]
     with_what = Annotated[Asked, Depends(asked_of(service))]
 

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 from fastapi import APIRouter, Depends, Form, Header, HTTPException, Response, UploadFile
 from pydantic import BaseModel, ConfigDict
@@ -16,14 +16,16 @@ from campaigns.observing import COMMANDS, SHARES_SPENT
 from campaigns.record import Idempotency
 from campaigns.responses import ERRORS, ok
 from command_api.add_contacts import add_contacts
-from command_api.bodies import key_unusable
+from command_api.bodies import Contacts, key_unusable
 from command_api.chunking import Imported
 from command_api.csv_columns import TooManyRowsError, UnusableFileError, parse_mappings
 from command_api.csv_list import CsvImport
 from command_api.idempotency import request_digest
 from command_api.routes.answering import count, counted, refused
+from command_api.routes.json_route import JsonRoute
 from command_api.routes.options import PREFIX, InEarnest, idempotency_of, origin_of
 from command_api.rows import parse_contacts
+from command_api.slices import in_slices
 
 if TYPE_CHECKING:
     from command_api.service import CommandApi
@@ -43,12 +45,12 @@ class ContactsBody(BaseModel):
         }
     )
 
-    contacts: list[Any]  # Any: looked at row by row (rows.parse_contacts).
+    contacts: Contacts
 
 
 def router(service: "CommandApi") -> APIRouter:
     """Return the two ways in, bound to one instance."""
-    routes = APIRouter(prefix=PREFIX, tags=["contacts"])
+    routes = APIRouter(prefix=PREFIX, tags=["contacts"], route_class=JsonRoute)
     who = Annotated[Caller, Depends(caller_of(service.keys, service.limits))]
     key = Annotated[Idempotency | None, Depends(idempotency_of(service))]
 
@@ -144,8 +146,7 @@ async def _add(
     began, given = perf_counter(), body.contacts
     if len(given) > service.settings.contacts_max:
         raise HTTPException(413, f"More than {service.settings.contacts_max} contacts")
-    # Not on the event loop: thousands of contacts would keep a pause waiting.
-    rows = await asyncio.to_thread(parse_contacts, given, service.settings.phone_country)
+    rows = await in_slices(parse_contacts(given, service.settings.phone_country))
     with counted("contacts"):
         done = await add_contacts(
             service,

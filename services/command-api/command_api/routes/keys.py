@@ -15,6 +15,7 @@ from campaigns.responses import ERRORS, ok
 from command_api.bodies import Body
 from command_api.keys import NAME_UNUSABLE, CreateKey, RevokeKey, new_key
 from command_api.routes.answering import refused
+from command_api.routes.json_route import JsonRoute
 from command_api.routes.options import InEarnest, origin_of
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ KeyId = Annotated[str, Path(pattern="^[0-9a-f]{16}$")]
 
 def router(service: "CommandApi") -> APIRouter:
     """Return what is done about keys, bound to one instance."""
-    routes = APIRouter(prefix="/api/v1/keys", tags=["keys"])
+    routes = APIRouter(prefix="/api/v1/keys", tags=["keys"], route_class=JsonRoute)
     who = Annotated[Caller, Depends(caller_of(service.keys, service.limits, Scope.ADMIN))]
 
     @routes.post("", responses=ERRORS | ok("KeyMade"))

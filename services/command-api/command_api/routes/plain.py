@@ -8,22 +8,22 @@ any other goes FastAPI's way, which also writes the documentation and every 422.
 import re
 
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from campaigns.http import ID_MAX, CallerOf
+from command_api.routes.json_route import JsonRoute
 from command_api.routes.options import AskedOf
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 
 
-def plain_route(caller: CallerOf, asked: AskedOf) -> type[APIRoute]:
+def plain_route(caller: CallerOf, asked: AskedOf) -> type[JsonRoute]:
     """Return the kind of route that takes the short way where it can.
 
     Its endpoints take `campaign_id`, `caller`, `asked` and `body`.
     """
 
-    class PlainRoute(APIRoute):
+    class PlainRoute(JsonRoute):
         async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
             request = Request(scope, receive)
             headers, number = request.headers, request.path_params["campaign_id"]

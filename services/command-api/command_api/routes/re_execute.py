@@ -16,6 +16,7 @@ from campaigns.responses import ERRORS, OUTDATED, ok
 from command_api.moves import hidden
 from command_api.re_execute import RE_EXECUTE, Named, ReExecute, basis_of
 from command_api.routes.answering import Tried, count, decided, headers_of, refused, tried
+from command_api.routes.json_route import JsonRoute
 from command_api.routes.options import PREFIX, Asked, asked_of
 from command_api.routes.schedules import unusable
 from command_api.schedules import UnusableScheduleError, parse_schedule
@@ -36,7 +37,7 @@ ReExecuteBody = Annotated[dict[str, Any] | None, Body(examples=EXAMPLES)]
 
 def router(service: "CommandApi") -> APIRouter:
     """Return the way to another run, bound to one instance."""
-    routes = APIRouter(prefix=PREFIX, tags=["campaigns"])
+    routes = APIRouter(prefix=PREFIX, tags=["campaigns"], route_class=JsonRoute)
     who = Annotated[Caller, Depends(caller_of(service.keys, service.limits))]
     with_what = Annotated[Asked, Depends(asked_of(service))]
 

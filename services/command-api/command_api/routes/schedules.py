@@ -13,6 +13,7 @@ from campaigns.public import campaign_shape
 from campaigns.responses import ERRORS, OUTDATED, ok
 from command_api.moves import MoveCampaign
 from command_api.routes.answering import Tried, count, decided, headers_of, refused, tried
+from command_api.routes.json_route import JsonRoute
 from command_api.routes.options import PREFIX, Asked, asked_of
 from command_api.schedule import SCHEDULE, UNSCHEDULE, ScheduleCampaign
 from command_api.schedules import UnusableScheduleError, parse_schedule
@@ -49,7 +50,7 @@ ScheduleBody = Annotated[
 
 def router(service: "CommandApi") -> APIRouter:
     """Return the schedule's commands, bound to one instance."""
-    routes = APIRouter(prefix=PREFIX, tags=["campaigns"])
+    routes = APIRouter(prefix=PREFIX, tags=["campaigns"], route_class=JsonRoute)
     who = Annotated[Caller, Depends(caller_of(service.keys, service.limits))]
     with_what = Annotated[Asked, Depends(asked_of(service))]
 

@@ -10,6 +10,7 @@ from campaigns.facts import Scope
 from campaigns.http import caller_of, json_response
 from campaigns.responses import ERRORS, ok
 from command_api.bodies import Body, Text
+from command_api.routes.json_route import JsonRoute
 from command_api.routes.options import PREFIX
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class TemplateBody(Body):
 
 def router(service: "CommandApi") -> APIRouter:
     """Return the preview, bound to one instance."""
-    routes = APIRouter(prefix=PREFIX, tags=["campaigns"])
+    routes = APIRouter(prefix=PREFIX, tags=["campaigns"], route_class=JsonRoute)
     who = Annotated[Caller, Depends(caller_of(service.keys, service.limits, Scope.READ))]
 
     @routes.post("/template-preview", responses=ERRORS | ok("PreviewAnswer"))

@@ -63,7 +63,7 @@ BODIES: dict[str, tuple[Callable[[], bytes], int]] = {
         lambda: contacts(PHONE + b',"x":[' + b"[]," * 4_000 + b"[]]}", times=800), 200),
     "a text": (lambda: b'{"contacts":[],"x":"' + b"x" * 9 * MIB + b'"}', 422),
     "contacts": (lambda: b'{"contacts":[' + b",".join(
-        PHONE[:-4] + b'%04d","name":"Ann","variables":{"a":"%s"}}' % (n, b"x" * 900)
+        PHONE[:-5] + b'%04d","name":"Ann","variables":{"a":"%s"}}' % (n, b"x" * 900)
         for n in range(9_999)) + b"]}", 200),
 }  # fmt: skip
 

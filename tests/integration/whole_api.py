@@ -76,6 +76,7 @@ async def whole_api(
     contacts_max: int = 200,
     publisher: EventPublisher | None = None,
     data_dir: Path | None = None,
+    limits: Limits = LIMITS,
 ) -> AsyncIterator[Whole]:
     """Run both services on a log, with small limits. `data_dir` None: stores in memory."""
     log = log or MemoryLog(2)
@@ -87,7 +88,7 @@ async def whole_api(
     asked = ProjectorSettings(api_keys=keys)
     projector = Projector(log, SystemClock(), asked, data_dir, publisher)
     app = FastAPI(redirect_slashes=False)
-    install(app, LIMITS)
+    install(app, limits)
     await commands.open()
     await projector.open()
     for router in (*commands.routers(), *projector.routers()):

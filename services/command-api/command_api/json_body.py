@@ -114,7 +114,9 @@ def _decoded(body: bytes) -> Steps[str]:
         end = begin + _STEP_CHARS
         pieces.append(decoder.decode(body[begin:end], end >= len(body)))
         yield
-    return "".join(pieces)
+    text = "".join(pieces)
+    yield
+    return text
 
 
 def _contact_room(index: int) -> Room:

@@ -57,11 +57,11 @@ class Slices:
                 self.most_s, self.what = took_s, repr(handle)
 
         gc.disable()  # It looks at all that tests have left in this process.
-        asyncio.Handle._run = timed  # type: ignore[method-assign]
         try:
-            yield
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(asyncio.Handle, "_run", timed)
+                yield
         finally:
-            asyncio.Handle._run = run  # type: ignore[method-assign]
             gc.enable()
 
 

@@ -7,7 +7,7 @@ import pytest
 from fastapi.exceptions import RequestValidationError
 
 from campaigns.public import Shape
-from projector.queries.paging import Page
+from projector.queries.paging import PER_PAGE, Page
 from projector.queries.parts import Parts, PartsResponse
 
 PAGE = Page(2, 3, 3, 3)
@@ -19,7 +19,7 @@ def rows(*sizes: int) -> Iterator[Shape]:
 
 
 def test_an_answer_says_its_rows_under_both_names_and_holds_them_once() -> None:
-    parts = PAGE.answer("contacts", rows(1, 2, 3), 7, 1000)
+    parts = PAGE.answer("contacts", rows(1, 2, 3), 7, 1000, 0)
     found = orjson.loads(b"".join(parts))
     assert found["contacts"] == found["items"] == list(rows(1, 2, 3))
     assert found["pagination"] == {
@@ -47,12 +47,19 @@ def test_a_page_that_is_too_heavy_says_how_many_rows_would_fit(page: Page, named
             yield row
 
     with pytest.raises(RequestValidationError) as no:
-        page.answer("contacts", drawing(), 50, 1000)
+        page.answer("contacts", drawing(), 50, 1000, 0)
     (error,) = no.value.errors()
     assert error["loc"] == ("query", named)
     assert "ask for 8 at most" in error["msg"]
     assert drawn == list(range(9)), "no more of them were made than had to be weighed"
-    assert page.answer("contacts", rows(*[100] * 8), 50, 1000)
+    assert page.answer("contacts", rows(*[100] * 8), 50, 1000, 0)
+
+
+def test_a_page_of_which_nobody_chose_the_size_is_never_too_heavy() -> None:
+    page = Page(1, PER_PAGE, 0, PER_PAGE)
+    assert page.answer("campaigns", rows(*[1000] * PER_PAGE), 60, 1000)
+    with pytest.raises(RequestValidationError, match=f"ask for {PER_PAGE} at most"):
+        Page(1, 60, 0, 60).answer("campaigns", rows(*[1000] * 60), 60, 1000)
 
 
 async def test_parts_are_sent_slice_by_slice_and_are_one_body() -> None:

@@ -1,5 +1,6 @@
 """Each projection by example: facts in, changes out."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import get_args
 
@@ -216,3 +217,25 @@ def test_a_list_that_fails_in_the_batch_it_came_in_leaves_no_row() -> None:
     assert len(kept) == 1
     assert not changes.rows
     assert len(changes.lists_dropped) == 1
+
+
+@pytest.mark.parametrize(("name", "most"), [("n", frames.OVERVIEW_MAX), ("\u0001" * 200, 380)])
+def test_an_overview_is_bounded_and_says_what_is_older(
+    journal: Journal, name: str, most: int
+) -> None:
+    (campaign, _, _) = folded(journal)
+    every = [
+        replace(
+            campaign,
+            created=campaign.created.model_copy(update={"name": name, "campaign_id": number}),
+        )
+        for number in range(frames.OVERVIEW_MAX + 9, 0, -1)
+    ]
+    shape = frames.overview(every, NOON)
+    shown = [one["campaign_id"] for one in shape["campaigns"]]
+    assert shown == sorted(shown)
+    assert shown[-1] == frames.OVERVIEW_MAX + 9
+    assert most // 2 <= len(shown) <= most
+    assert len(orjson.dumps(shape)) < frames.OVERVIEW_MAX_BYTES + 1_000
+    assert shape["left_out"] == len(every) - len(shown)
+    assert "left_out" not in frames.overview(every[:9], NOON)

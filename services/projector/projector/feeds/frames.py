@@ -4,13 +4,18 @@ Times are text with `+00:00`: the SDK reads `timestamp` of each frame before its
 Source: public contract, section 6 and 8.3 #22 and #23.
 """
 
+import heapq
 from datetime import datetime
+
+import orjson
 
 from campaigns.campaign import Campaign, Contact, ContactStatus, shown
 from campaigns.facts import Row, instant
 from campaigns.public import Shape, percent
 from projector.queries.shapes import progress_shape
 
+OVERVIEW_MAX = 1000  # Campaigns.
+OVERVIEW_MAX_BYTES = 512 * 1024  # Of them, as JSON.
 ONGOING = frozenset({ContactStatus.PENDING, ContactStatus.IN_PROGRESS})
 
 
@@ -130,9 +135,22 @@ def line(campaign: Campaign) -> Shape:
 
 
 def overview(campaigns: list[Campaign], now: datetime) -> Shape:
-    """Say how all campaigns stand when a client comes."""
-    shown_now = [line(campaign) for campaign in campaigns]
-    return {"type": "overview", "timestamp": instant(now), "campaigns": shown_now}
+    """Say how the newest campaigns stand when a client comes; `left_out`: how many are older.
+
+    As many as OVERVIEW_MAX and OVERVIEW_MAX_BYTES allow; the list of campaigns has the others.
+    """
+    newest = heapq.nlargest(OVERVIEW_MAX, campaigns, key=lambda one: one.campaign_id)
+    shown_now, weight = list[Shape](), 0
+    for campaign in newest:
+        shape = line(campaign)
+        weight += len(orjson.dumps(shape)) + 1
+        if weight > OVERVIEW_MAX_BYTES:
+            break
+        shown_now.append(shape)
+    shown_now.reverse()
+    shape = {"type": "overview", "timestamp": instant(now), "campaigns": shown_now}
+    left_out = len(campaigns) - len(shown_now)
+    return shape | {"left_out": left_out} if left_out else shape
 
 
 def changed(campaign: Campaign, now: datetime) -> Shape:

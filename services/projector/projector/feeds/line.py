@@ -23,6 +23,7 @@ from projector.feeds.hub import Hub, Listener
 from projector.queries.asking import Asking
 
 REST_S = 0.1  # Between two tellings: ten a second are enough for people.
+SLICE_FRAMES = 50  # Of many, sent before others have the event loop: some 5 ms.
 HEARTBEAT_S = 15.0  # The state once more, whatever happens (section 6.4).
 TOO_MANY = "Too many connections"
 UNKNOWN_KEY, NOT_FOUND, INTERNAL, TRY_LATER = 1008, 4004, 4000, 1013
@@ -50,8 +51,10 @@ class Line:
     async def send(self, *shapes: Shape) -> None:
         """Send frames in this order."""
         async with self._turn:
-            for shape in shapes:
+            for count, shape in enumerate(shapes, start=1):
                 await self._socket.send_text(orjson.dumps(shape).decode())
+                if count % SLICE_FRAMES == 0:
+                    await asyncio.sleep(0)  # While there is room, sending waits for nothing.
 
     async def hear(self) -> Shape:
         """Return the next message that is a JSON object; others are passed over.

@@ -13,7 +13,7 @@ from campaigns.http import CampaignId
 from campaigns.public import Shape, campaign_shape
 from projector.queries import reading
 from projector.queries.asking import FORBIDDEN, Asking, Consistency, Fresh, get
-from projector.queries.paging import Page, page_of
+from projector.queries.paging import PER_PAGE, Page, page_of
 from projector.queries.parts import Parts
 from projector.queries.shapes import progress_shape
 
@@ -66,7 +66,8 @@ def router(asking: Asking) -> APIRouter:
         def asked(tx: Connection) -> Parts:
             found, total = reading.campaigns(tx, wanted, page)
             shapes = (campaign_shape(one, texts=include is not None) for one in found)
-            return page.answer("campaigns", shapes, total, asking.page_max_bytes)
+            always = PER_PAGE if include is None else 0
+            return page.answer("campaigns", shapes, total, asking.page_max_bytes, always)
 
         return await asking.read(asked, await asking.every(consistency))
 

@@ -2,7 +2,8 @@
 
 A page is bounded in rows and in bytes. Neither spelling has a cursor, so a page that ended early
 would look like the list's end, or leave rows out between two pages: one that is too heavy is
-refused, and says how many rows would have fitted.
+refused, and says how many rows would have fitted. Who asks for no number of rows is never refused:
+PER_PAGE rows without their texts weigh 25 MB at the very most.
 """
 
 from collections.abc import Iterable
@@ -31,10 +32,18 @@ class Page:
     limit: int
     named: str = "per_page"  # What its rows were asked for by.
 
-    def answer(self, name: str, rows: Iterable[Shape], total: int, bytes_max: int) -> Parts:
+    def answer(
+        self,
+        name: str,
+        rows: Iterable[Shape],
+        total: int,
+        bytes_max: int,
+        always: int = PER_PAGE,
+    ) -> Parts:
         """Return a list's answer: the documented keys and the SDK's. Source: 8.3 #2, #4.
 
-        `rows` are drawn one by one, so that no more of them stand in memory than fit.
+        `rows` are drawn one by one, so that no more of them stand in memory than fit. `always`: so
+        many fit, whatever they weigh.
 
         Raises:
             RequestValidationError: its rows weigh more than `bytes_max`, as JSON and said once.
@@ -44,7 +53,7 @@ class Page:
         for row in rows:
             written.append(orjson.dumps(row))
             weight += len(written[-1]) + 1
-            if weight > bytes_max:
+            if weight > bytes_max and len(written) > always:
                 raise self._too_heavy(bytes_max, len(written) - 1)
         every = b",".join(written)
         more = orjson.dumps(self._place(total))

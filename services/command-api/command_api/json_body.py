@@ -214,13 +214,12 @@ class _Text:
                 room.too_large()
             return found.end()
         depth = opened = parted = 0
-        deepest = sys.getrecursionlimit()
         for tokens, token in enumerate(_TOKEN.finditer(text, begin, stop), start=1):
             char = text[token.start()]
             if char in "[{":
                 depth += 1
                 opened += 1
-                if depth > deepest:
+                if depth > sys.getrecursionlimit():
                     raise RecursionError("the body is nested too deep")
             elif char in "]}":
                 depth -= 1

@@ -7,7 +7,6 @@ Pure. `make docs` draws LEGAL into the architecture page.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from types import NoneType
 
 from campaigns.facts import (
     CallEnded,
@@ -84,16 +83,6 @@ class Lost:
 
 
 Word = Rung | Ended | NoRing | RefusedLate | Elsewhere | NotFound | Lost
-SAID: dict[type, Said] = {
-    NoneType: Said.NOTHING,
-    Lost: Said.LOST,
-    NotFound: Said.NOT_PLACED,
-    Elsewhere: Said.NOT_PLACED,
-    RefusedLate: Said.REFUSED_LATE,
-    NoRing: Said.NO_RING,
-    Rung: Said.RINGS,
-    Ended: Said.OVER,
-}
 
 # What counts in each state of the log, the weightier last. In a resolved call nothing does: a ring
 # that is heard of then only says that it was late.
@@ -152,6 +141,25 @@ def logged(was: Logged, fact: CallEvent) -> Logged:
             return Logged.UNKNOWN
         case _:
             return Logged.UNRUNG
+
+
+def meaning(word: Word | None) -> Said:
+    """Return what a word of the carrier says."""
+    match word:
+        case None:
+            return Said.NOTHING
+        case Lost():
+            return Said.LOST
+        case NotFound() | Elsewhere():
+            return Said.NOT_PLACED
+        case RefusedLate():
+            return Said.REFUSED_LATE
+        case NoRing():
+            return Said.NO_RING
+        case Rung():
+            return Said.RINGS
+        case Ended():
+            return Said.OVER
 
 
 def said(was: Said, stage: Logged, news: Said) -> Said:

@@ -10,7 +10,6 @@ from typing import TypedDict
 
 from campaigns.facts import Abandonment, CallAbandoned, CallEvent, CallLate, CallRequested
 from dialer.call_states import (
-    SAID,
     Late,
     Logged,
     Lost,
@@ -19,6 +18,7 @@ from dialer.call_states import (
     Word,
     lateness,
     logged,
+    meaning,
     said,
 )
 from dialer.carrier import Ended, Found, NoRing, NotFound, RefusedLate, Rung, Taken
@@ -80,7 +80,7 @@ class Line:
     @property
     def said(self) -> Said:
         """Return what the carrier is taken to say."""
-        return SAID[type(self.heard)]
+        return meaning(self.heard)
 
     @property
     def spoilt(self) -> bool:
@@ -108,8 +108,8 @@ class Line:
 
     def hear(self, news: Word | None) -> None:
         """Take in what the carrier says, as far as it counts by what the log says."""
-        now = said(self.said, self.logged, SAID[type(news)])
-        if now is SAID[type(news)]:
+        means = meaning(news)
+        if said(self.said, self.logged, means) is means:
             self.heard = news
 
     def judge(self, *, began_late: bool) -> bool:

@@ -85,7 +85,7 @@ soak: $(DEV) ## the long proofs, summed up in the documents: SEEDS worlds, SOAK_
 	CONTRACT_ON_KAFKA=all LONG_IMPORTS=1 $(PYTEST) tests/conformance
 
 kafka: $(DEV) ## run a throw-away broker in the foreground, for DIALGATE_KAFKA_SERVERS=127.0.0.1:9092
-	@exec $(BIN)/python -m tests.broker --port 9092
+	@exec $(BIN)/python -m tests.support.broker --port 9092
 
 demo: $(RUN) ## show the promise against a running system (DIALGATE_API_KEY is its key)
 	@exec $(BIN)/dialgate demo

@@ -15,8 +15,8 @@ from pathlib import Path
 import orjson
 
 from bench.history import NOON, PAUSED_EVERY, ROWS_A_CHUNK, history
-from campaigns.sqlite_file import prepare
-from campaigns.topics import CAMPAIGN_RECORDS
+from campaigns.records.topics import CAMPAIGN_RECORDS
+from campaigns.sqlite.file import prepare
 
 CHECKED = 4_000  # Records that are compared with those of bench/history.py, pauses among them.
 A_COMMIT = 20_000  # Records.

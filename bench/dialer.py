@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 
 from bench.table import Figure, show
-from tests.e2e.client import API, Client
-from tests.e2e.system import KEY, Process
+from tests.support.client import API, Client
+from tests.support.system import KEY, Process
 
 CALLS, CAMPAIGNS = 8_000, 2
 PENDING = 1_000_000

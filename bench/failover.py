@@ -19,12 +19,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from bench.table import Figure, Row, show
-from campaigns.errors import LogUnavailableError
-from campaigns.facts import CampaignPaused, campaign_stream
-from campaigns.kafka_clients import Kafka
-from campaigns.log_kafka import KafkaLog
-from campaigns.record import Envelope, Record
-from campaigns.topics import CAMPAIGN_RECORDS, Partition
+from campaigns.domain.facts import CampaignPaused, campaign_stream
+from campaigns.kafka.clients import Kafka
+from campaigns.kafka.kafka_log import KafkaLog
+from campaigns.process.errors import LogUnavailableError
+from campaigns.records.record import Envelope, Record
+from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 from tests.cluster.brokers import QUICK, Cluster, Node
 
 AT = Partition(CAMPAIGN_RECORDS, 0)

@@ -6,11 +6,11 @@ from time import perf_counter
 
 from bench.history import CAMPAIGN, raw_history
 from bench.table import Row, show
-from campaigns.facts import CampaignFact
-from campaigns.folding import Campaigns
-from campaigns.ledger import Ledger
-from campaigns.record import Envelope, Recorded
-from campaigns.topics import CAMPAIGN_RECORDS, Partition
+from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.facts import CampaignFact
+from campaigns.records.ledger import Ledger
+from campaigns.records.record import Envelope, Recorded
+from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 
 RECORDS, ROUNDS, PARTITIONS = 60_000, 5, 12
 

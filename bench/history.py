@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from campaigns.facts import (
+from campaigns.domain.facts import (
     CallEnded,
     CallRequested,
     CallStarted,
@@ -21,7 +21,7 @@ from campaigns.facts import (
     Row,
     Stream,
 )
-from campaigns.record import Record
+from campaigns.records.record import Record
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 CAMPAIGN = 12  # Of partition 0, be there 1 or 12.

@@ -22,7 +22,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from bench.http_load import Connection, Request
 from bench.table import Row, show
-from tests.broker import find_broker
+from tests.support.broker import find_broker
 
 KEY = "bench-key"
 ROUNDS, PAIRS, LOAD_S, CONNECTIONS = 3, 300, 4.0, 64

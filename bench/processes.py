@@ -17,7 +17,7 @@ from bench.http_load import Connection
 from bench.pause import CONNECTIONS, KEY, alternating, many_connections, process, running_campaign
 from bench.pause import wait_for as served
 from bench.table import Row, show
-from tests.broker import find_broker
+from tests.support.broker import find_broker
 
 PORTS = (18080, 18082, 18083, 18084)
 COUNTS, ROUNDS = (1, 2, 4), 3

@@ -12,11 +12,11 @@ from time import perf_counter
 
 from bench.history import raw_history
 from bench.table import Row, show
-from campaigns.log import MemoryLog
-from campaigns.record import Recorded
-from campaigns.topics import CAMPAIGN_RECORDS, Partition
+from campaigns.log.port import MemoryLog
+from campaigns.records.record import Recorded
+from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 from projector.advance import Views
-from projector.store import Store
+from projector.store.view_store import Store
 
 RECORDS, ROUNDS, BATCH = 30_000, 3, 512  # A batch: what the log hands over at most.
 

@@ -15,7 +15,7 @@ import httpx
 from bench.bulk import fill
 from bench.dialer import used
 from bench.table import Figure, show
-from tests.e2e.system import KEY, Process
+from tests.support.system import KEY, Process
 
 SIZES = (100_000, 1_000_000, 3_000_000)
 RESTARTS = 3  # The median counts.

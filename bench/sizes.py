@@ -20,7 +20,7 @@ import orjson
 from bench.http_load import Connection, Request
 from bench.pause import KEY, alternating, process, running_campaign, wait_for
 from bench.table import Row, show
-from tests.broker import find_broker
+from tests.support.broker import find_broker
 
 SMALL, LARGE = 18080, 18082  # Ports.
 PAIRS, TURN, CAMPAIGNS, CONTACTS, IMPORTED = 400, 10, 10_000, 1_000_000, 100_000

@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 
 from bench.table import Figure, Row, show
-from tests.broker import find_broker
-from tests.e2e.client import Client
-from tests.e2e.system import KEY, Process
+from tests.support.broker import find_broker
+from tests.support.client import Client
+from tests.support.system import KEY, Process
 
 CYCLES, CONTACTS, CONCURRENT, SETUP_MS = 60, 9_000, 20, 20.0
 CALL_MAX_S = 0.25  # Ringing and talk, and some more.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.broker import IMAGE
+from tests.support.broker import IMAGE
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 import uvicorn
 from starlette.types import ASGIApp
 
-from dialgate import serving
+from dialgate import process
 from dialgate.__main__ import main
-from dialgate.bounds import Bounds
+from dialgate.connections.bounds import Bounds
 
 
 def plain(app: ASGIApp, bounds: Bounds, drain_s: float) -> uvicorn.Config:
@@ -22,5 +22,5 @@ def plain(app: ASGIApp, bounds: Bounds, drain_s: float) -> uvicorn.Config:
 
 
 if __name__ == "__main__":
-    serving.__dict__["configured"] = plain
+    process.__dict__["configured"] = plain
     main()

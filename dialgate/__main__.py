@@ -11,25 +11,25 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from campaigns.clock import SystemClock
-from campaigns.data_dir import lock
-from campaigns.errors import (
+from campaigns.process.clock import SystemClock
+from campaigns.process.data_dir import lock
+from campaigns.process.errors import (
     CarrierUnavailableError,
     ContractError,
     LevelBeyondError,
     OperatingError,
     PartRunningError,
 )
-from campaigns.observing import configure_logging
-from campaigns.private_files import only_ours
-from campaigns.topics import CAMPAIGN_RECORDS
+from campaigns.process.observability import configure_logging
+from campaigns.process.private_files import only_ours
+from campaigns.records.topics import CAMPAIGN_RECORDS
 from command_api.settings import CommandApiSettings
-from dialer.carrier_settings import CarrierSettings
-from dialgate import keys
-from dialgate.composing import CARRIER, COMMAND_API, DIALER, PARTS, PROJECTOR, compose
-from dialgate.serving import MISUSED, WENT_WRONG
+from dialer.carrier.carrier_settings import CarrierSettings
+from dialgate.composition import CARRIER, COMMAND_API, DIALER, PARTS, PROJECTOR, compose
+from dialgate.process import MISUSED, WENT_WRONG
 from dialgate.settings import ALL, SETTINGS, ProcessSettings, misfits, misspelt, weak_keys
-from dialgate.terminal import complain, say
+from dialgate.verbs import keys
+from dialgate.verbs.terminal import complain, say
 
 cli = typer.Typer(
     add_completion=False,
@@ -109,12 +109,12 @@ def projector() -> None:
 @cli.command(CARRIER)
 def carrier() -> None:
     """Run the simulated carrier as a process of its own."""
-    from dialgate import carrying
+    from dialgate import carrier_process
 
     settings = _settings()
     try:
         lock(settings.data_dir, CARRIER)
-        asyncio.run(carrying.serve(settings, CarrierSettings(), SystemClock(), say))
+        asyncio.run(carrier_process.serve(settings, CarrierSettings(), SystemClock(), say))
     except (PartRunningError, OSError) as no:
         raise _misused(no) from no
     except CarrierUnavailableError as no:
@@ -128,11 +128,11 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
 ) -> None:
     """Print the log as a reader sees it: accepted, refused and why, foreign."""
-    from dialgate import replaying
+    from dialgate.verbs import replay as replay_module
 
     settings = _settings()
     try:
-        status = asyncio.run(replaying.replay(settings, campaign, as_json=as_json))
+        status = asyncio.run(replay_module.replay(settings, campaign, as_json=as_json))
     except BrokenPipeError:
         sys.stderr.close()  # The reader of our output has gone: nothing is left to say.
         raise typer.Exit from None
@@ -150,7 +150,7 @@ def raise_level(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Let the newest forms be written: once every process runs this version, and for good."""
-    from dialgate import upgrade
+    from dialgate.verbs import upgrade
 
     settings = _settings()
     _decided(upgrade.upgrade(settings, say, dry_run=dry_run, as_json=as_json))
@@ -164,7 +164,7 @@ def skip_record(
     yes: Annotated[str | None, typer.Option(help="Its digest, as shown without this.")] = None,
 ) -> None:
     """Let every reader pass over one record that none can read. Shows it first; for good."""
-    from dialgate import skip
+    from dialgate.verbs import skip
 
     settings = _settings()
     try:
@@ -193,7 +193,7 @@ def demonstrate(
     ] = None,
 ) -> None:
     """Show the promise in half a minute: start, pause in the middle, silence, resume, done."""
-    from dialgate import demo
+    from dialgate.verbs import demo
 
     settings = _settings()
     given = CommandApiSettings().api_key

@@ -14,18 +14,18 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from campaigns.clock import SystemClock
-from campaigns.edge import install
-from campaigns.log import MemoryLog
+from campaigns.http.edge import install
+from campaigns.log.port import MemoryLog
 from campaigns.part import Part
+from campaigns.process.clock import SystemClock
 from command_api.settings import CommandApiSettings
 from dialgate import pages
 from projector.settings import ProjectorSettings
 
 TITLE = "Dialgate"
 ANSWERS = (
-    "campaigns.answers", "command_api.routes.answers", "projector.queries.answers",
-    "projector.queries.contact_answers",
+    "campaigns.http.schemas", "command_api.http.schemas", "projector.queries.schemas",
+    "projector.queries.contact_schemas",
 )  # fmt: skip
 ABOUT = (
     "Outbound calling campaigns that can be paused and resumed, and whose pause is true when it is"

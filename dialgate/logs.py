@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from campaigns.log import EventLog
-from campaigns.log_sqlite import SqliteLog
+from campaigns.log.port import EventLog
+from campaigns.sqlite.sqlite_log import SqliteLog
 from dialgate.settings import ProcessSettings
 
 if TYPE_CHECKING:
     from aiokafka.abc import AbstractTokenProvider
 
-    from campaigns.kafka_security import Security
-    from campaigns.log_kafka import KafkaLog
+    from campaigns.kafka.kafka_log import KafkaLog
+    from campaigns.kafka.security import Security
 
 KAFKA_PARTITIONS = 12
 EMBEDDED_PARTITIONS = 1
@@ -34,7 +34,7 @@ def make_log(settings: ProcessSettings, *, exclusive: bool, read_only: bool = Fa
 
 def make_kafka_log(settings: ProcessSettings, *, read_only: bool = False) -> "KafkaLog":
     """Return the log on Kafka, not open yet."""
-    from campaigns.log_kafka import KafkaLog
+    from campaigns.kafka.kafka_log import KafkaLog
 
     assert settings.kafka_servers, "only with servers"
     return KafkaLog(
@@ -57,7 +57,7 @@ def security(settings: ProcessSettings) -> "Security":
         OSError: a file cannot be read, or does not fit.
 
     """
-    from campaigns.kafka_security import ClientCredentials, Security, TokenFile
+    from campaigns.kafka.security import ClientCredentials, Security, TokenFile
 
     tokens: AbstractTokenProvider | None = None
     if settings.kafka_sasl_mechanism == "OAUTHBEARER":

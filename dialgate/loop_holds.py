@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from prometheus_client import Histogram
 
-from campaigns.observing import QUIET_S, REGISTRY
+from campaigns.process.observability import QUIET_S, REGISTRY
 
 LOOK_S = 0.01
 HOLD_MAX_S = 0.02  # What a piece of work is cut to.

@@ -6,9 +6,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from campaigns.folding import Campaigns
-from campaigns.observing import REGISTRY
+from campaigns.domain.campaigns import Campaigns
 from campaigns.part import Part
+from campaigns.process.observability import REGISTRY
 
 
 class _Parts(Collector):

@@ -21,9 +21,9 @@ from eventsourcing.persistence import (
     Transcoder,
 )
 
-from campaigns.recorder import LogRecorder
-from campaigns.stored import FactMapper
-from campaigns.topics import RECORD_TOPICS, Partition
+from campaigns.eventsourcing.mapper import FactMapper
+from campaigns.eventsourcing.recorder import LogRecorder
+from campaigns.records.topics import RECORD_TOPICS, Partition
 from dialgate.logs import make_log
 from dialgate.settings import PREFIX, ProcessSettings, misspelt
 

@@ -15,11 +15,11 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from campaigns.api_keys import KEY_CHARS_MIN, KEY_CHARS_MIN_LOOPBACK, weaknesses
-from campaigns.durations import Seconds
-from campaigns.settings import Settings, secrets
+from campaigns.domain.api_keys import KEY_CHARS_MIN, KEY_CHARS_MIN_LOOPBACK, weaknesses
+from campaigns.process.durations import Seconds
+from campaigns.process.settings import Settings, secrets
 from command_api.settings import CommandApiSettings
-from dialer.carrier_settings import CarrierSettings
+from dialer.carrier.carrier_settings import CarrierSettings
 from dialer.settings import DialerSettings
 from projector.settings import ProjectorSettings
 

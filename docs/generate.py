@@ -17,16 +17,16 @@ import orjson
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from campaigns.campaign import MOVES, Campaign, Move, evolve
-from campaigns.decider import Reason
-from campaigns.examples import CAMPAIGN, PAUSED
-from campaigns.facts import FACTS, TAGS, CallEvent, CampaignCreated, CampaignEvent
-from campaigns.http import STATUS
-from command_api.routes.answers import IMPORTED
-from dialer.call_states import LEGAL, Late, Logged
+from campaigns.domain.campaign import MOVES, Campaign, Move, evolve
+from campaigns.domain.decider import Reason
+from campaigns.domain.facts import FACTS, TAGS, CallEvent, CampaignCreated, CampaignEvent
+from campaigns.http.door import STATUS
+from campaigns.http.examples import CAMPAIGN, PAUSED
+from command_api.http.schemas import IMPORTED
+from dialer.calls.call_states import LEGAL, Late, Logged
 from dialgate.application import document
 from dialgate.settings import knobs
-from projector.queries.contact_answers import CONTACT, IMPORT
+from projector.queries.contact_schemas import CONTACT, IMPORT
 
 LINE_CHARS = 96
 ROOT = Path(__file__).resolve().parent.parent
@@ -164,7 +164,7 @@ def status_diagram() -> str:
 
 
 def call_table() -> str:
-    """Return the combinations in which a call can stand, as `dialer.call_states` has them."""
+    """Return the combinations in which a call can stand, as `dialer.calls.call_states` has them."""
 
     def rows() -> Iterator[tuple[str, ...]]:
         meanings = remarks(Logged)

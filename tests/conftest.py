@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.broker import Broker, Source, choose, find_broker, has_jars, has_java, required
+from tests.support.broker import Broker, Source, choose, find_broker, has_jars, has_java, required
 
 # What a property says does not depend on how busy the machine is.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from campaigns.facts import Row
-from command_api import rows
-from command_api.phone import REGION
+from campaigns.domain.facts import Row
+from command_api.imports import rows
+from command_api.imports.phone import REGION
 from command_api.slices import Steps
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ class Holds:
     @contextmanager
     def one(self) -> Iterator[None]:
         """Measure one step, whatever comes of it."""
-        gc.disable()  # It looks at all that stands in the process: dialgate.serving bounds that.
+        gc.disable()  # It looks at all that stands in the process: dialgate.process bounds that.
         began_s = time.thread_time()
         try:
             yield

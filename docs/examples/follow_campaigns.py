@@ -10,7 +10,7 @@ from eventsourcing.persistence import Tracking
 from eventsourcing.projection import Projection, ProjectionRunner
 from eventsourcing.sqlite import SQLiteTrackingRecorder
 
-from campaigns.stored import StreamedFact
+from campaigns.eventsourcing.mapper import StreamedFact
 
 
 class Campaigns(Application[str]):

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from fastapi import APIRouter
 
-from campaigns.following import Reader
+from campaigns.log.reader import Reader
 
 
 class Part(Protocol):

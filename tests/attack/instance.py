@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.attack.line import Line
-from tests.e2e.system import KEY, System
+from tests.support.system import KEY, System
 
 NEIGHBOUR = "dg_attack_key_of_organization_2"
 MEMORY_MAX_MB = 3_000  # Of address space, threads' stacks included: far above what is asserted.

@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import Self
 
 from tests.attack.instance import NEIGHBOUR, Instance
-from tests.e2e.auditor import audit
-from tests.e2e.client import Client, handled
+from tests.support.auditor import audit
+from tests.support.client import Client, handled
 
 CONTACTS = 5_000
 CALLS_PER_MINUTE = 300  # Few are on their way at once: what is measured is the door.

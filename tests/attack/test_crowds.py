@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.attack.flooding import UPGRADE
+from tests.attack.flood import UPGRADE
 from tests.attack.instance import NEIGHBOUR, Instance, wait_for
 from tests.attack.line import Line, head
-from tests.e2e.system import KEY
+from tests.support.system import KEY
 
 pytestmark = pytest.mark.e2e
 CAMPAIGNS = "/api/v1/campaigns"

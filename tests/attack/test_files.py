@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.client import handled
-from tests.e2e.system import Layout, System
+from tests.support.client import handled
+from tests.support.system import Layout, System
 
 pytestmark = pytest.mark.e2e
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.attack.flooding import BUSY, CROWD, HEAVY
+from tests.attack.flood import BUSY, CROWD, HEAVY
 from tests.attack.instance import Instance, wait_for
 from tests.attack.neighbour import Neighbour
-from tests.e2e.system import KEY, ROOT
+from tests.support.system import KEY, ROOT
 
 pytestmark = pytest.mark.e2e
 KINDS = 7
@@ -29,7 +29,7 @@ LOG_MAX_BYTES = 200_000
 @contextmanager
 def flooded(instance: Instance, campaign: int) -> Iterator[None]:
     """Flood an instance until the block ends."""
-    command = [sys.executable, "-m", "tests.attack.flooding"]
+    command = [sys.executable, "-m", "tests.attack.flood"]
     flood = subprocess.Popen(
         [*command, str(instance.port), KEY, str(campaign)],
         cwd=ROOT,

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.attack.garbling import garbled
+from tests.attack.garbler import garbled
 from tests.attack.instance import Instance, wait_for
-from tests.e2e.system import KEY
+from tests.support.system import KEY
 
 pytestmark = pytest.mark.e2e
 USUAL = 10_000

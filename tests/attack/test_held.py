@@ -4,7 +4,7 @@ import pytest
 
 from tests.attack.instance import Instance
 from tests.attack.line import head
-from tests.e2e.system import KEY
+from tests.support.system import KEY
 
 pytestmark = pytest.mark.e2e
 CAMPAIGNS = "/api/v1/campaigns"

@@ -12,7 +12,7 @@ import pytest
 
 from tests.attack.instance import Instance
 from tests.attack.neighbour import Neighbour
-from tests.e2e.system import KEY
+from tests.support.system import KEY
 
 pytestmark = pytest.mark.e2e
 HELD_MAX_S = "0.5"  # A bucket. Work is cut to 20 ms; two processors for everything say the rest.

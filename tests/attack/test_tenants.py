@@ -9,7 +9,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from tests.attack.instance import NEIGHBOUR, Instance, wait_for
-from tests.e2e.system import KEY
+from tests.support.system import KEY
 
 CAMPAIGNS = "/api/v1/campaigns"
 ENDLESS = "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}"

@@ -13,9 +13,9 @@ from pathlib import Path
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
 
-from campaigns.kafka_clients import Kafka
-from campaigns.kafka_security import Security
-from tests.broker import COMMON, JAVA, Broker, fetch_jars, free_port
+from campaigns.kafka.clients import Kafka
+from campaigns.kafka.security import Security
+from tests.support.broker import COMMON, JAVA, Broker, fetch_jars, free_port
 
 ADMIN, PASSWORD = "admin", "admin-secret"
 MECHANISM = {"api": "SCRAM-SHA-512", "dialer": "SCRAM-SHA-256", "projector": "PLAIN"}

@@ -13,14 +13,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from campaigns.log_kafka import KafkaLog
-from campaigns.topics import CAMPAIGN_RECORDS
-from tests.broker import Source, choose, has_jars, has_java
+from campaigns.kafka.kafka_log import KafkaLog
+from campaigns.records.topics import CAMPAIGN_RECORDS
 from tests.cluster.brokers import GROUP, TOPIC, Cluster, Right, give, take
 from tests.conftest import _without
-from tests.e2e.auditor import audit, rings_of
-from tests.e2e.client import API, Client, handled
-from tests.e2e.system import System
+from tests.support.auditor import audit, rings_of
+from tests.support.broker import Source, choose, has_jars, has_java
+from tests.support.client import API, Client, handled
+from tests.support.system import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka]
 

@@ -11,15 +11,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from campaigns.facts import CampaignPaused, campaign_stream
-from campaigns.kafka_clients import Kafka
-from campaigns.log_kafka import KafkaLog
-from campaigns.membership import Membership
-from campaigns.record import Envelope, Record
-from campaigns.topics import CAMPAIGN_RECORDS, Partition
-from tests.broker import Source, choose, has_jars, has_java
+from campaigns.domain.facts import CampaignPaused, campaign_stream
+from campaigns.kafka.clients import Kafka
+from campaigns.kafka.kafka_log import KafkaLog
+from campaigns.kafka.membership import Membership
+from campaigns.records.record import Envelope, Record
+from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 from tests.cluster.brokers import Cluster, Node
 from tests.conftest import _without
+from tests.support.broker import Source, choose, has_jars, has_java
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conformance.asking import OTHERS, Asking
-from tests.e2e.system import System
+from tests.conformance.session import OTHERS, Asking
+from tests.support.system import System
 
 EMBEDDED, KAFKA = "embedded", pytest.param("kafka", marks=pytest.mark.kafka)
 ALL = os.environ.get("CONTRACT_ON_KAFKA") == "all"

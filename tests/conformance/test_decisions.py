@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from campaigns.http import UNAUTHORIZED
+from campaigns.http.door import UNAUTHORIZED
 from dialgate.application import document
-from tests.conformance.asking import API, FAST, Asking, people
-from tests.e2e.system import System
+from tests.conformance.session import API, FAST, Asking, people
+from tests.support.system import System
 
 pytestmark = pytest.mark.e2e
 COUNTED = ("completed", "failed", "processing", "pending", "cancelled")

@@ -12,8 +12,8 @@ import pytest
 from websockets.exceptions import ConnectionClosedError
 
 from dialgate.application import document
-from tests.conformance.asking import DRAFT, FAST, Asking, Json, ahead, people
-from tests.e2e.system import KEY, System
+from tests.conformance.session import DRAFT, FAST, Asking, Json, ahead, people
+from tests.support.system import KEY, System
 
 pytestmark = pytest.mark.e2e
 NOT_YET = "Messages are not supported yet"

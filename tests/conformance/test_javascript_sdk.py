@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pytest
 
-from tests.conformance.asking import Asking, ahead
+from tests.conformance.session import Asking, ahead
 
 pytestmark = pytest.mark.e2e
 PEOPLE = [{"phoneNumber": "+14155550001", "name": "Ann", "variables": {"city": "Bern"}}]

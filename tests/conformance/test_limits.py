@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.conformance.asking import API, DRAFT, Asking, people
-from tests.e2e.system import KEY, System
+from tests.conformance.session import API, DRAFT, Asking, people
+from tests.support.system import KEY, System
 
 pytestmark = pytest.mark.e2e
 HEAD_MAX = 64 * 1024

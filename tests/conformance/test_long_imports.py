@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.asking import Asking, Json
-from tests.e2e.system import System
+from tests.conformance.session import Asking, Json
+from tests.support.system import System
 
 pytestmark = pytest.mark.e2e
 LONG = os.environ.get("LONG_IMPORTS") == "1"

@@ -6,7 +6,7 @@ each is asked as the documentation and the SDKs ask it, and answers with what th
 
 import pytest
 
-from tests.conformance.asking import API, DRAFT, FAST, Asking, ahead, people
+from tests.conformance.session import API, DRAFT, FAST, Asking, ahead, people
 
 pytestmark = pytest.mark.e2e
 IN_LISTS = {"id", "name", "description", "campaign_type", "status", "assistant_id", "metrics"}

@@ -11,10 +11,10 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from campaigns.facts import Disposition
+from campaigns.domain.facts import Disposition
 from dialgate.application import document
 from tests.integration.test_sockets import call
-from tests.integration.whole_api import BODY, CAMPAIGNS, Whole, whole_api
+from tests.support.whole_api import BODY, CAMPAIGNS, Whole, whole_api
 
 API, KEYS = CAMPAIGNS, "/api/v1/keys"
 ONE = f"{API}/{{campaign_id}}"

@@ -16,10 +16,12 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from campaigns.clock import SystemClock
-from campaigns.errors import CarrierNonsenseError, CarrierUnavailableError
-from campaigns.facts import Disposition
-from dialer.carrier import (
+from campaigns.domain.facts import Disposition
+from campaigns.process.clock import SystemClock
+from campaigns.process.errors import CarrierNonsenseError, CarrierUnavailableError
+from dialer.carrier.http.app import create_carrier_app
+from dialer.carrier.http.client import HttpCarrier, callback_router
+from dialer.carrier.port import (
     Call,
     Carrier,
     Elsewhere,
@@ -30,10 +32,8 @@ from dialer.carrier import (
     Rung,
     Taken,
 )
-from dialer.carrier_app import create_carrier_app
-from dialer.carrier_http import HttpCarrier, callback_router
-from dialer.carrier_simulated import SimulatedCarrier
-from dialer.outcome import CarrierTerms, outcome
+from dialer.carrier.simulated.outcome import CarrierTerms, outcome
+from dialer.carrier.simulated.simulated_carrier import SimulatedCarrier
 
 CLOCK = SystemClock()
 QUICK = CarrierTerms(

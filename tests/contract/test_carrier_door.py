@@ -10,16 +10,16 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from campaigns.errors import CarrierUnavailableError
-from campaigns.facts import Disposition
-from dialer.carrier import Ended, NotFound, Rung
-from dialer.carrier_app import create_carrier_app
-from dialer.carrier_callbacks import Callbacks, allowed_origin, loopback
-from dialer.carrier_door import ORDER_MAX_BYTES
-from dialer.carrier_http import HttpCarrier
-from dialer.carrier_settings import CarrierSettings
-from dialer.carrier_wire import CARRIER
-from dialgate import carrying
+from campaigns.domain.facts import Disposition
+from campaigns.process.errors import CarrierUnavailableError
+from dialer.carrier.carrier_settings import CarrierSettings
+from dialer.carrier.http.app import create_carrier_app
+from dialer.carrier.http.callbacks import Callbacks, allowed_origin, loopback
+from dialer.carrier.http.client import HttpCarrier
+from dialer.carrier.http.door import ORDER_MAX_BYTES
+from dialer.carrier.http.wire import CARRIER
+from dialer.carrier.port import Ended, NotFound, Rung
+from dialgate import carrier_process
 from dialgate.settings import ProcessSettings
 from tests.contract.test_carrier import (
     CALL,
@@ -198,7 +198,7 @@ async def test_it_does_not_start_where_others_reach_it_without_a_secret(
 ) -> None:
     process = ProcessSettings(host=host, port=0, data_dir=tmp_path)
     with pytest.raises(OSError, match=f"DIALGATE_CARRIER_SECRET: expected one.*{host}"):
-        await carrying.serve(process, CarrierSettings(), CLOCK, lambda _: None)
+        await carrier_process.serve(process, CarrierSettings(), CLOCK, lambda _: None)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.53", "::1", "localhost"])

@@ -7,10 +7,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from campaigns.log import EventLog
-from campaigns.log_kafka import KafkaLog
-from campaigns.testing import LogContract
-from campaigns.topics import Partition
+from campaigns.kafka.kafka_log import KafkaLog
+from campaigns.log.port import EventLog
+from campaigns.records.topics import Partition
+from campaigns.testing.log_contract import LogContract
 
 
 @pytest.mark.kafka

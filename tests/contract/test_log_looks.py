@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from campaigns.log_sqlite import SqliteLog
-from campaigns.sqlite_file import Stretch
-from campaigns.sqlite_writing import Round
-from campaigns.testing import FIRST, some_record
-from campaigns.topics import Partition
+from campaigns.records.topics import Partition
+from campaigns.sqlite.committer import Round
+from campaigns.sqlite.file import Stretch
+from campaigns.sqlite.sqlite_log import SqliteLog
+from campaigns.testing.log_contract import FIRST, some_record
 
 
 class Meanwhile(SqliteLog):

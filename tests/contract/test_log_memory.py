@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from campaigns.log import EventLog, MemoryLog
-from campaigns.testing import CutLogContract
-from campaigns.topics import Partition
+from campaigns.log.port import EventLog, MemoryLog
+from campaigns.records.topics import Partition
+from campaigns.testing.log_contract import CutLogContract
 
 
 class TestMemoryLog(CutLogContract):

@@ -14,23 +14,23 @@ from typing import cast
 
 import pytest
 
-from campaigns.errors import (
+from campaigns.log.port import EventLog
+from campaigns.process.errors import (
     LevelBeyondError,
     LogCutError,
     LogUnavailableError,
     OutcomeUnknownError,
     TopicMisfitError,
 )
-from campaigns.log import EventLog
-from campaigns.log_sqlite import SqliteLog
-from campaigns.testing import FIRST, CutLogContract, followed, ids, some_record
-from campaigns.topics import ORGANIZATIONS, Partition
+from campaigns.records.topics import ORGANIZATIONS, Partition
+from campaigns.sqlite.sqlite_log import SqliteLog
+from campaigns.testing.log_contract import FIRST, CutLogContract, followed, ids, some_record
 
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from campaigns.log_sqlite import SqliteLog
-from campaigns.testing import FIRST, some_record
+from campaigns.sqlite.sqlite_log import SqliteLog
+from campaigns.testing.log_contract import FIRST, some_record
 
 async def main(path, count):
     log = SqliteLog(path, exclusive=False)

@@ -12,11 +12,11 @@ from eventsourcing.persistence import JSONTranscoder, MapperDeserialisationError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.decoding import Json, Upcasts, current
-from campaigns.facts import TAGS, CampaignPaused, campaign_stream
-from campaigns.record import Envelope, Record, read_envelope
-from campaigns.stored import FactMapper, StreamedFact, stored_events
-from campaigns.testing import FIRST, NOON
+from campaigns.domain.facts import TAGS, CampaignPaused, campaign_stream
+from campaigns.eventsourcing.mapper import FactMapper, StreamedFact, stored_events
+from campaigns.records.record import Envelope, Record, read_envelope
+from campaigns.records.tags import Json, Upcasts, current
+from campaigns.testing.log_contract import FIRST, NOON
 
 SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.json"))
 MAPPER = FactMapper(JSONTranscoder())
@@ -58,7 +58,9 @@ def test_whatever_a_fact_holds_comes_back(
     assert MAPPER.to_domain_event(MAPPER.to_stored_event(event)) == event
 
 
-@pytest.mark.parametrize("tag", ["this", "os:system", "campaigns.facts:CampaignPaused", "", "x.v9"])
+@pytest.mark.parametrize(
+    "tag", ["this", "os:system", "campaigns.domain.facts:CampaignPaused", "", "x.v9"]
+)
 def test_an_unknown_tag_is_refused_and_nothing_is_imported(
     tag: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

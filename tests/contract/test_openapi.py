@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from dialgate.application import document, make_app
-from tests.integration.broken_way import Way
-from tests.integration.several_apis import CONTACTS, Instance, in_memory, virtually
-from tests.integration.whole_api import BODY, CAMPAIGNS, LIMITS
+from tests.support.broken_way import Way
+from tests.support.several_apis import CONTACTS, Instance, in_memory, virtually
+from tests.support.whole_api import BODY, CAMPAIGNS, LIMITS
 
 OPERATIONS = [
     (method, path, operation)

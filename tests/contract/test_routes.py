@@ -11,9 +11,9 @@ import pytest
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, APIWebSocketRoute
 
-from campaigns.clock import SystemClock
-from campaigns.http import door_of
-from campaigns.log import MemoryLog
+from campaigns.http.door import door_of
+from campaigns.log.port import MemoryLog
+from campaigns.process.clock import SystemClock
 from command_api.service import CommandApi
 from command_api.settings import CommandApiSettings
 from projector.service import Projector

@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from campaigns.facts import FACTS, TAGS, Event
+from campaigns.domain.facts import FACTS, TAGS, Event
 
 SAMPLES = Path(__file__).parent / "samples"
 

@@ -9,10 +9,10 @@ import pytest
 from eventsourcing.persistence import Tracking
 from eventsourcing.tests.persistence import TrackingRecorderTestCase
 
-from campaigns.errors import StoreUnavailableError
-from projector.store import Store
-from projector.tables import METADATA
-from tests.postgres import postgres_url
+from campaigns.process.errors import StoreUnavailableError
+from projector.store.tables import METADATA
+from projector.store.view_store import Store
+from tests.support.postgres import postgres_url
 
 
 class TestSqlite(TrackingRecorderTestCase):

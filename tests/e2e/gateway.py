@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import httpx
 
-from tests.e2e.system import ROOT, free_port
+from tests.support.system import ROOT, free_port
 
 CADDYFILE = ROOT / "deploy" / "Caddyfile"
 START_S = 20.0

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.auditor import Json, Report, Ring, judge
-from tests.e2e.client import Pause
+from tests.support.auditor import Json, Report, Ring, judge
+from tests.support.client import Pause
 
 BEGAN = datetime(2030, 1, 1, tzinfo=UTC)
 

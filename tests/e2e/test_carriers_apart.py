@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.system import System
+from tests.support.system import System
 
 pytestmark = pytest.mark.kafka
 

@@ -10,9 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.broker import required
-from tests.e2e.client import Client, handled
-from tests.e2e.system import PARTS, Process, System
 from tests.e2e.test_faults import (
     CARRIER_TIMEOUT_S,
     LONG_S,
@@ -20,6 +17,9 @@ from tests.e2e.test_faults import (
     late_requests,
     refused_late,
 )
+from tests.support.broker import required
+from tests.support.client import Client, handled
+from tests.support.system import PARTS, Process, System
 
 pytestmark = pytest.mark.e2e
 

@@ -25,11 +25,11 @@ from dialer.settings import LEASE_S_MAX, DialerSettings
 from dialgate.__main__ import cli
 from dialgate.settings import PREFIX, knobs
 from projector.settings import ProjectorSettings
-from tests import broker
-from tests.e2e.auditor import audit
-from tests.e2e.client import Client, handled
 from tests.e2e.gateway import CADDYFILE, Gateway, adapted, caddy, validated
-from tests.e2e.system import KEY, ROOT, Process, System
+from tests.support import broker
+from tests.support.auditor import audit
+from tests.support.client import Client, handled
+from tests.support.system import KEY, ROOT, Process, System
 
 Json = dict[str, Any]  # Any: YAML and JSON.
 

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from tests.broker import Broker
-from tests.e2e.auditor import Report, audit, rings_of
-from tests.e2e.client import Client, handled
-from tests.e2e.rebuilding import same_when_rebuilt
-from tests.e2e.system import KNOBS, PARTS, Process, System
 from tests.e2e.wire import Wire
+from tests.support.auditor import Report, audit, rings_of
+from tests.support.broker import Broker
+from tests.support.client import Client, handled
+from tests.support.rebuild import same_when_rebuilt
+from tests.support.system import KNOBS, PARTS, Process, System
 
 pytestmark = pytest.mark.e2e
 

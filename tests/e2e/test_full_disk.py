@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.auditor import rings_of
-from tests.e2e.client import API, Client, handled
-from tests.e2e.system import PARTS, Process, System
 from tests.e2e.test_faults import BOUND_S, LEASE_S, SLACK_S, finished, pause_timed, running
+from tests.support.auditor import rings_of
+from tests.support.client import API, Client, handled
+from tests.support.system import PARTS, Process, System
 
 pytestmark = pytest.mark.e2e
 

@@ -28,7 +28,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from dialgate.application import document
-from tests.e2e.system import KEY, System
+from tests.support.system import KEY, System
 
 pytestmark = pytest.mark.e2e
 MINUTE_S = 60.0

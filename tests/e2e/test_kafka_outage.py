@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.broker import Broker
-from tests.e2e.auditor import audit, rings_of
-from tests.e2e.client import API, Client, Pause, handled
-from tests.e2e.system import KNOBS, System
+from tests.support.auditor import audit, rings_of
+from tests.support.broker import Broker
+from tests.support.client import API, Client, Pause, handled
+from tests.support.system import KNOBS, System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.store import remove
-from campaigns.topics import CAMPAIGN_EVENTS, CAMPAIGN_RECORDS
-from tests.e2e.auditor import audit, rings_of
-from tests.e2e.system import System
-from tests.subscriber import accepted, whole_topic, without_repeats
+from campaigns.records.topics import CAMPAIGN_EVENTS, CAMPAIGN_RECORDS
+from campaigns.stores.checkpoint import remove
+from tests.support.auditor import audit, rings_of
+from tests.support.subscriber import accepted, whole_topic, without_repeats
+from tests.support.system import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.topics import CAMPAIGN_RECORDS
-from tests.e2e.auditor import audit
-from tests.e2e.client import API, handled
-from tests.e2e.system import System
-from tests.integration.on_kafka import altered
+from campaigns.records.topics import CAMPAIGN_RECORDS
+from tests.support.auditor import audit
+from tests.support.client import API, handled
+from tests.support.on_kafka import altered
+from tests.support.system import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka]
 

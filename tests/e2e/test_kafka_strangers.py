@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from campaigns.topics import CAMPAIGN_RECORDS, campaign_partition
-from tests.e2e.auditor import audit
-from tests.e2e.client import Client, handled
-from tests.e2e.system import Process, System
-from tests.garbage import garbage, stopping, unknown
-from tests.subscriber import whole_topic
+from campaigns.records.topics import CAMPAIGN_RECORDS, campaign_partition
+from tests.support.auditor import audit
+from tests.support.client import Client, handled
+from tests.support.garbage import garbage, stopping, unknown
+from tests.support.subscriber import whole_topic
+from tests.support.system import Process, System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka]
 

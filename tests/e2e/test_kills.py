@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.auditor import audit
-from tests.e2e.client import Client, handled
-from tests.e2e.system import System
+from tests.support.auditor import audit
+from tests.support.client import Client, handled
+from tests.support.system import System
 
 pytestmark = pytest.mark.e2e
 CONTACTS = 500

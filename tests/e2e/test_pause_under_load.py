@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.auditor import audit
-from tests.e2e.client import handled
-from tests.e2e.system import System
+from tests.support.auditor import audit
+from tests.support.client import handled
+from tests.support.system import System
 
 pytestmark = pytest.mark.e2e
 PAUSES = 12

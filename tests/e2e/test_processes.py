@@ -13,12 +13,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from campaigns.facts import campaign_stream
-from campaigns.log_sqlite import SqliteLog
-from campaigns.testing import FIRST, some_record
-from tests.e2e.auditor import audit
-from tests.e2e.client import API, Client, Json, handled
-from tests.e2e.system import KEY, System
+from campaigns.domain.facts import campaign_stream
+from campaigns.sqlite.sqlite_log import SqliteLog
+from campaigns.testing.log_contract import FIRST, some_record
+from tests.support.auditor import audit
+from tests.support.client import API, Client, Json, handled
+from tests.support.system import KEY, System
 
 pytestmark = pytest.mark.e2e
 SHOWN = re.compile(r"API key, shown this once: (\S+)")

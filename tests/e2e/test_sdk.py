@@ -16,9 +16,9 @@ from burki.models.realtime import (
     CampaignProgressEvent,
 )
 
-from tests.e2e.auditor import audit, rings_of
-from tests.e2e.client import Pause
-from tests.e2e.system import KEY, System
+from tests.support.auditor import audit, rings_of
+from tests.support.client import Pause
+from tests.support.system import KEY, System
 
 pytestmark = pytest.mark.e2e
 DONE_S = 30.0

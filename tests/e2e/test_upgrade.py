@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.kafka_clients import Kafka
-from campaigns.kafka_topics import make_and_check
-from campaigns.levels import LEVEL_NEWEST
-from campaigns.topics import CAMPAIGN_EVENTS, NAMING_TOPICS, TOPICS
-from tests.e2e.auditor import audit
-from tests.e2e.client import Client, handled
-from tests.e2e.rebuilding import served
-from tests.e2e.system import KEY, ROOT, Process, System
+from campaigns.domain.levels import LEVEL_NEWEST
+from campaigns.kafka.clients import Kafka
+from campaigns.kafka.topic_setup import make_and_check
+from campaigns.records.topics import CAMPAIGN_EVENTS, NAMING_TOPICS, TOPICS
+from tests.support.auditor import audit
+from tests.support.client import Client, handled
+from tests.support.rebuild import served
+from tests.support.system import KEY, ROOT, Process, System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka]
 

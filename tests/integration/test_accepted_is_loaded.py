@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from campaigns.log import MemoryLog
-from tests.integration.whole_api import BODY, CAMPAIGNS, Whole, whole_api
+from campaigns.log.port import MemoryLog
+from tests.support.whole_api import BODY, CAMPAIGNS, Whole, whole_api
 
 REQUESTS = 250
 DEEP = (1, 2, 31, 32, 33, 198, 199, 249, 250, 253, 254, 255, 400, 900)

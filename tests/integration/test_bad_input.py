@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.importing_world import people
-from tests.integration.whole_api import BODY, CAMPAIGNS, LIMITS, Whole, whole_api
+from tests.support.import_world import people
+from tests.support.whole_api import BODY, CAMPAIGNS, LIMITS, Whole, whole_api
 
 JSON = {"Content-Type": "application/json"}
 MOVES = ["start", "resume", "pause", "stop", "cancel"]

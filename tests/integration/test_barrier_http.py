@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from campaigns.facts import CallRequested, CampaignPaused, CampaignResumed
-from campaigns.log import MemoryLog
-from campaigns.topics import CAMPAIGN_RECORDS, campaign_partition
-from tests.integration.broken_way import Way
-from tests.integration.several_apis import Instance, Several, in_memory, virtually
-from tests.integration.whole_api import CAMPAIGNS
+from campaigns.domain.facts import CallRequested, CampaignPaused, CampaignResumed
+from campaigns.log.port import MemoryLog
+from campaigns.records.topics import CAMPAIGN_RECORDS, campaign_partition
+from tests.support.broken_way import Way
+from tests.support.several_apis import Instance, Several, in_memory, virtually
+from tests.support.whole_api import CAMPAIGNS
 
 LEASE_S, CARRIER_TIMEOUT_S = 2.0, 5.0  # Of a permission, unless a test says otherwise.
 SOON_S = 0.001

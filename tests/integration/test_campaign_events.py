@@ -9,11 +9,11 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 from cloudevents.core.formats.json import JSONFormat
 
-from campaigns.events_kafka import KafkaEvents
-from campaigns.log_kafka import KafkaLog
-from campaigns.topics import CAMPAIGN_EVENTS, CAMPAIGN_RECORDS
-from tests.integration.whole_api import CAMPAIGNS, Whole, whole_api
-from tests.subscriber import Fact, Messages, accepted, subscribed, whole_topic
+from campaigns.kafka.events import KafkaEvents
+from campaigns.kafka.kafka_log import KafkaLog
+from campaigns.records.topics import CAMPAIGN_EVENTS, CAMPAIGN_RECORDS
+from tests.support.subscriber import Fact, Messages, accepted, subscribed, whole_topic
+from tests.support.whole_api import CAMPAIGNS, Whole, whole_api
 
 pytestmark = pytest.mark.kafka
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.clock import SystemClock
-from campaigns.errors import CarrierUnavailableError
-from dialer.carrier import Call, Ended, Rung
-from dialer.carrier_http import HttpCarrier
+from campaigns.process.clock import SystemClock
+from campaigns.process.errors import CarrierUnavailableError
+from dialer.carrier.http.client import HttpCarrier
+from dialer.carrier.port import Call, Ended, Rung
 
 CLOCK = SystemClock()
 KILLS = 12
@@ -27,10 +27,10 @@ SETUP_MS = 15
 SERVE = """
 import sys, uvicorn
 from pathlib import Path
-from campaigns.clock import SystemClock
-from dialer.carrier_app import create_carrier_app
-from dialer.carrier_settings import CarrierSettings
-from dialer.carrier_simulated import SimulatedCarrier
+from campaigns.process.clock import SystemClock
+from dialer.carrier.http.app import create_carrier_app
+from dialer.carrier.carrier_settings import CarrierSettings
+from dialer.carrier.simulated.simulated_carrier import SimulatedCarrier
 
 settings, clock = CarrierSettings(), SystemClock()
 carrier = SimulatedCarrier(Path(sys.argv[1]), settings.terms(), clock, settings.log)

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from burki.models.campaign import Campaign as SdkCampaign
 
-from campaigns.api_keys import actor_of, key_hash
-from campaigns.facts import CampaignDeleted, CampaignStarted, CampaignUpdated
-from tests.integration.several_apis import CONTACTS, Instance, in_memory, virtually
-from tests.integration.whole_api import BODY, CAMPAIGNS, whole_api
+from campaigns.domain.api_keys import actor_of, key_hash
+from campaigns.domain.facts import CampaignDeleted, CampaignStarted, CampaignUpdated
+from tests.support.several_apis import CONTACTS, Instance, in_memory, virtually
+from tests.support.whole_api import BODY, CAMPAIGNS, whole_api
 
 
 async def change(

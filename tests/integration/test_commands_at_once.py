@@ -4,10 +4,10 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 
-from campaigns.clock import SystemClock
-from campaigns.facts import CallRequested, CampaignPaused, CampaignStopped
-from campaigns.log_sqlite import SqliteLog
-from tests.integration.several_apis import Several, in_memory, virtually
+from campaigns.domain.facts import CallRequested, CampaignPaused, CampaignStopped
+from campaigns.process.clock import SystemClock
+from campaigns.sqlite.sqlite_log import SqliteLog
+from tests.support.several_apis import Several, in_memory, virtually
 
 NOT_RUNNING = "Campaign is not running"
 

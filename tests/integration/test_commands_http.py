@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from burki.models.campaign import Campaign as SdkCampaign
 
-from campaigns.facts import (
+from campaigns.domain.facts import (
     CampaignCreated,
     CampaignPaused,
     CampaignResumed,
@@ -14,8 +14,8 @@ from campaigns.facts import (
     CampaignStopped,
     ContactsAdded,
 )
-from tests.integration.several_apis import CONTACTS, Instance, Several, in_memory, virtually
-from tests.integration.whole_api import BODY
+from tests.support.several_apis import CONTACTS, Instance, Several, in_memory, virtually
+from tests.support.whole_api import BODY
 
 MOVES = ("start", "pause", "resume", "stop", "cancel")
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.errors import LogCutError
-from campaigns.following import Reader
-from campaigns.log_kafka import KafkaLog
-from campaigns.record import Recorded
-from campaigns.testing import close, some_record
-from campaigns.topics import CAMPAIGN_RECORDS, Partition
-from tests.broker import Broker
-from tests.unit.campaigns.test_following import Remembered
+from campaigns.kafka.kafka_log import KafkaLog
+from campaigns.log.reader import Reader
+from campaigns.process.errors import LogCutError
+from campaigns.records.record import Recorded
+from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
+from campaigns.testing.log_contract import close, some_record
+from tests.support.broker import Broker
+from tests.unit.campaigns.test_reader import Remembered
 
 pytestmark = pytest.mark.kafka
 

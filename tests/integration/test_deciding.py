@@ -11,15 +11,15 @@ from pathlib import Path
 import orjson
 import pytest
 
-from campaigns.facts import LevelRaised
-from campaigns.installation import digest_of
-from campaigns.installation_log import founded, whole
-from campaigns.levels import LEVEL_NEWEST
-from campaigns.log_sqlite import SqliteLog
-from campaigns.record import Recorded
-from campaigns.testing import FIRST, NOON, offered, some_record
-from campaigns.topics import INSTALLATION, INSTALLATION_KEY, Partition
-from campaigns.virtual_time import VirtualClock
+from campaigns.domain.facts import LevelRaised
+from campaigns.domain.levels import LEVEL_NEWEST
+from campaigns.log.installation_log import founded, whole
+from campaigns.records.installation import digest_of
+from campaigns.records.record import Recorded
+from campaigns.records.topics import INSTALLATION, INSTALLATION_KEY, Partition
+from campaigns.sqlite.sqlite_log import SqliteLog
+from campaigns.testing.log_contract import FIRST, NOON, offered, some_record
+from campaigns.testing.virtual_time import VirtualClock
 
 RECORD, KEY = some_record(FIRST)
 POISON = RECORD.encode().replace(b'"a test"', b"7")

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from campaigns.facts import (
+from campaigns.domain.facts import (
     CampaignCreated,
     CampaignPaused,
     CampaignResumed,
@@ -14,8 +14,8 @@ from campaigns.facts import (
     CampaignStopped,
     CreateKeyed,
 )
-from tests.integration.several_apis import CONTACTS, Instance, in_memory, virtually
-from tests.integration.whole_api import BODY
+from tests.support.several_apis import CONTACTS, Instance, in_memory, virtually
+from tests.support.whole_api import BODY
 
 KEEPABLE = {"create": "", "start": "start", "pause": "pause", "resume": "resume", "stop": "stop"}
 

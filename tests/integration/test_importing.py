@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.campaign import Status
-from campaigns.decider import Reason, Rejected
-from campaigns.errors import LogUnavailableError
-from campaigns.facts import (
+from campaigns.domain.campaign import Status
+from campaigns.domain.decider import Reason, Rejected
+from campaigns.domain.facts import (
     CampaignStopped,
     ContactsAdded,
     ContactsReplaced,
@@ -18,16 +17,17 @@ from campaigns.facts import (
     ImportFailed,
     ImportStarted,
 )
-from campaigns.log import MemoryLog, OnRefusal
-from campaigns.log_sqlite import SqliteLog
-from campaigns.record import RECORD_BYTES_MAX, Record
-from campaigns.topics import Partition
-from command_api.add_contacts import add_contacts
-from command_api.chunking import Imported, PermissionsOpenError
-from command_api.csv_columns import TooManyRowsError, UnusableFileError
-from command_api.giving_up import fail_import, fail_stale_imports
-from tests.integration.importing_world import CAMPAIGN_ID, ORIGIN, PARTITION, people, world
+from campaigns.log.port import MemoryLog, OnRefusal
+from campaigns.process.errors import LogUnavailableError
+from campaigns.records.record import RECORD_BYTES_MAX, Record
+from campaigns.records.topics import Partition
+from campaigns.sqlite.sqlite_log import SqliteLog
+from command_api.imports.abandonment import fail_import, fail_stale_imports
+from command_api.imports.add_contacts import add_contacts
+from command_api.imports.chunks import Imported, PermissionsOpenError
+from command_api.imports.csv_columns import TooManyRowsError, UnusableFileError
 from tests.steps import parse_contacts
+from tests.support.import_world import CAMPAIGN_ID, ORIGIN, PARTITION, people, world
 
 
 def imported(found: Imported | Rejected) -> Imported:

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from tests.integration.importing_world import people
-from tests.integration.whole_api import CAMPAIGNS, whole_api
+from tests.support.import_world import people
+from tests.support.whole_api import CAMPAIGNS, whole_api
 
 
 async def test_a_short_file_is_imported_when_the_answer_comes() -> None:

@@ -12,14 +12,14 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import TopicPartition
 
-from campaigns.errors import ContractError, LogCutError, LogUnavailableError
-from campaigns.events_kafka import KafkaEvents
-from campaigns.following import Reader
-from campaigns.log_kafka import KafkaLog
-from campaigns.testing import close
-from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATION_RECORDS, campaign_partitions
-from tests.broker import Broker
-from tests.integration.on_kafka import PARTITION, Folded, following, opened, paused, until
+from campaigns.kafka.events import KafkaEvents
+from campaigns.kafka.kafka_log import KafkaLog
+from campaigns.log.reader import Reader
+from campaigns.process.errors import ContractError, LogCutError, LogUnavailableError
+from campaigns.records.topics import CAMPAIGN_RECORDS, ORGANIZATION_RECORDS, campaign_partitions
+from campaigns.testing.log_contract import close
+from tests.support.broker import Broker
+from tests.support.on_kafka import PARTITION, Folded, following, opened, paused, until
 
 pytestmark = pytest.mark.kafka
 
@@ -50,8 +50,8 @@ async def test_a_second_process_sees_the_same(kafka_servers: str, namespace: str
             await until(lambda: reader.positions.get(PARTITION) == 5)
         script = (
             "import asyncio, sys\n"
-            "from campaigns.log_kafka import KafkaLog\n"
-            "from campaigns.topics import Partition\n"
+            "from campaigns.kafka.kafka_log import KafkaLog\n"
+            "from campaigns.records.topics import Partition\n"
             "async def main():\n"
             "    log = KafkaLog(sys.argv[1], 3, namespace=sys.argv[2])\n"
             "    await log.open()\n"

@@ -12,14 +12,19 @@ from uuid import uuid4
 
 import pytest
 
-from campaigns.clock import SystemClock
-from campaigns.errors import LogUnavailableError
-from campaigns.facts import CampaignPaused
-from campaigns.following import Reader, Ruling
-from campaigns.handling import Origin, Writer
-from campaigns.log_kafka import KafkaLog
-from campaigns.topics import CAMPAIGN_RECORDS, ORGANIZATION_RECORDS, Partition, campaign_partitions
-from tests.integration.on_kafka import NOON, Folded, altered, opened, until
+from campaigns.domain.facts import CampaignPaused
+from campaigns.kafka.kafka_log import KafkaLog
+from campaigns.log.reader import Reader, Ruling
+from campaigns.log.writer import Origin, Writer
+from campaigns.process.clock import SystemClock
+from campaigns.process.errors import LogUnavailableError
+from campaigns.records.topics import (
+    CAMPAIGN_RECORDS,
+    ORGANIZATION_RECORDS,
+    Partition,
+    campaign_partitions,
+)
+from tests.support.on_kafka import NOON, Folded, altered, opened, until
 
 pytestmark = pytest.mark.kafka
 

@@ -9,21 +9,21 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 from aiokafka.protocol.metadata import MetadataRequest
 
-from campaigns.errors import LogCutError, LogUnavailableError, TopicMisfitError
-from campaigns.events_kafka import KafkaEvents
-from campaigns.kafka_clients import Kafka
-from campaigns.kafka_topics import doubts
-from campaigns.log_kafka import KafkaLog
-from campaigns.membership import Membership
-from campaigns.store import Store
-from campaigns.topics import (
+from campaigns.kafka.clients import Kafka
+from campaigns.kafka.events import KafkaEvents
+from campaigns.kafka.kafka_log import KafkaLog
+from campaigns.kafka.membership import Membership
+from campaigns.kafka.topic_setup import doubts
+from campaigns.process.errors import LogCutError, LogUnavailableError, TopicMisfitError
+from campaigns.records.topics import (
     CAMPAIGN_RECORDS,
     NAMING_TOPICS,
     ORGANIZATION_RECORDS,
     TOPICS,
     campaign_partitions,
 )
-from tests.integration.on_kafka import PARTITION, altered, following, opened, paused, until
+from campaigns.stores.checkpoint import Store
+from tests.support.on_kafka import PARTITION, altered, following, opened, paused, until
 
 pytestmark = pytest.mark.kafka
 

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from campaigns.log_kafka import KafkaLog
-from campaigns.record import Envelope
-from campaigns.topics import CAMPAIGN_RECORDS, Partition, campaign_partitions
-from tests.integration.on_kafka import PARTITION, following, opened, paused, until
+from campaigns.kafka.kafka_log import KafkaLog
+from campaigns.records.record import Envelope
+from campaigns.records.topics import CAMPAIGN_RECORDS, Partition, campaign_partitions
+from tests.support.on_kafka import PARTITION, following, opened, paused, until
 
 pytestmark = pytest.mark.kafka
 

@@ -10,15 +10,15 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from campaigns.api_keys import key_hash
-from campaigns.facts import ApiKeyCreated
-from campaigns.log_sqlite import SqliteLog
-from campaigns.testing import NOON, offered
-from campaigns.topics import ORGANIZATIONS
+from campaigns.domain.api_keys import key_hash
+from campaigns.domain.facts import ApiKeyCreated
+from campaigns.records.topics import ORGANIZATIONS
+from campaigns.sqlite.sqlite_log import SqliteLog
+from campaigns.testing.log_contract import NOON, offered
 from dialgate.__main__ import cli
-from tests.integration.listening import is_type, listening
-from tests.integration.several_apis import CONTACTS
-from tests.integration.whole_api import BODY, CAMPAIGNS, Whole, whole_api
+from tests.support.ear import is_type, listening
+from tests.support.several_apis import CONTACTS
+from tests.support.whole_api import BODY, CAMPAIGNS, Whole, whole_api
 
 KEYS = "/api/v1/keys"
 SECRET = re.compile(r"dg_live_[A-Za-z0-9_-]{43}")

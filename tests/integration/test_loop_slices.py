@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from campaigns.edge import UPLOAD
-from campaigns.http import Limits
-from campaigns.topics import campaign_partitions
+from campaigns.http.door import Limits
+from campaigns.http.edge import UPLOAD
+from campaigns.records.topics import campaign_partitions
 from tests.attack.test_holds import BODIES, UPLOADS, contacts
-from tests.integration.whole_api import CAMPAIGNS, Whole, whole_api
 from tests.steps import HOLD_MAX_S
+from tests.support.whole_api import CAMPAIGNS, Whole, whole_api
 
 PIECE_BYTES = 64 * 1024  # That a server hands over at once.
 LIMITS = Limits(body_max_bytes=10 * 2**20, upload_max_bytes=100 * 2**20)

@@ -5,16 +5,16 @@ import sys
 
 import pytest
 
-from campaigns.membership import Membership
-from tests.broker import Broker
-from tests.integration.on_kafka import opened, until
+from campaigns.kafka.membership import Membership
+from tests.support.broker import Broker
+from tests.support.on_kafka import opened, until
 
 pytestmark = pytest.mark.kafka
 
 MEMBER = """
 import asyncio, sys
-from campaigns.kafka_clients import Kafka
-from campaigns.membership import Membership
+from campaigns.kafka.clients import Kafka
+from campaigns.kafka.membership import Membership
 async def main():
     kafka, told = Kafka(sys.argv[1], sys.argv[2]), lambda one: print(len(one), flush=True)
     await Membership(kafka, "dialers", told, float(sys.argv[3]), 0.3, "one").open()

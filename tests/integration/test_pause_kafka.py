@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from campaigns.facts import CallRequested, CampaignPaused, Event
-from campaigns.log_kafka import KafkaLog
-from dialer.request_call import REQUEST_CALL
-from tests.property.racing import TURNS, WRITERS, BrokenPromiseError, Streams, play, unguarded
+from campaigns.domain.facts import CallRequested, CampaignPaused, Event
+from campaigns.kafka.kafka_log import KafkaLog
+from dialer.decisions.request_call import REQUEST_CALL
+from tests.support.race import TURNS, WRITERS, BrokenPromiseError, Streams, play, unguarded
 
 SCRIPTS = 30
 

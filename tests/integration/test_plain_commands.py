@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.whole_api import CAMPAIGNS, Whole, whole_api
+from tests.support.whole_api import CAMPAIGNS, Whole, whole_api
 
 CALLED = {"contacts": [{"phone_number": "+15550000001"}]}
 CHANGING = {"task_id", "receipt", "updated_at", "started_at", "id", "campaign_id"} | {

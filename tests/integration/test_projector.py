@@ -13,18 +13,18 @@ from burki.models.campaign import Campaign as SdkCampaign
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from campaigns.api_keys import key_hash
-from campaigns.clock import SystemClock
-from campaigns.edge import install
-from campaigns.errors import LogUnavailableError
-from campaigns.facts import ApiKeyCreated, Disposition, ImportStarted
-from campaigns.http import Limits
-from campaigns.log import MemoryLog
+from campaigns.domain.api_keys import key_hash
+from campaigns.domain.facts import ApiKeyCreated, Disposition, ImportStarted
+from campaigns.http.door import Limits
+from campaigns.http.edge import install
+from campaigns.log.port import MemoryLog
 from campaigns.part import Part
-from campaigns.topics import Partition
+from campaigns.process.clock import SystemClock
+from campaigns.process.errors import LogUnavailableError
+from campaigns.records.topics import Partition
 from projector.service import Projector
 from projector.settings import ProjectorSettings
-from tests.journal import Journal
+from tests.support.journal import Journal
 
 ALL = "/api/v1/campaigns"
 ONE = "/api/v1/campaigns/1"

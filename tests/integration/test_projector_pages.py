@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.campaign import Contact, ContactStatus, gone, shown
-from campaigns.facts import Disposition
-from projector.queries import standing
-from projector.queries.paging import Page
+from campaigns.domain.campaign import Contact, ContactStatus, gone, shown
+from campaigns.domain.facts import Disposition
+from projector.queries import contact_pages
+from projector.queries.page import Page
 from tests.integration.test_projector_views import fold
-from tests.journal import Journal
-from tests.property.authoring import STEPS, Author
+from tests.support.author import STEPS, Author
+from tests.support.journal import Journal
 
 
 def history(chance: random.Random) -> Journal:
@@ -58,14 +58,14 @@ def story(seed: int) -> Journal:
 def test_pages_are_slices_of_all_that_is_shown(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(standing, "_WINDOW", 3)
+    monkeypatch.setattr(contact_pages, "_WINDOW", 3)
     chance = random.Random(seed)
     views = fold(story(seed) if seed < 25 else history(chance), tmp_path, batches=chance)
     campaign = views.campaigns.by_id[1]
     with views.store.reading() as tx:
         met = {
             one.contact.contact_id: one.contact
-            for one in standing._listed(tx, campaign, range(1, campaign.contacts_end + 1))
+            for one in contact_pages._listed(tx, campaign, range(1, campaign.contacts_end + 1))
         }
         assert len(met) == campaign.contacts_end
         there = {
@@ -77,7 +77,9 @@ def test_pages_are_slices_of_all_that_is_shown(
             every = [n for n, now in there.items() if status in (None, now)]
             for skip in range(len(every) + 2):
                 limit = chance.randint(1, 5)
-                found, total = standing.contacts(tx, campaign, status, Page(1, limit, skip, limit))
+                found, total = contact_pages.contacts(
+                    tx, campaign, status, Page(1, limit, skip, limit)
+                )
                 assert total == len(every)
                 assert [one.contact.contact_id for one in found] == every[skip : skip + limit]
     counters = campaign.counters

@@ -10,15 +10,15 @@ import orjson
 import pytest
 from cloudevents.core.formats.json import JSONFormat
 
-from campaigns.errors import LogUnavailableError
-from campaigns.facts import Disposition
-from campaigns.store import remove
+from campaigns.domain.facts import Disposition
+from campaigns.process.errors import LogUnavailableError
+from campaigns.stores.checkpoint import remove
 from projector.advance import Views
-from projector.outbox import place_of
-from projector.publishing import Publishing
-from projector.store import Store
-from projector.tables import OUTBOX
-from tests.journal import Journal, every_partition
+from projector.feeds.publisher import Publishing
+from projector.projections.outbox import place_of
+from projector.store.tables import OUTBOX
+from projector.store.view_store import Store
+from tests.support.journal import Journal, every_partition
 
 
 class Topic:

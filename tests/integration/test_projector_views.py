@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.errors import ContractError
-from campaigns.facts import Disposition
-from campaigns.record import Recorded
-from campaigns.topics import CAMPAIGN_RECORDS, Partition
+from campaigns.domain.facts import Disposition
+from campaigns.process.errors import ContractError
+from campaigns.records.record import Recorded
+from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 from projector.advance import Views
-from projector.changes import Execution
-from projector.queries.paging import Page
-from projector.queries.reading import Wanted, campaigns
-from projector.store import Store
-from projector.tables import (
+from projector.projections.changes import Execution
+from projector.queries.campaign_pages import Wanted, campaigns
+from projector.queries.page import Page
+from projector.store.tables import (
     ABOUT,
     API_KEYS,
     CAMPAIGNS,
@@ -29,9 +28,10 @@ from projector.tables import (
     ROWS,
     TRACKING,
 )
-from projector.views import EXECUTION
-from tests.journal import Journal, every_partition
-from tests.postgres import postgres_url
+from projector.store.view_store import Store
+from projector.store.views import EXECUTION
+from tests.support.journal import Journal, every_partition
+from tests.support.postgres import postgres_url
 
 REBUILT = (
     API_KEYS, CAMPAIGNS, CONTACTS, EXECUTIONS, IMPORTS, LEDGERS, LISTS, OUTBOX, ROWS, TRACKING,

@@ -4,9 +4,9 @@ from typing import Any
 
 from burki.models.campaign import Campaign as SdkCampaign
 
-from campaigns.facts import CampaignRearmed
-from tests.integration.several_apis import CONTACTS, in_memory, virtually
-from tests.integration.whole_api import CAMPAIGNS, Whole, whole_api
+from campaigns.domain.facts import CampaignRearmed
+from tests.support.several_apis import CONTACTS, in_memory, virtually
+from tests.support.whole_api import CAMPAIGNS, Whole, whole_api
 
 
 async def stopped(api: Whole, contacts: int = 3) -> int:

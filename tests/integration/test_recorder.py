@@ -27,22 +27,22 @@ from eventsourcing.projection import Projection, ProjectionRunner
 from eventsourcing.sqlite import SQLiteTrackingRecorder
 from eventsourcing.utils import Environment
 
-from campaigns.clock import SystemClock
-from campaigns.errors import ContractError, LogCutError
-from campaigns.facts import CampaignPaused, CampaignStarted, Event, campaign_stream
-from campaigns.installation import skip_record
-from campaigns.installation_log import Origin, decided
-from campaigns.ledger import Ledger
-from campaigns.log import EventLog
-from campaigns.log_kafka import KafkaLog
-from campaigns.log_sqlite import SqliteLog
-from campaigns.ordinals import KEPT_MAX
-from campaigns.record import Envelope, Record, read_envelope
-from campaigns.recorder import LogRecorder
-from campaigns.stored import StreamedFact
-from campaigns.testing import FIRST, NOON
+from campaigns.domain.facts import CampaignPaused, CampaignStarted, Event, campaign_stream
+from campaigns.eventsourcing.mapper import StreamedFact
+from campaigns.eventsourcing.ordinals import KEPT_MAX
+from campaigns.eventsourcing.recorder import LogRecorder
+from campaigns.kafka.kafka_log import KafkaLog
+from campaigns.log.installation_log import Origin, decided
+from campaigns.log.port import EventLog
+from campaigns.process.clock import SystemClock
+from campaigns.process.errors import ContractError, LogCutError
+from campaigns.records.installation import skip_record
+from campaigns.records.ledger import Ledger
+from campaigns.records.record import Envelope, Record, read_envelope
+from campaigns.sqlite.sqlite_log import SqliteLog
+from campaigns.testing.log_contract import FIRST, NOON
 from dialgate.persistence import Factory
-from tests.broker import Broker
+from tests.support.broker import Broker
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "follow_campaigns.py"
 WITHIN_S = 20.0

@@ -5,11 +5,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from campaigns.facts import CampaignPaused, CreateKeyed, create_stream
-from campaigns.log_sqlite import SqliteLog
-from campaigns.testing import FIRST, NOON, offered
-from dialgate.replaying import replay
+from campaigns.domain.facts import CampaignPaused, CreateKeyed, create_stream
+from campaigns.sqlite.sqlite_log import SqliteLog
+from campaigns.testing.log_contract import FIRST, NOON, offered
 from dialgate.settings import ProcessSettings
+from dialgate.verbs.replay import replay
 
 
 async def test_an_organization_is_not_taken_for_the_campaign_of_its_number(

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from burki.models.campaign import Campaign as SdkCampaign
 
-from campaigns.facts import CampaignScheduled
-from campaigns.levels import LEVEL_NEWEST, LEVEL_OLDEST
-from tests.integration.several_apis import CONTACTS, in_memory, virtually
-from tests.integration.whole_api import BODY, CAMPAIGNS, Whole, whole_api
+from campaigns.domain.facts import CampaignScheduled
+from campaigns.domain.levels import LEVEL_NEWEST, LEVEL_OLDEST
+from tests.support.several_apis import CONTACTS, in_memory, virtually
+from tests.support.whole_api import BODY, CAMPAIGNS, Whole, whole_api
 
 NEW_YORK = "America/New_York"
 

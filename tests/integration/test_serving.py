@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from fastapi import APIRouter, FastAPI
 
-from campaigns.errors import LogUnavailableError
-from campaigns.following import Reader
-from campaigns.log import MemoryLog
-from dialgate.bounds import Bounds
-from dialgate.serving import DONE, WENT_WRONG, Process
+from campaigns.log.port import MemoryLog
+from campaigns.log.reader import Reader
+from campaigns.process.errors import LogUnavailableError
+from dialgate.connections.bounds import Bounds
+from dialgate.process import DONE, WENT_WRONG, Process
 from dialgate.settings import ProcessSettings
 
 WITHIN_S = 20.0

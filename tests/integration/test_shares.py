@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from campaigns.api_keys import Caller, key_hash
-from campaigns.http import TOO_MANY_AT_ONCE, TOO_MANY_WRONG, UNAUTHORIZED
-from campaigns.observing import KEYS_REFUSED, SHARES_SPENT
-from campaigns.rate_limits import BURST_S, MINUTE_S
-from tests.integration.listening import Ear, is_type, listening
-from tests.integration.several_apis import CONTACTS
-from tests.integration.whole_api import BODY, CAMPAIGNS, Whole, whole_api
+from campaigns.domain.api_keys import Caller, key_hash
+from campaigns.http.door import TOO_MANY_AT_ONCE, TOO_MANY_WRONG, UNAUTHORIZED
+from campaigns.http.rate_limits import BURST_S, MINUTE_S
+from campaigns.process.observability import KEYS_REFUSED, SHARES_SPENT
+from tests.support.ear import Ear, is_type, listening
+from tests.support.several_apis import CONTACTS
+from tests.support.whole_api import BODY, CAMPAIGNS, Whole, whole_api
 
 MONITOR = "/ws/campaigns/monitor?token="
 SOON_S = 5.0  # Long before the next heartbeat would tell.

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from campaigns.errors import CarrierMisfitError
-from campaigns.log_kafka import KafkaLog
-from campaigns.membership import Membership
-from tests.integration.on_kafka import opened, until
+from campaigns.kafka.kafka_log import KafkaLog
+from campaigns.kafka.membership import Membership
+from campaigns.process.errors import CarrierMisfitError
+from tests.support.on_kafka import opened, until
 
 pytestmark = pytest.mark.kafka
 

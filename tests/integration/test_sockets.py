@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from burki.realtime.campaign_progress import CampaignProgressStream
 
-from campaigns.facts import (
+from campaigns.domain.facts import (
     CallEnded,
     CallRequested,
     CallStarted,
@@ -14,13 +14,13 @@ from campaigns.facts import (
     Disposition,
     Event,
 )
-from campaigns.ledger import Ledger
-from campaigns.record import Envelope, Record
-from campaigns.topics import CAMPAIGN_RECORDS, campaign_partition
-from tests.integration.listening import Ear, is_type, listening
-from tests.integration.several_apis import CONTACTS
-from tests.integration.whole_api import CAMPAIGNS, Whole, whole_api
-from tests.property.racing import everything
+from campaigns.records.ledger import Ledger
+from campaigns.records.record import Envelope, Record
+from campaigns.records.topics import CAMPAIGN_RECORDS, campaign_partition
+from tests.support.ear import Ear, is_type, listening
+from tests.support.race import everything
+from tests.support.several_apis import CONTACTS
+from tests.support.whole_api import CAMPAIGNS, Whole, whole_api
 
 SDK = CampaignProgressStream("", "")
 

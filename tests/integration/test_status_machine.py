@@ -1,7 +1,8 @@
 """The campaign's status machine over HTTP: one test a pair of status and action.
 
 Source: public contract, section 2, and 'decided' 4, 19, 20, 22, 23 and 24. The table in the code is
-campaigns.campaign.MOVES; this one is written down from the contract, so that either may be wrong.
+campaigns.domain.campaign.MOVES; this one is written down from the contract, so that either may be
+wrong.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -10,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from campaigns.facts import CampaignCompleted, CampaignFailed, Disposition
-from tests.integration.several_apis import CONTACTS
+from campaigns.domain.facts import CampaignCompleted, CampaignFailed, Disposition
 from tests.integration.test_sockets import call, write
-from tests.integration.whole_api import CAMPAIGNS, Whole, whole_api
+from tests.support.several_apis import CONTACTS
+from tests.support.whole_api import CAMPAIGNS, Whole, whole_api
 
 LATER = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 ONCE = {"schedule_type": "scheduled", "scheduled_at": LATER}

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.integration.whole_api import CAMPAIGNS, Whole, whole_api
+from tests.support.whole_api import CAMPAIGNS, Whole, whole_api
 
 URL = f"{CAMPAIGNS}/template-preview"
 

@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
-from campaigns.facts import Disposition
+from campaigns.domain.facts import Disposition
 from dialgate.application import document
-from tests.integration.listening import listening
 from tests.integration.test_sockets import call
-from tests.integration.whole_api import CAMPAIGNS, Whole, whole_api
+from tests.support.ear import listening
+from tests.support.whole_api import CAMPAIGNS, Whole, whole_api
 
 MARKS = {"one": ("Alpha", "4151110"), "two": ("Omega", "4152220")}  # Names, and phone numbers.
 OPERATIONS = [(method, path) for path, methods in document()["paths"].items() for method in methods]

@@ -7,21 +7,21 @@ from typing import Any
 import httpx
 import pytest
 
-from campaigns.facts import (
+from campaigns.domain.facts import (
     CampaignCreated,
     CampaignPaused,
     CampaignResumed,
     CampaignStopped,
     campaign_stream,
 )
-from campaigns.log import MemoryLog
-from campaigns.observing import REGISTRY
-from campaigns.record import Record
-from campaigns.testing import FIRST
+from campaigns.log.port import MemoryLog
+from campaigns.process.observability import REGISTRY
+from campaigns.records.record import Record
+from campaigns.testing.log_contract import FIRST
 from command_api.settings import CommandApiSettings
-from tests.integration.broken_way import Way
-from tests.integration.several_apis import CONTACTS, in_memory, virtually
-from tests.integration.whole_api import BODY
+from tests.support.broken_way import Way
+from tests.support.several_apis import CONTACTS, in_memory, virtually
+from tests.support.whole_api import BODY
 
 RULING_S = CommandApiSettings().ruling_s
 CATCH_UP_S = CommandApiSettings().command_catch_up_s

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from campaigns.facts import (
+from campaigns.domain.facts import (
     Abandonment,
     CallAbandoned,
     CallEnded,
@@ -12,11 +12,11 @@ from campaigns.facts import (
     Disposition,
     Event,
 )
-from dialer.call_states import Late, Logged, Said, combinations
-from dialer.carrier import Elsewhere, Ended, Found, NoRing, NotFound, Placed, RefusedLate, Rung
-from dialer.line import Names
-from dialer.testimony import DAY_S
-from dialer.ticks import Answered, LookedUp, Reported
+from dialer.calls.call import Names
+from dialer.calls.call_states import Late, Logged, Said, combinations
+from dialer.calls.ticks import Answered, LookedUp, Reported
+from dialer.carrier.port import Elsewhere, Ended, Found, NoRing, NotFound, Placed, RefusedLate, Rung
+from dialer.carrier.testimony import DAY_S
 from tests.unit.dialer.rig import CARRIER_TIMEOUT_S, LEASE_S, Rig
 
 OVER_S = LEASE_S + CARRIER_TIMEOUT_S

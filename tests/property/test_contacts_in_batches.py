@@ -3,11 +3,11 @@
 import random
 import sqlite3
 
-from campaigns.contact_folding import fold_contacts
-from campaigns.contacts import Contacts
-from campaigns.folding import Campaigns
-from tests.property.authoring import STEPS, Author
-from tests.told import Told
+from campaigns.domain.campaigns import Campaigns
+from campaigns.stores.contacts import Contacts
+from campaigns.stores.fold import fold_contacts
+from tests.support.author import STEPS, Author
+from tests.support.folded_journal import Told
 
 STORIES = 100
 ALL = "select * from contacts order by campaign_id, contact_id"

@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
-from campaigns.campaign import Counters, dump, gone, load, shown
-from tests.property.authoring import STEPS, STORIES, Author
-from tests.told import Told
+from campaigns.domain.campaign import Counters, dump, gone, load, shown
+from tests.support.author import STEPS, STORIES, Author
+from tests.support.folded_journal import Told
 
 FAILED = ("failed", "no_answer", "busy", "voicemail")
 

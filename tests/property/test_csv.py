@@ -9,11 +9,11 @@ from typing import Literal
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from campaigns.facts import Row
-from command_api.csv_columns import UnusableFileError
-from command_api.csv_rows import CsvFile
-from command_api.phone import Unusable
-from command_api.typed import trimmed
+from campaigns.domain.facts import Row
+from command_api.imports.characters import trimmed
+from command_api.imports.csv_columns import UnusableFileError
+from command_api.imports.csv_rows import CsvFile
+from command_api.imports.phone import Unusable
 
 Form = tuple[str, str, Literal[0, 1], str, bool]  # Delimiter, line end, quoting, encoding, sep=.
 # Few letters, so that quotes, separators and line ends meet often; and texts of all kinds.

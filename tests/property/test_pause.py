@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaigns.facts import Event
-from campaigns.log import EventLog, MemoryLog
-from campaigns.log_sqlite import SqliteLog
-from dialer.request_call import REQUEST_CALL
-from tests.property.racing import (
+from campaigns.domain.facts import Event
+from campaigns.log.port import EventLog, MemoryLog
+from campaigns.sqlite.sqlite_log import SqliteLog
+from dialer.decisions.request_call import REQUEST_CALL
+from tests.support.race import (
     TURNS,
     WRITERS,
     BrokenPromiseError,

@@ -6,7 +6,7 @@ import phonenumbers
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from command_api.phone import PHONE_CHARS_MAX, Unusable, normalise_phone
+from command_api.imports.phone import PHONE_CHARS_MAX, Unusable, normalise_phone
 
 REGIONS = st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS))
 E164 = re.compile(r"\+[1-9][0-9]{3,14}")

@@ -2,13 +2,13 @@
 
 from datetime import timedelta
 
-from campaigns.campaign import ContactStatus, gone
-from campaigns.contact_folding import fold_contacts
-from campaigns.contacts import Contacts
-from campaigns.folding import Campaigns
-from campaigns.store import Store
-from tests.property.authoring import STEPS, STORIES, Author
-from tests.told import Told
+from campaigns.domain.campaign import ContactStatus, gone
+from campaigns.domain.campaigns import Campaigns
+from campaigns.stores.checkpoint import Store
+from campaigns.stores.contacts import Contacts
+from campaigns.stores.fold import fold_contacts
+from tests.support.author import STEPS, STORIES, Author
+from tests.support.folded_journal import Told
 
 
 def waiting(told: Told) -> set[int]:

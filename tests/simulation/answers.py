@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from campaigns.campaign import Campaign, Move, Status
-from campaigns.decider import UNCHANGED, Rejected
-from campaigns.facts import (
+from campaigns.domain.campaign import Campaign, Move, Status
+from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.decider import UNCHANGED, Rejected
+from campaigns.domain.facts import (
     CampaignCompleted,
     CampaignCreated,
     CampaignDeleted,
@@ -30,17 +31,16 @@ from campaigns.facts import (
     ImportStarted,
     Selection,
 )
-from campaigns.folding import Campaigns
-from campaigns.record import Recorded
-from command_api.delete import DELETE
-from command_api.import_contacts import shut
-from command_api.moves import MoveCampaign, hidden
-from command_api.re_execute import RE_EXECUTE, ReExecute
-from command_api.resume import RESUME
-from command_api.schedule import TIME_PAST
-from command_api.start import START
-from command_api.stop import STOP
-from command_api.update import UPDATE, UpdateCampaign
+from campaigns.records.record import Recorded
+from command_api.commands.delete import DELETE
+from command_api.commands.import_contacts import shut
+from command_api.commands.lifecycle import MoveCampaign, hidden
+from command_api.commands.re_execute import RE_EXECUTE, ReExecute
+from command_api.commands.resume import RESUME
+from command_api.commands.schedule import TIME_PAST
+from command_api.commands.start import START
+from command_api.commands.stop import STOP
+from command_api.commands.update import UPDATE, UpdateCampaign
 from tests.simulation.auditor import Audit
 from tests.simulation.history import Entry
 from tests.simulation.web import Exchange

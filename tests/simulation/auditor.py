@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 import orjson
 
-from campaigns.facts import (
+from campaigns.domain.carrier_refusals import UNPLACED
+from campaigns.domain.facts import (
     Abandonment,
     CallAbandoned,
     CallEnded,
@@ -18,16 +19,15 @@ from campaigns.facts import (
     CallStarted,
     Disposition,
 )
-from campaigns.ledger import Ledger
-from campaigns.levels import LEVEL_OLDEST
-from campaigns.record import Envelope, Recorded
-from campaigns.topics import campaign_partitions
-from campaigns.unplaced import UNPLACED
-from dialer.carrier import NoRing
+from campaigns.domain.levels import LEVEL_OLDEST
+from campaigns.records.ledger import Ledger
+from campaigns.records.record import Envelope, Recorded
+from campaigns.records.topics import campaign_partitions
+from dialer.carrier.port import NoRing
 from tests.simulation import world
 from tests.simulation.faulty_carrier import Placement
 from tests.simulation.history import Entry, History, Permission
-from tests.simulation.injected import is_undecidable
+from tests.simulation.injections import is_undecidable
 from tests.simulation.world import World
 
 CLOCK_SLACK = 1 - 2e-4  # What drift may take from a wait.

@@ -6,10 +6,10 @@ from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from campaigns.campaign import FINAL, Status
-from campaigns.facts import CallEnded
-from campaigns.record import Envelope, Recorded
-from campaigns.virtual_time import NOON
+from campaigns.domain.campaign import FINAL, Status
+from campaigns.domain.facts import CallEnded
+from campaigns.records.record import Envelope, Recorded
+from campaigns.testing.virtual_time import NOON
 from tests.simulation.web import PREFIX, Exchange, csv_upload
 
 if TYPE_CHECKING:

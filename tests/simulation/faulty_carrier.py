@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from random import Random
 from typing import Any
 
-from campaigns.errors import CarrierUnavailableError
-from campaigns.facts import Disposition
-from dialer.carrier import (
+from campaigns.domain.facts import Disposition
+from campaigns.process.errors import CarrierUnavailableError
+from dialer.carrier.port import (
     Call,
     Elsewhere,
     Ended,

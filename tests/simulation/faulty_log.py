@@ -7,10 +7,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from campaigns.errors import LogUnavailableError, OutcomeUnknownError
-from campaigns.log import BATCH_MAX, MemoryLog, OnRefusal
-from campaigns.record import Envelope, Record, Recorded
-from campaigns.topics import ORGANIZATIONS, Partition
+from campaigns.log.port import BATCH_MAX, MemoryLog, OnRefusal
+from campaigns.process.errors import LogUnavailableError, OutcomeUnknownError
+from campaigns.records.record import Envelope, Record, Recorded
+from campaigns.records.topics import ORGANIZATIONS, Partition
 from tests.simulation.plan import Plan
 from tests.simulation.processes import Process, SimLoop
 from tests.simulation.story import Story

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from campaigns.campaign import Status
-from campaigns.facts import (
+from campaigns.domain.campaign import Status
+from campaigns.domain.facts import (
     CallAbandoned,
     CallEnded,
     CallEvent,
@@ -30,8 +30,8 @@ from campaigns.facts import (
     Event,
     RunEnded,
 )
-from campaigns.record import Envelope
-from campaigns.topics import Partition
+from campaigns.records.record import Envelope
+from campaigns.records.topics import Partition
 from tests.simulation.faulty_carrier import Placement
 
 BECOMES: dict[type[CampaignEvent], Status] = {

@@ -4,39 +4,39 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-import campaigns.digest
-import campaigns.following
-import campaigns.handling
-import campaigns.log
+import campaigns.log.digest
+import campaigns.log.port
+import campaigns.log.reader
+import campaigns.log.writer
 import command_api.idempotency
-import dialer.reactor
-import dialer.turning
-from campaigns.campaign import Campaign
-from campaigns.decider import UNCHANGED
-from campaigns.errors import LogUnavailableError
-from campaigns.facts import (
+import dialer.reactor.lifecycle
+import dialer.reactor.reactor
+from campaigns.domain.campaign import Campaign
+from campaigns.domain.decider import UNCHANGED
+from campaigns.domain.facts import (
     CallRequested,
     InstallationEvent,
     campaign_stream,
     contact_stream,
 )
-from campaigns.following import Reader
-from campaigns.handling import Writer
-from campaigns.installation import Installation
-from campaigns.ledger import Ledger
-from campaigns.levels import LEVEL_NEWEST
-from campaigns.record import Envelope, Recorded
+from campaigns.domain.levels import LEVEL_NEWEST
+from campaigns.log.reader import Reader
+from campaigns.log.writer import Writer
+from campaigns.process.errors import LogUnavailableError
+from campaigns.records.installation import Installation
+from campaigns.records.ledger import Ledger
+from campaigns.records.record import Envelope, Recorded
+from command_api.barrier import Barrier, Settled
 from command_api.service import CommandApi
-from command_api.settling import Barrier, Settled
-from dialer.call_states import Use
+from dialer.calls.call_states import Use
+from dialer.calls.ticks import Effect, Moment, Offer
 from dialer.service import Dialer
-from dialer.ticks import Effect, Moment, Offer
-from tests.simulation.taken_away import Swaps, mutation
+from tests.simulation.removal import Swaps, mutation
 
 # Any: what these modules have imported is swapped where they use it.
-reactor_module: Any = dialer.reactor
-turning_module: Any = dialer.turning
-handling_module: Any = campaigns.handling
+reactor_module: Any = dialer.reactor.reactor
+turning_module: Any = dialer.reactor.lifecycle
+handling_module: Any = campaigns.log.writer
 
 
 # -- the rule, and how one writes by it ------------------------------------------------------------
@@ -59,7 +59,7 @@ def no_stream_versions() -> Swaps:
             super().admit(envelope)
             return True
 
-    return [(campaigns.following, "Ledger", Credulous)]
+    return [(campaigns.log.reader, "Ledger", Credulous)]
 
 
 @mutation
@@ -117,15 +117,15 @@ def no_keys() -> Swaps:
 def what_was_folded_is_not_compared() -> Swaps:
     """A start goes on behind its checkpoint, whatever stands there now."""
     unseen = lambda chain, ledger, skipped, recorded: None  # noqa: E731
-    return [(campaigns.digest, "compare", unseen), (campaigns.following, "compare", unseen)]
+    return [(campaigns.log.digest, "compare", unseen), (campaigns.log.reader, "compare", unseen)]
 
 
 @mutation
 def who_follows_looks_ahead_alone() -> Swaps:
     """A follower takes what comes next, whatever became of what it had before."""
     return [
-        (campaigns.log, "refuse_other", lambda partition, last, found: None),
-        (campaigns.following, "compare", lambda chain, ledger, skipped, recorded: None),
+        (campaigns.log.port, "refuse_other", lambda partition, last, found: None),
+        (campaigns.log.reader, "compare", lambda chain, ledger, skipped, recorded: None),
     ]
 
 
@@ -147,7 +147,7 @@ def a_level_is_taken_for_raised() -> Swaps:
 @mutation
 def a_skipped_record_counts_where_it_was_read() -> Swaps:
     """A running service goes on with what it has folded, though a record of it was skipped."""
-    return [(campaigns.following, "RecordSkipped", Envelope)]  # Nothing is one.
+    return [(campaigns.log.reader, "RecordSkipped", Envelope)]  # Nothing is one.
 
 
 @mutation

@@ -6,39 +6,39 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import campaigns.campaign
+import campaigns.domain.campaign
+import dialer.calls.call
+import dialer.calls.inquiry
+import dialer.carrier.testimony
 import dialer.conversation
-import dialer.doubt
-import dialer.line
-import dialer.reactor
-import dialer.resolve
+import dialer.decisions.resolution
+import dialer.reactor.intake
+import dialer.reactor.reactor
 import dialer.service
-import dialer.taking
-import dialer.testimony
-from campaigns.campaign import Campaign, Contact, Status
-from campaigns.decider import UNCHANGED
-from campaigns.facts import (
+from campaigns.domain.campaign import Campaign, Contact, Status
+from campaigns.domain.carrier_refusals import Unplaced
+from campaigns.domain.decider import UNCHANGED
+from campaigns.domain.facts import (
     Abandonment,
     CallAbandoned,
     CallEvent,
     CallRequested,
     CallStarted,
 )
-from campaigns.unplaced import Unplaced
-from dialer.call_states import Late, Logged, Said, Use
-from dialer.carrier import Found, NoRing, Rung, Taken
-from dialer.line import Line
-from dialer.resolve import abandoned
+from dialer.calls.call import Line
+from dialer.calls.call_states import Late, Logged, Said, Use
+from dialer.calls.ticks import Answered, Effect, HangUp, Moment
+from dialer.carrier.port import Found, NoRing, Rung, Taken
+from dialer.decisions.resolution import abandoned
+from dialer.reactor.state import State
 from dialer.service import Dialer
-from dialer.state import State
-from dialer.ticks import Answered, Effect, HangUp, Moment
 from tests.simulation.faulty_carrier import CarrierPort
-from tests.simulation.taken_away import Swaps, mutation
+from tests.simulation.removal import Swaps, mutation
 
 # Any: what these modules have imported is swapped where they use it.
-line_module: Any = dialer.line
-reactor_module: Any = dialer.reactor
-taking_module: Any = dialer.taking
+line_module: Any = dialer.calls.call
+reactor_module: Any = dialer.reactor.reactor
+taking_module: Any = dialer.reactor.intake
 
 HANDED = (Use.PLACING, Use.PLACED)
 
@@ -50,7 +50,7 @@ HANDED = (Use.PLACING, Use.PLACED)
 def no_lease() -> Swaps:
     """A permission may be used whenever it is read back."""
     always = lambda sent_at, lease_s, now: True  # noqa: E731
-    modules = (reactor_module, dialer.resolve, dialer.conversation, taking_module)
+    modules = (reactor_module, dialer.decisions.resolution, dialer.conversation, taking_module)
     return [(module, "may_begin", always) for module in modules]
 
 
@@ -269,7 +269,7 @@ def a_pause_abandons_what_is_at_the_carrier() -> Swaps:
 @mutation
 def the_number_is_not_given_back() -> Swaps:
     """An abandoned permission spends an attempt."""
-    evolve = campaigns.campaign.evolve_contact
+    evolve = campaigns.domain.campaign.evolve_contact
 
     def spent(contact: Contact, campaign: Campaign, fact: CallEvent) -> Contact:
         contact = evolve(contact, campaign, fact)
@@ -318,19 +318,19 @@ def one_calls_trouble_is_everybodys() -> Swaps:
 def the_carrier_is_believed() -> Swaps:
     """What a carrier says is taken as it is."""
     as_said = lambda said, now, **bounds: said  # noqa: E731
-    return [(dialer.testimony, name, as_said) for name in ("found", "placed", "ended")]
+    return [(dialer.carrier.testimony, name, as_said) for name in ("found", "placed", "ended")]
 
 
 @mutation
 def nonsense_is_asked_about_for_ever() -> Swaps:
     """A call of which the carrier says nothing that can be used is never over."""
-    return [(dialer.doubt, "DOUBTS_MAX", 10**9)]
+    return [(dialer.calls.inquiry, "DOUBTS_MAX", 10**9)]
 
 
 @mutation
 def who_cannot_be_placed_does_not_rest() -> Swaps:
     """A contact that the carrier took no call for is asked for again at once."""
-    return [(Unplaced, "rest", campaigns.campaign.ABANDONED_REST)]
+    return [(Unplaced, "rest", campaigns.domain.campaign.ABANDONED_REST)]
 
 
 @mutation

@@ -9,13 +9,13 @@ from random import Random
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from campaigns.errors import ContractError, SkippedMeanwhileError
-from campaigns.facts import ContactsAdded, InstallationEvent, RecordSkipped, Row
-from campaigns.installation import Installation, raise_level, skip_record
-from campaigns.levels import LEVEL_NEWEST
-from campaigns.record import Record, Recorded
-from campaigns.testing import NOON
-from campaigns.topics import INSTALLATION, Partition, campaign_partitions
+from campaigns.domain.facts import ContactsAdded, InstallationEvent, RecordSkipped, Row
+from campaigns.domain.levels import LEVEL_NEWEST
+from campaigns.process.errors import ContractError, SkippedMeanwhileError
+from campaigns.records.installation import Installation, raise_level, skip_record
+from campaigns.records.record import Record, Recorded
+from campaigns.records.topics import INSTALLATION, Partition, campaign_partitions
+from campaigns.testing.log_contract import NOON
 from tests.simulation.processes import Process
 
 if TYPE_CHECKING:

@@ -6,10 +6,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import uuid4
 
-from campaigns.clock import Clock
-from campaigns.errors import CarrierUnavailableError
-from campaigns.facts import Disposition
-from dialer.carrier import Call, Ended, Found, NoRing, NotFound, Placed, RefusedLate, Report, Rung
+from campaigns.domain.facts import Disposition
+from campaigns.process.clock import Clock
+from campaigns.process.errors import CarrierUnavailableError
+from dialer.carrier.port import (
+    Call,
+    Ended,
+    Found,
+    NoRing,
+    NotFound,
+    Placed,
+    RefusedLate,
+    Report,
+    Rung,
+)
 
 
 @dataclass

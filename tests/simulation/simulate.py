@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 
-from tests import pages
 from tests.simulation.dangers import missing
 from tests.simulation.history import CYCLES
-from tests.simulation.judging import hush, judge, judge_all, told
+from tests.simulation.verdicts import hush, judge, judge_all, told
+from tests.support import pages
 
 TELL_EVERY = 500  # Seeds.
 SHRUNK_MAX = 3  # Failing seeds that are made as small as they get: each takes a minute.

@@ -3,18 +3,17 @@
 import sqlite3
 from typing import Any
 
-from campaigns.campaign import dump
-from campaigns.contact_folding import fold_contacts
-from campaigns.contacts import Contacts
-from campaigns.digest import Chain
-from campaigns.folding import Campaigns
-from campaigns.ledger import Ledger
-from campaigns.record import Envelope
-from campaigns.topics import Partition, campaign_partitions
+from campaigns.domain.campaign import dump
+from campaigns.domain.campaigns import Campaigns
+from campaigns.log.digest import Chain
+from campaigns.records.ledger import Ledger
+from campaigns.records.record import Envelope
+from campaigns.records.topics import Partition, campaign_partitions
+from campaigns.stores.contacts import Contacts
+from campaigns.stores.fold import fold_contacts
 from projector.advance import Views
 from projector.service import Projector
-from projector.store import Store
-from projector.tables import (
+from projector.store.tables import (
     CAMPAIGNS,
     CONTACTS,
     EXECUTIONS,
@@ -24,6 +23,7 @@ from projector.tables import (
     ROWS,
     TRACKING,
 )
+from projector.store.view_store import Store
 from tests.simulation.auditor import Audit
 
 REBUILT = (CAMPAIGNS, CONTACTS, EXECUTIONS, IMPORTS, LEDGERS, LISTS, ROWS, TRACKING)

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 
 import dialer.service
-from dialer.call_states import Late, Logged, Said, combinations
-from dialer.state import State
-from dialer.ticks import Effect, Moment, Tick
-from tests.simulation.judging import judge
-from tests.simulation.taken_away import swapped
+from dialer.calls.call_states import Late, Logged, Said, combinations
+from dialer.calls.ticks import Effect, Moment, Tick
+from dialer.reactor.state import State
+from tests.simulation.removal import swapped
+from tests.simulation.verdicts import judge
 
 service_module: Any = dialer.service  # Any: what it has imported is swapped where it is used.
 SEEDS = range(8)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from campaigns.facts import (
+from campaigns.domain.facts import (
     Abandonment,
     CallAbandoned,
     CallEnded,
@@ -14,9 +14,9 @@ from campaigns.facts import (
     CallStarted,
     Disposition,
 )
-from campaigns.public import receipt_shape
-from campaigns.virtual_time import run_virtually
-from dialer.carrier import Call, Placed
+from campaigns.http.campaign_json import receipt_shape
+from campaigns.testing.virtual_time import run_virtually
+from dialer.carrier.port import Call, Placed
 from dialer.service import Dialer
 from dialgate.metrics import exposition
 from tests.simulation.scripted_carrier import ScriptedCarrier

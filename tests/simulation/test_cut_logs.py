@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.errors import LogCutError
-from campaigns.facts import CampaignPaused
-from campaigns.virtual_time import run_virtually
+from campaigns.domain.facts import CampaignPaused
+from campaigns.process.errors import LogCutError
+from campaigns.testing.virtual_time import run_virtually
 from dialer.service import Dialer
 from tests.simulation.test_dialing import HERE, SETTINGS, Bench, bench
 

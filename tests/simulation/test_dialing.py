@@ -12,9 +12,8 @@ from uuid import uuid4
 
 import pytest
 
-from campaigns.campaign import Status
-from campaigns.errors import CarrierUnavailableError, ContractError
-from campaigns.facts import (
+from campaigns.domain.campaign import Status
+from campaigns.domain.facts import (
     Abandonment,
     CallAbandoned,
     CallEnded,
@@ -36,12 +35,13 @@ from campaigns.facts import (
     Stream,
     campaign_stream,
 )
-from campaigns.ledger import Ledger
-from campaigns.log import MemoryLog
-from campaigns.record import Envelope, Record, Recorded
-from campaigns.topics import CAMPAIGN_RECORDS, Partition
-from campaigns.virtual_time import VirtualClock, run_virtually
-from dialer.carrier import (
+from campaigns.log.port import MemoryLog
+from campaigns.process.errors import CarrierUnavailableError, ContractError
+from campaigns.records.ledger import Ledger
+from campaigns.records.record import Envelope, Record, Recorded
+from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
+from campaigns.testing.virtual_time import VirtualClock, run_virtually
+from dialer.carrier.port import (
     Call,
     Placed,
 )

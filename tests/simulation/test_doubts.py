@@ -3,11 +3,11 @@
 import asyncio
 from datetime import datetime
 
-from campaigns.errors import CarrierUnavailableError
-from campaigns.facts import Abandonment, CallAbandoned, CallLate
-from campaigns.virtual_time import run_virtually
-from dialer.carrier import Call, Placed
-from dialer.doubts import REST_S, ROUND_S
+from campaigns.domain.facts import Abandonment, CallAbandoned, CallLate
+from campaigns.process.errors import CarrierUnavailableError
+from campaigns.testing.virtual_time import run_virtually
+from dialer.calls.doubts import REST_S, ROUND_S
+from dialer.carrier.port import Call, Placed
 from tests.simulation.test_dialing import bench, dialing
 
 

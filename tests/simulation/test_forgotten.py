@@ -6,14 +6,14 @@ from random import Random
 
 import pytest
 
-from campaigns.campaign import Status
-from campaigns.errors import OutcomeUnknownError
-from campaigns.facts import CallAbandoned, CallRequested
-from campaigns.log import MemoryLog, OnRefusal
-from campaigns.record import Record
-from campaigns.topics import Partition
-from campaigns.virtual_time import VirtualClock, run_virtually
-from dialer.offered import FORGET_S, OFFERED_MAX, Offered
+from campaigns.domain.campaign import Status
+from campaigns.domain.facts import CallAbandoned, CallRequested
+from campaigns.log.port import MemoryLog, OnRefusal
+from campaigns.process.errors import OutcomeUnknownError
+from campaigns.records.record import Record
+from campaigns.records.topics import Partition
+from campaigns.testing.virtual_time import VirtualClock, run_virtually
+from dialer.offers import FORGET_S, OFFERED_MAX, Offered
 from tests.simulation.scripted_carrier import ScriptedCarrier
 from tests.simulation.test_dialing import Bench, dialing
 

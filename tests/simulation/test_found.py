@@ -3,9 +3,8 @@
 import asyncio
 from datetime import datetime, timedelta
 
-from campaigns.campaign import Status
-from campaigns.errors import CarrierUnavailableError
-from campaigns.facts import (
+from campaigns.domain.campaign import Status
+from campaigns.domain.facts import (
     Abandonment,
     CallAbandoned,
     CallEnded,
@@ -19,12 +18,13 @@ from campaigns.facts import (
     ImportSource,
     Row,
 )
-from campaigns.log import OnRefusal
-from campaigns.record import Record
-from campaigns.topics import Partition
-from campaigns.virtual_time import NOON, VirtualClock, run_virtually
-from dialer.carrier import Call, Found, NotFound, Placed, Taken
-from dialer.lease import may_begin
+from campaigns.log.port import OnRefusal
+from campaigns.process.errors import CarrierUnavailableError
+from campaigns.records.record import Record
+from campaigns.records.topics import Partition
+from campaigns.testing.virtual_time import NOON, VirtualClock, run_virtually
+from dialer.calls.lease import may_begin
+from dialer.carrier.port import Call, Found, NotFound, Placed, Taken
 from tests.simulation.test_dialing import bench, dialing
 
 

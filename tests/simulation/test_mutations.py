@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.simulation.judging import judge, shrink
-from tests.simulation.mutating import SEEDS, catchers, known
+from tests.simulation.mutation_table import SEEDS, catchers, known
 from tests.simulation.plan import draw
-from tests.simulation.taken_away import MUTATIONS
+from tests.simulation.removal import MUTATIONS
+from tests.simulation.verdicts import judge, shrink
 
 
 @pytest.mark.parametrize("name", MUTATIONS)

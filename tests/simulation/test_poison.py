@@ -8,17 +8,21 @@ from typing import Any, ClassVar
 
 import pytest
 
-from campaigns.campaign import Status
-from campaigns.errors import CarrierNonsenseError, CarrierUnavailableError, UnreadableRecordError
-from campaigns.facts import CallEnded, CallStarted, Disposition
-from campaigns.log import MemoryLog, OnRefusal
-from campaigns.record import Record
-from campaigns.topics import Partition
-from campaigns.virtual_time import VirtualClock, run_virtually
-from dialer.carrier import Call, Ended, Found, NoRing, Placed, Rung
+from campaigns.domain.campaign import Status
+from campaigns.domain.facts import CallEnded, CallStarted, Disposition
+from campaigns.log.port import MemoryLog, OnRefusal
+from campaigns.process.errors import (
+    CarrierNonsenseError,
+    CarrierUnavailableError,
+    UnreadableRecordError,
+)
+from campaigns.records.record import Record
+from campaigns.records.topics import Partition
+from campaigns.testing.virtual_time import VirtualClock, run_virtually
+from dialer.calls.ticks import Answered, LookedUp, Reported, Tick
+from dialer.carrier.port import Call, Ended, Found, NoRing, Placed, Rung
 from dialer.conversation import Conversation
 from dialer.service import Dialer
-from dialer.ticks import Answered, LookedUp, Reported, Tick
 from tests.simulation.scripted_carrier import ScriptedCarrier
 from tests.simulation.test_dialing import SETTINGS, Bench, dialing
 

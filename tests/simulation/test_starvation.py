@@ -8,13 +8,13 @@ from itertools import pairwise
 
 import pytest
 
-from campaigns.campaign import Status
-from campaigns.errors import CarrierUnavailableError
-from campaigns.facts import CallAbandoned, CallEnded, Disposition
-from campaigns.log import MemoryLog
-from campaigns.unplaced import Unplaced, again
-from campaigns.virtual_time import NOON, VirtualClock, run_virtually
-from dialer.carrier import Call, Found, Placed, RefusedLate
+from campaigns.domain.campaign import Status
+from campaigns.domain.carrier_refusals import Unplaced, again
+from campaigns.domain.facts import CallAbandoned, CallEnded, Disposition
+from campaigns.log.port import MemoryLog
+from campaigns.process.errors import CarrierUnavailableError
+from campaigns.testing.virtual_time import NOON, VirtualClock, run_virtually
+from dialer.carrier.port import Call, Found, Placed, RefusedLate
 from dialer.settings import DialerSettings
 from tests.simulation.scripted_carrier import ScriptedCarrier
 from tests.simulation.test_dialing import SETTINGS, Bench, dialing

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from campaigns.campaign import Status
-from campaigns.facts import Disposition
-from campaigns.virtual_time import run_virtually
-from dialer.carrier import Call
+from campaigns.domain.campaign import Status
+from campaigns.domain.facts import Disposition
+from campaigns.testing.virtual_time import run_virtually
+from dialer.calls.ticks import Effect, HangUp, LookUp, Moment, Offer, Ring
+from dialer.carrier.port import Call
 from dialer.service import Dialer
-from dialer.ticks import Effect, HangUp, LookUp, Moment, Offer, Ring
 from tests.simulation.test_dialing import SETTINGS, Bench, bench, dialing
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from tests.simulation.dangers import DANGERS
-from tests.simulation.judging import Verdict, judge, judge_all, told
+from tests.simulation.verdicts import Verdict, judge, judge_all, told
 
 SEEDS = range(200)
 

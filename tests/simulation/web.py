@@ -14,10 +14,16 @@ from uuid import uuid4
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from campaigns.api_keys import ApiKeys
-from campaigns.edge import install
-from campaigns.http import POSITION, Limits
-from command_api.routes import campaigns, changes, imports, re_execute, schedules
+from campaigns.domain.api_keys import ApiKeys
+from campaigns.http.door import POSITION, Limits
+from campaigns.http.edge import install
+from command_api.http import (
+    campaign_routes,
+    change_routes,
+    import_routes,
+    re_execution_routes,
+    schedule_routes,
+)
 from command_api.service import CommandApi
 from command_api.settings import CommandApiSettings
 from tests.simulation.processes import OWNER, Process, SimLoop
@@ -45,11 +51,11 @@ def application() -> FastAPI:
     app = FastAPI(redirect_slashes=False)
     install(app, Limits(1_000_000, 1_000_000))
     service = cast(CommandApi, _Whoever())
-    app.include_router(campaigns.router(service))
-    app.include_router(changes.router(service))
-    app.include_router(re_execute.router(service))
-    app.include_router(schedules.router(service))
-    app.include_router(imports.router(service))
+    app.include_router(campaign_routes.router(service))
+    app.include_router(change_routes.router(service))
+    app.include_router(re_execution_routes.router(service))
+    app.include_router(schedule_routes.router(service))
+    app.include_router(import_routes.router(service))
     return app
 
 

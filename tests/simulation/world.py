@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import command_api.importing
-from campaigns.campaign import FINAL, Campaign
-from campaigns.log import MemoryLog
-from campaigns.unplaced import Limits
-from campaigns.virtual_time import StalledError
+import command_api.imports.csv_import
+from campaigns.domain.campaign import FINAL, Campaign
+from campaigns.domain.carrier_refusals import Limits
+from campaigns.log.port import MemoryLog
+from campaigns.testing.virtual_time import StalledError
 from command_api.service import CommandApi
 from dialer.service import Dialer
 from dialer.settings import DialerSettings
@@ -20,15 +20,15 @@ from projector.settings import ProjectorSettings
 from tests.simulation import web
 from tests.simulation.clients import finish, live
 from tests.simulation.clocks import SimClock
-from tests.simulation.cutting import cut, is_cut, let_go
+from tests.simulation.cuts import cut, is_cut, let_go
 from tests.simulation.faulty_carrier import CarrierPort, SimCarrier
 from tests.simulation.faulty_log import LogPort, SimLog
-from tests.simulation.injected import FaultyDialer, is_injected, undecidable
+from tests.simulation.injections import FaultyDialer, is_injected, undecidable
 from tests.simulation.operators import Operators
 from tests.simulation.plan import Deed, Plan, draw
 from tests.simulation.processes import Process, SimLoop
+from tests.simulation.removal import swapped
 from tests.simulation.story import Story
-from tests.simulation.taken_away import swapped
 from tests.simulation.web import Exchange, serve
 
 QUIET_MAX_S = 360.0  # Nothing has such long pauses: a retry comes after 300.
@@ -39,7 +39,7 @@ FAIR_AHEAD_MAX_S = 0.1  # … and, when all is well, by less than half of any le
 RATE_MAX = 5e-5  # Drift: what an undisciplined quartz does.
 
 # A limit, not a mechanism: files of more than so many rows are announced and come in chunks.
-SHORT_IMPORTS = ((command_api.importing, "ROWS_IN_REQUEST", 3),)
+SHORT_IMPORTS = ((command_api.imports.csv_import, "ROWS_IN_REQUEST", 3),)
 UNPLACED = Limits(its_own=3, anybodys=6)  # Rests of minutes are too long for a world.
 VIEWS = ProjectorSettings(api_keys=web.SETTINGS.api_keys)
 Service = CommandApi | Dialer | Projector

@@ -17,10 +17,10 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests import pages
-from tests.broker import Broker, Source, choose, has_jars, has_java
 from tests.soak.stage import CYCLES, SETTINGS, Setting, Stage, Tally
 from tests.soak.summary import MARK, sentence, table, too_little
+from tests.support import pages
+from tests.support.broker import Broker, Source, choose, has_jars, has_java
 
 ROUND_S = 75.0  # Of cycles; what it takes to end and to judge comes on top.
 SHOWN_MAX = 20

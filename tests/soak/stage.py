@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.broker import Broker
-from tests.e2e.auditor import audit
-from tests.e2e.client import Client
-from tests.e2e.rebuilding import same_when_rebuilt
-from tests.e2e.system import Layout, System
 from tests.e2e.test_faults import refused_late
 from tests.soak.strikes import SESSION_S, Strike, draw
+from tests.support.auditor import audit
+from tests.support.broker import Broker
+from tests.support.client import Client
+from tests.support.rebuild import same_when_rebuilt
+from tests.support.system import Layout, System
 
 CONTACTS, CONCURRENT = 500, 25
 AT_ONCE = 3  # Campaigns that call: together more than two cores can do.

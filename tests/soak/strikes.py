@@ -8,9 +8,9 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from campaigns.store import remove
-from tests.broker import Broker
-from tests.e2e.system import KNOBS, Process, System
+from campaigns.stores.checkpoint import remove
+from tests.support.broker import Broker
+from tests.support.system import KNOBS, Process, System
 
 LEASE_S, CARRIER_TIMEOUT_S = float(str(KNOBS["lease_s"])), float(str(KNOBS["carrier_timeout_s"]))
 BOUND_S = LEASE_S + CARRIER_TIMEOUT_S

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import pages
 from tests.soak.stage import CYCLES, LATE, LOST, TWICE, Tally
 from tests.soak.summary import FAMILIES, sentence, table, too_little
+from tests.support import pages
 
 WHOLE = Counter(
     {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.broker import Source, choose, required
+from tests.support.broker import Source, choose, required
 
 SERVERS = {"DIALGATE_KAFKA_SERVERS": "127.0.0.1:9092"}
 

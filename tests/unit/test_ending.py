@@ -7,7 +7,7 @@ import orjson
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from dialgate.ending import Ending
+from dialgate.shutdown import Ending
 
 
 async def waits(scope: Scope, receive: Receive, send: Send) -> None:

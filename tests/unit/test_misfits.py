@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from campaigns.campaign import Campaign, Contact
-from campaigns.facts import Row
+from campaigns.domain.campaign import Campaign, Contact
+from campaigns.domain.facts import Row
 from command_api.settings import CommandApiSettings
 from dialer.settings import DialerSettings
 from dialgate import __main__

@@ -9,11 +9,11 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from campaigns.decider import Reason, Rejected
-from campaigns.following import Ruling
-from campaigns.handling import Handled
-from campaigns.record import Envelope, Idempotency, Recorded
-from campaigns.topics import Partition
+from campaigns.domain.decider import Reason, Rejected
+from campaigns.log.reader import Ruling
+from campaigns.log.writer import Handled
+from campaigns.records.record import Envelope, Idempotency, Recorded
+from campaigns.records.topics import Partition
 
 KEY_REUSED = "Idempotency-Key was used with another request"
 

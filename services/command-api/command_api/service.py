@@ -10,13 +10,10 @@ from uuid import uuid4
 
 from fastapi import APIRouter
 
-from campaigns.api_keys import ApiKeys
-from campaigns.clock import Clock
-from campaigns.contact_folding import fold_contacts
-from campaigns.contacts import Contacts
-from campaigns.decider import Facts, Rejected
-from campaigns.errors import OperatingError
-from campaigns.facts import (
+from campaigns.domain.api_keys import ApiKeys
+from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.decider import Facts, Rejected
+from campaigns.domain.facts import (
     ApiKeyCreated,
     ApiKeyRevoked,
     CallFact,
@@ -24,15 +21,16 @@ from campaigns.facts import (
     CreateKeyed,
     InstallationFact,
 )
-from campaigns.folding import Campaigns
-from campaigns.following import Reader
-from campaigns.handling import Answer, Handled, Origin, Reread, Writer
-from campaigns.installation_log import founded
-from campaigns.log import EventLog
-from campaigns.record import Recorded
-from campaigns.shares import Shares
-from campaigns.store import SAVE_S, Store
-from campaigns.topics import (
+from campaigns.http.shares import Shares
+from campaigns.log.installation_log import founded
+from campaigns.log.port import EventLog
+from campaigns.log.reader import Reader
+from campaigns.log.writer import Answer, Handled, Origin, Reread, Writer
+from campaigns.process.clock import Clock
+from campaigns.process.errors import OperatingError
+from campaigns.process.watch import lasting
+from campaigns.records.record import Recorded
+from campaigns.records.topics import (
     CAMPAIGN_RECORDS,
     ORGANIZATIONS,
     RECORD_TOPICS,
@@ -40,17 +38,27 @@ from campaigns.topics import (
     campaign_partition,
     campaign_partitions,
 )
-from campaigns.watch import lasting
-from command_api.creating import Creating
+from campaigns.stores.checkpoint import SAVE_S, Store
+from campaigns.stores.contacts import Contacts
+from campaigns.stores.fold import fold_contacts
+from command_api.barrier import Barrier, Settled
+from command_api.commands.verb import M, Verb
+from command_api.creator import Creating
+from command_api.http import (
+    campaign_routes,
+    change_routes,
+    import_routes,
+    key_routes,
+    re_execution_routes,
+    schedule_routes,
+    template_routes,
+)
 from command_api.idempotency import Keys
-from command_api.importing import Importing
-from command_api.keyring import Keyring
-from command_api.keys import ensure_key
-from command_api.rendering import Renderer
-from command_api.routes import campaigns, changes, imports, keys, re_execute, schedules, templates
+from command_api.imports.csv_import import Importing
+from command_api.keys.key_changes import ensure_key
+from command_api.keys.keyring import Keyring
 from command_api.settings import CommandApiSettings
-from command_api.settling import Barrier, Settled
-from command_api.verb import M, Verb
+from command_api.templates.renderer import Renderer
 
 logger = logging.getLogger(__name__)
 _KEY_AGAIN_S = 1.0
@@ -100,7 +108,15 @@ class CommandApi:
 
     def routers(self) -> Sequence[APIRouter]:
         """Return the commands."""
-        every = (campaigns, changes, re_execute, schedules, imports, templates, keys)
+        every = (
+            campaign_routes,
+            change_routes,
+            re_execution_routes,
+            schedule_routes,
+            import_routes,
+            template_routes,
+            key_routes,
+        )
         return [routes.router(self) for routes in every]
 
     @property

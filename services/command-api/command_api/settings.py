@@ -6,13 +6,13 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, PositiveInt, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from campaigns.api_keys import KeyPairs
-from campaigns.durations import Seconds
-from campaigns.http import Limits
-from campaigns.rate_limits import RateLimits
-from campaigns.settings import Settings
-from campaigns.shares import Shares
-from command_api.json_body import CONTACTS_MAX
+from campaigns.domain.api_keys import KeyPairs
+from campaigns.http.door import Limits
+from campaigns.http.rate_limits import RateLimits
+from campaigns.http.shares import Shares
+from campaigns.process.durations import Seconds
+from campaigns.process.settings import Settings
+from command_api.http.json_body import CONTACTS_MAX
 
 MIB = 2**20
 

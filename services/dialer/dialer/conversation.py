@@ -4,14 +4,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from campaigns.clock import Clock
-from campaigns.errors import CarrierNonsenseError, CarrierUnavailableError
-from dialer import testimony
-from dialer.carrier import Call, Carrier, Elsewhere, Ended, Found, Placed
-from dialer.lease import may_begin
-from dialer.line import Line
-from dialer.testimony import ImplausibleError
-from dialer.ticks import Answered, LookedUp, NotHanded, Reported, Tick
+from campaigns.process.clock import Clock
+from campaigns.process.errors import CarrierNonsenseError, CarrierUnavailableError
+from dialer.calls.call import Line
+from dialer.calls.lease import may_begin
+from dialer.calls.ticks import Answered, LookedUp, NotHanded, Reported, Tick
+from dialer.carrier import testimony
+from dialer.carrier.port import Call, Carrier, Elsewhere, Ended, Found, Placed
+from dialer.carrier.testimony import ImplausibleError
 
 log = logging.getLogger(__name__)
 

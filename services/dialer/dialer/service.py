@@ -10,41 +10,33 @@ from secrets import token_hex
 
 from fastapi import APIRouter
 
-from campaigns.clock import Clock
-from campaigns.contact_folding import fold_contacts
-from campaigns.contacts import Contacts
-from campaigns.errors import (
+from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.carrier_refusals import Limits
+from campaigns.domain.facts import CampaignFact
+from campaigns.log.installation_log import founded
+from campaigns.log.port import EventLog
+from campaigns.log.reader import Reader, Ruling
+from campaigns.process.clock import Clock
+from campaigns.process.errors import (
     LogUnavailableError,
     NotFreshError,
     OperatingError,
     OutcomeUnknownError,
     UnreadableRecordError,
 )
-from campaigns.facts import CampaignFact
-from campaigns.folding import Campaigns
-from campaigns.following import Reader, Ruling
-from campaigns.installation_log import founded
-from campaigns.log import EventLog
-from campaigns.record import Record, Recorded
-from campaigns.store import SAVE_S, Store
-from campaigns.topics import (
+from campaigns.process.watch import Watch, lasting
+from campaigns.records.record import Record, Recorded
+from campaigns.records.topics import (
     CAMPAIGN_RECORDS,
     INSTALLATION_RECORDS,
     Partition,
     campaign_partition,
     campaign_partitions,
 )
-from campaigns.unplaced import Limits
-from campaigns.watch import Watch, lasting
-from dialer.carrier import Call, Carrier, Ended, NoRing, Watched
-from dialer.conversation import Conversation
-from dialer.offered import Offered
-from dialer.pacing import Bucket, Window
-from dialer.reactor import react
-from dialer.recovery import restore
-from dialer.settings import DialerSettings
-from dialer.state import State, Terms
-from dialer.ticks import (
+from campaigns.stores.checkpoint import SAVE_S, Store
+from campaigns.stores.contacts import Contacts
+from campaigns.stores.fold import fold_contacts
+from dialer.calls.ticks import (
     Answered,
     Effect,
     Folded,
@@ -60,7 +52,15 @@ from dialer.ticks import (
     Woken,
     Working,
 )
-from dialer.undecided import Undecideds
+from dialer.carrier.port import Call, Carrier, Ended, NoRing, Watched
+from dialer.conversation import Conversation
+from dialer.decisions.pacing import Bucket, Window
+from dialer.offers import Offered
+from dialer.reactor.reactor import react
+from dialer.reactor.recovery import restore
+from dialer.reactor.state import State, Terms
+from dialer.settings import DialerSettings
+from dialer.stuck_calls import Undecideds
 
 ACTOR = "dialer"
 _DRAIN_POLL_S = 0.01

@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import Field, PositiveInt
 from pydantic_settings import SettingsConfigDict
 
-from campaigns.durations import Seconds
-from campaigns.settings import Settings
+from campaigns.process.durations import Seconds
+from campaigns.process.settings import Settings
 
 LEASE_S_MAX = 60.0  # A barrier behind a dead dialer waits this long at most, and the timeout.
 Timeout = Annotated[float, Field(gt=0, le=600)]

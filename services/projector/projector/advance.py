@@ -11,9 +11,9 @@ from typing import assert_never
 
 from sqlalchemy import Connection
 
-from campaigns.campaign import Contact, ContactStatus
-from campaigns.errors import StoreUnreadableError
-from campaigns.facts import (
+from campaigns.domain.campaign import Contact, ContactStatus
+from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.facts import (
     ApiKeyCreated,
     ApiKeyRevoked,
     CallEnded,
@@ -33,14 +33,15 @@ from campaigns.facts import (
     InstallationFact,
     OrganizationEvent,
 )
-from campaigns.folding import Campaigns
-from campaigns.following import Reader
-from campaigns.log import EventLog
-from campaigns.record import Recorded
-from campaigns.topics import CAMPAIGN_RECORDS, Partition
-from projector import contacts, executions, history, imports, lists, outbox, views
-from projector.changes import Changes, Place
-from projector.store import Store
+from campaigns.log.port import EventLog
+from campaigns.log.reader import Reader
+from campaigns.process.errors import StoreUnreadableError
+from campaigns.records.record import Recorded
+from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
+from projector.projections import contacts, executions, history, imports, lists, outbox
+from projector.projections.changes import Changes, Place
+from projector.store import views
+from projector.store.view_store import Store
 
 logger = logging.getLogger(__name__)
 

@@ -7,14 +7,15 @@ from pathlib import Path
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import SecretStr
 
-from campaigns.api_keys import ApiKeys, Caller, key_hash
-from campaigns.clock import Clock
-from campaigns.errors import StoreUnreadableError
-from campaigns.facts import OrganizationEvent, Scope
-from campaigns.following import Reader
-from campaigns.http import CallerOf, caller_of
-from campaigns.log import EventLog
-from campaigns.topics import (
+from campaigns.domain.api_keys import ApiKeys, Caller, key_hash
+from campaigns.domain.facts import OrganizationEvent, Scope
+from campaigns.http.door import CallerOf, caller_of
+from campaigns.log.port import EventLog
+from campaigns.log.reader import Reader
+from campaigns.process.clock import Clock
+from campaigns.process.errors import StoreUnreadableError
+from campaigns.process.watch import lasting
+from campaigns.records.topics import (
     CAMPAIGN_EVENTS,
     CAMPAIGN_RECORDS,
     ORGANIZATIONS,
@@ -22,16 +23,15 @@ from campaigns.topics import (
     Partition,
     campaign_partitions,
 )
-from campaigns.watch import lasting
 from projector.advance import Views
 from projector.feeds import monitor, progress
 from projector.feeds.hub import Hub
-from projector.feeds.line import Feeds
-from projector.publishing import EventPublisher, Publishing
-from projector.queries import campaigns, contacts, keys, lives
-from projector.queries.asking import Asking
+from projector.feeds.publisher import EventPublisher, Publishing
+from projector.feeds.socket import Feeds
+from projector.queries import campaign_routes, contact_routes, key_routes, lifecycle_routes
+from projector.queries.freshness import Asking
 from projector.settings import ProjectorSettings
-from projector.store import Store
+from projector.store.view_store import Store
 
 
 class Projector:
@@ -82,8 +82,10 @@ class Projector:
             self.views, self._caller, self.settings.fresh_s, self.settings.page_max_mb * 2**20
         )
         feeds = Feeds(asking, self.hub, self.clock, self.keys, self._known, self.limits)
-        queries = [routes.router(asking) for routes in (campaigns, contacts, lives)]
-        queries.append(keys.router(asking, self.keys, self._admin))
+        queries = [
+            routes.router(asking) for routes in (campaign_routes, contact_routes, lifecycle_routes)
+        ]
+        queries.append(key_routes.router(asking, self.keys, self._admin))
         return [*queries, monitor.router(feeds), progress.router(feeds)]
 
     def _fold_key(self, fact: OrganizationEvent) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pydantic import Field, PositiveInt, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from campaigns.api_keys import KeyPairs
-from campaigns.durations import Seconds
-from campaigns.rate_limits import RateLimits
-from campaigns.settings import Settings
-from campaigns.shares import Shares
+from campaigns.domain.api_keys import KeyPairs
+from campaigns.http.rate_limits import RateLimits
+from campaigns.http.shares import Shares
+from campaigns.process.durations import Seconds
+from campaigns.process.settings import Settings
 
 
 class ProjectorSettings(Settings):

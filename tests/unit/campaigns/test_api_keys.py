@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from campaigns.api_keys import (
+from campaigns.domain.api_keys import (
     KEY_CHARS_MIN,
     KEY_CHARS_MIN_LOOPBACK,
     ApiKeys,
@@ -13,9 +13,9 @@ from campaigns.api_keys import (
     key_id,
     weaknesses,
 )
-from campaigns.facts import ApiKeyCreated, ApiKeyRevoked, Scope
-from campaigns.rate_limits import RateLimits
-from campaigns.testing import NOON
+from campaigns.domain.facts import ApiKeyCreated, ApiKeyRevoked, Scope
+from campaigns.http.rate_limits import RateLimits
+from campaigns.testing.log_contract import NOON
 from command_api.settings import CommandApiSettings
 from dialgate.settings import ProcessSettings, weak_keys
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from campaigns.campaign import (
+from campaigns.domain.campaign import (
     ABANDONED_REST,
     MOVES,
     ContactStatus,
@@ -16,9 +16,9 @@ from campaigns.campaign import (
     evolve,
     load,
 )
-from campaigns.facts import CampaignPaused, CampaignStarted, Disposition
-from campaigns.testing import NOON
-from tests.told import Told
+from campaigns.domain.facts import CampaignPaused, CampaignStarted, Disposition
+from campaigns.testing.log_contract import NOON
+from tests.support.folded_journal import Told
 
 
 @pytest.fixture

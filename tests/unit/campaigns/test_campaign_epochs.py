@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from campaigns.campaign import ContactStatus, Counters, Status, gone, shown
-from campaigns.facts import Disposition
-from tests.told import Told
+from campaigns.domain.campaign import ContactStatus, Counters, Status, gone, shown
+from campaigns.domain.facts import Disposition
+from tests.support.folded_journal import Told
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from campaigns.campaign import Campaign, dump, evolve, load
-from campaigns.errors import StoreUnreadableError
-from tests.journal import Journal
+from campaigns.domain.campaign import Campaign, dump, evolve, load
+from campaigns.process.errors import StoreUnreadableError
+from tests.support.journal import Journal
 
 DEEPEST = 249  # Levels in `pending_import` that builds before this one have let into a log.
 

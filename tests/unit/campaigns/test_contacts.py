@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from campaigns.campaign import Campaign, Contact, ContactStatus, evolve
-from campaigns.contacts import Contacts
-from campaigns.facts import Selection
-from campaigns.testing import NOON
+from campaigns.domain.campaign import Campaign, Contact, ContactStatus, evolve
+from campaigns.domain.facts import Selection
+from campaigns.stores.contacts import Contacts
+from campaigns.testing.log_contract import NOON
 from tests.contract.test_samples import sample
 
 OLD = 5_000  # Contacts that an earlier run has left waiting, or failed for good.

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.data_dir import lock, name_of, unlock
-from campaigns.errors import PartRunningError
+from campaigns.process.data_dir import lock, name_of, unlock
+from campaigns.process.errors import PartRunningError
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from campaigns.data_dir import lock
+from campaigns.process.data_dir import lock
 lock(Path(sys.argv[1]), "dialer")
 print("held", flush=True)
 time.sleep(60)

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.digest import NOTHING, Chain
-from campaigns.errors import LogCutError
-from campaigns.folding import Campaigns
-from campaigns.following import Reader
-from campaigns.installation import Installation, skip_record
-from campaigns.log import MemoryLog
-from campaigns.record import Recorded
-from campaigns.store import Store
-from campaigns.testing import FIRST, NOON
-from tests.unit.campaigns.test_following import Remembered, some
+from campaigns.domain.campaigns import Campaigns
+from campaigns.log.digest import NOTHING, Chain
+from campaigns.log.port import MemoryLog
+from campaigns.log.reader import Reader
+from campaigns.process.errors import LogCutError
+from campaigns.records.installation import Installation, skip_record
+from campaigns.records.record import Recorded
+from campaigns.stores.checkpoint import Store
+from campaigns.testing.log_contract import FIRST, NOON
+from tests.unit.campaigns.test_reader import Remembered, some
 
 STRANGE = b"no record"
 

@@ -9,9 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from campaigns.entry import entry
-from campaigns.errors import UnreadableRecordError
-from campaigns.facts import (
+from campaigns.domain.facts import (
     TAGS,
     CallEnded,
     CallRequested,
@@ -23,9 +21,11 @@ from campaigns.facts import (
     Row,
     Stream,
 )
-from campaigns.record import RECORD_BYTES_MAX, VERSION_MAX, Idempotency, Record
-from campaigns.testing import NOON, offered
-from campaigns.topics import CAMPAIGN_RECORDS, INSTALLATION, ORGANIZATIONS, Partition
+from campaigns.process.errors import UnreadableRecordError
+from campaigns.records.entry import entry
+from campaigns.records.record import RECORD_BYTES_MAX, VERSION_MAX, Idempotency, Record
+from campaigns.records.topics import CAMPAIGN_RECORDS, INSTALLATION, ORGANIZATIONS, Partition
+from campaigns.testing.log_contract import NOON, offered
 
 PARTITIONS = 12
 PARTITION = Partition(CAMPAIGN_RECORDS, 42 % PARTITIONS)

@@ -5,17 +5,17 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from campaigns.errors import LevelBeyondError, LogUnavailableError
-from campaigns.facts import LevelRaised
-from campaigns.following import Reader
-from campaigns.installation import Installation, raise_level
-from campaigns.installation_log import Origin, decided, founded, whole
-from campaigns.levels import LEVEL_NEWEST
-from campaigns.log import MemoryLog, OnRefusal
-from campaigns.record import Record, Recorded
-from campaigns.testing import FIRST, NOON, offered, some_record
-from campaigns.topics import INSTALLATION, INSTALLATION_KEY, ORGANIZATIONS, Partition
-from campaigns.virtual_time import VirtualClock, run_virtually
+from campaigns.domain.facts import LevelRaised
+from campaigns.domain.levels import LEVEL_NEWEST
+from campaigns.log.installation_log import Origin, decided, founded, whole
+from campaigns.log.port import MemoryLog, OnRefusal
+from campaigns.log.reader import Reader
+from campaigns.process.errors import LevelBeyondError, LogUnavailableError
+from campaigns.records.installation import Installation, raise_level
+from campaigns.records.record import Record, Recorded
+from campaigns.records.topics import INSTALLATION, INSTALLATION_KEY, ORGANIZATIONS, Partition
+from campaigns.testing.log_contract import FIRST, NOON, offered, some_record
+from campaigns.testing.virtual_time import VirtualClock, run_virtually
 
 
 @dataclass

@@ -2,9 +2,9 @@
 
 import sys
 
-from campaigns.facts import Stream, campaign_stream, contact_stream
-from campaigns.ledger import Ledger
-from campaigns.record import Envelope
+from campaigns.domain.facts import Stream, campaign_stream, contact_stream
+from campaigns.records.ledger import Ledger
+from campaigns.records.record import Envelope
 
 CAMPAIGN, CONTACT = campaign_stream(42), contact_stream(42, 7)
 

@@ -6,12 +6,21 @@ from typing import Annotated, ClassVar
 import pytest
 from pydantic import BaseModel, Field
 
-from campaigns.decoding import decode
-from campaigns.errors import ContractError
-from campaigns.facts import FACTS, CampaignFact, CampaignPaused, Fact
-from campaigns.levels import ASIDE, LEVEL_NEWEST, LEVELS, Since, Word, asides, needed, withheld
-from campaigns.offered import Offered, fact_of, offer, whole
-from campaigns.testing import NOON
+from campaigns.domain.facts import FACTS, CampaignFact, CampaignPaused, Fact
+from campaigns.domain.levels import (
+    ASIDE,
+    LEVEL_NEWEST,
+    LEVELS,
+    Since,
+    Word,
+    asides,
+    needed,
+    withheld,
+)
+from campaigns.process.errors import ContractError
+from campaigns.records.offer import Offered, fact_of, offer, whole
+from campaigns.records.tags import decode
+from campaigns.testing.log_contract import NOON
 
 
 @unique

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from campaigns.kafka_clients import Kafka
-from campaigns.membership import Membership
+from campaigns.kafka.clients import Kafka
+from campaigns.kafka.membership import Membership
 
 
 @dataclass(frozen=True)

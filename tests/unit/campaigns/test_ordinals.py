@@ -3,11 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns import ordinals
-from campaigns.facts import CampaignPaused, Stream
-from campaigns.ordinals import STRIDE, Ordinals
-from campaigns.record import Envelope, Record, Recorded
-from campaigns.testing import FIRST, NOON
+from campaigns.domain.facts import CampaignPaused, Stream
+from campaigns.eventsourcing import ordinals
+from campaigns.eventsourcing.ordinals import STRIDE, Ordinals
+from campaigns.records.record import Envelope, Record, Recorded
+from campaigns.testing.log_contract import FIRST, NOON
 
 PAUSED = CampaignPaused(campaign_id=1, reason=None, paused_at=NOON)
 

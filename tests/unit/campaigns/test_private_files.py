@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.data_dir import lock, name_of, unlock
-from campaigns.private_files import make_private, only_ours, open_private
+from campaigns.process.data_dir import lock, name_of, unlock
+from campaigns.process.private_files import make_private, only_ours, open_private
 
 
 def mode_of(path: Path) -> int:

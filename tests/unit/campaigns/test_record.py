@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 import pytest
 
-from campaigns.errors import ContractError, LevelBeyondError
-from campaigns.facts import TAGS, CallRequested, CampaignPaused, Event
-from campaigns.levels import LEVEL_NEWEST
-from campaigns.record import (
+from campaigns.domain.facts import TAGS, CallRequested, CampaignPaused, Event
+from campaigns.domain.levels import LEVEL_NEWEST
+from campaigns.process.errors import ContractError, LevelBeyondError
+from campaigns.records.record import (
     VERSION_MAX,
     Envelope,
     Foreign,
@@ -22,7 +22,7 @@ from campaigns.record import (
     facts_of,
     read_envelope,
 )
-from campaigns.topics import CAMPAIGN_RECORDS, INSTALLATION, ORGANIZATIONS, Partition
+from campaigns.records.topics import CAMPAIGN_RECORDS, INSTALLATION, ORGANIZATIONS, Partition
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PARTITION = Partition(CAMPAIGN_RECORDS, 6)  # 42 % 12.

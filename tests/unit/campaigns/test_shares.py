@@ -1,7 +1,7 @@
 """A share each: of one organization, of one key; what is given back is there again."""
 
-from campaigns.api_keys import Caller
-from campaigns.shares import Shares
+from campaigns.domain.api_keys import Caller
+from campaigns.http.shares import Shares
 
 ANN, BO = Caller(1, "ann", "a"), Caller(1, "bo", "b")
 OTHER = Caller(2, "other", "c")

@@ -8,20 +8,20 @@ from pathlib import Path
 import orjson
 import pytest
 
-from campaigns.digest import Chain
-from campaigns.errors import ContractError, LogCutError, SkippedMeanwhileError
-from campaigns.facts import RecordSkipped
-from campaigns.following import Reader
-from campaigns.installation import Installation, skip_record
-from campaigns.installation_log import Origin, decided, whole
-from campaigns.log import MemoryLog
-from campaigns.record import Record, Recorded
-from campaigns.store import Store
-from campaigns.testing import FIRST, NOON, offered, some_record
-from campaigns.topics import INSTALLATION, INSTALLATION_KEY, ORGANIZATIONS, Partition
-from campaigns.virtual_time import VirtualClock, run_virtually
-from projector.store import Store as Views
-from tests.postgres import postgres_url
+from campaigns.domain.facts import RecordSkipped
+from campaigns.log.digest import Chain
+from campaigns.log.installation_log import Origin, decided, whole
+from campaigns.log.port import MemoryLog
+from campaigns.log.reader import Reader
+from campaigns.process.errors import ContractError, LogCutError, SkippedMeanwhileError
+from campaigns.records.installation import Installation, skip_record
+from campaigns.records.record import Record, Recorded
+from campaigns.records.topics import INSTALLATION, INSTALLATION_KEY, ORGANIZATIONS, Partition
+from campaigns.stores.checkpoint import Store
+from campaigns.testing.log_contract import FIRST, NOON, offered, some_record
+from campaigns.testing.virtual_time import VirtualClock, run_virtually
+from projector.store.view_store import Store as Views
+from tests.support.postgres import postgres_url
 
 PAUSED, KEY = some_record(FIRST)
 BY = Origin("test", "operator")

@@ -1,8 +1,8 @@
 """A heavy batch is folded in several steps, so that nothing else waits for long."""
 
-from campaigns.record import Recorded
-from campaigns.steps import STEP_BYTES_MAX, bounded
-from campaigns.topics import CAMPAIGN_RECORDS, Partition
+from campaigns.records.record import Recorded
+from campaigns.records.steps import STEP_BYTES_MAX, bounded
+from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 
 
 def test_steps_are_bounded_and_keep_the_order() -> None:

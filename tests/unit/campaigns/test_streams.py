@@ -2,10 +2,10 @@
 
 import pytest
 
-from campaigns.facts import Stream
-from campaigns.ledger import Ledger
-from campaigns.streams import misplaced, place_of
-from campaigns.topics import CAMPAIGN_RECORDS, Partition
+from campaigns.domain.facts import Stream
+from campaigns.records.ledger import Ledger
+from campaigns.records.streams import misplaced, place_of
+from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 
 PLACES = {
     "campaign/42": (42, 0),

@@ -3,10 +3,10 @@
 import pytest
 from aiokafka.structs import RecordMetadata, TopicPartition
 
-from campaigns.kafka_appending import offset_of
-from campaigns.record import Recorded
-from campaigns.tail import AHEAD_MAX, Tail
-from campaigns.topics import CAMPAIGN_RECORDS, Partition
+from campaigns.kafka.producer import offset_of
+from campaigns.log.tail import AHEAD_MAX, Tail
+from campaigns.records.record import Recorded
+from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 
 FIRST = Partition(CAMPAIGN_RECORDS, 0)
 

@@ -1,6 +1,6 @@
 """Bytes of bodies: a share each, and a bound on all of them."""
 
-from campaigns.weight import Spent, Weight
+from campaigns.http.weight import Spent, Weight
 
 
 def test_each_has_its_share_and_all_together_have_a_bound() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from campaigns.zones import names, zone
+from campaigns.domain.zones import names, zone
 
 
 @pytest.mark.parametrize("name", ["Mars/Base", "", "Europe", "../etc/passwd", "\0", "/etc/passwd"])

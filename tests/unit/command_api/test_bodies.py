@@ -6,19 +6,19 @@ import pytest
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from campaigns.facts import CampaignSettings
-from campaigns.public import receipt_shape
-from campaigns.testing import NOON
-from command_api.bodies import (
+from campaigns.domain.facts import CampaignSettings
+from campaigns.http.campaign_json import receipt_shape
+from campaigns.testing.log_contract import NOON
+from command_api.http.bodies import (
     CreateBody,
     ReasonBody,
     UpdateBody,
     key_unusable,
     unprocessable,
 )
-from command_api.given import given_settings, refuse_until, schedule_of, settings_of
-from command_api.json_body import BODY_BYTES_MAX
-from tests.told import Told
+from command_api.http.json_body import BODY_BYTES_MAX
+from command_api.http.settings_body import given_settings, refuse_until, schedule_of, settings_of
+from tests.support.folded_journal import Told
 
 LEAST: dict[str, Any] = {"name": "x", "assistant_id": 1, "campaign_type": "call"}
 

@@ -4,19 +4,19 @@ from typing import Any
 
 import pytest
 
-from campaigns.campaign import Campaign, Status
-from campaigns.decider import UNCHANGED, Decider, Decision, Reason, Rejected
-from campaigns.facts import CampaignDeleted, CampaignPaused, CampaignUpdated, campaign_stream
-from campaigns.folding import Campaigns
-from command_api.delete import DELETE
-from command_api.moves import MoveCampaign
-from command_api.pause import PAUSE
-from command_api.resume import RESUME
-from command_api.routes.options import versions
-from command_api.start import START
-from command_api.stop import STOP
-from command_api.update import UPDATE, UpdateCampaign
-from tests.told import Told
+from campaigns.domain.campaign import Campaign, Status
+from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.decider import UNCHANGED, Decider, Decision, Reason, Rejected
+from campaigns.domain.facts import CampaignDeleted, CampaignPaused, CampaignUpdated, campaign_stream
+from command_api.commands.delete import DELETE
+from command_api.commands.lifecycle import MoveCampaign
+from command_api.commands.pause import PAUSE
+from command_api.commands.resume import RESUME
+from command_api.commands.start import START
+from command_api.commands.stop import STOP
+from command_api.commands.update import UPDATE, UpdateCampaign
+from command_api.http.options import versions
+from tests.support.folded_journal import Told
 
 Move = Decider[Campaigns, MoveCampaign, Campaign | None]
 

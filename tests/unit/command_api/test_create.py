@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from campaigns.facts import (
+from campaigns.domain.facts import (
     CampaignCreated,
     CampaignSettings,
     CampaignType,
@@ -13,8 +13,8 @@ from campaigns.facts import (
     CreateKeyed,
     Row,
 )
-from campaigns.testing import NOON
-from command_api.create import (
+from campaigns.testing.log_contract import NOON
+from command_api.commands.create import (
     CreateCampaign,
     decide,
     free_id,

@@ -7,11 +7,21 @@ from typing import BinaryIO, cast
 
 import pytest
 
-from campaigns.facts import Row
-from command_api.csv_columns import UnusableFileError, find_columns, parse_mappings, snake_case
-from command_api.csv_lines import HEADER_CHARS_MAX, HEADER_LINES_MAX, ROW_CHARS_MAX, ROW_LINES_MAX
-from command_api.csv_rows import CsvFile
-from command_api.phone import Unusable
+from campaigns.domain.facts import Row
+from command_api.imports.csv_columns import (
+    UnusableFileError,
+    find_columns,
+    parse_mappings,
+    snake_case,
+)
+from command_api.imports.csv_lines import (
+    HEADER_CHARS_MAX,
+    HEADER_LINES_MAX,
+    ROW_CHARS_MAX,
+    ROW_LINES_MAX,
+)
+from command_api.imports.csv_rows import CsvFile
+from command_api.imports.phone import Unusable
 
 Mappings = dict[str, str | None]
 

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from command_api.csv_columns import UnusableFileError
-from command_api.csv_lines import HEADER_LINES_MAX, ROW_CHARS_MAX
-from command_api.csv_rows import ROW_UNITS, SLICE_UNITS, CsvFile
+from command_api.imports.csv_columns import UnusableFileError
+from command_api.imports.csv_lines import HEADER_LINES_MAX, ROW_CHARS_MAX
+from command_api.imports.csv_rows import ROW_UNITS, SLICE_UNITS, CsvFile
 
 NUMBER = b"5551234567"
 CPU_MAX_S = 0.25  # Of one slice: fifty times what it takes. The old slices took seconds.

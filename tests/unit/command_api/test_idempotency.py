@@ -7,11 +7,11 @@ from uuid import uuid4
 
 import pytest
 
-from campaigns.decider import Reason, Rejected
-from campaigns.facts import CampaignPaused
-from campaigns.handling import Handled
-from campaigns.record import Idempotency, Record, Recorded
-from campaigns.testing import FIRST, NOON
+from campaigns.domain.decider import Reason, Rejected
+from campaigns.domain.facts import CampaignPaused
+from campaigns.log.writer import Handled
+from campaigns.records.record import Idempotency, Record, Recorded
+from campaigns.testing.log_contract import FIRST, NOON
 from command_api.idempotency import Keys, request_digest
 
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from campaigns.campaign import Campaign, ImportUnderWay, OpenCall, Status
-from campaigns.decider import STALE, UNCHANGED, Reason, Rejected
-from campaigns.facts import (
+from campaigns.domain.campaign import Campaign, ImportUnderWay, OpenCall, Status
+from campaigns.domain.decider import STALE, UNCHANGED, Reason, Rejected
+from campaigns.domain.facts import (
     ContactsAdded,
     ContactsReplaced,
     ImportCompleted,
@@ -19,7 +19,7 @@ from campaigns.facts import (
     contacts_stream,
     import_stream,
 )
-from command_api.import_contacts import (
+from command_api.commands.import_contacts import (
     BRING_FILE,
     COMPLETE_IMPORT,
     FAIL_IMPORT,
@@ -32,7 +32,7 @@ from command_api.import_contacts import (
     decide_fail,
     decide_start,
 )
-from tests.integration.importing_world import created
+from tests.support.import_world import created
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 START = StartImport(42, 7, "i1", "people.csv", 3, NOON)

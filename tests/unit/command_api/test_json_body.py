@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from command_api.bodies import NAMES_MAX, CreateBody, UpdateBody
-from command_api.json_body import (
+from command_api.http.bodies import NAMES_MAX, CreateBody, UpdateBody
+from command_api.http.import_routes import ContactsBody
+from command_api.http.json_body import (
     CONTACT_CHARS_MAX,
     CONTACT_VALUES_MAX,
     CONTAINERS_MAX,
@@ -22,8 +23,7 @@ from command_api.json_body import (
     TooLargeError,
     read,
 )
-from command_api.routes.imports import ContactsBody
-from command_api.rows import parse_contacts, variables_of
+from command_api.imports.rows import parse_contacts, variables_of
 from tests.steps import HOLD_MAX_S, Holds, whole
 
 BODY_BYTES = 2**18  # Of 10 MiB that are allowed: more of it are only more steps …

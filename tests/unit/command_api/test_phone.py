@@ -5,8 +5,8 @@ import random
 import phonenumbers
 import pytest
 
-from campaigns.facts import Row
-from command_api.phone import REGION, Unusable, normalise_phone
+from campaigns.domain.facts import Row
+from command_api.imports.phone import REGION, Unusable, normalise_phone
 from command_api.settings import CommandApiSettings
 from tests.steps import parse_contacts
 

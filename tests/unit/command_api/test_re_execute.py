@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from fastapi import HTTPException
 
-from campaigns.campaign import Campaign, ContactStatus, Counters, Status
-from campaigns.decider import STALE, Decision, Reason, Rejected
-from campaigns.facts import CampaignRearmed, Disposition, Selection, campaign_stream
-from command_api.re_execute import RE_EXECUTE, Named, ReExecute, basis_of
-from command_api.routes.re_execute import selected
-from tests.told import Told
+from campaigns.domain.campaign import Campaign, ContactStatus, Counters, Status
+from campaigns.domain.decider import STALE, Decision, Reason, Rejected
+from campaigns.domain.facts import CampaignRearmed, Disposition, Selection, campaign_stream
+from command_api.commands.re_execute import RE_EXECUTE, Named, ReExecute, basis_of
+from command_api.http.re_execution_routes import selected
+from tests.support.folded_journal import Told
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from fastapi.exceptions import RequestValidationError
 
-from campaigns.facts import ContactsAdded, Row
-from campaigns.record import RECORD_BYTES_MAX
-from command_api.rows import (
+from campaigns.domain.facts import ContactsAdded, Row
+from campaigns.records.record import RECORD_BYTES_MAX
+from command_api.imports.rows import (
     CHUNK_BYTES_MAX,
     chunks,
     contacts_added,

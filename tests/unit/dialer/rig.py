@@ -5,24 +5,35 @@ from datetime import timedelta
 from itertools import count
 from typing import TypeVar
 
-from campaigns.contact_folding import fold_contacts
-from campaigns.contacts import Contacts
-from campaigns.facts import (
+from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.facts import (
     CallRequested,
     CampaignCreated,
     CampaignFact,
     CampaignSettings,
     Event,
 )
-from campaigns.folding import Campaigns
-from campaigns.record import Recorded
-from campaigns.store import Store
-from dialer.pacing import Window
-from dialer.reactor import react
-from dialer.recovery import restore
-from dialer.state import State, Terms
-from dialer.ticks import Effect, Folded, LookUp, Moment, Offer, Refused, Ring, Tick, Woken, Working
-from tests.journal import Journal
+from campaigns.records.record import Recorded
+from campaigns.stores.checkpoint import Store
+from campaigns.stores.contacts import Contacts
+from campaigns.stores.fold import fold_contacts
+from dialer.calls.ticks import (
+    Effect,
+    Folded,
+    LookUp,
+    Moment,
+    Offer,
+    Refused,
+    Ring,
+    Tick,
+    Woken,
+    Working,
+)
+from dialer.decisions.pacing import Window
+from dialer.reactor.reactor import react
+from dialer.reactor.recovery import restore
+from dialer.reactor.state import State, Terms
+from tests.support.journal import Journal
 
 F = TypeVar("F")
 OPENED: list[Store] = []  # Closed at the end of each test: conftest.py.

@@ -2,8 +2,8 @@
 
 import pytest
 
-from campaigns.campaign import dump, load
-from campaigns.facts import (
+from campaigns.domain.campaign import dump, load
+from campaigns.domain.facts import (
     Abandonment,
     CallAbandoned,
     CallEnded,
@@ -11,9 +11,9 @@ from campaigns.facts import (
     CallStarted,
     Disposition,
 )
-from dialer.carrier import Elsewhere, Ended, Found, NoRing, NotFound, RefusedLate, Rung, Taken
-from dialer.state import Terms
-from dialer.ticks import Answered, LookedUp, LookUp, Reported, Ring, Working
+from dialer.calls.ticks import Answered, LookedUp, LookUp, Reported, Ring, Working
+from dialer.carrier.port import Elsewhere, Ended, Found, NoRing, NotFound, RefusedLate, Rung, Taken
+from dialer.reactor.state import Terms
 from tests.unit.dialer.rig import (
     CARRIER_TIMEOUT_S,
     LEASE_S,

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from campaigns.facts import CallRequested, CampaignRearmed, Disposition, Selection
-from dialer.ticks import Offer, Working
+from campaigns.domain.facts import CallRequested, CampaignRearmed, Disposition, Selection
+from dialer.calls.ticks import Offer, Working
 from tests.unit.dialer.rig import Rig, requests
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from campaigns.campaign import DOUBTED_MAX, dump, load
-from campaigns.facts import (
+from campaigns.domain.campaign import DOUBTED_MAX, dump, load
+from campaigns.domain.facts import (
     Abandonment,
     CallAbandoned,
     CallEnded,
@@ -12,10 +12,10 @@ from campaigns.facts import (
     CallStarted,
     Disposition,
 )
-from dialer.carrier import Ended, Found, NoRing, NotFound, RefusedLate, Rung
-from dialer.doubts import REST_S, ROUND_CALLS_MAX, ROUND_S, Doubts
-from dialer.recovery import DOUBTED
-from dialer.ticks import Answered, HangUp, LookedUp, LookUp, Offer, Reported, Woken, Working
+from dialer.calls.doubts import REST_S, ROUND_CALLS_MAX, ROUND_S, Doubts
+from dialer.calls.ticks import Answered, HangUp, LookedUp, LookUp, Offer, Reported, Woken, Working
+from dialer.carrier.port import Ended, Found, NoRing, NotFound, RefusedLate, Rung
+from dialer.reactor.recovery import DOUBTED
 from tests.unit.dialer.rig import CARRIER_TIMEOUT_S, LEASE_S, POLL_S, Rig, looks
 
 OVER_S = LEASE_S + CARRIER_TIMEOUT_S

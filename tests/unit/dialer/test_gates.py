@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from campaigns.campaign import ABANDONED_REST, ContactStatus
-from campaigns.decider import Reason
-from campaigns.facts import Disposition
-from dialer.gates import (
+from campaigns.domain.campaign import ABANDONED_REST, ContactStatus
+from campaigns.domain.decider import Reason
+from campaigns.domain.facts import Disposition
+from dialer.decisions.gates import (
     GATES,
     Reading,
     attempts_left,
@@ -17,7 +17,7 @@ from dialer.gates import (
     first_shut,
     rested,
 )
-from tests.told import Told
+from tests.support.folded_journal import Told
 
 
 @pytest.fixture

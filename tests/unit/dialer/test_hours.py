@@ -4,9 +4,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from campaigns.facts import CallingHours
-from campaigns.zones import zone
-from dialer.hours import closes_at, opens_of
+from campaigns.domain.facts import CallingHours
+from campaigns.domain.zones import zone
+from dialer.decisions.hours import closes_at, opens_of
 
 NEW_YORK, BEIRUT = "America/New_York", "Asia/Beirut"
 FRIDAY = (5,)

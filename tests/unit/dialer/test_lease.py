@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from dialer.lease import began_late, may_begin, not_found_counts_at, rang_late, ring_by
+from dialer.calls.lease import began_late, may_begin, not_found_counts_at, rang_late, ring_by
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

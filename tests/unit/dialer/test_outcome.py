@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 from pydantic import ValidationError
 
-from campaigns.facts import Disposition
-from dialer.carrier_settings import CarrierSettings
-from dialer.outcome import CarrierTerms, outcome
+from campaigns.domain.facts import Disposition
+from dialer.carrier.carrier_settings import CarrierSettings
+from dialer.carrier.simulated.outcome import CarrierTerms, outcome
 
 IDS = [f"call-{number}" for number in range(4000)]
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dialer.pacing import Bucket, Window, burst, refill_per_s
+from dialer.decisions.pacing import Bucket, Window, burst, refill_per_s
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

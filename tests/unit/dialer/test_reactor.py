@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from campaigns.facts import (
+from campaigns.domain.facts import (
     Abandonment,
     CallAbandoned,
     CallEnded,
@@ -17,8 +17,8 @@ from campaigns.facts import (
     campaign_stream,
     contact_stream,
 )
-from dialer.carrier import Ended, NoRing, RefusedLate, Rung
-from dialer.ticks import Answered, NotHanded, Offer, Reported, Ring, Stopping, Woken, Working
+from dialer.calls.ticks import Answered, NotHanded, Offer, Reported, Ring, Stopping, Woken, Working
+from dialer.carrier.port import Ended, NoRing, RefusedLate, Rung
 from tests.unit.dialer.rig import LEASE_S, Rig, offered, offers, requests
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from campaigns.facts import (
+from campaigns.domain.facts import (
     Abandonment,
     CallAbandoned,
     CallEnded,
@@ -12,9 +12,19 @@ from campaigns.facts import (
     CampaignCompleted,
     Disposition,
 )
-from dialer.carrier import Ended, Found, NoRing, NotFound, RefusedLate, Rung, Taken
-from dialer.refusal import LOG_REST_S
-from dialer.ticks import Answered, HangUp, LookedUp, LookUp, Offer, Reported, Ring, Woken, Working
+from dialer.calls.ticks import (
+    Answered,
+    HangUp,
+    LookedUp,
+    LookUp,
+    Offer,
+    Reported,
+    Ring,
+    Woken,
+    Working,
+)
+from dialer.carrier.port import Ended, Found, NoRing, NotFound, RefusedLate, Rung, Taken
+from dialer.reactor.refusal import LOG_REST_S
 from tests.unit.dialer.rig import (
     CARRIER_TIMEOUT_S,
     LEASE_S,

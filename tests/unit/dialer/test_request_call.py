@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from campaigns.campaign import Contact
-from campaigns.decider import Reason, Rejected
-from campaigns.facts import CallRequested, Disposition, campaign_stream, contact_stream
-from dialer.gates import Reading
-from dialer.request_call import REQUEST_CALL, RequestCall
-from tests.told import Told
+from campaigns.domain.campaign import Contact
+from campaigns.domain.decider import Reason, Rejected
+from campaigns.domain.facts import CallRequested, Disposition, campaign_stream, contact_stream
+from dialer.decisions.gates import Reading
+from dialer.decisions.request_call import REQUEST_CALL, RequestCall
+from tests.support.folded_journal import Told
 
 
 def command(told: Told, contact_id: int = 1) -> RequestCall:

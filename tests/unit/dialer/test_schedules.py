@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from campaigns.campaign import Status
-from campaigns.facts import (
+from campaigns.domain.campaign import Status
+from campaigns.domain.facts import (
     CallingHours,
     CallRequested,
     CampaignCompleted,
@@ -28,11 +28,11 @@ from campaigns.facts import (
     campaign_stream,
     contacts_stream,
 )
-from dialer.due import BEGIN, BeginScheduled, due
-from dialer.gates import Reading, within_hours
-from dialer.hours import opens_at
-from dialer.ticks import Offer, Working
-from tests.told import Told
+from dialer.calls.ticks import Offer, Working
+from dialer.decisions.due import BEGIN, BeginScheduled, due
+from dialer.decisions.gates import Reading, within_hours
+from dialer.decisions.hours import opens_at
+from tests.support.folded_journal import Told
 from tests.unit.dialer.rig import Rig, offered, offers
 
 HOUR = timedelta(hours=1)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from campaigns.facts import Disposition
-from dialer.carrier import Ended, NoRing, NotFound, RefusedLate, Rung, Taken
-from dialer.testimony import (
+from campaigns.domain.facts import Disposition
+from dialer.carrier.port import Ended, NoRing, NotFound, RefusedLate, Rung, Taken
+from dialer.carrier.testimony import (
     DAY_S,
     TEXT_CHARS_MAX,
     ImplausibleError,

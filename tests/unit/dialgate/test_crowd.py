@@ -2,8 +2,8 @@
 
 import asyncio
 
-from dialgate.bounds import Bounds
-from dialgate.crowd import ANSWERED, TURNS, Crowd, Unread
+from dialgate.connections.bounds import Bounds
+from dialgate.connections.crowd import ANSWERED, TURNS, Crowd, Unread
 
 
 class Client:

@@ -6,8 +6,8 @@ import orjson
 import pytest
 from fastapi.exceptions import RequestValidationError
 
-from campaigns.public import Shape
-from projector.queries.paging import PER_PAGE, Page
+from campaigns.http.campaign_json import Shape
+from projector.queries.page import PER_PAGE, Page
 from projector.queries.parts import Parts, PartsResponse
 
 PAGE = Page(2, 3, 3, 3)

@@ -7,8 +7,8 @@ from typing import get_args
 import orjson
 import pytest
 
-from campaigns.campaign import Campaign, Contact, ContactStatus, evolve, evolve_contact
-from campaigns.facts import (
+from campaigns.domain.campaign import Campaign, Contact, ContactStatus, evolve, evolve_contact
+from campaigns.domain.facts import (
     CallEnded,
     CallEvent,
     CampaignCreated,
@@ -20,15 +20,15 @@ from campaigns.facts import (
     ImportFailed,
     Row,
 )
-from campaigns.record import Recorded
-from campaigns.testing import NOON
-from projector import executions, lists, outbox
-from projector.changes import Changes, Execution
+from campaigns.records.record import Recorded
+from campaigns.testing.log_contract import NOON
 from projector.feeds import frames
-from projector.queries.contact_answers import Outcome
-from projector.queries.paging import Page, page_of
+from projector.projections import executions, lists, outbox
+from projector.projections.changes import Changes, Execution
+from projector.queries.contact_schemas import Outcome
+from projector.queries.page import Page, page_of
 from projector.queries.shapes import contact_shape, execution_shape, progress_shape
-from tests.journal import Journal
+from tests.support.journal import Journal
 
 ANN = Row(phone_number="+15551234567", name="Ann", variables={"name": "Ann", "company": "Acme"})
 

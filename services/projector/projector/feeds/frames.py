@@ -9,9 +9,9 @@ from datetime import datetime
 
 import orjson
 
-from campaigns.campaign import Campaign, Contact, ContactStatus, shown
-from campaigns.facts import Row, instant
-from campaigns.public import Shape, percent
+from campaigns.domain.campaign import Campaign, Contact, ContactStatus, shown
+from campaigns.domain.facts import Row, instant
+from campaigns.http.campaign_json import Shape, percent
 from projector.queries.shapes import progress_shape
 
 OVERVIEW_MAX = 1000  # Campaigns.

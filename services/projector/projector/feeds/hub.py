@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from campaigns.api_keys import Caller
-from campaigns.campaign import Contact
-from campaigns.folding import Campaigns
-from campaigns.shares import Shares
-from projector.changes import Place
+from campaigns.domain.api_keys import Caller
+from campaigns.domain.campaign import Contact
+from campaigns.domain.campaigns import Campaigns
+from campaigns.http.shares import Shares
+from projector.projections.changes import Place
 
 CONTACTS_MAX = 1000  # That wait for a slow listener; older ones are left out then.
 

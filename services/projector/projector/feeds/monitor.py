@@ -6,7 +6,7 @@ from fastapi import APIRouter, WebSocket
 
 from projector.feeds import frames
 from projector.feeds.hub import Listener
-from projector.feeds.line import (
+from projector.feeds.socket import (
     HEARTBEAT_S,
     Feeds,
     Line,

@@ -11,15 +11,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Response, WebSocket
 from sqlalchemy import select
 
-from campaigns.api_keys import Caller
-from campaigns.campaign import Campaign, Status
-from campaigns.errors import OperatingError
-from campaigns.facts import Row
-from campaigns.http import ID_MAX, CampaignId
-from campaigns.public import Shape, at
+from campaigns.domain.api_keys import Caller
+from campaigns.domain.campaign import Campaign, Status
+from campaigns.domain.facts import Row
+from campaigns.http.campaign_json import Shape, at
+from campaigns.http.door import ID_MAX, CampaignId
+from campaigns.process.errors import OperatingError
 from projector.feeds import frames
 from projector.feeds.hub import Listener
-from projector.feeds.line import (
+from projector.feeds.socket import (
     HEARTBEAT_S,
     INTERNAL,
     NOT_FOUND,
@@ -31,12 +31,12 @@ from projector.feeds.line import (
     next_change,
     welcome,
 )
-from projector.history import minute_of
-from projector.queries import reading
-from projector.queries.asking import Consistency, Fresh, get
-from projector.queries.paging import Page
+from projector.projections.history import minute_of
+from projector.queries import campaign_pages
+from projector.queries.freshness import Consistency, Fresh, get
+from projector.queries.page import Page
 from projector.queries.shapes import activity_shape
-from projector.tables import HISTORY
+from projector.store.tables import HISTORY
 
 REPEAT_S = 1.0  # The state once more: a client may have missed its first frames (section 6.4).
 ACTIVITY = Page(1, 10, 0, 10)  # Source: public contract, 'decided' 14.
@@ -147,7 +147,7 @@ async def _answer(feeds: Feeds, line: Line, listener: Listener) -> None:
 
 def _activity(feeds: Feeds, campaign_id: int) -> list[Shape]:
     with feeds.asking.views.store.reading() as tx:
-        found, _ = reading.executions(tx, campaign_id, None, ACTIVITY)
+        found, _ = campaign_pages.executions(tx, campaign_id, None, ACTIVITY)
         return [activity_shape(one.execution, one.row) for one in found]
 
 
@@ -155,7 +155,7 @@ def _rows(feeds: Feeds, campaign_id: int, numbers: list[int]) -> dict[int, Row]:
     if not numbers:
         return {}
     with feeds.asking.views.store.reading() as tx:
-        return {n: given.row for n, given in reading.rows(tx, campaign_id, numbers).items()}
+        return {n: given.row for n, given in campaign_pages.rows(tx, campaign_id, numbers).items()}
 
 
 def _history(feeds: Feeds, campaign_id: int, since: datetime) -> list[tuple[datetime, int, int]]:

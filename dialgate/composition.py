@@ -1,0 +1,181 @@
+"""Which parts a verb runs, and with what: the one composition root.
+
+A part is imported where it is made: no process waits for the libraries of another's parts.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+
+from campaigns.log.port import EventLog
+from campaigns.part import Part
+from campaigns.process.clock import SystemClock
+from campaigns.process.data_dir import lock, name_of
+from command_api.settings import CommandApiSettings
+from dialer.carrier.carrier_settings import CarrierSettings
+from dialer.carrier.port import Carrier
+from dialer.carrier.simulated.simulated_carrier import SimulatedCarrier
+from dialer.settings import DialerSettings
+from dialgate.application import make_app
+from dialgate.connections.bounds import Bounds, bounds_of
+from dialgate.logs import make_log
+from dialgate.process import Process, opened
+from dialgate.settings import ProcessSettings
+from projector.settings import ProjectorSettings
+
+COMMAND_API, DIALER, PROJECTOR, CARRIER = "command-api", "dialer", "projector", "carrier"
+PARTS = (COMMAND_API, DIALER, PROJECTOR, CARRIER)  # Each with a lock of its own.
+DIALERS = "dialgate-dialers"  # The group in which dialers share the partitions, on Kafka.
+
+
+@dataclass
+class Composition:
+    """Makes the parts that were asked for, on one log and one clock."""
+
+    settings: ProcessSettings
+    event_log: EventLog
+    show_key: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        self.clock = SystemClock()
+        self.extras: list[AbstractAsyncContextManager[object]] = []
+        self.routers: list[APIRouter] = []
+
+    def command_api(self) -> Part:
+        """Return the command API."""
+        from command_api.service import CommandApi
+
+        return CommandApi(
+            self.event_log,
+            self.clock,
+            CommandApiSettings(),
+            self.settings.data_dir,
+            show_key=self.show_key,
+        )
+
+    def projector(self) -> Part:
+        """Return the projector; it publishes to campaign.events when the log is Kafka."""
+        from projector.service import Projector
+
+        events = None
+        if self.settings.kafka_servers:
+            from campaigns.kafka.events import KafkaEvents
+            from campaigns.kafka.kafka_log import KafkaLog
+
+            assert isinstance(self.event_log, KafkaLog), "as the settings say"
+            events = KafkaEvents(self.event_log.kafka)
+        return Projector(
+            self.event_log, self.clock, ProjectorSettings(), self.settings.data_dir, events
+        )
+
+    def dialer(self) -> Part:
+        """Return the dialer with its carrier; on Kafka it shares the partitions with others."""
+        from dialer.carrier.http.client import HttpCarrier, callback_router
+        from dialer.service import Dialer
+
+        settings, carrier = DialerSettings(), self._carrier()
+        dialer = Dialer(self.event_log, self.clock, settings, self.settings.data_dir, carrier)
+        if isinstance(carrier, HttpCarrier):
+            self.routers.append(callback_router(carrier))
+        if self.settings.kafka_servers:
+            from campaigns.kafka.kafka_log import KafkaLog
+            from campaigns.kafka.membership import Membership
+
+            assert isinstance(self.event_log, KafkaLog), "as the settings say"
+            membership = Membership(
+                self.event_log.kafka,
+                DIALERS,
+                dialer.assigned,
+                session_timeout_s=settings.session_timeout_s,
+                member=name_of(self.settings.data_dir, DIALER),
+                carrier=lambda: carrier.id,
+                carrier_check_s=CarrierSettings().check_s,
+                on_refused=dialer.refused,
+            )
+            dialer.shares_partitions(membership.troubles)
+            self.extras.append(opened(membership))
+        return dialer
+
+    def _carrier(self) -> Carrier:
+        settings, dialer = CarrierSettings(), DialerSettings()
+        if settings.url is None:
+            return simulated_carrier(self.settings, settings, self.clock)
+        from dialer.carrier.http.client import HttpCarrier
+
+        return HttpCarrier(
+            settings.url,
+            settings.callback_url or self._address(),
+            dialer.carrier_timeout_s,
+            self.clock,
+            lease_s=dialer.lease_s,
+            placing_max=settings.placing_max,
+            check_s=settings.check_s,
+            secret=settings.secret,
+        )
+
+    def bounds(self, names: Sequence[str]) -> Bounds:
+        """Return what clients may hold, beside what the parts need.
+
+        Raises:
+            OSError: the system lets the process have too few descriptors.
+
+        """
+        carrier = CarrierSettings()
+        calls = carrier.placing_max if DIALER in names and carrier.url else 0
+        head_max_bytes = CommandApiSettings().limits().head_max_bytes
+        return bounds_of(self.settings, head_max_bytes, kept=calls)
+
+    def _address(self) -> str | None:
+        """Return where a carrier reaches us. None: port 0 stands for one that is not known yet."""
+        host, port = self.settings.host, self.settings.port
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}" if port else None
+
+
+def simulated_carrier(
+    process: ProcessSettings, settings: CarrierSettings, clock: SystemClock
+) -> SimulatedCarrier:
+    """Return the simulated carrier on its file in the data directory."""
+    return SimulatedCarrier(
+        process.data_dir / "carrier.db",
+        settings.terms(),
+        clock,
+        settings.log,
+        placing_max=settings.placing_max,
+    )
+
+
+def compose(
+    names: Sequence[str], settings: ProcessSettings, show: Callable[[str], None]
+) -> Process:
+    """Lock the parts and put the process together. Nothing is opened yet.
+
+    Raises:
+        PartRunningError: another process runs one of the parts on this data directory.
+        OSError: the system lets the process have too few descriptors.
+
+    """
+    for name in names:
+        lock(settings.data_dir, name)
+    event_log = make_log(settings, exclusive=set(PARTS) <= set(names))
+    made = Composition(settings, event_log, lambda key: show(f"API key, shown this once: {key}"))
+    makers: dict[str, Callable[[], Part]] = {
+        COMMAND_API: made.command_api,
+        PROJECTOR: made.projector,
+        DIALER: made.dialer,
+    }
+    parts = [makers[name]() for name in names if name in makers]
+    app = make_app(parts, made.routers)
+    return Process(
+        settings,
+        event_log,
+        parts,
+        app,
+        made.bounds(names),
+        lambda address: show(
+            f"dialgate {'+'.join(p.name for p in parts)} on {address} (pid {os.getpid()})"
+        ),
+        made.extras,
+    )

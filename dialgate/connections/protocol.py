@@ -1,0 +1,271 @@
+"""HTTP as uvicorn speaks it, with a bound on all that a client may send, keep or leave waiting.
+
+uvicorn's protocol takes in heads, trailers and pipelined requests without end, and waits for bodies
+and for readers for ever, before any application sees it. What stands in here bounds them, by
+ADR-0020; door.py bounds a whole head exactly, and a body.
+"""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from campaigns.domain.api_keys import Caller
+from campaigns.http.door import TOLD, head_too_large
+from dialgate.connections.crowd import ANSWERED
+from dialgate.connections.phase import Phase
+from dialgate.connections.place import Place
+from dialgate.connections.refusal import BAD_REQUEST, HEAD_TOO_LARGE, TIMEOUT, UNAVAILABLE, refusal
+
+LINGER_MAX_BYTES = 2**20  # Of a body that nobody wants: less is swallowed, so that the no is heard.
+
+
+class BoundedProtocol(Place, HttpToolsProtocol):
+    """One connection. Its crowd looks at its deadlines about once a second: no timer a request."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:  # Any: as uvicorn's; see Place.
+        super().__init__(*given, **named)
+        self._phase, self._since = Phase.NEW, self.loop.time()
+        self._parsing: Phase | None = None  # HEAD, BODY, or None: between two requests.
+        self._open = 0  # Requests that are not answered yet.
+        self._bytes = self._fields = 0  # Of this head, or of these trailers.
+        self._moved = 0.0  # When the last of a body came.
+        self._keeps = True  # Whether the connection may be kept once this body is whole.
+        self._deaf = False  # What comes now is no request any more.
+        self._broken = ""  # What was wrong behind the requests that are answered first.
+
+    # -- a connection's life -------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn's.
+        super().connection_made(transport)
+        self._out = _Out(self)
+        if not self._takes_place():
+            self._deaf = True
+            self._say(UNAVAILABLE, "Too many connections")
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._crowd.leave(self)
+        super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's; uvicorn says nothing.
+        """Note that the client says no more; who has asked for something hears the answer."""
+        if self._phase is not Phase.ANSWER:
+            return False  # asyncio closes it.
+        self._keeps = self.cycle.keep_alive = False
+        return True
+
+    def shutdown(self) -> None:
+        self._keeps = False
+        super().shutdown()
+
+    def _turn(self) -> None:
+        """Note what the connection waits for now, and since when."""
+        if self._phase is Phase.LINGER:
+            return
+        if not self._open:
+            phase = self._parsing or Phase.IDLE
+        else:  # The last one's body may be under way; those before it are ours to answer.
+            under_way = self._open == 1 and self._parsing is Phase.BODY
+            phase = Phase.BODY if under_way else Phase.ANSWER
+        if phase is not self._phase:
+            self._phase, self._since = phase, self.loop.time()
+            self._moved = self._since
+            if phase is not Phase.ANSWER:
+                self._crowd.waited(self)
+
+    def _told(self, caller: Caller) -> None:
+        """Note whose key was shown, as soon as it is known: a slow body is its owner's."""
+        if caller.organization_id != self.organization_id and self._phase is not Phase.LINGER:
+            self._crowd.belongs(self, caller.organization_id)
+
+    @property
+    def waits(self) -> bool:
+        """Say whether it waits for its client, which may have to take an answer first."""
+        return self._phase is not Phase.ANSWER or self.flow.write_paused
+
+    # -- what comes in -------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            self._swallow(len(data))
+            return
+        reading = self._parsing is Phase.HEAD
+        super().data_received(data)
+        if self._deaf or self.transport.is_closing():
+            return
+        if self._parsing is Phase.HEAD:
+            self._bytes = len(data) + (self._bytes if reading else 0)
+            if self._bytes > self._bounds.head_max_bytes:
+                self._refuse(HEAD_TOO_LARGE, head_too_large(self._bounds.head_max_bytes))
+                return
+        self._turn()
+
+    def on_message_begin(self) -> None:
+        if len(self.pipeline) >= self._bounds.pipelined_max:
+            raise ValueError("more requests than a client can wait for")
+        self._parsing, self._fields = Phase.HEAD, 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._fields += 1
+        if self._fields > self._bounds.fields_max:
+            self._refuse_fields(f"The request has over {self._bounds.fields_max} headers")
+        if self._parsing is Phase.HEAD:
+            name = name.lower()  # As uvicorn does it; a call more a header would be felt.
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
+            return
+        self._bytes += len(name) + len(value)  # A trailer: nobody needs it, and none is believed.
+        if self._bytes > self._bounds.head_max_bytes:
+            self._refuse_fields(head_too_large(self._bounds.head_max_bytes))
+
+    def _refuse_fields(self, detail: str) -> None:
+        self._refuse(HEAD_TOO_LARGE, detail)
+        raise ValueError(detail)  # So that the parser stops; it is answered already.
+
+    def on_headers_complete(self) -> None:
+        before = self.cycle
+        super().on_headers_complete()
+        self._parsing, self._bytes, self._fields = None, 0, 0
+        if self.cycle is before:
+            return  # A WebSocket.
+        # Until its body is whole, an answer ends the connection: nobody reads on to the next one.
+        self._parsing, self._open = Phase.BODY, self._open + 1
+        self._keeps, self.cycle.keep_alive = self.cycle.keep_alive, False
+        self.cycle.transport = self._out  # type: ignore[assignment]  # What it uses of one.
+        self.scope[TOLD] = self._told  # type: ignore[literal-required]  # Beside what ASGI knows.
+
+    def on_body(self, body: bytes) -> None:
+        self._moved = self.loop.time()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._parsing is Phase.BODY and not self.cycle.response_started:
+            self.cycle.keep_alive = self._keeps
+        self._parsing = None
+        super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        if self._open or not self.url.isascii() or self.scope["method"] != "GET":
+            self.send_400_response("A WebSocket cannot begin like this.")
+        elif (
+            sum(len(name) + len(value) for name, value in self.headers) + len(self.url)
+            > self._bounds.head_max_bytes
+        ):
+            self._refuse(HEAD_TOO_LARGE, head_too_large(self._bounds.head_max_bytes))
+        elif not self._crowd.has_socket():
+            self._refuse(UNAVAILABLE, "Too many connections")
+        else:
+            self._crowd.leave(self)
+            super().handle_websocket_upgrade()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Serve the request as if it asked for no upgrade; what follows it is no HTTP we know."""
+        self._deaf = True
+        self.cycle.keep_alive = False
+
+    # -- what goes out -------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._phase is Phase.ANSWER:
+            self._crowd.waited(self)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP; the requests before it have their answers first."""
+        if self._deaf:
+            return  # It was refused already.
+        if self._parsing is Phase.BODY and self.pipeline:
+            self.pipeline.popleft()  # Its body will never be whole.
+            self._open -= 1
+            self._parsing = None
+        if self._open and self._parsing is not Phase.BODY:
+            self._deaf, self._broken = True, msg
+            self._turn()
+        else:
+            self._refuse(BAD_REQUEST, msg)
+
+    def on_response_complete(self) -> None:
+        self._open -= 1
+        if held := self.transport.get_write_buffer_size():
+            self._crowd.holds(self, held)
+        if self._phase is Phase.LINGER:
+            self.server_state.total_requests += 1
+            return
+        super().on_response_complete()
+        if self._broken and not self._open:
+            self._refuse(BAD_REQUEST, self._broken)
+        elif not self.transport.is_closing():
+            self._turn()
+
+    def answered(self) -> None:
+        """Close after an answer: at once, or once the client has heard it in the middle of a body.
+
+        A socket that is closed with unread bytes takes back what it has sent.
+        """
+        if self._parsing is Phase.BODY and self._open == 1:
+            self._linger()
+        else:
+            self.transport.close()
+
+    def _refuse(self, status: bytes, detail: str) -> None:
+        """Answer instead of the application, which sees its client go."""
+        self._deaf = True
+        if self._open:  # Only a body that is under way.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if self.cycle.response_started:
+                self.transport.close()
+                return
+        self._say(status, detail)
+        self._linger()
+
+    def _say(self, status: bytes, detail: str) -> None:
+        self.transport.write(refusal(status, detail, self.server_state.default_headers))
+
+    def _linger(self) -> None:
+        self._unset_keepalive_if_required()
+        self._deaf, self._bytes, self._since = True, 0, self.loop.time()
+        self._phase = Phase.LINGER
+        self._crowd.belongs(self, ANSWERED)
+        if self.cycle is not None:
+            self.cycle.body.clear()  # Nobody reads it any more.
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def _swallow(self, count: int) -> None:
+        if self._phase is Phase.LINGER:
+            self._bytes += count
+            if self._bytes > LINGER_MAX_BYTES:
+                self.drop()
+
+    # -- what its crowd asks -------------------------------------------------------------------
+
+    def overdue(self, now_s: float) -> str | None:
+        """Say which deadline has passed, if one has, and act on it."""
+        if self._stuck(now_s):
+            return "answer"
+        if self.flow.read_paused:  # It is we who do not take it.
+            self._moved = now_s
+        phase = self._phase
+        if not (late := phase.late(now_s - self._since, now_s - self._moved, self._bounds)):
+            return None
+        if phase is Phase.LINGER:
+            self.drop()
+            return None  # It was counted for what it was answered.
+        if phase in (Phase.HEAD, Phase.BODY):
+            self._refuse(TIMEOUT, late)
+        else:
+            self.transport.close()  # It never asked for anything.
+        return {Phase.BODY: "body", Phase.IDLE: "idle"}.get(phase, "head")
+
+
+class _Out:
+    """What an answer needs of its transport."""
+
+    def __init__(self, protocol: BoundedProtocol) -> None:
+        self.write, self.is_closing = protocol.transport.write, protocol.transport.is_closing
+        self.close = protocol.answered

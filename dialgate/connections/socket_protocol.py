@@ -1,0 +1,47 @@
+"""WebSockets as uvicorn speaks them, bounded like all other connections (ADR-0020)."""
+
+import asyncio
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from campaigns.process.observability import CLOSED
+from dialgate.connections.crowd import SOCKETS
+from dialgate.connections.place import Place
+
+
+class BoundedSocket(Place, WebSocketsSansIOProtocol):
+    """One socket: its client is pinged by uvicorn; here it must also take what it is sent."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.organization_id = SOCKETS
+        self.close_timeout = self._bounds.linger_s  # For its client to agree to the end.
+        self._crowd.sockets += 1
+        if not self._takes_place():
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._crowd.sockets -= 1
+        self._crowd.leave(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what its client says, as long as that is little, and its answers are taken."""
+        super().data_received(data)
+        bounds = self._bounds
+        if (
+            self.queue.qsize() > bounds.messages_max
+            or len(self.frames) > bounds.messages_max
+            or self.unsent_bytes() > bounds.pongs_max_bytes
+        ):
+            CLOSED.labels("talk").inc()
+            self.drop()
+
+    @property
+    def waits(self) -> bool:
+        """Say whether its client must do something: take what it was sent, or agree to the end."""
+        return self.close_sent or not self.writable.is_set()
+
+    def overdue(self, now_s: float) -> str | None:
+        """Say that the client takes nothing, and drop it, once that lasts too long."""
+        return "answer" if self._stuck(now_s) else None

@@ -1,0 +1,219 @@
+"""Run parts in one process behind one uvicorn: open, serve, drain, close, in that order.
+
+Order matters at both ends: the log opens before the parts and closes after them; nothing listens
+before all have opened; a stop lets requests finish, then the parts, then writes the checkpoints.
+"""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import shutil
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.responses import PlainTextResponse
+
+from campaigns.log.port import EventLog
+from campaigns.part import Part, Remarking
+from campaigns.process.errors import ContractError, OperatingError
+from campaigns.process.watch import EndedError
+from dialgate.connections.bounds import Bounds
+from dialgate.connections.server import BACKLOG, Listener, Server, configured
+from dialgate.loop_holds import measure
+from dialgate.metrics import exposition
+from dialgate.settings import ProcessSettings
+from dialgate.shutdown import Ending
+
+log = logging.getLogger("dialgate")
+
+DONE, WENT_WRONG, MISUSED = 0, 1, 2  # What a process exits with.
+GC_AFTER = 50_000  # Allocations between collections: Python's 700 interrupts a pause too often.
+
+
+@dataclass
+class Process:
+    """The parts that one process runs, and what they share."""
+
+    settings: ProcessSettings
+    event_log: EventLog
+    parts: Sequence[Part]
+    app: FastAPI
+    bounds: Bounds  # Of its clients.
+    listening: Callable[[str], None]  # Told the address once it serves.
+    extras: Sequence[contextlib.AbstractAsyncContextManager[object]] = ()  # Opened after the parts.
+    status: int = DONE
+    _running: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def serve(self) -> int:
+        """Run until SIGTERM or SIGINT, or until a part fails. Returns the exit status."""
+        listener = listen(self.settings)
+        async with contextlib.AsyncExitStack() as stack:
+            await self.event_log.open()
+            stack.push_async_callback(self.event_log.close)
+            for part in self.parts:
+                await part.open()
+                stack.push_async_callback(part.close)
+            for extra in self.extras:
+                await stack.enter_async_context(extra)
+            self.app.include_router(health(self))
+            gc.collect()
+            gc.freeze()  # What start-up has made stays; collections need not look at it again.
+            gc.set_threshold(GC_AFTER)
+            await self._serve(listener)
+        return self.status
+
+    async def _serve(self, listener: socket.socket) -> None:
+        app = Ending(self.app, lambda: server.should_exit)
+        server = Server(configured(app, self.bounds, self.settings.drain_s))
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda loop, context: self._unforeseen(context, server))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, setattr, server, "should_exit", True)
+        self._running = [asyncio.create_task(p.run(), name=p.name) for p in self.parts]
+        for running in self._running:
+            running.add_done_callback(lambda ended: self._ended(ended, server))
+        measuring = asyncio.create_task(measure(), name="loop holds")
+        host, port = listener.getsockname()[:2]
+        self.listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        await server.serve(sockets=[listener])
+        await asyncio.gather(
+            *(p.drain() for p, r in zip(self.parts, self._running, strict=True) if not r.done())
+        )
+        measuring.cancel()
+        for running in self._running:
+            running.cancel()
+        await asyncio.wait(self._running) if self._running else None
+
+    def _ended(self, ended: asyncio.Task[None], server: uvicorn.Server) -> None:
+        if ended.cancelled() and server.should_exit:
+            return
+        how = "was cancelled" if ended.cancelled() else "has ended"
+        failure = None if ended.cancelled() else ended.exception()
+        failure = failure or EndedError(f"it {how}, and nobody had asked for it")
+        self.status = WENT_WRONG
+        server.should_exit = True
+        for cause in _leaves(failure):
+            log.error(
+                "%s stops: %s", ended.get_name(), cause,
+                exc_info=None if isinstance(cause, ContractError | OperatingError) else cause,
+            )  # fmt: skip
+
+    def _unforeseen(self, context: dict[str, Any], server: uvicorn.Server) -> None:
+        """End the process for what died unseen: the last net, behind every `Watch`.
+
+        What belongs to one connection ends that connection, and an outage that nobody heard of to
+        its end is an outage still.
+        """
+        failure = context.get("exception")
+        fatal = not (
+            server.should_exit
+            or isinstance(failure, OSError | OperatingError | asyncio.CancelledError)
+            or "transport" in context
+            or "protocol" in context
+            or type(failure).__module__.startswith("aiokafka.")
+        )
+        said = context.get("message", "")
+        log.log(
+            logging.ERROR if fatal else logging.WARNING,
+            "unforeseen: %s: %r", said, failure, exc_info=failure if fatal else None,
+        )  # fmt: skip
+        if fatal:
+            self.status = WENT_WRONG
+            server.should_exit = True
+
+    async def look(self) -> None:
+        """Let each part note how far it is behind. Without an answer, that is of when it looked."""
+        with contextlib.suppress(TimeoutError, OperatingError):  # /health/ready says it.
+            async with asyncio.timeout(self.settings.ready_s):
+                for part in self.parts:
+                    await part.reader.look()
+
+    async def troubles(self) -> list[str]:
+        """Return why the process is not ready; nothing when it is."""
+        found = [f"{task.get_name()} has stopped" for task in self._running if task.done()]
+        if not self.settings.data_dir.exists():
+            found.append(f"{self.settings.data_dir} is gone")
+        else:
+            free_mb = shutil.disk_usage(self.settings.data_dir).free // 2**20
+            if free_mb < self.settings.disk_free_min_mb:
+                found.append(f"disk is full: {free_mb} MB free in {self.settings.data_dir}")
+        try:
+            async with asyncio.timeout(self.settings.ready_s):
+                for part in self.parts:
+                    found.extend(await part.troubles())
+        except TimeoutError:
+            found.append(f"no answer from the log within {self.settings.ready_s} s")
+        return found
+
+
+def health(process: Process) -> APIRouter:
+    """Return the routes that answer for the process itself."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.api_route("/health/live", methods=["GET", "HEAD"])
+    async def live() -> dict[str, str]:
+        """Say that the process answers."""
+        return {"status": "live"}
+
+    @router.api_route("/health/ready", methods=["GET", "HEAD"])
+    async def ready(response: Response) -> dict[str, object]:
+        """Say whether it can do its work: 200, or 503 with the reasons."""
+        if found := await process.troubles():
+            response.status_code = 503
+            return {"status": "not ready", "troubles": found}
+        remarks = [one for p in process.parts if isinstance(p, Remarking) for one in p.remarks()]
+        return {"status": "ready", "remarks": remarks} if remarks else {"status": "ready"}
+
+    @router.api_route("/metrics", methods=["GET", "HEAD"])
+    async def metrics() -> PlainTextResponse:
+        """Return all metrics in Prometheus' text format."""
+        await process.look()
+        text, content_type = exposition(process.parts)
+        return PlainTextResponse(text, media_type=content_type)
+
+    return router
+
+
+def listen(settings: ProcessSettings) -> socket.socket:
+    """Take the port before anything else is begun.
+
+    Raises:
+        OSError: it is in use, or the address is not ours.
+
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    # With its protocol named, or asyncio does not set TCP_NODELAY on what it accepts, and every
+    # answer waits 40 ms for a delayed acknowledgement (seen in bench/pause.py).
+    listener = Listener(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        listener.listen(BACKLOG)
+    except OSError as no:
+        listener.close()
+        raise OSError(f"cannot listen on {settings.host}:{settings.port}: {no.strerror}") from no
+    return listener
+
+
+def _leaves(failure: BaseException) -> Iterator[BaseException]:
+    if isinstance(failure, BaseExceptionGroup):
+        for inner in failure.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield failure
+
+
+@contextlib.asynccontextmanager
+async def opened(thing: object) -> AsyncIterator[object]:
+    """Open something that has `open` and `close`, and close it at the end."""
+    await thing.open()  # type: ignore[attr-defined]  # Structural: Membership, KafkaEvents.
+    try:
+        yield thing
+    finally:
+        await thing.close()  # type: ignore[attr-defined]

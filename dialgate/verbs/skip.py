@@ -1,0 +1,155 @@
+"""`dialgate skip`: a way past one record that no reader can read; itself a decision (ADR-0015)."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from campaigns.log.installation_log import Origin, decided, whole
+from campaigns.log.port import EventLog
+from campaigns.process.clock import SystemClock
+from campaigns.process.errors import ContractError, LevelBeyondError, LogUnavailableError
+from campaigns.records.installation import Installation, digest_of, skip_record
+from campaigns.records.ledger import Ledger
+from campaigns.records.record import Envelope, Recorded
+from campaigns.records.topics import NAMING_TOPICS, Partition
+from dialgate.logs import LOG_FILE, make_log
+from dialgate.settings import ProcessSettings
+from dialgate.verbs.replay import ruled
+
+BY = Origin("dialgate skip", "operator")
+PLACE = re.compile(r"(\d{1,9})@([1-9]\d{0,15})", re.ASCII)
+DIGEST_CHARS = 12  # Of SHA-256: enough to name a record, few enough to be copied by hand.
+SHOWN_BYTES = 2_000  # Of the record.
+CHUNK = 1_000  # Records read at once.
+
+
+class MisusedError(Exception):
+    """What was asked for is not to be done; nothing was recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which record, and why."""
+
+    topic: str
+    place: str  # partition@position, as a ContractError says it.
+    reason: str
+    digest: str | None  # The first characters of its digest, to confirm it. None: only look.
+
+
+async def skip(settings: ProcessSettings, show: Callable[[str], None], asked: Asked) -> None:
+    """Show a record that stops readers; once it is confirmed, let all of them pass over it.
+
+    On the log itself, beside whatever runs. Idempotent.
+
+    Raises:
+        MisusedError: there is no such record, it stops nobody, or it is not confirmed.
+        LevelBeyondError: this build is too old for this installation.
+        LogUnavailableError: there is no log, or it does not answer.
+
+    """
+    if not settings.kafka_servers and not (settings.data_dir / LOG_FILE).is_file():
+        raise LogUnavailableError(f"expected a log in {settings.data_dir}, found none")
+    clock = SystemClock()
+    log = make_log(settings, exclusive=False)
+    try:
+        await log.open()
+        partition, position = _place(log, asked)
+        installation = await whole(log)
+        recorded, why = await _stopping(log, installation, partition, position)
+        if why is None:
+            show(f"{recorded.where} is skipped already")
+            return
+        for line in _shown(recorded, why):
+            show(line)
+        _confirmed(recorded, asked)
+        await decided(
+            log, lambda now: skip_record(now, recorded, asked.reason, clock.now()), BY, clock
+        )
+    finally:
+        await log.close()
+    show(f"{recorded.where} is skipped: it counts for no reader; start again what has stopped")
+
+
+def _place(log: EventLog, asked: Asked) -> tuple[Partition, int]:
+    if asked.topic not in NAMING_TOPICS:
+        raise MisusedError(f"expected a topic of {', '.join(NAMING_TOPICS)}, found {asked.topic}")
+    if not (match := PLACE.fullmatch(asked.place)):
+        raise MisusedError(f"expected partition@position, such as 0@13, found {asked.place}")
+    number, position = map(int, match.groups())
+    if number >= (count := log.partitions(asked.topic)):
+        raise MisusedError(f"expected a partition below {count}, found {number}")
+    if not asked.reason.strip():
+        raise MisusedError("expected a reason, for those who ask one day, found none")
+    return Partition(asked.topic, number), position
+
+
+async def _stopping(
+    log: EventLog, installation: Installation, partition: Partition, position: int
+) -> tuple[Recorded, str | None]:
+    """Return the record, and why it stops readers; None: it is skipped already.
+
+    Reads the partition from its beginning: whether a record counts is known by those before it.
+    """
+    ledger, after = Ledger(), 0
+    skipped = installation.skipped.get(partition, {})
+    while True:
+        batch = await log.read(partition, after, min(CHUNK, position - after))
+        if not batch:
+            raise MisusedError(f"expected {partition}@{position}, found the end: {after}")
+        for recorded in batch:
+            after = recorded.position
+            if after == position:
+                if position in skipped:
+                    return recorded, None
+                return recorded, _why(ledger, recorded)
+            if after not in skipped:
+                _pass(ledger, recorded)
+
+
+def _pass(ledger: Ledger, recorded: Recorded) -> None:
+    try:
+        envelope = recorded.envelope
+    except LevelBeyondError as no:
+        raise MisusedError(f"one before it stops readers first: {no}") from no
+    if isinstance(envelope, Envelope):
+        ledger.admit(envelope)
+
+
+def _why(ledger: Ledger, recorded: Recorded) -> str:
+    """Return why a record stops readers."""
+    try:
+        line = ruled(ledger, recorded)
+    except ContractError as no:
+        return str(no)
+    raise MisusedError(
+        f"{recorded.where} stops nobody: this build reads it, and the rule has {line['ruling']} it"
+    )
+
+
+def _shown(recorded: Recorded, why: str) -> list[str]:
+    raw = recorded.raw or b""
+    lines = [f"{recorded.where}, {len(raw)} bytes, SHA-256 {digest_of(recorded)}", f"why: {why}"]
+    try:
+        found: Any = orjson.loads(raw)  # Any: what anybody may have written.
+        facts = ", ".join(f"{fact['type']} {fact['stream']}" for fact in found["facts"])
+        lines.append(f"{found['time']}  {found['source']}  {found['actor']}  {facts}")
+    except (ValueError, TypeError, KeyError):
+        lines.append("its time, source and facts cannot be told")
+    text = raw[:SHOWN_BYTES].decode(errors="backslashreplace")
+    return [*lines, text + ("…" if len(raw) > SHOWN_BYTES else "")]
+
+
+def _confirmed(recorded: Recorded, asked: Asked) -> None:
+    digest = digest_of(recorded)
+    given = (asked.digest or "").lower()
+    if len(given) >= DIGEST_CHARS and digest.startswith(given):
+        return
+    found = "found nothing" if asked.digest is None else f"found --yes {asked.digest}"
+    raise MisusedError(
+        "nothing was recorded. What it says will count for nobody, for ever, and cannot be taken"
+        f" back. If that is right: expected --yes {digest[:DIGEST_CHARS]}, {found}"
+    )

@@ -1,0 +1,65 @@
+"""`dialgate upgrade`: the level that an installation writes, and how it is raised (ADR-0014)."""
+
+from collections.abc import Callable
+
+import orjson
+
+from campaigns.domain.levels import LEVEL_NEWEST, LEVELS
+from campaigns.log.installation_log import Origin, decided, whole
+from campaigns.process.clock import SystemClock
+from campaigns.process.errors import LogUnavailableError
+from campaigns.records.installation import raise_level
+from dialgate.logs import LOG_FILE, make_log
+from dialgate.settings import ProcessSettings
+
+BY = Origin("dialgate upgrade", "operator")
+
+
+async def upgrade(
+    settings: ProcessSettings, show: Callable[[str], None], *, dry_run: bool, as_json: bool
+) -> None:
+    """Raise the level to the newest that this build knows, and say what that means. Idempotent.
+
+    On the log itself: beside whatever runs, on Kafka and on the embedded log alike.
+
+    Raises:
+        LevelBeyondError: the installation has a higher level than this build knows.
+        LogUnavailableError: there is no log, or it does not answer.
+
+    """
+    if not settings.kafka_servers and not (settings.data_dir / LOG_FILE).is_file():
+        raise LogUnavailableError(f"expected a log in {settings.data_dir}, found none")
+    clock = SystemClock()
+    log = make_log(settings, exclusive=False, read_only=dry_run)
+    try:
+        await log.open()
+        before = (await whole(log)).level
+        if not dry_run:
+            await decided(log, lambda now: raise_level(now, LEVEL_NEWEST, clock.now()), BY, clock)
+    finally:
+        await log.close()
+    adds = {level: LEVELS[level] for level in range(before + 1, LEVEL_NEWEST + 1)}
+    if as_json:
+        level = before if dry_run else LEVEL_NEWEST
+        shape = {"before": before, "level": level, "newest": LEVEL_NEWEST}
+        show(orjson.dumps(shape | {"adds": list(adds.values())}).decode())
+        return
+    for sentence in _sentences(before, adds, dry_run=dry_run):
+        show(sentence)
+
+
+def _sentences(before: int, adds: dict[int, str], *, dry_run: bool) -> list[str]:
+    if not adds:
+        return [f"level {before}, the newest that this build knows: nothing to raise"]
+    told = [f"level {level} adds {what}" for level, what in adds.items()]
+    if dry_run:
+        return [
+            f"level {before}; this build knows level {LEVEL_NEWEST}",
+            *told,
+            "raise it once no process runs an older build: there is no way back to one",
+        ]
+    return [
+        f"level {LEVEL_NEWEST} from now on; it was {before}",
+        *told,
+        "a build that does not know it stops at the next record, and does not start any more",
+    ]

@@ -1,0 +1,123 @@
+"""Create a campaign, with its first contacts if it has any. Pure."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from campaigns.domain.decider import Facts
+from campaigns.domain.facts import (
+    CampaignCreated,
+    CampaignSettings,
+    CampaignType,
+    ContactsAdded,
+    CreateKeyed,
+    Event,
+    Schedule,
+    Stream,
+    create_stream,
+)
+from command_api.commands.schedule import scheduled
+
+
+@dataclass(frozen=True, slots=True)
+class CreateCampaign:
+    """Ask for a new campaign."""
+
+    organization_id: int
+    assistant_id: int
+    name: str
+    description: str | None
+    campaign_type: CampaignType
+    welcome_message_template: str | None
+    agenda_template: str | None
+    end_call_message_template: str | None
+    sms_message_template: str | None
+    fallback_values: dict[str, str]
+    variable_mappings: dict[str, str | None]
+    available_variables: tuple[str, ...]
+    settings: CampaignSettings
+    phone_number_id: int | None
+    pending_import: dict[str, object] | None
+    now: datetime
+    schedule: Schedule | None = None
+
+
+def key_digest(key: str) -> str:
+    """Return an Idempotency-Key as it stands in the name of its stream, hexadecimal."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def partition_number(digest: str, partitions: int) -> int:
+    """Return where a keyed create belongs, on every instance alike."""
+    return int(digest, 16) % partitions
+
+
+def free_id(highest: int, kth: int, partition: int, partitions: int) -> int:
+    """Return the k-th free id of a partition behind the highest one given (0: none).
+
+    Instances number their own creates in flight ahead, so that many at once do not refuse one
+    another; gaps are fine (architecture, "Idempotency-Key").
+    """
+    first = partition or partitions  # Ids begin at 1.
+    after = highest or first - partitions
+    return after + kth * partitions
+
+
+def keyed_stream(organization_id: int, digest: str) -> Stream:
+    """Return the stream that makes a keyed create happen once."""
+    return create_stream(organization_id, digest)
+
+
+def decide(
+    command: CreateCampaign,
+    campaign_id: int,
+    *,
+    keyed: tuple[str, str] | None,
+    import_id: str | None,
+    rows: int,
+    chunks: Sequence[ContactsAdded],
+) -> Facts:
+    """Create the campaign under a free id: always a yes.
+
+    `keyed`: digests of key and request. `rows`: of the list `import_id`, all of which stands in
+    `chunks` when it fits into this record, and in the log already when it does not.
+    """
+    created = CampaignCreated(
+        campaign_id=campaign_id,
+        organization_id=command.organization_id,
+        assistant_id=command.assistant_id,
+        name=command.name,
+        description=command.description,
+        campaign_type=command.campaign_type,
+        welcome_message_template=command.welcome_message_template,
+        agenda_template=command.agenda_template,
+        end_call_message_template=command.end_call_message_template,
+        sms_message_template=command.sms_message_template,
+        fallback_values=command.fallback_values,
+        variable_mappings=command.variable_mappings,
+        available_variables=command.available_variables,
+        settings=command.settings,
+        phone_number_id=command.phone_number_id,
+        pending_import=command.pending_import,
+        import_id=import_id,
+        rows=rows,
+        created_at=command.now,
+    )
+    later: tuple[Event, ...] = ()
+    if command.schedule is not None:
+        later = (scheduled(campaign_id, command.schedule, command.now),)
+    if keyed is None:
+        return (*chunks, created, *later)
+    digest, request = keyed
+    return (
+        *chunks,
+        created,
+        *later,
+        CreateKeyed(
+            organization_id=command.organization_id,
+            digest=digest,
+            campaign_id=campaign_id,
+            request_digest=request,
+        ),
+    )

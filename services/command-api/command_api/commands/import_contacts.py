@@ -1,0 +1,285 @@
+"""Contacts into a campaign: the commands, and what they rest on. Pure: no clock, no log.
+
+All or nothing: a list's rows are contacts only once its ImportCompleted is accepted. One that fits
+goes into one record with it; a longer CSV file is announced (ImportStarted), then comes in chunks.
+
+Which numbers a campaign has already is too much to read in one instant, so it is read before, and
+the decision carries the `Basis` that this reading stands on:
+
+- An append skips the numbers of all contacts that are not gone. Those change by lists that begin
+  to count and by replacing imports alone: both write contacts/<id> or campaign/<id>, both are
+  guards, and both move the basis. Calls move only contact/* streams: they change how a contact
+  stands, never whether it is one (a gone contact is asked for no more).
+- A replacing import keeps who was attempted or is in progress, and that does change by calls. But
+  it is allowed only where none may be requested (draft, scheduled, paused), and while no permission
+  is unresolved, so that the kept are the same at every moment between basis and acceptance: a
+  resume in between moves campaign/<id>, and the basis (`run`, `paused_at`); of the calls that had
+  begun already none stops being kept. While an announced one is under way nothing may start.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from campaigns.domain.campaign import Campaign, Move
+from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.decider import (
+    STALE,
+    UNCHANGED,
+    Decider,
+    Decision,
+    Facts,
+    Reason,
+    Rejected,
+)
+from campaigns.domain.facts import (
+    ContactsReplaced,
+    Event,
+    ImportCompleted,
+    ImportFailed,
+    ImportSource,
+    ImportStarted,
+    Row,
+    RowError,
+    Stream,
+    campaign_stream,
+    contacts_stream,
+    import_stream,
+)
+from command_api.commands.lifecycle import hidden, unknown
+from command_api.imports.rows import contacts_added
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a reading of the numbers that a campaign has already rests on."""
+
+    contacts_end: int
+    replaced_through: int
+    run: int = 0  # From here on: of a replacing import only.
+    paused_at: datetime | None = None
+    executions: int = 0  # A call that rang late (a broken promise) shows here.
+    imports: int = 0  # The next one's number follows.
+
+
+def basis_of(campaign: Campaign, *, replacing: bool) -> Basis:
+    """Return what deduplication against this campaign rests on, as of now."""
+    basis = Basis(campaign.contacts_end, campaign.replaced_through)
+    if not replacing:
+        return basis
+    return Basis(
+        basis.contacts_end,
+        basis.replaced_through,
+        campaign.run,
+        campaign.paused_at,
+        campaign.executions,
+        campaign.imports,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StartImport:
+    """Announce a CSV file that is too long for one record."""
+
+    campaign_id: int
+    organization_id: int  # The caller's: another one's campaign does not exist for it.
+    import_id: str
+    file_name: str | None
+    rows: int  # As counted.
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """What became of a list's other rows."""
+
+    duplicates: int = 0
+    unusable: int = 0
+    errors: tuple[RowError, ...] = ()  # The first 100 of the unusable.
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteImport:
+    """Make a list count. CSV replaces the untouched contacts; JSON appends."""
+
+    campaign_id: int
+    organization_id: int  # The caller's.
+    import_id: str
+    source: ImportSource
+    file_name: str | None
+    chunks: tuple[tuple[Row, ...], ...]  # That go into the same record; none, they went before.
+    rows: int  # Of the list, all its chunks together.
+    skipped: Skipped
+    variable_mappings: dict[str, str | None]
+    available_variables: tuple[str, ...]
+    basis: Basis | None  # None: the campaign was not known when the list was read.
+    announced: bool  # By an ImportStarted.
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FailImport:
+    """Give up an announced list: it will never count."""
+
+    campaign_id: int
+    import_id: str
+    reason: str
+    now: datetime
+
+
+def shut(
+    campaign: Campaign | None, organization_id: int, move: Move, import_id: str | None = None
+) -> Rejected | None:
+    """Say why contacts may not come in now; None when they may.
+
+    `import_id`: of the announced import that this is about; None when there is none yet.
+    Source: public contract, 'decided' 22.
+    """
+    if campaign is None or hidden(campaign, organization_id):
+        return unknown()
+    under_way = campaign.importing.import_id if campaign.importing else None
+    if under_way != import_id:
+        if import_id is not None:
+            return Rejected(Reason.UNKNOWN_IMPORT, "The import was given up meanwhile")
+        return Rejected(Reason.IMPORT_IN_PROGRESS, "An import is in progress")
+    if not campaign.allows(move):
+        return Rejected(
+            Reason.WRONG_STATUS,
+            f"Contacts cannot be added to a campaign with status '{campaign.status}'",
+        )
+    return None
+
+
+def decide_start(campaign: Campaign | None, command: StartImport) -> Decision:
+    """Announce the list; stale while a permission is unresolved: a reading settles them first."""
+    if campaign is None:
+        return unknown()
+    if no := shut(campaign, command.organization_id, Move.IMPORT):
+        return no
+    if campaign.permissions():
+        return STALE
+    return (
+        ImportStarted(
+            campaign_id=command.campaign_id,
+            import_id=command.import_id,
+            number=campaign.imports + 1,
+            file_name=command.file_name,
+            rows=command.rows,
+            started_at=command.now,
+        ),
+    )
+
+
+def decide_complete(campaign: Campaign | None, command: CompleteImport) -> Decision:
+    """Make the list count.
+
+    Stale when the list must be read again: its basis has moved, or it replaces and a permission is
+    unresolved (who was never attempted is not known then). Unchanged when there is nothing to add.
+    """
+    replacing = command.source is ImportSource.CSV
+    announced = command.import_id if command.announced else None
+    move = Move.IMPORT if replacing else Move.APPEND
+    if campaign is None:
+        return unknown()
+    if no := shut(campaign, command.organization_id, move, announced):
+        return no
+    if command.basis != basis_of(campaign, replacing=replacing):
+        return STALE
+    if replacing and campaign.permissions():
+        return STALE
+    if not replacing and not command.rows:
+        return UNCHANGED
+    return completing(campaign, command)
+
+
+def completing(campaign: Campaign, command: CompleteImport) -> Facts:
+    """Return the facts of one record that makes the list count, in their order."""
+    facts: list[Event] = []
+    number: int | None = None
+    if command.source is ImportSource.CSV:
+        number = campaign.importing.number if campaign.importing else campaign.imports + 1
+        if campaign.never_tried:
+            replaced = ContactsReplaced(
+                campaign_id=command.campaign_id,
+                import_id=command.import_id,
+                through=campaign.contacts_end,
+                replaced_at=command.now,
+            )
+            facts.append(replaced)
+    first_row = 1
+    for chunk in command.chunks:
+        facts.append(contacts_added(command.import_id, first_row, chunk))
+        first_row += len(chunk)
+    facts.append(
+        ImportCompleted(
+            campaign_id=command.campaign_id,
+            import_id=command.import_id,
+            number=number,
+            source=command.source,
+            file_name=command.file_name,
+            first_contact_id=campaign.contacts_end + 1,
+            rows=command.rows,
+            skipped=command.skipped.duplicates,
+            failed=command.skipped.unusable,
+            errors=command.skipped.errors,
+            variable_mappings=command.variable_mappings,
+            available_variables=command.available_variables,
+            completed_at=command.now,
+        )
+    )
+    return tuple(facts)
+
+
+def decide_bring(campaign: Campaign | None, command: StartImport | CompleteImport) -> Decision:
+    """Make a file count at once when it fits into one record; else announce it."""
+    match command:
+        case StartImport():
+            return decide_start(campaign, command)
+        case CompleteImport():
+            return decide_complete(campaign, command)
+
+
+def decide_fail(campaign: Campaign | None, command: FailImport) -> Decision:
+    """Give the list up, unless it is not under way any more."""
+    importing = campaign.importing if campaign else None
+    if importing is None or importing.import_id != command.import_id:
+        return UNCHANGED
+    return (
+        ImportFailed(
+            campaign_id=command.campaign_id,
+            import_id=command.import_id,
+            number=importing.number,
+            reason=command.reason,
+            failed_at=command.now,
+        ),
+    )
+
+
+def _guards(campaign_id: int, import_id: str) -> tuple[Stream, ...]:
+    return campaign_stream(campaign_id), contacts_stream(campaign_id), import_stream(import_id)
+
+
+def _campaign(
+    campaigns: Campaigns, command: StartImport | CompleteImport | FailImport
+) -> Campaign | None:
+    return campaigns.get(command.campaign_id)
+
+
+BRING_FILE: Decider[Campaigns, StartImport | CompleteImport, Campaign | None] = Decider(
+    streams=lambda command: _guards(command.campaign_id, command.import_id),
+    read=_campaign,
+    decide=decide_bring,
+)
+COMPLETE_IMPORT: Decider[Campaigns, CompleteImport, Campaign | None] = Decider(
+    streams=lambda command: _guards(command.campaign_id, command.import_id),
+    read=_campaign,
+    decide=decide_complete,
+)
+# A chunk that arrives at the same moment refuses it: the list is not dead, its stream has moved.
+FAIL_IMPORT: Decider[Campaigns, FailImport, Campaign | None] = Decider(
+    streams=lambda command: (
+        contacts_stream(command.campaign_id),
+        import_stream(command.import_id),
+    ),
+    read=_campaign,
+    decide=decide_fail,
+)

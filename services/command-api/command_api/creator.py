@@ -1,0 +1,165 @@
+"""The shell of creates: free ids for many at once, the key's own stream, first contacts."""
+
+import itertools
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from campaigns.domain.campaign import Campaign
+from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.codec import Codec
+from campaigns.domain.decider import Reason, Rejected
+from campaigns.domain.facts import ContactsAdded, CreateKeyed, Row, Stream
+from campaigns.log.reader import Ruling
+from campaigns.log.writer import Origin, Tries, Writer, unreadable
+from campaigns.process.errors import TooContendedError
+from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
+from command_api.commands.create import (
+    CreateCampaign,
+    decide,
+    free_id,
+    key_digest,
+    keyed_stream,
+    partition_number,
+)
+from command_api.idempotency import KEY_REUSED
+from command_api.imports.rows import chunks, contacts_added, few_chunks, fits
+from command_api.slices import in_slices
+
+_KEYED = Codec(CreateKeyed)
+_TABLE = "create table if not exists creates (stream text primary key, fact text) without rowid"
+
+
+@dataclass
+class Creating:
+    """The creates of one instance."""
+
+    writer: Writer[Campaigns]
+    partitions: int
+    db: sqlite3.Connection  # The store's: what is folded is kept in its transaction.
+    creates: dict[Stream, CreateKeyed] = field(default_factory=dict)  # Folded, by stream.
+    _in_flight: dict[int, list[object]] = field(default_factory=dict)  # By partition, in order.
+    _turn: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    def __post_init__(self) -> None:
+        self.db.execute(_TABLE)
+
+    def restore(self) -> None:
+        """Take back what the store has.
+
+        Raises:
+            StoreUnreadableError: the key of a create cannot be read.
+
+        """
+        for stream, stored in self.db.execute("select stream, fact from creates"):
+            self.creates[stream] = _KEYED.load(stored, stream)
+
+    def fold(self, fact: CreateKeyed) -> None:
+        """Take the key of a create in."""
+        self.creates[fact.stream] = fact
+        kept = "insert or replace into creates values (?, ?)"
+        self.db.execute(kept, (fact.stream, fact.model_dump_json()))
+
+    async def create(
+        self, command: CreateCampaign, rows: Sequence[Row], origin: Origin
+    ) -> tuple[Campaign, Ruling | None] | Rejected:
+        """Create a campaign; return it, and where it stands in the log (None: an earlier try's).
+
+        Raises:
+            TooContendedError: other instances were always first, for `tries_s`.
+            OutcomeUnknownError: it was not read back in time; it may still take effect.
+            LogUnavailableError, NotFreshError: nothing was recorded.
+
+        """
+        keyed, number = None, next(self._turn) % self.partitions
+        if origin.idempotency is not None:
+            keyed = (key_digest(origin.idempotency.key), origin.idempotency.digest)
+            number = partition_number(keyed[0], self.partitions)
+        partition = Partition(CAMPAIGN_RECORDS, number)
+        me, ahead = object(), self._in_flight.setdefault(number, [])
+        ahead.append(me)
+        try:
+            return await self._create(command, rows, origin, partition, keyed, me)
+        finally:
+            ahead.remove(me)
+
+    async def _create(
+        self,
+        command: CreateCampaign,
+        rows: Sequence[Row],
+        origin: Origin,
+        partition: Partition,
+        keyed: tuple[str, str] | None,
+        me: object,
+    ) -> tuple[Campaign, Ruling | None] | Rejected:
+        writer, folded = self.writer, self.writer.folded
+        import_id = uuid4().hex if rows else None
+        added: list[ContactsAdded] = []
+        stored = not rows
+        tries = Tries(writer.clock, writer.tries_s)
+        while tries.more():
+            if keyed and (
+                done := self.creates.get(keyed_stream(command.organization_id, keyed[0]))
+            ):
+                if done.request_digest != keyed[1]:
+                    return Rejected(Reason.KEY_REUSED, KEY_REUSED)
+                return folded.by_id[done.campaign_id], None
+            if not stored:
+                added = await self._bring(import_id or "", rows, partition, command, origin)
+                stored = True
+                continue  # It may have taken a while.
+            campaign_id = free_id(
+                folded.highest_by_partition.get(partition.number, 0),
+                self._in_flight[partition.number].index(me) + 1,
+                partition.number,
+                self.partitions,
+            )
+            facts = decide(
+                command, campaign_id, keyed=keyed, import_id=import_id, rows=len(rows), chunks=added
+            )
+            if no := unreadable(facts, writer.reader.installation.level):
+                return no
+            streams = {fact.stream for fact in facts}
+            condition = writer.reader.ledger(partition).condition(streams)
+            record = writer.record(facts, condition, origin)
+            ruling = await writer.append(partition, record, campaign_id)
+            if ruling.accepted:
+                return folded.by_id[campaign_id], ruling
+            tries.refused()
+        raise TooContendedError(f"{partition}: refused for {writer.tries_s} s")
+
+    async def _bring(
+        self,
+        import_id: str,
+        rows: Sequence[Row],
+        partition: Partition,
+        command: CreateCampaign,
+        origin: Origin,
+    ) -> list[ContactsAdded]:
+        """Return the list's chunks when they fit into the record; else append them, and return [].
+
+        What is appended and never named by a campaign counts for nothing.
+        """
+        few = await in_slices(few_chunks(rows))
+        if few is not None:
+            added = list(_numbered(import_id, few))
+            whole = decide(
+                command, 1, keyed=None, import_id=import_id, rows=len(rows), chunks=added
+            )
+            if fits(whole):
+                return added
+        without_key = Origin(origin.actor, origin.correlation_id)
+        for fact in _numbered(import_id, chunks(rows)):
+            condition = self.writer.reader.ledger(partition).condition([fact.stream])
+            record = self.writer.record((fact,), condition, without_key)
+            ruling = await self.writer.append(partition, record, partition.number)
+            assert ruling.accepted, "nobody else knows the list's id"
+        return []
+
+
+def _numbered(import_id: str, cut: Iterable[tuple[Row, ...]]) -> Iterator[ContactsAdded]:
+    first = 1
+    for some in cut:
+        yield contacts_added(import_id, first, some)
+        first += len(some)

@@ -1,0 +1,50 @@
+"""The kind of route that reads JSON bodies: a large one in slices, so that it holds nobody up."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import HTTPException, Request, Response
+from fastapi.routing import APIRoute
+
+from command_api.http.json_body import LARGE_BYTES, TooLargeError, read
+from command_api.slices import REST_S, in_slices
+
+
+class JsonRequest(Request):
+    """A request whose JSON is read in slices when there is much of it."""
+
+    async def json(self) -> Any:  # Any: JSON, not looked at yet.
+        """Return the body, as FastAPI asks for it.
+
+        Raises:
+            json.JSONDecodeError: it is no JSON.
+            HTTPException: 422, something in it is too large: FastAPI lets nothing else through.
+
+        """
+        body = await self.body()
+        if len(body) <= LARGE_BYTES:
+            return await super().json()
+        await asyncio.sleep(REST_S)  # To put its pieces together was one call.
+        try:
+            return await in_slices(read(body))
+        except TooLargeError as no:
+            error = {
+                "type": "value_error",
+                "loc": ["body", *no.loc],
+                "msg": f"Value error, {no.msg}",
+            }
+            raise HTTPException(422, [error]) from no
+
+
+class JsonRoute(APIRoute):
+    """Of every router here whose routes have bodies."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers, asked with a JsonRequest."""
+        answered = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            return await answered(JsonRequest(request.scope, request.receive))
+
+        return handler

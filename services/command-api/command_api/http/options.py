@@ -1,0 +1,125 @@
+"""What a command is asked with besides its body: its headers, and whether it is only tried."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends, Header, Query, Request
+from fastapi.exceptions import RequestValidationError
+
+from campaigns.domain.api_keys import Caller
+from campaigns.log.writer import Origin
+from campaigns.process.observability import correlation_id
+from campaigns.records.record import Idempotency
+from command_api.http.bodies import key_unusable
+from command_api.http.json_body import LARGE_BYTES
+from command_api.idempotency import request_digest
+
+if TYPE_CHECKING:
+    from command_api.service import CommandApi
+
+PREFIX = "/api/v1/campaigns"
+Lines = Annotated[list[str], Header()]  # A list may stand in several lines of one name.
+DryRun = Annotated[bool, Query(description="Say what would be answered, and change nothing.")]
+_VERSION = re.compile(r'"([0-9]{1,16})"', re.ASCII)
+_PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')  # A comma in quotes parts nothing.
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a command was asked with, besides its body."""
+
+    keyed: Idempotency | None
+    asynchronous: bool  # Prefer: respond-async.
+    if_match: frozenset[int] | None
+    dry_run: bool
+
+
+KeyedOf = Callable[[Request, str | None], Awaitable[Idempotency | None]]
+AskedOf = Callable[[Request, str | None, list[str], list[str], bool], Awaitable[Asked]]
+
+
+def idempotency_of(service: "CommandApi") -> KeyedOf:
+    """Return the dependency that reads the Idempotency-Key and digests the request."""
+    longest = service.settings.idempotency_key_length_max
+
+    async def keyed(
+        request: Request, idempotency_key: Annotated[str | None, Header()] = None
+    ) -> Idempotency | None:
+        if idempotency_key is None:
+            return None
+        if not 1 <= len(idempotency_key) <= longest:
+            raise key_unusable(f"expected 1 to {longest} characters")
+        body = await request.body()
+        told = request.method, request.url.path, body
+        if len(body) <= LARGE_BYTES:
+            return Idempotency(idempotency_key, request_digest(*told))
+        # In a thread: hashing many bytes lets others run.
+        return Idempotency(idempotency_key, await asyncio.to_thread(request_digest, *told))
+
+    return keyed
+
+
+def asked_of(service: "CommandApi") -> AskedOf:
+    """Return the dependency that reads a command's headers, and whether it is only tried."""
+    keyed_known = idempotency_of(service)
+
+    async def asked(
+        request: Request,
+        idempotency_key: Annotated[str | None, Header()] = None,
+        prefer: Lines = [],  # noqa: B006  (FastAPI's way to say none; never changed)
+        if_match: Lines = [],  # noqa: B006
+        dry_run: DryRun = False,
+    ) -> Asked:
+        keyed = await keyed_known(request, idempotency_key)
+        return Asked(keyed, asynchronous(prefer), versions(if_match), dry_run)
+
+    return asked
+
+
+async def never_tried(dry_run: Annotated[bool, Query(include_in_schema=False)] = False) -> None:
+    """Refuse to try what cannot be tried: else it would be done in earnest.
+
+    Raises:
+        RequestValidationError: `dry_run` was asked for.
+
+    """
+    if dry_run:
+        message = "dry_run is not supported here"
+        raise RequestValidationError(
+            [{"loc": ("query", "dry_run"), "msg": message, "type": "value_error"}]
+        )
+
+
+InEarnest = Annotated[None, Depends(never_tried)]
+
+
+def asynchronous(prefer: Sequence[str]) -> bool:
+    """Say whether Prefer's lines ask for `respond-async`, among whatever else they ask for.
+
+    Source: RFC 7240, sections 2 and 4.1.
+    """
+    for preference in _PREFERENCE.findall(",".join(prefer)):
+        name, _, value = preference.split(";")[0].partition("=")
+        if name.strip().lower() == "respond-async" and value.strip() in ("", '""'):
+            return True
+    return False
+
+
+def versions(if_match: Sequence[str]) -> frozenset[int] | None:
+    """Read If-Match's lines: the versions that they name, or None for any (no line, or `*`).
+
+    What is no version of ours matches none. Source: RFC 9110, section 13.1.1.
+    """
+    named = [one.strip() for line in if_match for one in line.split(",")]
+    if not if_match or named == ["*"]:
+        return None
+    found = (_VERSION.fullmatch(one) for one in named)
+    return frozenset(int(match[1]) for match in found if match)
+
+
+def origin_of(caller: Caller, keyed: Idempotency | None) -> Origin:
+    """Return who asks, on behalf of which request."""
+    return Origin(caller.actor, correlation_id.get(), idempotency=keyed)

@@ -1,0 +1,106 @@
+"""What commands answer, for the OpenAPI document. Pure; see campaigns.http.schemas."""
+
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from campaigns.http.examples import CAMPAIGN
+from campaigns.http.schemas import CampaignChanged, Key
+
+STARTED: dict[str, Any] = {
+    "success": True, "message": "Campaign execution started immediately",
+    "task_id": "0b5c…", "campaign_id": 1, "scheduled_time": None,
+}  # fmt: skip
+REARMED: dict[str, Any] = {
+    "success": True, "message": "Campaign ready for re-execution with 150 contacts",
+    "campaign_id": 1, "contacts_reset": 150, "schedule_type": "immediate", "scheduled_time": None,
+}  # fmt: skip
+IMPORTED: dict[str, Any] = {
+    "success": True, "message": "Successfully imported 250 contacts", "import_id": 1,
+    "status": "completed", "imported_count": 250, "skipped_count": 0, "failed_count": 0,
+    "errors": [], "total_contacts": 250, "file_name": "x.csv",
+    "import_date": "2026-03-01T10:00:00+00:00",
+}  # fmt: skip
+
+
+class CampaignBegun(CampaignChanged):
+    """A campaign that was started or resumed, or whose schedule was confirmed."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [CAMPAIGN | {"status": "running"} | STARTED]}
+    )
+
+    success: Literal[True]
+    task_id: str
+    campaign_id: int
+    scheduled_time: AwareDatetime | None
+
+
+class CampaignRearmedAnswer(CampaignChanged):
+    """A campaign that is ready for another run."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [CAMPAIGN | REARMED]})
+
+    success: Literal[True]
+    campaign_id: int
+    contacts_reset: int
+    schedule_type: Literal["immediate", "once", "recurring"]
+    scheduled_time: AwareDatetime | None
+
+
+class CampaignScheduledAnswer(CampaignChanged):
+    """A campaign whose schedule was saved, or taken away."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [CAMPAIGN | {"success": True, "message": "Schedule saved"}]}
+    )
+
+    success: Literal[True]
+
+
+class UnusableRow(BaseModel):
+    """A row of a file that could not be used. Line 1 is the header."""
+
+    line: int
+    reason: str
+
+
+class ImportedAnswer(BaseModel):
+    """What became of a list of contacts; `import_id` and `file_name` are null where it was JSON."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [IMPORTED]})
+
+    success: Literal[True]
+    message: str
+    import_id: int | None
+    status: Literal["completed", "processing"]
+    imported_count: int
+    skipped_count: int
+    failed_count: int
+    errors: list[UnusableRow]
+    total_contacts: int
+    file_name: str | None
+    import_date: AwareDatetime
+
+
+class PreviewAnswer(BaseModel):
+    """How a template reads; a mistake in it is an answer too."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"success": True, "rendered_template": "Hello Ann"}]}
+    )
+
+    success: bool
+    rendered_template: str
+
+
+class KeyMade(Key):
+    """A new key: itself, this once."""
+
+    key: str
+
+
+class KeyRevoked(Key):
+    """A key that is none any more."""
+
+    message: str

@@ -1,0 +1,68 @@
+"""Announced imports that will never count: given up by who carries them, or finds them stale."""
+
+import asyncio
+
+import structlog
+
+from campaigns.domain.facts import import_stream
+from campaigns.log.writer import Handled, Origin
+from campaigns.process.errors import OperatingError
+from command_api.commands.import_contacts import FAIL_IMPORT, FailImport
+from command_api.imports.chunks import CHUNK_TRIES_S, Service, decide, partition_of
+
+STALE_S = 60.0  # Source: architecture, "Facts": no chunk of an import was folded for that long.
+STALE_CHECK_S = 5.0
+
+assert CHUNK_TRIES_S < STALE_S, "who is still trying is not dead"
+
+_log = structlog.get_logger(__name__)
+
+
+async def fail_import(
+    service: Service, campaign_id: int, import_id: str, reason: str, origin: Origin
+) -> bool:
+    """Give an announced list up; say whether this did it. Safe to repeat.
+
+    Raises:
+        OperatingError: see Writer.handle; then who finds it stale gives it up.
+
+    """
+    command = FailImport(campaign_id, import_id, reason, service.clock.now())
+    return isinstance(await decide(service, FAIL_IMPORT, command, origin), Handled)
+
+
+async def fail_stale_imports(
+    service: Service, *, stale_s: float = STALE_S, check_s: float = STALE_CHECK_S
+) -> None:
+    """Give up, for ever, the imports of which this instance folds no chunk for `stale_s`.
+
+    Whichever instance carried it is dead or stuck; should it come back, it is told at its next
+    chunk. All instances do this; one wins.
+    """
+    moved: dict[str, tuple[int, float]] = {}  # Import → its stream's version, and since when.
+    while True:
+        await asyncio.sleep(check_s)
+        now, before = service.clock.monotonic(), moved
+        moved = {}
+        under_way = [c for c in service.campaigns.by_id.values() if c.importing]
+        for campaign in under_way:
+            assert campaign.importing is not None, "asked above, and nothing was awaited"
+            import_id = campaign.importing.import_id
+            ledger = service.reader.ledger(partition_of(service, campaign.campaign_id))
+            version = ledger.version(import_stream(import_id))
+            seen, since = before.get(import_id, (version, now))
+            moved[import_id] = (version, since if seen == version else now)
+        for campaign in under_way:
+            importing = campaign.importing
+            if importing and now - moved.get(importing.import_id, (0, now))[1] >= stale_s:
+                await _fail_stale(service, campaign.campaign_id, importing.import_id, stale_s)
+
+
+async def _fail_stale(service: Service, campaign_id: int, import_id: str, stale_s: float) -> None:
+    origin = Origin("command-api", import_id)
+    reason = f"Nothing of it arrived for {stale_s:g} s: the server that imported it has stopped"
+    try:
+        if await fail_import(service, campaign_id, import_id, reason, origin):
+            _log.warning("import failed", campaign_id=campaign_id, reason=reason)
+    except OperatingError as no:  # At the next check again.
+        _log.warning("stale import not failed", campaign_id=campaign_id, reason=str(no))

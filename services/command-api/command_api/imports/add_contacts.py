@@ -1,0 +1,103 @@
+"""Contacts that come as JSON are appended, in one record or in chunks.
+
+What is decided, and why it stays true, is in import_contacts.py.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+from campaigns.domain.campaign import Campaign, Move
+from campaigns.domain.decider import Rejected, Unchanged
+from campaigns.domain.facts import ImportSource, Row
+from campaigns.log.writer import Handled, Origin
+from command_api.commands.import_contacts import (
+    COMPLETE_IMPORT,
+    CompleteImport,
+    basis_of,
+    completing,
+)
+from command_api.imports.chunks import Chunks, Imported, Service, bring, ready, recall
+from command_api.imports.new_rows import SLICE_ROWS, Tally, unknown
+from command_api.imports.rows import chunks, few_chunks, fits, variables_of
+from command_api.slices import REST_S, in_slices
+
+
+@dataclass
+class _List:
+    """Contacts that came as JSON, read against a campaign: those aside whose number it has."""
+
+    service: Service
+    campaign_id: int
+    organization_id: int
+    rows: Sequence[Row]
+    repeated: int  # Duplicates within the request.
+    origin: Origin
+    command: CompleteImport | None = None  # As it was read last.
+
+    async def read(self) -> CompleteImport | Handled | Rejected:
+        """Find the rows that are new; append them when they do not fit into the last record."""
+        service, campaign_id = self.service, self.campaign_id
+        campaign = await ready(service, campaign_id, self.organization_id, Move.APPEND, self.origin)
+        if not isinstance(campaign, Campaign):
+            return campaign
+        basis, tally = basis_of(campaign, replacing=False), Tally(duplicates=self.repeated)
+        new: list[Row] = []
+        for first in range(0, len(self.rows), SLICE_ROWS):
+            some = self.rows[first : first + SLICE_ROWS]
+            new += unknown(campaign, service.contacts, some, tally, replacing=False)
+            await asyncio.sleep(REST_S)
+        few = await in_slices(few_chunks(new))
+        command = CompleteImport(
+            campaign_id=campaign_id,
+            organization_id=self.organization_id,
+            import_id=uuid4().hex,
+            source=ImportSource.API,
+            file_name=None,
+            chunks=few or (),
+            rows=len(new),
+            skipped=tally.skipped,
+            variable_mappings={},
+            available_variables=await in_slices(variables_of(new)),
+            basis=basis,
+            announced=False,
+            now=service.clock.now(),
+        )
+        if few is None or not fits(completing(campaign, command)):
+            without_key = Origin(self.origin.actor, self.origin.correlation_id)  # The last has it.
+            sent = Chunks(service, campaign_id, command.import_id, without_key, announced=False)
+            for chunk in chunks(new):
+                await sent.append(chunk)
+            command = replace(command, chunks=())
+        self.command = command
+        return command
+
+
+async def add_contacts(
+    service: Service,
+    campaign_id: int,
+    organization_id: int,
+    rows: Sequence[Row],
+    repeated: int,
+    origin: Origin,
+) -> Imported | Rejected:
+    """Append contacts to a campaign, those aside whose number it has already.
+
+    `repeated`: how many duplicates the request itself had. An empty list adds nothing.
+
+    Raises:
+        OperatingError: the log misbehaved; see its `may_still_take_effect`.
+
+    """
+    given = _List(service, campaign_id, organization_id, rows, repeated, origin)
+    match await bring(service, COMPLETE_IMPORT, given.read, origin):
+        case Rejected() as no:
+            return no
+        case Handled(repeated=True) as earlier:
+            return await recall(service, campaign_id, earlier)
+        case Handled() | Unchanged() as done:
+            command = given.command
+            assert command is not None, "it was decided about"
+            ruling = done.ruling if isinstance(done, Handled) else None
+            return Imported(None, True, command.rows, command.skipped, command.now, ruling)

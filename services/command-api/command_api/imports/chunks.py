@@ -1,0 +1,228 @@
+"""A list on its way in, chunk by chunk.
+
+The shell of import_contacts.py for one list; csv_import.py says which lists there are.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from campaigns.domain.campaign import Campaign, Move
+from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.decider import Decider, Rejected
+from campaigns.domain.facts import ImportCompleted, ImportStarted, Row, import_stream
+from campaigns.log.port import EventLog
+from campaigns.log.reader import Reader, Ruling
+from campaigns.log.writer import Answer, Handled, Origin, Reread, Writer
+from campaigns.process.clock import Clock
+from campaigns.process.errors import LogUnavailableError, OperatingError, OutcomeUnknownError
+from campaigns.records.topics import CAMPAIGN_RECORDS, Partition, campaign_partition
+from campaigns.stores.contacts import Contacts
+from command_api.commands.import_contacts import (
+    CompleteImport,
+    FailImport,
+    Skipped,
+    StartImport,
+    shut,
+)
+from command_api.commands.lifecycle import hidden, unknown
+from command_api.idempotency import Keys
+from command_api.imports.rows import chunks, contacts_added
+
+CHUNK_TRIES_S = 30.0  # How long one chunk is tried.
+CHUNK_AGAIN_S = 0.2  # After an append that the log did not take.
+
+
+class PermissionsOpenError(OperatingError):
+    """Who was never attempted is not known: a dialer holds permissions and does not resolve them."""  # noqa: E501
+
+
+class GivenUpError(Exception):
+    """A list that somebody else has given up while it was on its way in."""
+
+
+class Service(Protocol):
+    """What importing needs of the command API."""
+
+    log: EventLog
+    clock: Clock
+    reader: Reader
+    campaigns: Campaigns
+    contacts: Contacts
+    writer: Writer[Campaigns]
+    earlier: Keys
+
+    async def settled(self, campaign_id: int) -> object:
+        """Wait until no permission accepted before can still become a ring."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of a list."""
+
+    number: int | None  # The import's public id; None: JSON.
+    completed: bool  # False: it goes on in the background.
+    rows: int  # New contacts.
+    skipped: Skipped
+    at: datetime
+    ruling: Ruling | None  # None: nothing was to be recorded.
+
+
+Command = TypeVar("Command", bound=StartImport | CompleteImport | FailImport)
+
+
+def partition_of(service: Service, campaign_id: int) -> Partition:
+    """Return where a campaign's records live."""
+    return campaign_partition(campaign_id, service.log.partitions(CAMPAIGN_RECORDS))
+
+
+async def decide(
+    service: Service,
+    decider: Decider[Campaigns, Command, Campaign | None],
+    command: Command,
+    origin: Origin,
+    reread: Reread[Command] | None = None,
+) -> Answer:
+    """Decide a command. Raises: see Writer.handle."""
+    return await service.writer.handle(
+        decider,
+        command,
+        origin,
+        partition=partition_of(service, command.campaign_id),
+        key=command.campaign_id,
+        repeated=lambda _: service.earlier.earlier(command.campaign_id, origin.idempotency),
+        reread=reread,
+    )
+
+
+async def bring(
+    service: Service,
+    decider: Decider[Campaigns, Command, Campaign | None],
+    read: Reread[Command],
+    origin: Origin,
+) -> Answer:
+    """Read a list and decide about it; read it again when the campaign has changed meanwhile.
+
+    Raises: what reading raises; see Writer.handle.
+    """
+    command = await read()
+    if isinstance(command, Answer):
+        return command
+    return await decide(service, decider, command, origin, read)
+
+
+async def ready(
+    service: Service, campaign_id: int, organization_id: int, move: Move, origin: Origin
+) -> Campaign | Handled | Rejected:
+    """Return the campaign, settled where contacts are replaced, or why nothing may come in.
+
+    Or how an earlier request with the same Idempotency-Key went. For an early answer: the decision
+    asks again.
+
+    Raises:
+        PermissionsOpenError: a dialer that is away holds permissions; nothing is recorded.
+        LogUnavailableError, NotFreshError: the log's end could not be reached.
+
+    """
+    if shut(service.campaigns.get(campaign_id), organization_id, move):  # Perhaps a stale no.
+        partition = partition_of(service, campaign_id)
+        await service.reader.catch_up([partition], within_s=service.writer.catch_up_s)
+    campaign = service.campaigns.get(campaign_id)
+    if campaign is None or hidden(campaign, organization_id):
+        return unknown()
+    if (earlier := service.earlier.earlier(campaign_id, origin.idempotency)) is not None:
+        return earlier
+    if no := shut(campaign, organization_id, move):
+        return no
+    if move is Move.IMPORT and campaign.permissions():
+        await service.settled(campaign_id)
+        if campaign.permissions():
+            raise PermissionsOpenError("permissions of a dialer that is away are not resolved yet")
+    return campaign
+
+
+async def recall(service: Service, campaign_id: int, done: Handled) -> Imported:
+    """Return what an earlier request with the same Idempotency-Key was told, or would have been.
+
+    Reads its one record again: what a list came to is kept nowhere else here, and repeats are rare.
+
+    Raises:
+        LogUnavailableError: it could not be read.
+
+    """
+    partition, position = partition_of(service, campaign_id), done.ruling.position
+    (recorded,) = await service.log.read(partition, position - 1, 1)
+    for fact in recorded.facts:
+        match fact:
+            case ImportCompleted():
+                skipped = Skipped(fact.skipped, fact.failed, fact.errors)
+                return Imported(
+                    fact.number, True, fact.rows, skipped, fact.completed_at, done.ruling
+                )
+            case ImportStarted():  # What became of it is asked of imports/{id}.
+                return Imported(fact.number, False, 0, Skipped(), fact.started_at, done.ruling)
+            case _:
+                continue
+    raise AssertionError(f"{recorded.where}: the request's digest said that it was an import")
+
+
+class Chunks:
+    """One list's chunks, appended in order. Holds the rows of the chunk that is not full yet."""
+
+    def __init__(
+        self, service: Service, campaign_id: int, import_id: str, origin: Origin, *, announced: bool
+    ) -> None:
+        self._service = service
+        self._campaign_id = campaign_id
+        self._import_id = import_id
+        self._origin = origin
+        self._announced = announced
+        self._waiting: list[Row] = []
+        self._appended = 0  # Chunks: the version of the list's stream, as each holds one fact.
+        self.rows = 0  # In them.
+
+    async def add(self, rows: list[Row]) -> None:
+        """Take rows in, and append the chunks that are full. Raises: see `finish`."""
+        self._waiting += rows
+        *full, last = chunks(self._waiting) if self._waiting else [()]
+        for chunk in full:
+            await self.append(chunk)
+        self._waiting = list(last)
+
+    async def finish(self) -> None:
+        """Append what is left.
+
+        Raises:
+            GivenUpError: the announced list is not under way any more.
+            OperatingError: a chunk did not get into the log within CHUNK_TRIES_S.
+
+        """
+        if self._waiting:
+            await self.append(tuple(self._waiting))
+            self._waiting = []
+
+    async def append(self, chunk: tuple[Row, ...]) -> None:
+        """Append one chunk. Raises: see `finish`."""
+        campaign = self._service.campaigns.by_id[self._campaign_id]
+        under_way = campaign.importing.import_id if campaign.importing else None
+        if self._announced and under_way != self._import_id:
+            raise GivenUpError("The import was given up meanwhile")
+        stream = import_stream(self._import_id)
+        fact = contacts_added(self._import_id, self.rows + 1, chunk)
+        partition = partition_of(self._service, self._campaign_id)
+        clock, writer = self._service.clock, self._service.writer
+        give_up_at = clock.monotonic() + CHUNK_TRIES_S
+        # Nobody else writes this stream, so that a version that has moved is an earlier try of ours
+        # whose ruling was lost; to send again is safe, for at most one of the tries can count.
+        while self._service.reader.ledger(partition).version(stream) == self._appended:
+            record = writer.record((fact,), {stream: self._appended}, self._origin)
+            try:
+                await writer.append(partition, record, self._campaign_id)
+            except (LogUnavailableError, OutcomeUnknownError):
+                if clock.monotonic() >= give_up_at:
+                    raise
+                await asyncio.sleep(CHUNK_AGAIN_S)
+        self._appended += 1
+        self.rows += len(chunk)

@@ -1,0 +1,90 @@
+"""A CSV file as a list of contacts, read against a campaign: what is to be decided about it."""
+
+from dataclasses import dataclass
+from typing import BinaryIO
+from uuid import uuid4
+
+from campaigns.domain.campaign import Campaign, Move
+from campaigns.domain.decider import Rejected
+from campaigns.domain.facts import ImportSource, Row
+from campaigns.log.writer import Handled, Origin
+from campaigns.records.record import RECORD_BYTES_MAX
+from command_api.commands.import_contacts import CompleteImport, StartImport, basis_of, completing
+from command_api.imports.chunks import Service, ready
+from command_api.imports.csv_rows import CsvFile
+from command_api.imports.new_rows import Tally, new_rows
+from command_api.imports.rows import chunks, fits, row_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CsvImport:
+    """One CSV file that is to become contacts."""
+
+    campaign_id: int
+    organization_id: int  # The caller's.
+    file: BinaryIO
+    file_name: str | None
+    mappings: dict[str, str | None]
+    rows_max: int
+    region: str  # Of numbers without a country.
+
+
+@dataclass
+class CsvList:
+    """A file, read against a campaign as it is: as one record if it fits, else to be announced."""
+
+    service: Service
+    file: CsvFile
+    rows: int  # As counted.
+    short: bool  # It may be brought in at once, if it fits into one record.
+    given: CsvImport
+    origin: Origin
+    command: CompleteImport | StartImport | None = None  # As it was read last.
+
+    async def read(self) -> CompleteImport | StartImport | Handled | Rejected:
+        """Settle the campaign, and read the file; or say why nothing of it may come in."""
+        service, given = self.service, self.given
+        campaign = await ready(
+            service, given.campaign_id, given.organization_id, Move.IMPORT, self.origin
+        )
+        if not isinstance(campaign, Campaign):
+            return campaign
+        whole = await _whole(service, campaign, self.file, given) if self.short else None
+        self.command = whole or StartImport(
+            given.campaign_id,
+            given.organization_id,
+            uuid4().hex,
+            given.file_name,
+            self.rows,
+            service.clock.now(),
+        )
+        return self.command
+
+
+async def _whole(
+    service: Service, campaign: Campaign, file: CsvFile, given: CsvImport
+) -> CompleteImport | None:
+    """Return a file as one record's command; None when it does not fit into one."""
+    basis, tally, size = basis_of(campaign, replacing=True), Tally(), 0
+    gathered: list[Row] = []
+    async for rows in new_rows(campaign, service.contacts, file, tally):
+        gathered += rows
+        size += sum(map(row_bytes, rows))
+        if size > RECORD_BYTES_MAX:
+            return None
+    command = CompleteImport(
+        campaign_id=given.campaign_id,
+        organization_id=given.organization_id,
+        import_id=uuid4().hex,
+        source=ImportSource.CSV,
+        file_name=given.file_name,
+        chunks=tuple(chunks(gathered)),
+        rows=len(gathered),
+        skipped=tally.skipped,
+        variable_mappings=given.mappings,
+        available_variables=file.columns.variables,
+        basis=basis,
+        announced=False,
+        now=service.clock.now(),
+    )
+    return command if fits(completing(campaign, command)) else None

@@ -1,0 +1,100 @@
+"""Which rows of a list are new contacts: counted, normalised, deduplicated, slice by slice.
+
+Nothing here holds the event loop for longer than one slice, and memory holds a slice and the set
+of the numbers seen (some 100 bytes each).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from campaigns.domain.campaign import Campaign
+from campaigns.domain.facts import Row, RowError
+from campaigns.stores.contacts import Contacts
+from command_api.commands.import_contacts import Skipped
+from command_api.imports.csv_columns import TooManyRowsError, UnusableFileError
+from command_api.imports.csv_rows import CsvFile
+from command_api.imports.phone import Unusable
+from command_api.imports.rows import ERRORS_MAX
+from command_api.slices import REST_S
+
+SLICE_ROWS = 100  # Of JSON at once: some 2 ms, so that a pause is not kept waiting.
+
+
+@dataclass
+class Tally:
+    """What became of the rows of a list so far."""
+
+    imported: int = 0
+    duplicates: int = 0
+    unusable: int = 0
+    errors: list[RowError] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)  # Numbers of this list, as integers.
+
+    def fail(self, line: int, reason: str) -> None:
+        """Count a row that cannot be used."""
+        self.unusable += 1
+        if len(self.errors) < ERRORS_MAX:
+            self.errors.append(RowError(line=line, reason=reason))
+
+    def first(self, phone_number: str) -> bool:
+        """Say whether a number is the list's first of its kind; count it if not."""
+        number = int(phone_number[1:])
+        if number in self.seen:
+            self.duplicates += 1
+            return False
+        self.seen.add(number)
+        return True
+
+    @property
+    def skipped(self) -> Skipped:
+        """Return what became of the rows that are no new contacts."""
+        return Skipped(self.duplicates, self.unusable, tuple(self.errors))
+
+
+async def count_rows(file: CsvFile, rows_max: int) -> int:
+    """Return how many rows a file has that are not blank.
+
+    Raises:
+        TooManyRowsError: more than `rows_max`.
+        UnusableFileError: it cannot be read to its end, or no row of it can be used.
+
+    """
+    rows, usable = 0, False
+    for batch in file.slices():
+        rows += len(batch)
+        usable = usable or any(not isinstance(file.contact(row), Unusable) for row in batch)
+        if rows > rows_max:
+            raise TooManyRowsError(f"The file has more than {rows_max} rows")
+        await asyncio.sleep(REST_S)
+    if not usable:
+        raise UnusableFileError("The file has no usable row: no row with a usable phone number")
+    return rows
+
+
+async def new_rows(
+    campaign: Campaign, contacts: Contacts, file: CsvFile, tally: Tally
+) -> AsyncIterator[list[Row]]:
+    """Yield a file's usable rows that are no duplicates, in slices, and count the others."""
+    for batch in file.slices():
+        rows = []
+        for row in batch:
+            contact = file.contact(row)
+            if isinstance(contact, Unusable):
+                tally.fail(row.line, contact.reason)
+            elif tally.first(contact.phone_number):
+                rows.append(contact)
+        if rows:
+            yield unknown(campaign, contacts, rows, tally, replacing=True)
+        await asyncio.sleep(REST_S)
+
+
+def unknown(
+    campaign: Campaign, contacts: Contacts, rows: Sequence[Row], tally: Tally, *, replacing: bool
+) -> list[Row]:
+    """Return those rows whose number the campaign does not have, and count both kinds."""
+    known = contacts.known(campaign, [row.phone_number for row in rows], replacing=replacing)
+    new = [row for row in rows if row.phone_number not in known]
+    tally.duplicates += len(rows) - len(new)
+    tally.imported += len(new)
+    return new

@@ -1,0 +1,123 @@
+"""API keys: made, shown once, kept by their hash alone; revoked for ever. No HTTP in here."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from campaigns.domain.api_keys import ApiKeys, key_hash, key_prefix
+from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.decider import UNCHANGED, Decider, Decision, Reason, Rejected
+from campaigns.domain.facts import ApiKeyCreated, ApiKeyRevoked, Scope, organization_stream
+from campaigns.log.writer import Origin, Writer
+from campaigns.records.topics import ORGANIZATIONS
+
+FIRST_ORGANIZATION = 1
+NAME_UNUSABLE = "a name has no control characters, nor such as turn the direction of a text"
+KEYS_MAX = 1_000  # Of one organization, revoked ones included: every service holds them all.
+
+
+def new_key() -> str:
+    """Return a key of 256 random bits, of characters that need no escaping in a URL."""
+    return f"dg_live_{secrets.token_urlsafe(32)}"
+
+
+@dataclass(frozen=True, slots=True)
+class CreateKey:
+    """Ask for a key."""
+
+    organization_id: int
+    key: str  # The secret: it goes no further than its hash.
+    now: datetime
+    name: str | None = None
+    scope: Scope = Scope.ADMIN
+    rate_per_minute: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeKey:
+    """Ask that a key is none any more."""
+
+    organization_id: int
+    key_id: str
+    now: datetime
+
+
+def created(command: CreateKey) -> ApiKeyCreated:
+    """Return the fact of a key."""
+    return ApiKeyCreated(
+        organization_id=command.organization_id,
+        key_hash=key_hash(command.key),
+        key_prefix=key_prefix(command.key),
+        name=command.name,
+        scope=command.scope,
+        rate_per_minute=command.rate_per_minute,
+        created_at=command.now,
+    )
+
+
+def decide_create(keys: ApiKeys, command: CreateKey) -> Decision:
+    """Make the key, unless there are too many."""
+    if len(keys.of(command.organization_id)) >= KEYS_MAX:
+        return Rejected(Reason.TOO_MANY_KEYS, f"There are {KEYS_MAX} keys already")
+    return (created(command),)
+
+
+def decide_revoke(keys: ApiKeys, command: RevokeKey) -> Decision:
+    """Revoke the key, unless it is revoked already."""
+    found = keys.named(command.organization_id, command.key_id)
+    if found is None:
+        return Rejected(Reason.UNKNOWN_KEY, "Key not found")
+    if found.key_hash in keys.revoked_at:
+        return UNCHANGED
+    return (
+        ApiKeyRevoked(
+            organization_id=command.organization_id,
+            key_hash=found.key_hash,
+            revoked_at=command.now,
+        ),
+    )
+
+
+ChangeKeys = CreateKey | RevokeKey
+
+
+def decide(keys: ApiKeys, command: ChangeKeys) -> Decision:
+    """Make a key, or revoke one."""
+    match command:
+        case CreateKey():
+            return decide_create(keys, command)
+        case RevokeKey():
+            return decide_revoke(keys, command)
+
+
+def decider(keys: ApiKeys) -> Decider[Campaigns, ChangeKeys, ApiKeys]:
+    """Return how keys are changed by an instance that has folded these."""
+    return Decider(
+        streams=lambda command: (organization_stream(command.organization_id),),
+        read=lambda _folded, _command: keys,
+        decide=decide,
+    )
+
+
+async def ensure_key(
+    writer: Writer[Campaigns], keys: ApiKeys, show: Callable[[str], None], catch_up_s: float
+) -> None:
+    """Make organization 1's first key unless any key is known, and show it once.
+
+    Two instances may try at once: one wins, the other shows nothing.
+
+    Raises:
+        LogUnavailableError, NotFreshError, OutcomeUnknownError: try again.
+
+    """
+    await writer.reader.catch_up([ORGANIZATIONS], within_s=catch_up_s)
+    if keys.callers or keys.created:
+        return
+    key = new_key()
+    fact = created(CreateKey(FIRST_ORGANIZATION, key, writer.clock.now()))
+    stream = organization_stream(FIRST_ORGANIZATION)
+    record = writer.record((fact,), {stream: 0}, Origin("command-api", "first key"))
+    ruling = await writer.append(ORGANIZATIONS, record, FIRST_ORGANIZATION)
+    if ruling.accepted:
+        show(key)

@@ -1,0 +1,289 @@
+"""The adapter for a carrier that is a process of its own (app.py). Nothing is sent twice.
+
+Its calls' ends come as callbacks to the dialer's own HTTP port (`callback_router`); those that
+get lost are found by the dialer, which asks about a call that is silent for `silence_s`.
+"""
+
+import asyncio
+import logging
+import secrets
+from contextlib import suppress
+from datetime import datetime
+from typing import NoReturn
+
+import httpx
+from fastapi import APIRouter, HTTPException, Request
+from pydantic import SecretStr, ValidationError
+
+from campaigns.process.clock import Clock
+from campaigns.process.errors import CarrierNonsenseError, CarrierUnavailableError
+from campaigns.process.watch import Watch
+from dialer.carrier import testimony
+from dialer.carrier.http.answer import Answered, asked, read, unavailable
+from dialer.carrier.http.carrier_clock import CarrierClock
+from dialer.carrier.http.connections import Connections
+from dialer.carrier.http.wire import CALLBACK_PATH, About, EndedEvent, Order
+from dialer.carrier.port import Call, Elsewhere, Found, NoRing, Placed, RefusedLate, Report, Rung
+from dialer.carrier.testimony import ImplausibleError
+
+OPEN_S = 10.0  # How long `open` waits for a carrier that does not answer.
+OPEN_RETRY_S = 0.2
+CHECK_S = 10.0  # How often terms and clocks are compared again.
+UNAUTHORIZED, MISDIRECTED = 401, 421
+QUESTIONS_MAX = 32  # Look-ups and hang-ups at once: they never queue behind held-back answers.
+
+_logger = logging.getLogger(__name__)
+
+
+class HttpCarrier:
+    """The carrier port over HTTP.
+
+    Until `open` has returned, what it declares is the cautious reading: it may ring late, and its
+    "not found" means nothing.
+    """
+
+    name = "http"
+
+    def __init__(
+        self,
+        base_url: str,
+        callback_url: str | None,
+        timeout_s: float,
+        clock: Clock,
+        *,
+        lease_s: float,
+        placing_max: int = 100,
+        open_s: float = OPEN_S,
+        check_s: float = CHECK_S,
+        secret: SecretStr | None = None,
+    ) -> None:
+        """Speak to the carrier at `base_url`.
+
+        `callback_url` is where it reaches this process (http://host:port); None: no callbacks, and
+        ends are noticed by asking. `timeout_s` bounds each request, `lease_s` is what clocks that
+        differ eat into; what it declares, and its clock, are looked at every `check_s`.
+        """
+        self.id: str | None = None  # Of who answered last. None: not known.
+        self.lookup_lag_s: float | None = None
+        self.silence_s = timeout_s
+        self.placing_max = placing_max
+        self.token = secrets.token_urlsafe(24)  # Of this process: who knows it may report.
+        self._declares_refusal = False
+        self._check_s = check_s
+        self._comparison = CarrierClock(
+            clock, lease_s=lease_s, timeout_s=timeout_s, check_s=check_s
+        )
+        self._callback_url = (
+            f"{callback_url.rstrip('/')}{CALLBACK_PATH}{self.token}" if callback_url else None
+        )
+        self._clock, self._open_s = clock, open_s
+        self._report: Report | None = None
+        self._watch = Watch()
+        self._checking: asyncio.Task[None] | None = None
+        self._exchanged = asyncio.Event()  # Another carrier answers: its terms are asked at once.
+        self._placing = Connections(base_url, timeout_s, placing_max, secret)
+        self._asking = Connections(base_url, timeout_s, QUESTIONS_MAX, secret)
+
+    @property
+    def clock_difference_s(self) -> float | None:
+        """Return the carrier's clock minus ours. None: not known."""
+        return self._comparison.difference_s
+
+    @property
+    def clocks_agree(self) -> bool:
+        """Say whether the clocks surely differ by less than the carrier timeout."""
+        return self._comparison.agrees
+
+    @property
+    def refuses_late(self) -> bool:
+        """Say whether it refuses late rings, and by a clock that may be relied on."""
+        return self._declares_refusal and self.clocks_agree
+
+    async def open(self, report: Report) -> None:
+        """Learn the carrier's terms: what a permission says of them must be true.
+
+        Raises:
+            CarrierUnavailableError: no carrier answers within `open_s`; open again later.
+
+        """
+        self._report = report
+        deadline = self._clock.monotonic() + self._open_s
+        while True:
+            try:
+                await self._check()
+                break
+            except CarrierUnavailableError:
+                if self._clock.monotonic() >= deadline:
+                    raise
+                await asyncio.sleep(OPEN_RETRY_S)
+        if self._checking is None:
+            self._checking = asyncio.create_task(self._keep_checking(), name="carrier checks")
+            self._watch.keep(self._checking)
+
+    async def watch(self) -> NoReturn:
+        """Wait until the checking has ended of an exception, and raise that."""
+        await self._watch.wait()
+
+    async def close(self) -> None:
+        """Close the connections; not to be opened again. Calls under way go on."""
+        if self._checking is not None:
+            self._checking.cancel()
+            await asyncio.wait([self._checking])
+        await self._placing.close()
+        await self._asking.close()
+
+    def _known(self, meant: str | None, who: str | None) -> bool:
+        """Say whether who answers is who was meant; if another carrier does, it is ours now."""
+        if who is not None and who not in (meant, self.id):
+            self._take_for(who)
+        return who == meant
+
+    def _take_for(self, who: str | None) -> None:
+        """Know that another carrier answers. Nothing that the one before declared is its own."""
+        if self.id is not None:
+            _logger.warning(
+                "carrier %s answers where carrier %s did: it is not asked about the other's calls,"
+                " which end as unknown unless the other reports them",
+                who,
+                self.id,
+            )
+        self.id, self._declares_refusal, self.lookup_lag_s = who, False, None
+        self._comparison.forget()
+        self._exchanged.set()
+
+    async def place(self, call: Call, ring_by: datetime) -> Placed:
+        """Have the carrier ring a contact: one request, never repeated.
+
+        Another carrier than the one known when it was sent refuses it: `Elsewhere`.
+
+        Raises:
+            CarrierUnavailableError: no answer that says what became of it; it may ring all the
+                same.
+
+        """
+        order = Order(
+            campaign_id=call.campaign_id,
+            contact_id=call.contact_id,
+            run=call.run,
+            attempt=call.attempt,
+            to=call.to,
+            variables=dict(call.variables),
+            ring_by=ring_by,
+            callback_url=self._callback_url,
+        )
+        meant = self.id
+        try:
+            async with self._placing.one() as connection:
+                said = await asked(connection, "PUT", call.call_id, meant, order.model_dump_json())
+        except httpx.HTTPError as error:
+            unavailable("PUT", call.call_id, error)
+        known = self._known(meant, said.carrier)
+        if said.status == MISDIRECTED and said.carrier is not None:
+            return Elsewhere()
+        found = self._found(said)
+        if not isinstance(found, Rung if not known else Rung | NoRing | RefusedLate):
+            unavailable("PUT", call.call_id, found)
+        return found
+
+    async def look_up(self, call_id: str) -> Found:
+        """Ask the carrier about a call.
+
+        Raises:
+            CarrierUnavailableError: the carrier does not answer.
+
+        """
+        meant = self.id
+        try:
+            async with self._asking.one() as connection:
+                said = await asked(connection, "GET", call_id, meant)
+        except httpx.HTTPError as error:
+            unavailable("GET", call_id, error)
+        if not self._known(meant, said.carrier):
+            unavailable("GET", call_id, f"of carrier {said.carrier}, and {meant} was asked")
+        return self._found(said)
+
+    def _found(self, said: Answered) -> Found:
+        try:
+            return testimony.found(read(said), self._clock.now())
+        except ImplausibleError as no:
+            raise CarrierNonsenseError(f"carrier, {said.verb} {said.call_id}: {no}") from no
+
+    async def hang_up(self, call_id: str) -> None:
+        """Have the carrier end a call.
+
+        Raises:
+            CarrierUnavailableError: the carrier does not answer.
+
+        """
+        meant = self.id
+        try:
+            async with self._asking.one() as connection:
+                said = await asked(connection, "DELETE", call_id, meant)
+        except httpx.HTTPError as error:
+            unavailable("DELETE", call_id, error)
+        if not (self._known(meant, said.carrier) and said.status in (200, 204)):
+            unavailable("DELETE", call_id, said.status)
+
+    def reported(self, event: EndedEvent) -> None:
+        """Pass on what a callback says. Before `open` there is nobody to tell: it is dropped.
+
+        Raises:
+            ImplausibleError: it cannot be so, and is not passed on.
+
+        """
+        ended = testimony.ended(event.found(), self._clock.now())
+        if self._report is not None:
+            self._report(event.call_id, ended)
+
+    async def _keep_checking(self) -> None:
+        while True:
+            with suppress(TimeoutError):  # Then it is time.
+                async with asyncio.timeout(self._check_s):
+                    await self._exchanged.wait()
+            self._exchanged.clear()
+            try:
+                await self._check()
+            except CarrierUnavailableError as error:
+                _logger.warning("the carrier does not say its terms: %s", error)
+
+    async def _check(self) -> None:
+        """Take the carrier's terms, and compare clocks."""
+        try:
+            async with self._asking.one() as connection:
+                before = self._clock.boottime()
+                response = await connection.get("/")
+            after = self._clock.boottime()
+            if response.status_code == UNAUTHORIZED:
+                raise CarrierUnavailableError(
+                    "the carrier asks for its secret: expected DIALGATE_CARRIER_SECRET to be the"
+                    " same at both ends"
+                )
+            about = About.model_validate_json(response.raise_for_status().content)
+        except (httpx.HTTPError, ValidationError) as error:
+            unavailable("GET", "/", error)
+        if about.id != self.id:
+            self._take_for(about.id)
+            self._exchanged.clear()
+        self._declares_refusal, self.lookup_lag_s = about.refuses_late, about.lookup_lag_s
+        self.silence_s = about.silence_s
+        self._comparison.compare(about.now, before, after)
+
+
+def callback_router(carrier: HttpCarrier) -> APIRouter:
+    """Return the route that takes the carrier's callbacks."""
+    router = APIRouter()
+
+    @router.post(f"{CALLBACK_PATH}{{token}}", status_code=204, include_in_schema=False)
+    async def ended(token: str, request: Request) -> None:
+        """Take a call's end; 404 unless the token is this process's own, 422 if it cannot be so."""
+        if not secrets.compare_digest(token.encode(), carrier.token.encode()):
+            raise HTTPException(404)
+        try:
+            carrier.reported(EndedEvent.model_validate_json(await request.body()))
+        except ValidationError as no:  # Without what was sent: it may be no JSON that can be sent.
+            said = no.errors(include_url=False, include_context=False, include_input=False)
+            raise HTTPException(422, said) from no
+        except ImplausibleError as no:
+            raise HTTPException(422, str(no)) from no
+
+    return router

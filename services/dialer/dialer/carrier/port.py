@@ -1,0 +1,155 @@
+"""The carrier as a port: what the dialer may ask of whoever rings phones. No adapter is in here.
+
+Adapters: simulated_carrier.py (in this process), client.py (a carrier process).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NoReturn, Protocol, runtime_checkable
+
+from campaigns.domain.facts import Disposition
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """All that a carrier needs to ring one contact once."""
+
+    call_id: str
+    campaign_id: int
+    contact_id: int
+    run: int
+    attempt: int
+    to: str  # E.164.
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Known to the carrier, and not ringing yet. Only ever an answer to a look-up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """The phone rings or has been answered; the call is under way."""
+
+    began_at: datetime  # When the ring began, by the carrier's clock.
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The call rang and is over."""
+
+    began_at: datetime
+    ended_at: datetime
+    disposition: Disposition
+    duration_s: float  # Of talk.
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoRing:
+    """A definite no: it never rang and never will."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedLate:
+    """It never rang and never will, because `ring_by` had passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """The carrier knows no such call now; within its look-up lag it still may, later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """It was not taken, and never will be: another carrier answers than the permission names."""
+
+
+Placed = Rung | NoRing | RefusedLate | Elsewhere
+Found = Taken | Rung | Ended | NoRing | RefusedLate | NotFound
+Report = Callable[[str, Ended], None]  # Told of each call's end: call id, how. May repeat.
+
+
+class Carrier(Protocol):
+    """Whoever rings phones. Nothing in here repeats a request by itself."""
+
+    name: str
+    silence_s: float  # A started call silent for longer is asked about.
+    lookup_lag_s: float | None  # After it "not found" is the truth; None: it never is.
+    placing_max: int  # Calls on their way to it at once: nothing waits in its queue.
+
+    @property
+    def id(self) -> str | None:
+        """Return who it is, of all carriers: known once open. None: it does not say.
+
+        It changes when another one answers in its place. What it says then is not the first one's
+        word, so an answer is never of another carrier than was asked.
+        """
+        ...
+
+    # What it declares may change while it is open; it is true of what is placed from then on.
+
+    @property
+    def refuses_late(self) -> bool:
+        """Say whether it is known to refuse to begin a ring after `ring_by`."""
+        ...
+
+    @property
+    def clocks_agree(self) -> bool:
+        """Say whether its clock and ours are known to differ by less than the carrier timeout."""
+        ...
+
+    @property
+    def clock_difference_s(self) -> float | None:
+        """Return its clock minus ours, as last measured. None: not known."""
+        ...
+
+    async def open(self, report: Report) -> None:
+        """Connect; `report` is called, in the event loop, when a call has ended."""
+        ...
+
+    async def close(self) -> None:
+        """Let go. Calls under way go on without us."""
+        ...
+
+    async def place(self, call: Call, ring_by: datetime) -> Placed:
+        """Ring a contact, unless `ring_by` has passed by the carrier's clock when it would begin.
+
+        Answers when the ring has begun, or when there is a definite no; not when it is queued.
+
+        Raises:
+            CarrierUnavailableError: no such answer. It may ring all the same: look it up.
+
+        """
+        ...
+
+    async def look_up(self, call_id: str) -> Found:
+        """Say what became of a call.
+
+        Raises:
+            CarrierUnavailableError: the carrier does not answer.
+
+        """
+        ...
+
+    async def hang_up(self, call_id: str) -> None:
+        """End a call that should not be. Unknown and ended calls are no error.
+
+        Raises:
+            CarrierUnavailableError: the carrier does not answer.
+
+        """
+        ...
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """An adapter that has work of its own: timers, a task that checks. Its failure is noticed."""
+
+    async def watch(self) -> NoReturn:
+        """Wait until some of it has failed, and raise that."""
+        ...

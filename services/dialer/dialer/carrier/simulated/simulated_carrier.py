@@ -1,0 +1,309 @@
+"""The simulated carrier: it rings no phone, and behaves like one who does. In one event loop.
+
+How people try the product, and how auditors check it. It never de-duplicates: a second `place`
+of a call rings again and is recorded, so that "rung twice" can be seen. Its rings live in
+carrier.db; closed, killed or stopped, it goes on where it was at the next `open`.
+
+The order that everything rests on, for each ring: carrier.db says *taken*; set-up; the line in the
+carrier log; carrier.db says *ringing*; the answer to `place`. What changes in one turn of the
+event loop is one transaction.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import NoReturn
+
+from campaigns.process.clock import Clock
+from campaigns.process.errors import CarrierUnavailableError
+from campaigns.process.watch import Watch
+from dialer.carrier.port import (
+    Call,
+    Ended,
+    Found,
+    NoRing,
+    NotFound,
+    Placed,
+    RefusedLate,
+    Report,
+    Rung,
+)
+from dialer.carrier.simulated.outcome import CarrierTerms, outcome
+from dialer.carrier.simulated.ring_log import RingLog
+from dialer.carrier.simulated.rings import Ring, RingFile, State, nanoseconds
+
+HOLD_S = 60.0  # A silent carrier lets go of who waits after this: every wait has an end.
+SAVE_AGAIN_S = 0.5  # After carrier.db could not be written.
+
+_logger = logging.getLogger(__name__)
+
+
+class SimulatedCarrier:
+    """The carrier port over a file. Times of day come from `clock`, durations from the loop."""
+
+    name = "simulated"
+
+    def __init__(
+        self,
+        path: Path | str,
+        terms: CarrierTerms,
+        clock: Clock,
+        carrier_log: Path | None = None,
+        *,
+        placing_max: int = 100,
+    ) -> None:
+        """Keep rings in `path` (":memory:" for none); with `carrier_log`, a line for each."""
+        self.terms = terms
+        self.refuses_late, self.clocks_agree = terms.refuses_late, True
+        self.clock_difference_s = 0.0  # It is our own clock.
+        self.lookup_lag_s: float | None = terms.lookup_lag_s
+        self.silence_s = terms.silence_s
+        self.placing_max = placing_max
+        self.id: str | None = None  # carrier.db's own, once it is open.
+        self._path, self._clock, self._log_path = path, clock, carrier_log
+        self._past: bytes | None = None  # A file in memory, while closed.
+        self._file: RingFile | None = None  # None: closed.
+        self._report: Report | None = None
+        self._watch = Watch()  # Of all that timers call.
+        self._open_rings: dict[str, dict[int, Ring]] = {}  # Call id → number → ring.
+        self._dirty: dict[int, Ring] = {}
+        self._waiters: dict[int, asyncio.Future[Placed]] = {}
+        self._silent: set[asyncio.Future[Placed]] = set()
+        self._timers: dict[int, asyncio.TimerHandle] = {}  # Each open ring has at most one.
+        self._hidden: set[int] = set()  # Too young to be found.
+        self._save_timer: asyncio.Handle | None = None
+
+    async def open(self, report: Report) -> None:
+        """Go on with what was under way. Open already, it only takes the new `report`.
+
+        Raises:
+            CarrierUnavailableError: another carrier has the file.
+
+        """
+        self._report = report
+        if self._file is not None:
+            return
+        self._loop = asyncio.get_running_loop()
+        self._file = RingFile(self._path, self._past)
+        self.id = self._file.id
+        self._log = RingLog(self._log_path, self._file.id)
+        self._number = self._file.last_number
+        rings = self._file.open_rings()
+        begun = self._log.began_at_ns([ring for ring in rings if ring.state is State.TAKEN])
+        for ring in rings:
+            self._open_rings.setdefault(ring.call.call_id, {})[ring.number] = ring
+            if ring.number in begun:  # Killed between its line and carrier.db.
+                ring.state, ring.began_at_ns = State.RINGING, begun[ring.number]
+                self._change(ring)
+            else:
+                self._go_on(ring)
+
+    async def watch(self) -> NoReturn:
+        """Wait until a timer has failed, and raise that: a ring stands still then."""
+        await self._watch.wait()
+
+    async def close(self) -> None:
+        """Stop the timers. Calls under way go on at the next `open`."""
+        if self._file is None:
+            return
+        self._save()
+        if self._save_timer is not None:
+            self._save_timer.cancel()
+            self._save_timer = None
+        for timer in self._timers.values():
+            timer.cancel()
+        for waiter in (*self._waiters.values(), *self._silent):
+            if not waiter.done():
+                waiter.set_exception(CarrierUnavailableError("the carrier closes"))
+        for kept in (self._open_rings, self._dirty, self._waiters, self._timers):
+            kept.clear()
+        self._silent.clear()
+        self._hidden.clear()
+        self._past = self._file.close()
+        self._log.close()
+        self._file = None
+
+    async def place(self, call: Call, ring_by: datetime, callback_url: str | None = None) -> Placed:
+        """Ring a contact, even if it was rung before. Cancelled, the ring goes on regardless.
+
+        Raises:
+            CarrierUnavailableError: closed, or the answer was lost: it may ring all the same.
+
+        """
+        self._opened()
+        waiter: asyncio.Future[Placed] = self._loop.create_future()
+        if outcome(self.terms, call.call_id).silent:
+            return await self._hold(waiter)
+        self._number += 1
+        taken_at_ns = nanoseconds(self._clock.now())
+        ring = Ring(self._number, call, nanoseconds(ring_by), callback_url, taken_at_ns)
+        self._open_rings.setdefault(call.call_id, {})[ring.number] = ring
+        self._waiters[ring.number] = waiter
+        if self.terms.lookup_lag_s:
+            self._hidden.add(ring.number)
+            self._loop.call_later(self.terms.lookup_lag_s, self._hidden.discard, ring.number)
+        self._change(ring)
+        return await waiter
+
+    async def look_up(self, call_id: str) -> Found:
+        """Say what became of a call: of its latest ring, if it has several.
+
+        Raises:
+            CarrierUnavailableError: closed, or carrier.db cannot be written.
+
+        """
+        for ring in self._kept(call_id):
+            if ring.number not in self._hidden:
+                return ring.found()
+        return NotFound()
+
+    async def hang_up(self, call_id: str) -> None:
+        """End every open ring of a call; one that has not begun never will.
+
+        Raises:
+            CarrierUnavailableError: closed, or carrier.db cannot be written.
+
+        """
+        self._opened()
+        now_ns = nanoseconds(self._clock.now())
+        for ring in tuple(self._open_rings.get(call_id, {}).values()):
+            if ring.open:
+                ring.hang_up(outcome(self.terms, call_id), now_ns)
+                self._change(ring)
+        self._kept(call_id)
+
+    def callback_url(self, call_id: str) -> str | None:
+        """Return who asked to be told of a call's end; None: nobody.
+
+        Raises:
+            CarrierUnavailableError: closed, or carrier.db cannot be written.
+
+        """
+        return next((ring.callback_url for ring in self._kept(call_id)), None)
+
+    def _opened(self) -> RingFile:
+        if self._file is None:
+            raise CarrierUnavailableError("the carrier is closed")
+        return self._file
+
+    def _kept(self, call_id: str) -> list[Ring]:
+        """Read a call's rings, newest first, once carrier.db says what has happened."""
+        file = self._opened()
+        self._save()
+        if self._dirty:
+            raise CarrierUnavailableError("carrier.db cannot be written")
+        return list(file.rings_of(call_id))
+
+    async def _hold(self, waiter: "asyncio.Future[Placed]") -> Placed:
+        self._silent.add(waiter)
+        try:
+            async with asyncio.timeout(HOLD_S):
+                return await waiter
+        except TimeoutError as error:
+            raise CarrierUnavailableError("the carrier does not answer") from error
+        finally:
+            self._silent.discard(waiter)
+
+    def _change(self, ring: Ring) -> None:
+        """Have a ring's new state kept, and acted upon once it is."""
+        self._dirty[ring.number] = ring
+        if self._save_timer is None:
+            self._save_timer = self._loop.call_soon(self._watch.guarded(self._save))
+
+    def _save(self) -> None:
+        if self._save_timer is not None:
+            self._save_timer.cancel()
+            self._save_timer = None
+        if not self._dirty:
+            return
+        try:
+            self._opened().save(self._dirty.values())
+        except sqlite3.OperationalError as error:
+            _logger.warning("carrier.db cannot be written, trying again: %s", error)
+            again = self._watch.guarded(self._save)
+            self._save_timer = self._loop.call_later(SAVE_AGAIN_S, again)
+            return
+        rings, self._dirty = self._dirty, {}
+        for ring in rings.values():
+            self._answer(ring)
+            self._go_on(ring)
+
+    def _go_on(self, ring: Ring) -> None:
+        """Do what follows from the state that carrier.db now has."""
+        if timer := self._timers.pop(ring.number, None):
+            timer.cancel()
+        now_ns = nanoseconds(self._clock.now())
+        if ring.state is State.TAKEN:
+            left_s = ring.taken_at_ns / 1e9 + self.terms.setup_s - now_ns / 1e9
+            self._set(ring, min(left_s, self.terms.setup_s), self._begin)
+        elif ring.state is State.RINGING:
+            assert ring.began_at_ns is not None, "a ring that began has an instant"
+            fate = outcome(self.terms, ring.call.call_id)
+            lasts_s = fate.ringing_s + fate.talk_s
+            left_s = (ring.began_at_ns - now_ns) / 1e9 + lasts_s
+            self._set(ring, min(left_s, lasts_s), self._end)
+        else:
+            self._forget(ring)
+
+    def _set(self, ring: Ring, after_s: float, step: Callable[[Ring], None]) -> None:
+        step = self._watch.guarded(step)
+        self._timers[ring.number] = self._loop.call_later(max(0.0, after_s), step, ring)
+
+    def _begin(self, ring: Ring) -> None:
+        """Set-up is over: ring, or say why not."""
+        if ring.state is not State.TAKEN:  # Hung up, and carrier.db cannot be written.
+            return
+        now_ns = nanoseconds(self._clock.now())
+        if outcome(self.terms, ring.call.call_id).refused:
+            ring.state, ring.error = State.NO_RING, "refused by the carrier"
+        elif self.terms.refuses_late and now_ns > ring.ring_by_ns:
+            ring.state = State.REFUSED_LATE
+        elif not self._log.write(ring, now_ns):
+            ring.state, ring.error = State.NO_RING, "the carrier log cannot be written"
+        else:
+            ring.state, ring.began_at_ns = State.RINGING, now_ns
+        self._change(ring)
+
+    def _end(self, ring: Ring) -> None:
+        if ring.state is not State.RINGING:
+            return
+        ring.end(outcome(self.terms, ring.call.call_id))
+        self._change(ring)
+
+    def _answer(self, ring: Ring) -> None:
+        """Answer who placed it, once there is an answer."""
+        if ring.state is State.TAKEN or (waiter := self._waiters.pop(ring.number, None)) is None:
+            return
+        lost = outcome(self.terms, ring.call.call_id).answer_lost
+        found = ring.found()
+        placed = Rung(found.began_at) if isinstance(found, Ended) else found
+        assert isinstance(placed, Rung | NoRing | RefusedLate), "taken has no answer yet"
+        if self.terms.answer_latency_s:
+            self._loop.call_later(self.terms.answer_latency_s, _tell, waiter, placed, lost)
+        else:
+            _tell(waiter, placed, lost)
+
+    def _forget(self, ring: Ring) -> None:
+        """It is over: say so, and keep it in carrier.db alone."""
+        call_id = ring.call.call_id
+        rings = self._open_rings.get(call_id, {})
+        if rings.pop(ring.number, None) is None:
+            return
+        if not rings:
+            del self._open_rings[call_id]
+        found = ring.found()
+        lost = outcome(self.terms, call_id).report_lost
+        if isinstance(found, Ended) and not lost and self._report is not None:
+            self._loop.call_soon(self._watch.guarded(self._report), call_id, found)
+
+
+def _tell(waiter: "asyncio.Future[Placed]", placed: Placed, lost: bool) -> None:
+    if waiter.done():  # Nobody waits any more.
+        return
+    if lost:
+        waiter.set_exception(CarrierUnavailableError("the answer was lost"))
+    else:
+        waiter.set_result(placed)

@@ -1,0 +1,48 @@
+"""Give up who waits for an attempt that is no more: `max_attempts` was lowered. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from campaigns.domain.decider import Decider, Decision, Reason, Rejected
+from campaigns.domain.facts import ContactExhausted, Stream, campaign_stream, contact_stream
+from dialer.decisions.gates import Reading, attempts_left, campaign_running, contact_pending
+
+
+@dataclass(frozen=True, slots=True)
+class ExhaustContact:
+    """Say that a contact gets no further attempt."""
+
+    campaign_id: int
+    contact_id: int
+    now: datetime
+
+
+def decide(reading: Reading, command: ExhaustContact) -> Decision:
+    """Give it up when nothing but its spent attempts keeps it from being called."""
+    for gate in (campaign_running, contact_pending):
+        if shut := gate(reading, command.now):
+            return shut
+    if attempts_left(reading, command.now) is None or reading.contact.attempts < 1:
+        return Rejected(Reason.TOO_SOON, "attempts are left")
+    return (
+        ContactExhausted(
+            campaign_id=command.campaign_id,
+            contact_id=command.contact_id,
+            run=reading.campaign.run,
+            attempts=reading.contact.attempts,
+            exhausted_at=command.now,
+        ),
+    )
+
+
+def streams(command: ExhaustContact) -> tuple[Stream, ...]:
+    """Name what is written, and the guard: settings may be raised again at the last moment."""
+    return (
+        contact_stream(command.campaign_id, command.contact_id),
+        campaign_stream(command.campaign_id),
+    )
+
+
+EXHAUST: Decider[Reading, ExhaustContact, Reading] = Decider(
+    streams=streams, read=lambda reading, _: reading, decide=decide
+)

@@ -1,0 +1,60 @@
+"""When a campaign may call: its windows, and when they open. Pure."""
+
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from campaigns.domain.campaign import Campaign
+from campaigns.domain.facts import DAY_END, CallingHours
+from campaigns.domain.recurrence import clock_time, instant_of
+from campaigns.domain.zones import zone
+
+_DAYS_AHEAD_MAX = 9  # A window opens at least once a week.
+_TURNS_MAX = 50  # Windows that never are open together would be looked at for ever.
+
+
+def windows(campaign: Campaign) -> list[CallingHours]:
+    """Return all that must be open for a call to be asked for."""
+    of_schedule = campaign.schedule.hours if campaign.schedule else None
+    return [one for one in (campaign.settings.calling_hours, of_schedule) if one is not None]
+
+
+def opens_at(campaign: Campaign, now: datetime) -> datetime | None:
+    """Return when all windows are open next; None: they are open now.
+
+    When they never are open together it is some day ahead, to be asked again then.
+    """
+    at = now
+    for _ in range(_TURNS_MAX):
+        later = max((opens_of(hours, at) for hours in windows(campaign)), default=at)
+        if later == at:
+            break
+        at = later
+    return None if at == now else at
+
+
+def opens_of(hours: CallingHours, now: datetime) -> datetime:
+    """Return when one window is open next: `now` when it is."""
+    try:
+        place = zone(hours.time_zone)
+    except LookupError:  # This machine does not know it (any more): better nobody is called.
+        return now + timedelta(days=_DAYS_AHEAD_MAX)
+    today = now.astimezone(place).date()
+    for ahead in range(-1, _DAYS_AHEAD_MAX):  # Yesterday's may go on over midnight.
+        day = today + timedelta(days=ahead)
+        if day.isoweekday() not in hours.days:
+            continue
+        if now < closes_at(hours, day, place):
+            return max(instant_of(day, clock_time(hours.start), place), now)
+    return now + timedelta(days=_DAYS_AHEAD_MAX)
+
+
+def closes_at(hours: CallingHours, day: date, place: ZoneInfo) -> datetime:
+    """Return when the window that begins on this day ends: perhaps on the next one.
+
+    Source: public contract, section 4: it belongs to the day on which it begins.
+    """
+    if hours.end == DAY_END:
+        return instant_of(day + timedelta(days=1), time(), place)
+    if hours.end <= hours.start:
+        day += timedelta(days=1)
+    return instant_of(day, clock_time(hours.end), place)

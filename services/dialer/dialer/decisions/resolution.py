@@ -1,0 +1,215 @@
+"""How a permission or a call ends in the log: the one maker of those facts. Pure."""
+
+from datetime import datetime, timedelta
+
+from campaigns.domain.campaign import FINAL, RETRIED, Campaign, Contact, ContactStatus, Status
+from campaigns.domain.carrier_refusals import LIMITS, Limits, again
+from campaigns.domain.decider import UNCHANGED, Facts, Unchanged
+from campaigns.domain.facts import (
+    Abandonment,
+    CallAbandoned,
+    CallEnded,
+    CallLate,
+    CallStarted,
+    Disposition,
+)
+from dialer.calls.call import Line
+from dialer.calls.call_states import DETAIL, Logged, Lost, Use
+from dialer.calls.lease import may_begin
+from dialer.calls.ticks import Moment
+from dialer.carrier.port import Elsewhere, Ended, NoRing, NotFound, RefusedLate, Rung
+
+AHEAD_MAX = timedelta(minutes=1)  # What a carrier's clock may add to a retry's delay.
+
+
+def started(line: Line, at: datetime) -> CallStarted:
+    """Say that the ring has begun, at the carrier's instant."""
+    return CallStarted(**line.names(), started_at=at)
+
+
+def abandoned(
+    line: Line, campaign: Campaign, contact: Contact, reason: Abandonment, now: datetime
+) -> CallAbandoned:
+    """Give the permission back, and its attempt's number with it."""
+    return CallAbandoned(
+        **line.names(),
+        reason=reason,
+        exhausted=contact.attempts >= campaign.settings.max_attempts,
+        abandoned_at=now,
+    )
+
+
+def ended(
+    line: Line,
+    campaign: Campaign,
+    contact: Contact,
+    disposition: Disposition,
+    ended_at: datetime,
+    *,
+    duration_s: float = 0.0,
+    error: str | None = None,
+    heard_at: datetime | None = None,
+    retried: bool = True,
+) -> CallEnded:
+    """End the attempt, and say whether and when there is another.
+
+    `heard_at`: when that was heard of. A carrier's clock may be ahead: no retry waits for it.
+
+    Source: public contract, 'decided' 7, 20 and 23: the delay counts from the attempt's end.
+    """
+    retries = (
+        retried
+        and disposition in RETRIED
+        and contact.attempts + 1 < campaign.settings.max_attempts
+        and campaign.status not in FINAL
+    )
+    delay = timedelta(minutes=campaign.settings.retry_delay_minutes)
+    over_at = min(ended_at, heard_at + AHEAD_MAX) if heard_at else ended_at
+    return CallEnded(
+        **line.names(),
+        disposition=disposition,
+        duration_s=duration_s,
+        error="outcome unknown" if disposition is Disposition.UNKNOWN else error,
+        retry_at=over_at + delay if retries else None,
+        ended_at=ended_at,
+    )
+
+
+def late(
+    line: Line, campaign: Campaign, contact: Contact, now: datetime, *, pending: bool
+) -> CallLate:
+    """Put a broken promise on the record: a phone rang that should not have.
+
+    `pending`: whether the contact is, when this is folded.
+    """
+    attempts = contact.attempts + 1
+    return CallLate(
+        **line.names(),
+        attempts=attempts,
+        tried=contact.tried,
+        exhausted=pending and attempts >= campaign.settings.max_attempts,
+        detail=DETAIL[line.late],
+        late_at=now,
+    )
+
+
+def resolution(
+    line: Line,
+    campaign: Campaign,
+    contact: Contact,
+    moment: Moment,
+    *,
+    stopping: bool,
+    limits: Limits = LIMITS,
+) -> Facts | Unchanged:
+    """Say what is to be appended for a call: what the log does not know yet.
+
+    Follows from the log's stage and the carrier's word alone, so that it may be asked again at
+    any time, by any process.
+    """
+    if line.spoilt:
+        return _spoilt(line, campaign, contact, moment)
+    match line.logged:
+        case Logged.PERMITTED:
+            return _permitted(line, campaign, contact, moment, limits, stopping=stopping)
+        case Logged.STARTED:
+            return _started(line, campaign, contact, moment.now)
+        case Logged.UNRUNG | Logged.UNKNOWN if line.late.due:
+            pending = contact.status is ContactStatus.PENDING
+            return (late(line, campaign, contact, moment.now, pending=pending),)
+        case _:
+            return UNCHANGED
+
+
+def _spoilt(line: Line, campaign: Campaign, contact: Contact, moment: Moment) -> Facts | Unchanged:
+    """End a call of which nothing else can be said: nothing that the carrier said is looked at."""
+    if line.logged in (Logged.PERMITTED, Logged.STARTED):
+        return (ended(line, campaign, contact, Disposition.UNKNOWN, moment.now),)
+    return UNCHANGED
+
+
+def unplaced(
+    line: Line,
+    campaign: Campaign,
+    contact: Contact,
+    reason: Abandonment,
+    now: datetime,
+    limits: Limits,
+) -> CallAbandoned | CallEnded:
+    """Give back a permission that the carrier did not use; the last of a row is a failed attempt.
+
+    Source: ADR-0019.
+    """
+    row = again(contact.unplaced, now, campaign.rang_at)
+    if not row.over(limits):
+        return abandoned(line, campaign, contact, reason, now)
+    others = "and took others'" if row.times < limits.anybodys else "whoever else it called"
+    error = f"could not be placed: the carrier took none of {row.times} requests, {others}"
+    return ended(line, campaign, contact, Disposition.FAILED, now, error=error, retried=False)
+
+
+def _permitted(
+    line: Line,
+    campaign: Campaign,
+    contact: Contact,
+    moment: Moment,
+    limits: Limits,
+    *,
+    stopping: bool,
+) -> Facts | Unchanged:
+    now = moment.now
+    match line.heard:
+        case Rung() | Ended() if line.late.due:
+            # With a carrier that cannot refuse: hung up, given back, and on the record.
+            return (
+                abandoned(line, campaign, contact, Abandonment.RANG_LATE, now),
+                late(line, campaign, contact, now, pending=True),
+            )
+        case Rung(began_at=began_at) | Ended(began_at=began_at):
+            return (started(line, began_at),)
+        case NoRing(reason=reason):
+            return (ended(line, campaign, contact, Disposition.FAILED, now, error=reason),)
+        case RefusedLate():
+            return (unplaced(line, campaign, contact, Abandonment.REFUSED_LATE, now, limits),)
+        case NotFound() | Elsewhere():
+            return (unplaced(line, campaign, contact, Abandonment.NOT_PLACED, now, limits),)
+        case Lost():
+            return (ended(line, campaign, contact, Disposition.UNKNOWN, now),)
+        case None:
+            pass
+    unhanded = line.use in (Use.NONE, Use.GIVEN_UP)
+    if line.ours and unhanded and (why := unusable(line, campaign, moment.boot, stopping)):
+        return (abandoned(line, campaign, contact, why, now),)
+    return UNCHANGED
+
+
+def _started(line: Line, campaign: Campaign, contact: Contact, now: datetime) -> Facts | Unchanged:
+    if isinstance(line.heard, Ended):
+        how = line.heard
+        return (
+            ended(
+                line,
+                campaign,
+                contact,
+                how.disposition,
+                how.ended_at,
+                duration_s=how.duration_s,
+                error=how.error,
+                heard_at=now,
+            ),
+        )
+    if isinstance(line.heard, Lost):
+        return (ended(line, campaign, contact, Disposition.UNKNOWN, now),)
+    return UNCHANGED
+
+
+def unusable(line: Line, campaign: Campaign, boot: float, stopping: bool) -> Abandonment | None:
+    """Say why a permission of ours must not be handed to the carrier any more."""
+    assert line.sent_at is not None, "only of our own"
+    if campaign.status is not Status.RUNNING or campaign.run != line.run:
+        return Abandonment.NOT_RUNNING
+    if line.use is Use.GIVEN_UP or not may_begin(line.sent_at, line.lease_s, boot):
+        return Abandonment.LEASE_OVER
+    if stopping:
+        return Abandonment.SHUTTING_DOWN
+    return None

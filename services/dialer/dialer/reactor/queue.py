@@ -1,0 +1,99 @@
+"""Who is to be asked for next, and how many: one campaign's desk. Pure but for reading contacts.
+
+Rate and capacity are waited for here, before a permission is asked for, never after.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from campaigns.domain.campaign import Campaign, Contact
+from dialer.decisions.pacing import Bucket
+
+INFINITY = float("inf")
+FRESH_AT_ONCE = 512  # Contact ids read ahead: memory does not grow with the list.
+
+
+class Book(Protocol):
+    """What the fold knows of contacts (`campaigns.stores.contacts.Contacts`)."""
+
+    def get(self, campaign: Campaign, contact_id: int) -> Contact:
+        """Return what became of a contact."""
+        ...
+
+    def due(self, campaign: Campaign, now: datetime, limit: int) -> list[Contact]:
+        """Return touched contacts that may be asked for again by now."""
+        ...
+
+    def next_due(self, campaign: Campaign) -> float | None:
+        """Return when the next touched contact is due, as Unix time."""
+        ...
+
+    def fresh(self, campaign: Campaign, after: int, limit: int) -> tuple[list[int], int]:
+        """Return the next contacts behind `after` not asked for yet, and how far was looked."""
+        ...
+
+
+@dataclass(slots=True)
+class Desk:
+    """What the dialer keeps of one campaign besides the fold."""
+
+    bucket: Bucket = field(default_factory=Bucket)
+    asked: set[int] = field(default_factory=set)  # Contacts asked for, not ruled on yet.
+    fresh: deque[int] = field(default_factory=deque)  # Next never-touched contacts, in order.
+    read_to: int = 0  # The last contact id that was considered for `fresh`.
+    rest_until: float = 0.0  # CLOCK_BOOTTIME: the log did not take, or not give back, our asks.
+    exhausting: dict[int, float] = field(default_factory=dict)  # Contact → given up when, boottime.
+    turning: str | None = None  # The record that says it begins, or is over, on its way.
+    turning_at: float = 0.0
+    due_at: float | None = None  # Unix time of the next touched contact's turn.
+    due_known: bool = False  # Whether due_at is up to date.
+
+    def begin_anew(self) -> None:
+        """Look at all contacts again: their campaign was armed anew."""
+        self.fresh.clear()
+        self.read_to, self.due_known = 0, False
+
+    def give_back(self, contact_id: int) -> None:
+        """Put a contact back whose request did not count."""
+        self.asked.discard(contact_id)
+        if contact_id <= self.read_to and contact_id not in self.fresh:
+            self.fresh.appendleft(contact_id)
+        self.due_known = False
+
+    def candidates(
+        self, campaign: Campaign, book: Book, now: datetime, wanted: int
+    ) -> Iterator[Contact]:
+        """Yield contacts to decide on: those whose retry is due, then fresh ones in list order.
+
+        Behind them those that could not be placed and have rested. At most `wanted`; not every
+        one need pass the gates.
+        """
+        due: list[Contact] = []
+        if not self.due_known or (self.due_at or INFINITY) <= now.timestamp():
+            due, self.due_known = book.due(campaign, now, wanted + len(self.asked)), False
+        for contact in due:
+            if wanted > 0 and contact.unplaced is None and contact.contact_id not in self.asked:
+                wanted -= 1
+                yield contact
+        if not self.due_known:
+            self.due_at, self.due_known = book.next_due(campaign), True
+        while wanted > 0 and (contact_id := self._next_fresh(campaign, book)) is not None:
+            if contact_id not in self.asked:
+                wanted -= 1
+                yield book.get(campaign, contact_id)
+        for contact in due:
+            if wanted > 0 and contact.unplaced is not None and contact.contact_id not in self.asked:
+                wanted -= 1
+                yield contact
+
+    def _next_fresh(self, campaign: Campaign, book: Book) -> int | None:
+        if campaign.epoch == 0:  # Later some up to there may have been attempted in another run.
+            while self.fresh and self.fresh[0] <= campaign.replaced_through:
+                self.fresh.popleft()  # Gone; or attempted before, and then `due` knows it.
+        while not self.fresh and self.read_to < campaign.contacts_end:
+            ids, self.read_to = book.fresh(campaign, self.read_to, FRESH_AT_ONCE)
+            self.fresh.extend(ids)
+        return self.fresh.popleft() if self.fresh else None

@@ -1,0 +1,140 @@
+"""Publish the outbox to campaign.events: in order, at least once, each event under one id.
+
+At start the topic itself says what it has (`last_event`), so that a rebuilt store repeats nothing;
+what a crash repeats has the same id. An outage is waited out: nothing is skipped or reordered.
+One projector publishes.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from sqlalchemy import select, tuple_
+
+from campaigns.process.errors import OperatingError
+from campaigns.process.watch import lasting
+from campaigns.records.topics import Partition
+from projector.advance import Views
+from projector.projections.outbox import place_of
+from projector.store.tables import OUTBOX
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+Place = tuple[int, int]  # Position, and the fact's index in its record.
+
+
+class EventPublisher(Protocol):
+    """campaign.events as a port: as many partitions as campaign.records, and the same numbers."""
+
+    async def last_event(self, number: int) -> bytes | None:
+        """Return the value of a partition's last event, or None when it has none.
+
+        Raises:
+            OperatingError: no answer in time.
+
+        """
+        ...
+
+    async def publish(self, number: int, messages: Sequence[tuple[bytes, bytes]]) -> None:
+        """Append messages (key, value) in this order; return when all are durable.
+
+        Raises:
+            OperatingError: not all were acknowledged in time; any of them may be there.
+
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go, in a bounded time."""
+        ...
+
+
+@dataclass
+class Publishing:
+    """Empties the outbox, each partition at its own pace."""
+
+    publisher: EventPublisher
+    views: Views
+    at_once_max: int
+    retry_s: float
+    retry_max_s: float
+    troubles: dict[int, str] = field(default_factory=dict)  # Partition → why it is behind.
+    _grown: dict[int, asyncio.Event] = field(default_factory=dict)
+
+    def moved(self, partition: Partition) -> None:
+        """Note that a partition's outbox has grown."""
+        self._wake(partition.number).set()
+
+    def _wake(self, number: int) -> asyncio.Event:
+        return self._grown.setdefault(number, asyncio.Event())
+
+    async def run(self, partitions: int) -> None:
+        """Publish for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(partitions):
+                name = f"publish {number}"
+                tasks.create_task(lasting(self._empty(number), name), name=name)
+
+    async def _empty(self, number: int) -> None:
+        last = await self._insist(number, lambda: self.publisher.last_event(number))
+        place = place_of(last) if last is not None else None
+        if place is not None and place[0] == number:
+            self._has(number, place[1:])
+        elif last is not None:
+            log.warning("campaign.events/%d ends with an event that is not ours", number)
+        while True:
+            grown = self._wake(number)
+            grown.clear()
+            if messages := self._next(number):
+                sent = [message for _, message in messages]
+
+                def publish(sent: Sequence[tuple[bytes, bytes]] = sent) -> Awaitable[None]:
+                    return self.publisher.publish(number, sent)
+
+                await self._insist(number, publish)
+                self._has(number, messages[-1][0])
+            else:
+                await grown.wait()
+
+    def _next(self, number: int) -> list[tuple[Place, tuple[bytes, bytes]]]:
+        """Return the next events of a partition, in order, bounded: place, key and value."""
+        asked = (
+            select(OUTBOX.c.position, OUTBOX.c.n, OUTBOX.c.campaign_id, OUTBOX.c.event)
+            .where(OUTBOX.c.partition == number)
+            .where(
+                tuple_(OUTBOX.c.position, OUTBOX.c.n)
+                > tuple_(*self.views.published.get(number, (0, 0)))
+            )
+            .order_by(OUTBOX.c.position, OUTBOX.c.n)
+            .limit(self.at_once_max)
+        )
+        with self.views.store.reading() as tx:
+            return [
+                ((position, n), (str(campaign_id).encode(), event))
+                for position, n, campaign_id, event in tx.execute(asked)
+            ]
+
+    def _has(self, number: int, place: Place) -> None:
+        """Note that the topic has all up to `place`, and forget those events."""
+        self.views.published[number] = place
+        with self.views.store.writing() as tx:
+            had = tuple_(OUTBOX.c.position, OUTBOX.c.n) <= tuple_(*place)
+            self.views.store.remove(tx, OUTBOX, OUTBOX.c.partition == number, had)
+
+    async def _insist(self, number: int, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask until it is answered, however long that takes."""
+        wait_s = self.retry_s
+        while True:
+            try:
+                answer = await ask()
+            except OperatingError as no:
+                if number not in self.troubles:
+                    log.warning("campaign.events/%d is behind: %s", number, no)
+                self.troubles[number] = str(no)
+                await asyncio.sleep(wait_s)
+                wait_s = min(2 * wait_s, self.retry_max_s)
+            else:
+                self.troubles.pop(number, None)
+                return answer

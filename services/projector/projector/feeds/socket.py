@@ -1,0 +1,183 @@
+"""A client's socket: who comes, what it is sent, what it says, why it is closed.
+
+Source: public contract, section 6.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import orjson
+from fastapi import WebSocket, WebSocketDisconnect
+from fastapi.security.utils import get_authorization_scheme_param
+
+from campaigns.domain.api_keys import ApiKeys, Caller, key_hash
+from campaigns.http.campaign_json import Shape
+from campaigns.http.door import TOO_OFTEN, UNAUTHORIZED, wrong_key
+from campaigns.http.rate_limits import RateLimits
+from campaigns.process.clock import Clock
+from campaigns.process.errors import OperatingError
+from campaigns.process.observability import SHARES_SPENT
+from projector.feeds.hub import Hub, Listener
+from projector.queries.freshness import Asking
+
+REST_S = 0.1  # Between two tellings: ten a second are enough for people.
+SLICE_FRAMES = 50  # Of many, sent before others have the event loop: some 5 ms.
+HEARTBEAT_S = 15.0  # The state once more, whatever happens (section 6.4).
+TOO_MANY = "Too many connections"
+UNKNOWN_KEY, NOT_FOUND, INTERNAL, TRY_LATER = 1008, 4004, 4000, 1013
+TOKEN = "burki-token-"  # noqa: S105  (a name: the key follows it in the subprotocol)
+
+
+@dataclass(frozen=True, slots=True)
+class Feeds:
+    """What every socket needs."""
+
+    asking: Asking
+    hub: Hub
+    clock: Clock
+    keys: ApiKeys
+    known: Callable[[str], Awaitable[Caller | None]]  # Who a key is; looked for in the log too.
+    limits: RateLimits
+
+
+class Line:
+    """One client's socket: whole frames, one at a time."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket, self._turn = socket, asyncio.Lock()
+
+    async def send(self, *shapes: Shape) -> None:
+        """Send frames in this order."""
+        async with self._turn:
+            for count, shape in enumerate(shapes, start=1):
+                await self._socket.send_text(orjson.dumps(shape).decode())
+                if count % SLICE_FRAMES == 0:
+                    await asyncio.sleep(0)  # While there is room, sending waits for nothing.
+
+    async def hear(self) -> Shape:
+        """Return the next message that is a JSON object; others are passed over.
+
+        Raises:
+            WebSocketDisconnect: the client has gone.
+
+        """
+        while True:
+            message = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(message.get("code", 1005))
+            try:
+                found = orjson.loads(message.get("text") or message.get("bytes") or b"")
+            except orjson.JSONDecodeError:
+                continue
+            if isinstance(found, dict):
+                return found
+
+
+def key_of(socket: WebSocket) -> tuple[str, str | None]:
+    """Return the key that a client shows, and the subprotocol that brought it."""
+    if token := socket.query_params.get("token"):
+        return token, None
+    for offered in socket.scope.get("subprotocols", ()):
+        if offered.startswith(TOKEN):
+            return offered.removeprefix(TOKEN), offered
+    scheme, key = get_authorization_scheme_param(socket.headers.get("authorization"))
+    return key if scheme.lower() == "bearer" else "", None
+
+
+@asynccontextmanager
+async def coming(feeds: Feeds, socket: WebSocket) -> AsyncIterator[Caller | None]:
+    """Let a client in for as long as this lasts. None: it was sent away.
+
+    Accepts first, or the client would never learn why it was sent away (section 6.3).
+    """
+    caller = await _caller(feeds, socket)
+    if caller is None:
+        yield None
+        return
+    if feeds.limits.wait_s(caller) > 0:
+        await socket.close(TRY_LATER, TOO_OFTEN)
+        yield None
+        return
+    gone = feeds.hub.come(caller)
+    if gone is None:
+        SHARES_SPENT.labels("sockets").inc()
+        await socket.close(TRY_LATER, TOO_MANY)
+        yield None
+        return
+    try:
+        yield caller
+    finally:
+        gone()
+
+
+async def _caller(feeds: Feeds, socket: WebSocket) -> Caller | None:
+    key, subprotocol = key_of(socket)
+    await socket.accept(subprotocol)
+    try:
+        caller = await feeds.known(key) if key else None
+    except OperatingError as no:
+        await socket.close(INTERNAL, str(no)[:100])
+        return None
+    if caller is None:
+        often = wrong_key(feeds.limits, socket.client)
+        await socket.close(*(TRY_LATER, often.detail) if often else (UNKNOWN_KEY, UNAUTHORIZED))
+    return caller
+
+
+def listener_of(
+    feeds: Feeds, socket: WebSocket, caller: Caller, campaign_id: int | None
+) -> Listener:
+    """Return a client as the hub knows it. `campaign_id` None: a monitor."""
+    client = socket.client.host if socket.client else ""
+    hashed = key_hash(key_of(socket)[0])
+    return Listener(caller.organization_id, hashed, client, feeds.clock.now(), campaign_id)
+
+
+def welcome(feeds: Feeds, listener: Listener) -> bool:
+    """Say whether a listener's key still is one."""
+    return listener.key_hash in feeds.keys.callers
+
+
+Talk = Callable[[Feeds, Line, Listener], Awaitable[None]]
+
+
+async def converse(
+    feeds: Feeds, socket: WebSocket, listener: Listener, tell: Talk, hear: Talk
+) -> None:
+    """Tell and hear until one of them ends: the client has gone, or must go."""
+    line = Line(socket)
+    with feeds.hub.listening(listener):
+        both = [asyncio.ensure_future(one(feeds, line, listener)) for one in (tell, hear)]
+        leaving = asyncio.ensure_future(listener.leaving.wait())
+        try:
+            ended, _ = await asyncio.wait([*both, leaving], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in (*both, leaving):
+                one.cancel()
+            await asyncio.gather(*both, leaving, return_exceptions=True)
+    if listener.displaced:
+        await socket.close(TRY_LATER, TOO_MANY)
+        return
+    for one in ended:
+        if one.cancelled() or isinstance(failure := one.exception(), WebSocketDisconnect):
+            return
+        if failure is None:  # It said all there is: the campaign, or the key, is no more.
+            known = welcome(feeds, listener)
+            code = NOT_FOUND if known else UNKNOWN_KEY
+            await socket.close(code, "Campaign not found" if known else UNAUTHORIZED)
+            return
+        await socket.close(INTERNAL)
+        raise failure
+
+
+async def next_change(listener: Listener, within_s: float) -> bool:
+    """Wait for a change, for so long; say whether there is one."""
+    await asyncio.sleep(REST_S)
+    try:
+        async with asyncio.timeout(within_s):
+            await listener.told.wait()
+    except TimeoutError:
+        return False
+    return True

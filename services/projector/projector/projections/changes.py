@@ -1,0 +1,64 @@
+"""What a batch of facts changes in the views: all that the store can do, gathered. Pure."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from campaigns.domain.campaign import Contact
+from campaigns.domain.facts import OrganizationEvent
+
+Place = tuple[int, int]  # Campaign id, and a contact's, execution's or import's number in it.
+
+
+@dataclass(slots=True)
+class Execution:
+    """One attempt to reach a contact, as people see it."""
+
+    execution_id: int  # Ordinal in the campaign.
+    contact_id: int
+    call_id: str
+    run: int
+    attempt: int
+    status: str
+    executed_at: datetime  # When it rang; when it ended, where it never rang.
+    ended_at: datetime | None = None
+    duration_s: float = 0.0
+    error: str | None = None
+    retry_at: datetime | None = None  # None: no further attempt.
+
+
+@dataclass(slots=True)
+class Import:
+    """One numbered list on its way in, or arrived."""
+
+    number: int
+    status: str  # processing, completed, failed.
+    file_name: str | None
+    total_rows: int
+    created_at: datetime
+    imported: int = 0
+    skipped: int = 0
+    failed: int = 0
+    errors: list[dict[str, object]] = field(default_factory=list)
+    error: str | None = None
+    completed_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Changes:
+    """One batch's changes. Of one key the last counts, so that a batch writes a row once.
+
+    `contacts` and `imports` hold what the store had of those that the batch touches, too.
+    """
+
+    contacts: dict[Place, Contact] = field(default_factory=dict)
+    executions: dict[Place, Execution] = field(default_factory=dict)
+    imports: dict[Place, Import] = field(default_factory=dict)
+    lists: dict[str, int] = field(default_factory=dict)  # Import id → list id.
+    lists_met: list[dict[str, Any]] = field(default_factory=list)  # Rows of LISTS, not counting.
+    lists_counted: list[dict[str, Any]] = field(default_factory=list)
+    lists_dropped: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[tuple[int, int, bytes]] = field(default_factory=list)  # Of ROWS.
+    history: dict[Place, tuple[int, int]] = field(default_factory=dict)  # Second: the minute.
+    keys: list[OrganizationEvent] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)  # Rows of OUTBOX.

@@ -1,0 +1,40 @@
+"""Projection: what became of each contact that was ever asked for. Pure.
+
+A stop or a replacing import changes nothing here: what people see is derived when they ask.
+"""
+
+from campaigns.domain.campaign import Campaign, Contact, current, evolve_contact, exhaust, select
+from campaigns.domain.facts import CallEvent, CampaignRearmed, ContactExhausted
+from projector.projections.changes import Changes, Place
+
+
+def project(changes: Changes, campaign: Campaign, fact: CallEvent) -> None:
+    """Fold one call fact into its contact. `campaign` has folded it already."""
+    place = (fact.campaign_id, fact.contact_id)
+    changes.contacts[place] = evolve_contact(_found(changes, campaign, place), campaign, fact)
+
+
+def project_exhausted(changes: Changes, campaign: Campaign, fact: ContactExhausted) -> None:
+    """Fold in that a contact gets no further attempt."""
+    place = (fact.campaign_id, fact.contact_id)
+    changes.contacts[place] = exhaust(_found(changes, campaign, place), fact)
+
+
+def project_rearmed(changes: Changes, campaign: Campaign, fact: CampaignRearmed) -> None:
+    """Fold in who is named; of all others it is derived."""
+    for contact_id in fact.contact_ids:
+        place = (fact.campaign_id, contact_id)
+        changes.contacts[place] = select(campaign, _found(changes, campaign, place))
+
+
+def places_of(fact: object) -> list[Place]:
+    """Return which contacts a fact is about that is no call's."""
+    if isinstance(fact, ContactExhausted):
+        return [(fact.campaign_id, fact.contact_id)]
+    if isinstance(fact, CampaignRearmed):
+        return [(fact.campaign_id, contact_id) for contact_id in fact.contact_ids]
+    return []
+
+
+def _found(changes: Changes, campaign: Campaign, place: Place) -> Contact:
+    return current(campaign, changes.contacts.get(place) or Contact(place[1]))

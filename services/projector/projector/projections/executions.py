@@ -1,0 +1,61 @@
+"""Projection: one row an attempt, numbered by the campaign. Pure.
+
+An attempt gets its number at CallStarted, or at CallEnded or CallLate where there is none.
+"""
+
+from datetime import datetime
+from typing import assert_never
+
+from campaigns.domain.campaign import ENDS_AS, Campaign, ContactStatus, OpenCall
+from campaigns.domain.facts import (
+    CallAbandoned,
+    CallEnded,
+    CallEvent,
+    CallLate,
+    CallRequested,
+    CallStarted,
+    Disposition,
+)
+from projector.projections.changes import Changes, Execution
+
+OUTCOME_UNKNOWN = "outcome unknown"  # Source: architecture, "Facts".
+RANG_LATE = "rang late"  # Source: architecture, "strict pause" 5.
+
+
+def project(
+    changes: Changes, campaign: Campaign, call: OpenCall | None, before: int, fact: CallEvent
+) -> None:
+    """Say what a fact changes. `campaign` has folded it already.
+
+    `call`: the open call that the fact is about, as it was found; `before`: how many executions
+    the campaign had then. A fact that changed nothing in the campaign changes nothing here.
+    """
+    match fact:
+        case CallStarted():
+            if campaign.executions == before:
+                return  # Nobody had asked for it, or it had started already.
+            made = _made(campaign.executions, fact, ContactStatus.IN_PROGRESS, fact.started_at)
+        case CallEnded():
+            if call is None:
+                return
+            number = call.execution or campaign.executions
+            rang_at = call.started_at or fact.ended_at
+            made = _made(number, fact, ENDS_AS[fact.disposition], rang_at)
+            made.ended_at, made.duration_s = fact.ended_at, fact.duration_s
+            made.retry_at = fact.retry_at
+            unknown = fact.disposition is Disposition.UNKNOWN
+            made.error = OUTCOME_UNKNOWN if unknown else fact.error
+        case CallLate():
+            made = _made(campaign.executions, fact, ContactStatus.FAILED, fact.late_at)
+            made.ended_at, made.error = fact.late_at, RANG_LATE
+        case CallRequested() | CallAbandoned():
+            return  # A permission that was not used leaves no execution.
+        case unreachable:
+            assert_never(unreachable)
+    changes.executions[fact.campaign_id, made.execution_id] = made
+
+
+def _made(number: int, fact: CallEvent, status: ContactStatus, at: datetime) -> Execution:
+    return Execution(
+        number, fact.contact_id, fact.call_id, fact.run, fact.attempt, status.value, at
+    )

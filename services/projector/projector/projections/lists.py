@@ -1,0 +1,86 @@
+"""Projection: lists of contacts, as they arrive and when they count. Pure.
+
+A row is stored once, under its list; a list of a million counts by one update, and which contact
+a row is follows from the list's range.
+"""
+
+from datetime import datetime
+
+from campaigns.domain.facts import (
+    CampaignCreated,
+    ContactsAdded,
+    ImportCompleted,
+    ImportFailed,
+    ImportSource,
+    instant,
+)
+from projector.projections.changes import Changes
+from projector.store.tables import plain
+
+_PARTITIONS_MAX = 1 << 16
+
+
+def list_id(partition: int, ordinal: int) -> int:
+    """Return a list's id: from its first fact's ordinal, so that a rebuild gives it the same."""
+    return ordinal * _PARTITIONS_MAX + partition
+
+
+def import_of(fact: object) -> str | None:
+    """Return the import id that a fact names a list by, or None."""
+    if isinstance(fact, ContactsAdded | CampaignCreated | ImportCompleted | ImportFailed):
+        return fact.import_id
+    return None
+
+
+def project(
+    changes: Changes,
+    fact: ContactsAdded | CampaignCreated | ImportCompleted | ImportFailed,
+    partition: int,
+    ordinal: int,
+) -> None:
+    """Say what a fact changes. `ordinal`: of the accepted fact in its partition."""
+    if fact.import_id is None:
+        return
+    number = _number(changes, fact.import_id, partition, ordinal)
+    match fact:
+        case ContactsAdded():
+            changes.rows += [
+                (number, n, row.as_json()) for n, row in enumerate(fact.rows, fact.first_row)
+            ]
+        case CampaignCreated():
+            _count(changes, number, fact, 1, ImportSource.API, fact.created_at)
+        case ImportCompleted():
+            _count(changes, number, fact, fact.first_contact_id, fact.source, fact.completed_at)
+        case ImportFailed():
+            # Rows of the same batch too, or what is stored would depend on how batches fall.
+            changes.rows = [row for row in changes.rows if row[0] != number]
+            changes.lists_dropped.append({"dropped": number})
+
+
+def _number(changes: Changes, import_id: str, partition: int, ordinal: int) -> int:
+    if (known := changes.lists.get(import_id)) is not None:
+        return known
+    number = changes.lists[import_id] = list_id(partition, ordinal)
+    row = {"list_id": number, "partition": partition, "import_id": plain(import_id)}
+    changes.lists_met.append(row)
+    return number
+
+
+def _count(
+    changes: Changes,
+    number: int,
+    fact: CampaignCreated | ImportCompleted,
+    first: int,
+    source: ImportSource,
+    at: datetime,
+) -> None:
+    changes.lists_counted.append(
+        {
+            "counted": number,
+            "of": fact.campaign_id,
+            "first": first,
+            "many": fact.rows,
+            "from": source.value,
+            "at": instant(at),
+        }
+    )

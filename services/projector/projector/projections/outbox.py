@@ -1,0 +1,68 @@
+"""Projection: accepted facts as CloudEvents 1.0, JSON structured mode, for campaign.events. Pure.
+
+Every accepted fact that names a campaign becomes one event, calls and imports included. Two kinds
+stay inside: ContactsAdded, for it is of a list, which is no campaign's until it counts, and
+personal data stands nowhere else; and ApiKeyCreated, which is of an organization.
+
+Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from campaigns.records.offer import whole
+from campaigns.records.record import Envelope, Recorded
+
+_ID = re.compile(r"(\d+)@(\d+)/(\d+)", re.ASCII)
+
+
+def project(recorded: Recorded) -> Iterator[dict[str, Any]]:
+    """Yield a row of the outbox for each fact that is published.
+
+    The id is `partition@position/n`, n the fact's index in its record from 0: the same in every
+    rebuild. `type` is the fact's tag, `subject` its stream, `data` its data as recorded,
+    with what stands aside.
+    """
+    envelope, partition = recorded.envelope, recorded.partition.number
+    assert isinstance(envelope, Envelope), "foreign bytes have no facts"
+    for n, (offered, fact) in enumerate(zip(envelope.offered, recorded.facts, strict=True)):
+        campaign_id = getattr(fact, "campaign_id", None)
+        if campaign_id is None:
+            continue
+        written: dict[str, Any] = {
+            "specversion": "1.0",
+            "id": f"{partition}@{recorded.position}/{n}",
+            "source": envelope.source,
+            "type": offered["type"],
+            "subject": offered["stream"],
+            "time": envelope.time,
+            "datacontenttype": "application/json",
+            "actor": envelope.actor,
+            "correlationid": envelope.correlation_id,
+        }
+        if envelope.causation_id:
+            written["causationid"] = envelope.causation_id
+        yield {
+            "partition": partition,
+            "position": recorded.position,
+            "n": n,
+            "campaign_id": campaign_id,
+            "event": orjson.dumps({**written, "data": whole(offered)}),
+        }
+
+
+def place_of(event: bytes) -> tuple[int, int, int] | None:
+    """Return an event's partition, position and n, by which events are ordered.
+
+    None: no event of ours; a stranger wrote it.
+    """
+    try:
+        found = orjson.loads(event)
+    except orjson.JSONDecodeError:
+        return None
+    name = found.get("id") if isinstance(found, dict) else None
+    match = _ID.fullmatch(name) if isinstance(name, str) else None
+    return (int(match[1]), int(match[2]), int(match[3])) if match else None

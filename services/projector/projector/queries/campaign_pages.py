@@ -1,0 +1,166 @@
+"""What the queries read of the store: pages of campaigns and executions. No HTTP.
+
+Each function sees one state of the views (the caller's read transaction). A contact's row is found
+by its list's range; what became of it only where it was ever asked for.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
+
+from sqlalchemy import Connection, func, select
+
+from campaigns.domain.campaign import Campaign, load
+from campaigns.domain.codec import Codec
+from campaigns.domain.facts import Row
+from projector.projections.changes import Execution, Import
+from projector.queries.page import Page
+from projector.store.tables import CAMPAIGNS, EXECUTIONS, IMPORTS, LISTS, ROWS, plain
+from projector.store.views import EXECUTION, IMPORT, stretches
+
+_ROW = Codec(Row)
+WINDOW = 50  # Rows of a page that stand in memory together: each may have 32 KiB of texts.
+T = TypeVar("T")
+
+
+class Given(NamedTuple):
+    """A contact as it was given."""
+
+    row: Row
+    source: str | None
+    created_at: str | None  # When its list counted.
+
+
+class Attempt(NamedTuple):
+    """One execution of a page, and whom it called."""
+
+    execution: Execution
+    row: Row | None
+
+
+class Wanted(NamedTuple):
+    """Which campaigns a list asks for. None: all."""
+
+    organization_id: int
+    status: str | None
+    campaign_type: str | None
+    assistant_id: int | None
+    search: str | None
+
+
+def windows(found: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield a page's rows, so many at a time."""
+    for first in range(0, len(found), WINDOW):
+        yield found[first : first + WINDOW]
+
+
+def campaign_of(tx: Connection, campaign_id: int) -> Campaign | None:
+    """Return a campaign, or None when there is none."""
+    state = tx.execute(
+        select(CAMPAIGNS.c.state).where(CAMPAIGNS.c.campaign_id == campaign_id)
+    ).scalar()
+    return None if state is None else load(state, campaign_id)
+
+
+def campaigns(tx: Connection, wanted: Wanted, page: Page) -> tuple[Iterable[Campaign], int]:
+    """Return a page of an organization's campaigns, newest first, and how many there are.
+
+    They are read as they are drawn, within the transaction.
+    """
+    where = [CAMPAIGNS.c.organization_id == wanted.organization_id, CAMPAIGNS.c.deleted == 0]
+    where += [
+        CAMPAIGNS.c[column] == value
+        for column in ("status", "campaign_type", "assistant_id")
+        if (value := getattr(wanted, column)) is not None
+    ]
+    if wanted.search:
+        needle = plain(wanted.search.casefold())
+        where.append(CAMPAIGNS.c.searched.contains(needle, autoescape=True))
+    total = int(tx.execute(select(func.count()).select_from(CAMPAIGNS).where(*where)).scalar_one())
+    if page.skip >= total:
+        return [], total
+    newest = CAMPAIGNS.c.created_at.desc(), CAMPAIGNS.c.campaign_id.desc()
+    found = select(CAMPAIGNS.c.campaign_id).where(*where).order_by(*newest)
+    ids = tx.execute(found.offset(page.skip).limit(page.limit)).scalars().all()
+    return _campaigns(tx, ids), total
+
+
+def _campaigns(tx: Connection, ids: Sequence[int]) -> Iterator[Campaign]:
+    for some in windows(ids):  # No cursor stays open when the page ends early.
+        asked = select(CAMPAIGNS.c.campaign_id, CAMPAIGNS.c.state)
+        found = tx.execute(asked.where(CAMPAIGNS.c.campaign_id.in_(some))).all()
+        states = {row.campaign_id: row.state for row in found}
+        for one in some:
+            yield load(states[one], one)
+
+
+def rows(tx: Connection, campaign_id: int, numbers: Collection[int]) -> dict[int, Given]:
+    """Return contacts as they were given, by their numbers; those that no list has are missing."""
+    if not numbers:
+        return {}
+    end = LISTS.c.first_contact_id + LISTS.c.rows
+    lists = select(LISTS).where(
+        LISTS.c.campaign_id == campaign_id,
+        LISTS.c.first_contact_id <= max(numbers),
+        end > min(numbers),
+    )
+    given: dict[int, Given] = {}
+    for one in tx.execute(lists).all():
+        before = one.first_contact_id - 1  # Row 1 is contact before + 1.
+        wanted = [n - before for n in numbers if 0 < n - before <= one.rows]
+        for some in stretches(wanted):
+            asked = select(ROWS.c.row, ROWS.c.details).where(
+                ROWS.c.list_id == one.list_id, ROWS.c.row.in_(some)
+            )
+            for row, details in tx.execute(asked):
+                as_given = _ROW.load(details, f"contact {campaign_id}/{before + row}")
+                given[before + row] = Given(as_given, one.source, one.counted_at)
+    return given
+
+
+def executions(
+    tx: Connection, campaign_id: int, status: str | None, page: Page
+) -> tuple[Iterable[Attempt], int]:
+    """Return a page of a campaign's executions, newest first, and how many there are.
+
+    Whom they called is read as they are drawn, within the transaction.
+    """
+    where = [EXECUTIONS.c.campaign_id == campaign_id]
+    if status is not None:
+        where.append(EXECUTIONS.c.status == status)
+    counted = select(func.count()).select_from(EXECUTIONS).where(*where)
+    total = int(tx.execute(counted).scalar_one())
+    if page.skip >= total:
+        return [], total
+    newest = select(EXECUTIONS.c.state).where(*where).order_by(EXECUTIONS.c.execution_id.desc())
+    states = tx.execute(newest.offset(page.skip).limit(page.limit)).scalars()
+    found = [EXECUTION.load(state, f"execution of campaign {campaign_id}") for state in states]
+    return _attempts(tx, campaign_id, found), total
+
+
+def _attempts(tx: Connection, campaign_id: int, found: Sequence[Execution]) -> Iterator[Attempt]:
+    for some in windows(found):
+        given = rows(tx, campaign_id, {one.contact_id for one in some})
+        for one in some:
+            yield Attempt(one, given[one.contact_id].row if one.contact_id in given else None)
+
+
+def import_of(tx: Connection, campaign_id: int, number: int) -> Import | None:
+    """Return one import of a campaign by its public id, or None."""
+    asked = select(IMPORTS.c.state).where(
+        IMPORTS.c.campaign_id == campaign_id, IMPORTS.c.number == number
+    )
+    state = tx.execute(asked).scalar()
+    return None if state is None else IMPORT.load(state, f"import {campaign_id}/{number}")
+
+
+def received(tx: Connection, campaign: Campaign, partition: int) -> int:
+    """Return how many rows have come of the list that is on its way in; 0 when there is none."""
+    if campaign.importing is None:
+        return 0
+    import_id = plain(campaign.importing.import_id)
+    its_list = select(LISTS.c.list_id).where(
+        LISTS.c.partition == partition, LISTS.c.import_id == import_id
+    )
+    # The last one: rows are dense, so that none is counted.
+    last = select(func.max(ROWS.c.row)).where(ROWS.c.list_id == its_list.scalar_subquery())
+    return int(tx.execute(last).scalar() or 0)

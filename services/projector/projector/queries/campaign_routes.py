@@ -1,0 +1,97 @@
+"""GET of campaigns: the list, one of them, its progress."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Response
+from sqlalchemy import Connection
+
+from campaigns.domain.api_keys import Caller
+from campaigns.domain.campaign import Campaign, Status
+from campaigns.domain.facts import CampaignType
+from campaigns.http.campaign_json import Shape, campaign_shape
+from campaigns.http.door import CampaignId
+from projector.queries import campaign_pages
+from projector.queries.freshness import FORBIDDEN, Asking, Consistency, Fresh, get
+from projector.queries.page import PER_PAGE, Page, page_of
+from projector.queries.parts import Parts
+from projector.queries.shapes import progress_shape
+
+ACTIVITY_MAX = 10  # Source: public contract, 'decided' 14.
+_ASSISTANT_MAX = 2**53
+
+
+class Include(StrEnum):
+    """What a list leaves out unless it is asked for."""
+
+    TEXTS = "texts"  # Templates, variables, what is to be imported.
+
+
+def member(kind: type[StrEnum], value: str | None, name: str) -> str | None:
+    """Read a filter of a closed set.
+
+    Raises:
+        HTTPException: 400, it is none of them. Source: public contract, rows 1 and 10.
+
+    """
+    if value is not None and value not in list(kind):
+        raise HTTPException(400, f"Invalid {name} value")
+    return value
+
+
+def router(asking: Asking) -> APIRouter:
+    """Return the routes, bound to one instance."""
+    routes = APIRouter(prefix="/api/v1/campaigns", tags=["campaigns"])
+    Who = Annotated[Caller, Depends(asking.caller)]  # noqa: N806  (a type)
+
+    async def list_campaigns(
+        caller: Who,
+        page: Annotated[Page, Depends(page_of)],
+        status: str | None = None,
+        campaign_type: str | None = None,
+        assistant_id: Annotated[int | None, Query(le=_ASSISTANT_MAX, ge=-_ASSISTANT_MAX)] = None,
+        search: Annotated[str | None, Query(max_length=200)] = None,
+        include: Include | None = None,
+        consistency: Fresh = Consistency.LINEARIZABLE,
+    ) -> Response:
+        """List the organization's campaigns, newest first."""
+        wanted = campaign_pages.Wanted(
+            caller.organization_id,
+            member(Status, status, "status"),
+            member(CampaignType, campaign_type, "campaign_type"),
+            assistant_id,
+            search,
+        )
+
+        def asked(tx: Connection) -> Parts:
+            found, total = campaign_pages.campaigns(tx, wanted, page)
+            shapes = (campaign_shape(one, texts=include is not None) for one in found)
+            always = PER_PAGE if include is None else 0
+            return page.answer("campaigns", shapes, total, asking.page_max_bytes, always)
+
+        return await asking.read(asked, await asking.every(consistency))
+
+    async def get_campaign(
+        campaign_id: CampaignId, caller: Who, consistency: Fresh = Consistency.LINEARIZABLE
+    ) -> Response:
+        """Get one campaign."""
+        headers = await asking.one(campaign_id, caller, consistency, forbidden=True)
+        return await asking.read_of(campaign_id, lambda _, one: campaign_shape(one), headers)
+
+    async def get_progress(
+        campaign_id: CampaignId, caller: Who, consistency: Fresh = Consistency.LINEARIZABLE
+    ) -> Response:
+        """Get how far a campaign is, and its latest calls."""
+        headers = await asking.one(campaign_id, caller, consistency)
+        newest = Page(1, ACTIVITY_MAX, 0, ACTIVITY_MAX)
+
+        def asked(tx: Connection, campaign: Campaign) -> Shape:
+            found, _ = campaign_pages.executions(tx, campaign_id, None, newest)
+            return progress_shape(campaign, [(one.execution, one.row) for one in found])
+
+        return await asking.read_of(campaign_id, asked, headers)
+
+    get(routes, "", list_campaigns, "CampaignList")
+    get(routes, "/{campaign_id}", get_campaign, "CampaignAnswer", also=FORBIDDEN)
+    get(routes, "/{campaign_id}/progress", get_progress, "ProgressAnswer")
+    return routes

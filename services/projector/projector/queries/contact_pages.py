@@ -1,0 +1,175 @@
+"""How contacts stand: pages of them, by what people see. No HTTP.
+
+Most contacts of a long list have no row of their own: they were never asked for, and how they
+stand follows from their campaign.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, case, func, literal, or_, select
+
+from campaigns.domain.campaign import FAILED, Campaign, Contact, ContactStatus, Status, current
+from campaigns.domain.facts import Row, Selection
+from projector.queries.campaign_pages import rows, windows
+from projector.queries.page import Page
+from projector.store.tables import CONTACTS
+from projector.store.views import CONTACT, stretches
+
+_WINDOW = 4096  # Contacts looked at together.
+
+
+class Listed(NamedTuple):
+    """One contact of a page: what became of it, and as it was given."""
+
+    contact: Contact
+    row: Row
+    source: str | None
+    created_at: str | None
+
+
+def contacts(
+    tx: Connection, campaign: Campaign, status: ContactStatus | None, page: Page
+) -> tuple[Iterable[Listed], int]:
+    """Return a page of a campaign's contacts in the order of their lists, and how many there are.
+
+    They are read as they are drawn, within the transaction. A status is what people see: pending
+    contacts of a stopped campaign are cancelled.
+    """
+    stopped = campaign.status is Status.CANCELLED
+    waiting = ContactStatus.CANCELLED if stopped else ContactStatus.PENDING
+    if stopped and status is ContactStatus.PENDING:
+        return [], 0
+    so = _not_gone(campaign)
+    if status is not None:
+        stored = ContactStatus.PENDING if status is waiting else status
+        so &= _standing(campaign) == stored.value
+    total = _touched(tx, campaign, so)
+    first, last = _untouched_range(campaign, None if status is None else status is waiting)
+    if status in (None, waiting, ContactStatus.SKIPPED):
+        total += _untouched(tx, campaign, first, last)
+    if page.skip >= total:
+        return [], total
+    if status in (None, waiting, ContactStatus.SKIPPED):
+        numbers = _with_untouched(tx, campaign, so, page, first, last, everybody=status is None)
+    else:
+        numbers = _some(tx, campaign, so, page.skip, page.limit)
+    return (one for some in windows(numbers) for one in _listed(tx, campaign, some)), total
+
+
+def _standing(campaign: Campaign) -> ColumnElement[str]:
+    """Say a touched contact's status: `campaigns.domain.campaign.current` in SQL."""
+    if not campaign.epoch:
+        return CONTACTS.c.status
+    pending, skipped = literal(ContactStatus.PENDING.value), literal(ContactStatus.SKIPPED.value)
+    otherwise: ColumnElement[str]
+    match campaign.selection:
+        case Selection.ALL:
+            otherwise = pending
+        case Selection.FAILED_ONLY:
+            failed = CONTACTS.c.status.in_(sorted(FAILED))
+            before = CONTACTS.c.epoch == campaign.epoch - 1
+            otherwise = case((before & failed, pending), else_=skipped)
+        case Selection.CONTACTS:
+            otherwise = skipped
+    return case((CONTACTS.c.epoch == campaign.epoch, CONTACTS.c.status), else_=otherwise)
+
+
+def _untouched_range(campaign: Campaign, waiting: bool | None) -> tuple[int, int]:
+    """Return between which ids who was never asked for waits, or is skipped; None: both.
+
+    Those behind the last arming wait; those before it as well, if it took all.
+    """
+    begin, end = campaign.replaced_through + 1, campaign.contacts_end
+    all_wait = campaign.selection is Selection.ALL
+    through = 0 if all_wait else campaign.rearmed_through
+    if waiting is None:
+        return begin, end
+    return (max(begin, through + 1), end) if waiting else (begin, through)
+
+
+def _not_gone(campaign: Campaign) -> ColumnElement[bool]:
+    """Say that no replacing import took a touched contact: `gone` of campaign.py, in SQL."""
+    return or_(
+        CONTACTS.c.contact_id > campaign.replaced_through,
+        CONTACTS.c.tried == 1,
+        CONTACTS.c.status == ContactStatus.IN_PROGRESS.value,
+    )
+
+
+def _touched(tx: Connection, campaign: Campaign, so: ColumnElement[bool]) -> int:
+    of = CONTACTS.c.campaign_id == campaign.campaign_id
+    return int(tx.execute(select(func.count()).select_from(CONTACTS).where(of, so)).scalar_one())
+
+
+def _untouched(tx: Connection, campaign: Campaign, first: int, last: int) -> int:
+    """Count who was never asked for: ids are dense, so nobody is looked at."""
+    if last < first:
+        return 0
+    between = CONTACTS.c.contact_id.between(first, last)
+    return last - first + 1 - _touched(tx, campaign, between)
+
+
+def _some(
+    tx: Connection, campaign: Campaign, so: ColumnElement[bool], skip: int, limit: int
+) -> list[int]:
+    """Return the ids of touched contacts that are so, in order."""
+    found = select(CONTACTS.c.contact_id).where(CONTACTS.c.campaign_id == campaign.campaign_id, so)
+    found = found.order_by(CONTACTS.c.contact_id).offset(skip).limit(limit)
+    return list(tx.execute(found).scalars())
+
+
+def _with_untouched(
+    tx: Connection,
+    campaign: Campaign,
+    so: ColumnElement[bool],
+    page: Page,
+    begin: int,
+    end: int,
+    *,
+    everybody: bool,
+) -> list[int]:
+    """Return the ids of a page of touched contacts that are so, and of untouched ones.
+
+    Between `begin` and `end` ids are dense: a window of them at a time, who is not so is left out;
+    before it only touched contacts count, behind it none. `everybody`: none is left out.
+    """
+    skip, numbers = page.skip, list[int]()
+    if begin > 1:
+        old = so & (CONTACTS.c.contact_id < begin)
+        numbers = _some(tx, campaign, old, skip, page.limit)
+        skip = 0 if numbers else skip - _touched(tx, campaign, old)
+    if everybody:
+        first = begin + skip
+        return [*numbers, *range(first, min(first + page.limit - len(numbers), end + 1))]
+    for first in range(begin, end + 1, _WINDOW):
+        if len(numbers) == page.limit:
+            break
+        last = min(first + _WINDOW - 1, end)
+        other = CONTACTS.c.contact_id.between(first, last) & ~so
+        many = last - first + 1 - _touched(tx, campaign, other)
+        if many <= skip:
+            skip -= many
+            continue
+        others = set(_some(tx, campaign, other, 0, _WINDOW))
+        some = [number for number in range(first, last + 1) if number not in others]
+        numbers += some[skip : skip + page.limit - len(numbers)]
+        skip = 0
+    return numbers
+
+
+def _listed(tx: Connection, campaign: Campaign, numbers: Collection[int]) -> list[Listed]:
+    campaign_id = campaign.campaign_id
+    given, met = rows(tx, campaign_id, numbers), dict[int, Contact]()
+    for some in stretches(numbers):
+        asked = select(CONTACTS.c.state).where(
+            CONTACTS.c.campaign_id == campaign_id, CONTACTS.c.contact_id.in_(some)
+        )
+        for state in tx.execute(asked).scalars():
+            contact = CONTACT.load(state, f"contact of campaign {campaign_id}")
+            met[contact.contact_id] = contact
+    return [
+        Listed(current(campaign, met.get(number) or Contact(number)), *given[number])
+        for number in numbers
+        if number in given
+    ]

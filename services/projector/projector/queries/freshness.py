@@ -1,0 +1,153 @@
+"""How a query is asked: as fresh as the log, of one's own organization, off the event loop."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, NoReturn
+
+from fastapi import APIRouter, HTTPException, Query, Response
+from sqlalchemy import Connection
+
+from campaigns.domain.api_keys import Caller
+from campaigns.domain.campaign import Campaign
+from campaigns.domain.decider import Reason, Rejected
+from campaigns.http.door import POSITION, CallerOf, etag, json_response, refusal
+from campaigns.http.responses import ERRORS, ok
+from campaigns.records.topics import (
+    CAMPAIGN_RECORDS,
+    Partition,
+    campaign_partition,
+    campaign_partitions,
+)
+from projector.advance import Views
+from projector.queries.campaign_pages import campaign_of
+from projector.queries.parts import Parts, PartsResponse
+
+FORBIDDEN: dict[int | str, dict[str, Any]] = {
+    403: {**ERRORS[404], "description": "The campaign belongs to another organization"}
+}
+_ERRORS = {  # No body; and every key may read.
+    status: answer for status, answer in ERRORS.items() if status not in (403, 413)
+}
+
+
+class Consistency(StrEnum):
+    """How fresh an answer must be."""
+
+    LINEARIZABLE = "linearizable"  # All that was answered before the question came.
+    EVENTUAL = "eventual"  # What is folded: no wait.
+
+
+Fresh = Annotated[Consistency, Query(alias="consistency")]
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What every query needs."""
+
+    views: Views
+    caller: CallerOf  # The dependency that knows who asks.
+    fresh_s: float
+    page_max_bytes: int  # Of a list's rows as JSON, said once.
+
+    @property
+    def partitions(self) -> int:
+        """Return how many partitions campaigns have."""
+        return self.views.log.partitions(CAMPAIGN_RECORDS)
+
+    async def one(
+        self, campaign_id: int, caller: Caller, fresh: Consistency, *, forbidden: bool = False
+    ) -> dict[str, str]:
+        """Catch up with a campaign's partition; return the headers of the answer.
+
+        `forbidden`: another organization's campaign is 403, not 404 ('decided' 10).
+
+        Raises:
+            NotFreshError, LogUnavailableError: answered as 503.
+            HTTPException: no such campaign for this caller.
+
+        """
+        headers = await self.caught_up([campaign_partition(campaign_id, self.partitions)], fresh)
+        campaign = self.views.campaigns.get(campaign_id)
+        if campaign is None or campaign.deleted:
+            unknown()
+        if campaign.created.organization_id != caller.organization_id:
+            if forbidden:
+                raise HTTPException(403, "Campaign belongs to another organization")
+            unknown()
+        return headers
+
+    async def every(self, fresh: Consistency) -> dict[str, str]:
+        """Catch up with all campaigns; return the headers of the answer."""
+        return await self.caught_up(campaign_partitions(self.partitions), fresh)
+
+    async def caught_up(
+        self, partitions: Sequence[Partition], fresh: Consistency
+    ) -> dict[str, str]:
+        """Catch up with partitions; return the headers of the answer."""
+        reader = self.views.reader
+        if fresh is Consistency.LINEARIZABLE:
+            await reader.catch_up(partitions, within_s=self.fresh_s)
+        at = (f"{one.number}@{reader.positions.get(one, 0)}" for one in partitions)
+        return {POSITION: ",".join(at)}
+
+    async def read(
+        self, question: Callable[[Connection], object], headers: dict[str, str]
+    ) -> Response:
+        """Answer from one state of the store, in a thread: a long list stalls nobody."""
+
+        def answered() -> Response:
+            with self.views.store.reading() as tx:
+                return _response(question(tx), headers)
+
+        return await asyncio.to_thread(answered)
+
+    async def read_of(
+        self,
+        campaign_id: int,
+        question: Callable[[Connection, Campaign], object],
+        headers: dict[str, str],
+    ) -> Response:
+        """Answer a question about a campaign that is there, with the version that was read."""
+
+        def answered() -> Response:
+            with self.views.store.reading() as tx:
+                campaign = campaign_of(tx, campaign_id)
+                assert campaign is not None, "what was folded is stored"
+                at = headers | {"ETag": etag(campaign)}
+                return _response(question(tx, campaign), at)
+
+        return await asyncio.to_thread(answered)
+
+
+def _response(answer: object, headers: dict[str, str]) -> Response:
+    if isinstance(answer, Parts):
+        return PartsResponse(answer, headers)
+    return json_response(answer, headers=headers)
+
+
+def unknown() -> NoReturn:
+    """Say that there is no such campaign.
+
+    Raises:
+        HTTPException: always.
+
+    """
+    raise refusal(Rejected(Reason.UNKNOWN_CAMPAIGN, "Campaign not found"))
+
+
+def get(
+    router: APIRouter,
+    path: str,
+    endpoint: Callable[..., object],
+    answer: str,
+    also: dict[int | str, dict[str, Any]] | None = None,
+) -> None:
+    """Add a query under GET, and under HEAD, which no document repeats.
+
+    `answer`: the name of what it says. `also`: errors besides those of every query.
+    """
+    responses = {**_ERRORS, **(also or {}), **ok(answer, description="As it stands")}
+    router.add_api_route(path, endpoint, methods=["GET"], responses=responses)
+    router.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)

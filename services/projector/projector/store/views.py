@@ -1,0 +1,198 @@
+"""The views in the store: what a batch needs of them is read first, what it changed is written.
+
+A few statements a batch, whatever the number of its records.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, TypeVar
+
+import orjson
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    delete,
+    exists,
+    select,
+    update,
+)
+
+from campaigns.domain.campaign import Campaign, Contact, dump, load
+from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.codec import Codec
+from campaigns.domain.facts import ApiKeyCreated, ApiKeyRevoked, OrganizationEvent, instant
+from projector.projections.changes import Changes, Execution, Import, Place
+from projector.store.tables import (
+    API_KEYS,
+    CAMPAIGNS,
+    CONTACTS,
+    EXECUTIONS,
+    HISTORY,
+    IMPORTS,
+    LISTS,
+    OUTBOX,
+    REVOKED_KEYS,
+    ROWS,
+    plain,
+)
+from projector.store.view_store import Store
+
+K = TypeVar("K")
+
+CONTACT, EXECUTION, IMPORT = Codec(Contact), Codec(Execution), Codec(Import)
+_CREATED, _REVOKED = Codec(ApiKeyCreated), Codec(ApiKeyRevoked)
+
+_KEYS_A_QUERY = 500  # Below SQLite's limit of bound values, and a query stays short.
+_COUNTS = (
+    update(LISTS)
+    .where(LISTS.c.list_id == bindparam("counted"), LISTS.c.campaign_id.is_(None))
+    .values(
+        campaign_id=bindparam("of"),
+        first_contact_id=bindparam("first"),
+        rows=bindparam("many"),
+        source=bindparam("from"),
+        counted_at=bindparam("at"),
+    )
+)
+_DROPS = delete(ROWS).where(
+    ROWS.c.list_id == bindparam("dropped"),
+    exists().where(LISTS.c.list_id == bindparam("dropped"), LISTS.c.campaign_id.is_(None)),
+)
+
+
+def look_up(
+    tx: Connection,
+    partition: int,
+    contacts: Iterable[Place],
+    imports: Iterable[Place],
+    lists: Collection[str],
+) -> Changes:
+    """Return what the store has of all that a batch touches, and no change yet."""
+    changes = Changes()
+    for campaign_id, some in _by_campaign(contacts):
+        asked = select(CONTACTS.c.state).where(
+            CONTACTS.c.campaign_id == campaign_id, CONTACTS.c.contact_id.in_(some)
+        )
+        for state in tx.execute(asked).scalars():
+            contact = CONTACT.load(state, f"contact of campaign {campaign_id}")
+            changes.contacts[campaign_id, contact.contact_id] = contact
+    for campaign_id, some in _by_campaign(imports):
+        asked = select(IMPORTS.c.state).where(
+            IMPORTS.c.campaign_id == campaign_id, IMPORTS.c.number.in_(some)
+        )
+        for state in tx.execute(asked).scalars():
+            found = IMPORT.load(state, f"import of campaign {campaign_id}")
+            changes.imports[campaign_id, found.number] = found
+    by_name = {plain(import_id): import_id for import_id in lists}
+    for names in stretches(by_name):
+        known = select(LISTS.c.import_id, LISTS.c.list_id).where(
+            LISTS.c.partition == partition, LISTS.c.import_id.in_(names)
+        )
+        for import_id, list_id in tx.execute(known):
+            changes.lists[by_name[import_id]] = list_id
+    return changes
+
+
+def _by_campaign(places: Iterable[Place]) -> Iterator[tuple[int, list[int]]]:
+    """Group places: SQLite finds pairs `in (values …)` by a scan, one column by its index."""
+    by_campaign: dict[int, set[int]] = {}
+    for campaign_id, number in places:
+        by_campaign.setdefault(campaign_id, set()).add(number)
+    for campaign_id, numbers in by_campaign.items():
+        for some in stretches(numbers):
+            yield campaign_id, some
+
+
+def stretches(keys: Collection[K]) -> Iterator[list[K]]:
+    """Yield keys by the number that one query may bind."""
+    every = list(keys)
+    for first in range(0, len(every), _KEYS_A_QUERY):
+        yield every[first : first + _KEYS_A_QUERY]
+
+
+def write(store: Store, tx: Connection, changes: Changes) -> None:
+    """Write one batch's changes: a statement a table."""
+    store.put(tx, LISTS, [{**_NOT_COUNTING, **row} for row in changes.lists_met])
+    if changes.lists_counted:
+        tx.execute(_COUNTS, changes.lists_counted)
+    if changes.lists_dropped:  # Before the rows: those that came after the failure stay.
+        tx.execute(_DROPS, changes.lists_dropped)
+    store.put_values(tx, ROWS, changes.rows)
+    store.put_values(tx, CONTACTS, [_contact(p, one) for p, one in changes.contacts.items()])
+    store.put_values(tx, EXECUTIONS, [_execution(p, one) for p, one in changes.executions.items()])
+    store.put(
+        tx,
+        IMPORTS,
+        [
+            {"campaign_id": campaign_id, "number": number, "state": orjson.dumps(one)}
+            for (campaign_id, number), one in changes.imports.items()
+        ],
+    )
+    store.put(
+        tx,
+        HISTORY,
+        [
+            {"campaign_id": campaign_id, "minute": minute, "completed": done, "failed": failed}
+            for (campaign_id, minute), (done, failed) in changes.history.items()
+        ],
+    )
+    for table, kind in ((API_KEYS, ApiKeyCreated), (REVOKED_KEYS, ApiKeyRevoked)):
+        keys = [
+            {"key_hash": plain(key.key_hash), "fact": key.model_dump_json().encode()}
+            for key in changes.keys
+            if isinstance(key, kind)
+        ]
+        store.put(tx, table, keys)
+    store.put(tx, OUTBOX, changes.events)
+
+
+_NOT_COUNTING = dict.fromkeys(("campaign_id", "first_contact_id", "rows", "source", "counted_at"))
+
+
+def _contact(place: Place, contact: Contact) -> tuple[object, ...]:
+    status, tried = contact.status.value, int(contact.ever)
+    return *place, contact.epoch, status, tried, orjson.dumps(contact)
+
+
+def _execution(place: Place, execution: Execution) -> tuple[object, ...]:
+    return *place, execution.contact_id, execution.status, orjson.dumps(execution)
+
+
+def write_campaigns(
+    store: Store, tx: Connection, dirty: Iterable[Campaign], partitions: int
+) -> None:
+    """Write the campaigns that a batch has changed."""
+    store.put(tx, CAMPAIGNS, [_row(campaign, partitions) for campaign in dirty])
+
+
+def _row(campaign: Campaign, partitions: int) -> dict[str, Any]:
+    created = campaign.created
+    return {
+        "campaign_id": created.campaign_id,
+        "partition": created.campaign_id % partitions,
+        "organization_id": created.organization_id,
+        "deleted": int(campaign.deleted),
+        "status": campaign.status.value,
+        "campaign_type": created.campaign_type.value,
+        "assistant_id": created.assistant_id,
+        "created_at": instant(created.created_at),
+        "searched": plain(f"{created.name}\n{created.description or ''}".casefold()),
+        "state": dump(campaign),
+    }
+
+
+def restore(tx: Connection, campaigns: Campaigns) -> list[OrganizationEvent]:
+    """Take all campaigns back into a fresh fold; return the API keys.
+
+    Raises:
+        StoreUnreadableError: one of them cannot be read; the fold is as it was.
+
+    """
+    asked = select(CAMPAIGNS.c.campaign_id, CAMPAIGNS.c.partition, CAMPAIGNS.c.state)
+    found = [(load(state, one), partition) for one, partition, state in tx.execute(asked)]
+    made = tx.execute(select(API_KEYS.c.fact)).scalars()
+    revoked = tx.execute(select(REVOKED_KEYS.c.fact)).scalars()
+    keys: list[OrganizationEvent] = [*map(_CREATED.load, made)]
+    keys += map(_REVOKED.load, revoked)
+    for campaign, partition in found:
+        campaigns.take(campaign, partition)
+    return keys

@@ -1,0 +1,37 @@
+"""All campaigns as one reader has folded them. Pure; what a service adds is its own."""
+
+from dataclasses import dataclass, field
+
+from campaigns.domain.campaign import Campaign, evolve
+from campaigns.domain.facts import CampaignEvent
+
+
+@dataclass
+class Campaigns:
+    """Campaign id → state. `dirty` is what a checkpoint has not seen yet."""
+
+    by_id: dict[int, Campaign] = field(default_factory=dict)
+    dirty: set[int] = field(default_factory=set)
+    highest_by_partition: dict[int, int] = field(default_factory=dict)  # Ids given so far.
+
+    def get(self, campaign_id: int) -> Campaign | None:
+        """Return a campaign, or None when there is none."""
+        return self.by_id.get(campaign_id)
+
+    def fold(
+        self, fact: CampaignEvent, position: int, partition: int, actor: str
+    ) -> Campaign | None:
+        """Take one fact in; return its campaign, or None for facts of one never created."""
+        found = self.by_id.get(fact.campaign_id)
+        campaign = evolve(found, fact, position, partition=partition, actor=actor)
+        if campaign is not None:
+            if found is None:
+                self.take(campaign, partition)
+            self.dirty.add(fact.campaign_id)
+        return campaign
+
+    def take(self, campaign: Campaign, partition: int) -> None:
+        """Take a campaign in as it is, from a checkpoint too."""
+        self.by_id[campaign.campaign_id] = campaign
+        highest = self.highest_by_partition.get(partition, 0)
+        self.highest_by_partition[partition] = max(highest, campaign.campaign_id)

@@ -1,0 +1,41 @@
+"""One type's JSON in a store: whatever was written can be read, however deep it is nested. Pure.
+
+Reading is orjson's, then pydantic's of Python objects: pydantic's own JSON parser stops at about
+200 levels, and its serializer writes more. Source: ADR-0021.
+"""
+
+from typing import Generic, TypeVar
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from campaigns.process.errors import StoreUnreadableError
+
+T = TypeVar("T")
+
+
+class Codec(Generic[T]):
+    """Writes values of one type, and reads them back."""
+
+    def __init__(self, kind: type[T]) -> None:
+        self._name = kind.__name__
+        adapter: TypeAdapter[T] = TypeAdapter(kind)
+        self.dump = adapter.dump_json
+        self._validate = adapter.validator.validate_python
+
+    def load(self, stored: bytes | str, where: str = "") -> T:
+        """Return what `dump` wrote. `where`: whose it is, for people.
+
+        Raises:
+            StoreUnreadableError: it is no JSON, or none of this type.
+
+        """
+        try:
+            found: T = self._validate(orjson.loads(stored))
+        except ValidationError as no:
+            first = no.errors()[0]
+            at = ".".join(map(str, first["loc"])) or "it"
+            raise StoreUnreadableError(where or self._name, f"{at}: {first['msg']}") from no
+        except orjson.JSONDecodeError as no:
+            raise StoreUnreadableError(where or self._name, f"no JSON: {no}") from no
+        return found

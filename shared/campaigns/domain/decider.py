@@ -1,0 +1,75 @@
+"""The shape of every decision. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from campaigns.domain.facts import Event, Stream
+
+
+class Reason(StrEnum):
+    """Every way this system says no. HTTP statuses key on these (`campaigns.http.door.STATUS`)."""
+
+    UNKNOWN_CAMPAIGN = "unknown-campaign"  # Not there, or not this organization's.
+    UNKNOWN_IMPORT = "unknown-import"  # The list on its way in was given up meanwhile.
+    NOT_RUNNING = "not-running"  # Only a running campaign is paused, and calls.
+    ALREADY_PAUSED = "already-paused"  # Its 400 waits for the barrier too.
+    ALREADY_RUNNING = "already-running"  # A start of what runs.
+    WRONG_STATUS = "wrong-status"  # The campaign's status does not allow this move.
+    TIME_PAST = "time-past"  # A schedule that begins in the past.
+    SCHEDULE_UNUSABLE = "schedule-unusable"  # It cannot be understood, or never begins.
+    NO_CONTACTS = "no-contacts"  # A start with nobody to call.
+    ALL_PROCESSED = "all-processed"  # Every contact is done.
+    IMPORT_IN_PROGRESS = "import-in-progress"  # A list is on its way in: wait for it.
+    MESSAGES_UNSUPPORTED = "messages-unsupported"  # sms and mixed cannot be started yet.
+    NO_USABLE_ROW = "no-usable-row"  # A file with nobody to call in it.
+    VERSION_LOST = "version-lost"  # If-Match named another version of the campaign.
+    UNKNOWN_KEY = "unknown-key"  # No such API key of this organization.
+    TOO_MANY_KEYS = "too-many-keys"  # An organization has its fill of API keys.
+    KEY_REUSED = "key-reused"  # The Idempotency-Key came with another request before.
+    LEVEL_BELOW = "level-below"  # A form that the installation does not write yet: ADR-0014.
+    CONTACT_DONE = "contact-done"  # Gate: done, being called, or gone.
+    ATTEMPTS_SPENT = "attempts-spent"  # Gate: max_attempts are used up.
+    OUTSIDE_HOURS = "outside-hours"  # Gate: not within the campaign's calling hours.
+    TOO_SOON = "too-soon"  # Gate: resting after an attempt or an abandonment.
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A business no. A value, not an exception: it was foreseen, and the caller must look."""
+
+    reason: Reason
+    detail: str
+    retry_at: datetime | None = None
+    more: Mapping[str, object] | None = None  # What the answer says besides its text.
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """A yes with nothing to record: it is so already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """No decision yet: what the command was read from has changed, or has to be settled first."""
+
+
+UNCHANGED, STALE = Unchanged(), Stale()  # They say nothing more: one of each is enough.
+
+Facts = tuple[Event, ...]  # At least one.
+Decision = Facts | Rejected | Unchanged | Stale  # ADR-0024.
+
+F = TypeVar("F")  # What a service folds.
+C = TypeVar("C")  # A command.
+S = TypeVar("S")  # What the decision needs of the fold, and no more.
+
+
+@dataclass(frozen=True, slots=True)
+class Decider(Generic[F, C, S]):
+    """How one command is decided: what it rests on, what it reads, what it says."""
+
+    streams: Callable[[C], tuple[Stream, ...]]  # Written, and guards.
+    read: Callable[[F, C], S]
+    decide: Callable[[S, C], Decision]

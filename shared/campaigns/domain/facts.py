@@ -1,0 +1,735 @@
+"""THE CONTRACT: every fact there is, its fields, its stream, and the one module that makes it.
+
+Read this first. Pure: no clock, no Kafka. A fact is past tense and immutable; its tag is kebab-case
+with a version and never changes meaning. A new meaning is a new version. What readers of before
+must not meet says from which level on it is written; a field that they may ignore stands aside:
+levels.py, ADR-0014.
+"""
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Annotated, ClassVar, NewType
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+from campaigns.domain.levels import ASIDE
+
+Stream = NewType("Stream", str)  # "campaign/42", or one contact of it: "contact/42/7".
+Instant = Annotated[AwareDatetime, Field(strict=False)]  # JSON has no times: ISO 8601 text.
+Count = Annotated[int, Field(ge=0)]
+
+
+def campaign_stream(campaign_id: int) -> Stream:
+    """Return the stream that orders lifecycle, settings, and who may be called."""
+    return Stream(f"campaign/{campaign_id}")
+
+
+def contacts_stream(campaign_id: int) -> Stream:
+    """Return the stream that orders which lists of contacts count."""
+    return Stream(f"contacts/{campaign_id}")
+
+
+def contact_stream(campaign_id: int, contact_id: int) -> Stream:
+    """Return the stream that orders the attempts to reach one contact."""
+    return Stream(f"contact/{campaign_id}/{contact_id}")
+
+
+def import_stream(import_id: str) -> Stream:
+    """Return the stream of one list's chunks; `import_id` is the id of its first record."""
+    return Stream(f"import/{import_id}")
+
+
+def create_stream(organization_id: int, digest: str) -> Stream:
+    """Return the stream of one create's Idempotency-Key; `digest` is hexadecimal."""
+    return Stream(f"create/{organization_id}/{digest}")
+
+
+def organization_stream(organization_id: int) -> Stream:
+    """Return the stream of one organization's keys (topic organization.records)."""
+    return Stream(f"organization/{organization_id}")
+
+
+def installation_stream() -> Stream:
+    """Return the one stream of what holds for a whole installation (topic installation.records)."""
+    return Stream("installation/decisions")
+
+
+class CampaignType(StrEnum):
+    """What a campaign sends. Only `call` can be started in this build."""
+
+    CALL = "call"
+    SMS = "sms"
+    MIXED = "mixed"
+
+
+class Disposition(StrEnum):
+    """How an attempt ended. Each attempt gets exactly one."""
+
+    ANSWERED = "answered"
+    BUSY = "busy"
+    NO_ANSWER = "no-answer"
+    VOICEMAIL = "voicemail"
+    FAILED = "failed"  # The carrier says that there will be no ring, or that the call broke.
+    UNKNOWN = "unknown"  # The carrier cannot say what became of it: it may have rung.
+
+
+class Abandonment(StrEnum):
+    """Why a permission was given back without an attempt."""
+
+    NOT_RUNNING = "not-running"  # Paused or stopped before it reached the carrier.
+    LEASE_OVER = "lease-over"  # Read back too late to be used.
+    REFUSED_LATE = "refused-late"  # The carrier refused: `ring_by` had passed.
+    NOT_PLACED = "not-placed"  # Recovery: the carrier, asked twice, knows nothing of it.
+    RANG_LATE = "rang-late"  # It rang too late, was hung up, and stands as CallLate.
+    SHUTTING_DOWN = "shutting-down"  # The dialer stops and will not use it.
+
+
+class ImportSource(StrEnum):
+    """Where a list of contacts came from."""
+
+    CSV = "csv_import"
+    API = "api"
+
+
+class Selection(StrEnum):
+    """Who takes part in a run anew; the others are skipped."""
+
+    ALL = "all"
+    FAILED_ONLY = "failed_only"  # Failed, no answer, busy and voicemail, for good.
+    CONTACTS = "contacts"  # Those that are named.
+
+
+class Fact(BaseModel):
+    """Base of all facts: frozen, closed, tagged."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    TYPE: ClassVar[str]  # The tag. Never a Python path.
+    SINCE: ClassVar[int] = 1  # The level from which on it is written.
+
+    @property
+    def stream(self) -> Stream:
+        """Return the stream this fact belongs to."""
+        raise NotImplementedError
+
+
+class CampaignFact(Fact):
+    """Base of facts about a campaign's life."""
+
+    campaign_id: PositiveInt  # Also the Kafka key: one campaign, one partition, one order.
+
+    @property
+    def stream(self) -> Stream:
+        """Return the campaign's own stream."""
+        return campaign_stream(self.campaign_id)
+
+
+class ContactsFact(CampaignFact):
+    """Base of facts about which lists of contacts count."""
+
+    @property
+    def stream(self) -> Stream:
+        """Return the campaign's contacts stream."""
+        return contacts_stream(self.campaign_id)
+
+
+class CallFact(CampaignFact):
+    """Base of facts about one attempt to reach one contact."""
+
+    contact_id: PositiveInt
+    call_id: str  # The id of the record that carries the CallRequested.
+    run: PositiveInt  # 1 is the first.
+    attempt: PositiveInt  # 1 is the first.
+
+    @property
+    def stream(self) -> Stream:
+        """Return the contact's own stream, so that contacts do not contend."""
+        return contact_stream(self.campaign_id, self.contact_id)
+
+
+TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+DAY_END = "24:00"
+EndOfHours = Annotated[str, Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
+Weekday = Annotated[int, Field(ge=1, le=7)]  # 1 is Monday.
+
+
+class CallingHours(BaseModel):
+    """When a campaign may call: from `start` until before `end`, beginning on these days.
+
+    From level 2 on a window may last until the day is over, or over midnight into the next.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    start: TimeOfDay
+    end: EndOfHours  # Not start. Earlier than it: on the day after. DAY_END: when the day is over.
+    days: tuple[Weekday, ...]  # On which it begins.
+    time_zone: str  # IANA's name.
+
+    def needs(self) -> int:
+        """Return the level that a reader of this has (see campaigns.domain.levels)."""
+        return 2 if self.end == DAY_END or self.end < self.start else 1
+
+
+class CampaignSettings(BaseModel):
+    """How a campaign calls. Bounds: public contract, create and 'decided' 18."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    max_attempts: int = Field(default=3, ge=1, le=10)  # In total, a contact and run.
+    retry_delay_minutes: int = Field(default=30, ge=5, le=1440)
+    max_concurrent_calls: int = Field(default=5, ge=1, le=1000)
+    calls_per_minute: int = Field(default=10, ge=1, le=60000)
+    leave_voicemail: bool = False
+    voicemail_message: str | None = None
+    enable_voicemail_detection: bool | None = None  # None: as the carrier does.
+    calling_hours: CallingHours | None = None  # None: whenever it runs.
+
+
+class Frequency(StrEnum):
+    """What a recurring schedule counts."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+class Recurrence(BaseModel):
+    """When runs begin, again and again. Bounds: public contract, section 4, 'decided' 9."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    frequency: Frequency
+    interval: int = Field(default=1, ge=1, le=365)  # Every so many days, weeks or months.
+    days_of_week: tuple[Weekday, ...] = ()  # Weekly; none: the first run's.
+    day_of_month: int | None = Field(default=None, ge=1, le=31)  # Monthly; None: the first run's.
+    time: TimeOfDay
+    time_zone: str  # IANA's name.
+    end_date: date | None = None  # The last day on which a run may begin.
+    first_day: date  # Of the first run; intervals count from it.
+
+
+class Schedule(BaseModel):
+    """When a campaign begins by itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    first_at: Instant
+    time_zone: str  # IANA's name; as it was given.
+    recurrence: Recurrence | None = None  # None: once.
+    hours: CallingHours | None = None  # While its runs may call, besides the settings' own.
+
+
+class CampaignCreated(CampaignFact):
+    """A campaign exists, as a draft. Made by: command_api.commands.create."""
+
+    TYPE = "campaign-created.v1"
+
+    organization_id: PositiveInt
+    assistant_id: int
+    name: str
+    description: str | None
+    campaign_type: Annotated[CampaignType, Field(strict=False)]
+    welcome_message_template: str | None
+    agenda_template: str | None
+    end_call_message_template: str | None
+    sms_message_template: str | None
+    fallback_values: dict[str, str]
+    variable_mappings: dict[str, str | None]
+    available_variables: tuple[str, ...] = Field(strict=False)
+    settings: CampaignSettings
+    phone_number_id: int | None
+    pending_import: dict[str, object] | None  # Kept as it came: its contents are undocumented.
+    import_id: str | None  # The list that counts from the start; None: no contact yet.
+    rows: Count  # Of that list: contacts 1 … rows.
+    created_at: Instant
+
+
+class CampaignUpdated(CampaignFact):
+    """Settings or texts are others from now on; None leaves one as it is. Made by: command_api.commands.update."""  # noqa: E501
+
+    TYPE = "campaign-updated.v1"
+
+    name: str | None = None
+    description: str | None = None
+    welcome_message_template: str | None = None
+    agenda_template: str | None = None
+    end_call_message_template: str | None = None
+    sms_message_template: str | None = None
+    fallback_values: dict[str, str] | None = None
+    variable_mappings: dict[str, str | None] | None = None
+    available_variables: Annotated[tuple[str, ...] | None, Field(strict=False)] = None
+    settings: CampaignSettings | None = None  # All of them, as they are from now on.
+    phone_number_id: int | None = None
+    pending_import: dict[str, object] | None = None
+    updated_at: Instant
+
+
+class CampaignDeleted(CampaignFact):
+    """It is there for nobody any more; who was pending is cancelled. Made by: command_api.commands.delete."""  # noqa: E501
+
+    TYPE = "campaign-deleted.v1"
+
+    reason: str | None
+    deleted_at: Instant
+
+
+class CampaignScheduled(CampaignFact):
+    """It begins by itself, when its time comes. Made by: command_api.commands.schedule."""
+
+    TYPE = "campaign-scheduled.v1"
+
+    schedule: Schedule
+    scheduled_at: Instant  # When this was asked for.
+
+
+class CampaignUnscheduled(CampaignFact):
+    """It does not begin by itself: it is a draft again. Made by: command_api.commands.schedule."""
+
+    TYPE = "campaign-unscheduled.v1"
+
+    unscheduled_at: Instant
+
+
+class CampaignDue(CampaignFact):
+    """Its time has come: a run begins, calls may be requested. Made by: dialer.decisions.due."""
+
+    TYPE = "campaign-due.v1"
+
+    run: PositiveInt
+    due_at: Instant
+    rearms: bool  # A run of this schedule is over: all contacts are pending again.
+    started_at: Instant
+
+
+class RunEnded(CampaignFact):
+    """A run of a recurring campaign is over; the next one is ahead.
+
+    Made by: dialer.decisions.completion.
+    """
+
+    TYPE = "run-ended.v1"
+
+    run: PositiveInt
+    next_at: Instant
+    ended_at: Instant
+
+
+class CampaignFailed(CampaignFact):
+    """It cannot begin, and calls nobody. Made by: dialer.decisions.due."""
+
+    TYPE = "campaign-failed.v1"
+
+    reason: str
+    failed_at: Instant
+
+
+class CampaignStarted(CampaignFact):
+    """A run begins: calls may be requested. Made by: command_api.commands.start."""
+
+    TYPE = "campaign-started.v1"
+
+    run: PositiveInt
+    started_at: Instant
+
+
+class CampaignPaused(CampaignFact):
+    """No further call may be requested. Made by: command_api.commands.pause."""
+
+    TYPE = "campaign-paused.v1"
+
+    reason: str | None
+    paused_at: Instant
+
+
+class CampaignResumed(CampaignFact):
+    """Calls may be requested again, where the run left off.
+
+    Made by: command_api.commands.resume.
+    """
+
+    TYPE = "campaign-resumed.v1"
+
+    reason: str | None
+    resumed_at: Instant
+
+
+class CampaignStopped(CampaignFact):
+    """The run is over for good; who was pending is cancelled.
+
+    Made by: command_api.commands.stop.
+    """
+
+    TYPE = "campaign-stopped.v1"
+
+    reason: str | None
+    stopped_at: Instant
+
+
+class CampaignCompleted(CampaignFact):
+    """Every contact is done. Made by: dialer.decisions.completion."""
+
+    TYPE = "campaign-completed.v1"
+
+    run: PositiveInt
+    completed_at: Instant
+
+
+class CampaignRearmed(CampaignFact):
+    """A run that is over may be begun anew: who is selected is pending, the others are skipped.
+
+    An epoch, as a stop is. All attempts and counters begin anew; executions stay.
+    Made by: command_api.commands.re_execute.
+    """
+
+    TYPE = "campaign-rearmed.v1"
+
+    selection: Annotated[Selection, Field(strict=False)]
+    contact_ids: Annotated[tuple[PositiveInt, ...], Field(strict=False)] = ()  # If it names them.
+    contacts: Count  # How many are selected …
+    untouched: Count  # … and of them, how many were never attempted in any run.
+    rearmed_at: Instant
+
+
+class ContactsReplaced(CampaignFact):
+    """Contacts up to `through` that are pending and were never attempted are gone.
+
+    An epoch, not a loop: each contact's status is derived from it. Stands in the record of the
+    ImportCompleted that replaces. Made by: command_api.commands.import_contacts.
+    """
+
+    TYPE = "contacts-replaced.v1"
+
+    import_id: str
+    through: Count  # The campaign's last contact id before the import.
+    replaced_at: Instant
+
+
+class Row(BaseModel):
+    """One contact as it was given. Personal data stands here and nowhere else."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    phone_number: str  # E.164.
+    name: str | None = None
+    email: str | None = None
+    variables: dict[str, str] = Field(default_factory=dict)  # Template variables, name included.
+
+    def as_json(self) -> bytes:
+        """Return what `model_dump_json` comes down to, without its way there: lists are long."""
+        return self.__pydantic_serializer__.to_json(self)
+
+
+class ContactsAdded(Fact):
+    """A chunk of a list on its way in; counts when a fact names the list. Made by: command_api.imports.rows."""  # noqa: E501
+
+    TYPE = "contacts-added.v1"
+
+    import_id: str
+    first_row: PositiveInt  # 1 is the list's first.
+    rows: tuple[Row, ...] = Field(strict=False)
+
+    @property
+    def stream(self) -> Stream:
+        """Return the list's own stream."""
+        return import_stream(self.import_id)
+
+
+class ImportStarted(ContactsFact):
+    """A list too long for one record is on its way in.
+
+    Made by: command_api.commands.import_contacts.
+    """
+
+    TYPE = "import-started.v1"
+
+    import_id: str
+    number: PositiveInt  # The import's public id: its ordinal in the campaign.
+    file_name: str | None
+    rows: Count  # As counted before the first chunk.
+    started_at: Instant
+
+
+class RowError(BaseModel):
+    """One row that could not be used."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    line: PositiveInt  # Line 1 is the header.
+    reason: str
+
+
+class ImportCompleted(ContactsFact):
+    """A list counts: its rows are contacts first_contact_id … in row order.
+
+    Made by: command_api.commands.import_contacts.
+    """
+
+    TYPE = "import-completed.v1"
+
+    import_id: str
+    number: PositiveInt | None  # None: contacts added as JSON, which have no import id.
+    source: Annotated[ImportSource, Field(strict=False)]
+    file_name: str | None
+    first_contact_id: PositiveInt
+    rows: Count
+    skipped: Count  # Duplicates.
+    failed: Count  # Unusable rows.
+    errors: tuple[RowError, ...] = Field(strict=False)  # The first 100 of them.
+    variable_mappings: dict[str, str | None]  # {} leaves the campaign's own.
+    available_variables: tuple[str, ...] = Field(strict=False)
+    completed_at: Instant
+
+
+class ImportFailed(ContactsFact):
+    """A list on its way in will never count. Made by: command_api.commands.import_contacts."""
+
+    TYPE = "import-failed.v1"
+
+    import_id: str
+    number: PositiveInt
+    reason: str
+    failed_at: Instant
+
+
+class CreateKeyed(Fact):
+    """The Idempotency-Key of one create; in its record. Made by: command_api.commands.create."""
+
+    TYPE = "create-keyed.v1"
+
+    organization_id: PositiveInt
+    digest: str  # Of the key, hexadecimal: the stream's last part.
+    campaign_id: PositiveInt
+    request_digest: str  # Of method, path and body.
+
+    @property
+    def stream(self) -> Stream:
+        """Return the key's own stream."""
+        return create_stream(self.organization_id, self.digest)
+
+
+class CallRequested(CallFact):
+    """Permission to ring. Appended before the carrier is asked.
+
+    Made by: dialer.decisions.request_call.
+
+    Source: ADR-0003, intent first: a crash may lose an outcome, never an attempt.
+    """
+
+    TYPE = "call-requested.v1"
+
+    requested_at: Instant  # The record's own time, read before it was sent.
+    ring_by: Instant  # requested_at plus the lease: no ring begins later.
+    lease_s: PositiveFloat  # The terms travel with the permission: who waits for it uses these.
+    carrier_timeout_s: PositiveFloat
+    refuses_late: bool  # Whether the carrier refuses to begin a ring after ring_by.
+    tried: bool = False  # The contact was attempted in an earlier run.
+    # Whom it permits to ring, by the carrier's own id: nobody else can say that it did not.
+    carrier: Annotated[str | None, ASIDE] = None  # None: not known, and nobody is believed.
+
+
+class CallStarted(CallFact):
+    """The phone has begun to ring. Made by: dialer.decisions.resolution."""
+
+    TYPE = "call-started.v1"
+
+    started_at: Instant
+
+
+class CallAbandoned(CallFact):
+    """The permission will not be used; its attempt number is given back. Made by: dialer.decisions.resolution."""  # noqa: E501
+
+    TYPE = "call-abandoned.v1"
+
+    reason: Annotated[Abandonment, Field(strict=False)]
+    exhausted: bool = False  # No attempt is left (it rang late meanwhile): the contact is done.
+    abandoned_at: Instant
+
+
+class CallEnded(CallFact):
+    """The attempt is over. Made by: dialer.decisions.resolution."""
+
+    TYPE = "call-ended.v1"
+
+    disposition: Annotated[Disposition, Field(strict=False)]
+    duration_s: Annotated[float, Field(ge=0)]  # Of talk; 0 when nobody answered.
+    error: str | None
+    retry_at: Instant | None  # None: no further attempt.
+    ended_at: Instant
+
+
+class CallLate(CallFact):
+    """A phone rang that should not have: a broken promise, on the record. Made by: dialer.decisions.resolution."""  # noqa: E501
+
+    TYPE = "call-late.v1"
+
+    attempts: PositiveInt  # Spent, this ring included.
+    tried: bool = False  # The contact was attempted in an earlier run.
+    exhausted: bool = False  # It was the last of a contact that was pending: that one is done.
+    detail: str
+    late_at: Instant
+
+
+class ContactExhausted(CampaignFact):
+    """A contact that waited for another attempt gets none: `max_attempts` was lowered meanwhile.
+
+    Made by: dialer.decisions.exhaustion.
+    """
+
+    TYPE = "contact-exhausted.v1"
+
+    contact_id: PositiveInt
+    run: PositiveInt
+    attempts: PositiveInt  # Spent in this run.
+    exhausted_at: Instant
+
+    @property
+    def stream(self) -> Stream:
+        """Return the contact's own stream."""
+        return contact_stream(self.campaign_id, self.contact_id)
+
+
+class Scope(StrEnum):
+    """What a key may do; each may do what those before it may."""
+
+    READ = "read"  # Queries, sockets, template preview.
+    OPERATE = "operate"  # Commands.
+    ADMIN = "admin"  # Keys.
+
+
+class OrganizationFact(Fact):
+    """Base of facts about an organization (topic organization.records)."""
+
+    organization_id: PositiveInt
+
+    @property
+    def stream(self) -> Stream:
+        """Return the organization's stream."""
+        return organization_stream(self.organization_id)
+
+
+class ApiKeyCreated(OrganizationFact):
+    """A key for the public API, by its hash alone. Made by: command_api.keys.key_changes."""
+
+    TYPE = "api-key-created.v1"
+
+    key_hash: str  # SHA-256, hexadecimal.
+    key_prefix: str  # The first characters, to tell keys apart.
+    name: str | None = None
+    scope: Annotated[Scope, Field(strict=False)] = Scope.ADMIN
+    rate_per_minute: PositiveInt | None = None  # Requests. None: the installation's own limit.
+    created_at: Instant
+
+
+class ApiKeyRevoked(OrganizationFact):
+    """A key is none any more. Made by: command_api.keys.key_changes."""
+
+    TYPE = "api-key-revoked.v1"
+
+    key_hash: str
+    revoked_at: Instant
+
+
+class InstallationFact(Fact):
+    """Base of facts about the whole installation (topic installation.records)."""
+
+    @property
+    def stream(self) -> Stream:
+        """Return the installation's stream."""
+        return installation_stream()
+
+
+class LevelRaised(InstallationFact):
+    """Every process reads this level from now on, so it may be written. Made by: campaigns.records.installation."""  # noqa: E501
+
+    TYPE = "level-raised.v1"
+
+    level: PositiveInt
+    raised_at: Instant
+
+
+class RecordSkipped(InstallationFact):
+    """A record that stops readers counts for none of them, as if it had been refused.
+
+    Made by: campaigns.records.installation.
+    """
+
+    TYPE = "record-skipped.v1"
+
+    topic: str
+    partition: Count
+    position: PositiveInt
+    digest: str  # SHA-256 of its bytes, hexadecimal: that it is this one, and no other.
+    reason: str
+    skipped_at: Instant
+
+
+# Closed: see assert_never in every fold.
+CallEvent = CallRequested | CallStarted | CallAbandoned | CallEnded | CallLate
+CampaignEvent = (
+    CampaignCreated
+    | CampaignUpdated
+    | CampaignDeleted
+    | CampaignScheduled
+    | CampaignUnscheduled
+    | CampaignDue
+    | RunEnded
+    | CampaignFailed
+    | CampaignStarted
+    | CampaignPaused
+    | CampaignResumed
+    | CampaignStopped
+    | CampaignCompleted
+    | CampaignRearmed
+    | ContactExhausted
+    | ContactsReplaced
+    | ImportStarted
+    | ImportCompleted
+    | ImportFailed
+    | CallEvent
+)
+OrganizationEvent = ApiKeyCreated | ApiKeyRevoked
+InstallationEvent = LevelRaised | RecordSkipped
+Event = CampaignEvent | ContactsAdded | CreateKeyed | OrganizationEvent | InstallationEvent
+
+FACTS: tuple[type[Event], ...] = (
+    CampaignCreated,
+    CampaignUpdated,
+    CampaignDeleted,
+    CampaignScheduled,
+    CampaignUnscheduled,
+    CampaignDue,
+    RunEnded,
+    CampaignFailed,
+    CampaignStarted,
+    CampaignPaused,
+    CampaignResumed,
+    CampaignStopped,
+    CampaignCompleted,
+    CampaignRearmed,
+    ContactsReplaced,
+    ContactsAdded,
+    ImportStarted,
+    ImportCompleted,
+    ImportFailed,
+    CreateKeyed,
+    CallRequested,
+    CallStarted,
+    CallAbandoned,
+    CallEnded,
+    CallLate,
+    ContactExhausted,
+    ApiKeyCreated,
+    ApiKeyRevoked,
+    LevelRaised,
+    RecordSkipped,
+)
+TAGS: dict[str, type[Event]] = {fact.TYPE: fact for fact in FACTS}  # The only way to a class.
+
+
+def instant(at: datetime) -> str:
+    """Return a time as answers and events spell it: UTC, ISO 8601 with `+00:00`.
+
+    Source: public contract, 'decided' 17.
+    """
+    return at.astimezone(UTC).isoformat()

@@ -1,0 +1,87 @@
+"""Facts as the eventsourcing library's StoredEvents, and back: one Mapper, tags never imported.
+
+Stream = originator id, version = originator version (1 is a stream's first fact), tag = topic,
+data = state as JSON. The library's own Mapper resolves a topic by importing it, so that a record
+with a made-up tag could run code; this one only looks it up (tags.py: closed table, upcasts).
+Not offered: compression and encryption (the log is plain JSON), snapshots.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import orjson
+from eventsourcing.domain import DomainEventProtocol
+from eventsourcing.persistence import Mapper, MapperDeserialisationError, StoredEvent
+
+from campaigns.domain.facts import Event, Stream
+from campaigns.process.errors import ContractError
+from campaigns.records.offer import whole
+from campaigns.records.record import Envelope
+from campaigns.records.tags import UPCASTS, Upcasts, decode
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedFact:
+    """One accepted fact at its place in its stream: what a projection is given."""
+
+    originator_id: str  # The stream: "campaign/42".
+    originator_version: int  # 1 is the stream's first.
+    fact: Event
+
+
+class FactMapper(Mapper[str]):
+    """The one place where facts become StoredEvents and come back."""
+
+    upcasts: ClassVar[Upcasts] = UPCASTS
+
+    def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
+        """Return a fact as the library stores it.
+
+        Raises:
+            TypeError: it is no fact at its place in a stream.
+
+        """
+        if not isinstance(domain_event, StreamedFact):
+            raise TypeError(f"expected a StreamedFact, found {type(domain_event).__name__}")
+        return StoredEvent(
+            originator_id=domain_event.originator_id,
+            originator_version=domain_event.originator_version,
+            topic=domain_event.fact.TYPE,
+            state=orjson.dumps(domain_event.fact.model_dump(mode="json")),
+        )
+
+    def to_domain_event(self, stored_event: StoredEvent) -> StreamedFact:
+        """Return the fact, validated, in its present version.
+
+        Raises:
+            MapperDeserialisationError: its tag is not known here, or its state is not as agreed.
+
+        """
+        where = f"{stored_event.originator_id} version {stored_event.originator_version}"
+        try:
+            found = orjson.loads(stored_event.state)
+            fact = decode(stored_event.topic, found, self.upcasts)
+        except (orjson.JSONDecodeError, ContractError) as no:
+            raise MapperDeserialisationError(f"{where}: {no}") from no
+        if fact.stream != stored_event.originator_id:
+            raise MapperDeserialisationError(f"{where}: holds a {fact.TYPE} of {fact.stream}")
+        return StreamedFact(fact.stream, stored_event.originator_version, fact)
+
+
+def stored_events(envelope: Envelope) -> Iterator[StoredEvent]:
+    """Yield the facts of an accepted record, as they stand in the log: nothing is decoded.
+
+    Their versions come from the record's own condition: it was accepted because that was so.
+    """
+    grown: Counter[Stream] = Counter()
+    for offered in envelope.offered:
+        stream = offered["stream"]
+        grown[stream] += 1
+        yield StoredEvent(
+            originator_id=stream,
+            originator_version=envelope.condition[stream] + grown[stream],
+            topic=offered["type"],
+            state=orjson.dumps(whole(offered)),
+        )

@@ -1,0 +1,72 @@
+"""A partition's accepted facts as eventsourcing's notifications, a bounded stretch at a time."""
+
+from collections.abc import Iterable, Sequence
+
+from eventsourcing.persistence import Notification, OperationalError, ProgrammingError
+
+from campaigns.eventsourcing.mapper import stored_events
+from campaigns.eventsourcing.partition_thread import ClosedError, PartitionThread
+from campaigns.process.errors import LogCutError, OperatingError
+from campaigns.records.record import Envelope
+from campaigns.records.tags import current
+
+CHUNK = 256  # Records that are looked at, or read again, at once.
+
+
+def stretch(
+    followed: PartitionThread, first: int, topics: Sequence[str] = ()
+) -> tuple[list[Notification], int]:
+    """Return one stretch of notifications from an ordinal on, and the ordinal where it ends.
+
+    It ends before `first` when nothing more has been followed yet. `topics` are tags; a fact
+    whose tag this version does not know is never left out: it may be a newer version of one that
+    was asked for, and the Mapper stops there.
+
+    Raises:
+        OperationalError: the log did not answer in time.
+
+    """
+    with followed.lock:
+        ordinals = followed.ordinals
+        if first > ordinals.facts:
+            return [], first - 1
+        kept = ordinals.kept(first, CHUNK)
+        after, before = ordinals.place(first)
+        position = followed.position  # What is not ruled yet has no ordinal.
+    if kept:
+        before, records = kept
+        return _numbered(ordinals.counting(records), before, first, topics)
+    while True:
+        try:
+            records = followed.read(after, min(CHUNK, position - after))
+        except OperatingError as no:
+            raise as_theirs(no) from no
+        if not records:
+            raise LogCutError(f"{followed.partition}: what follows {after} is gone")
+        found, through = _numbered(ordinals.counting(records), before, first, topics)
+        if through >= first:
+            return found, through
+        after, before = records[-1].position, through
+
+
+def _numbered(
+    envelopes: Iterable[Envelope], before: int, first: int, topics: Sequence[str]
+) -> tuple[list[Notification], int]:
+    """Number accepted facts; return those from `first` on that were asked for, and the last one."""
+    wanted = {None, *(current(topic) for topic in topics)}  # None: not known here.
+    found, ordinal = [], before
+    for envelope in envelopes:
+        if ordinal + len(envelope.offered) < first:
+            ordinal += len(envelope.offered)
+            continue
+        for event in stored_events(envelope):
+            ordinal += 1
+            if ordinal >= first and (not topics or current(event.topic) in wanted):
+                found.append(Notification(**vars(event), id=ordinal))
+    return found, ordinal
+
+
+def as_theirs(no: OperatingError) -> OperationalError | ProgrammingError:
+    """Return an operating error in the library's own terms."""
+    kind = ProgrammingError if isinstance(no, ClosedError) else OperationalError
+    return kind(str(no))

@@ -1,0 +1,219 @@
+"""What both HTTP services share: who asks, error bodies, limits, correlation ids."""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+import orjson
+from fastapi import HTTPException, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.security.utils import get_authorization_scheme_param
+from starlette.datastructures import Address
+
+from campaigns.domain.api_keys import ApiKeys, Caller, key_hash
+from campaigns.domain.campaign import Campaign
+from campaigns.domain.decider import Reason, Rejected
+from campaigns.domain.facts import Scope
+from campaigns.http.rate_limits import RateLimits
+from campaigns.process.errors import OperatingError
+from campaigns.process.observability import KEYS_REFUSED, SHARES_SPENT, Sparingly
+
+log = logging.getLogger(__name__)
+log.addFilter(Sparingly())  # An outage is answered so to everybody.
+
+RETRY_AFTER_S = 1  # Whole seconds: the public SDK fails on a date or a decimal.
+ID_MAX = 2**53 - 1  # JSON numbers are exact up to here.
+UNAUTHORIZED = "Invalid or missing API key"  # Source: public contract, 'decided' 11.
+TOO_OFTEN = "This key asks too often"
+TOO_MANY_AT_ONCE = "Too many requests of this organization, or key, at once"
+TOO_HEAVY_AT_ONCE = "Too much in the bodies of this organization's requests at once"
+TOO_HEAVY = "Too much in the bodies of all requests at once"
+TOO_MANY_WRONG = "Too many requests without a valid API key"
+ENDED = "dialgate.ended"  # In a request's scope: what is called when it is over.
+TOLD = "dialgate.told"  # In a request's scope, where its connection is told who asks: CALLER, once.
+UNKNOWN = "dialgate.unknown"  # In a request's scope, once its key was found to be none.
+POSITION = "Dialgate-Position"  # partition@position: what an answer shows at least.
+
+CampaignId = Annotated[int, Path(ge=1, le=ID_MAX)]
+
+# Every way of saying no, as a status. Source: public contract, section 1.3 and 'decided'.
+STATUS: Mapping[Reason, int] = {
+    Reason.UNKNOWN_CAMPAIGN: 404,
+    Reason.UNKNOWN_IMPORT: 404,
+    Reason.NOT_RUNNING: 400,
+    Reason.ALREADY_PAUSED: 400,
+    Reason.ALREADY_RUNNING: 400,
+    Reason.WRONG_STATUS: 400,
+    Reason.TIME_PAST: 400,
+    Reason.SCHEDULE_UNUSABLE: 400,
+    Reason.NO_CONTACTS: 400,
+    Reason.ALL_PROCESSED: 400,
+    Reason.IMPORT_IN_PROGRESS: 400,
+    Reason.MESSAGES_UNSUPPORTED: 400,
+    Reason.NO_USABLE_ROW: 400,
+    Reason.VERSION_LOST: 412,
+    Reason.UNKNOWN_KEY: 404,
+    Reason.TOO_MANY_KEYS: 400,
+    Reason.KEY_REUSED: 422,
+    Reason.LEVEL_BELOW: 400,
+    Reason.CONTACT_DONE: 400,
+    Reason.ATTEMPTS_SPENT: 400,
+    Reason.OUTSIDE_HOURS: 400,
+    Reason.TOO_SOON: 400,
+}
+
+
+class RefusedError(HTTPException):
+    """A business no that says more than its text."""
+
+    def __init__(self, no: Rejected) -> None:
+        super().__init__(STATUS[no.reason], no.detail)
+        self.more = no.more or {}
+
+
+def refusal(no: Rejected) -> HTTPException:
+    """Return a business no as an HTTP error with its documented text."""
+    return RefusedError(no)
+
+
+def etag(campaign: Campaign) -> str:
+    """Return a campaign's version, for If-Match. Counters move on without it.
+
+    Source: public contract, section 10.
+    """
+    return f'"{campaign.version}"'
+
+
+CallerOf = Callable[[Request], Awaitable[Caller]]
+CALLER = "dialgate.caller"  # In a request's scope, once its key has been looked at.
+_RANK = {scope: rank for rank, scope in enumerate(Scope)}
+
+
+class Door:
+    """The dependency that knows who asks. Edge has it looked at before a body is read."""
+
+    def __init__(self, keys: ApiKeys, limits: RateLimits, needed: Scope) -> None:
+        self._keys, self._limits, self._needed = keys, limits, needed
+
+    async def __call__(self, request: Request) -> Caller:
+        """Return who asks; a request is counted once, however often this is called."""
+        if (known := request.scope.get(CALLER)) is not None:
+            assert isinstance(known, Caller), "set here alone"
+            return known
+        scheme, key = get_authorization_scheme_param(request.headers.get("authorization"))
+        found = (
+            self._keys.callers.get(key_hash(key)) if scheme.lower() == "bearer" and key else None
+        )
+        if found is None:
+            raise self._refused(request)
+        if (wait_s := self._limits.wait_s(found)) > 0:
+            raise HTTPException(429, TOO_OFTEN, {"Retry-After": str(wait_s)})
+        needed = self._needed
+        if _RANK[found.scope] < _RANK[needed]:
+            raise HTTPException(403, f"This key may not do that: it needs the scope '{needed}'")
+        self._count(request, found)
+        request.scope[CALLER] = found
+        if (told := request.scope.get(TOLD)) is not None:
+            told(found)
+        return found
+
+    def _count(self, request: Request, caller: Caller) -> None:
+        """Take a share of the requests at once, until Edge has seen this one's end."""
+        if (ended := request.scope.get(ENDED)) is None:
+            return
+        give_back = self._limits.at_once.take(caller)
+        if give_back is None:
+            SHARES_SPENT.labels("requests").inc()
+            raise HTTPException(429, TOO_MANY_AT_ONCE, {"Retry-After": str(RETRY_AFTER_S)})
+        ended.append(give_back)
+
+    def _refused(self, request: Request) -> HTTPException:
+        """Count a request without a key that is known; once, however often it is looked at."""
+        no = HTTPException(401, UNAUTHORIZED, {"WWW-Authenticate": "Bearer"})
+        if UNKNOWN in request.scope:
+            return no
+        request.scope[UNKNOWN] = True
+        return wrong_key(self._limits, request.client) or no
+
+
+def wrong_key(limits: RateLimits, client: Address | None) -> HTTPException | None:
+    """Count, and log once in a while, that somebody showed no key that is known.
+
+    Returns the 429 for an address that does so too often. Known keys pass from there all the same.
+    """
+    KEYS_REFUSED.inc()
+    address = client.host if client else ""
+    log.warning("no key that is known, from %s", address)
+    if (wait_s := limits.wrong_wait_s(address)) > 0:
+        return HTTPException(429, TOO_MANY_WRONG, {"Retry-After": str(wait_s)})
+    return None
+
+
+def caller_of(keys: ApiKeys, limits: RateLimits, needed: Scope = Scope.OPERATE) -> Door:
+    """Return the dependency that knows who asks.
+
+    Raises 401 for nobody we know, 403 for a key without the scope, 429 for one that asks too often.
+    """
+    return Door(keys, limits, needed)
+
+
+def door_of(route: object) -> CallerOf | None:
+    """Return what looks at the key of a route's requests. None: it asks for none."""
+    dependant = getattr(route, "dependant", None)
+    dependencies = dependant.dependencies if dependant else ()
+    return next((one.call for one in dependencies if isinstance(one.call, Door)), None)
+
+
+def json_response(
+    shape: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return JSON that is not looked at again."""
+    return Response(orjson.dumps(shape), status, headers, media_type="application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a request may be."""
+
+    body_max_bytes: int
+    upload_max_bytes: int  # For paths that end in UPLOAD.
+    head_max_bytes: int = 64 * 1024  # Of its line and headers.
+    bodies_max_bytes: int = 64 * 2**20  # Of all bodies that a process holds, but for uploads.
+
+    @property
+    def bodies_of_organization_max_bytes(self) -> int:
+        """Return how much of it may be one organization's: half, but one whole body at least."""
+        return max(self.bodies_max_bytes // 2, self.body_max_bytes)
+
+
+def head_too_large(most: int) -> str:
+    """Say that a request's line and headers are more than the limit."""
+    return f"The request's line and headers are over {most} bytes"
+
+
+async def unavailable(request: Request, error: Exception) -> Response:
+    """Answer 503: nothing was done, or it is not known."""
+    assert isinstance(error, OperatingError), "installed for nothing else"
+    log.warning("answered 503: %s", error)
+    return JSONResponse(
+        {"detail": str(error), "may_still_take_effect": error.may_still_take_effect},
+        503,
+        {"Retry-After": str(RETRY_AFTER_S)},
+    )
+
+
+async def refused(request: Request, error: Exception) -> Response:
+    """Answer a business no that says more than its text."""
+    assert isinstance(error, RefusedError), "installed for nothing else"
+    return JSONResponse({"detail": error.detail, **error.more}, error.status_code)
+
+
+async def unprocessable(request: Request, error: Exception) -> Response:
+    """Answer 422 in FastAPI's shape, without `input`: what was sent need not be JSON or Unicode."""
+    assert isinstance(error, RequestValidationError), "installed for nothing else"
+    detail = [{name: each[name] for name in ("type", "loc", "msg")} for each in error.errors()]
+    # Escaped, so that a lone surrogate in the name of a key can be said.
+    return Response(json.dumps({"detail": detail}), 422, media_type="application/json")

@@ -1,0 +1,145 @@
+"""What all Kafka clients of ours have in common: servers, security, timeouts, quiet logs."""
+
+import logging
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
+from aiokafka.conn import collect_hosts, create_conn
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from campaigns.kafka.connections import Connections
+from campaigns.kafka.security import Security
+from campaigns.kafka.silence import NEXT_S, Silence, first_of
+from campaigns.process.observability import Sparingly
+from campaigns.records.record import RECORD_BYTES_MAX
+
+MESSAGE_BYTES_MAX = RECORD_BYTES_MAX + 64 * 1024  # A record or an event, with key and headers.
+REQUEST_TIMEOUT_MS = 5_000  # Shorter than any outage that clients should sit out silently.
+RETRY_BACKOFF_MS = 50
+
+_LOGGERS = (
+    "aiokafka",
+    "aiokafka.cluster",
+    "aiokafka.conn",
+    "aiokafka.consumer.fetcher",
+    "aiokafka.consumer.group_coordinator",
+    "aiokafka.producer.sender",
+)
+# A cluster's first start: said only once it has lasted.
+_PASSING = ("Group Coordinator Request failed: %s",)
+
+
+Line = tuple[int | None, object]
+
+
+def line_to(client: AIOKafkaClient | None, at: TopicPartition) -> Line | None:
+    """Return the partition's leader and the connection to it, as a client has them now, if any.
+
+    Another one means that the leader was away, or is another. Brokers count leaders (epochs) and
+    this client does not tell which one a record came from, or asks by it (OffsetForLeaderEpoch).
+    """
+    if client is None:
+        return None
+    leader = client.cluster.leader_for_partition(at)
+    return leader, client._conns.get((leader, ConnectionGroup.DEFAULT))
+
+
+@dataclass(frozen=True, slots=True)
+class Kafka:
+    """A cluster, and how to speak to it."""
+
+    servers: str  # Comma-separated host:port.
+    namespace: str = ""  # Put before each topic name, so that several systems share a cluster.
+    security: Security = field(default_factory=Security)
+    request_timeout_ms: int = REQUEST_TIMEOUT_MS
+    silence: Silence = field(default_factory=Silence, compare=False, repr=False)
+
+    def topic(self, name: str) -> str:
+        """Return a topic's name on this cluster."""
+        return f"{self.namespace}{name}"
+
+    def producer(self, **options: Any) -> AIOKafkaProducer:  # Any: aiokafka's own options.
+        """Return an idempotent producer whose acknowledgement means: on all replicas in sync."""
+        producer = AIOKafkaProducer(
+            **self._common(),
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=0,
+            max_batch_size=64 * 1024,
+            max_request_size=MESSAGE_BYTES_MAX,
+            **options,
+        )
+        Connections.take(producer.client, self.silence)
+        return producer
+
+    def consumer(self, *topics: str, **options: Any) -> AIOKafkaConsumer:
+        """Return a consumer that commits nothing and never picks a position by itself."""
+        common = self._common()
+        consumer = AIOKafkaConsumer(
+            *topics,
+            **{
+                **common,
+                "enable_auto_commit": False,
+                "auto_offset_reset": "none",
+                "fetch_min_bytes": 1,  # More would add its waiting time to every ruling.
+                **options,
+            },
+        )
+        Connections.take(consumer._client, self.silence)
+        return consumer
+
+    def admin(self) -> AIOKafkaAdminClient:
+        """Return a client that makes topics and looks at them."""
+        admin = AIOKafkaAdminClient(**self._common())
+        Connections.take(admin._client, self.silence)
+        return admin
+
+    def _common(self) -> dict[str, Any]:
+        return {
+            "bootstrap_servers": self.servers.split(","),
+            "request_timeout_ms": self.request_timeout_ms,
+            "retry_backoff_ms": RETRY_BACKOFF_MS,
+            **self.security.options(),
+        }
+
+    async def reach(self) -> None:
+        """Speak to one broker, whichever of those named answers first.
+
+        Raises:
+            KafkaConnectionError: says of each why it cannot be.
+
+        """
+        found = dict[str, str]()
+
+        async def speak_to(host: str, port: int) -> None:
+            try:
+                connection = await create_conn(
+                    host,
+                    port,
+                    request_timeout_ms=self.request_timeout_ms,
+                    **self.security.options(),
+                )
+            except (OSError, KafkaError, TimeoutError) as no:
+                found[f"{host}:{port}"] = self.security.why(no)
+                raise
+            connection.close()
+
+        named = collect_hosts(self.servers.split(","))
+        try:
+            await first_of([partial(speak_to, host, port) for host, port, _ in named], NEXT_S)
+        except (OSError, KafkaError, TimeoutError) as no:
+            raise KafkaConnectionError(
+                "; ".join(f"{at}: {why}" for at, why in found.items())
+            ) from no
+
+
+def hush() -> None:
+    """Rate-limit what the Kafka client logs while a broker is away. Idempotent."""
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        if not any(isinstance(one, Sparingly) for one in logger.filters):
+            logger.addFilter(Sparingly(passing=_PASSING))

@@ -1,0 +1,229 @@
+"""The Kafka client's connections, so that a broker which falls silent holds up nobody else.
+
+By itself the client hears of an election only when a request has timed out, asks one broker at a
+time what is new, and connects to one at a time: each of these waits for the silent one in full.
+Nothing here shortens a time-out: whoever is slow and still in the cluster is waited for as before.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Any
+
+import aiokafka.admin.client
+import aiokafka.client
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
+from aiokafka.cluster import ClusterMetadata
+from aiokafka.conn import AIOKafkaConnection, create_conn
+from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.protocol.metadata import MetadataRequest
+
+from campaigns.kafka.silence import NEXT_S, Silence, first_of
+
+log = logging.getLogger("aiokafka")  # Where the client itself would say it; `hush` bounds it.
+
+DOUBT_S = 0.5  # A broker owes an answer for so long: the others are asked what became of it,
+AGAIN_S = 0.2  # and asked again so often, until it answers or is gone.
+
+At = tuple[int, ConnectionGroup]
+
+
+class _Question(MetadataRequest):  # type: ignore[misc]  # aiokafka has no types.
+    """Asks about topics without making them, as Kafka's default would (auto.create.topics.enable).
+
+    A topic that is made by a question has the broker's partitions and loses records after a week.
+    """
+
+    def __init__(self, topics: list[str] | None = None) -> None:
+        super().__init__(topics, allow_auto_topic_creation=False)
+
+
+# The client has no setting for it, and asks at each update of its metadata.
+aiokafka.client.MetadataRequest = _Question
+aiokafka.admin.client.MetadataRequest = _Question
+
+
+class Connections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types.
+    """What a consumer, a producer or an administrator sends its requests with."""
+
+    _sync_task: asyncio.Task[None] | None  # The client's own.
+    _connecting: dict[At, asyncio.Task[AIOKafkaConnection]]
+    _silence: Silence
+
+    @classmethod
+    def take(cls, client: AIOKafkaClient, silence: Silence) -> None:
+        """Let a client that was just made be one of these: there is no way to give it another."""
+        assert not client._conns, "it has not begun"
+        client.__class__ = cls
+        client._connecting, client._silence = {}, silence
+
+    async def bootstrap(self) -> None:
+        """Learn of the cluster from the first of the named brokers that knows others.
+
+        Raises:
+            KafkaConnectionError: none did.
+
+        """
+        asks = [partial(self._hear_from, host, port) for host, port, _ in self.hosts]
+        try:
+            self.cluster.update_metadata(await first_of(asks, NEXT_S))
+        except (OSError, KafkaError, TimeoutError) as no:
+            raise KafkaConnectionError(f"Unable to bootstrap from {self.hosts}: {no!r}") from no
+        if self._sync_task is None:
+            self._sync_task = asyncio.create_task(self._md_synchronizer())
+
+    async def _hear_from(self, host: str, port: int) -> Any:  # Any: an answer of the client's.
+        connection = await self._connected(host, port)
+        try:
+            return _of_brokers(await connection.send(_Question([])))
+        finally:
+            connection.close()
+
+    async def send(
+        self, node_id: int, request: Any, *, group: ConnectionGroup = ConnectionGroup.DEFAULT
+    ) -> Any:
+        """Send a request; when its answer is late, look what became of the broker."""
+        owing, again = self._silence.owing, None
+
+        def doubt() -> None:
+            nonlocal again
+            if again is None:
+                owing[node_id] += 1
+            if len(self.cluster.brokers()) > 1:  # Else there is nobody else to ask.
+                self.force_metadata_update()
+            again = self._loop.call_later(AGAIN_S, doubt)
+
+        if group is not ConnectionGroup.DEFAULT:  # It answers when all members have come.
+            return await super().send(node_id, request, group=group)
+        at_first = self._loop.call_later(DOUBT_S, doubt)
+        try:
+            return await super().send(node_id, request)
+        finally:
+            at_first.cancel()
+            if again is not None:
+                again.cancel()
+                owing[node_id] -= 1
+
+    def get_random_node(self) -> int | None:
+        """Return a broker, if possible one that answers."""
+        nodes = self._nodes()
+        return nodes[0] if nodes else None
+
+    def _nodes(self) -> list[int]:
+        """Return the brokers in a random order, those that do not answer last."""
+        nodes = [one.nodeId for one in self.cluster.brokers()]
+        random.shuffle(nodes)
+        return sorted(nodes, key=self._silence.rank)
+
+    async def _metadata_update(
+        self, cluster_metadata: ClusterMetadata, topics: Collection[str]
+    ) -> bool:
+        question = _Question(list(topics) if topics else None)
+        nodes = self._nodes()
+        try:
+            found = await first_of([partial(self._ask, one, question) for one in nodes], NEXT_S)
+        except (KafkaError, TimeoutError) as no:
+            log.error("Unable to update metadata from %s: %r", nodes, no)
+            cluster_metadata.failed_update(None)
+            return False
+        cluster_metadata.update_metadata(found)
+        if cluster_metadata is self.cluster:
+            self._leave_the_gone()
+        return True
+
+    async def _ask(self, node_id: int, question: _Question) -> Any:
+        if (connection := await self._get_conn(node_id)) is None:
+            raise KafkaConnectionError(f"no connection to node {node_id}")
+        return _of_brokers(await connection.send(question))
+
+    def _leave_the_gone(self) -> None:
+        """Wait no longer for brokers that owe answers and are, so the others say, not there.
+
+        Their requests fail as those on a broken connection do, and go to whoever leads now.
+        """
+        gone = self._silence.heard({one.nodeId for one in self.cluster.brokers()})
+        for at in {*self._conns, *self._connecting}:
+            if at[0] in gone:
+                log.warning("node %s owes answers and is not in the cluster now", at[0])
+                if at in self._connecting:
+                    self._connecting[at].cancel()
+                else:
+                    self._conns[at].close()
+
+    async def _get_conn(
+        self,
+        node_id: int,
+        *,
+        group: ConnectionGroup = ConnectionGroup.DEFAULT,
+        no_hint: bool = False,
+    ) -> AIOKafkaConnection | None:
+        at = node_id, group
+        if (there := self._conns.get(at)) is not None:
+            if there.connected():
+                return there
+            del self._conns[at]
+        if (connecting := self._connecting.get(at)) is None:
+            connecting = asyncio.create_task(self._connect(at), name=f"connect to node {node_id}")
+            self._connecting[at] = connecting
+            connecting.add_done_callback(partial(self._connecting_ended, at))
+        await asyncio.wait([connecting])  # One who waits may be cancelled; the others wait on.
+        try:
+            return connecting.result()
+        except (OSError, KafkaError, TimeoutError, asyncio.CancelledError) as no:
+            log.error("Unable connect to node with id %s: %r", node_id, no)
+            self.force_metadata_update()
+            return None
+
+    def _connecting_ended(self, at: At, connecting: asyncio.Task[AIOKafkaConnection]) -> None:
+        del self._connecting[at]
+        if not connecting.cancelled():
+            connecting.exception()  # Looked at: whoever waited for it may be gone.
+
+    async def _connect(self, at: At) -> AIOKafkaConnection:
+        if (broker := self.cluster.broker_metadata(at[0])) is None:
+            raise KafkaConnectionError(f"node {at[0]} is not in the cluster now")
+        connection = await self._connected(broker.host, broker.port, self._on_connection_closed)
+        self._conns[at] = connection
+        return connection
+
+    async def _connected(
+        self, host: str, port: int, on_close: Callable[..., None] | None = None
+    ) -> AIOKafkaConnection:
+        return await create_conn(
+            host,
+            port,
+            client_id=self._client_id,
+            request_timeout_ms=self._request_timeout_ms,
+            ssl_context=self._ssl_context,
+            security_protocol=self._security_protocol,
+            on_close=on_close,
+            max_idle_ms=self._connections_max_idle_ms,
+            sasl_mechanism=self._sasl_mechanism,
+            sasl_plain_username=self._sasl_plain_username,
+            sasl_plain_password=self._sasl_plain_password,
+            sasl_kerberos_service_name=self._sasl_kerberos_service_name,
+            sasl_kerberos_domain_name=self._sasl_kerberos_domain_name,
+            sasl_oauth_token_provider=self._sasl_oauth_token_provider,
+        )
+
+    async def close(self) -> None:
+        """Let go of all connections, and of those that are being made."""
+        connecting = list(self._connecting.values())
+        for one in connecting:
+            one.cancel()
+        await asyncio.gather(*connecting, return_exceptions=True)
+        await super().close()
+
+
+def _of_brokers(answer: Any) -> Any:
+    """Return an answer about the cluster that names brokers: one that just begins knows none.
+
+    Raises:
+        KafkaConnectionError: it names none.
+
+    """
+    if not answer.brokers:
+        raise KafkaConnectionError("it knows of no broker yet")
+    return answer

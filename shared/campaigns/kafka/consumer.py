@@ -1,0 +1,150 @@
+"""Reads stretches of a partition on a consumer apart, and makes `Recorded` of what Kafka holds."""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from campaigns.kafka.clients import Kafka
+from campaigns.kafka.lifecycle import start, stop
+from campaigns.process.errors import LogCutError, LogUnavailableError
+from campaigns.records.record import Recorded
+from campaigns.records.topics import Partition
+
+POLL_MAX = 256  # Records decoded before others get their turn.
+_FETCH_WAIT_MS = 10  # It reads what is known to be there; a longer wait only holds up the next.
+_POLL_MS = 250
+
+
+async def assigned(
+    kafka: Kafka, partitions: Iterable[TopicPartition], fetch_max_wait_ms: int
+) -> AIOKafkaConsumer:
+    """Return a consumer that holds these partitions and reads none yet: seek, then resume.
+
+    Raises:
+        KafkaError: the cluster did not answer.
+
+    """
+    held = list(partitions)
+    consumer = await start(kafka.consumer(fetch_max_wait_ms=fetch_max_wait_ms), stop)
+    consumer.assign(held)
+    consumer.pause(*held)
+    for at in held:
+        consumer.seek(at, 0)  # Without a position it would look for a committed one.
+    return consumer
+
+
+@dataclass(eq=False)
+class Stretches:
+    """One-shot reads, one at a time, on a connection made when it is first needed."""
+
+    kafka: Kafka
+    at: Mapping[Partition, TopicPartition]
+    counts: Mapping[str, int]  # Topic → its partitions.
+    deadline_s: float
+    _consumer: AIOKafkaConsumer | None = None
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def read(
+        self, partition: Partition, after: int, wanted: int, *, moved: bool = False
+    ) -> Sequence[Recorded]:
+        """Return the `wanted` records behind `after`, which the log is known to have.
+
+        `moved`: the partition may have another leader than when this connection was used last.
+
+        Raises:
+            LogUnavailableError: no answer in time.
+            LogCutError: what follows `after` is gone.
+
+        """
+        found: list[Recorded] = []
+        if wanted <= 0:
+            return found
+        at, count = self.at[partition], self.counts[partition.topic]
+        async with self._lock:
+            try:
+                async with asyncio.timeout(self.deadline_s):
+                    if self._consumer is None:
+                        self._consumer = await assigned(
+                            self.kafka, self.at.values(), _FETCH_WAIT_MS
+                        )
+                    elif moved:
+                        await self._consumer._client.force_metadata_update()
+                    self._consumer.seek(at, after)
+                    self._consumer.resume(at)
+                    while len(found) < wanted:
+                        got = await self._consumer.getmany(
+                            at, timeout_ms=_POLL_MS, max_records=min(POLL_MAX, wanted - len(found))
+                        )
+                        end = None if got else await self._consumer.position(at)
+                        head = after + len(found)
+                        found.extend(consecutive(partition, head, got.get(at, ()), end, count))
+                        await asyncio.sleep(0)
+            except OffsetOutOfRangeError as no:
+                raise LogCutError(f"{partition}: what follows {after} is gone") from no
+            except (KafkaError, OSError, TimeoutError) as no:
+                raise LogUnavailableError(f"{partition}: cannot be read now: {no!r}") from no
+            finally:
+                if self._consumer is not None:
+                    self._consumer.pause(at)
+        return found[:wanted]
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        if self._consumer is not None:
+            consumer, self._consumer = self._consumer, None
+            await stop(consumer)
+
+
+@dataclass(eq=False, slots=True)
+class Placed:
+    """Records of our own that followers had by their acknowledgement, not fetched yet: ADR-0013.
+
+    What the fetch brings in their place is the same, or brokers have lost what they acknowledged.
+    """
+
+    raws: dict[int, bytes] = field(default_factory=dict)  # By position.
+
+    def check(self, partition: Partition, messages: Iterable[Any], end: int | None) -> None:
+        """Compare what was fetched. `end`: the position that was read up to, if known.
+
+        Raises:
+            LogCutError: another record stands where ours was acknowledged, or none.
+
+        """
+        if not self.raws:
+            return
+        for message in messages:
+            raw, end = self.raws.pop(message.offset + 1, None), message.offset + 1
+            if raw is not None and raw != message.value:
+                self._cut(partition, end, "another")
+        if missing := [position for position in self.raws if position <= (end or 0)]:
+            self._cut(partition, missing[0], "none")
+
+    def _cut(self, partition: Partition, position: int, found: str) -> NoReturn:
+        raise LogCutError(
+            f"{partition}@{position}: expected the record that was acknowledged there, found"
+            f" {found}: the log was cut"
+        )
+
+
+def consecutive(
+    partition: Partition, head: int, messages: Iterable[Any], end: int | None, partitions: int
+) -> Iterator[Recorded]:
+    """Yield what stands behind `head`, with an empty, foreign entry where an offset has no record.
+
+    Offsets without a record are control batches of a stranger's transaction: they must not make
+    positions that nobody ever reaches. `end`: the position that was read up to, if known.
+    """
+    for message in messages:
+        if message.offset < head:
+            continue
+        for gap in range(head, message.offset):
+            yield Recorded(partition, gap + 1, None, partitions)
+        yield Recorded(partition, message.offset + 1, message.value, partitions)
+        head = message.offset + 1
+    for gap in range(head, end or 0):
+        yield Recorded(partition, gap + 1, None, partitions)

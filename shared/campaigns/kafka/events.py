@@ -1,0 +1,103 @@
+"""Publishes accepted facts to campaign.events, and finds out what was published last.
+
+What an event is, and when it is published, is the projector's. In here: bytes, in order.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from campaigns.kafka.clients import Kafka
+from campaigns.kafka.lifecycle import start, stop, stop_producer
+from campaigns.kafka.offsets import Offsets
+from campaigns.process.errors import LogUnavailableError
+from campaigns.records.topics import CAMPAIGN_EVENTS, Partition
+
+_FETCH_WAIT_MS = 10
+# Structured mode. Source: CloudEvents 1.0.2, Kafka protocol binding, section 3.3.
+_HEADERS = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
+
+
+@dataclass(eq=False)
+class KafkaEvents:
+    """The topic for subscribers who should not need to know the rule."""
+
+    kafka: Kafka
+    deadline_s: float = 10.0  # For one batch of events, or one look at the topic.
+    _ends: Offsets = field(init=False)
+    _producer: AIOKafkaProducer | None = None
+    _connecting: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        self._ends = Offsets(self.kafka, self.deadline_s)
+
+    async def publish(self, number: int, messages: Sequence[tuple[bytes, bytes]]) -> None:
+        """Publish events (key, value) into a partition in this order; wait until all are durable.
+
+        Raises:
+            LogUnavailableError: not all were acknowledged in time; any of them may be there or
+                still appear. To publish them again is safe: their ids tell subscribers.
+
+        """
+        topic = self.kafka.topic(CAMPAIGN_EVENTS)
+        try:
+            async with asyncio.timeout(self.deadline_s):
+                producer = await self._connected()
+                sent = [
+                    await producer.send(topic, value, key=key, partition=number, headers=_HEADERS)
+                    for key, value in messages
+                ]
+                await asyncio.gather(*sent)
+        except (KafkaError, OSError, TimeoutError) as no:
+            await self._disconnect()  # What it still holds must not overtake the next try.
+            raise LogUnavailableError(f"{topic}/{number}: not acknowledged: {no!r}") from no
+
+    async def last_event(self, number: int) -> bytes | None:
+        """Return the last event of a partition, or None if it has none.
+
+        Raises:
+            LogUnavailableError: no answer in time.
+
+        """
+        partition = Partition(CAMPAIGN_EVENTS, number)
+        end = (await self._ends.ask([partition]))[partition]
+        at = TopicPartition(self.kafka.topic(CAMPAIGN_EVENTS), number)
+        try:
+            async with asyncio.timeout(self.deadline_s):
+                consumer = await start(self.kafka.consumer(fetch_max_wait_ms=_FETCH_WAIT_MS), stop)
+                try:
+                    return await self._last(consumer, at, end)
+                finally:
+                    await stop(consumer)
+        except (KafkaError, OSError, TimeoutError) as no:
+            raise LogUnavailableError(f"{partition}: cannot be read now: {no!r}") from no
+
+    async def _last(self, consumer: AIOKafkaConsumer, at: TopicPartition, end: int) -> bytes | None:
+        consumer.assign([at])
+        last: bytes | None = None
+        begin = end
+        while last is None and begin > 0:  # The last offsets may hold no record.
+            reach, begin = begin, max(0, begin - 10)
+            consumer.seek(at, begin)
+            while await consumer.position(at) < reach:
+                for message in (await consumer.getmany(at, timeout_ms=50)).get(at, ()):
+                    last = message.value if message.value is not None else last
+        return last
+
+    async def _connected(self) -> AIOKafkaProducer:
+        async with self._connecting:
+            if self._producer is None:
+                self._producer = await start(self.kafka.producer(), stop_producer)
+            return self._producer
+
+    async def _disconnect(self) -> None:
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            await stop_producer(producer)
+
+    async def close(self) -> None:
+        """Let go, in a bounded time."""
+        await asyncio.gather(self._disconnect(), self._ends.close())

@@ -1,0 +1,98 @@
+"""Looks at the log's topics every so often: our rights, their replicas, settings that were changed.
+
+What nothing can be appended with is a trouble, and readiness says it; what may cost records later
+is a doubt, and is logged once and counted.
+"""
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from campaigns.kafka.clients import Kafka
+from campaigns.kafka.topic_ids import Described, described
+from campaigns.kafka.topic_setup import check_settings, doubts, settings_of
+from campaigns.process.errors import TopicMisfitError
+from campaigns.process.observability import TOPIC_DOUBTS, Sparingly
+
+log = logging.getLogger(__name__)
+log.addFilter(Sparingly())
+
+_READ, _WRITE = 3, 4  # Source: Kafka's AclOperation.
+
+
+@dataclass(eq=False)
+class Inspection:
+    """What was seen last."""
+
+    kafka: Kafka
+    names: Collection[str]  # On this cluster.
+    every_s: float
+    ids: Mapping[str, str] = field(default_factory=dict)  # As they were when the log was opened.
+    _seen: dict[str, Described] = field(default_factory=dict)
+    _settings: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    _doubts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _brokers: int = 1
+
+    async def repeat(self) -> None:
+        """Look for ever; an outage is for others to tell."""
+        while True:
+            await asyncio.sleep(self.every_s)
+            try:
+                async with AsyncExitStack() as stack:
+                    admin = self.kafka.admin()
+                    stack.push_async_callback(admin.close)
+                    await admin.start()
+                    await self.look(admin)
+            except (KafkaError, OSError, TimeoutError) as no:
+                log.warning("the topics cannot be looked at now: %r", no)
+
+    async def look(self, admin: AIOKafkaAdminClient) -> None:
+        """Look once.
+
+        Raises:
+            KafkaError: the cluster did not answer.
+
+        """
+        self._brokers = len((await admin.describe_cluster())["brokers"])
+        self._seen = dict(await described(admin, self.names) or {})
+        there = [name for name, one in self._seen.items() if one.error is None]
+        if there:
+            self._settings |= await settings_of(admin, there)
+        for name in there:
+            copies = min(self._seen[name].replicas, default=0)
+            now = tuple(doubts(self._settings[name], copies, self._brokers))
+            for doubt in set(now) - set(self._doubts.get(name, ())):
+                log.warning(f"{name}: {doubt}")  # noqa: G004  # Each is said, not one in a while.
+            self._doubts[name] = now
+            TOPIC_DOUBTS.labels(name).set(len(now))
+
+    def troubles(self, writing: Collection[str], reading: Collection[str]) -> Sequence[str]:
+        """Return why these topics cannot be written, or read, as far as was seen."""
+        found = []
+        for topic in {*writing, *reading}:
+            name = self.kafka.topic(topic)
+            if (seen := self._seen.get(name)) is None:
+                continue
+            if seen.error is not None:
+                found.append(f"{name}: {seen.error}")
+                continue
+            if self.ids.get(name, seen.id) != seen.id:
+                found.append(f"{name} was deleted and made anew")
+            for right, code, wanted in (("Write", _WRITE, writing), ("Read", _READ, reading)):
+                if topic in wanted and seen.rights is not None and code not in seen.rights:
+                    found.append(f"{name}: the right is missing: {right}")
+            settings = self._settings.get(name, {})
+            required = int(settings.get("min.insync.replicas", "1"))
+            if topic in writing and (few := min(seen.in_sync, default=required)) < required:
+                found.append(f"{name} takes nothing: {few} of {required} replicas are in sync")
+            if settings:
+                try:
+                    check_settings(name, settings)
+                except TopicMisfitError as no:
+                    found.append(f"{no}")
+        return found

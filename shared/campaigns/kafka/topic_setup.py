@@ -1,0 +1,156 @@
+"""Makes the topics of the catalogue on first start, and checks those that exist."""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from campaigns.kafka.clients import MESSAGE_BYTES_MAX
+from campaigns.process.errors import LogUnavailableError, TopicMisfitError
+
+# What a log must be: nothing in it is ever thrown away, and nothing acknowledged is.
+LASTING = {
+    "cleanup.policy": "delete",
+    "retention.ms": "-1",
+    "retention.bytes": "-1",
+    "unclean.leader.election.enable": "false",
+}
+REPLICATION_MAX = 3  # Two brokers' disks may be lost; more cost time at each append.
+CLOCKS_MS = 60_000  # Clocks may differ so far, at least, before records are refused.
+SEGMENT_MS, SEGMENT_BYTES = 3_600_000, 1024 * 1024  # Files of a log that is kept for ever.
+_ANY_MS = 2**63 - 1
+_SETTLE_S = 0.05  # A topic that was just made is not known everywhere at once.
+
+
+async def make_and_check(
+    admin: AIOKafkaAdminClient, counts: Mapping[str, int], replication: int | None, brokers: int
+) -> None:
+    """Make what is missing, and check what is there. `counts`: partitions by topic name.
+
+    `replication` None: as many as there are brokers, REPLICATION_MAX at most.
+
+    Raises:
+        TopicMisfitError: a topic has other partitions, or would lose records.
+        KafkaError: the cluster did not answer, or cannot make them now.
+
+    """
+    while missing := await _missing(admin, counts):
+        copies = replication or min(REPLICATION_MAX, brokers)
+        await _make(admin, {name: counts[name] for name in missing}, copies)
+        await asyncio.sleep(_SETTLE_S)
+    for name, found in (await settings_of(admin, counts)).items():
+        check_settings(name, found)
+
+
+async def check_there(admin: AIOKafkaAdminClient, counts: Mapping[str, int]) -> None:
+    """Check for a reader that the topics are there: it makes none, and may not see settings.
+
+    Raises:
+        LogUnavailableError: nobody has made them yet, or this reader may not see them.
+        TopicMisfitError: a topic has other partitions.
+        KafkaError: the cluster did not answer.
+
+    """
+    if missing := await _missing(admin, counts):
+        raise LogUnavailableError(
+            f"expected {' and '.join(sorted(missing))}, found none that this client may read"
+        )
+
+
+async def _missing(admin: AIOKafkaAdminClient, counts: Mapping[str, int]) -> list[str]:
+    missing = []
+    for topic in await admin.describe_topics(list(counts)):
+        name, found = topic["topic"], len(topic["partitions"])
+        if topic["error_code"] or not found:
+            missing.append(name)
+        elif found != counts[name]:
+            raise TopicMisfitError(
+                f"{name}: expected {counts[name]} partitions, found {found}"
+                " (the number is fixed when the topic is made: DIALGATE_PARTITIONS)"
+            )
+    return missing
+
+
+async def _make(admin: AIOKafkaAdminClient, counts: Mapping[str, int], replication: int) -> None:
+    settings = {**LASTING, "max.message.bytes": str(4 * MESSAGE_BYTES_MAX)}
+    if replication > 2:
+        settings["min.insync.replicas"] = "2"
+    answer = await admin.create_topics(
+        [
+            NewTopic(name, count, replication, topic_configs=settings)
+            for name, count in counts.items()
+        ]
+    )
+    for name, code, *words in answer.topic_errors:
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:  # Another process was first.
+            raise KafkaError(f"{name}: {error.__name__} {words}")
+
+
+async def settings_of(
+    admin: AIOKafkaAdminClient, names: Iterable[str]
+) -> Mapping[str, Mapping[str, str]]:
+    """Return the settings of each topic.
+
+    Raises:
+        KafkaError: the cluster did not answer, or we may not see them (DescribeConfigs).
+
+    """
+    asked, found = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names], {}
+    for answer in await admin.describe_configs(asked):
+        for code, words, _, name, entries in answer.resources:
+            if code:
+                raise KafkaError(
+                    f"{name}: settings cannot be seen: {for_code(code).__name__} {words}"
+                )
+            found[name] = {setting: value for setting, value, *_ in entries}
+    return found
+
+
+def check_settings(name: str, found: Mapping[str, str]) -> None:
+    """Refuse a topic that could lose records, or could not take them.
+
+    Raises:
+        TopicMisfitError: says which setting was expected and found.
+
+    """
+    for setting, expected in LASTING.items():
+        if found.get(setting) != expected:
+            raise TopicMisfitError(
+                f"{name}: expected {setting}={expected}, found {found.get(setting)}:"
+                " the log is the only truth, nothing of it may be thrown away"
+            )
+    if int(found.get("max.message.bytes", "0")) < MESSAGE_BYTES_MAX:
+        raise TopicMisfitError(
+            f"{name}: expected max.message.bytes of at least {MESSAGE_BYTES_MAX},"
+            f" found {found.get('max.message.bytes')}"
+        )
+
+
+def doubts(settings: Mapping[str, str], copies: int, brokers: int) -> Iterator[str]:
+    """Yield what an operator should know of a topic that can be used. `copies`: its replicas."""
+    required = int(settings.get("min.insync.replicas", "1"))
+    if copies == 1 and brokers == 1:
+        yield "one broker has it: what was acknowledged is gone with that broker's disk"
+    elif copies == 1:
+        yield f"one of {brokers} brokers has it: give it replicas, or it is gone with that disk"
+    elif required == 1:
+        yield (
+            "min.insync.replicas=1: one replica may acknowledge alone, and what it acknowledged is"
+            " gone with it; set 2"
+        )
+    elif required >= copies:
+        yield f"min.insync.replicas={required} of {copies}: nothing is taken while one is away"
+    for side in ("before", "after"):
+        allowed_ms = int(settings.get(f"message.timestamp.{side}.max.ms", _ANY_MS))
+        if allowed_ms < CLOCKS_MS:
+            yield (
+                f"message.timestamp.{side}.max.ms={allowed_ms}: clocks that differ by that have"
+                " their records refused"
+            )
+    if int(settings.get("segment.ms", _ANY_MS)) < SEGMENT_MS:
+        yield f"segment.ms={settings['segment.ms']}: a file each, of which brokers run out"
+    if int(settings.get("segment.bytes", _ANY_MS)) < SEGMENT_BYTES:
+        yield f"segment.bytes={settings['segment.bytes']}: a file each, of which brokers run out"

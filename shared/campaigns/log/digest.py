@@ -1,0 +1,120 @@
+"""The running digest of what counts in a partition, and what it is good for.
+
+Two logs with the same digest at a position have the same accepted records in the same order; so
+have two readers. A reader keeps it with its position, and by it finds out whether what it has
+folded still stands in the log (ADR-0016).
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from campaigns.domain.facts import RecordSkipped
+from campaigns.log.port import BATCH_MAX, EventLog, refuse_beyond
+from campaigns.process.errors import LogCutError, LogUnavailableError
+from campaigns.records.installation import confirm
+from campaigns.records.ledger import Ledger
+from campaigns.records.record import Envelope, Recorded
+from campaigns.records.topics import Partition
+
+logger = logging.getLogger(__name__)
+
+Skipped = Mapping[int, RecordSkipped]  # By position, of one partition.
+
+NOTHING = bytes(32)  # The digest of a partition in which nothing was accepted yet.
+CHECK_S = 30.0  # How long a start may wait for what it compares: as long as for the log itself.
+_CHECK_AGAIN_S = 0.2
+_CUT = "the log was cut, and has grown again"
+
+
+@dataclass(slots=True)
+class Chain:
+    """SHA-256 over the digest before and the bytes of each accepted record, in their order."""
+
+    digest: bytes = NOTHING
+    before: bytes = NOTHING  # As it was before the last accepted record.
+    last: int = 0  # Where that one stands. 0: nothing was accepted yet.
+
+    def accept(self, position: int, raw: bytes) -> None:
+        """Take the next accepted record in."""
+        self.last, self.before = position, self.digest
+        self.digest = sha256(self.before + raw).digest()
+
+    def ends_with(self, raw: bytes | None) -> bool:
+        """Say whether these are the bytes of the last accepted record."""
+        return sha256(self.before + (raw or b"")).digest() == self.digest
+
+    def __str__(self) -> str:
+        """Return the digest as people and audits are shown it."""
+        return f"sha256:{self.digest.hex()}"
+
+
+def begin(chain: Chain, position: int) -> int:
+    """Return behind which position to read on, so that what a state rests on is read again."""
+    return max(0, min(position, chain.last) - 1)
+
+
+def compare(chain: Chain, ledger: Ledger, skipped: Skipped, recorded: Recorded) -> None:
+    """Compare an entry that was ruled on before with what stands in its place now.
+
+    All that a reader's state rests on: the last accepted record is the same, so that all before
+    it are (its id is one of its kind), and by the rule nothing behind it counts.
+
+    Raises:
+        LogCutError: something else stands there.
+
+    """
+    if recorded.position == chain.last and not chain.ends_with(recorded.raw):
+        raise LogCutError(
+            f"{recorded.where}: expected the record that was accepted there (digest {chain}),"
+            f" found another: {_CUT}"
+        )
+    if found := skipped.get(recorded.position):  # By decision it counts for nobody: ADR-0015.
+        confirm(found, recorded)
+    elif recorded.position > chain.last:
+        envelope = recorded.envelope
+        if isinstance(envelope, Envelope) and ledger.takes(envelope):
+            raise LogCutError(
+                f"{recorded.where}: expected what was refused there, found a record that counts:"
+                f" {_CUT}"
+            )
+
+
+async def check(
+    log: EventLog,
+    partition: Partition,
+    position: int,
+    chain: Chain,
+    ledger: Ledger,
+    skipped: Skipped,
+    *,
+    within_s: float = CHECK_S,
+) -> None:
+    """Read again what a checkpoint rests on: a few records, however long the log is.
+
+    Raises:
+        LogCutError: the log was cut, and may have grown again.
+        LogUnavailableError: it could not be read in time.
+
+    """
+    after = begin(chain, position)
+    try:
+        async with asyncio.timeout(within_s):
+            while after < position:
+                try:
+                    some = await log.read(partition, after, min(BATCH_MAX, position - after))
+                except LogUnavailableError as no:
+                    logger.warning("%s: waiting for the log: %s", partition, no)
+                    await asyncio.sleep(_CHECK_AGAIN_S)
+                    continue
+                if not some:
+                    refuse_beyond(partition, position, after)
+                for recorded in some:
+                    compare(chain, ledger, skipped, recorded)
+                after = some[-1].position
+    except TimeoutError as late:
+        raise LogUnavailableError(
+            f"{partition}: expected to read it within {within_s} s, found no answer"
+        ) from late

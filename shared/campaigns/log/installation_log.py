@@ -1,0 +1,141 @@
+"""Reads installation.records whole, and appends to it: for parts that open, and for operators."""
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+from uuid import uuid4
+
+from campaigns.domain.facts import InstallationEvent
+from campaigns.domain.levels import LEVEL_NEWEST, LEVEL_OLDEST
+from campaigns.log.port import EventLog
+from campaigns.process.clock import Clock
+from campaigns.process.errors import LogUnavailableError, OutcomeUnknownError
+from campaigns.records.installation import Installation, raise_level
+from campaigns.records.record import Record
+from campaigns.records.topics import INSTALLATION, INSTALLATION_KEY, RECORD_TOPICS, Partition
+
+WITHIN_S = 30.0  # How long a log that is away, or slow, is waited for.
+RETRY_S = 0.2
+CHUNK = 256  # Records read at once.
+_SEEN_WITHIN_S = 2.0  # Then a record is taken for lost, and decided again: its condition holds.
+_LOOK_S = 0.02
+
+
+class Origin(NamedTuple):
+    """Who decides."""
+
+    source: str
+    actor: str
+
+
+async def read_on(log: EventLog, installation: Installation) -> None:
+    """Fold what installation.records holds now behind what is folded.
+
+    Raises:
+        LogUnavailableError: the log does not answer.
+        LevelBeyondError: this build is too old for this installation.
+
+    """
+    end = (await log.ends([INSTALLATION]))[INSTALLATION]
+    while installation.position < end:
+        after = installation.position
+        batch = await log.read(INSTALLATION, after, min(CHUNK, end - after))
+        if not batch:
+            raise LogUnavailableError(f"{INSTALLATION}@{after}: expected more, found nothing")
+        for recorded in batch:
+            installation.take(recorded)
+
+
+async def whole(log: EventLog) -> Installation:
+    """Return what holds for the installation, as of now. An outage is waited out, for a while.
+
+    Raises:
+        LogUnavailableError: the log did not answer within WITHIN_S.
+        LevelBeyondError: this build is too old for this installation.
+
+    """
+    return await decided(log, lambda _: None, None, None)
+
+
+async def founded(log: EventLog, clock: Clock, source: str) -> Installation:
+    """Return what holds for the installation; a log in which nothing stands begins at our newest.
+
+    For those who write. Of two that begin at once one is first, and both agree.
+
+    Raises:
+        LogUnavailableError, LevelBeyondError: as `whole`.
+
+    """
+    installation = await whole(log)
+    if installation.position or installation.level > LEVEL_OLDEST or not await _empty(log):
+        return installation
+    return await decided(
+        log,
+        lambda now: None if now.position else raise_level(now, LEVEL_NEWEST, clock.now()),
+        Origin(source, source.partition("/")[0]),
+        clock,
+    )
+
+
+async def _empty(log: EventLog) -> bool:
+    every = [
+        Partition(topic, number)
+        for topic in RECORD_TOPICS
+        for number in range(log.partitions(topic))
+    ]
+    async with asyncio.timeout(WITHIN_S):
+        while True:
+            try:
+                return not any((await log.ends(every)).values())
+            except LogUnavailableError:
+                await asyncio.sleep(RETRY_S)
+
+
+async def decided(
+    log: EventLog,
+    decide: Callable[[Installation], InstallationEvent | None],
+    by: Origin | None,
+    clock: Clock | None,
+) -> Installation:
+    """Read, decide, append, again until nothing is left to decide; return what holds then.
+
+    Raises:
+        LogUnavailableError: the log did not answer, or did not take it, within WITHIN_S.
+        LevelBeyondError: this build is too old for this installation.
+
+    """
+    installation = Installation()
+    last: Exception | None = None
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            while True:
+                try:
+                    await read_on(log, installation)
+                    if (fact := decide(installation)) is None:
+                        return installation
+                    assert by is not None, "who decides has a name"
+                    assert clock is not None, "and a clock"
+                    record_id = uuid4().hex
+                    record = Record(
+                        record_id, clock.now(), by.source, by.actor, record_id, None,
+                        installation.condition(), (fact,),
+                    )  # fmt: skip
+                    await log.append(INSTALLATION, record, INSTALLATION_KEY)
+                    await _appeared(log, installation)
+                except (LogUnavailableError, OutcomeUnknownError) as no:
+                    last = no
+                    await asyncio.sleep(RETRY_S)
+    except TimeoutError as late:
+        raise LogUnavailableError(
+            f"{INSTALLATION}: expected an answer within {WITHIN_S} s, found {last!r}"
+        ) from late
+
+
+async def _appeared(log: EventLog, installation: Installation) -> None:
+    """Wait until the log has grown, for a bounded time."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _SEEN_WITHIN_S
+    while loop.time() < until:
+        if (await log.ends([INSTALLATION]))[INSTALLATION] > installation.position:
+            return
+        await asyncio.sleep(_LOOK_S)

@@ -1,0 +1,248 @@
+"""The one read loop: follow, admit, fold, checkpoint. What a service folds is its own.
+
+Crash rather than skip: what a step raises ends the loop and the process, and the restart begins
+at the checkpoint. `step` is synchronous on purpose: nothing interleaves with a fold.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from campaigns.domain.facts import RecordSkipped
+from campaigns.log.digest import Chain, begin, check, compare
+from campaigns.log.installation_log import whole
+from campaigns.log.port import EventLog
+from campaigns.process.errors import LogUnavailableError, NotFreshError, SkippedMeanwhileError
+from campaigns.process.watch import lasting
+from campaigns.records.installation import Installation, confirm
+from campaigns.records.ledger import Ledger
+from campaigns.records.record import Envelope, Recorded
+from campaigns.records.steps import bounded
+from campaigns.records.topics import INSTALLATION, Partition
+
+
+class Fold(Protocol):
+    """What a service makes of the accepted facts."""
+
+    def fold(self, recorded: Recorded) -> None:
+        """Take one accepted record's facts in. Total: what is recorded has happened."""
+        ...
+
+    def folded(self, partition: Partition, position: int) -> None:
+        """Note the end of a batch: the moment to store, and to act on what was read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """How the rule found a record of ours."""
+
+    accepted: bool
+    partition: Partition
+    position: int
+
+    @property
+    def at(self) -> str:
+        """Return the position as answers spell it: `partition@position`."""
+        return f"{self.partition.number}@{self.position}"
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a reader has met, for metrics."""
+
+    accepted: int = 0
+    refused: int = 0
+    foreign: int = 0
+
+
+@dataclass
+class Reader:
+    """One service's progress through the log: ledgers, positions, digests, and who waits."""
+
+    log: EventLog
+    fold: Fold
+    ledgers: dict[Partition, Ledger] = field(default_factory=dict)
+    positions: dict[Partition, int] = field(default_factory=dict)
+    chains: dict[Partition, Chain] = field(default_factory=dict)
+    ends: dict[Partition, int] = field(default_factory=dict)  # As last heard, for metrics.
+    counts: Counts = field(default_factory=Counts)
+    # A step was not finished: nothing may be stored, or decided, on what is in memory now.
+    torn: bool = False
+    # What holds for the whole installation: read before anything is followed.
+    installation: Installation = field(default_factory=Installation)
+    on_ruling: dict[str, Callable[[Ruling], None]] = field(default_factory=dict)  # By record id.
+    _begun: bool = False
+    _waiting: dict[Partition, list[tuple[int, asyncio.Future[None]]]] = field(default_factory=dict)
+
+    def ledger(self, partition: Partition) -> Ledger:
+        """Return the partition's ledger as of this reader's position."""
+        return self.ledgers.setdefault(partition, Ledger())
+
+    async def begin(self, installation: Installation | None = None) -> None:
+        """Learn what holds for the whole installation, before anything is restored or followed.
+
+        `installation`: from who has read it already.
+
+        Raises:
+            LevelBeyondError: this build is too old for this installation.
+            LogUnavailableError: the log does not answer.
+
+        """
+        self.installation, self._begun = installation or await whole(self.log), True
+
+    def chain(self, partition: Partition) -> Chain:
+        """Return the partition's digest as of this reader's position."""
+        return self.chains.setdefault(partition, Chain())
+
+    async def check(self) -> None:
+        """Make sure that the log still has what was folded, before anything is answered.
+
+        Raises:
+            LogCutError: the log was cut, and may have grown again.
+            LogUnavailableError: it could not be read in time.
+
+        """
+        for one, position in self.positions.items():
+            skipped = self.installation.skipped.get(one, {})
+            await check(self.log, one, position, self.chain(one), self.ledger(one), skipped)
+
+    async def follow(self, partitions: Collection[Partition]) -> None:
+        """Follow all of them for ever, each from its checkpoint.
+
+        Raises:
+            ContractError: a record carries a fact that this version does not know.
+            LevelBeyondError: the level was raised beyond what this version knows.
+            SkippedMeanwhileError: a record was skipped: what is folded may have counted it.
+            LogCutError: the log has lost what was folded already.
+
+        """
+        if not self._begun:
+            await self.begin()
+        async with asyncio.TaskGroup() as tasks:
+            watching = f"follow {INSTALLATION}"
+            tasks.create_task(lasting(self._watch(), watching), name=watching)
+            for partition in partitions:
+                name = f"follow {partition}"
+                tasks.create_task(lasting(self._follow(partition), name), name=name)
+
+    async def _watch(self) -> None:
+        async for batch in self.log.batches(INSTALLATION, self.installation.position):
+            for recorded in batch:
+                for fact in self.installation.take(recorded):
+                    if isinstance(fact, RecordSkipped):
+                        self.torn = True  # It may have counted here: nothing rests on that.
+                        raise SkippedMeanwhileError(
+                            f"{fact.topic}/{fact.partition}@{fact.position} was skipped: this"
+                            " process begins anew, and passes over it"
+                        )
+
+    async def _follow(self, partition: Partition) -> None:
+        self.positions.setdefault(partition, 0)
+        after = begin(self.chain(partition), self.positions[partition])
+        async for batch in self.log.batches(partition, after):
+            for some in bounded(batch):
+                self.step(partition, some)
+                await asyncio.sleep(0)  # Let those act whom the step has woken.
+
+    def step(self, partition: Partition, batch: Sequence[Recorded]) -> None:
+        """Rule on a batch and fold what was accepted. Redelivery is normal and harmless.
+
+        What comes again is compared with what was there, as far as the state rests on it.
+
+        Raises:
+            LogCutError: something else stands where a record was accepted, or refused.
+            ContractError: a record carries a fact that this version does not know. The ledger
+                may have counted it, and the fold may have half of it: the reader is `torn`.
+
+        """
+        try:
+            self._step(partition, batch)
+        except BaseException:
+            self.torn = True
+            raise
+
+    def _step(self, partition: Partition, batch: Sequence[Recorded]) -> None:
+        ledger, position = self.ledger(partition), self.positions.get(partition, 0)
+        skipped = self.installation.skipped.get(partition, {})
+        chain = self.chain(partition)
+        for recorded in batch:
+            if recorded.position <= position:
+                compare(chain, ledger, skipped, recorded)
+                continue
+            if recorded.position in skipped:  # As if it had been refused; it may be unreadable.
+                confirm(skipped[recorded.position], recorded)
+                self.counts.refused += 1
+                self.positions[partition] = position = recorded.position
+                continue
+            envelope = recorded.envelope
+            position = recorded.position
+            if not isinstance(envelope, Envelope):
+                self.counts.foreign += 1
+                self.positions[partition] = position
+                continue
+            accepted = ledger.admit(envelope)
+            if accepted:
+                self.counts.accepted += 1
+                assert recorded.raw is not None, "what has an envelope has bytes"
+                chain.accept(position, recorded.raw)
+                self.fold.fold(recorded)
+            else:
+                self.counts.refused += 1
+            self.positions[partition] = position
+            if ruled := self.on_ruling.pop(envelope.id, None):
+                ruled(Ruling(accepted, partition, position))
+        self.fold.folded(partition, position)
+        self._wake(partition, position)
+
+    def _wake(self, partition: Partition, position: int) -> None:
+        waiting = self._waiting.get(partition)
+        if not waiting:
+            return
+        for wanted, woken in waiting:
+            if wanted <= position and not woken.done():
+                woken.set_result(None)
+        self._waiting[partition] = [(n, f) for n, f in waiting if not f.done()]
+
+    async def reached(self, partition: Partition, position: int) -> None:
+        """Wait until the fold has reached a position."""
+        if self.positions.get(partition, 0) < position:
+            woken = asyncio.get_running_loop().create_future()
+            self._waiting.setdefault(partition, []).append((position, woken))
+            await woken
+
+    async def catch_up(self, partitions: Collection[Partition], *, within_s: float) -> None:
+        """Wait until the fold has all that the log held when this was called.
+
+        Raises:
+            LogUnavailableError: the log did not say in time where it ends.
+            NotFreshError: the fold did not get there in time.
+
+        """
+        try:
+            async with asyncio.timeout(within_s):
+                ends = await self.log.ends(partitions)
+                self.ends.update(ends)
+                for partition, end in ends.items():
+                    await self.reached(partition, end)
+        except TimeoutError as late:
+            behind = ", ".join(f"{p}@{self.positions.get(p, 0)}" for p in partitions)
+            raise NotFreshError(f"not caught up within {within_s} s, at {behind}") from late
+
+    async def look(self) -> None:
+        """Note where the log ends now, so that it can be said how far the fold is behind.
+
+        Raises:
+            LogUnavailableError: the log did not say in time where it ends.
+
+        """
+        self.ends.update(await self.log.ends(list(self.positions)))
+
+    async def ready(self, partitions: Collection[Partition], *, within_s: float) -> bool:
+        """Say whether the log answers and the fold keeps up with it."""
+        try:
+            await self.catch_up(partitions, within_s=within_s)
+        except (LogUnavailableError, NotFreshError):
+            return False
+        return True

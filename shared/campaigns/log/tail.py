@@ -1,0 +1,123 @@
+"""The end of one partition in memory, shared by the followers of one process. Pure but for waking.
+
+Decoded once, handed to all. What is kept is bounded: one who falls behind it reads by himself
+until he has caught up, so that a slow follower never holds up a fast one.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from campaigns.records.record import Recorded
+
+AHEAD_MAX = 1_024  # Records that are read ahead of the fastest follower.
+KEPT_MAX = 4_096  # Records that are kept for the slower ones.
+KEPT_BYTES_MAX = 16 * 1024 * 1024
+
+
+@dataclass(eq=False, slots=True)
+class Follower:
+    """How far one reader has got."""
+
+    position: int
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(eq=False, slots=True)
+class Tail:
+    """Consecutive records behind `base`, until every follower has had them."""
+
+    base: int = 0  # The position before the first record that is kept.
+    records: list[Recorded] = field(default_factory=list)
+    followers: set[Follower] = field(default_factory=set)
+    failure: Exception | None = None  # What stands behind the last record instead of a next one.
+    begun: bool = False  # Something was read since the first follower came.
+    last: Recorded | None = None  # What stands at the head, if it was read: kept for comparing.
+    _bytes: int = 0
+
+    @property
+    def head(self) -> int:
+        """Return the last position that was read."""
+        return self.base + len(self.records)
+
+    @property
+    def hungry(self) -> bool:
+        """Say whether more should be read: a follower is close to the head."""
+        if not self.followers or self.failure:
+            return False
+        fastest = max(follower.position for follower in self.followers)
+        return self.head - fastest < AHEAD_MAX and (
+            fastest >= self.head or self._bytes < KEPT_BYTES_MAX
+        )
+
+    def join(self, after: int) -> tuple[Follower, int | None]:
+        """Take a follower in. Returns it, and where to begin reading if that has changed."""
+        begin = None
+        if not self.followers or (not self.begun and after < self.base):
+            self.base = begin = after
+            self.records, self._bytes, self.failure, self.begun = [], 0, None, False
+            self.last = None
+        follower = Follower(after)
+        self.followers.add(follower)
+        return follower, begin
+
+    def leave(self, follower: Follower) -> None:
+        """Let a follower go."""
+        self.followers.discard(follower)
+        self._trim()
+
+    def extend(self, records: Iterable[Recorded]) -> None:
+        """Add what was read, and wake everybody."""
+        self.begun = True
+        for recorded in records:
+            assert recorded.position == self.head + 1, "positions are consecutive"
+            self.records.append(recorded)
+            self.last = recorded
+            self._bytes += len(recorded.raw or b"")
+        self._trim()
+        self._wake()
+
+    def next_is(self, position: int) -> bool:
+        """Say whether a record that stands at `position` may be added: all before it was read."""
+        return position == self.head + 1 and self.hungry
+
+    def fail(self, failure: Exception) -> None:
+        """Stop every follower once it has had what was read before."""
+        self.failure = failure
+        self._wake()
+
+    def take(self, follower: Follower, batch_max: int) -> Sequence[Recorded] | None:
+        """Return what a follower has not had: empty at the head, None if it is kept no more.
+
+        Raises:
+            Exception: what stands behind the last record, once the follower is there.
+
+        """
+        begin = follower.position - self.base
+        if begin < 0:
+            return None
+        batch = self.records[begin : begin + batch_max]
+        if not batch:
+            if self.failure and follower.position >= self.head:
+                raise self.failure
+            follower.woken.clear()
+        return batch
+
+    def moved(self, follower: Follower, position: int) -> None:
+        """Note how far a follower has got."""
+        follower.position = position
+        self._trim()
+
+    def _wake(self) -> None:
+        for follower in self.followers:
+            follower.woken.set()
+
+    def _trim(self) -> None:
+        positions = [follower.position for follower in self.followers]
+        slowest, fastest = min(positions, default=self.head), max(positions, default=self.head)
+        crowded = self._bytes > KEPT_BYTES_MAX
+        kept_from = fastest if crowded else max(slowest, min(fastest, self.head - KEPT_MAX))
+        if (gone := min(kept_from, self.head) - self.base) > 0:
+            self._bytes -= sum(len(one.raw or b"") for one in self.records[:gone])
+            del self.records[:gone]
+            self.base += gone

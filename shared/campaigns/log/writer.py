@@ -1,0 +1,246 @@
+"""handle(): read, decide, append, again. The only way a command's facts enter the log."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar, assert_never
+from uuid import uuid4
+
+from campaigns.domain.decider import (
+    C,
+    Decider,
+    Decision,
+    Facts,
+    Reason,
+    Rejected,
+    S,
+    Stale,
+    Unchanged,
+)
+from campaigns.domain.levels import needed
+from campaigns.log.reader import Reader, Ruling
+from campaigns.process.clock import Clock
+from campaigns.process.errors import LogUnavailableError, OutcomeUnknownError, TooContendedError
+from campaigns.records.record import AppendCondition, Idempotency, Record
+from campaigns.records.topics import Partition
+
+W = TypeVar("W")  # What the service folds.
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who asks, and on behalf of what."""
+
+    actor: str
+    correlation_id: str
+    causation_id: str | None = None
+    idempotency: Idempotency | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """A command that was recorded: where it stands in the log, and whether this try did it."""
+
+    ruling: Ruling
+    record_id: str
+    repeated: bool = False  # An earlier try with the same Idempotency-Key did it.
+
+
+Answer = Handled | Rejected | Unchanged  # How a command went.
+Reread = Callable[[], Awaitable[C | Answer]]  # The command by a new reading, or its answer.
+
+
+@dataclass
+class Tries:
+    """How long refused tries go on: counted from the first refusal.
+
+    An instance that has just started learns of it only once it has read all before it; so it is
+    given one more try at least, which rests on what it has read by then.
+    """
+
+    clock: Clock
+    tries_s: float
+    _give_up_at: float | None = None
+
+    def refused(self) -> None:
+        """Count the time from now on, if it does not count yet."""
+        if self._give_up_at is None:
+            self._give_up_at = self.clock.monotonic() + self.tries_s
+
+    def more(self) -> bool:
+        """Say whether one more try is allowed."""
+        return self._give_up_at is None or self.clock.monotonic() < self._give_up_at
+
+
+def unreadable(facts: Facts, level: int) -> Rejected | None:
+    """Say that not every process can read these facts yet: an operator has to say that it can.
+
+    Source: ADR-0014.
+    """
+    if (most := max(map(needed, facts))) <= level:
+        return None
+    return Rejected(
+        Reason.LEVEL_BELOW,
+        f"This needs level {most} of the installation, which is at level {level}: an operator"
+        " raises it with `dialgate upgrade`, once every process runs this version",
+    )
+
+
+@dataclass
+class Writer(Generic[W]):
+    """Appends one service's decisions and learns the rulings from its own reader."""
+
+    reader: Reader
+    folded: W  # The state that decisions read.
+    clock: Clock
+    source: str
+    tries_s: float = 5.0  # How long refused tries go on. Source: architecture, "commands".
+    ruling_s: float = 10.0  # How long one ruling is waited for: then the outcome is unknown.
+    catch_up_s: float = 10.0  # How long a no may wait for the log's end.
+    rereads_s: float = 10.0  # How long a command is read again while what it rests on moves.
+
+    def record(self, facts: Facts, condition: AppendCondition, origin: Origin) -> Record:
+        """Make the record that offers these facts; its time is now."""
+        return Record(
+            id=uuid4().hex,
+            time=self.clock.now(),
+            source=self.source,
+            actor=origin.actor,
+            correlation_id=origin.correlation_id,
+            causation_id=origin.causation_id,
+            condition=condition,
+            facts=facts,
+            idempotency=origin.idempotency,
+            level=self.reader.installation.level,
+        )
+
+    async def append(self, partition: Partition, record: Record, key: int) -> Ruling:
+        """Append a record and wait for its ruling.
+
+        Raises:
+            LogUnavailableError: the log did not take it, or refused it, or was not asked; it will
+                never be there.
+            OutcomeUnknownError: it was not read back in time; it may still take effect.
+
+        """
+        if self.reader.torn:  # Its condition may count a fact that the decision does not know of.
+            raise LogUnavailableError(f"{partition}: this process stops, and decides nothing more")
+        ruled: asyncio.Future[Ruling] = asyncio.get_running_loop().create_future()
+        self.reader.on_ruling[record.id] = lambda ruling: (
+            None if ruled.done() else ruled.set_result(ruling)
+        )
+
+        def refused(no: LogUnavailableError) -> None:
+            if not ruled.done():
+                ruled.set_exception(no)
+
+        try:
+            async with asyncio.timeout(self.ruling_s):
+                await self.reader.log.append(partition, record, key, refused)
+                return await ruled
+        except TimeoutError as late:
+            raise OutcomeUnknownError(
+                f"{partition}: record {record.id} was not read back within {self.ruling_s} s"
+            ) from late
+        finally:
+            self.reader.on_ruling.pop(record.id, None)  # Whoever gave up waits no more.
+
+    async def handle(
+        self,
+        decider: Decider[W, C, S],
+        command: C,
+        origin: Origin,
+        *,
+        partition: Partition,
+        key: int,
+        repeated: Callable[[W], Handled | Rejected | None] = lambda _: None,
+        reread: Reread[C] | None = None,
+    ) -> Answer:
+        """Read, decide, append; when refused, again, for a bounded time.
+
+        Returns where the decision stands in the log; or that there is nothing to record, or the
+        rejection, both decided on all that the partition held when the command came. `repeated`
+        looks for an earlier try with the same Idempotency-Key in what is folded. `reread` reads
+        again what the command rests on, for deciders that may call it stale.
+
+        Raises:
+            TooContendedError: every record of the last `tries_s` seconds was refused, or what the
+                command rests on changed for `rereads_s` seconds.
+            OutcomeUnknownError: the record was not read back in time; it may still take effect.
+            LogUnavailableError, NotFreshError: nothing was recorded.
+
+        """
+        caught_up = False
+        tries, rereads = Tries(self.clock, self.tries_s), None
+        while tries.more():
+            if (earlier := repeated(self.folded)) is not None:
+                return earlier
+            # No await from the reading to the decision: state and versions are of one instant.
+            condition = self.reader.ledger(partition).condition(decider.streams(command))
+            match self._decide(decider, command):
+                case tuple() as facts:
+                    record = self.record(facts, condition, origin)
+                    ruling = await self.append(partition, record, key)
+                    if ruling.accepted:
+                        return Handled(ruling, record.id)
+                    tries.refused()
+                case _ if not caught_up:  # Nothing else is said of what may be an old state.
+                    await self.reader.catch_up([partition], within_s=self.catch_up_s)
+                    caught_up = True
+                case Rejected() | Unchanged() as answer:
+                    return answer
+                case Stale():
+                    rereads = rereads or Tries(self.clock, self.rereads_s)
+                    again = await self._reread(decider, command, reread, rereads)
+                    if isinstance(again, Answer):
+                        return again
+                    command, tries = again, Tries(self.clock, self.tries_s)
+                case never:
+                    assert_never(never)
+        raise TooContendedError(f"{partition}: refused for {self.tries_s} s")
+
+    async def preview(
+        self,
+        decider: Decider[W, C, S],
+        command: C,
+        *,
+        partition: Partition,
+        reread: Reread[C] | None = None,
+    ) -> Facts | Answer:
+        """Say how a command would be decided now: by what facts, or how answered.
+
+        Nothing is recorded, and no earlier try is looked for.
+
+        Raises:
+            TooContendedError: what the command rests on changed for `rereads_s` seconds.
+            LogUnavailableError, NotFreshError: the log's end could not be reached.
+
+        """
+        await self.reader.catch_up([partition], within_s=self.catch_up_s)
+        rereads = Tries(self.clock, self.rereads_s)
+        while isinstance(decision := self._decide(decider, command), Stale):
+            again = await self._reread(decider, command, reread, rereads)
+            if isinstance(again, Answer):
+                return again
+            command = again
+        return decision
+
+    def _decide(self, decider: Decider[W, C, S], command: C) -> Decision:
+        decision = decider.decide(decider.read(self.folded, command), command)
+        if isinstance(decision, tuple):
+            return unreadable(decision, self.reader.installation.level) or decision
+        return decision
+
+    async def _reread(
+        self,
+        decider: Decider[W, C, S],
+        command: C,
+        reread: Reread[C] | None,
+        rereads: Tries,
+    ) -> C | Answer:
+        assert reread is not None, "a decider that may say Stale is handled with `reread`"
+        rereads.refused()
+        if not rereads.more():
+            rested_on = ", ".join(decider.streams(command))
+            raise TooContendedError(f"{rested_on}: kept changing for {self.rereads_s} s")
+        return await reread()

@@ -1,0 +1,168 @@
+"""Structured logs, correlation ids, metrics: what an operator sees of a process."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Collection
+from contextvars import ContextVar
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from campaigns.process.printable_text import clean
+
+correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
+
+REGISTRY = CollectorRegistry()
+COMMANDS = Counter(
+    "dialgate_commands_total",
+    "Commands by how they ended.",
+    ["command", "outcome"],
+    registry=REGISTRY,
+)
+COMMAND_S = Histogram(
+    "dialgate_command_seconds", "From a command's arrival to its answer.", ["command"],
+    registry=REGISTRY,
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
+)  # fmt: skip
+BARRIER_S = Histogram(
+    "dialgate_barrier_seconds", "How long a pause or stop waited for permissions to be resolved.",
+    registry=REGISTRY, buckets=(0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 7, 10, 65),
+)  # fmt: skip
+CONNECTIONS = Gauge("dialgate_connections", "Connections of clients, now.", registry=REGISTRY)
+CLOSED = Counter(
+    "dialgate_connections_closed_total", "Connections that were closed on their clients, by why.",
+    ["why"], registry=REGISTRY,
+)  # fmt: skip
+TOPIC_DOUBTS = Gauge(
+    "dialgate_topic_doubts", "What may cost records or answers, of a topic on Kafka: see the log.",
+    ["topic"], registry=REGISTRY,
+)  # fmt: skip
+
+
+KEYS_REFUSED = Counter(
+    "dialgate_keys_refused_total", "Requests and sockets without a key that is known.",
+    registry=REGISTRY,
+)  # fmt: skip
+SHARES_SPENT = Counter(
+    "dialgate_shares_spent_total", "What was refused because an organization had its share of it.",
+    ["what"], registry=REGISTRY,
+)  # fmt: skip
+
+QUIET_S = 10.0  # The same words of one logger are logged once in this time.
+WORDS_MAX = 1_000  # That are remembered; libraries put addresses and the like into theirs.
+WINDOW_S, LINES_MAX = 60.0, 300  # So many lines of one logger in that time.
+
+
+class Sparingly(logging.Filter):
+    """Lets the same words pass once in a while: an outage is one story, not a thousand lines."""
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, *, passing: Collection[str] = ()
+    ) -> None:
+        """Note the clock. `passing`: templates of what may be over at once, said once it lasts."""
+        super().__init__()
+        self._clock, self._passing = clock, passing
+        self._said: dict[str, float] = {}  # By their words.
+        self._heard: dict[str, float] = {}  # When first, of those that pass.
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether to log it: not the same template twice within QUIET_S."""
+        now, words = self._clock(), _words(record)
+        if record.msg in self._passing:
+            since = self._heard.setdefault(words, now)
+            if now - since < QUIET_S:
+                return False
+        if now - self._said.get(words, -QUIET_S) < QUIET_S:
+            return False
+        if len(self._said) >= WORDS_MAX:
+            self._said.clear()
+        self._said[words] = now
+        return True
+
+
+def _words(record: logging.LogRecord) -> str:
+    """Return what tells one story from another: the first line, and what was raised."""
+    raised = record.exc_info[0] if record.exc_info else None
+    return f"{str(record.msg).partition(chr(10))[0]} {raised.__name__ if raised else ''}"
+
+
+class Bounded(logging.Filter):
+    """Lets so many lines of a logger pass in a while: no client fills a disk with our words."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._counts: dict[str, tuple[float, int]] = {}  # Logger → since when, how many lines.
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether to log it; the first line after a silence says how many were withheld."""
+        now = self._clock()
+        since, lines = self._counts.get(record.name, (now, 0))
+        if now - since >= WINDOW_S:
+            if lines > LINES_MAX:
+                record.msg = f"{record.msg} ({lines - LINES_MAX} lines of before are left out)"
+            since, lines = now, 0
+        self._counts[record.name] = (since, lines + 1)
+        return lines < LINES_MAX
+
+
+def _add_correlation(
+    _: object, __: str, event: structlog.types.EventDict
+) -> structlog.types.EventDict:
+    if found := correlation_id.get():
+        event.setdefault("correlation_id", found)
+    return event
+
+
+def _clean(_: object, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    for name, value in event.items():
+        event[name] = clean(value) if isinstance(value, str | Exception) else value
+    return event
+
+
+def configure_logging(level: str = "INFO", *, as_json: bool = True) -> None:
+    """Send all logs, the libraries' included, to stderr: a JSON object a line, or text."""
+    shared: list[structlog.types.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_correlation,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.format_exc_info,
+    ]
+    render: structlog.types.Processor = (
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(  # Whoever logs through it goes the same way.
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _clean, render],
+        )
+    )
+    handler.addFilter(Bounded())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for noisy in ("aiokafka", "httpx", "httpcore", "uvicorn", "uvicorn.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for stirred in (
+        "asyncio",
+        "python_multipart.multipart",
+        "uvicorn.error",
+    ):  # Strangers decide how often they speak.
+        logger = logging.getLogger(stirred)
+        if not any(isinstance(one, Sparingly) for one in logger.filters):
+            logger.addFilter(Sparingly())

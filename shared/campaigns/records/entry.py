@@ -1,0 +1,78 @@
+"""A record on its way into the log: encoded, and read back as every reader will read it. Pure.
+
+What is in the log can never be taken back, and a reader that cannot read it stops (ADR-0008). So
+nothing gets in that the reader's own code does not give back as it was meant (ADR-0015).
+"""
+
+from datetime import datetime
+
+from pydantic_core import PydanticSerializationError
+
+from campaigns.process.errors import ContractError, UnreadableRecordError
+from campaigns.records.record import RECORD_BYTES_MAX, Envelope, Record, Recorded
+from campaigns.records.topics import Partition
+
+
+def entry(record: Record, partition: Partition, partitions: int) -> Recorded:
+    """Return what will stand in the log, decoded from the very bytes; its place is not known yet.
+
+    `partitions`: of the topic. Whoever is given it by the log need not decode it again.
+
+    Raises:
+        UnreadableRecordError: no reader could make of it what was meant; it is not appended.
+
+    """
+    try:
+        raw = record.encode()
+    except (TypeError, ValueError, PydanticSerializationError) as no:
+        raise _unreadable(record, partition, f"it cannot be encoded: {no}") from no
+    if len(raw) > RECORD_BYTES_MAX:
+        raise _unreadable(
+            record, partition, f"expected at most {RECORD_BYTES_MAX} bytes, found {len(raw)}"
+        )
+    recorded = Recorded(partition, 0, raw, partitions)
+    try:
+        envelope = recorded.envelope
+        if not isinstance(envelope, Envelope):
+            raise _unreadable(record, partition, f"it would be foreign: {envelope.why}")
+        facts = recorded.facts
+    except ContractError as no:
+        raise _unreadable(record, partition, str(no)) from no
+    if not _same(record, envelope):
+        differs = _difference(record, envelope)
+        raise _unreadable(record, partition, f"`{differs}` comes back as another")
+    for meant, found in zip(record.facts, facts, strict=True):
+        if type(meant) is not type(found) or vars(meant) != vars(found):
+            raise _unreadable(record, partition, f"{meant.TYPE} comes back as another")
+    return recorded
+
+
+def _same(record: Record, envelope: Envelope) -> bool:
+    """Say whether an envelope is what was meant. Asked of each record: one look, without a loop."""
+    time = datetime.fromisoformat(envelope.time)
+    return (
+        record.id == envelope.id
+        and record.condition == envelope.condition
+        and record.time == time
+        and time.tzinfo is not None
+        and record.source == envelope.source
+        and record.actor == envelope.actor
+        and record.correlation_id == envelope.correlation_id
+        and record.causation_id == envelope.causation_id
+        and record.idempotency == envelope.idempotency
+    )
+
+
+def _difference(record: Record, envelope: Envelope) -> str:
+    """Return which part of an envelope is not what was meant."""
+    for name in ("id", "source", "actor", "correlation_id", "causation_id", "condition"):
+        if getattr(record, name) != getattr(envelope, name):
+            return name
+    if record.idempotency != envelope.idempotency:
+        return "idempotency"
+    return "time"
+
+
+def _unreadable(record: Record, partition: Partition, why: str) -> UnreadableRecordError:
+    kinds = ", ".join(sorted({fact.TYPE for fact in record.facts}))
+    return UnreadableRecordError(f"{partition}: record {record.id[:80]} ({kinds}): {why[:500]}")

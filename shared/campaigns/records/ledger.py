@@ -1,0 +1,108 @@
+"""THE RULE: which record counts. Pure, on envelopes alone.
+
+Kafka gives the order of a partition and no conditional append (KAFKA-2260), so the order decides:
+first in wins (ADR-0002). Every reader folds its own ledger, and all of them agree.
+"""
+
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from campaigns.domain.facts import Stream
+from campaigns.records.record import AppendCondition, Envelope
+from campaigns.records.streams import place_of
+
+_CONTACT = "contact/"
+_BLOCK = 64  # Contacts a stored block: 256 bytes. A small campaign costs no more than it holds.
+_AHEAD_MAX = 262_144  # A contact further ahead than this is kept apart: ids may be garbage.
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Stream → version of one partition, as one reader has ruled so far.
+
+    Contacts' ids are dense, so their versions stand in one array a campaign.
+    """
+
+    versions: dict[Stream, int] = field(default_factory=dict)
+    contacts: "dict[int, array[int]]" = field(default_factory=dict)  # Campaign → by contact.
+    _dirty: set[Stream] = field(default_factory=set)
+    _dirty_blocks: set[tuple[int, int]] = field(default_factory=set)  # Campaign, block.
+
+    def admit(self, envelope: Envelope) -> bool:
+        """Rule on the partition's next record: accept it, or refuse it as decided too late.
+
+        The whole of our concurrency control.
+        """
+        condition, version = envelope.condition, self.version
+        for stream, seen in condition.items():  # As `takes`: to call it costs a fold a fiftieth.
+            if version(stream) != seen:
+                return False
+        for stream, facts in envelope.writes.items():
+            self._set(stream, condition[stream] + facts)  # What it writes, it rests on.
+        return True
+
+    def takes(self, envelope: Envelope) -> bool:
+        """Say whether a record would be accepted now."""
+        version = self.version
+        for stream, seen in envelope.condition.items():  # noqa: SIM110
+            if version(stream) != seen:
+                return False
+        return True  # A loop: `all` of a generator costs a fold a twentieth.
+
+    def version(self, stream: Stream) -> int:
+        """Return how many accepted facts a stream has."""
+        if (place := place_of(stream)) and (contact := place[1]):
+            block = self.contacts.get(place[0])
+            if block is not None and contact < len(block) and (version := block[contact]):
+                return version
+        return self.versions.get(stream, 0)
+
+    def condition(self, streams: Iterable[Stream]) -> AppendCondition:
+        """Return the condition of a decision that rests on these streams, as of now."""
+        return {stream: self.version(stream) for stream in streams}
+
+    def _set(self, stream: Stream, version: int) -> None:
+        if (place := place_of(stream)) and (contact := place[1]):
+            campaign = place[0]
+            if (block := self.contacts.get(campaign)) is None:
+                block = self.contacts[campaign] = array("I")
+            if contact < len(block) + _AHEAD_MAX:
+                if contact >= len(block):
+                    _grow(block, contact + 1)
+                block[contact] = version
+                self._dirty_blocks.add((campaign, contact // _BLOCK))
+                return
+        self.versions[stream] = version
+        self._dirty.add(stream)
+
+    def changes(self) -> Iterator[tuple[str, bytes]]:
+        """Yield what changed since the last call, as rows that `load` takes back."""
+        dirty, self._dirty = self._dirty, set()
+        for stream in dirty:
+            yield stream, str(self.versions[stream]).encode()
+        blocks, self._dirty_blocks = self._dirty_blocks, set()
+        for campaign, number in blocks:
+            first = number * _BLOCK
+            block = self.contacts[campaign][first : first + _BLOCK]
+            yield f"{_CONTACT}{campaign}#{number}", block.tobytes()
+
+    def load(self, rows: Iterable[tuple[str, bytes]]) -> None:
+        """Take rows back that `changes` yielded; of one key the last."""
+        for key, value in rows:
+            name, _, number = key.partition("#")
+            if not number:
+                self.versions[Stream(key)] = int(value)
+                continue
+            campaign = int(name.removeprefix(_CONTACT))
+            block = self.contacts.setdefault(campaign, array("I"))
+            first = int(number) * _BLOCK
+            if len(block) < first + _BLOCK:
+                _grow(block, first + _BLOCK)
+            block[first : first + _BLOCK] = array("I", value)
+
+
+def _grow(block: "array[int]", size: int) -> None:
+    """Make room for `size` versions in whole blocks, an eighth ahead: growing costs little."""
+    wanted = max(size, len(block) + len(block) // 8)
+    block.frombytes(bytes(block.itemsize * (-(-wanted // _BLOCK) * _BLOCK - len(block))))

@@ -1,0 +1,74 @@
+"""One fact as it stands in a record: its tag, its stream, its data, and what stands aside. Pure."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple, NotRequired, TypedDict
+
+from campaigns.domain.facts import TAGS, CallRequested, Event, Stream
+from campaigns.domain.levels import Withheld, asides, needed, withheld
+from campaigns.process.errors import ContractError
+from campaigns.records.tags import current, decode
+
+
+class Offered(TypedDict):
+    """One fact of an envelope as it stands in the record, not looked at yet."""
+
+    type: str  # Its tag.
+    stream: Stream
+    data: dict[str, Any]  # JSON, until its tag says what it is.
+    aside: NotRequired[dict[str, Any]]  # What a reader may ignore: levels.py.
+
+
+class _Way(NamedTuple):
+    """How facts of one kind are written at one level. Made once: each fact that is written asks."""
+
+    dump: Callable[..., dict[str, Any]]  # What `model_dump` comes down to, without its way there.
+    left_out: Withheld | None
+    asides: frozenset[str]
+
+
+@cache
+def _way(kind: type[Event], level: int) -> _Way:
+    aside = asides(kind)
+    left_out = {n: what for n, what in (withheld(kind, level) or {}).items() if n not in aside}
+    return _Way(kind.__pydantic_serializer__.to_python, left_out or None, aside)
+
+
+def offer(fact: Event, level: int) -> Offered:
+    """Return a fact as it stands in a record of this level."""
+    assert needed(fact) <= level, f"a decider offers {fact.TYPE} below the level that it needs"
+    dump, left_out, beside = _way(type(fact), level)
+    data = dump(fact, mode="json", exclude=left_out)
+    offered = Offered(type=fact.TYPE, stream=fact.stream, data=data)
+    if beside:
+        there = {name: data.pop(name) for name in beside}
+        if there := {name: value for name, value in there.items() if value is not None}:
+            offered["aside"] = there
+    return offered
+
+
+def fact_of(offered: Offered, record_id: str) -> Event:
+    """Decode one fact of an accepted record.
+
+    Raises:
+        ContractError: its tag, its data or its place are not as agreed.
+
+    """
+    try:
+        fact = decode(offered["type"], offered["data"], aside=offered.get("aside"))
+    except ContractError as no:
+        raise ContractError(f"on {offered['stream']}: {no}") from no
+    if fact.stream != offered["stream"]:
+        raise ContractError(f"{offered['type']} of {fact.stream} stands on {offered['stream']}")
+    if type(fact) is CallRequested and fact.call_id != record_id:
+        raise ContractError(f"expected call id {record_id}, found {fact.call_id}")
+    return fact
+
+
+def whole(offered: Offered) -> dict[str, Any]:
+    """Return a fact's data with what is known here of what stands aside: for those who look on."""
+    aside, tag = offered.get("aside"), current(offered["type"])
+    if tag is None or not isinstance(aside, dict):
+        return offered["data"]
+    known = asides(TAGS[tag])
+    return {**offered["data"], **{name: aside[name] for name in aside if name in known}}

@@ -1,0 +1,60 @@
+"""What a stream's name may be, and in which partition it may stand. Pure.
+
+One grammar for all streams, kinds of later versions included: they must not be foreign to an
+older reader, or its ledger would part from the others'.
+"""
+
+import re
+from functools import lru_cache
+
+from campaigns.records.topics import (
+    CAMPAIGN_RECORDS,
+    INSTALLATION_RECORDS,
+    ORGANIZATION_RECORDS,
+    Partition,
+)
+
+_STREAM = re.compile(r"[a-z][a-z-]{0,31}(/[A-Za-z0-9._-]{1,100}){1,2}", re.ASCII)
+_LENGTH_MAX = 32 + 2 * 101  # Of a stream's name, by this grammar.
+_NUMBER = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
+_OF_CAMPAIGN = {"campaign": 2, "contacts": 2, "contact": 3}  # Kind → its parts.
+# Nearly every stream, in one look: the last number is the contact's, or else the campaign's.
+_USUAL = re.compile(
+    r"(?:contact/([1-9][0-9]{0,15})/|campaign/|contacts/)([1-9][0-9]{0,15})", re.ASCII
+)
+_PLACES_MAX = 4_096  # Streams that are remembered: those of the calls under way.
+
+
+@lru_cache(_PLACES_MAX)
+def place_of(stream: str) -> tuple[int, int] | None:
+    """Return a stream's campaign and contact; contact 0: of no contact; None: of no campaign.
+
+    Remembered, for a name is met again and again: by each reader's ledger, and by the records of
+    the same call.
+    """
+    if not (usual := _USUAL.fullmatch(stream)):
+        return None
+    campaign, number = usual.groups()
+    return (int(campaign), int(number)) if campaign else (int(number), 0)
+
+
+def misplaced(stream: str, partition: Partition, partitions: int) -> str | None:
+    """Say why a stream cannot be in this partition, or return None. `partitions`: of its topic."""
+    if len(stream) > _LENGTH_MAX:  # Nor is it remembered.
+        return f"{stream[:80]!r} is no stream"
+    place = place_of(stream)
+    if place and place[0] % partitions == partition.number and partition.topic == CAMPAIGN_RECORDS:
+        return None
+    if not _STREAM.fullmatch(stream):
+        return f"{stream[:80]!r} is no stream"
+    kind, *ids = stream.split("/")
+    if (kind == "organization") != (partition.topic == ORGANIZATION_RECORDS):
+        return f"{stream} does not belong on {partition.topic}"
+    if partition.topic == INSTALLATION_RECORDS and kind != "installation":  # Only that way round:
+        return f"{stream} does not belong on {partition.topic}"  # elsewhere, older readers say no.
+    if kind in _OF_CAMPAIGN and partition.topic == CAMPAIGN_RECORDS:
+        if len(ids) + 1 != _OF_CAMPAIGN[kind] or not all(map(_NUMBER.fullmatch, ids)):
+            return f"{stream} is no {kind} stream"
+        if int(ids[0]) % partitions != partition.number:
+            return f"{stream} does not belong in partition {partition.number} of {partitions}"
+    return None

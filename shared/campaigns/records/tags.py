@@ -1,0 +1,65 @@
+"""From a tag to a fact: the closed table, and how older tags become newer ones. Pure.
+
+A tag is looked up and never imported: what stands in the log may have been written by anybody.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from campaigns.domain.facts import TAGS, Event
+from campaigns.domain.levels import asides
+from campaigns.process.errors import ContractError
+
+Json = dict[str, Any]  # One JSON object, until its tag says what it is.
+Upcasts = Mapping[str, tuple[str, Callable[[Json], Json]]]  # Old tag → next tag, and its data.
+
+UPCASTS: Upcasts = {}  # Every fact is in its first version.
+# Of each tag what `model_validate` comes down to, without its way there: a fold asks it each time.
+_VALIDATE: dict[str, Callable[[Json], Event]] = {
+    tag: kind.__pydantic_validator__.validate_python for tag, kind in TAGS.items()
+}
+
+_ASIDES = {tag: asides(kind) for tag, kind in TAGS.items()}
+
+
+def current(tag: str, upcasts: Upcasts = UPCASTS) -> str | None:
+    """Return the tag that a fact of this one has today; None: not known here."""
+    while tag in upcasts:
+        tag = upcasts[tag][0]
+    return tag if tag in TAGS else None
+
+
+def decode(
+    tag: str, found: Json, upcasts: Upcasts = UPCASTS, *, aside: object | None = None
+) -> Event:
+    """Return the fact, in its present version. `aside`: what stands beside its data.
+
+    Of that, names that are not known here are ignored; the others are validated.
+
+    Raises:
+        ContractError: the tag is not known here, or its data is not as agreed. No place is named.
+
+    """
+    was = tag
+    while tag in upcasts:
+        tag, upcast = upcasts[tag]
+        found = upcast(found)
+    validate = _VALIDATE.get(tag)
+    if validate is None:
+        raise ContractError(
+            f"expected a fact of this version, found {was!r} (readers are deployed before writers)"
+        )
+    if aside is not None:
+        if not isinstance(aside, dict):
+            raise ContractError(f"{was}: expected an object aside, found {type(aside).__name__}")
+        known = _ASIDES[tag]
+        found = {name: value for name, value in aside.items() if name in known} | found
+    try:
+        return validate(found)
+    except ValidationError as no:
+        expected = "; ".join(
+            f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in no.errors()[:3]
+        )
+        raise ContractError(f"{was} is not as agreed: {expected}") from no

@@ -1,0 +1,215 @@
+"""The file of the embedded log: its tables, how it is opened, and how it is read. No asyncio."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
+
+from campaigns.process.errors import LogCutError, LogUnavailableError, TopicMisfitError
+from campaigns.records.record import Recorded
+from campaigns.records.topics import Partition
+
+SCHEMA_VERSION = 1
+READ_BUSY_MS = 2_000  # Readers wait for nobody, but for a recovery after a crash.
+OPEN_TRIES_MAX = 500  # Of OPEN_RETRY_S each: several processes may make the file at once.
+OPEN_RETRY_S = 0.01
+
+_SCHEMA = (
+    "create table if not exists about (name text primary key, value text not null) strict",
+    "create table if not exists records (topic text, number integer, position integer,"
+    " record blob not null, primary key (topic, number, position)) without rowid, strict",
+)
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+class About(NamedTuple):
+    """What a file says of itself."""
+
+    id: str
+    partitions: int  # Of campaign.records.
+
+
+class Stretch(NamedTuple):
+    """Consecutive records, and what stands behind the last one instead of a next."""
+
+    records: Sequence[Recorded]
+    failure: LogCutError | None
+
+
+def busy(no: sqlite3.Error) -> bool:
+    """Say whether another process was merely first."""
+    return getattr(no, "sqlite_errorcode", 0) & 0xFF in _BUSY
+
+
+def connect(path: Path, *, read_only: bool, busy_ms: int = READ_BUSY_MS) -> sqlite3.Connection:
+    """Open the file; a committed transaction is synced before anybody can read it.
+
+    `read_only` creates nothing: without a write-ahead log nobody has the file open, and it is
+    read as it stands.
+    """
+    if read_only:
+        still = "" if Path(f"{path}-wal").exists() else "&immutable=1"
+        url = f"{path.absolute().as_uri()}?mode=ro{still}"
+        db = sqlite3.connect(url, uri=True, isolation_level=None, check_same_thread=False)
+    else:
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        if not read_only:
+            db.execute("pragma synchronous = full")
+        db.execute(f"pragma busy_timeout = {busy_ms}")
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+def prepare(path: Path, partitions: int | None, *, read_only: bool) -> About:
+    """Make what is missing, check what exists. `partitions` None: as many as the file has, or 1.
+
+    Raises:
+        LogUnavailableError: the file cannot be made, opened or read.
+        TopicMisfitError: it was made with other partitions, by another version, or is no log.
+
+    """
+    if read_only and not path.is_file():
+        raise LogUnavailableError(f"expected a log at {path}, found no file")
+    try:
+        about = _prepared(path, partitions or 1, read_only=read_only)
+    except sqlite3.DatabaseError as no:
+        if getattr(no, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            raise TopicMisfitError(f"expected a log at {path}, found a file that is none") from no
+        raise LogUnavailableError(f"expected a log at {path}, found {no}") from no
+    if about is None:
+        raise TopicMisfitError(f"expected a log at {path}, found a database that is none")
+    if about["schema"] != str(SCHEMA_VERSION):
+        raise TopicMisfitError(
+            f"{path}: expected schema version {SCHEMA_VERSION}, found {about['schema']}"
+        )
+    if partitions is not None and about["partitions"] != str(partitions):
+        raise TopicMisfitError(
+            f"{path}: expected {partitions} partitions, found {about['partitions']}: the number"
+            " is fixed when the log is made (DIALGATE_PARTITIONS)"
+        )
+    return About(about["id"], int(about["partitions"]))
+
+
+def _prepared(path: Path, partitions: int, *, read_only: bool) -> dict[str, str] | None:
+    db = connect(path, read_only=read_only)
+    try:
+        if not read_only:
+            _persist(db, path, partitions)
+        if not db.execute("select 1 from sqlite_master where name = 'about'").fetchone():
+            return None
+        return dict(db.execute("select name, value from about"))
+    finally:
+        db.close()
+
+
+def _persist(db: sqlite3.Connection, path: Path, partitions: int) -> None:
+    for tries_left in reversed(range(OPEN_TRIES_MAX)):
+        try:
+            db.execute("pragma journal_mode = wal")
+            db.execute("begin immediate")
+            break
+        except sqlite3.OperationalError as no:
+            if not (busy(no) and tries_left):
+                raise
+            time.sleep(OPEN_RETRY_S)
+    tables = {name for (name,) in db.execute("select name from sqlite_master")}
+    if tables and "about" not in tables:
+        db.execute("rollback")
+        return
+    for statement in _SCHEMA:
+        db.execute(statement)
+    if not db.execute("select 1 from about").fetchone():
+        db.executemany(
+            "insert into about values (?, ?)",
+            (
+                ("schema", str(SCHEMA_VERSION)),
+                ("id", uuid4().hex),
+                ("partitions", str(partitions)),
+            ),
+        )
+    db.execute("commit")
+    # What a killed process had written and not yet synced is readable from now on: sync it.
+    wal = os.open(f"{path}-wal", os.O_RDWR)
+    try:
+        os.fsync(wal)
+    finally:
+        os.close(wal)
+
+
+def refuse_other_file(path: Path, ours: tuple[int, int]) -> None:
+    """Stop who has another file open than the one that is there now.
+
+    Raises:
+        LogCutError: it was replaced, or is gone: whatever is written no restart would find.
+
+    """
+    if (now := identity(path)) != ours:
+        raise LogCutError(
+            f"{path}: expected the file that was opened, found {'another' if now else 'none'}:"
+            " the log was replaced while it was in use"
+        )
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from every other on this machine, or None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def last_of(db: sqlite3.Connection, partition: Partition) -> tuple[int, bytes | None]:
+    """Return the partition's last position and its record, every process's commits included."""
+    row = db.execute(
+        "select position, record from records where (topic, number) = (?, ?)"
+        " order by position desc limit 1",
+        partition,
+    ).fetchone()
+    return row or (0, None)
+
+
+def end_of(db: sqlite3.Connection, partition: Partition) -> int:
+    """Return the partition's last position, every process's commits included."""
+    row = db.execute(
+        "select position from records where (topic, number) = (?, ?)"
+        " order by position desc limit 1",
+        partition,
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def record_at(db: sqlite3.Connection, partition: Partition, position: int) -> bytes | None:
+    """Return the bytes of one record, or None where there is none."""
+    row = db.execute(
+        "select record from records where (topic, number, position) = (?, ?, ?)",
+        (*partition, position),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def stretch(
+    db: sqlite3.Connection, partition: Partition, after: int, limit: int, partitions: int
+) -> Stretch:
+    """Read at most `limit` records behind `after`; fewer only at the end, or before a failure."""
+    records: list[Recorded] = []
+    rows = db.execute(
+        "select position, record from records where (topic, number) = (?, ?) and position > ?"
+        " order by position limit ?",
+        (*partition, after, limit),
+    )
+    expected = after
+    for position, raw in rows.fetchall():
+        expected += 1
+        if position != expected:
+            return Stretch(
+                records, LogCutError(f"{partition}: expected {expected}, found {position}")
+            )
+        records.append(Recorded(partition, position, raw, partitions))
+    return Stretch(records, None)

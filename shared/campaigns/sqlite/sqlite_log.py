@@ -1,0 +1,308 @@
+"""The embedded log: one SQLite file, durable, for one process or several on one machine.
+
+A record is synced before any reader is given it. The file and its tables: file.py; the one
+thread that writes: committer.py.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from campaigns.log.port import BATCH_MAX, OnRefusal, refuse_beyond, refuse_other
+from campaigns.log.tail import Tail
+from campaigns.process.errors import LogCutError, LogUnavailableError
+from campaigns.process.watch import EndedError
+from campaigns.records.entry import entry
+from campaigns.records.record import Record, Recorded
+from campaigns.records.topics import Partition, counts
+from campaigns.sqlite.committer import Committer, Round, Waiting
+from campaigns.sqlite.file import (
+    Stretch,
+    connect,
+    end_of,
+    identity,
+    prepare,
+    refuse_other_file,
+    stretch,
+)
+
+CHUNK = 512  # Records that are read from the file at once, for all followers.
+VISITORS_MS = 500.0  # How soon `dialgate upgrade` is seen by a process that has all the parts.
+PRIVATE_MAX = 2_048  # Records that a slow follower reads at once, by himself.
+
+
+class SqliteLog:
+    """Records in order, in one file. Implements the EventLog port."""
+
+    def __init__(
+        self,
+        path: Path,
+        partitions: int | None = 1,
+        *,
+        exclusive: bool = True,
+        read_only: bool = False,
+        poll_ms: float = 2.0,
+        busy_s: float = 5.0,
+    ) -> None:
+        """Name the file; `open` makes it.
+
+        `partitions` None: as many as the file has. `exclusive`: no other service writes (the
+        caller holds all locks of the data directory), so it is enough to look for an operator's
+        decisions, every VISITORS_MS; for others' records `poll_ms`. `read_only` creates nothing.
+        `busy_s`: how long others' commits may keep one of ours waiting.
+        """
+        self._path = path
+        self._asked = partitions
+        self._read_only = read_only
+        self._poll_ms = VISITORS_MS if exclusive and not read_only else poll_ms
+        self._busy_s = busy_s
+        self._id = ""
+        self._file = (0, 0)  # Which one is open: it may be replaced.
+        self._count: dict[str, int] = {}
+        self._ends: dict[Partition, int] = {}  # As of the last look.
+        self._tails: dict[Partition, Tail] = {}
+        self._feeding: dict[Partition, asyncio.Task[None]] = {}
+        self._reading: ThreadPoolExecutor | None = None
+        self._asking: sqlite3.Connection | None = None  # The event loop's.
+        self._chunks: sqlite3.Connection | None = None  # The reading thread's.
+        self._committer: Committer | None = None
+        self._failed: str | None = None  # Why no more is taken or given.
+
+    @property
+    def id(self) -> str:
+        """Return the file's own id, made with it."""
+        assert self._id, "open() comes first"
+        return self._id
+
+    def partitions(self, topic: str) -> int:
+        """Return how many partitions a topic has. Known once the log is open."""
+        return self._count[topic]
+
+    async def open(self) -> None:
+        """Make the file, or check it.
+
+        Raises:
+            LogUnavailableError: it cannot be made, opened or read.
+            TopicMisfitError: it has other partitions, another version, or is no log.
+
+        """
+        about = await asyncio.to_thread(prepare, self._path, self._asked, read_only=self._read_only)
+        self._id = about.id
+        self._file = identity(self._path) or (0, 0)
+        self._count = counts(about.partitions)
+        self._asking = connect(self._path, read_only=self._read_only)
+        self._chunks = connect(self._path, read_only=self._read_only)
+        self._reading = ThreadPoolExecutor(1, f"read {self._path.name}")
+        self._tails = {
+            Partition(topic, number): Tail()
+            for topic, count in self._count.items()
+            for number in range(count)
+        }
+        self._ends = {partition: end_of(self._asking, partition) for partition in self._tails}
+        self._committer = Committer(
+            self._path,
+            self._ends,
+            self._publish,
+            read_only=self._read_only,
+            poll_ms=self._poll_ms,
+            busy_s=self._busy_s,
+        )
+
+    async def close(self) -> None:
+        """Commit what is waiting, then let go of the file."""
+        committer, self._committer = self._committer, None
+        if committer is not None:
+            await asyncio.to_thread(committer.close)
+        for feeding in list(self._feeding.values()):
+            feeding.cancel()
+        if self._reading is not None:
+            await asyncio.to_thread(self._reading.shutdown)
+        for db in (self._asking, self._chunks):
+            if db is not None:
+                db.close()
+        self._asking = self._chunks = self._reading = None
+
+    def troubles(self, writing: Collection[str], reading: Collection[str] = ()) -> Sequence[str]:
+        """Return why nothing can be appended any more."""
+        return (f"the log takes nothing: {self._failed}",) if self._failed else ()
+
+    async def append(
+        self, partition: Partition, record: Record, key: int, refused: OnRefusal | None = None
+    ) -> None:
+        """Hand a record to the next commit. Returns when it is durable.
+
+        Raises:
+            LogUnavailableError: it was rolled back; it is not and will not be in the log.
+            UnreadableRecordError: nor is this one: no reader could read it.
+            OutcomeUnknownError: the commit itself failed; this log takes no more.
+
+        """
+        if self._committer is None or self._read_only or self._failed:
+            why = self._failed or ("open for reading only" if self._read_only else "not open")
+            raise LogUnavailableError(f"{self._path}: takes nothing: {why}")
+        assert partition in self._tails, f"{partition} does not exist"
+        taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        made = entry(record, partition, self._count[partition.topic])
+        self._committer.put(Waiting(partition, made, taken))
+        await taken
+
+    async def batches(
+        self, partition: Partition, after: int, *, batch_max: int = BATCH_MAX
+    ) -> AsyncIterator[Sequence[Recorded]]:
+        """Yield the partition's records behind `after`, in order, for ever.
+
+        Raises:
+            LogCutError: `after` lies beyond the log's end, or a record is missing.
+            LogUnavailableError: the file cannot be read, or a commit failed midway.
+
+        """
+        ends = await self.ends([partition])
+        refuse_beyond(partition, after, ends[partition])
+        if self._failed:
+            raise LogUnavailableError(self._failed)
+        tail = self._tails[partition]
+        follower, _ = tail.join(after)
+        try:
+            while True:
+                self._feed(partition)
+                batch = tail.take(follower, batch_max)
+                if batch is None:
+                    # The last one again: whoever follows compares it with what he has.
+                    after = max(0, follower.position - 1)
+                    batch = await self.read(partition, after, PRIVATE_MAX)
+                elif not batch:
+                    await follower.woken.wait()
+                for start in range(0, len(batch), batch_max):
+                    some = batch[start : start + batch_max]
+                    yield some
+                    tail.moved(follower, some[-1].position)
+        finally:
+            tail.leave(follower)
+
+    async def read(self, partition: Partition, after: int, limit: int) -> Sequence[Recorded]:
+        """Return at most `limit` records behind `after`; fewer only at the end as of now.
+
+        Raises:
+            LogCutError: the record behind `after` is missing.
+            LogUnavailableError: the file cannot be read.
+
+        """
+        found = await self._stretch(partition, after, limit)
+        if found.failure and not found.records:
+            raise found.failure
+        return found.records
+
+    async def ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
+        """Return the last positions: what every process has committed before this call.
+
+        Raises:
+            LogUnavailableError: the file cannot be read.
+
+        """
+        if self._asking is None:
+            raise LogUnavailableError(f"{self._path}: not open")
+        try:
+            ends = {partition: end_of(self._asking, partition) for partition in partitions}
+        except sqlite3.Error as no:
+            raise LogUnavailableError(f"{self._path}: expected its end, found {no}") from no
+        try:
+            refuse_other_file(self._path, self._file)
+            for partition, end in ends.items():
+                refuse_beyond(partition, self._ends[partition], end)
+        except LogCutError as cut:
+            self._stop(cut)
+            raise LogUnavailableError(str(cut)) from cut
+        for partition, end in ends.items():
+            self._grown(partition, end)
+        return ends
+
+    async def _stretch(self, partition: Partition, after: int, limit: int) -> Stretch:
+        if self._reading is None or self._chunks is None:
+            raise LogUnavailableError(f"{self._path}: not open")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._reading,
+                stretch,
+                self._chunks,
+                partition,
+                after,
+                limit,
+                self._count[partition.topic],
+            )
+        except sqlite3.Error as no:
+            raise LogUnavailableError(f"{partition}@{after}: expected more, found {no}") from no
+
+    def _stop(self, failure: Exception) -> None:
+        """Take and give nothing more."""
+        self._failed = str(failure)
+        for tail in self._tails.values():
+            tail.fail(failure)
+
+    def _grown(self, partition: Partition, end: int) -> None:
+        if end > self._ends[partition]:
+            self._ends[partition] = end
+            self._feed(partition)
+
+    def _publish(self, turn: Round) -> None:
+        """Give the followers what is durable now, and tell those who appended it."""
+        for partition, (first, entries) in turn.written.items():
+            tail = self._tails[partition]
+            if tail.hungry and tail.head == first - 1:  # From memory, without a way to the file.
+                tail.extend([one.placed(first + n) for n, one in enumerate(entries)])
+            self._grown(partition, first + len(entries) - 1)
+        for partition, end in turn.ends.items():
+            self._grown(partition, end)
+        if turn.broken:
+            self._stop(turn.cut or LogUnavailableError(str(turn.error)))
+        for one in turn.waiting:
+            if one.taken.done():  # Cancelled: he waits no more.
+                continue
+            if turn.error:
+                one.taken.set_exception(turn.error)
+            else:
+                one.taken.set_result(None)
+
+    def _feed(self, partition: Partition) -> None:
+        """Begin to read from the file for all followers, if one of them needs it."""
+        if partition not in self._feeding and self._wanted(partition):
+            feeding = asyncio.create_task(self._fed(partition), name=f"feed {partition}")
+            self._feeding[partition] = feeding
+            feeding.add_done_callback(lambda done: self._fed_no_more(partition, done))
+
+    def _wanted(self, partition: Partition) -> bool:
+        tail = self._tails[partition]
+        return tail.hungry and tail.head < self._ends[partition]
+
+    async def _fed(self, partition: Partition) -> None:
+        tail = self._tails[partition]
+        try:
+            while self._wanted(partition):
+                # The last one again: it must be what was read there.
+                last, after = tail.last, tail.head - (tail.last is not None)
+                end = self._ends[partition]  # What is read from here on has at least these.
+                found = await self._stretch(partition, after, CHUNK)
+                refuse_other(partition, last, found.records)
+                # Meanwhile the head may have moved: by a commit, or by whoever came first.
+                new = [one for one in found.records if one.position > tail.head]
+                if new and new[0].position == tail.head + 1:
+                    tail.extend(new)
+                if tail.head == after + len(found.records):
+                    if found.failure:
+                        tail.fail(found.failure)
+                    elif not new:
+                        refuse_beyond(partition, end, tail.head)
+        except LogCutError as cut:
+            self._stop(cut)
+        except LogUnavailableError as no:
+            tail.fail(no)
+        finally:
+            del self._feeding[partition]
+
+    def _fed_no_more(self, partition: Partition, done: asyncio.Task[None]) -> None:
+        """Tell the followers of a bug: they would wait for ever."""
+        if not done.cancelled() and (bug := done.exception()):
+            self._tails[partition].fail(
+                bug if isinstance(bug, Exception) else EndedError(repr(bug))
+            )

@@ -1,0 +1,236 @@
+"""A service's checkpoint in one SQLite file: state, ledgers, positions and digests move together.
+
+A cache of the log: it may be thrown away at any time, so it is not synced at each commit
+(ADR-0007). A service folds in memory and in the open transaction, and `save` commits both with
+the positions; after a crash all of it stands at the last save, and the rest is folded again.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from campaigns.domain.campaign import dump, load
+from campaigns.domain.campaigns import Campaigns
+from campaigns.log.digest import Chain
+from campaigns.log.port import refuse_made_anew
+from campaigns.log.reader import Reader
+from campaigns.process.errors import StoreUnreadableError
+from campaigns.records.installation import Installation
+from campaigns.records.topics import Partition
+
+log = logging.getLogger(__name__)
+
+SCHEMA_VERSION = 8  # A file of another version is thrown away and built anew from the log.
+SLICE_MAX = 64  # States written at once: some 2 ms of the event loop, a third of it the rows.
+SAVE_S = 1.0  # How much folding a crash may cost: about this long.
+
+_SCHEMA = (
+    "create table if not exists about (name text primary key, value text not null)",
+    "create table if not exists positions (topic text, number integer, position integer not null,"
+    " digest blob not null, digest_before blob not null, last_accepted integer not null,"
+    " primary key (topic, number)) without rowid",
+    "create table if not exists ledgers (topic text, number integer, key text, value blob not null,"
+    " primary key (topic, number, key)) without rowid",
+    "create table if not exists campaigns (campaign_id integer primary key,"
+    " partition integer not null, state blob not null)",
+)
+
+
+class Store:
+    """One service's file. One thread, one connection; a transaction is always open."""
+
+    def __init__(
+        self, path: Path | None, log_id: str, installation: Installation | None = None
+    ) -> None:
+        """Open the file, or make it; one of another log or version is made anew.
+
+        So is one that has passed a record that was skipped since, by what holds for the
+        `installation`.
+
+        `path` None keeps all in memory. `log_id` names the log that it is a cache of. One that is
+        damaged is made anew, too.
+
+        Raises:
+            LogCutError: its log was deleted, and made anew at the same place; it stays as it is.
+
+        """
+        self._path, self._unreadable = path, False
+        # Writes what else is kept of these campaigns, into the same transaction.
+        self.beside: Callable[[Collection[int]], None] = lambda ids: None
+        self._lost = False  # A save failed, and took back what was folded since the last one.
+        try:
+            self.db = _connect(path)
+            about = self._about()
+        except sqlite3.DatabaseError as no:
+            if type(no) is not sqlite3.DatabaseError or path is None:
+                raise  # The world misbehaves.
+            log.warning("%s is damaged (%s): it is built anew from the log", path, no)
+            remove(path)
+            self.db, about = _connect(path), None
+        holds = installation or Installation()
+        if about and (about[:2] != (str(SCHEMA_VERSION), log_id) or self._unlike(holds, about[2])):
+            assert path is not None, "memory has no past"
+            self.db.close()
+            refuse_made_anew(path, about[1], log_id)
+            log.info(
+                "%s is of another log or version, or of before a record was skipped:"
+                " it is built anew from the log", path,
+            )  # fmt: skip
+            remove(path)
+            self.db = _connect(path)
+        for name, value in (("schema", str(SCHEMA_VERSION)), ("log", log_id)):
+            self.db.execute("insert or ignore into about values (?, ?)", (name, value))
+        marks = ("skipped", holds.marks.decode())
+        self.db.execute("insert or replace into about values (?, ?)", marks)
+
+    def _about(self) -> tuple[str, str, str] | None:
+        found = dict(self.db.execute("select name, value from about"))
+        return (found["schema"], found["log"], found.get("skipped", "[]")) if found else None
+
+    def _unlike(self, installation: Installation, marks: str) -> bool:
+        asked = self.db.execute("select topic, number, position from positions")
+        positions = {Partition(topic, number): position for topic, number, position in asked}
+        return installation.unlike(marks.encode(), positions)
+
+    def restore(self, reader: Reader, campaigns: Campaigns, *others: Callable[[], None]) -> None:
+        """Take the last save back into a fresh reader and fold.
+
+        `others` take back what a service keeps besides; they may be told the same again by the
+        log. A store that cannot be read is emptied: all of it is folded from the log once more.
+        """
+        asked = "select campaign_id, partition, state from campaigns"
+        try:
+            found = [(load(state, one), number) for one, number, state in self.db.execute(asked)]
+            for other in others:
+                other()
+        except StoreUnreadableError as no:
+            log.warning("%s: %s: it is built anew from the log", self._path, no)
+            self._empty()
+            return
+        for topic, number, position, *chain in self.db.execute("select * from positions"):
+            reader.positions[Partition(topic, number)] = position
+            reader.chains[Partition(topic, number)] = Chain(*chain)
+        for partition in list(reader.positions):
+            rows = self.db.execute(
+                "select key, value from ledgers where (topic, number) = (?, ?)", partition
+            )
+            reader.ledger(partition).load(rows)
+        for campaign, number in found:
+            campaigns.take(campaign, number)
+
+    def _empty(self) -> None:
+        every = self.db.execute("select name from sqlite_master where type = 'table'").fetchall()
+        for (name,) in every:
+            if name != "about":
+                self.db.execute(f"delete from {name}")
+        self.db.execute("commit")
+        self.db.execute("begin")
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Throw the store away at its close if what is done here finds it unreadable."""
+        try:
+            yield
+        except BaseExceptionGroup as no:
+            self._unreadable = no.subgroup(StoreUnreadableError) is not None
+            raise
+
+    async def save_in_slices(self, reader: Reader, campaigns: Campaigns, partitions: int) -> None:
+        """Save as `save` does, and let others run meanwhile: of a thousand campaigns too.
+
+        Each slice writes some states into the open transaction. What is folded in between is
+        written again by the last slice, which alone commits: state and position move together.
+
+        Raises:
+            sqlite3.OperationalError: as `save`.
+
+        """
+        while len(campaigns.dirty) > SLICE_MAX and self._may_write(reader):
+            with self._lost_if_it_fails():
+                some = [campaigns.dirty.pop() for _ in range(SLICE_MAX)]
+                self._write(campaigns, some, partitions)
+            await asyncio.sleep(0)
+        self.save(reader, campaigns, partitions)
+
+    def save(self, reader: Reader, campaigns: Campaigns, partitions: int) -> None:
+        """Commit what was folded since the last save, with the positions.
+
+        Nothing, once a step of the reader has failed: the ledger, or the fold, is then ahead of
+        its position, and a restart would pass over the very record that stopped it. Nor once a
+        save has failed: what it wanted to store is gone, and later folds rest on it.
+
+        Raises:
+            sqlite3.OperationalError: the disk is full, or broken; the last save stands.
+
+        """
+        if self._may_write(reader):
+            with self._lost_if_it_fails():
+                self._save(reader, campaigns, partitions)
+
+    def _may_write(self, reader: Reader) -> bool:
+        if not self.db.in_transaction:  # SQLite has taken it back by itself, for want of room.
+            self._lost = True
+        return not (reader.torn or self._lost)
+
+    @contextmanager
+    def _lost_if_it_fails(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error:
+            self._lost = True
+            if not self.db.in_transaction:
+                self.db.execute("begin")  # Never committed: what is folded from now on is nothing.
+            raise
+
+    def _save(self, reader: Reader, campaigns: Campaigns, partitions: int) -> None:
+        for partition, position in reader.positions.items():
+            chain = reader.chain(partition)
+            self.db.execute(
+                "insert or replace into positions values (?, ?, ?, ?, ?, ?)",
+                (*partition, position, chain.digest, chain.before, chain.last),
+            )
+            self.db.executemany(
+                "insert or replace into ledgers values (?, ?, ?, ?)",
+                ((*partition, *change) for change in reader.ledger(partition).changes()),
+            )
+        self._write(campaigns, campaigns.dirty, partitions)
+        campaigns.dirty.clear()
+        self.db.execute("commit")
+        self.db.execute("begin")
+
+    def _write(self, campaigns: Campaigns, ids: Collection[int], partitions: int) -> None:
+        self.beside(ids)
+        self.db.executemany(
+            "insert or replace into campaigns values (?, ?, ?)",
+            ((one, one % partitions, dump(campaigns.by_id[one])) for one in ids),
+        )
+
+    def close(self) -> None:
+        """Close without saving: what was not saved is folded again."""
+        self.db.close()
+        if self._unreadable and self._path is not None:
+            log.warning("%s cannot be read: the next start builds it anew", self._path)
+            remove(self._path)
+
+
+def _connect(path: Path | None) -> sqlite3.Connection:
+    db = sqlite3.connect(path or ":memory:", isolation_level=None)
+    try:
+        db.execute("pragma journal_mode = wal")
+        db.execute("pragma synchronous = normal")  # Never corrupt; the last saves may be lost.
+        for statement in _SCHEMA:
+            db.execute(statement)
+        db.execute("begin")
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+def remove(path: Path) -> None:
+    """Throw a store away, with its write-ahead log."""
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)

@@ -1,0 +1,63 @@
+"""Fold accepted records into campaigns and their contacts: what a service folds at least."""
+
+from typing import assert_never
+
+from campaigns.domain.campaign import Campaign, evolve_contact, exhaust, select
+from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.facts import (
+    ApiKeyCreated,
+    ApiKeyRevoked,
+    CallFact,
+    CampaignCreated,
+    CampaignEvent,
+    CampaignFact,
+    CampaignRearmed,
+    ContactExhausted,
+    ContactsAdded,
+    CreateKeyed,
+    ImportCompleted,
+    ImportFailed,
+    InstallationFact,
+)
+from campaigns.records.record import Recorded
+from campaigns.stores.contacts import Contacts
+
+
+def fold_contacts(campaigns: Campaigns, contacts: Contacts, recorded: Recorded) -> None:
+    """Take one accepted record in."""
+    for fact in recorded.facts:
+        match fact:
+            case CampaignFact():
+                campaign = campaigns.fold(
+                    fact, recorded.position, recorded.partition.number, recorded.actor
+                )
+                if campaign is not None:
+                    _fold_contact(contacts, campaign, fact)
+            case ContactsAdded():
+                contacts.add(fact)
+            case CreateKeyed() | ApiKeyCreated() | ApiKeyRevoked() | InstallationFact():
+                continue
+            case unreachable:
+                assert_never(unreachable)
+
+
+def _fold_contact(contacts: Contacts, campaign: Campaign, fact: CampaignEvent) -> None:
+    match fact:
+        case CallFact():
+            contact = contacts.get(campaign, fact.contact_id)
+            contacts.put(fact.campaign_id, evolve_contact(contact, campaign, fact))
+        case CampaignCreated(import_id=str(import_id), rows=rows):
+            contacts.count(fact.campaign_id, import_id, 1, rows)
+        case ImportCompleted():
+            contacts.count(fact.campaign_id, fact.import_id, fact.first_contact_id, fact.rows)
+        case ImportFailed():
+            contacts.drop(fact.import_id)
+        case CampaignRearmed():
+            for contact_id in fact.contact_ids:
+                contact = select(campaign, contacts.get(campaign, contact_id))
+                contacts.put(fact.campaign_id, contact)
+        case ContactExhausted():
+            contact = contacts.get(campaign, fact.contact_id)
+            contacts.put(fact.campaign_id, exhaust(contact, fact))
+        case _:
+            return  # Lifecycle: contacts' statuses are derived from it.

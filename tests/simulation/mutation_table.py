@@ -1,0 +1,66 @@
+"""`python -m tests.simulation.mutation_table`: the table of which seed caught which mutation."""
+
+import multiprocessing
+import sys
+from collections.abc import Iterable, Iterator
+
+from tests.simulation import mutations, mutations_of_calls
+from tests.simulation.removal import MUTATIONS
+from tests.simulation.verdicts import WORKERS, hush, judge
+from tests.support import pages
+
+__all__ = [
+    "MUTATIONS",
+    "mutations",
+    "mutations_of_calls",
+]  # They put themselves into the catalogue.
+
+MARK = "mutations"  # Where the page has the table.
+SEEDS = range(200)
+SHOWN = 3  # Seeds a mutation.
+
+
+def catchers(name: str, seeds: Iterable[int]) -> Iterator[tuple[int, str]]:
+    """Yield the seeds that catch a mutation, and what the auditor said first."""
+    with MUTATIONS[name]():
+        for seed in seeds:
+            if broken := judge(seed).broken:
+                yield seed, broken[0]
+
+
+def row(name: str) -> str:
+    """Return a mutation's row of the table."""
+    caught = [found for found, _ in zip(catchers(name, SEEDS), range(SHOWN), strict=False)]
+    seeds = ", ".join(str(seed) for seed, _ in caught) or "none"
+    promise = caught[0][1].split(":")[0] if caught else ""
+    does = (MUTATIONS[name].__doc__ or "").strip()
+    return f"| {name} | {does} | {seeds} | {promise} |"
+
+
+def table() -> str:
+    """Return the table, made anew."""
+    rows = ["| without it | what that does | caught by seeds | as |", "| --- | --- | --- | --- |"]
+    with multiprocessing.get_context("spawn").Pool(WORKERS, hush) as pool:
+        for made in pool.imap(row, MUTATIONS):
+            rows.append(made)
+            print(made, file=sys.stderr, flush=True)
+    return "\n".join(rows)
+
+
+def known(name: str) -> list[int]:
+    """Return the seeds that the page says catch a mutation: to be tried first."""
+    for line in pages.HOW_WE_KNOW.read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if cells[0] == name and len(cells) > 2:
+            return [int(seed) for seed in cells[2].split(",") if seed.strip().isdigit()]
+    return []
+
+
+def main() -> None:
+    """Write the table into the page."""
+    hush()
+    pages.put(pages.HOW_WE_KNOW, MARK, table())
+
+
+if __name__ == "__main__":
+    main()

@@ -64,11 +64,11 @@ def _run(names: Sequence[str]) -> None:
     try:
         process = compose(names, settings, say)
         status = asyncio.run(process.serve())
-    except (PartRunningError, LevelBeyondError, OSError) as no:
-        raise _misused(no) from no
-    except (OperatingError, ContractError, CarrierUnavailableError) as no:
-        complain(f"dialgate: {no}")
-        raise typer.Exit(WENT_WRONG) from no
+    except (PartRunningError, LevelBeyondError, OSError) as exc:
+        raise _misused(exc) from exc
+    except (OperatingError, ContractError, CarrierUnavailableError) as exc:
+        complain(f"dialgate: {exc}")
+        raise typer.Exit(WENT_WRONG) from exc
     raise typer.Exit(status)
 
 
@@ -115,11 +115,11 @@ def carrier() -> None:
     try:
         lock(settings.data_dir, CARRIER)
         asyncio.run(carrier_process.serve(settings, CarrierSettings(), SystemClock(), say))
-    except (PartRunningError, OSError) as no:
-        raise _misused(no) from no
-    except CarrierUnavailableError as no:
-        complain(f"dialgate: {no}")
-        raise typer.Exit(WENT_WRONG) from no
+    except (PartRunningError, OSError) as exc:
+        raise _misused(exc) from exc
+    except CarrierUnavailableError as exc:
+        complain(f"dialgate: {exc}")
+        raise typer.Exit(WENT_WRONG) from exc
 
 
 @cli.command()
@@ -136,11 +136,11 @@ def replay(
     except BrokenPipeError:
         sys.stderr.close()  # The reader of our output has gone: nothing is left to say.
         raise typer.Exit from None
-    except OSError as no:
-        raise _misused(no) from no
-    except (OperatingError, ContractError) as no:
-        complain(f"dialgate: {no}")
-        raise typer.Exit(WENT_WRONG) from no
+    except OSError as exc:
+        raise _misused(exc) from exc
+    except (OperatingError, ContractError) as exc:
+        complain(f"dialgate: {exc}")
+        raise typer.Exit(WENT_WRONG) from exc
     raise typer.Exit(status)
 
 
@@ -169,19 +169,19 @@ def skip_record(
     settings = _settings()
     try:
         _decided(skip.skip(settings, say, skip.Asked(topic, place, reason, yes)))
-    except skip.MisusedError as no:
-        raise _misused(no) from no
+    except skip.MisusedError as exc:
+        raise _misused(exc) from exc
 
 
 def _decided(deciding: Coroutine[Any, Any, None]) -> None:
     """Let an operator decide on the log itself."""
     try:
         asyncio.run(deciding)
-    except (LevelBeyondError, OSError) as no:
-        raise _misused(no) from no
-    except (OperatingError, ContractError) as no:
-        complain(f"dialgate: {no}")
-        raise typer.Exit(WENT_WRONG) from no
+    except (LevelBeyondError, OSError) as exc:
+        raise _misused(exc) from exc
+    except (OperatingError, ContractError) as exc:
+        complain(f"dialgate: {exc}")
+        raise typer.Exit(WENT_WRONG) from exc
 
 
 @cli.command("demo")
@@ -211,10 +211,10 @@ def main() -> None:
     only_ours()
     try:
         cli()
-    except ValidationError as no:
-        if no.title not in SETTINGS:
+    except ValidationError as exc:
+        if exc.title not in SETTINGS:
             raise  # No setting's fault: it says itself whose.
-        for sentence in misfits(no):
+        for sentence in misfits(exc):
             complain(f"dialgate: {sentence}")
         sys.exit(MISUSED)
 

@@ -20,7 +20,7 @@ HOLD_S = Histogram(
     buckets=(0.002, 0.005, 0.01, HOLD_MAX_S, 0.05, 0.1, HOLD_WARN_S, 0.5, 1, 2, 5, 10, 30),
 )  # fmt: skip
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 async def measure() -> NoReturn:
@@ -36,6 +36,6 @@ async def measure() -> NoReturn:
         longest_s = max(longest_s, late_s)
         if now >= quiet_until:
             if longest_s >= HOLD_WARN_S:
-                _log.warning("the event loop was held for %.2f s", longest_s)
+                logger.warning("the event loop was held for %.2f s", longest_s)
                 quiet_until = now + QUIET_S
             longest_s = 0.0

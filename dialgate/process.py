@@ -30,7 +30,7 @@ from dialgate.metrics import exposition
 from dialgate.settings import ProcessSettings
 from dialgate.shutdown import Ending
 
-log = logging.getLogger("dialgate")
+logger = logging.getLogger("dialgate")
 
 DONE, WENT_WRONG, MISUSED = 0, 1, 2  # What a process exits with.
 GC_AFTER = 50_000  # Allocations between collections: Python's 700 interrupts a pause too often.
@@ -99,7 +99,7 @@ class Process:
         self.status = WENT_WRONG
         server.should_exit = True
         for cause in _leaves(failure):
-            log.error(
+            logger.error(
                 "%s stops: %s", ended.get_name(), cause,
                 exc_info=None if isinstance(cause, ContractError | OperatingError) else cause,
             )  # fmt: skip
@@ -119,7 +119,7 @@ class Process:
             or type(failure).__module__.startswith("aiokafka.")
         )
         said = context.get("message", "")
-        log.log(
+        logger.log(
             logging.ERROR if fatal else logging.WARNING,
             "unforeseen: %s: %r", said, failure, exc_info=failure if fatal else None,
         )  # fmt: skip
@@ -195,9 +195,9 @@ def listen(settings: ProcessSettings) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((settings.host, settings.port))
         listener.listen(BACKLOG)
-    except OSError as no:
+    except OSError as exc:
         listener.close()
-        raise OSError(f"cannot listen on {settings.host}:{settings.port}: {no.strerror}") from no
+        raise OSError(f"cannot listen on {settings.host}:{settings.port}: {exc.strerror}") from exc
     return listener
 
 

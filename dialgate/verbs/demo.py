@@ -164,8 +164,8 @@ def run(address: str, key: str, contacts: int, carrier_log: Path | None) -> int:
         try:
             demo.run(bar)
             rings = rings_of(carrier_log, demo.campaign_id) if carrier_log else demo.started()
-        except httpx.TransportError as no:
-            raise _end(f"{address}: {no}") from no
+        except httpx.TransportError as exc:
+            raise _end(f"{address}: {exc}") from exc
     late = late_rings(rings, demo.marks)
     say(picture(rings, demo.marks))
     judge = "the carrier's record" if carrier_log else "the executions"

@@ -128,8 +128,8 @@ def _ask(method: str, path: str, url: str | None, body: object = None) -> dict[s
         answer = httpx.request(
             method, f"{address}/api/v1/keys{path}", headers=headers, json=body, trust_env=False
         )
-    except httpx.TransportError as no:
-        raise _ends(f"{address}: {no}") from no
+    except httpx.TransportError as exc:
+        raise _ends(f"{address}: {exc}") from exc
     if answer.is_error:
         raise _ends(f"{answer.status_code} {answer.text}")
     return dict(answer.json())
@@ -159,9 +159,9 @@ def _changed(organization_id: int, decide: Deciding) -> ApiKeys:
         if not settings.kafka_servers:
             lock(settings.data_dir, LOCKED)
         return asyncio.run(change(settings, organization_id, decide))
-    except PartRunningError as no:
-        raise _ends(f"{no}; give DIALGATE_API_KEY a key of it that may do so", MISUSED) from no
-    except (LevelBeyondError, OSError) as no:
-        raise _ends(no, MISUSED) from no
-    except (RejectedError, OperatingError, ContractError) as no:
-        raise _ends(no) from no
+    except PartRunningError as exc:
+        raise _ends(f"{exc}; give DIALGATE_API_KEY a key of it that may do so", MISUSED) from exc
+    except (LevelBeyondError, OSError) as exc:
+        raise _ends(exc, MISUSED) from exc
+    except (RejectedError, OperatingError, ContractError) as exc:
+        raise _ends(exc) from exc

@@ -113,8 +113,8 @@ async def _stopping(
 def _pass(ledger: Ledger, recorded: Recorded) -> None:
     try:
         envelope = recorded.envelope
-    except LevelBeyondError as no:
-        raise MisusedError(f"one before it stops readers first: {no}") from no
+    except LevelBeyondError as exc:
+        raise MisusedError(f"one before it stops readers first: {exc}") from exc
     if isinstance(envelope, Envelope):
         ledger.admit(envelope)
 
@@ -123,8 +123,8 @@ def _why(ledger: Ledger, recorded: Recorded) -> str:
     """Return why a record stops readers."""
     try:
         line = ruled(ledger, recorded)
-    except ContractError as no:
-        return str(no)
+    except ContractError as exc:
+        return str(exc)
     raise MisusedError(
         f"{recorded.where} stops nobody: this build reads it, and the rule has {line['ruling']} it"
     )

@@ -123,8 +123,8 @@ class Instance(System):
             if error is None:
                 self.quiet()
                 self.stop()
-        except BaseException as no:
-            super().__exit__(type(no), no, no.__traceback__)
+        except BaseException as exc:
+            super().__exit__(type(exc), exc, exc.__traceback__)
             raise
         super().__exit__(kind, error, at)
 

@@ -36,8 +36,8 @@ def closed(socket: ClientConnection) -> int:
     try:
         while True:
             socket.recv(timeout=20)
-    except ConnectionClosed as end:
-        return end.rcvd.code if end.rcvd else 0
+    except ConnectionClosed as exc:
+        return exc.rcvd.code if exc.rcvd else 0
 
 
 def refused(instance: Instance, key: str) -> int:
@@ -45,8 +45,8 @@ def refused(instance: Instance, key: str) -> int:
     try:
         with monitor(instance, key):
             raise AssertionError("it was let in")
-    except ConnectionClosed as end:
-        return end.rcvd.code if end.rcvd else 0
+    except ConnectionClosed as exc:
+        return exc.rcvd.code if exc.rcvd else 0
 
 
 def test_the_sockets_of_one_tenant_leave_another_its_share(tmp_path: Path) -> None:

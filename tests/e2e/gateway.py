@@ -92,9 +92,9 @@ class Gateway:
         while True:
             try:
                 httpx.get(live, trust_env=False).raise_for_status()
-            except httpx.TransportError as no:
+            except httpx.TransportError as exc:
                 if self._popen.poll() is not None or time.monotonic() > give_up_at:
-                    raise AssertionError(f"no gateway\n{self._log.read_text()}") from no
+                    raise AssertionError(f"no gateway\n{self._log.read_text()}") from exc
                 time.sleep(0.02)
             else:
                 return self

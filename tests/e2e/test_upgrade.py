@@ -109,8 +109,8 @@ def load(clients: list[Client], campaign: int) -> Iterator[list[int]]:
                 one.pauses.clear()
                 other.resume(campaign)
                 cycles[0] += 1
-        except BaseException as no:
-            failed.append(no)
+        except BaseException as exc:
+            failed.append(exc)
 
     thread = threading.Thread(target=work)
     thread.start()

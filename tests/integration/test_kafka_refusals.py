@@ -72,8 +72,8 @@ class Writing:
             while True:
                 try:
                     await self.put(partition)
-                except LogUnavailableError as no:
-                    return no
+                except LogUnavailableError as exc:
+                    return exc
 
     async def put_until_taken(self, partition: Partition) -> Ruling:
         async with asyncio.timeout(10):

@@ -85,8 +85,8 @@ def test_whatever_the_bytes_are_a_file_is_read_or_refused_with_a_reason(raw: byt
                     contact = file.contact(row)
                     assert isinstance(contact, Row | Unusable)
                     assert row.line >= 1
-        except UnusableFileError as no:
-            reasons.append(str(no))
+        except UnusableFileError as exc:
+            reasons.append(str(exc))
     assert all(reasons)
 
 

@@ -178,8 +178,8 @@ class SimLoop(VirtualLoop):
         done: asyncio.Future[T] = self.create_future()
         try:
             done.set_result(func(*args))
-        except Exception as no:
-            done.set_exception(no)
+        except Exception as exc:
+            done.set_exception(exc)
         return done
 
     def bury(self, processes: list[Process]) -> None:

@@ -87,8 +87,8 @@ class World:
                 self.plan.struck["long-imports"] += short
                 with swapped(*(SHORT_IMPORTS if short else ()), *undecidable(self.plan)):
                     self.loop.run_until_complete(self._live())
-            except StalledError as no:
-                self.story.tell("world", "stands still: {}", no)
+            except StalledError as exc:
+                self.story.tell("world", "stands still: {}", exc)
             finally:
                 self.ended_at_s = self.loop.true()
                 self._end_all()
@@ -180,13 +180,13 @@ class World:
                 part.shares_partitions(tuple)
                 part.assigned(self._some_partitions())
             await part.run()
-        except Exception as no:  # Whatever else it is, a service should not end of it.
-            if self.operators.foreseen(no):
+        except Exception as exc:  # Whatever else it is, a service should not end of it.
+            if self.operators.foreseen(exc):
                 self.operators.again(slot, process)
-            elif is_injected(no):
+            elif is_injected(exc):
                 self._ended_of_it(slot, process)
-            elif not (self.cut_under_way and is_cut(no)):
-                self.crashes.append(f"{process.name} at {self.loop.true():.4f}: {no!r}")
+            elif not (self.cut_under_way and is_cut(exc)):
+                self.crashes.append(f"{process.name} at {self.loop.true():.4f}: {exc!r}")
             raise
 
     def _raises(self, process: Process) -> bool:

@@ -38,8 +38,8 @@ def play(setting: Setting, broker: Broker | None, seed: int, until: float) -> Ta
     try:
         with contextlib.redirect_stdout(sys.stderr):
             stage.play(until)
-    except Exception as no:  # Whatever it is: the round's end is a finding, not the soak's.
-        stage.tally.violations.append(f"{type(no).__name__}: {no}")
+    except Exception as exc:  # Whatever it is: the round's end is a finding, not the soak's.
+        stage.tally.violations.append(f"{type(exc).__name__}: {exc}")
     if stage.tally.violations:
         say(f"kept: {folder}")
     else:

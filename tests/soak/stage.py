@@ -181,7 +181,7 @@ class Stage:
         counts["campaigns completed"] += report.completed
         try:
             rows = same_when_rebuilt(self.system, client, self._campaigns, whole=True)
-        except AssertionError as differ:
-            found.append(str(differ)[:2_000])
+        except AssertionError as exc:
+            found.append(str(exc)[:2_000])
         else:
             counts["rows served = rows rebuilt"] += rows

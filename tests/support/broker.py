@@ -249,9 +249,9 @@ class Broker:
         assert running is not None, "not running"
         try:
             _await_port(self.port, lambda: running.poll() is None)
-        except RuntimeError as no:
+        except RuntimeError as exc:
             self.kill()
-            raise RuntimeError(f"{no}\n{self.log.read_text()[-2000:]}") from no
+            raise RuntimeError(f"{exc}\n{self.log.read_text()[-2000:]}") from exc
         return self
 
     def _format(self, properties: Path) -> None:

@@ -70,8 +70,8 @@ class Client:
                 if answer.status_code != 503:
                     return answer
                 found = answer.text
-            except httpx.TransportError as no:
-                found = repr(no)
+            except httpx.TransportError as exc:
+                found = repr(exc)
             self.retries += 1
             if time.monotonic() > give_up_at:
                 raise AssertionError(f"{method} {url}: no answer in {TRY_FOR_S} s: {found}")

@@ -53,8 +53,8 @@ class Ear:
         """Wait until the server closes; return the code."""
         try:
             await self.until(lambda _: False)
-        except ConnectionError as closed:
-            return int(closed.args[0])
+        except ConnectionError as exc:
+            return int(exc.args[0])
         raise AssertionError("it stays open")
 
     def say(self, frame: object) -> None:

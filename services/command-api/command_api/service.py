@@ -159,8 +159,8 @@ class CommandApi:
                     self.writer, self.keys, self._show_key, self.settings.command_catch_up_s
                 )
                 return
-            except OperatingError as no:
-                logger.warning("no API key could be made yet: %s", no)
+            except OperatingError as exc:
+                logger.warning("no API key could be made yet: %s", exc)
                 await asyncio.sleep(_KEY_AGAIN_S)
 
     # -- the fold ------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from dialer.carrier import testimony
 from dialer.carrier.port import Call, Carrier, Elsewhere, Ended, Found, Placed
 from dialer.carrier.testimony import ImplausibleError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Conversation:
@@ -38,8 +38,8 @@ class Conversation:
             async with asyncio.timeout(self._timeout_s):
                 said = await self._carrier.place(call, line.ring_by)
             answer = testimony.placed(said, self._clock.now(), earliest=line.ring_by)
-        except ImplausibleError as no:
-            log.warning("the carrier's answer to an order cannot be used: %s", no)
+        except ImplausibleError as exc:
+            logger.warning("the carrier's answer to an order cannot be used: %s", exc)
         except (TimeoutError, CarrierUnavailableError):
             pass  # Silence is asked about.
         self._tell(Answered(call.call_id, answer))
@@ -53,8 +53,8 @@ class Conversation:
                 said = await self._carrier.look_up(call_id)
             earliest = line.ring_by if line else None
             found = testimony.found(said, self._clock.now(), earliest=earliest)
-        except (ImplausibleError, CarrierNonsenseError) as no:
-            log.warning("the carrier's answer about a call cannot be used: %s", no)
+        except (ImplausibleError, CarrierNonsenseError) as exc:
+            logger.warning("the carrier's answer about a call cannot be used: %s", exc)
             nonsense = True
         except (TimeoutError, CarrierUnavailableError):
             pass  # It is asked again.
@@ -73,7 +73,7 @@ class Conversation:
         try:
             earliest = line.ring_by if line else None
             believed = testimony.ended(ended, self._clock.now(), earliest=earliest)
-        except ImplausibleError as no:
-            log.warning("the carrier's report cannot be used: %s", no)
+        except ImplausibleError as exc:
+            logger.warning("the carrier's report cannot be used: %s", exc)
             return
         self._tell(Reported(call_id, believed))

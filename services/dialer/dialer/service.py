@@ -272,9 +272,9 @@ class Dialer:
         """
         try:
             self._react()
-        except Exception as failure:
+        except Exception as exc:
             self.reader.torn = True
-            self._watch.fail(failure)
+            self._watch.fail(exc)
 
     def _react(self) -> None:
         if self._soon is not None:
@@ -337,11 +337,11 @@ class Dialer:
 
         try:
             await self._log.append(partition, record, offer.campaign_id, refused)
-        except LogUnavailableError as no:
-            refused(no)
-        except UnreadableRecordError as no:
+        except LogUnavailableError as exc:
+            refused(exc)
+        except UnreadableRecordError as exc:
             self._hear_no_more_of(offer.record_id)
-            self._tick(Unreadable(offer.record_id, no))
+            self._tick(Unreadable(offer.record_id, exc))
         except OutcomeUnknownError:
             return  # Read back or not: what was not is offered anew (`State.patience`).
 

@@ -15,7 +15,7 @@ CALLS_UNDECIDED = Counter(
     "Calls about which something could not be decided or recorded; they end as unknown.",
     registry=REGISTRY,
 )
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Undecideds:
@@ -34,7 +34,7 @@ class Undecideds:
                 self._calls += 1
                 self._told[one.call_id] = None
                 CALLS_UNDECIDED.inc()
-                log.error(
+                logger.error(
                     "call %s of contact %d/%d: nothing can be decided: %r",
                     *(one.call_id, one.campaign_id, one.contact_id, one.failure),
                     exc_info=one.failure,

@@ -73,8 +73,8 @@ class Views:
         try:
             with self.store.reading() as tx:
                 keys = views.restore(tx, self.campaigns)
-        except StoreUnreadableError as no:
-            logger.warning("%s: %s: it is built anew from the log", self.store.where, no)
+        except StoreUnreadableError as exc:
+            logger.warning("%s: %s: it is built anew from the log", self.store.where, exc)
             self.store.begin_anew()
             return
         self._facts = self.store.restore(self.reader, partitions)

@@ -106,8 +106,8 @@ class Projector:
         """A stale no is no answer: a key of just now is looked for once more."""
         try:
             return await caller_of(request)
-        except HTTPException as no:
-            if no.status_code != 401 or "authorization" not in request.headers:
+        except HTTPException as exc:
+            if exc.status_code != 401 or "authorization" not in request.headers:
                 raise
         await self.reader.catch_up([ORGANIZATIONS], within_s=self.settings.fresh_s)
         return await caller_of(request)
@@ -147,8 +147,8 @@ class Projector:
                     publishing = self.publishing.run(self.log.partitions(CAMPAIGN_RECORDS))
                     name = "projector publishes"
                     tasks.create_task(lasting(publishing, name), name=name)
-        except BaseExceptionGroup as no:
-            self.store.unreadable = no.subgroup(StoreUnreadableError) is not None
+        except BaseExceptionGroup as exc:
+            self.store.unreadable = exc.subgroup(StoreUnreadableError) is not None
             raise
 
     async def troubles(self) -> Sequence[str]:

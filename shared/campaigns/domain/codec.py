@@ -32,10 +32,10 @@ class Codec(Generic[T]):
         """
         try:
             found: T = self._validate(orjson.loads(stored))
-        except ValidationError as no:
-            first = no.errors()[0]
+        except ValidationError as exc:
+            first = exc.errors()[0]
             at = ".".join(map(str, first["loc"])) or "it"
-            raise StoreUnreadableError(where or self._name, f"{at}: {first['msg']}") from no
-        except orjson.JSONDecodeError as no:
-            raise StoreUnreadableError(where or self._name, f"no JSON: {no}") from no
+            raise StoreUnreadableError(where or self._name, f"{at}: {first['msg']}") from exc
+        except orjson.JSONDecodeError as exc:
+            raise StoreUnreadableError(where or self._name, f"no JSON: {exc}") from exc
         return found

@@ -34,5 +34,5 @@ def zone(name: str) -> ZoneInfo:
             return ZoneInfo(name)
         with resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as rules:
             return ZoneInfo.from_file(rules, key=name)
-    except (KeyError, ValueError, OSError) as no:  # Paths and folders are no names either.
-        raise LookupError(f"there is no time zone {name!r}") from no
+    except (KeyError, ValueError, OSError) as exc:  # Paths and folders are no names either.
+        raise LookupError(f"there is no time zone {name!r}") from exc

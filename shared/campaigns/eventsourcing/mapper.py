@@ -63,8 +63,8 @@ class FactMapper(Mapper[str]):
         try:
             found = orjson.loads(stored_event.state)
             fact = decode(stored_event.topic, found, self.upcasts)
-        except (orjson.JSONDecodeError, ContractError) as no:
-            raise MapperDeserialisationError(f"{where}: {no}") from no
+        except (orjson.JSONDecodeError, ContractError) as exc:
+            raise MapperDeserialisationError(f"{where}: {exc}") from exc
         if fact.stream != stored_event.originator_id:
             raise MapperDeserialisationError(f"{where}: holds a {fact.TYPE} of {fact.stream}")
         return StreamedFact(fact.stream, stored_event.originator_version, fact)

@@ -39,8 +39,8 @@ def stretch(
     while True:
         try:
             records = followed.read(after, min(CHUNK, position - after))
-        except OperatingError as no:
-            raise as_theirs(no) from no
+        except OperatingError as exc:
+            raise as_theirs(exc) from exc
         if not records:
             raise LogCutError(f"{followed.partition}: what follows {after} is gone")
         found, through = _numbered(ordinals.counting(records), before, first, topics)

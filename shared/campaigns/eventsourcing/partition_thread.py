@@ -20,7 +20,7 @@ from campaigns.records.topics import Partition
 
 T = TypeVar("T")
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class ClosedError(OperatingError):
@@ -76,8 +76,8 @@ class PartitionThread:
         self._closing = asyncio.Event()
         try:
             self._log = await self._opened()
-        except BaseException as no:  # Whatever it is belongs to the thread that waits for it.
-            opened.set_exception(no)
+        except BaseException as exc:  # Whatever it is belongs to the thread that waits for it.
+            opened.set_exception(exc)
             return
         self._reader = Reader(self._log, self)
         self._following = asyncio.create_task(self._follow(), name=f"follow {self.partition}")
@@ -105,9 +105,9 @@ class PartitionThread:
     async def _follow(self) -> None:
         try:
             await self._reader.follow([self.partition])
-        except ExceptionGroup as group:
-            failure = group.exceptions[0]
-            log.error("%s is followed no more: %s", self.partition, failure)
+        except ExceptionGroup as exc:
+            failure = exc.exceptions[0]
+            logger.error("%s is followed no more: %s", self.partition, failure)
             self.failure = failure
             self.wake()
 
@@ -211,10 +211,10 @@ class PartitionThread:
         asked = asyncio.run_coroutine_threadsafe(question, loop)
         try:
             return asked.result(self.within_s + 1)
-        except CancelledError as no:
-            raise ClosedError(f"{self.partition} was closed") from no
-        except TimeoutError as late:
+        except CancelledError as exc:
+            raise ClosedError(f"{self.partition} was closed") from exc
+        except TimeoutError as exc:
             asked.cancel()
             raise LogUnavailableError(
                 f"{self.partition}: no answer within {self.within_s} s"
-            ) from late
+            ) from exc

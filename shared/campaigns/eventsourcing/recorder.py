@@ -34,7 +34,7 @@ from campaigns.records.topics import Partition
 HANDED_BYTES_MAX = 1024 * 1024  # What a subscription hands on at once; ten of these may wait.
 RETRY_S = 0.5  # How long a subscription waits before it asks again while the log is away.
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class LogRecorder(ApplicationRecorder):
@@ -56,8 +56,8 @@ class LogRecorder(ApplicationRecorder):
         """
         try:
             self.followed.open()
-        except OperatingError as no:
-            raise OperationalError(str(no)) from no
+        except OperatingError as exc:
+            raise OperationalError(str(exc)) from exc
 
     def close(self) -> None:
         """Let go of the log. Subscriptions that are not stopped yet end with an error."""
@@ -73,8 +73,8 @@ class LogRecorder(ApplicationRecorder):
         """
         try:
             self.followed.catch_up()
-        except OperatingError as no:
-            raise as_theirs(no) from no
+        except OperatingError as exc:
+            raise as_theirs(exc) from exc
         with self.followed.lock:
             return self.followed.ordinals.facts or None
 
@@ -119,8 +119,8 @@ class LogRecorder(ApplicationRecorder):
         """
         try:
             self.followed.check()
-        except OperatingError as no:
-            raise as_theirs(no) from no
+        except OperatingError as exc:
+            raise as_theirs(exc) from exc
 
     def select_events(
         self,
@@ -143,8 +143,8 @@ class LogRecorder(ApplicationRecorder):
         stream = Stream(str(originator_id))
         try:
             last = self.followed.version(stream)
-        except OperatingError as no:
-            raise as_theirs(no) from no
+        except OperatingError as exc:
+            raise as_theirs(exc) from exc
         last = last if lte is None else min(last, lte)
         found: list[StoredEvent] = []
         first, version = 1, 0
@@ -212,8 +212,8 @@ class LogSubscription(ListenNotifySubscription[LogRecorder]):
             self._has_been_notified.clear()
             try:
                 found, through = stretch(self._recorder.followed, self._through + 1, self._topics)
-            except OperationalError as no:
-                log.warning("waiting for the log: %s", no)
+            except OperationalError as exc:
+                logger.warning("waiting for the log: %s", exc)
                 self._has_been_notified.wait(RETRY_S)
                 continue
             if through == self._through:

@@ -21,8 +21,8 @@ from campaigns.http.rate_limits import RateLimits
 from campaigns.process.errors import OperatingError
 from campaigns.process.observability import KEYS_REFUSED, SHARES_SPENT, Sparingly
 
-log = logging.getLogger(__name__)
-log.addFilter(Sparingly())  # An outage is answered so to everybody.
+logger = logging.getLogger(__name__)
+logger.addFilter(Sparingly())  # An outage is answered so to everybody.
 
 RETRY_AFTER_S = 1  # Whole seconds: the public SDK fails on a date or a decimal.
 ID_MAX = 2**53 - 1  # JSON numbers are exact up to here.
@@ -146,7 +146,7 @@ def wrong_key(limits: RateLimits, client: Address | None) -> HTTPException | Non
     """
     KEYS_REFUSED.inc()
     address = client.host if client else ""
-    log.warning("no key that is known, from %s", address)
+    logger.warning("no key that is known, from %s", address)
     if (wait_s := limits.wrong_wait_s(address)) > 0:
         return HTTPException(429, TOO_MANY_WRONG, {"Retry-After": str(wait_s)})
     return None
@@ -197,7 +197,7 @@ def head_too_large(most: int) -> str:
 async def unavailable(request: Request, error: Exception) -> Response:
     """Answer 503: nothing was done, or it is not known."""
     assert isinstance(error, OperatingError), "installed for nothing else"
-    log.warning("answered 503: %s", error)
+    logger.warning("answered 503: %s", error)
     return JSONResponse(
         {"detail": str(error), "may_still_take_effect": error.may_still_take_effect},
         503,

@@ -123,18 +123,18 @@ class Kafka:
                     request_timeout_ms=self.request_timeout_ms,
                     **self.security.options(),
                 )
-            except (OSError, KafkaError, TimeoutError) as no:
-                found[f"{host}:{port}"] = self.security.why(no)
+            except (OSError, KafkaError, TimeoutError) as exc:
+                found[f"{host}:{port}"] = self.security.why(exc)
                 raise
             connection.close()
 
         named = collect_hosts(self.servers.split(","))
         try:
             await first_of([partial(speak_to, host, port) for host, port, _ in named], NEXT_S)
-        except (OSError, KafkaError, TimeoutError) as no:
+        except (OSError, KafkaError, TimeoutError) as exc:
             raise KafkaConnectionError(
                 "; ".join(f"{at}: {why}" for at, why in found.items())
-            ) from no
+            ) from exc
 
 
 def hush() -> None:

@@ -22,7 +22,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from campaigns.kafka.silence import NEXT_S, Silence, first_of
 
-log = logging.getLogger("aiokafka")  # Where the client itself would say it; `hush` bounds it.
+logger = logging.getLogger("aiokafka")  # Where the client itself would say it; `hush` bounds it.
 
 DOUBT_S = 0.5  # A broker owes an answer for so long: the others are asked what became of it,
 AGAIN_S = 0.2  # and asked again so often, until it answers or is gone.
@@ -69,8 +69,8 @@ class Connections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no type
         asks = [partial(self._hear_from, host, port) for host, port, _ in self.hosts]
         try:
             self.cluster.update_metadata(await first_of(asks, NEXT_S))
-        except (OSError, KafkaError, TimeoutError) as no:
-            raise KafkaConnectionError(f"Unable to bootstrap from {self.hosts}: {no!r}") from no
+        except (OSError, KafkaError, TimeoutError) as exc:
+            raise KafkaConnectionError(f"Unable to bootstrap from {self.hosts}: {exc!r}") from exc
         if self._sync_task is None:
             self._sync_task = asyncio.create_task(self._md_synchronizer())
 
@@ -124,8 +124,8 @@ class Connections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no type
         nodes = self._nodes()
         try:
             found = await first_of([partial(self._ask, one, question) for one in nodes], NEXT_S)
-        except (KafkaError, TimeoutError) as no:
-            log.error("Unable to update metadata from %s: %r", nodes, no)
+        except (KafkaError, TimeoutError) as exc:
+            logger.error("Unable to update metadata from %s: %r", nodes, exc)
             cluster_metadata.failed_update(None)
             return False
         cluster_metadata.update_metadata(found)
@@ -146,7 +146,7 @@ class Connections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no type
         gone = self._silence.heard({one.nodeId for one in self.cluster.brokers()})
         for at in {*self._conns, *self._connecting}:
             if at[0] in gone:
-                log.warning("node %s owes answers and is not in the cluster now", at[0])
+                logger.warning("node %s owes answers and is not in the cluster now", at[0])
                 if at in self._connecting:
                     self._connecting[at].cancel()
                 else:
@@ -171,8 +171,8 @@ class Connections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no type
         await asyncio.wait([connecting])  # One who waits may be cancelled; the others wait on.
         try:
             return connecting.result()
-        except (OSError, KafkaError, TimeoutError, asyncio.CancelledError) as no:
-            log.error("Unable connect to node with id %s: %r", node_id, no)
+        except (OSError, KafkaError, TimeoutError, asyncio.CancelledError) as exc:
+            logger.error("Unable connect to node with id %s: %r", node_id, exc)
             self.force_metadata_update()
             return None
 

@@ -83,10 +83,10 @@ class Stretches:
                         head = after + len(found)
                         found.extend(consecutive(partition, head, got.get(at, ()), end, count))
                         await asyncio.sleep(0)
-            except OffsetOutOfRangeError as no:
-                raise LogCutError(f"{partition}: what follows {after} is gone") from no
-            except (KafkaError, OSError, TimeoutError) as no:
-                raise LogUnavailableError(f"{partition}: cannot be read now: {no!r}") from no
+            except OffsetOutOfRangeError as exc:
+                raise LogCutError(f"{partition}: what follows {after} is gone") from exc
+            except (KafkaError, OSError, TimeoutError) as exc:
+                raise LogUnavailableError(f"{partition}: cannot be read now: {exc!r}") from exc
             finally:
                 if self._consumer is not None:
                     self._consumer.pause(at)

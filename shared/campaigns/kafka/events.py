@@ -51,9 +51,9 @@ class KafkaEvents:
                     for key, value in messages
                 ]
                 await asyncio.gather(*sent)
-        except (KafkaError, OSError, TimeoutError) as no:
+        except (KafkaError, OSError, TimeoutError) as exc:
             await self._disconnect()  # What it still holds must not overtake the next try.
-            raise LogUnavailableError(f"{topic}/{number}: not acknowledged: {no!r}") from no
+            raise LogUnavailableError(f"{topic}/{number}: not acknowledged: {exc!r}") from exc
 
     async def last_event(self, number: int) -> bytes | None:
         """Return the last event of a partition, or None if it has none.
@@ -72,8 +72,8 @@ class KafkaEvents:
                     return await self._last(consumer, at, end)
                 finally:
                     await stop(consumer)
-        except (KafkaError, OSError, TimeoutError) as no:
-            raise LogUnavailableError(f"{partition}: cannot be read now: {no!r}") from no
+        except (KafkaError, OSError, TimeoutError) as exc:
+            raise LogUnavailableError(f"{partition}: cannot be read now: {exc!r}") from exc
 
     async def _last(self, consumer: AIOKafkaConsumer, at: TopicPartition, end: int) -> bytes | None:
         consumer.assign([at])

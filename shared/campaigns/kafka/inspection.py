@@ -19,8 +19,8 @@ from campaigns.kafka.topic_setup import check_settings, doubts, settings_of
 from campaigns.process.errors import TopicMisfitError
 from campaigns.process.observability import TOPIC_DOUBTS, Sparingly
 
-log = logging.getLogger(__name__)
-log.addFilter(Sparingly())
+logger = logging.getLogger(__name__)
+logger.addFilter(Sparingly())
 
 _READ, _WRITE = 3, 4  # Source: Kafka's AclOperation.
 
@@ -48,8 +48,8 @@ class Inspection:
                     stack.push_async_callback(admin.close)
                     await admin.start()
                     await self.look(admin)
-            except (KafkaError, OSError, TimeoutError) as no:
-                log.warning("the topics cannot be looked at now: %r", no)
+            except (KafkaError, OSError, TimeoutError) as exc:
+                logger.warning("the topics cannot be looked at now: %r", exc)
 
     async def look(self, admin: AIOKafkaAdminClient) -> None:
         """Look once.
@@ -67,7 +67,7 @@ class Inspection:
             copies = min(self._seen[name].replicas, default=0)
             now = tuple(doubts(self._settings[name], copies, self._brokers))
             for doubt in set(now) - set(self._doubts.get(name, ())):
-                log.warning(f"{name}: {doubt}")  # noqa: G004  # Each is said, not one in a while.
+                logger.warning(f"{name}: {doubt}")  # noqa: G004  # Each is said, not one in a while.
             self._doubts[name] = now
             TOPIC_DOUBTS.labels(name).set(len(now))
 
@@ -93,6 +93,6 @@ class Inspection:
             if settings:
                 try:
                     check_settings(name, settings)
-                except TopicMisfitError as no:
-                    found.append(f"{no}")
+                except TopicMisfitError as exc:
+                    found.append(f"{exc}")
         return found

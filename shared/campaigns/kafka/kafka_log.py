@@ -31,8 +31,8 @@ from campaigns.records.entry import entry
 from campaigns.records.record import Record, Recorded
 from campaigns.records.topics import NAMING_TOPICS, RECORD_TOPICS, TOPICS, Partition
 
-log = logging.getLogger(__name__)
-log.addFilter(Sparingly())
+logger = logging.getLogger(__name__)
+logger.addFilter(Sparingly())
 
 POLL_MS = 1_000
 UNREADABLE_S = 1.0  # How soon a topic is read again that we had no right to.
@@ -127,14 +127,14 @@ class KafkaLog:
                 while self._consumer is None:
                     try:
                         await self._connect()
-                    except (KafkaError, OSError, TimeoutError) as no:
-                        last = no
+                    except (KafkaError, OSError, TimeoutError) as exc:
+                        last = exc
                         await asyncio.sleep(RETRY_S)
-        except TimeoutError as late:
+        except TimeoutError as exc:
             found = "no answer" if last is None else f"{last}" or repr(last)
             raise LogUnavailableError(
                 f"expected Kafka at {self.kafka.servers} within {self._open_s} s, found {found}"
-            ) from late
+            ) from exc
         self._polling = asyncio.create_task(self._poll(), name="kafka poll")
         self._polling.add_done_callback(self._poll_ended)
         if not self._read_only:
@@ -272,8 +272,8 @@ class KafkaLog:
                 begins, ends = await asyncio.gather(
                     self._begins.ask([partition]), self._ends.ask([partition])
                 )
-            except LogUnavailableError as no:
-                log.warning("%s: waiting for the log: %s", partition, no)
+            except LogUnavailableError as exc:
+                logger.warning("%s: waiting for the log: %s", partition, exc)
                 await asyncio.sleep(RETRY_S)
             else:
                 refuse_beyond(partition, after, ends[partition])
@@ -288,8 +288,8 @@ class KafkaLog:
         while True:
             try:
                 return await self.read(partition, after, PRIVATE_MAX)
-            except LogUnavailableError as no:
-                log.warning("%s: waiting for the log: %s", partition, no)
+            except LogUnavailableError as exc:
+                logger.warning("%s: waiting for the log: %s", partition, exc)
                 await asyncio.sleep(RETRY_S)
 
     async def _poll(self) -> None:
@@ -310,19 +310,19 @@ class KafkaLog:
                     timeout_ms=CROWDED_MS if crowded else POLL_MS,
                     max_records=POLL_MAX,
                 )
-            except OffsetOutOfRangeError as no:
-                for at in no.args[0]:
+            except OffsetOutOfRangeError as exc:
+                for at in exc.args[0]:
                     self._hold(at, self._out_of_range(self._partitions[at]))
                 continue
-            except TopicAuthorizationFailedError as no:
-                log.warning("the log cannot be read now: %r", no)
-                denied = {no.args[0]} if isinstance(no.args[0], str) else set(no.args[0])
+            except TopicAuthorizationFailedError as exc:
+                logger.warning("the log cannot be read now: %r", exc)
+                denied = {exc.args[0]} if isinstance(exc.args[0], str) else set(exc.args[0])
                 for at in self._at.values():
                     if at.topic in denied:
                         self._hold(at, asyncio.sleep(UNREADABLE_S))
                 continue
-            except KafkaError as no:
-                log.warning("the log cannot be read now: %r", no)
+            except KafkaError as exc:
+                logger.warning("the log cannot be read now: %r", exc)
                 await asyncio.sleep(RETRY_S)
                 continue
             for at, messages in found.items():
@@ -362,11 +362,11 @@ class KafkaLog:
             if last is not None:
                 found = await self._once.read(partition, last.position - 1, 1, moved=True)
                 refuse_other(partition, last, found)
-        except LogCutError as cut:
-            self._fail(partition, cut)
+        except LogCutError as exc:
+            self._fail(partition, exc)
             return False
-        except LogUnavailableError as no:
-            log.warning("%s: waiting for the log: %s", partition, no)
+        except LogUnavailableError as exc:
+            logger.warning("%s: waiting for the log: %s", partition, exc)
             if self._consumer is not None:
                 self._consumer.seek(self._at[partition], tail.head)
             return False
@@ -381,9 +381,9 @@ class KafkaLog:
         try:
             self._unfetched[partition].check(partition, messages, end)
             read.extend(consecutive(partition, tail.head, messages, end, count))
-        except LogCutError as no:
+        except LogCutError as exc:
             tail.extend(read)
-            self._fail(partition, no)
+            self._fail(partition, exc)
         else:
             if read:
                 tail.extend(read)
@@ -416,8 +416,8 @@ class KafkaLog:
         """Stop the followers of a partition if its log was cut; else go on."""
         try:
             await asyncio.wait_for(self._expect(partition, self._tails[partition].head), 30)
-        except LogCutError as cut:
-            self._fail(partition, cut)
+        except LogCutError as exc:
+            self._fail(partition, exc)
         except TimeoutError:
             pass  # Asked again when the next fetch fails.
 

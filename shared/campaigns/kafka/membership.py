@@ -21,8 +21,8 @@ from campaigns.process.errors import CarrierMisfitError, LogUnavailableError
 from campaigns.process.observability import Sparingly
 from campaigns.records.topics import CAMPAIGN_RECORDS
 
-log = logging.getLogger(__name__)
-log.addFilter(Sparingly())
+logger = logging.getLogger(__name__)
+logger.addFilter(Sparingly())
 
 _TURN_MS = 1_000  # The client leaves the group when it is not asked for records for minutes.
 _RETRY_S = 0.5
@@ -86,7 +86,7 @@ class Membership:
         """Begin anew after a bug, and say it: a dialer without its group would get no work."""
         if not turning.cancelled() and (bug := turning.exception()) is not None:
             self.trouble = f"group {self.group}: {bug!r}"
-            log.error("group %s: its task has ended", self.group, exc_info=bug)
+            logger.error("group %s: its task has ended", self.group, exc_info=bug)
             if not self._closed:
                 asyncio.get_running_loop().call_later(_RETRY_S, self._begin_again)
 
@@ -124,10 +124,10 @@ class Membership:
                     if self._sharing.stale:
                         consumer._coordinator.request_rejoin()  # There is no public way.
                     await asyncio.sleep(0)
-            except (KafkaError, OSError, TimeoutError, LogUnavailableError) as no:
+            except (KafkaError, OSError, TimeoutError, LogUnavailableError) as exc:
                 # What was assigned stays in work: an outage alone changes nothing.
-                self.trouble = f"group {self.kafka.namespace}{self.group}: {no!r}"
-                log.warning("group %s: joining again: %r", self.group, no)
+                self.trouble = f"group {self.kafka.namespace}{self.group}: {exc!r}"
+                logger.warning("group %s: joining again: %r", self.group, exc)
                 await asyncio.sleep(_RETRY_S)
             finally:
                 await _leave(consumer)
@@ -155,7 +155,7 @@ class Membership:
         """Give the others the time to leave, or to notice that the carrier was exchanged."""
         misfit = CarrierMisfitError(f"{self.kafka.namespace}{self.group}", ours, theirs)
         self.trouble = str(misfit)
-        log.warning("%s", misfit)
+        logger.warning("%s", misfit)
         if self._ending is None and not self._closed:
             self._settled.clear()
             wait_s = self.session_timeout_s + self.carrier_check_s

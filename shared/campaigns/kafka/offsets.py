@@ -54,10 +54,10 @@ class Offsets:
         try:
             async with asyncio.timeout(self.deadline_s):
                 found = await asyncio.shield(question.answer)
-        except TimeoutError as late:
+        except TimeoutError as exc:
             raise LogUnavailableError(
                 f"the log did not say within {self.deadline_s} s where it ends"
-            ) from late
+            ) from exc
         return {partition: found[partition] for partition in partitions}
 
     async def _ask(self) -> None:
@@ -66,11 +66,11 @@ class Offsets:
             try:
                 async with asyncio.timeout(self.deadline_s):
                     found = await self._offsets(question.partitions)
-            except (KafkaError, OSError, TimeoutError) as no:
+            except (KafkaError, OSError, TimeoutError) as exc:
                 self._drop()  # Its connection may lead nowhere.
                 if not question.answer.done():
                     question.answer.set_exception(
-                        LogUnavailableError(f"the log did not say where it ends: {no!r}")
+                        LogUnavailableError(f"the log did not say where it ends: {exc!r}")
                     )
             except BaseException:
                 question.answer.cancel()

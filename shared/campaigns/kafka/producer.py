@@ -22,8 +22,8 @@ from campaigns.log.port import OnRefusal
 from campaigns.process.errors import LogUnavailableError
 from campaigns.process.observability import Sparingly
 
-log = logging.getLogger(__name__)
-log.addFilter(Sparingly())
+logger = logging.getLogger(__name__)
+logger.addFilter(Sparingly())
 
 RETRY_S = 0.2
 RENEWED_EVERY_S = 0.5  # Each client costs a connection and an id: as long as all is refused.
@@ -106,10 +106,10 @@ class Appender:
                 acknowledged = await producer.send(
                     at.topic, raw, key=str(key).encode(), partition=at.partition
                 )
-        except (KafkaError, TimeoutError) as no:
+        except (KafkaError, TimeoutError) as exc:
             if producer is not None and _is_dead(producer):
                 self._renew(producer)
-            raise LogUnavailableError(f"{at}: the record was not taken: {no!r}") from no
+            raise LogUnavailableError(f"{at}: the record was not taken: {exc!r}") from exc
         # No await since it was added to its batch: that is the partition's last.
         batches = producer._message_accumulator._batches.get(at)
         batch = batches[-1] if batches else None
@@ -128,7 +128,7 @@ class Appender:
                 sent.placed(offset)
             return
         self.unacknowledged += 1
-        log.warning("%s: a record was not acknowledged: %r", sent.at, no)
+        logger.warning("%s: a record was not acknowledged: %r", sent.at, no)
         self._failed[sent.at] = (repr(no), asyncio.get_running_loop().time())
         self._renew(sent.by)
         if sent.batch is not None and never_there(no, sent.batch.retry_count):
@@ -158,9 +158,9 @@ class Appender:
             self._renewed_at = loop.time()
             try:
                 await self.open(())
-            except (KafkaError, OSError, TimeoutError) as no:
-                self._without = repr(no)
-                log.warning("no Kafka producer yet: %r", no)
+            except (KafkaError, OSError, TimeoutError) as exc:
+                self._without = repr(exc)
+                logger.warning("no Kafka producer yet: %r", exc)
                 await asyncio.sleep(RETRY_S)
             else:
                 return

@@ -57,9 +57,9 @@ class Security:
                     if self.keyfile is not None:
                         _readable(self.keyfile)
                     context.load_cert_chain(path, self.keyfile, password=_no_password)
-            except (ssl.SSLError, ValueError) as no:
+            except (ssl.SSLError, ValueError) as exc:
                 pair = f"{path} and {self.keyfile}" if what == "certificate" else f"{path}"
-                raise OSError(f"{pair}: no {what} in PEM that fits: {no}") from no
+                raise OSError(f"{pair}: no {what} in PEM that fits: {exc}") from exc
         return context
 
     def options(self) -> dict[str, Any]:  # Any: aiokafka's own options.
@@ -169,5 +169,5 @@ class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]  # aiokafk
                 if not isinstance(found.get("access_token"), str):
                     raise ValueError("no access_token in the answer")
                 return found
-        except (httpx.HTTPError, ValueError, AttributeError) as no:
-            raise OSError(f"{self._url} gave no token to {self._client_id}: {no}") from no
+        except (httpx.HTTPError, ValueError, AttributeError) as exc:
+            raise OSError(f"{self._url} gave no token to {self._client_id}: {exc}") from exc

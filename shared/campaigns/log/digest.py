@@ -105,8 +105,8 @@ async def check(
             while after < position:
                 try:
                     some = await log.read(partition, after, min(BATCH_MAX, position - after))
-                except LogUnavailableError as no:
-                    logger.warning("%s: waiting for the log: %s", partition, no)
+                except LogUnavailableError as exc:
+                    logger.warning("%s: waiting for the log: %s", partition, exc)
                     await asyncio.sleep(_CHECK_AGAIN_S)
                     continue
                 if not some:
@@ -114,7 +114,7 @@ async def check(
                 for recorded in some:
                     compare(chain, ledger, skipped, recorded)
                 after = some[-1].position
-    except TimeoutError as late:
+    except TimeoutError as exc:
         raise LogUnavailableError(
             f"{partition}: expected to read it within {within_s} s, found no answer"
-        ) from late
+        ) from exc

@@ -122,13 +122,13 @@ async def decided(
                     )  # fmt: skip
                     await log.append(INSTALLATION, record, INSTALLATION_KEY)
                     await _appeared(log, installation)
-                except (LogUnavailableError, OutcomeUnknownError) as no:
-                    last = no
+                except (LogUnavailableError, OutcomeUnknownError) as exc:
+                    last = exc
                     await asyncio.sleep(RETRY_S)
-    except TimeoutError as late:
+    except TimeoutError as exc:
         raise LogUnavailableError(
             f"{INSTALLATION}: expected an answer within {WITHIN_S} s, found {last!r}"
-        ) from late
+        ) from exc
 
 
 async def _appeared(log: EventLog, installation: Installation) -> None:

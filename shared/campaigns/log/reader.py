@@ -226,9 +226,9 @@ class Reader:
                 self.ends.update(ends)
                 for partition, end in ends.items():
                     await self.reached(partition, end)
-        except TimeoutError as late:
+        except TimeoutError as exc:
             behind = ", ".join(f"{p}@{self.positions.get(p, 0)}" for p in partitions)
-            raise NotFreshError(f"not caught up within {within_s} s, at {behind}") from late
+            raise NotFreshError(f"not caught up within {within_s} s, at {behind}") from exc
 
     async def look(self) -> None:
         """Note where the log ends now, so that it can be said how far the fold is behind.

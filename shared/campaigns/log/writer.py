@@ -138,10 +138,10 @@ class Writer(Generic[W]):
             async with asyncio.timeout(self.ruling_s):
                 await self.reader.log.append(partition, record, key, refused)
                 return await ruled
-        except TimeoutError as late:
+        except TimeoutError as exc:
             raise OutcomeUnknownError(
                 f"{partition}: record {record.id} was not read back within {self.ruling_s} s"
-            ) from late
+            ) from exc
         finally:
             self.reader.on_ruling.pop(record.id, None)  # Whoever gave up waits no more.
 

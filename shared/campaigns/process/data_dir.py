@@ -9,7 +9,7 @@ from uuid import uuid4
 from campaigns.process.errors import PartRunningError
 from campaigns.process.private_files import make_private, open_private
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _held: dict[Path, int] = {}  # Lock file → descriptor, open for the life of the process.
 _closed: set[Path] = set()  # Data directories that were closed to others: once a process.
@@ -28,7 +28,7 @@ def lock(data_dir: Path, part: str) -> None:
     """
     if data_dir.resolve() not in _closed:
         for sentence in make_private(data_dir):
-            log.warning("%s", sentence)
+            logger.warning("%s", sentence)
         _closed.add(data_dir.resolve())
     path = data_dir.resolve() / f"{part}.lock"
     if path in _held:
@@ -36,12 +36,12 @@ def lock(data_dir: Path, part: str) -> None:
     descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as no:
+    except BlockingIOError as exc:
         holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
         os.close(descriptor)
         raise PartRunningError(
             f"{part} is already running on {data_dir.resolve()}: {holder or 'pid not known yet'}"
-        ) from no
+        ) from exc
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"pid {os.getpid()} {part}\n".encode(), 0)
     _held[path] = descriptor

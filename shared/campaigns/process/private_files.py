@@ -66,5 +66,5 @@ def _tightened(path: Path, mode: int) -> Iterator[str]:
             path.chmod(found & mode)
     except FileNotFoundError:
         return  # SQLite has removed it since.
-    except PermissionError as no:
-        yield f"{path} is open to others ({found:04o}), and stays so: {no.strerror}"
+    except PermissionError as exc:
+        yield f"{path} is open to others ({found:04o}), and stays so: {exc.strerror}"

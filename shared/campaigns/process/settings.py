@@ -61,14 +61,14 @@ def _read(
             raise ValueError(f"expected {variable} or {variable}_FILE, found both")
         try:
             raw = Path(path).read_bytes()[: _FILE_BYTES_MAX + 1]
-        except OSError as no:
-            raise ValueError(f"{variable}_FILE: cannot read {path}: {no.strerror}") from no
+        except OSError as exc:
+            raise ValueError(f"{variable}_FILE: cannot read {path}: {exc.strerror}") from exc
         if len(raw) > _FILE_BYTES_MAX:
             raise ValueError(f"{variable}_FILE: {path} has more than {_FILE_BYTES_MAX} bytes")
         try:
             text = raw.decode().rstrip("\r\n")
-        except UnicodeDecodeError as no:
-            raise ValueError(f"{variable}_FILE: {path} is no text in UTF-8") from no
+        except UnicodeDecodeError as exc:
+            raise ValueError(f"{variable}_FILE: {path} is no text in UTF-8") from exc
         if not text:
             raise ValueError(f"{variable}_FILE: {path} is empty")
         yield name, text

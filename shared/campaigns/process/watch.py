@@ -33,8 +33,8 @@ class Watch:
         def run(*args: *Ts) -> None:
             try:
                 callback(*args)
-            except Exception as failure:
-                self.fail(failure)
+            except Exception as exc:
+                self.fail(exc)
 
         return run
 

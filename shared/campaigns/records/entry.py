@@ -24,8 +24,8 @@ def entry(record: Record, partition: Partition, partitions: int) -> Recorded:
     """
     try:
         raw = record.encode()
-    except (TypeError, ValueError, PydanticSerializationError) as no:
-        raise _unreadable(record, partition, f"it cannot be encoded: {no}") from no
+    except (TypeError, ValueError, PydanticSerializationError) as exc:
+        raise _unreadable(record, partition, f"it cannot be encoded: {exc}") from exc
     if len(raw) > RECORD_BYTES_MAX:
         raise _unreadable(
             record, partition, f"expected at most {RECORD_BYTES_MAX} bytes, found {len(raw)}"
@@ -36,8 +36,8 @@ def entry(record: Record, partition: Partition, partitions: int) -> Recorded:
         if not isinstance(envelope, Envelope):
             raise _unreadable(record, partition, f"it would be foreign: {envelope.why}")
         facts = recorded.facts
-    except ContractError as no:
-        raise _unreadable(record, partition, str(no)) from no
+    except ContractError as exc:
+        raise _unreadable(record, partition, str(exc)) from exc
     if not _same(record, envelope):
         differs = _difference(record, envelope)
         raise _unreadable(record, partition, f"`{differs}` comes back as another")

@@ -56,8 +56,8 @@ def fact_of(offered: Offered, record_id: str) -> Event:
     """
     try:
         fact = decode(offered["type"], offered["data"], aside=offered.get("aside"))
-    except ContractError as no:
-        raise ContractError(f"on {offered['stream']}: {no}") from no
+    except ContractError as exc:
+        raise ContractError(f"on {offered['stream']}: {exc}") from exc
     if fact.stream != offered["stream"]:
         raise ContractError(f"{offered['type']} of {fact.stream} stands on {offered['stream']}")
     if type(fact) is CallRequested and fact.call_id != record_id:

@@ -101,8 +101,8 @@ def read_envelope(raw: bytes | None, partition: Partition, partitions: int) -> E
         return Foreign("empty value")
     try:
         found = orjson.loads(raw)
-    except orjson.JSONDecodeError as no:
-        return Foreign(f"no JSON: {no}"[:200])
+    except orjson.JSONDecodeError as exc:
+        return Foreign(f"no JSON: {exc}"[:200])
     if type(found) is not dict:
         return Foreign("no JSON object")
     version = found.get("dialgate")
@@ -186,8 +186,8 @@ class Recorded:
         self._envelope: Envelope | Foreign | None = None
         try:
             self._envelope = read_envelope(raw, partition, partitions)
-        except LevelBeyondError as no:
-            self._beyond = no
+        except LevelBeyondError as exc:
+            self._beyond = exc
         self._facts: tuple[Event, ...] | None = None
 
     @property
@@ -239,8 +239,8 @@ class Recorded:
             assert isinstance(self.envelope, Envelope), "foreign bytes have no facts"
             try:
                 self._facts = facts_of(self.envelope)
-            except ContractError as no:
-                raise ContractError(f"{self.where}, {no}{self._way_past}") from no
+            except ContractError as exc:
+                raise ContractError(f"{self.where}, {exc}{self._way_past}") from exc
         return self._facts
 
 

@@ -58,8 +58,8 @@ def decode(
         found = {name: value for name, value in aside.items() if name in known} | found
     try:
         return validate(found)
-    except ValidationError as no:
+    except ValidationError as exc:
         expected = "; ".join(
-            f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in no.errors()[:3]
+            f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in exc.errors()[:3]
         )
-        raise ContractError(f"{was} is not as agreed: {expected}") from no
+        raise ContractError(f"{was} is not as agreed: {expected}") from exc

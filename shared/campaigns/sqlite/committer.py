@@ -119,12 +119,12 @@ class Committer:
     def _turn(self, batch: Sequence[Waiting]) -> Round:
         try:
             return self._commit(batch) if batch else self._look()
-        except LogCutError as cut:
+        except LogCutError as exc:
             self._roll_back()
-            refused = LogUnavailableError(f"{self._path}: takes nothing: {cut}")
-            return Round(waiting=batch, error=refused, broken=True, cut=cut)
-        except sqlite3.Error as no:
-            error = OutcomeUnknownError(f"{self._path}: expected to go on, found {no}")
+            refused = LogUnavailableError(f"{self._path}: takes nothing: {exc}")
+            return Round(waiting=batch, error=refused, broken=True, cut=exc)
+        except sqlite3.Error as exc:
+            error = OutcomeUnknownError(f"{self._path}: expected to go on, found {exc}")
             return Round(waiting=batch, error=error, broken=True)
 
     def _tell(self, turn: Round) -> None:
@@ -153,8 +153,8 @@ class Committer:
         turn = Round()
         try:
             self._note_others(turn)
-        except sqlite3.OperationalError as no:
-            if not busy(no):
+        except sqlite3.OperationalError as exc:
+            if not busy(exc):
                 raise
         return turn
 
@@ -189,19 +189,19 @@ class Committer:
             refuse_other_file(self._path, self._file)
             self._note(turn, entries)  # Inside: nobody else can take these positions now.
             self._insert(entries)
-        except sqlite3.Error as no:
+        except sqlite3.Error as exc:
             self._roll_back()
-            turn.error = self._refused(no, len(batch))
+            turn.error = self._refused(exc, len(batch))
             return turn
         try:
             self._db.execute("commit")
-        except sqlite3.Error as no:
+        except sqlite3.Error as exc:
             self._roll_back()
-            if getattr(no, "sqlite_errorcode", 0) & 0xFF in _UNDONE:
-                turn.error = self._refused(no, len(batch))
+            if getattr(exc, "sqlite_errorcode", 0) & 0xFF in _UNDONE:
+                turn.error = self._refused(exc, len(batch))
                 return turn
             turn.broken = True
-            turn.error = OutcomeUnknownError(f"{self._path}: the commit failed midway: {no}")
+            turn.error = OutcomeUnknownError(f"{self._path}: the commit failed midway: {exc}")
             return turn
         for partition, some in entries.items():
             turn.written[partition] = Written(self._ends[partition] + 1, some)
@@ -214,8 +214,8 @@ class Committer:
         for tries_left in reversed(range(self._tries)):
             try:
                 self._db.execute("begin immediate")
-            except sqlite3.OperationalError as no:
-                if not (busy(no) and tries_left):
+            except sqlite3.OperationalError as exc:
+                if not (busy(exc) and tries_left):
                     raise
                 others = self._look()
                 if others.ends:

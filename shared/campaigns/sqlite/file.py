@@ -78,10 +78,10 @@ def prepare(path: Path, partitions: int | None, *, read_only: bool) -> About:
         raise LogUnavailableError(f"expected a log at {path}, found no file")
     try:
         about = _prepared(path, partitions or 1, read_only=read_only)
-    except sqlite3.DatabaseError as no:
-        if getattr(no, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
-            raise TopicMisfitError(f"expected a log at {path}, found a file that is none") from no
-        raise LogUnavailableError(f"expected a log at {path}, found {no}") from no
+    except sqlite3.DatabaseError as exc:
+        if getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            raise TopicMisfitError(f"expected a log at {path}, found a file that is none") from exc
+        raise LogUnavailableError(f"expected a log at {path}, found {exc}") from exc
     if about is None:
         raise TopicMisfitError(f"expected a log at {path}, found a database that is none")
     if about["schema"] != str(SCHEMA_VERSION):
@@ -114,8 +114,8 @@ def _persist(db: sqlite3.Connection, path: Path, partitions: int) -> None:
             db.execute("pragma journal_mode = wal")
             db.execute("begin immediate")
             break
-        except sqlite3.OperationalError as no:
-            if not (busy(no) and tries_left):
+        except sqlite3.OperationalError as exc:
+            if not (busy(exc) and tries_left):
                 raise
             time.sleep(OPEN_RETRY_S)
     tables = {name for (name,) in db.execute("select name from sqlite_master")}

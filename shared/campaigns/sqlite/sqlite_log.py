@@ -205,15 +205,15 @@ class SqliteLog:
             raise LogUnavailableError(f"{self._path}: not open")
         try:
             ends = {partition: end_of(self._asking, partition) for partition in partitions}
-        except sqlite3.Error as no:
-            raise LogUnavailableError(f"{self._path}: expected its end, found {no}") from no
+        except sqlite3.Error as exc:
+            raise LogUnavailableError(f"{self._path}: expected its end, found {exc}") from exc
         try:
             refuse_other_file(self._path, self._file)
             for partition, end in ends.items():
                 refuse_beyond(partition, self._ends[partition], end)
-        except LogCutError as cut:
-            self._stop(cut)
-            raise LogUnavailableError(str(cut)) from cut
+        except LogCutError as exc:
+            self._stop(exc)
+            raise LogUnavailableError(str(exc)) from exc
         for partition, end in ends.items():
             self._grown(partition, end)
         return ends
@@ -231,8 +231,8 @@ class SqliteLog:
                 limit,
                 self._count[partition.topic],
             )
-        except sqlite3.Error as no:
-            raise LogUnavailableError(f"{partition}@{after}: expected more, found {no}") from no
+        except sqlite3.Error as exc:
+            raise LogUnavailableError(f"{partition}@{after}: expected more, found {exc}") from exc
 
     def _stop(self, failure: Exception) -> None:
         """Take and give nothing more."""
@@ -293,10 +293,10 @@ class SqliteLog:
                         tail.fail(found.failure)
                     elif not new:
                         refuse_beyond(partition, end, tail.head)
-        except LogCutError as cut:
-            self._stop(cut)
-        except LogUnavailableError as no:
-            tail.fail(no)
+        except LogCutError as exc:
+            self._stop(exc)
+        except LogUnavailableError as exc:
+            tail.fail(exc)
         finally:
             del self._feeding[partition]
 

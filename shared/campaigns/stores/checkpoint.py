@@ -21,7 +21,7 @@ from campaigns.process.errors import StoreUnreadableError
 from campaigns.records.installation import Installation
 from campaigns.records.topics import Partition
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 8  # A file of another version is thrown away and built anew from the log.
 SLICE_MAX = 64  # States written at once: some 2 ms of the event loop, a third of it the rows.
@@ -64,10 +64,10 @@ class Store:
         try:
             self.db = _connect(path)
             about = self._about()
-        except sqlite3.DatabaseError as no:
-            if type(no) is not sqlite3.DatabaseError or path is None:
+        except sqlite3.DatabaseError as exc:
+            if type(exc) is not sqlite3.DatabaseError or path is None:
                 raise  # The world misbehaves.
-            log.warning("%s is damaged (%s): it is built anew from the log", path, no)
+            logger.warning("%s is damaged (%s): it is built anew from the log", path, exc)
             remove(path)
             self.db, about = _connect(path), None
         holds = installation or Installation()
@@ -75,7 +75,7 @@ class Store:
             assert path is not None, "memory has no past"
             self.db.close()
             refuse_made_anew(path, about[1], log_id)
-            log.info(
+            logger.info(
                 "%s is of another log or version, or of before a record was skipped:"
                 " it is built anew from the log", path,
             )  # fmt: skip
@@ -106,8 +106,8 @@ class Store:
             found = [(load(state, one), number) for one, number, state in self.db.execute(asked)]
             for other in others:
                 other()
-        except StoreUnreadableError as no:
-            log.warning("%s: %s: it is built anew from the log", self._path, no)
+        except StoreUnreadableError as exc:
+            logger.warning("%s: %s: it is built anew from the log", self._path, exc)
             self._empty()
             return
         for topic, number, position, *chain in self.db.execute("select * from positions"):
@@ -134,8 +134,8 @@ class Store:
         """Throw the store away at its close if what is done here finds it unreadable."""
         try:
             yield
-        except BaseExceptionGroup as no:
-            self._unreadable = no.subgroup(StoreUnreadableError) is not None
+        except BaseExceptionGroup as exc:
+            self._unreadable = exc.subgroup(StoreUnreadableError) is not None
             raise
 
     async def save_in_slices(self, reader: Reader, campaigns: Campaigns, partitions: int) -> None:
@@ -212,7 +212,7 @@ class Store:
         """Close without saving: what was not saved is folded again."""
         self.db.close()
         if self._unreadable and self._path is not None:
-            log.warning("%s cannot be read: the next start builds it anew", self._path)
+            logger.warning("%s cannot be read: the next start builds it anew", self._path)
             remove(self._path)
 
 

@@ -276,8 +276,8 @@ class LogContract:
             await followed(log, FIRST, 0, 2)
             try:
                 found = await followed(log, FIRST, 3, 1)
-            except LogCutError as cut:
-                message = str(cut)
+            except LogCutError as exc:
+                message = str(exc)
             else:
                 raise AssertionError(f"expected LogCutError, found {found}")
             assert str(FIRST) in message
@@ -316,8 +316,8 @@ class LogContract:
             ):
                 try:
                     await log.append(FIRST, spoilt, key)
-                except UnreadableRecordError as no:
-                    assert not no.may_still_take_effect  # noqa: PT017  (no pytest in here)
+                except UnreadableRecordError as exc:
+                    assert not exc.may_still_take_effect  # noqa: PT017  (no pytest in here)
                 else:
                     raise AssertionError("it was taken")
             (after,) = await self.fill(log, FIRST, 1)
@@ -363,8 +363,8 @@ class CutLogContract(LogContract):
                     await self._grow(log, grown)
                     try:
                         given = await anext(batches)
-                    except LogCutError as cut:
-                        message = str(cut)
+                    except LogCutError as exc:
+                        message = str(exc)
                     else:
                         raise AssertionError(f"grown by {grown}: expected LogCutError, got {given}")
                 assert str(FIRST) in message

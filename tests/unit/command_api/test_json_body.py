@@ -49,10 +49,10 @@ def told(ask: Callable[[], Any]) -> str:
     """Return what comes of it: JSON, or the mistake and where it is."""
     try:
         found = ask()
-    except json.JSONDecodeError as no:
-        return f"no JSON at {no.pos}"
-    except ValueError as no:
-        return type(no).__name__
+    except json.JSONDecodeError as exc:
+        return f"no JSON at {exc.pos}"
+    except ValueError as exc:
+        return type(exc).__name__
     if isinstance(found, dict) and isinstance(found.get("contacts"), Elements):
         found = found | {"contacts": list(found["contacts"])}
     return repr(found)
@@ -159,8 +159,8 @@ def test_no_step_is_long(what: str) -> None:
     body, holds = BODIES[what](), Holds()
     try:
         found = holds.of(read(body))
-    except (ValueError, RecursionError) as no:
-        print(f"{what}: {type(no).__name__} {str(no)[:80]}, {holds.most_s * 1000:.1f} ms")
+    except (ValueError, RecursionError) as exc:
+        print(f"{what}: {type(exc).__name__} {str(exc)[:80]}, {holds.most_s * 1000:.1f} ms")
         assert holds.most_s < HOLD_MAX_S
         return
     for kind in KINDS:

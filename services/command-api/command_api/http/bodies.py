@@ -120,8 +120,8 @@ def plain(given: Any) -> Any:  # Any: JSON, not looked at yet.
             orjson.dumps(rest.get("pending_import"))  # Kept as it came: no field checks it.
             # Numbers: each field checks. JSON has none that are not finite; Python reads them.
             text = json.dumps(rest, ensure_ascii=False, allow_nan=False).encode()
-        except (orjson.JSONEncodeError, ValueError) as no:
-            raise ValueError("a text is no Unicode, or a number too large or not finite") from no
+        except (orjson.JSONEncodeError, ValueError) as exc:
+            raise ValueError("a text is no Unicode, or a number too large or not finite") from exc
         if len(text) > BODY_BYTES_MAX:
             raise ValueError(f"it is larger than {BODY_BYTES_MAX} bytes")
         if rb"\u0000" in text and _has_nul(rest):

@@ -122,11 +122,11 @@ async def _import(
         )
         with counted("import"):
             done = await service.importing.import_csv(given, origin_of(caller, keyed))
-    except TooManyRowsError as no:
-        raise HTTPException(413, str(no)) from no
-    except UnusableFileError as no:
+    except TooManyRowsError as exc:
+        raise HTTPException(413, str(exc)) from exc
+    except UnusableFileError as exc:
         COMMANDS.labels("import", Reason.NO_USABLE_ROW.value).inc()
-        raise refusal(Rejected(Reason.NO_USABLE_ROW, str(no))) from no
+        raise refusal(Rejected(Reason.NO_USABLE_ROW, str(exc))) from exc
     if isinstance(done, Rejected):
         raise refused("import", done)
     count("import", began)

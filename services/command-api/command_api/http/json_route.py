@@ -28,13 +28,13 @@ class JsonRequest(Request):
         await asyncio.sleep(REST_S)  # To put its pieces together was one call.
         try:
             return await in_slices(read(body))
-        except TooLargeError as no:
+        except TooLargeError as exc:
             error = {
                 "type": "value_error",
-                "loc": ["body", *no.loc],
-                "msg": f"Value error, {no.msg}",
+                "loc": ["body", *exc.loc],
+                "msg": f"Value error, {exc.msg}",
             }
-            raise HTTPException(422, [error]) from no
+            raise HTTPException(422, [error]) from exc
 
 
 class JsonRoute(APIRoute):

@@ -119,8 +119,8 @@ def _schedule(given: object, now: datetime) -> Schedule | None:
         return None
     try:
         return parse_schedule(given if isinstance(given, dict) else {}, now)
-    except UnusableScheduleError as no:
-        raise refused(_RE_EXECUTE.name, unusable(no)) from no
+    except UnusableScheduleError as exc:
+        raise refused(_RE_EXECUTE.name, unusable(exc)) from exc
 
 
 async def _named(

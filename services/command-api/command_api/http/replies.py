@@ -110,8 +110,8 @@ def counted(verb: str) -> Iterator[None]:
     """Count a command that is answered 503, by whether it may still take effect."""
     try:
         yield
-    except OperatingError as no:
-        outcome = "unknown" if no.may_still_take_effect else "unavailable"
+    except OperatingError as exc:
+        outcome = "unknown" if exc.may_still_take_effect else "unavailable"
         COMMANDS.labels(verb, outcome).inc()
         raise
 

@@ -146,10 +146,10 @@ def _recurring(config: Given, time_zone: str, start: datetime | None, now: datet
     }
     try:
         wanted = Recurrence.model_validate(fields)
-    except ValidationError as no:
-        error = no.errors()[0]
+    except ValidationError as exc:
+        error = exc.errors()[0]
         loc = ("recurring_config", *error["loc"])
-        raise UnusableScheduleError(loc, f"{'.'.join(map(str, loc))}: {error['msg']}") from no
+        raise UnusableScheduleError(loc, f"{'.'.join(map(str, loc))}: {error['msg']}") from exc
     ahead = start is not None and start > now
     day = first_day(wanted, start if start and ahead else now, itself=ahead)
     if day is None:
@@ -205,9 +205,9 @@ def _time(given: Given, name: str, within: str | None = None) -> str | None:
         value = value[: len("HH:MM")]  # As Python writes a time.
     try:
         return None if value is None else _TIME.validate_python(value, strict=True)
-    except ValidationError as no:
+    except ValidationError as exc:
         loc = (within, name) if within else (name,)
-        raise UnusableScheduleError(loc, f"{name}: HH:MM is required") from no
+        raise UnusableScheduleError(loc, f"{name}: HH:MM is required") from exc
 
 
 def _end_time(given: Given, name: str, within: str | None = None) -> str | None:
@@ -223,8 +223,8 @@ def _instant(given: Given, time_zone: str) -> datetime:
         if found.tzinfo is not None:
             return found.astimezone(UTC)
         return instant_of(found.date(), found.time().replace(fold=0), zone(time_zone))
-    except (ValueError, OverflowError) as no:
-        raise _no_start() from no
+    except (ValueError, OverflowError) as exc:
+        raise _no_start() from exc
 
 
 def _start(given: Given) -> datetime:
@@ -234,8 +234,8 @@ def _start(given: Given) -> datetime:
         if not isinstance(value, str):
             raise ValueError
         found = datetime.fromisoformat(value)
-    except ValueError as no:
-        raise _no_start() from no
+    except ValueError as exc:
+        raise _no_start() from exc
     if found.year > YEAR_MAX:
         raise _no_start()
     return found

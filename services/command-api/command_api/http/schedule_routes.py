@@ -65,8 +65,8 @@ def router(service: "CommandApi") -> APIRouter:
         now = service.clock.now()
         try:
             wanted = parse_schedule(body or {}, now)
-        except UnusableScheduleError as no:
-            raise refused("schedule", unusable(no)) from no
+        except UnusableScheduleError as exc:
+            raise refused("schedule", unusable(exc)) from exc
         began = perf_counter()
         command = ScheduleCampaign(
             campaign_id, caller.organization_id, now, if_match=asked.if_match, schedule=wanted

@@ -71,8 +71,8 @@ def unusable_at(*loc: str) -> Iterator[None]:
     """Say where in a body a schedule is none, as a 422."""
     try:
         yield
-    except UnusableScheduleError as no:
-        raise unprocessable((*loc, *no.loc), no.msg) from no
+    except UnusableScheduleError as exc:
+        raise unprocessable((*loc, *exc.loc), exc.msg) from exc
 
 
 def schedule_of(body: DetailsBody, now: datetime) -> Schedule | None:

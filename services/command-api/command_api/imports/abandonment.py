@@ -15,7 +15,7 @@ STALE_CHECK_S = 5.0
 
 assert CHUNK_TRIES_S < STALE_S, "who is still trying is not dead"
 
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 async def fail_import(
@@ -63,6 +63,6 @@ async def _fail_stale(service: Service, campaign_id: int, import_id: str, stale_
     reason = f"Nothing of it arrived for {stale_s:g} s: the server that imported it has stopped"
     try:
         if await fail_import(service, campaign_id, import_id, reason, origin):
-            _log.warning("import failed", campaign_id=campaign_id, reason=reason)
-    except OperatingError as no:  # At the next check again.
-        _log.warning("stale import not failed", campaign_id=campaign_id, reason=str(no))
+            logger.warning("import failed", campaign_id=campaign_id, reason=reason)
+    except OperatingError as exc:  # At the next check again.
+        logger.warning("stale import not failed", campaign_id=campaign_id, reason=str(exc))

@@ -58,8 +58,8 @@ def parse_mappings(text: str) -> dict[str, str | None]:
         raise UnusableFileError(f"column_mappings is longer than {MAPPINGS_CHARS_MAX} characters")
     try:
         found = json.loads(text or "{}")
-    except (ValueError, RecursionError) as no:
-        raise UnusableFileError("column_mappings is not valid JSON") from no
+    except (ValueError, RecursionError) as exc:
+        raise UnusableFileError("column_mappings is not valid JSON") from exc
     if not isinstance(found, dict):
         raise UnusableFileError("column_mappings is not a JSON object: header to field name")
     for header, field in found.items():

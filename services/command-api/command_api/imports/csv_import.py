@@ -40,7 +40,7 @@ from command_api.imports.new_rows import Tally, count_rows, new_rows
 
 ROWS_IN_REQUEST = 10_000  # A longer file goes on in the background. Source: contract, row 11.
 
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 class Importing:
@@ -122,11 +122,11 @@ async def _in_background(
         try:
             with CsvFile(copy, given.mappings, given.region) as file:
                 done = await _import_announced(service, file, given, announced, origin)
-        except (OperatingError, UnusableFileError, OSError) as no:
-            _log.warning("import failed", campaign_id=given.campaign_id, reason=str(no))
+        except (OperatingError, UnusableFileError, OSError) as exc:
+            logger.warning("import failed", campaign_id=given.campaign_id, reason=str(exc))
             return
     if isinstance(done, Rejected):
-        _log.info("import failed", campaign_id=given.campaign_id, reason=done.detail)
+        logger.info("import failed", campaign_id=given.campaign_id, reason=done.detail)
 
 
 async def _import_announced(
@@ -136,10 +136,10 @@ async def _import_announced(
     try:
         done = await _send(service, file, given, announced, origin)
         reason = done.detail if isinstance(done, Rejected) else None
-    except GivenUpError as no:
-        return Rejected(Reason.UNKNOWN_IMPORT, str(no))
-    except (OperatingError, UnusableFileError, OSError) as no:
-        await fail_import(service, given.campaign_id, announced.import_id, str(no), origin)
+    except GivenUpError as exc:
+        return Rejected(Reason.UNKNOWN_IMPORT, str(exc))
+    except (OperatingError, UnusableFileError, OSError) as exc:
+        await fail_import(service, given.campaign_id, announced.import_id, str(exc), origin)
         raise
     if reason is not None:
         await fail_import(service, given.campaign_id, announced.import_id, reason, origin)

@@ -37,11 +37,11 @@ class Lines:
         self.number += 1
         try:
             line = self._text.readline(ROW_CHARS_MAX + 1)
-        except UnicodeDecodeError as no:
+        except UnicodeDecodeError as exc:
             raise UnusableFileError(
-                f"The file is not {self._encoding} text: {no.reason} on line {self.number} or soon"
+                f"The file is not {self._encoding} text: {exc.reason} on line {self.number} or soon"
                 " after"
-            ) from no
+            ) from exc
         if not line:
             self.ended = True
             raise StopIteration

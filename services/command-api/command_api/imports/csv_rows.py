@@ -87,8 +87,8 @@ class CsvFile:
                     raise UnusableFileError(f"line {header.line}: {header.cells.reason}")
                 cells = header.cells
                 read[delimiter] = find_columns(cells, mappings)
-            except UnusableFileError as no:
-                wrong.append((len(cells), no))
+            except UnusableFileError as exc:
+                wrong.append((len(cells), exc))
         if not read:
             raise max(wrong, key=lambda one: one[0])[1]
         best = max(read, key=lambda delimiter: len(read[delimiter].fields))
@@ -154,12 +154,12 @@ class CsvFile:
                 cells = next(reader)
             except StopIteration:
                 return
-            except csv.Error as no:
+            except csv.Error as exc:
                 if lines.ended:
                     raise UnusableFileError(
                         f"line {first}: a quotation mark that begins here is not closed"
-                    ) from no
-                wrong = Unusable(f"the row is not well-formed CSV: {no}")
+                    ) from exc
+                wrong = Unusable(f"the row is not well-formed CSV: {exc}")
                 yield Cells(first, wrong), ROW_UNITS + lines.units
                 continue
             units = len(cells) + lines.units

@@ -111,8 +111,8 @@ def _contact(contact: Any, region: str) -> Row | list[_Error]:
         return [("value_error", (), f"Value error, {_TOO_MANY_VARIABLES}")]
     try:
         given = {key: _spelt(value) for key, value in said.items()}
-    except ValueError as no:
-        return [("value_error", ("variables",), f"Value error, {no}")]
+    except ValueError as exc:
+        return [("value_error", ("variables",), f"Value error, {exc}")]
     row = make_row(number, texts, given)
     return row if isinstance(row, Row) else [("value_error", (), f"Value error, {row.reason}")]
 
@@ -131,8 +131,8 @@ def _spelt(value: Any) -> str:
         raise ValueError(f"it is nested more than {JSON_DEPTH_MAX} deep")
     try:
         text = orjson.dumps(value).decode()
-    except orjson.JSONEncodeError as no:
-        raise ValueError(str(no)) from no
+    except orjson.JSONEncodeError as exc:
+        raise ValueError(str(exc)) from exc
     if isinstance(value, float | list | dict):
         json.dumps(value, allow_nan=False)  # Where orjson writes null for NaN.
     return text

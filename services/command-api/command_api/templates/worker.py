@@ -59,15 +59,15 @@ def render(
                 return {"error": _TOO_LONG}
         text = "".join(pieces)  # A template can write half a character, which no JSON has.
         return {"rendered": text.encode(errors="replace").decode()}
-    except TemplateError as no:
-        reason = no.message or type(no).__name__
+    except TemplateError as exc:
+        reason = exc.message or type(exc).__name__
     except MemoryError:
         pieces.clear()
         reason = "it needs too much memory"
     except RecursionError:
         reason = "it is nested too deeply"
-    except Exception as no:  # Whatever a template does is the template's mistake.
-        reason = f"{type(no).__name__}: {no}"
+    except Exception as exc:  # Whatever a template does is the template's mistake.
+        reason = f"{type(exc).__name__}: {exc}"
     return {"error": " ".join(reason.split())[:REASON_CHARS_MAX]}
 
 

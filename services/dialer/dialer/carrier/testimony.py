@@ -43,8 +43,8 @@ def instant(said: object, now: datetime, *, earliest: datetime | None = None) ->
         raise ImplausibleError(f"expected an instant since {earliest!s}, found {said!s}")
     try:
         return said.astimezone(UTC)
-    except OverflowError as no:
-        raise ImplausibleError(f"expected an instant of our era, found {said!s}") from no
+    except OverflowError as exc:
+        raise ImplausibleError(f"expected an instant of our era, found {said!s}") from exc
 
 
 def duration_s(said: object) -> float:

@@ -24,10 +24,10 @@ def attributed(state: State, line: Line, boot: float, decide: Callable[[], T]) -
     """
     try:
         return decide()
-    except Exception as failure:
+    except Exception as exc:
         if line.spoilt:
             raise
-        stumble(state, line, failure, boot)
+        stumble(state, line, exc, boot)
         return None
 
 

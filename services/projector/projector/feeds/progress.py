@@ -81,8 +81,8 @@ async def _serve(feeds: Feeds, socket: WebSocket, caller: Caller, campaign_id: s
     except HTTPException:
         await socket.close(NOT_FOUND, "Campaign not found")
         return
-    except OperatingError as no:
-        await socket.close(INTERNAL, str(no)[:100])
+    except OperatingError as exc:
+        await socket.close(INTERNAL, str(exc)[:100])
         return
     listener = listener_of(feeds, socket, caller, number)
     await converse(feeds, socket, listener, _tell, _answer)

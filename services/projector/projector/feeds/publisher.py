@@ -20,7 +20,7 @@ from projector.advance import Views
 from projector.projections.outbox import place_of
 from projector.store.tables import OUTBOX
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Place = tuple[int, int]  # Position, and the fact's index in its record.
 
@@ -83,7 +83,7 @@ class Publishing:
         if place is not None and place[0] == number:
             self._has(number, place[1:])
         elif last is not None:
-            log.warning("campaign.events/%d ends with an event that is not ours", number)
+            logger.warning("campaign.events/%d ends with an event that is not ours", number)
         while True:
             grown = self._wake(number)
             grown.clear()
@@ -129,10 +129,10 @@ class Publishing:
         while True:
             try:
                 answer = await ask()
-            except OperatingError as no:
+            except OperatingError as exc:
                 if number not in self.troubles:
-                    log.warning("campaign.events/%d is behind: %s", number, no)
-                self.troubles[number] = str(no)
+                    logger.warning("campaign.events/%d is behind: %s", number, exc)
+                self.troubles[number] = str(exc)
                 await asyncio.sleep(wait_s)
                 wait_s = min(2 * wait_s, self.retry_max_s)
             else:

@@ -117,8 +117,8 @@ async def _caller(feeds: Feeds, socket: WebSocket) -> Caller | None:
     await socket.accept(subprotocol)
     try:
         caller = await feeds.known(key) if key else None
-    except OperatingError as no:
-        await socket.close(INTERNAL, str(no)[:100])
+    except OperatingError as exc:
+        await socket.close(INTERNAL, str(exc)[:100])
         return None
     if caller is None:
         often = wrong_key(feeds.limits, socket.client)

@@ -32,7 +32,7 @@ from campaigns.records.topics import Partition, partition_of
 from campaigns.stores.checkpoint import remove
 from projector.store.tables import ABOUT, LEDGERS, METADATA, SCHEMA_VERSION, TRACKING
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Rows = Sequence[Mapping[str, Any]]  # Any: a column's own type, bound by the driver.
 Values = Sequence[tuple[Any, ...]]  # Rows in the order of their table's columns.
@@ -92,7 +92,7 @@ class Store(TrackingRecorder):
         except exc.DatabaseError as no:
             if type(no) is not exc.DatabaseError or self._path is None:
                 raise  # The world misbehaves.
-            log.warning("%s is damaged (%s): it is built anew from the log", self._path, no.orig)
+            logger.warning("%s is damaged (%s): it is built anew from the log", self._path, no.orig)
             engine.dispose()
             remove(self._path)
             METADATA.create_all(engine)
@@ -126,7 +126,7 @@ class Store(TrackingRecorder):
             or (publishes and about.get("publishes") != "yes")
             or holds.unlike(about.get("skipped", "[]").encode(), positions)
         ):
-            log.info(
+            logger.info(
                 "the views are of another log or version, or of before a record was skipped:"
                 " they are built anew from the log"
             )
@@ -322,7 +322,7 @@ class Store(TrackingRecorder):
     def close(self) -> None:
         """Let go of all connections; throw away what could not be read."""
         if self.unreadable:
-            log.warning("%s cannot be read: the next start builds it anew", self.where)
+            logger.warning("%s cannot be read: the next start builds it anew", self.where)
             self._clear()
         self._disconnect()
         if self._temporary is not None:

@@ -55,10 +55,10 @@ def read(answer: Answered) -> Found:
         unavailable(answer.verb, answer.call_id, answer.status)
     try:
         what = ANSWER.validate_json(answer.body)
-    except ValidationError as error:
+    except ValidationError as exc:
         if answer.status == 404:
-            unavailable(answer.verb, answer.call_id, error)
-        raise ImplausibleError(f"{answer.body[:100]!r}, {error.error_count()} errors") from error
+            unavailable(answer.verb, answer.call_id, exc)
+        raise ImplausibleError(f"{answer.body[:100]!r}, {exc.error_count()} errors") from exc
     if isinstance(what, NotFoundAnswer) is not (answer.status == 404):
         unavailable(answer.verb, answer.call_id, answer.status)
     return what.found()

@@ -25,8 +25,8 @@ CALLBACKS_WAITING_MAX = 10_000  # More are dropped: whoever waits for them looks
 CALLBACK_TIMEOUT_S = 2.0  # Of one try.
 CALLBACK_RETRIES_S = (0.2, 1.0)  # Waits between tries; then it is given up.
 
-_logger = logging.getLogger(__name__)
-_logger.addFilter(Sparingly())
+logger = logging.getLogger(__name__)
+logger.addFilter(Sparingly())
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +84,15 @@ class Callbacks:
             if url is None:
                 return
             if (origin := allowed_origin(url, self._allowed)) is None:
-                _logger.warning(
+                logger.warning(
                     "a call's end is not told: its callback address is not one that"
                     " DIALGATE_CARRIER_CALLBACK_ALLOWED names"
                 )
                 return
             body = event(call_id, ended).model_dump_json().encode()
             self._waiting.put_nowait(_Callback(url, origin, body))
-        except (CarrierUnavailableError, asyncio.QueueFull) as error:
-            _logger.warning("callback for %s dropped: %s", call_id, type(error).__name__)
+        except (CarrierUnavailableError, asyncio.QueueFull) as exc:
+            logger.warning("callback for %s dropped: %s", call_id, type(exc).__name__)
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -113,7 +113,7 @@ class Callbacks:
         while True:
             callback = await self._waiting.get()
             if not await _deliver(client, callback):
-                _logger.info("callback to %s given up", callback.origin)
+                logger.info("callback to %s given up", callback.origin)
 
 
 async def _deliver(client: httpx.AsyncClient, callback: _Callback) -> bool:
@@ -128,8 +128,8 @@ async def _deliver(client: httpx.AsyncClient, callback: _Callback) -> bool:
                 return True
             if response.is_client_error:  # A dialer that is gone had another token.
                 return False
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            _logger.info("callback to %s: %s", callback.origin, type(error).__name__)
+        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+            logger.info("callback to %s: %s", callback.origin, type(exc).__name__)
         if wait_s is not None:
             await asyncio.sleep(wait_s)
     return False

@@ -14,7 +14,7 @@ from campaigns.process.clock import Clock
 CHECKS_MISSED_MAX = 3  # Then a difference counts as not known any more.
 WARN_AGAIN_S = 60.0  # How often clocks that go on to differ are warned about.
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class CarrierClock:
             self._warned_at = float("-inf")
         elif now >= self._warned_at + WARN_AGAIN_S:
             self._warned_at = now
-            _logger.warning(
+            logger.warning(
                 "the carrier's clock differs from ours by %+.3f s, more than half a lease (%.3f s):"
                 " calls may be refused as late, or ring late%s",
                 difference_s,

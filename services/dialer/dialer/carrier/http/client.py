@@ -32,7 +32,7 @@ CHECK_S = 10.0  # How often terms and clocks are compared again.
 UNAUTHORIZED, MISDIRECTED = 401, 421
 QUESTIONS_MAX = 32  # Look-ups and hang-ups at once: they never queue behind held-back answers.
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class HttpCarrier:
@@ -141,7 +141,7 @@ class HttpCarrier:
     def _take_for(self, who: str | None) -> None:
         """Know that another carrier answers. Nothing that the one before declared is its own."""
         if self.id is not None:
-            _logger.warning(
+            logger.warning(
                 "carrier %s answers where carrier %s did: it is not asked about the other's calls,"
                 " which end as unknown unless the other reports them",
                 who,
@@ -175,8 +175,8 @@ class HttpCarrier:
         try:
             async with self._placing.one() as connection:
                 said = await asked(connection, "PUT", call.call_id, meant, order.model_dump_json())
-        except httpx.HTTPError as error:
-            unavailable("PUT", call.call_id, error)
+        except httpx.HTTPError as exc:
+            unavailable("PUT", call.call_id, exc)
         known = self._known(meant, said.carrier)
         if said.status == MISDIRECTED and said.carrier is not None:
             return Elsewhere()
@@ -196,8 +196,8 @@ class HttpCarrier:
         try:
             async with self._asking.one() as connection:
                 said = await asked(connection, "GET", call_id, meant)
-        except httpx.HTTPError as error:
-            unavailable("GET", call_id, error)
+        except httpx.HTTPError as exc:
+            unavailable("GET", call_id, exc)
         if not self._known(meant, said.carrier):
             unavailable("GET", call_id, f"of carrier {said.carrier}, and {meant} was asked")
         return self._found(said)
@@ -205,8 +205,8 @@ class HttpCarrier:
     def _found(self, said: Answered) -> Found:
         try:
             return testimony.found(read(said), self._clock.now())
-        except ImplausibleError as no:
-            raise CarrierNonsenseError(f"carrier, {said.verb} {said.call_id}: {no}") from no
+        except ImplausibleError as exc:
+            raise CarrierNonsenseError(f"carrier, {said.verb} {said.call_id}: {exc}") from exc
 
     async def hang_up(self, call_id: str) -> None:
         """Have the carrier end a call.
@@ -219,8 +219,8 @@ class HttpCarrier:
         try:
             async with self._asking.one() as connection:
                 said = await asked(connection, "DELETE", call_id, meant)
-        except httpx.HTTPError as error:
-            unavailable("DELETE", call_id, error)
+        except httpx.HTTPError as exc:
+            unavailable("DELETE", call_id, exc)
         if not (self._known(meant, said.carrier) and said.status in (200, 204)):
             unavailable("DELETE", call_id, said.status)
 
@@ -243,8 +243,8 @@ class HttpCarrier:
             self._exchanged.clear()
             try:
                 await self._check()
-            except CarrierUnavailableError as error:
-                _logger.warning("the carrier does not say its terms: %s", error)
+            except CarrierUnavailableError as exc:
+                logger.warning("the carrier does not say its terms: %s", exc)
 
     async def _check(self) -> None:
         """Take the carrier's terms, and compare clocks."""
@@ -259,8 +259,8 @@ class HttpCarrier:
                     " same at both ends"
                 )
             about = About.model_validate_json(response.raise_for_status().content)
-        except (httpx.HTTPError, ValidationError) as error:
-            unavailable("GET", "/", error)
+        except (httpx.HTTPError, ValidationError) as exc:
+            unavailable("GET", "/", exc)
         if about.id != self.id:
             self._take_for(about.id)
             self._exchanged.clear()
@@ -280,10 +280,10 @@ def callback_router(carrier: HttpCarrier) -> APIRouter:
             raise HTTPException(404)
         try:
             carrier.reported(EndedEvent.model_validate_json(await request.body()))
-        except ValidationError as no:  # Without what was sent: it may be no JSON that can be sent.
-            said = no.errors(include_url=False, include_context=False, include_input=False)
-            raise HTTPException(422, said) from no
-        except ImplausibleError as no:
-            raise HTTPException(422, str(no)) from no
+        except ValidationError as exc:  # Without what was sent: it may be no JSON that can be sent.
+            said = exc.errors(include_url=False, include_context=False, include_input=False)
+            raise HTTPException(422, said) from exc
+        except ImplausibleError as exc:
+            raise HTTPException(422, str(exc)) from exc
 
     return router

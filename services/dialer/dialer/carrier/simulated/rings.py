@@ -145,11 +145,11 @@ class RingFile:
         self._db = sqlite3.connect(path, isolation_level=None, timeout=1.0)
         try:
             self._prepare(past)
-        except sqlite3.DatabaseError as no:
+        except sqlite3.DatabaseError as exc:
             self.close()
             raise CarrierUnavailableError(
-                f"{path}: expected the carrier's file, found {no}"
-            ) from no
+                f"{path}: expected the carrier's file, found {exc}"
+            ) from exc
 
     def _prepare(self, past: bytes | None) -> None:
         if past is not None:
@@ -216,7 +216,7 @@ def _lock(path: Path) -> int:
     descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except OSError as exc:
         os.close(descriptor)
-        raise CarrierUnavailableError(f"{path}: another carrier has it open") from error
+        raise CarrierUnavailableError(f"{path}: another carrier has it open") from exc
     return descriptor

@@ -38,7 +38,7 @@ from dialer.carrier.simulated.rings import Ring, RingFile, State, nanoseconds
 HOLD_S = 60.0  # A silent carrier lets go of who waits after this: every wait has an end.
 SAVE_AGAIN_S = 0.5  # After carrier.db could not be written.
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class SimulatedCarrier:
@@ -202,8 +202,8 @@ class SimulatedCarrier:
         try:
             async with asyncio.timeout(HOLD_S):
                 return await waiter
-        except TimeoutError as error:
-            raise CarrierUnavailableError("the carrier does not answer") from error
+        except TimeoutError as exc:
+            raise CarrierUnavailableError("the carrier does not answer") from exc
         finally:
             self._silent.discard(waiter)
 
@@ -221,8 +221,8 @@ class SimulatedCarrier:
             return
         try:
             self._opened().save(self._dirty.values())
-        except sqlite3.OperationalError as error:
-            _logger.warning("carrier.db cannot be written, trying again: %s", error)
+        except sqlite3.OperationalError as exc:
+            logger.warning("carrier.db cannot be written, trying again: %s", exc)
             again = self._watch.guarded(self._save)
             self._save_timer = self._loop.call_later(SAVE_AGAIN_S, again)
             return

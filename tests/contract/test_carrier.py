@@ -22,7 +22,7 @@ from campaigns.process.errors import CarrierNonsenseError, CarrierUnavailableErr
 from dialer.carrier.http.app import create_carrier_app
 from dialer.carrier.http.client import HttpCarrier, callback_router
 from dialer.carrier.port import (
-    Call,
+    CallOrder,
     Carrier,
     Elsewhere,
     Ended,
@@ -40,7 +40,7 @@ QUICK = CarrierTerms(
     setup_s=0.005, ringing_min_s=0.01, ringing_max_s=0.02, talk_min_s=0.01, talk_max_s=0.03
 )
 LONG = replace(QUICK, ringing_min_s=30, ringing_max_s=30)
-CALL = Call("a", campaign_id=42, contact_id=7, run=1, attempt=2, to="+4930123456")
+CALL = CallOrder("a", campaign_id=42, contact_id=7, run=1, attempt=2, to="+4930123456")
 Ends = dict[str, Ended]
 Connect = Callable[[CarrierTerms], AbstractAsyncContextManager[tuple[Carrier, Ends]]]
 

@@ -18,7 +18,7 @@ import pytest
 from campaigns.process.clock import SystemClock
 from campaigns.process.errors import CarrierUnavailableError
 from dialer.carrier.http.client import HttpCarrier
-from dialer.carrier.port import Call, Ended, Rung
+from dialer.carrier.port import CallOrder, Ended, Rung
 
 CLOCK = SystemClock()
 KILLS = 12
@@ -75,7 +75,7 @@ async def place(carrier: HttpCarrier, prefix: str, until: asyncio.Event, rung: l
     number = 0
     while not until.is_set():
         number += 1
-        call = Call(f"{prefix}-{number}", 42, number, 1, 1, "+4930123456")
+        call = CallOrder(f"{prefix}-{number}", 42, number, 1, 1, "+4930123456")
         try:
             placed = await carrier.place(call, CLOCK.now() + timedelta(seconds=RING_BY_S))
         except CarrierUnavailableError:

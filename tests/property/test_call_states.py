@@ -29,7 +29,7 @@ class Case:
     def __init__(self) -> None:
         self.rig = Rig(refuses_late=False)
         (self.offer,) = self.rig.running()
-        (self.call,) = self.rig.state.lines.values()
+        (self.call,) = self.rig.state.calls.values()
 
     @property
     def stands(self) -> Stand:

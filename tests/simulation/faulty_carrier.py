@@ -14,7 +14,7 @@ from typing import Any
 from campaigns.domain.facts import Disposition
 from campaigns.process.errors import CarrierUnavailableError
 from dialer.carrier.port import (
-    Call,
+    CallOrder,
     Elsewhere,
     Ended,
     Found,
@@ -46,7 +46,7 @@ DISPOSITIONS = (
 class Placement:
     """One request that reached the carrier, and what became of it."""
 
-    call: Call
+    call: CallOrder
     ring_by: datetime
     by: Process
     taken_at_s: float  # True time, as all that end in _s.
@@ -121,7 +121,7 @@ class SimCarrier:
 
     def arrive(
         self,
-        call: Call,
+        call: CallOrder,
         ring_by: datetime,
         port: "CarrierPort",
         answer: "asyncio.Future[Placed]",
@@ -284,7 +284,7 @@ class CarrierPort:
         """Hear of nothing more."""
         self.report = None
 
-    async def place(self, call: Call, ring_by: datetime) -> Placed:
+    async def place(self, call: CallOrder, ring_by: datetime) -> Placed:
         """Send the request on its way: it goes on whatever becomes of the sender."""
         carrier, plan, loop = self._carrier, self._carrier.plan, self._carrier.loop
         answer: asyncio.Future[Placed] = loop.create_future()

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import dialer.reactor.reactor
-from dialer.calls.call import Line
-from dialer.calls.ticks import Effect, Moment
+from dialer.calls.call import Call
+from dialer.calls.ticks import Clocks, Effect
 from dialer.service import Dialer
 from tests.simulation.plan import Plan
 from tests.simulation.removal import Swaps
@@ -24,10 +24,10 @@ class FaultyDialer(Dialer):
 
     raises: Callable[[], bool]
 
-    def _perform(self, effect: Effect, moment: Moment) -> None:
+    def _perform(self, effect: Effect, clocks: Clocks) -> None:
         if self.raises():
             raise InjectedError("simulated")
-        super()._perform(effect, moment)
+        super()._perform(effect, clocks)
 
 
 def is_injected(failure: BaseException) -> bool:
@@ -54,10 +54,10 @@ def undecidable(plan: Plan) -> Swaps:
         return []
     resolution = reactor_module.resolution
 
-    def raising(line: Line, *read: Any, **how: Any) -> Any:  # Any: as `resolution` has them.
-        if not line.spoilt and is_undecidable(plan, line.call_id):
+    def raising(call: Call, *read: Any, **how: Any) -> Any:  # Any: as `resolution` has them.
+        if not call.spoilt and is_undecidable(plan, call.call_id):
             plan.struck["undecidable"] += 1
             raise ArithmeticError("simulated: nobody foresaw this")
-        return resolution(line, *read, **how)
+        return resolution(call, *read, **how)
 
     return [(reactor_module, "resolution", raising)]

@@ -29,7 +29,7 @@ from campaigns.records.record import Envelope, Recorded
 from command_api.barrier import Barrier, Settled
 from command_api.service import CommandApi
 from dialer.calls.call_states import Use
-from dialer.calls.ticks import Effect, Moment, Offer
+from dialer.calls.ticks import Clocks, Effect, Offer
 from dialer.service import Dialer
 from tests.simulation.removal import Swaps, mutation
 
@@ -67,11 +67,11 @@ def no_check_of_the_own_record() -> Swaps:
     """A dialer rings as soon as it has sent its request, without reading it back."""
     perform = Dialer._perform
 
-    def eager(self: Dialer, effect: Effect, moment: Moment) -> None:
-        perform(self, effect, moment)
+    def eager(self: Dialer, effect: Effect, clocks: Clocks) -> None:
+        perform(self, effect, clocks)
         if isinstance(effect, Offer) and isinstance(effect.facts[0], CallRequested):
-            line = self.state.lines[effect.record_id]
-            line.use = Use.PLACING
+            call = self.state.calls[effect.record_id]
+            call.use = Use.PLACING
             self._ring(effect.record_id)
 
     return [(Dialer, "_perform", eager)]

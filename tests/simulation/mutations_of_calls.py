@@ -25,9 +25,9 @@ from campaigns.domain.facts import (
     CallRequested,
     CallStarted,
 )
-from dialer.calls.call import Line
+from dialer.calls.call import Call
 from dialer.calls.call_states import Late, Logged, Said, Use
-from dialer.calls.ticks import Answered, Effect, HangUp, Moment
+from dialer.calls.ticks import Answered, Clocks, Effect, HangUp
 from dialer.carrier.port import Found, NoRing, Rung, Taken
 from dialer.decisions.resolution import abandoned
 from dialer.reactor.state import State
@@ -82,10 +82,10 @@ def silence_is_taken_for_a_failure() -> Swaps:
     """A carrier that does not answer is taken to have refused."""
     answered = taking_module._answered
 
-    def hasty(state: State, tick: Answered, moment: Moment, effects: list[Effect]) -> None:
-        if tick.answer is None:
-            tick = replace(tick, answer=NoRing("no answer"))
-        answered(state, tick, moment, effects)
+    def hasty(state: State, news: Answered, clocks: Clocks, effects: list[Effect]) -> None:
+        if news.answer is None:
+            news = replace(news, answer=NoRing("no answer"))
+        answered(state, news, clocks, effects)
 
     return [(taking_module, "_answered", hasty)]
 
@@ -95,10 +95,10 @@ def a_call_that_is_merely_taken_counts_as_started() -> Swaps:
     """What the carrier has only taken is recorded as ringing."""
     looked_up = taking_module.looked_up
 
-    def hasty(line: Line, found: Found | None, asked_at: float, now: float, **terms: Any) -> Any:
+    def hasty(call: Call, found: Found | None, asked_at: float, now: float, **terms: Any) -> Any:
         if isinstance(found, Taken):
-            found = Rung(line.ring_by)
-        return looked_up(line, found, asked_at, now, **terms)
+            found = Rung(call.ring_by)
+        return looked_up(call, found, asked_at, now, **terms)
 
     return [(taking_module, "looked_up", hasty)]
 
@@ -108,9 +108,9 @@ def no_hanging_up() -> Swaps:
     """A late call is recorded, and left to ring."""
     perform = Dialer._perform
 
-    def lazy(self: Dialer, effect: Effect, moment: Moment) -> None:
+    def lazy(self: Dialer, effect: Effect, clocks: Clocks) -> None:
         if not isinstance(effect, HangUp):
-            perform(self, effect, moment)
+            perform(self, effect, clocks)
 
     return [(Dialer, "_perform", lazy)]
 
@@ -118,7 +118,7 @@ def no_hanging_up() -> Swaps:
 @mutation
 def no_word_of_late_rings() -> Swaps:
     """A late ring is not noticed when it is heard of."""
-    never = lambda line, said, now: False  # noqa: E731
+    never = lambda call, said, now: False  # noqa: E731
     return [(taking_module, "too_late", never)]
 
 
@@ -129,10 +129,10 @@ def anothers_CallStarted_does_not_count() -> Swaps:  # noqa: N802
 
     def proud(state: State, fact: CallEvent, at: float, effects: list[Effect]) -> None:
         folded(state, fact, at, effects)
-        line = state.lines.get(fact.call_id)
-        rang = line and line.said in (Said.RINGS, Said.OVER)
-        if isinstance(fact, CallStarted) and line and line.ours and rang:
-            line.late, line.logged = Late.OTHERWISE, Logged.UNRUNG
+        call = state.calls.get(fact.call_id)
+        rang = call and call.said in (Said.RINGS, Said.OVER)
+        if isinstance(fact, CallStarted) and call and call.ours and rang:
+            call.late, call.logged = Late.OTHERWISE, Logged.UNRUNG
             effects.append(HangUp(fact.call_id))
 
     return [(taking_module, "_folded_call", proud)]
@@ -142,8 +142,8 @@ def anothers_CallStarted_does_not_count() -> Swaps:  # noqa: N802
 def another_carriers_not_found_is_believed() -> Swaps:
     """Whoever answers can say that a phone did not ring, whomever the permission names."""
 
-    def credulous(line: Line, found: Found | None, asked_at: float, now: float, **how: Any) -> Any:
-        return taking_module.looked_up(line, found, asked_at, now, lag_s=line.lag_s, **how)
+    def credulous(call: Call, found: Found | None, asked_at: float, now: float, **how: Any) -> Any:
+        return taking_module.looked_up(call, found, asked_at, now, lag_s=call.lag_s, **how)
 
     return [(taking_module, "looked_up_elsewhere", credulous)]
 
@@ -153,8 +153,8 @@ def the_last_look_at_the_carriers_name_is_left_out() -> Swaps:
     """A permission is placed with whoever answers, whomever it names."""
     place = dialer.conversation.Conversation.place
 
-    async def blind(self: Any, call: Any, line: Line, sent_at: float) -> None:
-        await place(self, call, replace(line, carrier=self._carrier.id), sent_at)
+    async def blind(self: Any, order: Any, call: Call, sent_at: float) -> None:
+        await place(self, order, replace(call, carrier=self._carrier.id), sent_at)
 
     return [(dialer.conversation.Conversation, "place", blind)]
 
@@ -167,9 +167,9 @@ def no_recovery() -> Swaps:
     """Only a process's own calls are looked after."""
     look = reactor_module._look
 
-    def selfish(state: State, line: Line, moment: Moment, effects: list[Effect]) -> None:
-        if line.ours:
-            look(state, line, moment, effects)
+    def selfish(state: State, call: Call, clocks: Clocks, effects: list[Effect]) -> None:
+        if call.ours:
+            look(state, call, clocks, effects)
 
     return [(reactor_module, "_look", selfish)]
 
@@ -181,9 +181,9 @@ def recovery_only_at_a_start() -> Swaps:
 
     def once(state: State, fact: CallEvent, at: float, effects: list[Effect]) -> None:
         folded(state, fact, at, effects)
-        line = state.lines.get(fact.call_id)
-        if isinstance(fact, CallRequested) and line and not line.ours:
-            line.look_at = None
+        call = state.calls.get(fact.call_id)
+        if isinstance(fact, CallRequested) and call and not call.ours:
+            call.look_at = None
 
     return [(taking_module, "_folded_call", once)]
 
@@ -193,9 +193,9 @@ def nobody_ends_anothers_started_call() -> Swaps:
     """A call that has started is its dialer's alone."""
     look = reactor_module._look
 
-    def selfish(state: State, line: Line, moment: Moment, effects: list[Effect]) -> None:
-        if line.ours or line.logged is not Logged.STARTED:
-            look(state, line, moment, effects)
+    def selfish(state: State, call: Call, clocks: Clocks, effects: list[Effect]) -> None:
+        if call.ours or call.logged is not Logged.STARTED:
+            look(state, call, clocks, effects)
 
     return [(reactor_module, "_look", selfish)]
 
@@ -234,11 +234,11 @@ def a_pause_abandons_what_others_may_have_placed() -> Swaps:
     """A dialer gives back permissions that it did not ask for itself."""
     resolution = reactor_module.resolution
 
-    def rash(line: Line, campaign: Campaign, contact: Contact, moment: Moment, **how: Any) -> Any:
-        facts = resolution(line, campaign, contact, moment, **how)
-        theirs = line.logged is Logged.PERMITTED and not line.ours and line.heard is None
+    def rash(call: Call, campaign: Campaign, contact: Contact, clocks: Clocks, **how: Any) -> Any:
+        facts = resolution(call, campaign, contact, clocks, **how)
+        theirs = call.logged is Logged.PERMITTED and not call.ours and call.heard is None
         if facts == UNCHANGED and theirs and campaign.status is not Status.RUNNING:
-            return (abandoned(line, campaign, contact, Abandonment.NOT_RUNNING, moment.now),)
+            return (abandoned(call, campaign, contact, Abandonment.NOT_RUNNING, clocks.now),)
         return facts
 
     return [(reactor_module, "resolution", rash)]
@@ -249,15 +249,15 @@ def a_pause_abandons_what_is_at_the_carrier() -> Swaps:
     """A dialer gives back its own permissions although it has handed them over."""
     resolution = reactor_module.resolution
 
-    def rash(line: Line, campaign: Campaign, contact: Contact, moment: Moment, **how: Any) -> Any:
-        facts = resolution(line, campaign, contact, moment, **how)
+    def rash(call: Call, campaign: Campaign, contact: Contact, clocks: Clocks, **how: Any) -> Any:
+        facts = resolution(call, campaign, contact, clocks, **how)
         mine = (
-            line.logged is Logged.PERMITTED
-            and line.use in (Use.PLACING, Use.PLACED)
-            and line.heard is None
+            call.logged is Logged.PERMITTED
+            and call.use in (Use.PLACING, Use.PLACED)
+            and call.heard is None
         )
         if facts == UNCHANGED and mine and campaign.status is not Status.RUNNING:
-            return (abandoned(line, campaign, contact, Abandonment.NOT_RUNNING, moment.now),)
+            return (abandoned(call, campaign, contact, Abandonment.NOT_RUNNING, clocks.now),)
         return facts
 
     return [(reactor_module, "resolution", rash)]
@@ -284,13 +284,13 @@ def the_number_is_not_given_back() -> Swaps:
 @mutation
 def what_is_not_read_back_is_waited_for() -> Swaps:
     """A resolution is sent once."""
-    return [(State, "patience", lambda self, line: 1e9)]
+    return [(State, "patience", lambda self, call: 1e9)]
 
 
 @mutation
 def a_request_is_waited_for_beyond_its_lease() -> Swaps:
     """A permission that does not appear is never asked for anew."""
-    return [(reactor_module, "_asked", lambda state, line, moment: None)]
+    return [(reactor_module, "_asked", lambda state, call, clocks: None)]
 
 
 # -- trouble ends where it began -------------------------------------------------------------------
@@ -310,7 +310,7 @@ def an_exception_in_a_reaction_is_only_logged() -> Swaps:
 @mutation
 def one_calls_trouble_is_everybodys() -> Swaps:
     """What is raised when one call is decided on ends the dialer."""
-    at_once = lambda state, line, boot, decide: decide()  # noqa: E731
+    at_once = lambda state, call, boot, decide: decide()  # noqa: E731
     return [(module, "attributed", at_once) for module in (reactor_module, taking_module)]
 
 

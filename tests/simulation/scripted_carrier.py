@@ -10,7 +10,7 @@ from campaigns.domain.facts import Disposition
 from campaigns.process.clock import Clock
 from campaigns.process.errors import CarrierUnavailableError
 from dialer.carrier.port import (
-    Call,
+    CallOrder,
     Ended,
     Found,
     NoRing,
@@ -37,8 +37,8 @@ class ScriptedCarrier:
     placing_max: int = 100
     set_up_s: float = 0.02
     talk_s: float = 1.0
-    outcome: Callable[[Call], Disposition | NoRing | None] = lambda _: Disposition.ANSWERED
-    rings: list[tuple[float, Call]] = field(default_factory=list)
+    outcome: Callable[[CallOrder], Disposition | NoRing | None] = lambda _: Disposition.ANSWERED
+    rings: list[tuple[float, CallOrder]] = field(default_factory=list)
     calls: dict[str, Found] = field(default_factory=dict)
     hung_up: list[str] = field(default_factory=list)
     deaf: bool = False
@@ -49,7 +49,7 @@ class ScriptedCarrier:
     async def close(self) -> None:
         pass
 
-    async def place(self, call: Call, ring_by: datetime) -> Placed:
+    async def place(self, call: CallOrder, ring_by: datetime) -> Placed:
         await asyncio.sleep(self.set_up_s)
         if self.refuses_late and self.clock.now() > ring_by:
             self.calls[call.call_id] = RefusedLate()
@@ -66,7 +66,7 @@ class ScriptedCarrier:
         asyncio.get_running_loop().call_later(self.talk_s, self._end, call, began_at, how)
         return Rung(began_at)
 
-    def _end(self, call: Call, began_at: datetime, how: Disposition) -> None:
+    def _end(self, call: CallOrder, began_at: datetime, how: Disposition) -> None:
         ended = Ended(began_at, self.clock.now(), how, self.talk_s)
         self.calls[call.call_id] = ended
         if not self.deaf:

@@ -5,7 +5,7 @@ from typing import Any
 
 import dialer.service
 from dialer.calls.call_states import Late, Logged, Said, combinations
-from dialer.calls.ticks import Effect, Moment, Tick
+from dialer.calls.ticks import Clocks, Effect, Input
 from dialer.reactor.state import State
 from tests.simulation.removal import swapped
 from tests.simulation.verdicts import judge
@@ -29,10 +29,10 @@ def test_every_call_stands_as_the_table_says() -> None:
     react, legal = service_module.react, set(combinations())
     met: set[tuple[Logged, Said, Late]] = set()
 
-    def watched(state: State, ticks: Iterable[Tick], moment: Moment) -> list[Effect]:
-        before = list(state.lines.values())
-        effects: list[Effect] = react(state, ticks, moment)
-        for call in (*before, *state.lines.values()):
+    def watched(state: State, inputs: Iterable[Input], clocks: Clocks) -> list[Effect]:
+        before = list(state.calls.values())
+        effects: list[Effect] = react(state, inputs, clocks)
+        for call in (*before, *state.calls.values()):
             met.add((call.logged, call.said, call.late))
         return effects
 

@@ -16,7 +16,7 @@ from campaigns.domain.facts import (
 )
 from campaigns.http.campaign_json import receipt_shape
 from campaigns.testing.virtual_time import run_virtually
-from dialer.carrier.port import Call, Placed
+from dialer.carrier.port import CallOrder, Placed
 from dialer.service import Dialer
 from dialgate.metrics import exposition
 from tests.simulation.scripted_carrier import ScriptedCarrier
@@ -71,10 +71,10 @@ class Slow(ScriptedCarrier):
 
     hold_s = OVER_S + 3.0
 
-    async def place(self, call: Call, ring_by: datetime) -> Placed:
+    async def place(self, call: CallOrder, ring_by: datetime) -> Placed:
         return await asyncio.shield(asyncio.create_task(self._later(call, ring_by)))
 
-    async def _later(self, call: Call, ring_by: datetime) -> Placed:
+    async def _later(self, call: CallOrder, ring_by: datetime) -> Placed:
         await asyncio.sleep(self.hold_s)
         return await super().place(call, ring_by.replace(year=2100))
 

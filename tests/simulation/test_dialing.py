@@ -42,7 +42,7 @@ from campaigns.records.record import Envelope, Record, Recorded
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 from campaigns.testing.virtual_time import VirtualClock, run_virtually
 from dialer.carrier.port import (
-    Call,
+    CallOrder,
     Placed,
 )
 from dialer.service import Dialer
@@ -145,7 +145,7 @@ def test_every_contact_is_rung_once_and_the_campaign_completes() -> None:
             campaign = dialer.campaigns.by_id[42]
             assert campaign.status is Status.COMPLETED
             assert campaign.counters.completed == 200
-            assert not dialer.state.lines
+            assert not dialer.state.calls
             assert not dialer.state.offers
             assert not dialer.reader.on_ruling
         assert Counter(call.contact_id for _, call in b.carrier.rings) == Counter(range(1, 201))
@@ -268,7 +268,7 @@ def test_a_dead_dialers_calls_are_recovered_and_nobody_is_rung_twice() -> None:
         await asyncio.sleep(0.03)  # Some rung and not started, some asked.
         running.cancel()
         await asyncio.wait([running])
-        dead._tick = lambda tick: None  # type: ignore[method-assign]  # The dead hear nothing.
+        dead._take = lambda news: None  # type: ignore[method-assign]  # The dead hear nothing.
         assert b.carrier.rings
         async with dialing(b) as dialer:
             await asyncio.sleep(300)
@@ -317,12 +317,12 @@ def test_a_carrier_that_cannot_refuse_and_answers_too_late_is_hung_up_and_on_the
 
         first = b.carrier.place
 
-        async def lost_on_the_way(call: Call, ring_by: datetime) -> Placed:
+        async def lost_on_the_way(call: CallOrder, ring_by: datetime) -> Placed:
             b.carrier.place = first  # type: ignore[method-assign]
             arriving.append(asyncio.create_task(arrive(call, ring_by)))
             raise CarrierUnavailableError("no answer")
 
-        async def arrive(call: Call, ring_by: datetime) -> None:
+        async def arrive(call: CallOrder, ring_by: datetime) -> None:
             await asyncio.sleep(8.0)
             await first(call, ring_by)
 

@@ -7,7 +7,7 @@ from campaigns.domain.facts import Abandonment, CallAbandoned, CallLate
 from campaigns.process.errors import CarrierUnavailableError
 from campaigns.testing.virtual_time import run_virtually
 from dialer.calls.doubts import REST_S, ROUND_S
-from dialer.carrier.port import Call, Placed
+from dialer.carrier.port import CallOrder, Placed
 from tests.simulation.test_dialing import bench, dialing
 
 
@@ -20,13 +20,13 @@ def test_a_dialer_that_stays_finds_a_late_ring_that_nobody_tells_it_of() -> None
         await b.campaign(1)
         place, ringing = b.carrier.place, list[asyncio.Task[Placed]]()
 
-        async def forgetful(call: Call, ring_by: datetime) -> Placed:
+        async def forgetful(call: CallOrder, ring_by: datetime) -> Placed:
             b.carrier.set_up_s = 30.0  # It knows nothing of the call until then.
             ringing.append(asyncio.create_task(place(call, ring_by)))
             b.carrier.place = silent  # type: ignore[method-assign]
             raise CarrierUnavailableError("the answer was lost")
 
-        async def silent(call: Call, ring_by: datetime) -> Placed:
+        async def silent(call: CallOrder, ring_by: datetime) -> Placed:
             raise CarrierUnavailableError("silent, and it never rings")
 
         b.carrier.place = forgetful  # type: ignore[method-assign]

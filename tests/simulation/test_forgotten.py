@@ -51,7 +51,7 @@ def test_what_never_comes_back_leaves_nothing_behind(says: bool) -> None:
             await asyncio.sleep(2 * FORGET_S)
             assert not dialer.reader.on_ruling
             assert not dialer.state.offers
-            assert not dialer.state.lines
+            assert not dialer.state.calls
             assert not dialer._offered
         assert Counter(call.contact_id for _, call in b.carrier.rings) == Counter(range(1, 61))
 

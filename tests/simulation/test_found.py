@@ -24,7 +24,7 @@ from campaigns.records.record import Record
 from campaigns.records.topics import Partition
 from campaigns.testing.virtual_time import NOON, VirtualClock, run_virtually
 from dialer.calls.lease import may_begin
-from dialer.carrier.port import Call, Found, NotFound, Placed, Taken
+from dialer.carrier.port import CallOrder, Found, NotFound, Placed, Taken
 from tests.simulation.test_dialing import bench, dialing
 
 
@@ -87,7 +87,7 @@ def test_a_ring_that_began_too_late_is_on_the_record_whoever_hears_of_it() -> No
         await b.campaign(1)
         place = b.carrier.place
 
-        async def lost(call: Call, ring_by: datetime) -> Placed:
+        async def lost(call: CallOrder, ring_by: datetime) -> Placed:
             b.carrier.calls[call.call_id] = Taken()
             b.carrier.set_up_s = 8.0  # Lease and carrier timeout are 7 s.
             ringing.append(asyncio.create_task(place(call, ring_by)))
@@ -116,7 +116,7 @@ def test_a_call_that_ended_as_unknown_and_rang_in_time_after_all_is_not_late() -
         await b.campaign(1, max_attempts=2)
         place, found = b.carrier.place, b.carrier.look_up
 
-        async def lost(call: Call, ring_by: datetime) -> Placed:
+        async def lost(call: CallOrder, ring_by: datetime) -> Placed:
             await place(call, ring_by)
             raise CarrierUnavailableError("the answer was lost")
 

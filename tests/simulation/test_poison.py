@@ -19,8 +19,8 @@ from campaigns.process.errors import (
 from campaigns.records.record import Record
 from campaigns.records.topics import Partition
 from campaigns.testing.virtual_time import VirtualClock, run_virtually
-from dialer.calls.ticks import Answered, LookedUp, Reported, Tick
-from dialer.carrier.port import Call, Ended, Found, NoRing, Placed, Rung
+from dialer.calls.ticks import Answered, Input, LookedUp, Reported
+from dialer.carrier.port import CallOrder, Ended, Found, NoRing, Placed, Rung
 from dialer.conversation import Conversation
 from dialer.service import Dialer
 from tests.simulation.scripted_carrier import ScriptedCarrier
@@ -48,12 +48,12 @@ class Poisonous(ScriptedCarrier):
 
     say: Say = lambda at: None
     where: str = "nowhere"
-    placed: dict[str, Call] = field(default_factory=dict)
+    placed: dict[str, CallOrder] = field(default_factory=dict)
 
-    def bad(self, call: Call, where: str) -> bool:
+    def bad(self, call: CallOrder, where: str) -> bool:
         return call.contact_id in BAD and self.where in (where, "everywhere")
 
-    async def place(self, call: Call, ring_by: datetime) -> Placed:
+    async def place(self, call: CallOrder, ring_by: datetime) -> Placed:
         self.placed[call.call_id] = call
         answer = await super().place(call, ring_by)
         said: Placed = self.spoken() if self.bad(call, "place") else answer
@@ -66,7 +66,7 @@ class Poisonous(ScriptedCarrier):
             return said
         return await super().look_up(call_id)
 
-    def _end(self, call: Call, began_at: datetime, how: Disposition) -> None:
+    def _end(self, call: CallOrder, began_at: datetime, how: Disposition) -> None:
         if not self.bad(call, "report"):
             super()._end(call, began_at, how)
             return
@@ -116,7 +116,7 @@ def test_garbage_about_some_contacts_is_theirs_alone(what: str, where: str) -> N
             await asyncio.sleep(1200)
             assert campaign.status is Status.COMPLETED
             assert campaign.counters.completed >= CONTACTS - len(BAD)
-            assert not dialer.state.lines
+            assert not dialer.state.calls
             assert dialer.remarks() or where != "everywhere", "an operator is told"
         unknown = [fact for fact in b.of(CallEnded) if fact.disposition is Disposition.UNKNOWN]
         assert {fact.contact_id for fact in unknown} <= set(BAD)
@@ -160,23 +160,23 @@ class Odd(Rung):
 class Unforeseeing(Conversation):
     """One that lets something through of which nobody has thought."""
 
-    tell: Callable[[Tick], None]
+    tell: Callable[[Input], None]
     contact_of: Callable[[str], int]
     reports: bool
 
-    def look_at(self, tick: Tick) -> None:
+    def look_at(self, news: Input) -> None:
         if (
-            isinstance(tick, Answered | LookedUp | Reported)
-            and self.contact_of(tick.call_id) in BAD
+            isinstance(news, Answered | LookedUp | Reported)
+            and self.contact_of(news.call_id) in BAD
         ):
             odd = object.__new__(Odd)
-            if isinstance(tick, Reported) and not self.reports:
+            if isinstance(news, Reported) and not self.reports:
                 return
-            if isinstance(tick, Answered):
-                tick = replace(tick, answer=odd)
-            elif isinstance(tick, LookedUp):
-                tick = replace(tick, found=odd)
-        self.tell(tick)
+            if isinstance(news, Answered):
+                news = replace(news, answer=odd)
+            elif isinstance(news, LookedUp):
+                news = replace(news, found=odd)
+        self.tell(news)
 
 
 @pytest.mark.parametrize("reports", [False, True])
@@ -188,9 +188,9 @@ def test_what_nobody_foresaw_about_one_call_ends_it_as_unknown_and_is_remarked_o
         b = Bench(MemoryLog(), clock, ScriptedCarrier(clock))
         await b.campaign(CONTACTS, max_concurrent_calls=4)
         async with dialing(b) as dialer:
-            talk = dialer._talk = Unforeseeing(b.carrier, clock, 5.0, lambda tick: None)
-            talk._tell, talk.tell = talk.look_at, dialer._tick
-            talk.contact_of = lambda call_id: dialer.state.lines[call_id].contact_id
+            talk = dialer._talk = Unforeseeing(b.carrier, clock, 5.0, lambda news: None)
+            talk._tell, talk.tell = talk.look_at, dialer._take
+            talk.contact_of = lambda call_id: dialer.state.calls[call_id].contact_id
             talk.reports = reports
             await asyncio.sleep(300)
             campaign = dialer.campaigns.by_id[42]
@@ -291,7 +291,7 @@ def test_a_carrier_that_answers_nobody_for_an_hour_costs_nobody_his_call() -> No
         async with dialing(b) as dialer:
             await asyncio.sleep(3)
 
-            def away(call: Call, where: str) -> bool:
+            def away(call: CallOrder, where: str) -> bool:
                 return True
 
             truly = carrier.bad

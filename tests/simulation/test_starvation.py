@@ -14,7 +14,7 @@ from campaigns.domain.facts import CallAbandoned, CallEnded, Disposition
 from campaigns.log.port import MemoryLog
 from campaigns.process.errors import CarrierUnavailableError
 from campaigns.testing.virtual_time import NOON, VirtualClock, run_virtually
-from dialer.carrier.port import Call, Found, Placed, RefusedLate
+from dialer.carrier.port import CallOrder, Found, Placed, RefusedLate
 from dialer.settings import DialerSettings
 from tests.simulation.scripted_carrier import ScriptedCarrier
 from tests.simulation.test_dialing import SETTINGS, Bench, dialing
@@ -32,7 +32,7 @@ class Picky(ScriptedCarrier):
     deaf_to_questions: bool = False
     orders: list[tuple[float, int]] = field(default_factory=list)
 
-    async def place(self, call: Call, ring_by: datetime) -> Placed:
+    async def place(self, call: CallOrder, ring_by: datetime) -> Placed:
         self.orders.append((self.clock.boottime(), call.contact_id))
         if call.contact_id not in self.refused:
             return await super().place(call, ring_by)
@@ -184,7 +184,7 @@ def test_due_retries_come_before_those_that_cannot_be_placed() -> None:
         b, carrier = picky({1})
         seen = set[int]()
 
-        def how(call: Call) -> Disposition:
+        def how(call: CallOrder) -> Disposition:
             first = call.contact_id not in seen
             seen.add(call.contact_id)
             return Disposition.BUSY if first else Disposition.ANSWERED

@@ -11,8 +11,8 @@ import pytest
 from campaigns.domain.campaign import Status
 from campaigns.domain.facts import Disposition
 from campaigns.testing.virtual_time import run_virtually
-from dialer.calls.ticks import Effect, HangUp, LookUp, Moment, Offer, Ring
-from dialer.carrier.port import Call
+from dialer.calls.ticks import Clocks, Effect, HangUp, LookUp, Offer, Ring
+from dialer.carrier.port import CallOrder
 from dialer.service import Dialer
 from tests.simulation.test_dialing import SETTINGS, Bench, bench, dialing
 
@@ -23,12 +23,12 @@ class Faulty(Dialer):
     left = 0
     kind: type[Effect] = Offer
 
-    def _perform(self, effect: Effect, moment: Moment) -> None:
+    def _perform(self, effect: Effect, clocks: Clocks) -> None:
         if isinstance(effect, self.kind):
             self.left -= 1
             if self.left == 0:
                 raise sqlite3.OperationalError("disk I/O error")
-        super()._perform(effect, moment)
+        super()._perform(effect, clocks)
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Moody:
 
     seen: set[int] = field(default_factory=set)
 
-    def __call__(self, call: Call) -> Disposition | None:
+    def __call__(self, call: CallOrder) -> Disposition | None:
         first = call.contact_id not in self.seen
         self.seen.add(call.contact_id)
         return None if first and call.contact_id % 4 == 0 else Disposition.ANSWERED

@@ -38,21 +38,21 @@ from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
 from dialer.calls.ticks import (
     Answered,
+    Clocks,
     Effect,
     Folded,
     HangUp,
+    Input,
     LookUp,
-    Moment,
     Offer,
     Refused,
     Ring,
     Stopping,
-    Tick,
     Unreadable,
     Woken,
     Working,
 )
-from dialer.carrier.port import Call, Carrier, Ended, NoRing, Watched
+from dialer.carrier.port import CallOrder, Carrier, Ended, NoRing, Watched
 from dialer.conversation import Conversation
 from dialer.decisions.pacing import Bucket, Window
 from dialer.offers import Offered
@@ -91,11 +91,11 @@ class Dialer:
         self._source = f"dialer/{socket.gethostname()}-{os.getpid()}-{new_id()[:6]}"
         self.campaigns = Campaigns()
         self.reader = Reader(log, self)
-        self._ticks: list[Tick] = []
+        self._inputs: list[Input] = []
         self._alarm: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
         self._tasks: asyncio.TaskGroup | None = None
-        self._talk = Conversation(carrier, clock, settings.carrier_timeout_s, self._tick)
+        self._talk = Conversation(carrier, clock, settings.carrier_timeout_s, self._take)
         self._undecided, self._offered = Undecideds(), Offered()
         self._watch = Watch()  # Of reactions that no fold step has woken.
         self._over = False  # It was drained: nothing is begun any more.
@@ -139,8 +139,8 @@ class Dialer:
             Window(self._settings.asking_max, float(self._settings.asking_max)),
         )
         for campaign_id, tokens, at in self._store.db.execute("select * from buckets"):
-            self.state.desk(campaign_id).bucket = Bucket(tokens, datetime.fromisoformat(at))
-        restore(self.state, self._moment())
+            self.state.queue(campaign_id).bucket = Bucket(tokens, datetime.fromisoformat(at))
+        restore(self.state, self._clocks())
 
     def _terms(self) -> Terms:
         settings, carrier = self._settings, self._carrier
@@ -206,7 +206,7 @@ class Dialer:
         """Take note of the partitions to work: for the work's sake, safety does not rest on it."""
         self._assigned = partitions
         self._assignment.set()
-        self._tick(Working(partitions & self.state.working))
+        self._take(Working(partitions & self.state.working))
 
     def refused(self, why: Exception) -> None:
         """End, since the others do not share their work with us."""
@@ -227,7 +227,7 @@ class Dialer:
                 await asyncio.sleep(_CATCH_UP_AGAIN_S)
                 continue
             if self._assigned == wanted:
-                self._tick(Working(frozenset(numbers)))
+                self._take(Working(frozenset(numbers)))
                 await self._assignment.wait()
 
     # -- the fold ------------------------------------------------------------------------------
@@ -238,7 +238,7 @@ class Dialer:
         at = self._clock.boottime()
         for fact in recorded.facts:
             if isinstance(fact, CampaignFact):
-                self._ticks.append(Folded(fact, at))
+                self._inputs.append(Folded(fact, at))
 
     def folded(self, partition: Partition, position: int) -> None:
         """React at once: the batch may hold a pause, or permissions whose lease runs."""
@@ -251,17 +251,17 @@ class Dialer:
             if ruling.accepted:
                 self.state.offers.pop(record_id, None)
             else:
-                self._ticks.append(Refused(record_id, taken=True))
+                self._inputs.append(Refused(record_id, taken=True))
 
         return ruled
 
-    # -- ticks in, effects out -----------------------------------------------------------------
+    # -- inputs in, effects out -----------------------------------------------------------------
 
-    def _moment(self) -> Moment:
-        return Moment(self._clock.now(), self._clock.boottime())
+    def _clocks(self) -> Clocks:
+        return Clocks(self._clock.now(), self._clock.boottime())
 
-    def _tick(self, tick: Tick) -> None:
-        self._ticks.append(tick)
+    def _take(self, news: Input) -> None:
+        self._inputs.append(news)
         if self._soon is None:
             self._soon = asyncio.get_running_loop().call_soon(self._woken)
 
@@ -282,43 +282,43 @@ class Dialer:
             self._soon = None
         if self._over or self._tasks is None or self.reader.torn:
             return  # It ends, or has ended: what still comes in is for the next life.
-        ticks, self._ticks = self._ticks, []
+        inputs, self._inputs = self._inputs, []
         if self._declares_otherwise():
             self.state.declare(self._terms())
-        moment = self._moment()
-        for effect in react(self.state, ticks, moment):
-            self._perform(effect, moment)
+        clocks = self._clocks()
+        for effect in react(self.state, inputs, clocks):
+            self._perform(effect, clocks)
         self._undecided.take(self.state.undecided)
-        self._set_alarm(moment)
+        self._set_alarm(clocks)
 
-    def _set_alarm(self, moment: Moment) -> None:
+    def _set_alarm(self, clocks: Clocks) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
         if (wake_at := self.state.wake_at()) is not None:
             self._alarm = asyncio.get_running_loop().call_later(
-                max(0.0, wake_at - moment.boot), self._tick, Woken()
+                max(0.0, wake_at - clocks.boot), self._take, Woken()
             )
 
-    def _perform(self, effect: Effect, moment: Moment) -> None:
+    def _perform(self, effect: Effect, clocks: Clocks) -> None:
         assert self._tasks is not None, "effects come from a running dialer"
         match effect:
             case Offer():
-                self._tasks.create_task(self._offer(effect, self._record(effect, moment)))
+                self._tasks.create_task(self._offer(effect, self._record(effect, clocks)))
             case Ring(call_id=call_id):
                 self._ring(call_id)
             case LookUp(call_id=call_id):
-                self._tasks.create_task(self._talk.look_up(call_id, self.state.lines.get(call_id)))
+                self._tasks.create_task(self._talk.look_up(call_id, self.state.calls.get(call_id)))
             case HangUp(call_id=call_id):
                 self._tasks.create_task(self._talk.hang_up(call_id))
 
-    def _record(self, offer: Offer, moment: Moment) -> Record:
+    def _record(self, offer: Offer, clocks: Clocks) -> Record:
         partition = campaign_partition(offer.campaign_id, self._partitions)
         self.reader.on_ruling[offer.record_id] = self._ruled(offer.record_id)
-        self._offered.add(offer.record_id, moment.boot)
+        self._offered.add(offer.record_id, clocks.boot)
         return Record(
             id=offer.record_id,
-            time=moment.now,
+            time=clocks.now,
             source=self._source,
             actor=ACTOR,
             correlation_id=offer.causation_id or offer.record_id,
@@ -333,7 +333,7 @@ class Dialer:
 
         def refused(_: OperatingError) -> None:
             self._hear_no_more_of(offer.record_id)
-            self._tick(Refused(offer.record_id, taken=False))
+            self._take(Refused(offer.record_id, taken=False))
 
         try:
             await self._log.append(partition, record, offer.campaign_id, refused)
@@ -341,7 +341,7 @@ class Dialer:
             refused(exc)
         except UnreadableRecordError as exc:
             self._hear_no_more_of(offer.record_id)
-            self._tick(Unreadable(offer.record_id, exc))
+            self._take(Unreadable(offer.record_id, exc))
         except OutcomeUnknownError:
             return  # Read back or not: what was not is offered anew (`State.patience`).
 
@@ -351,26 +351,26 @@ class Dialer:
 
     def _ring(self, call_id: str) -> None:
         """Hand a call to the carrier."""
-        line = self.state.lines[call_id]
-        row = self.contacts.row(line.campaign_id, line.contact_id)
+        call = self.state.calls[call_id]
+        row = self.contacts.row(call.campaign_id, call.contact_id)
         if row is None:
-            self._tick(Answered(call_id, NoRing("no such contact")))
+            self._take(Answered(call_id, NoRing("no such contact")))
             return
-        assert line.sent_at is not None, "only what this process asked for is rung"
+        assert call.sent_at is not None, "only what this process asked for is rung"
         assert self._tasks is not None, "effects come from a running dialer"
-        call = Call(
+        order = CallOrder(
             call_id,
-            line.campaign_id,
-            line.contact_id,
-            line.run,
-            line.attempt,
+            call.campaign_id,
+            call.contact_id,
+            call.run,
+            call.attempt,
             row.phone_number,
             row.variables,
         )
-        self._tasks.create_task(self._talk.place(call, line, line.sent_at))
+        self._tasks.create_task(self._talk.place(order, call, call.sent_at))
 
     def _reported(self, call_id: str, ended: Ended) -> None:
-        self._talk.reported(call_id, ended, self.state.lines.get(call_id))
+        self._talk.reported(call_id, ended, self.state.calls.get(call_id))
 
     # -- health and the end --------------------------------------------------------------------
 
@@ -386,9 +386,9 @@ class Dialer:
         self._store.db.executemany(
             "insert or replace into buckets values (?, ?, ?)",
             (
-                (campaign_id, desk.bucket.tokens, str(desk.bucket.at))
+                (campaign_id, queue.bucket.tokens, str(queue.bucket.at))
                 for campaign_id in campaign_ids
-                if (desk := self.state.desk(campaign_id)).bucket.at is not None
+                if (queue := self.state.queue(campaign_id)).bucket.at is not None
             ),
         )
 
@@ -408,7 +408,7 @@ class Dialer:
 
     async def drain(self) -> None:
         """Ask for nothing more, give back what is not used, wait a little for the rest."""
-        self._tick(Stopping())
+        self._take(Stopping())
         until = self._clock.monotonic() + self._settings.calls_drain_s
         while self._clock.monotonic() < until:
             await asyncio.sleep(_DRAIN_POLL_S)

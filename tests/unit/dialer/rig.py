@@ -18,14 +18,14 @@ from campaigns.stores.checkpoint import Store
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
 from dialer.calls.ticks import (
+    Clocks,
     Effect,
     Folded,
+    Input,
     LookUp,
-    Moment,
     Offer,
     Refused,
     Ring,
-    Tick,
     Woken,
     Working,
 )
@@ -58,7 +58,7 @@ class Rig(Journal):
     def __post_init__(self) -> None:
         super().__init__()
         self.boot = 1000.0
-        self.ticks: list[Tick] = []
+        self.inputs: list[Input] = []
         self._ids = count(1)
         self.begin()
 
@@ -82,9 +82,9 @@ class Rig(Journal):
         campaigns, contacts = self.campaigns, self.contacts
         self.begin()
         self.campaigns.by_id.update(campaigns.by_id)
-        self.contacts = self.state.book = contacts
-        self.ticks.clear()
-        restore(self.state, self.moment())
+        self.contacts = self.state.index = contacts
+        self.inputs.clear()
+        restore(self.state, self.clocks())
 
     def write(self, *facts: Event, campaign_id: int = 1, record_id: str | None = None) -> Recorded:
         """Append one accepted record, and fold it: its ticks are taken in by the next `react`."""
@@ -105,17 +105,17 @@ class Rig(Journal):
         fold_contacts(self.campaigns, self.contacts, recorded)
         for fact in recorded.facts:
             if isinstance(fact, CampaignFact):
-                self.ticks.append(Folded(fact, self.boot))
+                self.inputs.append(Folded(fact, self.boot))
         return recorded
 
-    def moment(self) -> Moment:
+    def clocks(self) -> Clocks:
         """Return both clocks."""
-        return Moment(self.now, self.boot)
+        return Clocks(self.now, self.boot)
 
-    def react(self, *ticks: Tick) -> list[Effect]:
+    def react(self, *inputs: Input) -> list[Effect]:
         """Let the reactor take in what waits, and these ticks; return what is to be done."""
-        taken, self.ticks = [*self.ticks, *ticks], []
-        return react(self.state, taken, self.moment())
+        taken, self.inputs = [*self.inputs, *inputs], []
+        return react(self.state, taken, self.clocks())
 
     def after(self, seconds: float) -> list[Effect]:
         """Let time pass, and wake it as the shell does; return what is to be done."""

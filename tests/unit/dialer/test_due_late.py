@@ -72,7 +72,7 @@ def test_a_ring_heard_of_by_a_dialer_that_died_is_told_by_the_next(ended: bool) 
     (late,) = offer.facts
     assert isinstance(late, CallLate)
     rig.accept(offer)
-    assert call.call_id not in rig.state.lines
+    assert call.call_id not in rig.state.calls
     assert call.call_id not in restarted(rig)  # It is told: nobody asks again.
 
 
@@ -85,7 +85,7 @@ def test_what_did_not_ring_is_asked_about_ever_more_rarely_and_nothing_is_told(
     assert restarted(rig) == [call.call_id]
     effects = rig.react(LookedUp(call.call_id, rig.boot, found, "ours"))
     assert not [e for e in effects if isinstance(e, HangUp)]
-    assert call.call_id not in rig.state.lines
+    assert call.call_id not in rig.state.calls
     assert asked_again(rig, call.call_id, found) == [60.0, 180.0, 420.0, 900.0, 1860.0]
 
 
@@ -102,7 +102,7 @@ def test_a_dialer_that_stays_asks_again_about_what_it_gave_back_itself() -> None
     (offer,) = [effect for effect in effects if isinstance(effect, Offer)]
     assert isinstance(offer.facts[0], CallLate)
     rig.accept(offer)
-    assert again not in rig.state.lines
+    assert again not in rig.state.calls
     assert again not in looks(rig.after(3600)), "it is told"
 
 

@@ -122,7 +122,7 @@ def test_a_call_goes_from_ring_to_end(paused: bool) -> None:
     (completed,) = rig.accept(ended)
     assert isinstance(completed, Offer)
     assert isinstance(completed.facts[0], CampaignCompleted)
-    assert not rig.state.lines
+    assert not rig.state.calls
 
 
 def test_an_end_that_is_heard_before_the_start_is_in_the_log_comes_after_it() -> None:

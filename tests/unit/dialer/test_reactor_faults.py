@@ -311,7 +311,7 @@ def test_a_report_of_an_abandoned_call_is_put_on_the_record_however_late_it_come
     call = rig.permitted()
     (given_back,) = offers(rig.react(Answered(call.call_id, RefusedLate())))
     rig.accept(given_back)
-    assert call.call_id not in rig.state.lines
+    assert call.call_id not in rig.state.calls
     report = Reported(call.call_id, Ended(rig.now, rig.now, Disposition.ANSWERED, 1.0))
     late = [offer for offer in offers(rig.react(report)) if isinstance(offer.facts[0], CallLate)]
     assert len(late) == 1
@@ -341,7 +341,7 @@ def test_a_carrier_that_cannot_refuse_and_answers_too_late_is_hung_up() -> None:
     assert back.reason is Abandonment.RANG_LATE
     assert isinstance(late, CallLate)
     rig.accept(offer)
-    assert not rig.state.lines
+    assert not rig.state.calls
 
 
 def test_a_carrier_that_cannot_refuse_and_answers_in_time_rings_on() -> None:

@@ -14,9 +14,9 @@ from campaigns.domain.facts import (
     CallStarted,
     Disposition,
 )
-from dialer.calls.call import Line
+from dialer.calls.call import Call
 from dialer.calls.call_states import DETAIL, Late, Logged, Lost, Use, Word
-from dialer.calls.ticks import Moment
+from dialer.calls.ticks import Clocks
 from dialer.carrier.port import Elsewhere, Ended, NoRing, NotFound, RefusedLate, Rung
 from dialer.decisions.resolution import ended, resolution, unusable
 from tests.support.folded_journal import Told
@@ -33,47 +33,47 @@ def told() -> Told:
     return told
 
 
-def line(told: Told, stage: Logged, *, ours: bool = True, heard: Word | None = None) -> Line:
+def call(told: Told, stage: Logged, *, ours: bool = True, heard: Word | None = None) -> Call:
     ring_by = told.now + timedelta(seconds=2)
-    return Line(
+    return Call(
         "call", 1, 1, 1, 1, 2.0, 5.0, True, ring_by, stage, BOOT - 1 if ours else None,
         folded_at=BOOT - 1, heard=heard,
     )  # fmt: skip
 
 
-def said(told: Told, one: Line, *, boot: float = BOOT, stopping: bool = False) -> Facts | Unchanged:
-    contact, moment = told.contact(1), Moment(told.now, boot)
-    return resolution(one, told.campaign, contact, moment, stopping=stopping)
+def said(told: Told, one: Call, *, boot: float = BOOT, stopping: bool = False) -> Facts | Unchanged:
+    contact, clocks = told.contact(1), Clocks(told.now, boot)
+    return resolution(one, told.campaign, contact, clocks, stopping=stopping)
 
 
-def resolved(told: Told, one: Line, *, boot: float = BOOT, stopping: bool = False) -> Facts:
+def resolved(told: Told, one: Call, *, boot: float = BOOT, stopping: bool = False) -> Facts:
     facts = said(told, one, boot=boot, stopping=stopping)
     assert isinstance(facts, tuple), facts
     return facts
 
 
 def test_what_was_only_asked_for_needs_no_resolution(told: Told) -> None:
-    assert said(told, line(told, Logged.ASKED)) == UNCHANGED
-    assert said(told, line(told, Logged.ASKED), stopping=True) == UNCHANGED
+    assert said(told, call(told, Logged.ASKED)) == UNCHANGED
+    assert said(told, call(told, Logged.ASKED), stopping=True) == UNCHANGED
 
 
 @pytest.mark.parametrize("heard", [Rung(RANG_AT), TALKED])
 def test_a_ring_that_has_begun_is_a_start_at_the_carriers_instant(
     told: Told, heard: Rung | Ended
 ) -> None:
-    (fact,) = resolved(told, line(told, Logged.PERMITTED, heard=heard))
+    (fact,) = resolved(told, call(told, Logged.PERMITTED, heard=heard))
     assert isinstance(fact, CallStarted)
     assert (fact.call_id, fact.started_at) == ("call", RANG_AT)
 
 
 def test_a_definite_no_is_a_failed_attempt(told: Told) -> None:
-    (fact,) = resolved(told, line(told, Logged.PERMITTED, heard=NoRing("no such number")))
+    (fact,) = resolved(told, call(told, Logged.PERMITTED, heard=NoRing("no such number")))
     assert isinstance(fact, CallEnded)
     assert (fact.disposition, fact.error) == (Disposition.FAILED, "no such number")
 
 
 def test_a_late_refusal_gives_the_permission_back(told: Told) -> None:
-    (fact,) = resolved(told, line(told, Logged.PERMITTED, heard=RefusedLate()))
+    (fact,) = resolved(told, call(told, Logged.PERMITTED, heard=RefusedLate()))
     assert isinstance(fact, CallAbandoned)
     assert (fact.reason, fact.exhausted) == (Abandonment.REFUSED_LATE, False)
 
@@ -82,7 +82,7 @@ def test_a_late_refusal_gives_the_permission_back(told: Told) -> None:
 def test_what_nobody_can_place_any_more_is_given_back(
     told: Told, heard: NotFound | Elsewhere
 ) -> None:
-    (fact,) = resolved(told, line(told, Logged.PERMITTED, ours=False, heard=heard))
+    (fact,) = resolved(told, call(told, Logged.PERMITTED, ours=False, heard=heard))
     assert isinstance(fact, CallAbandoned)
     assert fact.reason is Abandonment.NOT_PLACED
 
@@ -91,7 +91,7 @@ def test_what_nobody_can_place_any_more_is_given_back(
 def test_what_the_carrier_cannot_say_ends_as_unknown_and_is_never_retried(
     told: Told, stage: Logged
 ) -> None:
-    (fact,) = resolved(told, line(told, stage, ours=False, heard=Lost()))
+    (fact,) = resolved(told, call(told, stage, ours=False, heard=Lost()))
     assert isinstance(fact, CallEnded)
     assert (fact.disposition, fact.error) == (Disposition.UNKNOWN, "outcome unknown")
     assert fact.retry_at is None
@@ -99,15 +99,15 @@ def test_what_the_carrier_cannot_say_ends_as_unknown_and_is_never_retried(
 
 def test_an_open_permission_of_another_dialer_is_left_alone(told: Told) -> None:
     told.pause()
-    assert said(told, line(told, Logged.PERMITTED, ours=False), boot=BOOT + 100) == UNCHANGED
+    assert said(told, call(told, Logged.PERMITTED, ours=False), boot=BOOT + 100) == UNCHANGED
 
 
 def test_a_permission_of_ours_that_may_be_used_is_left_alone(told: Told) -> None:
-    assert said(told, line(told, Logged.PERMITTED)) == UNCHANGED
+    assert said(told, call(told, Logged.PERMITTED)) == UNCHANGED
 
 
 def test_a_permission_that_was_handed_over_is_the_carriers_to_resolve(told: Told) -> None:
-    one = line(told, Logged.PERMITTED)
+    one = call(told, Logged.PERMITTED)
     one.use = Use.PLACING
     told.pause()
     assert said(told, one, boot=BOOT + 100, stopping=True) == UNCHANGED
@@ -115,13 +115,13 @@ def test_a_permission_that_was_handed_over_is_the_carriers_to_resolve(told: Told
 
 def test_a_pause_gives_back_at_once_what_is_not_handed_over(told: Told) -> None:
     told.pause()
-    (fact,) = resolved(told, line(told, Logged.PERMITTED))
+    (fact,) = resolved(told, call(told, Logged.PERMITTED))
     assert isinstance(fact, CallAbandoned)
     assert fact.reason is Abandonment.NOT_RUNNING
 
 
 def test_why_a_permission_must_not_be_used_any_more(told: Told) -> None:
-    one = line(told, Logged.PERMITTED)
+    one = call(told, Logged.PERMITTED)
     assert unusable(one, told.campaign, BOOT, stopping=False) is None
     assert unusable(one, told.campaign, BOOT + 0.999, stopping=False) is None
     assert unusable(one, told.campaign, BOOT + 1, stopping=False) is Abandonment.LEASE_OVER
@@ -133,23 +133,23 @@ def test_why_a_permission_must_not_be_used_any_more(told: Told) -> None:
 
 
 def test_a_call_that_is_over_ends_as_the_carrier_says(told: Told) -> None:
-    (fact,) = resolved(told, line(told, Logged.STARTED, heard=TALKED))
+    (fact,) = resolved(told, call(told, Logged.STARTED, heard=TALKED))
     assert isinstance(fact, CallEnded)
     assert (fact.disposition, fact.duration_s) == (Disposition.ANSWERED, 45.0)
     assert (fact.ended_at, fact.retry_at) == (TALKED.ended_at, None)
 
 
 def test_a_call_that_goes_on_is_left_alone(told: Told) -> None:
-    assert said(told, line(told, Logged.STARTED, heard=Rung(RANG_AT))) == UNCHANGED
+    assert said(told, call(told, Logged.STARTED, heard=Rung(RANG_AT))) == UNCHANGED
 
 
 @pytest.mark.parametrize("stage", [Logged.ENDED, Logged.UNRUNG, Logged.UNKNOWN])
 def test_what_is_resolved_stays_so(told: Told, stage: Logged) -> None:
-    assert said(told, line(told, stage)) == UNCHANGED
+    assert said(told, call(told, stage)) == UNCHANGED
 
 
 def test_a_ring_after_its_resolution_is_put_on_the_record(told: Told) -> None:
-    one = line(told, Logged.UNRUNG)
+    one = call(told, Logged.UNRUNG)
     one.late = Late.OTHERWISE
     (fact,) = resolved(told, one)
     assert isinstance(fact, CallLate)
@@ -161,7 +161,7 @@ def test_a_late_ring_of_an_open_permission_is_given_back_and_put_on_the_record_t
     told: Told,
 ) -> None:
     told.contact(1).attempts = 2
-    one = line(told, Logged.PERMITTED, heard=Rung(RANG_AT))
+    one = call(told, Logged.PERMITTED, heard=Rung(RANG_AT))
     one.late = Late.TOO_LATE
     back, late = resolved(told, one)
     assert isinstance(back, CallAbandoned)
@@ -173,14 +173,14 @@ def test_a_late_ring_of_an_open_permission_is_given_back_and_put_on_the_record_t
 def test_what_is_given_back_when_no_attempt_is_left_is_done(told: Told) -> None:
     told.contact(1).attempts = 3
     told.pause()
-    (fact,) = resolved(told, line(told, Logged.PERMITTED))
+    (fact,) = resolved(told, call(told, Logged.PERMITTED))
     assert isinstance(fact, CallAbandoned)
     assert fact.exhausted
 
 
 def retry_of(told: Told, how: Disposition, attempts: int) -> datetime | None:
     contact = Contact(1, attempts=attempts)
-    return ended(line(told, Logged.STARTED), told.campaign, contact, how, RANG_AT).retry_at
+    return ended(call(told, Logged.STARTED), told.campaign, contact, how, RANG_AT).retry_at
 
 
 @pytest.mark.parametrize("how", list(Disposition))

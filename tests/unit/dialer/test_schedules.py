@@ -75,7 +75,7 @@ def test_it_is_offered_once_and_anew_when_it_is_not_read_back() -> None:
     rig = Rig()
     scheduled(rig)
     assert len(offers(rig.after(3605))) >= 1
-    rig.state.desk(1).turning_at = rig.boot
+    rig.state.queue(1).turning_at = rig.boot
     assert not offers(rig.after(1))
     assert len(offers(rig.after(4))) == 1
 

@@ -38,7 +38,7 @@ class Names(TypedDict):
 
 
 @dataclass(slots=True)
-class Line:
+class Call:
     """One call. Times are CLOCK_BOOTTIME seconds of this process."""
 
     call_id: str
@@ -128,9 +128,9 @@ class Line:
         )
 
 
-def line_of(fact: CallRequested, sent_at: float | None) -> Line:
+def call_of(fact: CallRequested, sent_at: float | None) -> Call:
     """Return a call as its request says; `sent_at` when this process asks for it, else None."""
-    return Line(
+    return Call(
         fact.call_id,
         fact.campaign_id,
         fact.contact_id,
@@ -146,23 +146,23 @@ def line_of(fact: CallRequested, sent_at: float | None) -> Line:
     )
 
 
-def too_late(line: Line, said: Rung | Ended, now: float, *, clocks_agree: bool) -> bool:
+def too_late(call: Call, said: Rung | Ended, now: float, *, clocks_agree: bool) -> bool:
     """Say whether a ring began too late, by the carrier's instant and by this process's clock.
 
     Both must say so: a good call is not hung up because one clock is wrong. A process that was
     begun since the permission was given has no clock of its own to say: there the carrier's
     instant is enough, if the clocks were measured to agree.
     """
-    since = line.folded_at if line.sent_at is None else line.sent_at
+    since = call.folded_at if call.sent_at is None else call.sent_at
     assert since is not None, "only what was permitted has rung"
-    over = rang_late(since, line.lease_s, line.carrier_timeout_s, now)
-    if not (line.ours or line.watched):
+    over = rang_late(since, call.lease_s, call.carrier_timeout_s, now)
+    if not (call.ours or call.watched):
         over = over or clocks_agree
-    return over and began_late(said.began_at, line.ring_by, line.carrier_timeout_s)
+    return over and began_late(said.began_at, call.ring_by, call.carrier_timeout_s)
 
 
 def looked_up(
-    line: Line,
+    call: Call,
     found: Found | None,
     asked_at: float,
     now: float,
@@ -177,29 +177,29 @@ def looked_up(
     call was over; a carrier without a look-up lag never says it for certain (architecture, "Exactly
     one call").
     """
-    line.looking = False
-    line.look_at = None
+    call.looking = False
+    call.look_at = None
     match found:
         case None | Taken():
-            line.look_at = now + poll_s
+            call.look_at = now + poll_s
         case Rung():
-            line.missing_since = None
-            line.look_at = now + (silence_s if line.ours else poll_s)
+            call.missing_since = None
+            call.look_at = now + (silence_s if call.ours else poll_s)
             return found
-        case NoRing() | RefusedLate() if line.logged is Logged.STARTED:
+        case NoRing() | RefusedLate() if call.logged is Logged.STARTED:
             return Lost()  # It rang, says the log; it never did, says the carrier.
         case Ended() | NoRing() | RefusedLate():
             return found
         case NotFound():
-            if line.logged is Logged.STARTED:
-                return _missing(line, asked_at, lag_s or 0.0, poll_s)
-            if line.logged is Logged.PERMITTED:
-                return _not_found(line, asked_at, lag_s)
+            if call.logged is Logged.STARTED:
+                return _missing(call, asked_at, lag_s or 0.0, poll_s)
+            if call.logged is Logged.PERMITTED:
+                return _not_found(call, asked_at, lag_s)
     return None
 
 
 def looked_up_elsewhere(
-    line: Line, found: Found | None, asked_at: float, now: float, *, poll_s: float, silence_s: float
+    call: Call, found: Found | None, asked_at: float, now: float, *, poll_s: float, silence_s: float
 ) -> Word | None:
     """Return what the answer of another carrier than the permission names says of a call.
 
@@ -208,40 +208,40 @@ def looked_up_elsewhere(
     waited for until nobody can place it any more, a call that has begun for as long as calls are
     silent; then nobody knows what became of it (ADR-0018).
     """
-    line.looking = False
+    call.looking = False
     if isinstance(found, Rung | Ended):
-        line.strange_since = None
-        line.look_at = now + poll_s if isinstance(found, Rung) else None
+        call.strange_since = None
+        call.look_at = now + poll_s if isinstance(found, Rung) else None
         return found
-    if line.strange_since is None:
-        line.strange_since = asked_at
-    if line.logged is Logged.PERMITTED:
-        assert line.folded_at is not None, "permitted calls were folded"
-        over_at = not_found_counts_at(line.folded_at, line.lease_s, line.carrier_timeout_s, 0.0)
+    if call.strange_since is None:
+        call.strange_since = asked_at
+    if call.logged is Logged.PERMITTED:
+        assert call.folded_at is not None, "permitted calls were folded"
+        over_at = not_found_counts_at(call.folded_at, call.lease_s, call.carrier_timeout_s, 0.0)
     else:
-        over_at = line.strange_since + silence_s
-    if line.said is Said.LOST or asked_at >= over_at:
-        line.look_at = None
+        over_at = call.strange_since + silence_s
+    if call.said is Said.LOST or asked_at >= over_at:
+        call.look_at = None
         return Lost()
-    line.look_at = min(now + poll_s, max(over_at, now))
+    call.look_at = min(now + poll_s, max(over_at, now))
     return None
 
 
-def _missing(line: Line, asked_at: float, lag_s: float, poll_s: float) -> Lost | None:
-    if line.missing_since is None:
-        line.missing_since = asked_at
-    if asked_at >= line.missing_since + lag_s and asked_at > line.missing_since:
+def _missing(call: Call, asked_at: float, lag_s: float, poll_s: float) -> Lost | None:
+    if call.missing_since is None:
+        call.missing_since = asked_at
+    if asked_at >= call.missing_since + lag_s and asked_at > call.missing_since:
         return Lost()
-    line.look_at = line.missing_since + max(lag_s, poll_s)
+    call.look_at = call.missing_since + max(lag_s, poll_s)
     return None
 
 
-def _not_found(line: Line, asked_at: float, lag_s: float | None) -> NotFound | Lost | None:
-    assert line.folded_at is not None, "permitted calls were folded"
+def _not_found(call: Call, asked_at: float, lag_s: float | None) -> NotFound | Lost | None:
+    assert call.folded_at is not None, "permitted calls were folded"
     counts_at = not_found_counts_at(
-        line.folded_at, line.lease_s, line.carrier_timeout_s, lag_s or 0.0
+        call.folded_at, call.lease_s, call.carrier_timeout_s, lag_s or 0.0
     )
     if asked_at < counts_at:
-        line.look_at = counts_at
+        call.look_at = counts_at
         return None
     return Lost() if lag_s is None else NotFound()

@@ -4,7 +4,7 @@ A carrier that answers nobody is waited for. One that answers others, and of thi
 or nothing, has lost it: nobody will ever know. ADR-0019.
 """
 
-from dialer.calls.call import Line
+from dialer.calls.call import Call
 from dialer.calls.call_states import Logged, Lost
 from dialer.calls.lease import not_found_counts_at
 from dialer.calls.ticks import LookedUp
@@ -17,7 +17,7 @@ RECENT_S = 600.0  # A carrier that answered somebody no longer ago answers at al
 
 
 def unanswered(
-    line: Line, tick: LookedUp, now: float, others_at: float | None, poll_s: float
+    call: Call, tick: LookedUp, now: float, others_at: float | None, poll_s: float
 ) -> bool:
     """Note a look-up without an answer that can be used, and when to ask again; or give it up.
 
@@ -26,33 +26,33 @@ def unanswered(
     """
     nonsense = tick.nonsense
     rest_s_max = NONSENSE_REST_S_MAX if nonsense else REST_S_MAX
-    if line.silent_since is None:
-        line.silent_since = tick.asked_at
-    elif others_at is not None and line.silent_since < others_at and now - others_at <= RECENT_S:
+    if call.silent_since is None:
+        call.silent_since = tick.asked_at
+    elif others_at is not None and call.silent_since < others_at and now - others_at <= RECENT_S:
         nonsense = True  # Or as good as that: others were answered meanwhile.
-    line.doubts += nonsense
-    line.looking = False
-    line.look_at = now + min(poll_s * 2**line.doubts, rest_s_max)
-    if line.doubts < DOUBTS_MAX:
+    call.doubts += nonsense
+    call.looking = False
+    call.look_at = now + min(poll_s * 2**call.doubts, rest_s_max)
+    if call.doubts < DOUBTS_MAX:
         return False
-    if line.logged is Logged.PERMITTED:
-        assert line.folded_at is not None, "permitted calls were folded"
+    if call.logged is Logged.PERMITTED:
+        assert call.folded_at is not None, "permitted calls were folded"
         counts_at = not_found_counts_at(
-            line.folded_at, line.lease_s, line.carrier_timeout_s, line.lag_s or 0.0
+            call.folded_at, call.lease_s, call.carrier_timeout_s, call.lag_s or 0.0
         )
         if tick.asked_at < counts_at:
-            line.look_at = counts_at
+            call.look_at = counts_at
             return False
-    line.look_at = None
-    line.hear(Lost())
+    call.look_at = None
+    call.hear(Lost())
     return True
 
 
-def answered(line: Line) -> None:
+def answered(call: Call) -> None:
     """Note that the carrier has said something of a call that can be used."""
-    line.silent_since, line.doubts = None, 0
+    call.silent_since, call.doubts = None, 0
 
 
-def overdue(line: Line, now: float) -> bool:
+def overdue(call: Call, now: float) -> bool:
     """Say whether a call must be over by now, whatever the carrier says: none lasts a day."""
-    return line.folded_at is not None and now - line.folded_at > DAY_S
+    return call.folded_at is not None and now - call.folded_at > DAY_S

@@ -1,4 +1,4 @@
-"""What the shell tells the reactor (ticks), and what the reactor asks the shell to do (effects)."""
+"""What the shell tells the reactor (inputs), and what the reactor asks of the shell (effects)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from dialer.carrier.port import Ended, Found, Placed
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Clocks:
     """The two clocks, read together."""
 
     now: datetime
@@ -90,7 +90,7 @@ class Stopping:
     """Ask for nothing more, and give back what is not used."""
 
 
-Tick = (
+Input = (
     Folded
     | Refused
     | Unreadable

@@ -12,7 +12,7 @@ from campaigns.domain.facts import Disposition
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallOrder:
     """All that a carrier needs to ring one contact once."""
 
     call_id: str
@@ -116,7 +116,7 @@ class Carrier(Protocol):
         """Let go. Calls under way go on without us."""
         ...
 
-    async def place(self, call: Call, ring_by: datetime) -> Placed:
+    async def place(self, call: CallOrder, ring_by: datetime) -> Placed:
         """Ring a contact, unless `ring_by` has passed by the carrier's clock when it would begin.
 
         Answers when the ring has begun, or when there is a definite no; not when it is queued.

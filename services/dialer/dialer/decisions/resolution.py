@@ -13,26 +13,26 @@ from campaigns.domain.facts import (
     CallStarted,
     Disposition,
 )
-from dialer.calls.call import Line
+from dialer.calls.call import Call
 from dialer.calls.call_states import DETAIL, Logged, Lost, Use
 from dialer.calls.lease import may_begin
-from dialer.calls.ticks import Moment
+from dialer.calls.ticks import Clocks
 from dialer.carrier.port import Elsewhere, Ended, NoRing, NotFound, RefusedLate, Rung
 
 AHEAD_MAX = timedelta(minutes=1)  # What a carrier's clock may add to a retry's delay.
 
 
-def started(line: Line, at: datetime) -> CallStarted:
+def started(call: Call, at: datetime) -> CallStarted:
     """Say that the ring has begun, at the carrier's instant."""
-    return CallStarted(**line.names(), started_at=at)
+    return CallStarted(**call.names(), started_at=at)
 
 
 def abandoned(
-    line: Line, campaign: Campaign, contact: Contact, reason: Abandonment, now: datetime
+    call: Call, campaign: Campaign, contact: Contact, reason: Abandonment, now: datetime
 ) -> CallAbandoned:
     """Give the permission back, and its attempt's number with it."""
     return CallAbandoned(
-        **line.names(),
+        **call.names(),
         reason=reason,
         exhausted=contact.attempts >= campaign.settings.max_attempts,
         abandoned_at=now,
@@ -40,7 +40,7 @@ def abandoned(
 
 
 def ended(
-    line: Line,
+    call: Call,
     campaign: Campaign,
     contact: Contact,
     disposition: Disposition,
@@ -66,7 +66,7 @@ def ended(
     delay = timedelta(minutes=campaign.settings.retry_delay_minutes)
     over_at = min(ended_at, heard_at + AHEAD_MAX) if heard_at else ended_at
     return CallEnded(
-        **line.names(),
+        **call.names(),
         disposition=disposition,
         duration_s=duration_s,
         error="outcome unknown" if disposition is Disposition.UNKNOWN else error,
@@ -76,7 +76,7 @@ def ended(
 
 
 def late(
-    line: Line, campaign: Campaign, contact: Contact, now: datetime, *, pending: bool
+    call: Call, campaign: Campaign, contact: Contact, now: datetime, *, pending: bool
 ) -> CallLate:
     """Put a broken promise on the record: a phone rang that should not have.
 
@@ -84,20 +84,20 @@ def late(
     """
     attempts = contact.attempts + 1
     return CallLate(
-        **line.names(),
+        **call.names(),
         attempts=attempts,
         tried=contact.tried,
         exhausted=pending and attempts >= campaign.settings.max_attempts,
-        detail=DETAIL[line.late],
+        detail=DETAIL[call.late],
         late_at=now,
     )
 
 
 def resolution(
-    line: Line,
+    call: Call,
     campaign: Campaign,
     contact: Contact,
-    moment: Moment,
+    clocks: Clocks,
     *,
     stopping: bool,
     limits: Limits = LIMITS,
@@ -107,29 +107,29 @@ def resolution(
     Follows from the log's stage and the carrier's word alone, so that it may be asked again at
     any time, by any process.
     """
-    if line.spoilt:
-        return _spoilt(line, campaign, contact, moment)
-    match line.logged:
+    if call.spoilt:
+        return _spoilt(call, campaign, contact, clocks)
+    match call.logged:
         case Logged.PERMITTED:
-            return _permitted(line, campaign, contact, moment, limits, stopping=stopping)
+            return _permitted(call, campaign, contact, clocks, limits, stopping=stopping)
         case Logged.STARTED:
-            return _started(line, campaign, contact, moment.now)
-        case Logged.UNRUNG | Logged.UNKNOWN if line.late.due:
+            return _started(call, campaign, contact, clocks.now)
+        case Logged.UNRUNG | Logged.UNKNOWN if call.late.due:
             pending = contact.status is ContactStatus.PENDING
-            return (late(line, campaign, contact, moment.now, pending=pending),)
+            return (late(call, campaign, contact, clocks.now, pending=pending),)
         case _:
             return UNCHANGED
 
 
-def _spoilt(line: Line, campaign: Campaign, contact: Contact, moment: Moment) -> Facts | Unchanged:
+def _spoilt(call: Call, campaign: Campaign, contact: Contact, clocks: Clocks) -> Facts | Unchanged:
     """End a call of which nothing else can be said: nothing that the carrier said is looked at."""
-    if line.logged in (Logged.PERMITTED, Logged.STARTED):
-        return (ended(line, campaign, contact, Disposition.UNKNOWN, moment.now),)
+    if call.logged in (Logged.PERMITTED, Logged.STARTED):
+        return (ended(call, campaign, contact, Disposition.UNKNOWN, clocks.now),)
     return UNCHANGED
 
 
 def unplaced(
-    line: Line,
+    call: Call,
     campaign: Campaign,
     contact: Contact,
     reason: Abandonment,
@@ -142,53 +142,53 @@ def unplaced(
     """
     row = again(contact.unplaced, now, campaign.rang_at)
     if not row.over(limits):
-        return abandoned(line, campaign, contact, reason, now)
+        return abandoned(call, campaign, contact, reason, now)
     others = "and took others'" if row.times < limits.anybodys else "whoever else it called"
     error = f"could not be placed: the carrier took none of {row.times} requests, {others}"
-    return ended(line, campaign, contact, Disposition.FAILED, now, error=error, retried=False)
+    return ended(call, campaign, contact, Disposition.FAILED, now, error=error, retried=False)
 
 
 def _permitted(
-    line: Line,
+    call: Call,
     campaign: Campaign,
     contact: Contact,
-    moment: Moment,
+    clocks: Clocks,
     limits: Limits,
     *,
     stopping: bool,
 ) -> Facts | Unchanged:
-    now = moment.now
-    match line.heard:
-        case Rung() | Ended() if line.late.due:
+    now = clocks.now
+    match call.heard:
+        case Rung() | Ended() if call.late.due:
             # With a carrier that cannot refuse: hung up, given back, and on the record.
             return (
-                abandoned(line, campaign, contact, Abandonment.RANG_LATE, now),
-                late(line, campaign, contact, now, pending=True),
+                abandoned(call, campaign, contact, Abandonment.RANG_LATE, now),
+                late(call, campaign, contact, now, pending=True),
             )
         case Rung(began_at=began_at) | Ended(began_at=began_at):
-            return (started(line, began_at),)
+            return (started(call, began_at),)
         case NoRing(reason=reason):
-            return (ended(line, campaign, contact, Disposition.FAILED, now, error=reason),)
+            return (ended(call, campaign, contact, Disposition.FAILED, now, error=reason),)
         case RefusedLate():
-            return (unplaced(line, campaign, contact, Abandonment.REFUSED_LATE, now, limits),)
+            return (unplaced(call, campaign, contact, Abandonment.REFUSED_LATE, now, limits),)
         case NotFound() | Elsewhere():
-            return (unplaced(line, campaign, contact, Abandonment.NOT_PLACED, now, limits),)
+            return (unplaced(call, campaign, contact, Abandonment.NOT_PLACED, now, limits),)
         case Lost():
-            return (ended(line, campaign, contact, Disposition.UNKNOWN, now),)
+            return (ended(call, campaign, contact, Disposition.UNKNOWN, now),)
         case None:
             pass
-    unhanded = line.use in (Use.NONE, Use.GIVEN_UP)
-    if line.ours and unhanded and (why := unusable(line, campaign, moment.boot, stopping)):
-        return (abandoned(line, campaign, contact, why, now),)
+    unhanded = call.use in (Use.NONE, Use.GIVEN_UP)
+    if call.ours and unhanded and (why := unusable(call, campaign, clocks.boot, stopping)):
+        return (abandoned(call, campaign, contact, why, now),)
     return UNCHANGED
 
 
-def _started(line: Line, campaign: Campaign, contact: Contact, now: datetime) -> Facts | Unchanged:
-    if isinstance(line.heard, Ended):
-        how = line.heard
+def _started(call: Call, campaign: Campaign, contact: Contact, now: datetime) -> Facts | Unchanged:
+    if isinstance(call.heard, Ended):
+        how = call.heard
         return (
             ended(
-                line,
+                call,
                 campaign,
                 contact,
                 how.disposition,
@@ -198,17 +198,17 @@ def _started(line: Line, campaign: Campaign, contact: Contact, now: datetime) ->
                 heard_at=now,
             ),
         )
-    if isinstance(line.heard, Lost):
-        return (ended(line, campaign, contact, Disposition.UNKNOWN, now),)
+    if isinstance(call.heard, Lost):
+        return (ended(call, campaign, contact, Disposition.UNKNOWN, now),)
     return UNCHANGED
 
 
-def unusable(line: Line, campaign: Campaign, boot: float, stopping: bool) -> Abandonment | None:
+def unusable(call: Call, campaign: Campaign, boot: float, stopping: bool) -> Abandonment | None:
     """Say why a permission of ours must not be handed to the carrier any more."""
-    assert line.sent_at is not None, "only of our own"
-    if campaign.status is not Status.RUNNING or campaign.run != line.run:
+    assert call.sent_at is not None, "only of our own"
+    if campaign.status is not Status.RUNNING or campaign.run != call.run:
         return Abandonment.NOT_RUNNING
-    if line.use is Use.GIVEN_UP or not may_begin(line.sent_at, line.lease_s, boot):
+    if call.use is Use.GIVEN_UP or not may_begin(call.sent_at, call.lease_s, boot):
         return Abandonment.LEASE_OVER
     if stopping:
         return Abandonment.SHUTTING_DOWN

@@ -1,4 +1,4 @@
-"""Who is to be asked for next, and how many: one campaign's desk. Pure but for reading contacts.
+"""Who is to be asked for next, and how many: one campaign's queue. Pure but for reading contacts.
 
 Rate and capacity are waited for here, before a permission is asked for, never after.
 """
@@ -16,7 +16,7 @@ INFINITY = float("inf")
 FRESH_AT_ONCE = 512  # Contact ids read ahead: memory does not grow with the list.
 
 
-class Book(Protocol):
+class ContactIndex(Protocol):
     """What the fold knows of contacts (`campaigns.stores.contacts.Contacts`)."""
 
     def get(self, campaign: Campaign, contact_id: int) -> Contact:
@@ -37,7 +37,7 @@ class Book(Protocol):
 
 
 @dataclass(slots=True)
-class Desk:
+class CampaignQueue:
     """What the dialer keeps of one campaign besides the fold."""
 
     bucket: Bucket = field(default_factory=Bucket)
@@ -64,7 +64,7 @@ class Desk:
         self.due_known = False
 
     def candidates(
-        self, campaign: Campaign, book: Book, now: datetime, wanted: int
+        self, campaign: Campaign, index: ContactIndex, now: datetime, wanted: int
     ) -> Iterator[Contact]:
         """Yield contacts to decide on: those whose retry is due, then fresh ones in list order.
 
@@ -73,27 +73,27 @@ class Desk:
         """
         due: list[Contact] = []
         if not self.due_known or (self.due_at or INFINITY) <= now.timestamp():
-            due, self.due_known = book.due(campaign, now, wanted + len(self.asked)), False
+            due, self.due_known = index.due(campaign, now, wanted + len(self.asked)), False
         for contact in due:
             if wanted > 0 and contact.unplaced is None and contact.contact_id not in self.asked:
                 wanted -= 1
                 yield contact
         if not self.due_known:
-            self.due_at, self.due_known = book.next_due(campaign), True
-        while wanted > 0 and (contact_id := self._next_fresh(campaign, book)) is not None:
+            self.due_at, self.due_known = index.next_due(campaign), True
+        while wanted > 0 and (contact_id := self._next_fresh(campaign, index)) is not None:
             if contact_id not in self.asked:
                 wanted -= 1
-                yield book.get(campaign, contact_id)
+                yield index.get(campaign, contact_id)
         for contact in due:
             if wanted > 0 and contact.unplaced is not None and contact.contact_id not in self.asked:
                 wanted -= 1
                 yield contact
 
-    def _next_fresh(self, campaign: Campaign, book: Book) -> int | None:
+    def _next_fresh(self, campaign: Campaign, index: ContactIndex) -> int | None:
         if campaign.epoch == 0:  # Later some up to there may have been attempted in another run.
             while self.fresh and self.fresh[0] <= campaign.replaced_through:
                 self.fresh.popleft()  # Gone; or attempted before, and then `due` knows it.
         while not self.fresh and self.read_to < campaign.contacts_end:
-            ids, self.read_to = book.fresh(campaign, self.read_to, FRESH_AT_ONCE)
+            ids, self.read_to = index.fresh(campaign, self.read_to, FRESH_AT_ONCE)
             self.fresh.extend(ids)
         return self.fresh.popleft() if self.fresh else None

@@ -8,61 +8,63 @@ to work its partition, and again, ever more rarely, by the one that goes on work
 from datetime import timedelta
 
 from campaigns.domain.campaign import OpenCall
-from dialer.calls.call import Line
+from dialer.calls.call import Call
 from dialer.calls.call_states import Late, Logged
-from dialer.calls.ticks import Moment
+from dialer.calls.ticks import Clocks
 from dialer.reactor.state import State
 
 DOUBTED = timedelta(hours=1)  # How long after its time a call that was given back is asked about.
 
 
-def restore(state: State, moment: Moment) -> None:
+def restore(state: State, clocks: Clocks) -> None:
     """Begin with what a checkpoint holds: every open call is an earlier life's, to be recovered."""
     for campaign in state.campaigns.by_id.values():
-        for call in campaign.calls.values():
-            logged = Logged.PERMITTED if call.started_at is None else Logged.STARTED
-            _add(state, campaign.campaign_id, call, logged, moment)
+        for open_call in campaign.calls.values():
+            logged = Logged.PERMITTED if open_call.started_at is None else Logged.STARTED
+            _add(state, campaign.campaign_id, open_call, logged, clocks)
 
 
-def doubt(state: State, campaign_id: int, moment: Moment) -> None:
+def doubt(state: State, campaign_id: int, clocks: Clocks) -> None:
     """Ask about the calls of a campaign that others have given back as not placed."""
-    for call in state.campaigns.by_id[campaign_id].doubted.values():
-        if moment.now - call.ring_by > DOUBTED:
+    for open_call in state.campaigns.by_id[campaign_id].doubted.values():
+        if clocks.now - open_call.ring_by > DOUBTED:
             continue
-        state.doubts.note(campaign_id, call.call_id, moment.boot)
-        if call.call_id not in state.lines and call.call_id not in state.closed:
-            _add(state, campaign_id, call, Logged.UNRUNG, moment).doubted = True
+        state.doubts.note(campaign_id, open_call.call_id, clocks.boot)
+        if open_call.call_id not in state.calls and open_call.call_id not in state.closed:
+            _add(state, campaign_id, open_call, Logged.UNRUNG, clocks).doubted = True
 
 
-def doubt_again(state: State, moment: Moment) -> None:
+def doubt_again(state: State, clocks: Clocks) -> None:
     """Ask again about those whose time has come: whoever heard of a ring may be dead by now."""
-    for campaign_id, call_id in state.doubts.round(moment.boot):
+    for campaign_id, call_id in state.doubts.round(clocks.boot):
         campaign = state.campaigns.by_id.get(campaign_id)
-        call = campaign.doubted.get(call_id) if campaign else None
-        if call is None or moment.now - call.ring_by > DOUBTED:
+        open_call = campaign.doubted.get(call_id) if campaign else None
+        if open_call is None or clocks.now - open_call.ring_by > DOUBTED:
             state.doubts.drop(call_id)
-        elif state.works(campaign_id) and call_id not in state.lines:
+        elif state.works(campaign_id) and call_id not in state.calls:
             state.closed.pop(call_id, None)
-            _add(state, campaign_id, call, Logged.UNRUNG, moment).doubted = True
+            _add(state, campaign_id, open_call, Logged.UNRUNG, clocks).doubted = True
 
 
-def _add(state: State, campaign_id: int, call: OpenCall, logged: Logged, moment: Moment) -> Line:
-    line = Line(
-        call.call_id,
+def _add(
+    state: State, campaign_id: int, open_call: OpenCall, logged: Logged, clocks: Clocks
+) -> Call:
+    call = Call(
+        open_call.call_id,
         campaign_id,
-        call.contact_id,
-        call.run,
-        call.attempt,
-        call.lease_s,
-        call.carrier_timeout_s,
-        call.refuses_late,
-        call.ring_by,
+        open_call.contact_id,
+        open_call.run,
+        open_call.attempt,
+        open_call.lease_s,
+        open_call.carrier_timeout_s,
+        open_call.refuses_late,
+        open_call.ring_by,
         logged,
         sent_at=None,
-        carrier=call.carrier,
-        folded_at=moment.boot,
+        carrier=open_call.carrier,
+        folded_at=clocks.boot,
         late=Late.IN_TIME if logged is Logged.STARTED else Late.NO_RING,
-        look_at=moment.boot,
+        look_at=clocks.boot,
     )
-    state.lines_due.add(call.call_id)
-    return state.add(line)
+    state.calls_due.add(open_call.call_id)
+    return state.add(call)

@@ -1,54 +1,54 @@
 """What becomes of a record of ours that the rule, the log or its own contents refuse. Pure."""
 
 from dialer.calls.call_states import Logged, Use
-from dialer.calls.ticks import Moment, Refused, Unreadable
+from dialer.calls.ticks import Clocks, Refused, Unreadable
 from dialer.reactor.attribution import stumble
 from dialer.reactor.state import State
 
 LOG_REST_S = 1.0  # How long a campaign waits when the log did not take a request.
 
 
-def refused(state: State, tick: Refused, moment: Moment) -> None:
+def refused(state: State, news: Refused, clocks: Clocks) -> None:
     """Take back what was offered in vain: it is asked for anew, on what is so now."""
-    whose = state.offers.pop(tick.record_id, None)
+    whose = state.offers.pop(news.record_id, None)
     if isinstance(whose, int):
-        desk = state.desk(whose)
-        if desk.turning == tick.record_id:
-            desk.turning = None
-            if not tick.taken:
-                desk.rest_until = moment.boot + LOG_REST_S
+        queue = state.queue(whose)
+        if queue.turning == news.record_id:
+            queue.turning = None
+            if not news.taken:
+                queue.rest_until = clocks.boot + LOG_REST_S
             state.campaigns_due.add(whose)
-    elif whose is not None and (line := state.lines.get(whose)):
-        if line.logged is Logged.ASKED and tick.record_id == line.call_id:
-            desk = state.desk(line.campaign_id)
+    elif whose is not None and (call := state.calls.get(whose)):
+        if call.logged is Logged.ASKED and news.record_id == call.call_id:
+            queue = state.queue(call.campaign_id)
             state.asking.discard(whose)
-            del state.lines[whose]
-            if line.use is not Use.GIVEN_UP:  # Else it was given back then.
-                desk.give_back(line.contact_id)
-            if not tick.taken:
-                desk.rest_until = moment.boot + LOG_REST_S
-            state.campaigns_due.add(line.campaign_id)
-        elif line.offer == tick.record_id:
-            line.offer = None
-            if tick.taken:
-                state.lines_due.add(whose)
+            del state.calls[whose]
+            if call.use is not Use.GIVEN_UP:  # Else it was given back then.
+                queue.give_back(call.contact_id)
+            if not news.taken:
+                queue.rest_until = clocks.boot + LOG_REST_S
+            state.campaigns_due.add(call.campaign_id)
+        elif call.offer == news.record_id:
+            call.offer = None
+            if news.taken:
+                state.calls_due.add(whose)
             else:
-                line.offers += 1
-                line.offered_at = moment.boot
-                state.wake(moment.boot + state.patience(line), whose)
+                call.offers += 1
+                call.offered_at = clocks.boot
+                state.wake(clocks.boot + state.patience(call), whose)
 
 
-def unreadable(state: State, tick: Unreadable, moment: Moment) -> None:
+def unreadable(state: State, news: Unreadable, clocks: Clocks) -> None:
     """Take a record that nobody could read for its call's own trouble.
 
     Raises:
-        Exception: the tick's; it is of no call, or says nothing that a carrier said: a bug of ours.
+        Exception: the input's; it is of no call, or holds no word of a carrier: a bug of ours.
 
     """
-    whose = state.offers.pop(tick.record_id, None)
-    line = state.lines.get(whose) if isinstance(whose, str) else None
-    if line is None or line.logged is Logged.ASKED or line.spoilt:
-        raise tick.failure
-    if line.offer == tick.record_id:
-        line.offer = None
-        stumble(state, line, tick.failure, moment.boot)
+    whose = state.offers.pop(news.record_id, None)
+    call = state.calls.get(whose) if isinstance(whose, str) else None
+    if call is None or call.logged is Logged.ASKED or call.spoilt:
+        raise news.failure
+    if call.offer == news.record_id:
+        call.offer = None
+        stumble(state, call, news.failure, clocks.boot)

@@ -1,4 +1,4 @@
-"""All that the dialer knows: its half of the fold, its calls, its desks, its alarms. Pure."""
+"""All that the dialer knows: its half of the fold, its calls, its queues, its alarms. Pure."""
 
 import heapq
 from collections import OrderedDict
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.carrier_refusals import LIMITS, Limits
-from dialer.calls.call import Line
+from dialer.calls.call import Call
 from dialer.calls.call_states import Logged, Use
 from dialer.calls.doubts import Doubts
 from dialer.decisions.pacing import Window
-from dialer.reactor.queue import Book, Desk
+from dialer.reactor.queue import CampaignQueue, ContactIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +49,14 @@ class State:
 
     terms: Terms
     campaigns: Campaigns
-    book: Book
+    index: ContactIndex
     partitions: int
     new_id: Callable[[], str]
     window: Window
-    lines: dict[str, Line] = field(default_factory=dict)  # By call id.
-    closed: OrderedDict[str, Line] = field(default_factory=OrderedDict)
+    calls: dict[str, Call] = field(default_factory=dict)  # By call id.
+    closed: OrderedDict[str, Call] = field(default_factory=OrderedDict)
     doubts: Doubts = field(default_factory=Doubts)
-    desks: dict[int, Desk] = field(default_factory=dict)
+    queues: dict[int, CampaignQueue] = field(default_factory=dict)
     offers: dict[str, str | int] = field(default_factory=dict)  # Record id → call or campaign id.
     asking: set[str] = field(default_factory=set)  # Calls asked for, in time to be read back.
     placing: set[str] = field(default_factory=set)  # Calls permitted or handed, not answered.
@@ -64,7 +64,7 @@ class State:
     stopping: bool = False
     answered_at: float | None = None  # When the carrier last answered what can be used.
     undecided: list[Undecided] = field(default_factory=list)  # For the shell to tell.
-    lines_due: set[str] = field(default_factory=set)  # To be looked at before react returns.
+    calls_due: set[str] = field(default_factory=set)  # To be looked at before react returns.
     campaigns_due: set[int] = field(default_factory=set)
     blocked: set[int] = field(default_factory=set)  # Campaigns that wait for room of us all.
     _alarms: dict[str | int, float] = field(default_factory=dict)  # Who → earliest, by boottime.
@@ -76,37 +76,37 @@ class State:
         Open permissions keep what they were given, except where the carrier has become weaker.
         """
         self.terms = terms
-        for line in (*self.lines.values(), *self.closed.values()):
-            self._weaken(line)
+        for call in (*self.calls.values(), *self.closed.values()):
+            self._weaken(call)
 
-    def add(self, line: Line) -> Line:
+    def add(self, call: Call) -> Call:
         """Take a call in, on the weaker of its permission's terms and the carrier's own."""
-        line.lag_s = 0.0
-        self._weaken(line)
-        self.lines[line.call_id] = line
-        return line
+        call.lag_s = 0.0
+        self._weaken(call)
+        self.calls[call.call_id] = call
+        return call
 
-    def _weaken(self, line: Line) -> None:
+    def _weaken(self, call: Call) -> None:
         lag_s = self.terms.lookup_lag_s
-        line.refuses_late = line.refuses_late and self.terms.refuses_late
-        line.lag_s = None if line.lag_s is None or lag_s is None else max(line.lag_s, lag_s)
+        call.refuses_late = call.refuses_late and self.terms.refuses_late
+        call.lag_s = None if call.lag_s is None or lag_s is None else max(call.lag_s, lag_s)
 
-    def cannot_decide(self, line: Line, failure: Exception) -> None:
+    def cannot_decide(self, call: Call, failure: Exception) -> None:
         """Have the shell tell that one call is in trouble, or beyond it."""
-        self.undecided.append(Undecided(line.call_id, line.campaign_id, line.contact_id, failure))
+        self.undecided.append(Undecided(call.call_id, call.campaign_id, call.contact_id, failure))
 
     def forget(self, record_id: str) -> None:
         """Forget a record of ours that was never read back; a request was given up long ago."""
         self.offers.pop(record_id, None)
-        line = self.lines.get(record_id)
-        if line and line.logged is Logged.ASKED and line.use is Use.GIVEN_UP:
-            del self.lines[record_id]
+        call = self.calls.get(record_id)
+        if call and call.logged is Logged.ASKED and call.use is Use.GIVEN_UP:
+            del self.calls[record_id]
 
-    def desk(self, campaign_id: int) -> Desk:
-        """Return a campaign's desk."""
-        if (desk := self.desks.get(campaign_id)) is None:
-            desk = self.desks[campaign_id] = Desk()
-        return desk
+    def queue(self, campaign_id: int) -> CampaignQueue:
+        """Return a campaign's queue."""
+        if (queue := self.queues.get(campaign_id)) is None:
+            queue = self.queues[campaign_id] = CampaignQueue()
+        return queue
 
     def works(self, campaign_id: int) -> bool:
         """Say whether this dialer works the campaign's partition."""
@@ -135,7 +135,7 @@ class State:
             if isinstance(who, int):
                 self.campaigns_due.add(who)
             else:
-                self.lines_due.add(who)
+                self.calls_due.add(who)
 
     def wake_at(self) -> float | None:
         """Return when the next Woken is due, as CLOCK_BOOTTIME."""
@@ -144,6 +144,6 @@ class State:
             return round_at if alarm_at is None else alarm_at
         return min(alarm_at, round_at)
 
-    def patience(self, line: Line) -> float:
+    def patience(self, call: Call) -> float:
         """Return how long a resolution of a call is waited for, seconds: longer each time."""
-        return float(min(self.terms.resend_s * 2**line.offers, self.terms.resend_max_s))
+        return float(min(self.terms.resend_s * 2**call.offers, self.terms.resend_max_s))

@@ -23,7 +23,16 @@ from dialer.carrier.http.answer import Answered, asked, read, unavailable
 from dialer.carrier.http.carrier_clock import CarrierClock
 from dialer.carrier.http.connections import Connections
 from dialer.carrier.http.wire import CALLBACK_PATH, About, EndedEvent, Order
-from dialer.carrier.port import Call, Elsewhere, Found, NoRing, Placed, RefusedLate, Report, Rung
+from dialer.carrier.port import (
+    CallOrder,
+    Elsewhere,
+    Found,
+    NoRing,
+    Placed,
+    RefusedLate,
+    Report,
+    Rung,
+)
 from dialer.carrier.testimony import ImplausibleError
 
 OPEN_S = 10.0  # How long `open` waits for a carrier that does not answer.
@@ -151,7 +160,7 @@ class HttpCarrier:
         self._comparison.forget()
         self._exchanged.set()
 
-    async def place(self, call: Call, ring_by: datetime) -> Placed:
+    async def place(self, call: CallOrder, ring_by: datetime) -> Placed:
         """Have the carrier ring a contact: one request, never repeated.
 
         Another carrier than the one known when it was sent refuses it: `Elsewhere`.

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt, TypeAdapter
 
 from campaigns.domain.facts import Disposition
-from dialer.carrier.port import Call, Ended, Found, NoRing, NotFound, RefusedLate, Rung, Taken
+from dialer.carrier.port import CallOrder, Ended, Found, NoRing, NotFound, RefusedLate, Rung, Taken
 from dialer.carrier.testimony import DAY_S
 
 CARRIER = "Dialgate-Carrier"  # In a request: who is meant. In an answer: who answers.
@@ -27,9 +27,9 @@ class Order(BaseModel):
     ring_by: AwareDatetime
     callback_url: str | None = None  # Told of the call's end. None: nobody is.
 
-    def call(self, call_id: str) -> Call:
+    def call(self, call_id: str) -> CallOrder:
         """Return the order as the port has it."""
-        return Call(
+        return CallOrder(
             call_id,
             self.campaign_id,
             self.contact_id,

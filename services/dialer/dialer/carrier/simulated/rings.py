@@ -17,7 +17,7 @@ from pathlib import Path
 from campaigns.domain.facts import Disposition
 from campaigns.process.errors import CarrierUnavailableError
 from campaigns.process.private_files import open_private
-from dialer.carrier.port import Call, Ended, Found, NoRing, RefusedLate, Rung, Taken
+from dialer.carrier.port import CallOrder, Ended, Found, NoRing, RefusedLate, Rung, Taken
 from dialer.carrier.simulated.outcome import Outcome
 
 MEMORY = ":memory:"
@@ -47,7 +47,7 @@ def nanoseconds(at: datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND * 1000
 
 
-def moment(at_ns: int) -> datetime:
+def clocks(at_ns: int) -> datetime:
     """Return Unix time in nanoseconds as a time, to the microsecond."""
     return _EPOCH + timedelta(microseconds=at_ns // 1000)
 
@@ -67,7 +67,7 @@ class Ring:
     """One order to ring, and what has become of it."""
 
     number: int  # Its place in carrier.db, from 1.
-    call: Call
+    call: CallOrder
     ring_by_ns: int
     callback_url: str | None  # Who is told of its end, when the carrier is a process of its own.
     taken_at_ns: int
@@ -87,12 +87,12 @@ class Ring:
         if self.state is State.NO_RING:
             return NoRing(self.error or "")
         assert self.began_at_ns is not None, "a ring that began has an instant"
-        began_at = moment(self.began_at_ns)
+        began_at = clocks(self.began_at_ns)
         if self.state is State.RINGING:
             return Rung(began_at)
         assert self.ended_at_ns is not None, "what ended has an instant"
         assert self.disposition is not None, "what ended did so somehow"
-        ended_at = moment(self.ended_at_ns)
+        ended_at = clocks(self.ended_at_ns)
         return Ended(began_at, ended_at, self.disposition, self.duration_s, self.error)
 
     @property
@@ -204,7 +204,7 @@ class RingFile:
 
 def _ring(row: tuple[int | float | str | None, ...]) -> Ring:
     number, call_id, campaign_id, contact_id, run, attempt, to, *rest = row
-    call = Call(call_id, campaign_id, contact_id, run, attempt, to)  # type: ignore[arg-type]  # The schema says so.
+    call = CallOrder(call_id, campaign_id, contact_id, run, attempt, to)  # type: ignore[arg-type]  # The schema says so.
     ring = Ring(number, call, *rest)  # type: ignore[arg-type]  # The schema says so.
     ring.state = State(ring.state)
     ring.disposition = Disposition(ring.disposition) if ring.disposition else None

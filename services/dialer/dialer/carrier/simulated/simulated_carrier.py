@@ -21,7 +21,7 @@ from campaigns.process.clock import Clock
 from campaigns.process.errors import CarrierUnavailableError
 from campaigns.process.watch import Watch
 from dialer.carrier.port import (
-    Call,
+    CallOrder,
     Ended,
     Found,
     NoRing,
@@ -126,7 +126,9 @@ class SimulatedCarrier:
         self._log.close()
         self._file = None
 
-    async def place(self, call: Call, ring_by: datetime, callback_url: str | None = None) -> Placed:
+    async def place(
+        self, call: CallOrder, ring_by: datetime, callback_url: str | None = None
+    ) -> Placed:
         """Ring a contact, even if it was rung before. Cancelled, the ring goes on regardless.
 
         Raises:

@@ -8,7 +8,8 @@ Nothing here shortens a time-out: whoever is slow and still in the cluster is wa
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -25,7 +26,8 @@ from campaigns.kafka.silence import NEXT_S, Silence, first_of
 logger = logging.getLogger("aiokafka")  # Where the client itself would say it; `hush` bounds it.
 
 DOUBT_S = 0.5  # A broker owes an answer for so long: the others are asked what became of it,
-AGAIN_S = 0.2  # and asked again so often, until it answers or is gone.
+AGAIN_S = 0.2  # and asked again so often, until it answers or is gone;
+JOINING_AGAIN_S = 1.0  # of a group's coordinator, so often.
 
 At = tuple[int, ConnectionGroup]
 
@@ -85,6 +87,14 @@ class Connections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no type
         self, node_id: int, request: Any, *, group: ConnectionGroup = ConnectionGroup.DEFAULT
     ) -> Any:
         """Send a request; when its answer is late, look what became of the broker."""
+        # A coordinator answers when all members have come: that may well be late.
+        again_s = AGAIN_S if group is ConnectionGroup.DEFAULT else JOINING_AGAIN_S
+        with self._doubting(node_id, again_s):
+            return await super().send(node_id, request, group=group)
+
+    @contextmanager
+    def _doubting(self, node_id: int, again_s: float = AGAIN_S) -> Iterator[None]:
+        """Ask the others about a broker that owes an answer, or a connection, for too long."""
         owing, again = self._silence.owing, None
 
         def doubt() -> None:
@@ -93,13 +103,11 @@ class Connections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no type
                 owing[node_id] += 1
             if len(self.cluster.brokers()) > 1:  # Else there is nobody else to ask.
                 self.force_metadata_update()
-            again = self._loop.call_later(AGAIN_S, doubt)
+            again = self._loop.call_later(again_s, doubt)
 
-        if group is not ConnectionGroup.DEFAULT:  # It answers when all members have come.
-            return await super().send(node_id, request, group=group)
         at_first = self._loop.call_later(DOUBT_S, doubt)
         try:
-            return await super().send(node_id, request)
+            yield
         finally:
             at_first.cancel()
             if again is not None:
@@ -184,7 +192,8 @@ class Connections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no type
     async def _connect(self, at: At) -> AIOKafkaConnection:
         if (broker := self.cluster.broker_metadata(at[0])) is None:
             raise KafkaConnectionError(f"node {at[0]} is not in the cluster now")
-        connection = await self._connected(broker.host, broker.port, self._on_connection_closed)
+        with self._doubting(at[0]):
+            connection = await self._connected(broker.host, broker.port, self._on_connection_closed)
         self._conns[at] = connection
         return connection
 

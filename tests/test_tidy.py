@@ -36,7 +36,6 @@ LONG = {
     "services/command-api/command_api/service.py": "the shell: what it folds, and its workers",
     "tests/simulation/world.py": "one world, from its seed to its end",
     "shared/campaigns/stores/contacts.py": "The contacts' tables, and every question about them.",
-    "dialgate/connections/protocol.py": "one connection: every way in and out",
     "services/command-api/command_api/commands/import_contacts.py": "three commands on one basis",
     "services/command-api/command_api/http/campaign_routes.py": "one noun's routes",
     "services/dialer/dialer/carrier/http/client.py": "one adapter, and the route of its reports",

@@ -8,37 +8,26 @@ ADR-0020; door.py bounds a whole head exactly, and a body.
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from campaigns.domain.api_keys import Caller
 from campaigns.http.door import TOLD, head_too_large
-from dialgate.connections.crowd import ANSWERED
 from dialgate.connections.phase import Phase
-from dialgate.connections.place import Place
-from dialgate.connections.refusal import BAD_REQUEST, HEAD_TOO_LARGE, TIMEOUT, UNAVAILABLE, refusal
-
-LINGER_MAX_BYTES = 2**20  # Of a body that nobody wants: less is swallowed, so that the no is heard.
+from dialgate.connections.refusal import BAD_REQUEST, HEAD_TOO_LARGE, UNAVAILABLE
+from dialgate.parting import Out, Parting
 
 
-class BoundedProtocol(Place, HttpToolsProtocol):
+class BoundedProtocol(Parting):
     """One connection. Its crowd looks at its deadlines about once a second: no timer a request."""
 
     def __init__(self, *given: Any, **named: Any) -> None:  # Any: as uvicorn's; see Place.
         super().__init__(*given, **named)
-        self._phase, self._since = Phase.NEW, self.loop.time()
-        self._parsing: Phase | None = None  # HEAD, BODY, or None: between two requests.
-        self._open = 0  # Requests that are not answered yet.
-        self._bytes = self._fields = 0  # Of this head, or of these trailers.
-        self._moved = 0.0  # When the last of a body came.
         self._keeps = True  # Whether the connection may be kept once this body is whole.
-        self._deaf = False  # What comes now is no request any more.
         self._broken = ""  # What was wrong behind the requests that are answered first.
 
     # -- a connection's life -------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn's.
         super().connection_made(transport)
-        self._out = _Out(self)
+        self._out = Out(self)
         if not self._takes_place():
             self._deaf = True
             self._say(UNAVAILABLE, "Too many connections")
@@ -78,11 +67,6 @@ class BoundedProtocol(Place, HttpToolsProtocol):
         """Note whose key was shown, as soon as it is known: a slow body is its owner's."""
         if caller.organization_id != self.organization_id and self._phase is not Phase.LINGER:
             self._crowd.belongs(self, caller.organization_id)
-
-    @property
-    def waits(self) -> bool:
-        """Say whether it waits for its client, which may have to take an answer first."""
-        return self._phase is not Phase.ANSWER or self.flow.write_paused
 
     # -- what comes in -------------------------------------------------------------------------
 
@@ -199,73 +183,3 @@ class BoundedProtocol(Place, HttpToolsProtocol):
             self._refuse(BAD_REQUEST, self._broken)
         elif not self.transport.is_closing():
             self._turn()
-
-    def answered(self) -> None:
-        """Close after an answer: at once, or once the client has heard it in the middle of a body.
-
-        A socket that is closed with unread bytes takes back what it has sent.
-        """
-        if self._parsing is Phase.BODY and self._open == 1:
-            self._linger()
-        else:
-            self.transport.close()
-
-    def _refuse(self, status: bytes, detail: str) -> None:
-        """Answer instead of the application, which sees its client go."""
-        self._deaf = True
-        if self._open:  # Only a body that is under way.
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
-            if self.cycle.response_started:
-                self.transport.close()
-                return
-        self._say(status, detail)
-        self._linger()
-
-    def _say(self, status: bytes, detail: str) -> None:
-        self.transport.write(refusal(status, detail, self.server_state.default_headers))
-
-    def _linger(self) -> None:
-        self._unset_keepalive_if_required()
-        self._deaf, self._bytes, self._since = True, 0, self.loop.time()
-        self._phase = Phase.LINGER
-        self._crowd.belongs(self, ANSWERED)
-        if self.cycle is not None:
-            self.cycle.body.clear()  # Nobody reads it any more.
-        self.flow.resume_reading()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-
-    def _swallow(self, count: int) -> None:
-        if self._phase is Phase.LINGER:
-            self._bytes += count
-            if self._bytes > LINGER_MAX_BYTES:
-                self.drop()
-
-    # -- what its crowd asks -------------------------------------------------------------------
-
-    def overdue(self, now_s: float) -> str | None:
-        """Say which deadline has passed, if one has, and act on it."""
-        if self._stuck(now_s):
-            return "answer"
-        if self.flow.read_paused:  # It is we who do not take it.
-            self._moved = now_s
-        phase = self._phase
-        if not (late := phase.late(now_s - self._since, now_s - self._moved, self._bounds)):
-            return None
-        if phase is Phase.LINGER:
-            self.drop()
-            return None  # It was counted for what it was answered.
-        if phase in (Phase.HEAD, Phase.BODY):
-            self._refuse(TIMEOUT, late)
-        else:
-            self.transport.close()  # It never asked for anything.
-        return {Phase.BODY: "body", Phase.IDLE: "idle"}.get(phase, "head")
-
-
-class _Out:
-    """What an answer needs of its transport."""
-
-    def __init__(self, protocol: BoundedProtocol) -> None:
-        self.write, self.is_closing = protocol.transport.write, protocol.transport.is_closing
-        self.close = protocol.answered

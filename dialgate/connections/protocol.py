@@ -10,9 +10,9 @@ from typing import Any
 
 from campaigns.domain.api_keys import Caller
 from campaigns.http.door import TOLD, head_too_large
+from dialgate.connections.farewell import Out, Parting
 from dialgate.connections.phase import Phase
 from dialgate.connections.refusal import BAD_REQUEST, HEAD_TOO_LARGE, UNAVAILABLE
-from dialgate.parting import Out, Parting
 
 
 class BoundedProtocol(Parting):

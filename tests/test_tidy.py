@@ -35,6 +35,7 @@ NOUNS = {"eventsourcing", "keyring", "pacing", "ring", "simulated", "testing"}
 LONG = {
     "services/command-api/command_api/service.py": "the shell: what it folds, and its workers",
     "tests/simulation/world.py": "one world, from its seed to its end",
+    "tests/simulation/auditor.py": "one judge: every promise about one permission side by side",
     "shared/campaigns/stores/contacts.py": "The contacts' tables, and every question about them.",
     "services/command-api/command_api/commands/import_contacts.py": "three commands on one basis",
     "services/command-api/command_api/http/campaign_routes.py": "one noun's routes",

@@ -62,6 +62,7 @@ SAYS: dict[str, tuple[type[Event], ...]] = {
 ENDS_A_PAUSE = (CampaignResumed, CampaignStarted, CampaignStopped, CampaignDeleted)
 HALTS = ("pause", "stop", "delete")
 HARMLESS = (ContactsAdded, ImportStarted, ImportFailed)  # They alone make no contact count.
+HOLDS = {"freeze", "stall", "sleep"}  # Of processes: they hear of nothing for a while.
 SLACK_S = 0.05  # To be woken, and to answer.
 SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -74,6 +75,7 @@ def judge_answers(found: Audit) -> None:
         if entry.accepted:
             by_request.setdefault(entry.envelope.correlation_id, []).append(entry)
     _judge_moments(found)
+    surely_not = _surely_not(found)
     for exchange in found.world.exchanges:
         did = [fact for entry in by_request.get(exchange.id, ()) for fact in entry.facts]
         match exchange.status:
@@ -88,12 +90,28 @@ def judge_answers(found: Audit) -> None:
                 found.dangers[f"503 that {'had an' if did else 'never had an'} effect"] += 1
                 if did and not effective:
                     found.find(6, f"{exchange.verb}: 503 said it would not take effect, it did")
+                if exchange.id in surely_not:
+                    found.dangers["503 since the brokers refused"] += 1
+                    if effective:
+                        found.find(
+                            6, f"{exchange.verb}: 503 did not know what the brokers had said"
+                        )
             case 400 | 404 | 422:
                 found.dangers[f"{exchange.verb} was refused"] += 1
                 if [fact for fact in did if not isinstance(fact, HARMLESS)]:
                     found.find(6, f"{exchange.verb}: {exchange.status}, and it did {did}")
             case other:
                 found.find(6, f"{exchange.verb} was answered {other}: {exchange.shape}")
+
+
+def _surely_not(found: Audit) -> set[str]:
+    """Return the requests of which the brokers refused all, told to processes that could listen."""
+    if {deed.kind for deed in found.plan.deeds} & HOLDS:
+        return set()
+    refused, log = defaultdict[str, list[bool]](list), found.world.log
+    for handed in log.handed.values():
+        refused[handed.record.correlation_id].append(handed.record.id in log.refused)
+    return {request for request, each in refused.items() if all(each)}
 
 
 def _judge_yes(found: Audit, exchange: Exchange, entries: dict[tuple[int, int], Entry]) -> None:
@@ -121,11 +139,30 @@ def _judge_yes(found: Audit, exchange: Exchange, entries: dict[tuple[int, int], 
     if exchange.status == 200 and (exchange.verb in HALTS or _changes_who_is_called(entry)):
         _judge_silence(found, exchange, entry, exchange.answered_at_s)
         _judge_bound(found, exchange)
+        _judge_guarantee(found, exchange, entry)
         if any(
             entry.position < resumed.position and resumed.at_s < exchange.answered_at_s
             for resumed in found.history.resumed.get(exchange.campaign_id or 0, ())
         ):
             found.dangers[f"resumed while a {exchange.verb} settled"] += 1
+
+
+def _judge_guarantee(found: Audit, exchange: Exchange, entry: Entry) -> None:
+    """Invariant 4: strict is said only where no permission of the run is best effort."""
+    if (guarantee := exchange.shape.get("receipt", {}).get("guarantee")) is None:
+        return
+    found.dangers[f"a receipt said {guarantee}"] += 1
+    campaign_id = exchange.campaign_id or 0
+    rearmed = found.history.rearmed.get(campaign_id, ())
+    since = max((at for at in rearmed if at < entry.position), default=0)
+    later = any(at > entry.position for at in rearmed)  # It may be the receipt of another run.
+    if guarantee != "strict" or later:
+        return
+    for permission in found.permissions.values():
+        request = permission.request
+        before = since < permission.entry.position < entry.position
+        if request.campaign_id == campaign_id and before and not request.refuses_late:
+            found.find(4, f"{exchange.verb} was called strict, {request.call_id} is not")
 
 
 def _changes_who_is_called(entry: Entry) -> bool:
@@ -142,7 +179,7 @@ def _judge_bound(found: Audit, exchange: Exchange) -> None:
     shape, deeds = found.plan.shape, found.plan.deeds
     bound_s = max(shape.lease_s) + max(shape.carrier_timeout_s) + SLACK_S
     settled_s = exchange.shape.get("receipt", {}).get("settled_in_ms", 0.0) / 1000
-    if settled_s > bound_s and not {deed.kind for deed in deeds} & {"freeze", "stall", "sleep"}:
+    if settled_s > bound_s and not {deed.kind for deed in deeds} & HOLDS:
         found.find(4, f"{exchange.verb} was answered after {settled_s:.3f} s, not {bound_s:.3f}")
 
 

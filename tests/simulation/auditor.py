@@ -25,7 +25,7 @@ from campaigns.records.record import Envelope, Recorded
 from campaigns.records.topics import campaign_partitions
 from dialer.carrier.port import NoRing
 from tests.simulation import world
-from tests.simulation.faulty_carrier import Placement
+from tests.simulation.faulty_carrier import POISONED, Placement
 from tests.simulation.history import Entry, History, Permission
 from tests.simulation.injections import is_undecidable
 from tests.simulation.world import World
@@ -68,6 +68,7 @@ class Audit:
             self._permission(permission)
         self._attempts()
         self._leases()
+        self._claims()
         self._keys()
         self._exceptions()
         self._rests()
@@ -81,7 +82,8 @@ class Audit:
             ledger = Ledger()
             skipped = self.world.operators.skipped.get(partition, {})
             for recorded in log.core._records[partition]:
-                if recorded.position in skipped:
+                strange = (partition, recorded.position) not in log.appeared_at
+                if recorded.position in skipped or (strange and not self.world.finished):
                     continue
                 assert isinstance(recorded.envelope, Envelope), "there are no strangers"
                 accepted = ledger.admit(recorded.envelope)
@@ -115,7 +117,29 @@ class Audit:
         """Say whether a ring began so late that design section 3 excuses it: see there."""
         request = permission.request
         waits_s = (request.lease_s + request.carrier_timeout_s) * CLOCK_SLACK
-        return not request.refuses_late and self.waited_s(permission, ring) > waits_s
+        return not self._strict(permission, ring) and self.waited_s(permission, ring) > waits_s
+
+    def _refusing(self, permission: Permission, ring: Placement) -> bool:
+        """Say whether its carrier refused late rings when it was permitted, and ever since."""
+        assert ring.began_at_s is not None, "it rang"
+        sent_at_s = self.world.log.handed[permission.request.call_id].at_s
+        terms = self._carrier.terms
+        return permission.request.refuses_late and terms.refused_throughout(
+            sent_at_s, ring.began_at_s
+        )
+
+    def _strict(self, permission: Permission, ring: Placement) -> bool:
+        """Say whether it was refused late, by a clock that was behind by less than the timeout."""
+        behind_s = -self._carrier_ahead_s(permission, ring)
+        timeout_s = permission.request.carrier_timeout_s
+        return self._refusing(permission, ring) and behind_s < timeout_s
+
+    def _carrier_ahead_s(self, permission: Permission, ring: Placement) -> float:
+        """Return how far the carrier's wall clock was ahead of the dialer's, by the ring."""
+        began_at = _began(ring)
+        assert began_at is not None, "it rang"
+        between_s = (began_at - permission.request.requested_at).total_seconds()
+        return between_s - self.waited_s(permission, ring)
 
     def waited_s(self, permission: Permission, ring: Placement) -> float:
         """Return how long after its permission was sent a ring began."""
@@ -136,7 +160,7 @@ class Audit:
         if len(rings) > 1:
             self.find(5, f"{call_id} rang {len(rings)} times")
         end = resolved[0][0]
-        self._told(permission, end)
+        self._told(permission, end, resolved[0][1])
         for fact, entry in started:
             assert isinstance(fact, CallStarted), "asked for"
             began = [ring.began_at_s for ring in rings if ring.began_at_s is not None]
@@ -148,7 +172,7 @@ class Audit:
             and end.disposition is not Disposition.UNKNOWN
         ):
             known = self._carrier.placements.get(call_id, [])
-            if self._unplaced_too_often(permission):
+            if self._unplaced_too_often(permission, resolved[0][1]):
                 self.dangers["a contact was given up: it could not be placed"] += 1
             elif not any(isinstance(placement.state, NoRing) for placement in known):
                 self.find(5, f"{call_id} ended {end.disposition.value}; the carrier never said so")
@@ -198,7 +222,7 @@ class Audit:
             if at_s < raised_at_s:
                 self.find(1, f"{recorded.where} is of a level that was not raised yet")
 
-    def _unplaced_too_often(self, permission: Permission) -> bool:
+    def _unplaced_too_often(self, permission: Permission, end: Entry) -> bool:
         """Say whether the permissions of a contact before this one came back unused, in a row."""
         request, row = permission.request, 1
         before = [
@@ -215,7 +239,8 @@ class Audit:
                 row += 1
             elif not reasons:
                 break
-        return not permission.rings and row >= world.UNPLACED.its_own
+        rang = any((ring.began_at_s or 0.0) <= end.at_s for ring in permission.rings)
+        return not rang and row >= world.UNPLACED.its_own
 
     def _ring(self, permission: Permission, ring: Placement) -> None:
         """Invariant 3, and 5: what rang is on the record as such."""
@@ -231,17 +256,18 @@ class Audit:
             ring.carrier != self._carrier.id
         )
         began_at = _began(ring)
-        if request.refuses_late and began_at is not None and began_at > request.ring_by:
+        late = began_at is not None and began_at > request.ring_by
+        if late and self._refusing(permission, ring):
             self.find(3, f"{call_id} rang after its lease")
         if self.tardy(permission, ring):
             self.dangers["a ring was tardy"] += 1
 
-    def _told(self, permission: Permission, end: CallEvent) -> None:
+    def _told(self, permission: Permission, end: CallEvent, entry: Entry) -> None:
         """Whatever rang stands as started or unknown; else as CallLate, if anybody could tell."""
         request, late = permission.request, permission.of(CallLate)
         call_id = request.call_id
         started = permission.of(CallStarted)
-        if late and permission.request.refuses_late:
+        if late and all(self._strict(permission, ring) for ring in permission.rings):
             self.find(4, f"{call_id} is recorded as late: {late[0][0]}")
         if late and not permission.rings:
             self.find(5, f"{call_id} is recorded as late, and never rang")
@@ -260,7 +286,8 @@ class Audit:
                     self.find(5, f"{call_id} rang in time, and is recorded as {end}")
             by = request.ring_by + timedelta(seconds=request.carrier_timeout_s)
             tellable = not good or (tardy and began_at > by and self._knew_better(started, request))
-            if tellable and not late and self._could_tell(call_id):
+            could_tell = self._could_tell(call_id) or self._taken_over(permission, entry)
+            if tellable and not late and could_tell:
                 self.find(3, f"{call_id} rang late, was heard of, and there is no CallLate")
             if ring.hung_up and good and leased:
                 self.find(5, f"{call_id} was a good call, and was hung up")
@@ -277,11 +304,9 @@ class Audit:
         ring of a carrier that cannot refuse was late, and it is taken for late (how-we-know.md,
         "On what assumptions").
         """
-        request, began_at = permission.request, _began(ring)
-        assert began_at is not None, "it rang"
-        between_s = (began_at - request.requested_at).total_seconds()
-        apart_s = abs(between_s - self.waited_s(permission, ring))
-        return not request.refuses_late and apart_s >= request.carrier_timeout_s / CLOCK_SLACK
+        apart_s = abs(self._carrier_ahead_s(permission, ring))
+        refusing, timeout_s = self._refusing(permission, ring), permission.request.carrier_timeout_s
+        return not refusing and apart_s >= timeout_s / CLOCK_SLACK
 
     def _knew_better(self, started: list[tuple[CallEvent, Entry]], request: CallRequested) -> bool:
         """Say whether who recorded a tardy ring as started had to find it late by its own clock."""
@@ -289,6 +314,8 @@ class Audit:
             return False
         handed = self.world.log.handed[started[0][1].envelope.id]
         given_s = self.world.log.given.get((handed.by.name, request.call_id))
+        if request.refuses_late and not self._carrier.terms.seen_weak(handed.by, given_s):
+            return False
         over_s = request.lease_s + request.carrier_timeout_s
         heard = [
             told.boot_s
@@ -320,6 +347,11 @@ class Audit:
             elif boot_s - handed.boot_s > permission.request.lease_s:
                 self.find(3, f"{who.name} placed {call_id} after its lease, by its own clock")
 
+    def _claims(self) -> None:
+        """Invariant 4: no permission claims more of its carrier than is known."""
+        for wrong in self._carrier.terms.wrong:
+            self.find(4, wrong)
+
     def _keys(self) -> None:
         """Invariant 6: what comes with one key happens at most once."""
         done: Counter[tuple[int, str]] = Counter()
@@ -340,6 +372,28 @@ class Audit:
             ):
                 return True
         return False
+
+    def _taken_over(self, permission: Permission, end: Entry) -> bool:
+        """Say whether who heard of a late ring died, and somebody has begun to work after that.
+
+        Whoever begins asks about what was given back as not placed (ADR-0018).
+        """
+        call_id = permission.request.call_id
+        heard = [t for t in self._carrier.told if t.call_id == call_id and t.at_s < t.who.died_at]
+        not_placed = any(
+            isinstance(fact, CallAbandoned) and fact.reason is Abandonment.NOT_PLACED
+            for fact, _ in permission.facts
+        )
+        can_say = (
+            self._carrier.id == permission.request.carrier
+            and not self.plan.marked("poison", call_id, POISONED)
+            and not is_undecidable(self.plan, call_id)
+        )
+        if not (heard and not_placed and can_say):
+            return False
+        seen_s = [ring.found_from_s for ring in permission.rings]
+        since_s = max(end.at_s, *seen_s, *(told.who.died_at for told in heard))
+        return any(slot.process.opened_at_s > since_s for slot in self.world.dialers)
 
     def _attempts(self) -> None:
         """Invariant 5: at most max_attempts, by the phones that rang."""

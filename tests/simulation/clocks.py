@@ -14,6 +14,7 @@ class SimClock:
     ) -> None:
         self._true_s, self._rate = true_s, rate
         self.ahead_s = ahead_s  # Of the wall clock.
+        self.stepped_at_s = 0.0  # True time: since then nothing but drift.
         self._stood_s = 0.0  # In all, so far: every clock.
         self._slept_s = 0.0  # In all, so far: the monotonic clock alone.
         self._behind_s = 0.0  # What standing still has cost the wall clock, until it is set.
@@ -51,6 +52,7 @@ class SimClock:
             stood = self._true_s() - self._stands_since
             self._stood_s, self._behind_s = self._stood_s + stood, self._behind_s + stood
             self._stands_since = None
+            self.stepped_at_s = self._true_s()
 
     def sleep(self) -> None:
         """Stop the monotonic clock alone, as in a machine that sleeps."""
@@ -66,4 +68,4 @@ class SimClock:
         """Set the wall clock right, but for what it was ahead before (or `ahead_s`)."""
         self._behind_s = 0.0
         if ahead_s is not None:
-            self.ahead_s = ahead_s
+            self.ahead_s, self.stepped_at_s = ahead_s, self._true_s()

@@ -40,6 +40,11 @@ async def cut(world: "World") -> None:
     world.story.tell("log", "{} is cut to {} of {}, grows by {}", partition, to, len(whole), grown)
     del records[to:]
     world.cut_under_way = True
+
+    def put_back() -> None:
+        records[:] = whole
+
+    world.put_back = put_back
     for n in range(grown):
         _grow(world, partition, n)
     for name in world.parts_at_the_end:
@@ -47,7 +52,6 @@ async def cut(world: "World") -> None:
         await _notices(world, living)
     for slot, copy in copies:
         await _restarted(world, slot, copy, partition, to)
-    records[:] = whole
 
 
 def _grow(world: "World", partition: Partition, n: int) -> None:
@@ -95,7 +99,8 @@ async def _restarted(
 def let_go(part: "Service") -> None:
     """Close a service's store as a death does: what was not saved is gone."""
     if isinstance(part, Projector):
-        part.store.close()
+        if hasattr(part, "store"):
+            part.store.close()
     elif hasattr(part, "_store"):
         part._store.db.rollback()
         part._store.close()

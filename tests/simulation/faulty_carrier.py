@@ -30,9 +30,12 @@ from tests.simulation.clocks import SimClock
 from tests.simulation.plan import Plan
 from tests.simulation.processes import Process, SimLoop
 from tests.simulation.story import Story
+from tests.simulation.terms import CHECK_S, KINDS, Known, Terms
 
 RING_MAX_S = 6.0  # Ringing and talk together.
 SILENCE_S = 8.0
+POISONED = 0.08  # Of all calls, where there is poison.
+OPEN_AGAIN_S = 0.2  # Who opens asks for terms until there is an answer.
 DISPOSITIONS = (
     *[Disposition.ANSWERED] * 6,
     Disposition.NO_ANSWER,
@@ -99,9 +102,14 @@ class SimCarrier:
     asked_to_hang_up: set[str] = field(default_factory=set)
     asked: list[tuple[str, Process, float]] = field(default_factory=list)  # By its own boottime.
 
+    def __post_init__(self) -> None:
+        """Declare what the world's plan says."""
+        shape, asked = self.plan.shape, not KINDS.isdisjoint(self.plan.kinds)
+        self.terms = Terms(self, shape.refuses_late, shape.lookup_lag_s, asked)
+
     def nonsense(self, call_id: str, where: str, truth: Any) -> Any:  # Any: see NONSENSE.
         """Return what is said of a call: nonsense of some, always."""
-        if not self.plan.marked("poison", call_id, 0.08):
+        if not self.plan.marked("poison", call_id, POISONED):
             return truth
         self.plan.struck["poison"] += 1
         self.story.danger(f"the carrier spoke nonsense: {where}")
@@ -135,8 +143,7 @@ class SimCarrier:
         now, dice = self.loop.true(), self.plan.dice("carrier")
         lag_s = 0.0
         if self.plan.strikes("look-lag", "carrier", 0.5):
-            declared = self.plan.shape.lookup_lag_s
-            lag_s = dice.uniform(0.0, 3.0 if declared is None else declared)
+            lag_s = dice.uniform(0.0, self.terms.lag_max_s())
         placement = Placement(call, ring_by, port.process, now, now + lag_s, carrier=self.id)
         self.placements.setdefault(call.call_id, []).append(placement)
         if len(self.placements[call.call_id]) > 1:
@@ -165,7 +172,7 @@ class SimCarrier:
         elif self.plan.strikes("refuse", "carrier", 0.05):
             placement.state = NoRing("refused")
             self.story.danger("the carrier refused a call")
-        elif self.plan.shape.refuses_late and now > placement.ring_by:
+        elif self.terms.refuses_late and now > placement.ring_by:
             placement.state = RefusedLate()
             self.story.danger("a ring was refused as late")
         else:
@@ -220,7 +227,8 @@ class SimCarrier:
             return
         call_id = placement.call.call_id
         began_at = placement.state.began_at
-        placement.state = Ended(began_at, self.clock.now(), how, lasts_s / 2)
+        ended_at = max(began_at, self.clock.now())  # Its clock may have been set back.
+        placement.state = Ended(began_at, ended_at, how, lasts_s / 2)
         placement.ended_at_s = self.loop.true()
         self.story.tell("carrier", "ended {} {}", how.value, call_id)
         if self.plan.strikes("report-lost", "carrier", 0.15):
@@ -253,7 +261,8 @@ class SimCarrier:
             placement.hung_up = True
             if isinstance(placement.state, Rung):
                 began_at = placement.state.began_at
-                placement.state = Ended(began_at, self.clock.now(), Disposition.FAILED, 0.0)
+                ended_at = max(began_at, self.clock.now())
+                placement.state = Ended(began_at, ended_at, Disposition.FAILED, 0.0)
                 placement.ended_at_s = self.loop.true()
 
 
@@ -261,15 +270,36 @@ class CarrierPort:
     """The carrier as one dialer has it."""
 
     name = "simulated"
-    clocks_agree, clock_difference_s = True, 0.0
     placing_max = 20
     silence_s = SILENCE_S
 
-    def __init__(self, carrier: SimCarrier, process: Process) -> None:
+    def __init__(
+        self, carrier: SimCarrier, process: Process, *, lease_s: float, timeout_s: float
+    ) -> None:
         self._carrier, self.process = carrier, process
-        shape = carrier.plan.shape
-        self.refuses_late, self.lookup_lag_s = shape.refuses_late, shape.lookup_lag_s
+        self.known = Known(carrier.terms, process, lease_s=lease_s, timeout_s=timeout_s)
         self.report: Report | None = None
+        self._checking: asyncio.Task[None] | None = None
+
+    @property
+    def refuses_late(self) -> bool:
+        """Say whether it is known to refuse late rings."""
+        return self.known.refuses_late
+
+    @property
+    def lookup_lag_s(self) -> float | None:
+        """Return after how long "not found" is the truth."""
+        return self.known.lookup_lag_s
+
+    @property
+    def clocks_agree(self) -> bool:
+        """Say whether the clocks are known to agree."""
+        return self.known.clocks_agree
+
+    @property
+    def clock_difference_s(self) -> float | None:
+        """Return its clock minus the dialer's."""
+        return self.known.difference_s
 
     @property
     def id(self) -> str:
@@ -277,12 +307,36 @@ class CarrierPort:
         return self._carrier.id
 
     async def open(self, report: Report) -> None:
-        """Hear of ends from now on."""
+        """Hear of ends from now on, once the terms are known."""
         self.report = report
+        if self._carrier.terms.asked:
+            while not await self._check():
+                await asyncio.sleep(OPEN_AGAIN_S)
+            self._checking = asyncio.create_task(self._keep_checking())
 
     async def close(self) -> None:
         """Hear of nothing more."""
         self.report = None
+        if self._checking is not None:
+            self._checking.cancel()
+
+    async def _keep_checking(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_S)
+            await self._check()
+
+    async def _check(self) -> bool:
+        """Ask for terms and time; say whether there was an answer."""
+        asked_boot_s = self.process.clock.boottime()
+        try:
+            await self._travel("terms")
+        except CarrierUnavailableError:
+            return False
+        if (said := self._carrier.terms.say()) is None:
+            return False
+        await asyncio.sleep(self._carrier.plan.dice("carrier/terms").uniform(0.001, 0.01))
+        self.known.take(said, asked_boot_s)
+        return True
 
     async def place(self, call: CallOrder, ring_by: datetime) -> Placed:
         """Send the request on its way: it goes on whatever becomes of the sender."""
@@ -302,6 +356,9 @@ class CarrierPort:
         if plan.strikes("place-slow", "carrier", 0.1):
             after_s += slow_s
             carrier.story.danger("a request to the carrier was slow")
+        late = plan.marked("die-telling", call.call_id, 0.12)
+        if late and plan.now() < plan.until_s:  # So that somebody owes a CallLate.
+            after_s += plan.dice("carrier/late").uniform(4.0, 20.0)
         loop.outside(after_s, carrier.arrive, call, ring_by, self, answer, whom)
         return await answer
 

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from campaigns.domain.facts import CallLate
 from campaigns.log.port import BATCH_MAX, MemoryLog, OnRefusal
 from campaigns.process.errors import LogUnavailableError, OutcomeUnknownError
 from campaigns.records.record import Envelope, Record, Recorded
@@ -37,11 +38,13 @@ class SimLog:
     plan: Plan
     story: Story
     core: MemoryLog
+    dies: Callable[[Process], None]  # Have one that is about to append, or has, make no step more.
     stalled_until_s: float = 0.0
     on_its_way: int = 0
     moved_at_s: float = 0.0  # When a record appeared last.
     appeared_at: dict[tuple[Partition, int], float] = field(default_factory=dict)
     handed: dict[str, Handed] = field(default_factory=dict)  # By record id.
+    refused: set[str] = field(default_factory=set)  # Record ids: surely never there.
     given: dict[tuple[str, str], float] = field(
         default_factory=dict
     )  # To whom which, by his clock.
@@ -120,6 +123,9 @@ class LogPort:
             soon_s + plan.dice(subject).choice((0.3, 3.0, LATE_MAX_S)) * plan.dice(subject).random()
         )
         told = self._process.name
+        if isinstance(record.facts[-1], CallLate) and plan.strikes("die-telling", subject, 0.6):
+            world.story.danger("a dialer died with a CallLate due")
+            await self._die()
         if plan.strikes("log-away", subject, 0.02):
             world.story.tell(told, "the log did not take {}", record.id)
             await asyncio.sleep(soon_s)
@@ -131,6 +137,7 @@ class LogPort:
         if refused is not None and plan.strikes("log-refused", subject, 0.04):
             world.story.tell(told, "the brokers will refuse record {}", record.id)
             world.story.danger("refused by the brokers")  # Whatever is on its way meanwhile.
+            world.refused.add(record.id)
             no = LogUnavailableError("simulated: refused")
             asyncio.get_running_loop().call_later(soon_s, refused, no)
             return
@@ -142,12 +149,18 @@ class LogPort:
             world.story.danger("appeared late")
             soon_s = late_s
         taken = world.hand_over(self._process, partition, record, soon_s)
+        if plan.strikes("die-sending", subject, 0.02):
+            await self._die()
         if plan.strikes("log-ack-lost", subject, 0.04):
             world.story.danger("acknowledgement lost")
             await asyncio.sleep(ENDS_WITHIN_S)
             raise OutcomeUnknownError("simulated: acknowledgement lost")
         if plan.dice(subject).random() < 0.5:
             await taken
+
+    async def _die(self) -> None:
+        self._world.loop.outside(0.0, self._world.dies, self._process)
+        await asyncio.get_running_loop().create_future()
 
     async def batches(
         self, partition: Partition, after: int, *, batch_max: int = BATCH_MAX

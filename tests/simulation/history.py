@@ -91,7 +91,7 @@ class History:
         self._calling: dict[Who, str] = {}
         self._done: set[Who] = set()
         self._spent: Counter[Who] = Counter()  # Attempts of this run.
-        self._rearmed: dict[int, int] = {}  # Campaign → where its last run was over.
+        self.rearmed: dict[int, list[int]] = {}  # Campaign → where its runs were over.
 
     def take(self, entry: Entry) -> None:
         """Take one record in; those that were refused say nothing."""
@@ -137,7 +137,7 @@ class History:
             self.find(5, f"{campaign_id} was over with calls open")
 
     def _begin_anew(self, campaign_id: int, entry: Entry) -> None:
-        self._rearmed[campaign_id] = entry.position
+        self.rearmed.setdefault(campaign_id, []).append(entry.position)
         self._done = {who for who in self._done if who[0] != campaign_id}
         for who in [who for who in self._spent if who[0] == campaign_id]:
             del self._spent[who]
@@ -166,7 +166,9 @@ class History:
             self.dangers[f"{type(fact).__name__} by another dialer"] += 1
         if isinstance(fact, CallLate):  # Of an earlier run it spends nothing of this one.
             self.dangers["recorded as late"] += 1
-            self._spent[who] += permission.entry.position > self._rearmed.get(fact.campaign_id, 0)
+            self._spent[who] += (
+                permission.entry.position > self.rearmed.get(fact.campaign_id, [0])[-1]
+            )
             return
         if self._calling.get(who) != fact.call_id:
             self.find(5, f"{type(fact).__name__} of {fact.call_id}, which is not open")

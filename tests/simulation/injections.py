@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import dialer.reactor.reactor
+from campaigns.domain.facts import CallRequested
 from dialer.calls.call import Call
-from dialer.calls.ticks import Clocks, Effect
+from dialer.calls.ticks import Clocks, Effect, Offer
 from dialer.service import Dialer
 from tests.simulation.plan import Plan
 from tests.simulation.removal import Swaps
@@ -20,11 +21,14 @@ class InjectedError(Exception):
 
 
 class FaultyDialer(Dialer):
-    """One of whose effects some cannot be performed."""
+    """Some of whose effects cannot be performed."""
 
     raises: Callable[[], bool]
+    claims: Callable[[CallRequested], None]  # Told of each request when it is decided on.
 
     def _perform(self, effect: Effect, clocks: Clocks) -> None:
+        if isinstance(effect, Offer) and isinstance(request := effect.facts[0], CallRequested):
+            self.claims(request)
         if self.raises():
             raise InjectedError("simulated")
         super()._perform(effect, clocks)

@@ -8,6 +8,7 @@ import campaigns.log.digest
 import campaigns.log.port
 import campaigns.log.reader
 import campaigns.log.writer
+import command_api.http.replies
 import command_api.idempotency
 import dialer.reactor.lifecycle
 import dialer.reactor.reactor
@@ -31,12 +32,14 @@ from command_api.service import CommandApi
 from dialer.calls.call_states import Use
 from dialer.calls.ticks import Clocks, Effect, Offer
 from dialer.service import Dialer
+from tests.simulation.faulty_log import LogPort
 from tests.simulation.removal import Swaps, mutation
 
 # Any: what these modules have imported is swapped where they use it.
 reactor_module: Any = dialer.reactor.reactor
 turning_module: Any = dialer.reactor.lifecycle
 handling_module: Any = campaigns.log.writer
+answering_module: Any = command_api.http.replies
 
 
 # -- the rule, and how one writes by it ------------------------------------------------------------
@@ -213,6 +216,25 @@ def the_barrier_has_no_bound() -> Swaps:
         return await passed(self, _with_terms(campaign, 1e6, 1e6), position)
 
     return [(Barrier, "passed", forever)]
+
+
+@mutation
+def the_receipt_is_strict_whatever_was_permitted() -> Swaps:
+    """A receipt does not look at the terms of the run's permissions."""
+    shape = answering_module.receipt_shape
+    strict = lambda *of: {**shape(*of), "guarantee": "strict"}  # noqa: E731
+    return [(answering_module, "receipt_shape", strict)]
+
+
+@mutation
+def nobody_hears_that_the_brokers_refuse() -> Swaps:
+    """A record that will never be there is waited for as one that may be."""
+    append = LogPort.append
+
+    async def deaf(self: LogPort, partition: Any, record: Any, key: int, told: Any = None) -> None:
+        await append(self, partition, record, key, told and (lambda no: None))
+
+    return [(LogPort, "append", deaf)]
 
 
 @mutation

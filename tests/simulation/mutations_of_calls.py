@@ -9,6 +9,7 @@ from typing import Any
 import campaigns.domain.campaign
 import dialer.calls.call
 import dialer.calls.inquiry
+import dialer.carrier.http.carrier_clock
 import dialer.carrier.testimony
 import dialer.conversation
 import dialer.decisions.resolution
@@ -159,6 +160,31 @@ def the_last_look_at_the_carriers_name_is_left_out() -> Swaps:
     return [(dialer.conversation.Conversation, "place", blind)]
 
 
+@mutation
+def terms_are_read_once() -> Swaps:
+    """A dialer goes by the terms that its carrier had when it began."""
+    return [(Dialer, "_declares_otherwise", lambda self: False)]
+
+
+@mutation
+def strict_although_clocks_differ() -> Swaps:
+    """A refusal is relied on however far the carrier's clock was measured to be off."""
+    known = property(lambda self: self.difference_s is not None)
+    return [(dialer.carrier.http.carrier_clock.CarrierClock, "agrees", known)]
+
+
+@mutation
+def strict_although_nobody_knows_the_clocks() -> Swaps:
+    """A comparison of the clocks is good for ever."""
+    return [(dialer.carrier.http.carrier_clock, "CHECKS_MISSED_MAX", 10**9)]
+
+
+@mutation
+def what_a_carrier_has_been_meanwhile_is_forgotten() -> Swaps:
+    """An open permission keeps what it was given, though the carrier has become weaker."""
+    return [(State, "_weaken", lambda self, call: None)]
+
+
 # -- recovery --------------------------------------------------------------------------------------
 
 
@@ -186,6 +212,12 @@ def recovery_only_at_a_start() -> Swaps:
             call.look_at = None
 
     return [(taking_module, "_folded_call", once)]
+
+
+@mutation
+def a_due_CallLate_dies_with_its_dialer() -> Swaps:  # noqa: N802
+    """Whoever begins does not ask about what was given back as not placed."""
+    return [(taking_module, "doubt", lambda state, campaign_id, clocks: None)]
 
 
 @mutation

@@ -110,5 +110,8 @@ class Operators:
 
     def _again(self, slot: "Slot", process: Process) -> None:
         if slot.process is process and not process.dead:
+            if not process.running:  # Its machine is held, and the supervisor with it.
+                self.again(slot, process)
+                return
             self._world._kill(slot)
             self._world._begin(slot)

@@ -17,7 +17,10 @@ KINDS = (
     "impatient", "repeat",
 )  # fmt: skip
 # On dice of their own.
-LATER_KINDS = ("reaction-fault", "undecidable", "poison", "unplaceable", "log-refused", "exchange")
+LATER_KINDS = (
+    "reaction-fault", "undecidable", "poison", "unplaceable", "log-refused", "exchange",
+    "terms", "clocks-apart", "die-sending", "die-telling",
+)  # fmt: skip
 ALL_KINDS = (*KINDS, *LATER_KINDS)
 SCHEDULED = ("kill", "stop", "freeze", "stall", "sleep", "log-stall", "assign")
 

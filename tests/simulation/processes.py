@@ -33,10 +33,13 @@ class Process:
         self.context = contextvars.Context()
         self.context.run(OWNER.set, self)
         self.part: Any = None  # Any: a CommandApi or a Dialer, once it is open.
+        self.opening: Any = None  # The same, from when it begins to open.
         self.life: asyncio.Task[Any] | None = None
         self.stopping = self.closed = False
         self.dead = False
         self.died_at = float("inf")
+        self.opened_at_s = float("inf")
+        self.requests: list[asyncio.Task[Any]] = []  # That it is answering.
         self.steps_left: int | None = None  # Until `on_last_step`.
         self.on_last_step: Callable[[], None] = lambda: None
         self.held: list[asyncio.Handle] | None = None  # None: it runs.

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import command_api.imports.csv_import
 from campaigns.domain.campaign import FINAL, Campaign
 from campaigns.domain.carrier_refusals import Limits
 from campaigns.log.port import MemoryLog
+from campaigns.process.errors import LogUnavailableError
 from campaigns.testing.virtual_time import StalledError
 from command_api.service import CommandApi
 from dialer.service import Dialer
@@ -32,6 +34,7 @@ from tests.simulation.story import Story
 from tests.simulation.web import Exchange, serve
 
 QUIET_MAX_S = 360.0  # Nothing has such long pauses: a retry comes after 300.
+ANSWERS_S = 2.0  # What a process that stops gives the requests under way.
 STOP_S = 6.0  # What a process is given to stop: longer than it takes to drain.
 SETTLE_S = 12.0  # Then a little more: what comes late shows itself.
 AHEAD_MAX_S = 0.7  # Wall clocks differ by less than any carrier timeout (an assumption).
@@ -71,6 +74,7 @@ class World:
     raised_in: list[Process] = field(default_factory=list)  # An exception, in a reaction.
     fell: list[Process] = field(default_factory=list)  # Who ended of it.
     cut_under_way: bool = False  # Who notices it ends, as it should.
+    put_back: Callable[[], None] = lambda: None  # Makes the log whole again, if it was cut.
     ended_at_s: float = 0.0
     parts_at_the_end: dict[str, Service] = field(default_factory=dict)
     _buried: list[Process] = field(default_factory=list)
@@ -89,9 +93,11 @@ class World:
                     self.loop.run_until_complete(self._live())
             except StalledError as exc:
                 self.story.tell("world", "stands still: {}", exc)
+                self.crashes.append(f"the world stands still: {exc}")
             finally:
                 self.ended_at_s = self.loop.true()
                 self._end_all()
+                self.put_back()
         return self
 
     async def _live(self) -> None:
@@ -99,7 +105,7 @@ class World:
         plan.now = loop.true
         self.story = Story(loop.true)
         shape = plan.shape
-        self.log = SimLog(loop, plan, self.story, MemoryLog(shape.partitions))
+        self.log = SimLog(loop, plan, self.story, MemoryLog(shape.partitions), self._dies)
         self.carrier = SimCarrier(loop, plan, self.story, self._clock("carrier"))
         self.apis = [self._slot("api", n) for n in range(shape.apis)]
         self.dialers = [self._slot("dialer", n) for n in range(shape.dialers)]
@@ -113,6 +119,7 @@ class World:
         if "exchange" in plan.kinds:
             for _ in range(plan.dice("exchange").choice((1, 2, 3))):
                 loop.outside(plan.dice("exchange").uniform(1.0, 30.0), self.carrier.exchange)
+        self.carrier.terms.begin()
         clients = [loop.create_task(live(self, n)) for n in range(shape.campaigns)]
         await asyncio.sleep(max(plan.until_s, 5.0))
         self._make_fair()
@@ -173,9 +180,9 @@ class World:
 
     async def _life(self, slot: Slot, process: Process) -> None:
         try:
-            part = self._part(slot, process)
+            part = process.opening = self._part(slot, process)
             await part.open()
-            process.part = part
+            process.part, process.opened_at_s = part, self.loop.true()
             if isinstance(part, Dialer) and self._shared:
                 part.shares_partitions(tuple)
                 part.assigned(self._some_partitions())
@@ -183,6 +190,8 @@ class World:
         except Exception as exc:  # Whatever else it is, a service should not end of it.
             if self.operators.foreseen(exc):
                 self.operators.again(slot, process)
+            elif process.part is None and isinstance(exc, LogUnavailableError):
+                self.operators.again(slot, process)  # It could not begin in time.
             elif is_injected(exc):
                 self._ended_of_it(slot, process)
             elif not (self.cut_under_way and is_cut(exc)):
@@ -203,6 +212,9 @@ class World:
 
         def begin() -> None:
             if slot.process is process and not process.dead:
+                if not process.running:  # Its machine is held, and the supervisor with it.
+                    self.loop.outside(0.2, begin)
+                    return
                 self._kill(slot)
                 self._begin(slot)
 
@@ -222,9 +234,14 @@ class World:
             unplaced_max=UNPLACED.its_own,
             unplaced_away_max=UNPLACED.anybodys,
         )
-        carrier = CarrierPort(self.carrier, process)
+        carrier = CarrierPort(
+            self.carrier,
+            process,
+            lease_s=settings.lease_s,
+            timeout_s=settings.carrier_timeout_s,
+        )
         dialer = FaultyDialer(log, slot.clock, settings, slot.directory, carrier, new_id=ids)
-        dialer.raises = lambda: self._raises(process)
+        dialer.raises, dialer.claims = lambda: self._raises(process), carrier.known.claim
         return dialer
 
     @property
@@ -245,8 +262,17 @@ class World:
         process.steps_left = None
         process.hold()
         self._buried.append(process)
-        if not process.closed and process.part is not None:
-            let_go(process.part)
+        if not process.closed and process.opening is not None:
+            let_go(process.opening)
+
+    def _dies(self, process: Process) -> None:
+        """Kill a process that has just handed something over, or was about to."""
+        slot = next((slot for slot in self.slots if slot.process is process), None)
+        if slot is not None and not process.dead:
+            self._kill(slot)
+            if not slot.busy:  # Else who has hold of it begins it again.
+                slot.busy = True
+                self.loop.outside(self.plan.dice("die").uniform(0.2, 8.0), self._restart, slot)
 
     # -- faults that have their time -------------------------------------------------------------
 
@@ -273,11 +299,11 @@ class World:
         if deed.kind == "stop":
             slot.process.steps_left = deed.steps
             slot.process.on_last_step = lambda: self._stop(slot.process)
-            self.loop.outside(STOP_S + deed.for_s, self._restart, slot, deed)
+            self.loop.outside(STOP_S + deed.for_s, self._restart, slot)
             return
         if deed.kind == "kill":
             slot.process.steps_left = deed.steps
-            self.loop.outside(deed.for_s, self._restart, slot, deed)
+            self.loop.outside(deed.for_s, self._restart, slot)
             return
         self.story.tell(slot.process.name, "is held ({}) for {:.2f} s", deed.kind, deed.for_s)
         self.story.danger(f"a process was held: {deed.kind}")
@@ -300,6 +326,10 @@ class World:
     async def _stopping(self, process: Process) -> None:
         part = process.part
         await part.drain()
+        if process.requests:  # As a server does: it answers whom it can, and closes then.
+            await asyncio.wait(process.requests, timeout=ANSWERS_S)
+            for request in process.requests:
+                request.cancel()
         if process.life is not None:
             process.life.cancel()
             await asyncio.wait([process.life])
@@ -321,7 +351,7 @@ class World:
         else:
             slot.clock.set()
 
-    def _restart(self, slot: Slot, deed: Deed) -> None:
+    def _restart(self, slot: Slot) -> None:
         if not slot.busy:
             return
         slot.busy = False
@@ -405,9 +435,11 @@ class World:
             return exchange
         self.story.tell("client", "asks {} {} of {}", exchange.by, exchange.verb, exchange.id[:8])
         serving = self.loop.spawn(process, serve(process, exchange, self.loop))
+        process.requests.append(serving)
+        serving.add_done_callback(process.requests.remove)
         await asyncio.wait([serving], timeout=patience_s)
-        exchange.heard = serving.done()
-        if serving.done() and (bug := serving.exception()):
+        exchange.heard = serving.done() and not serving.cancelled()  # Its server may have stopped.
+        if exchange.heard and (bug := serving.exception()):
             self.crashes.append(f"{process.name} answered {exchange.verb} with {bug!r}")
         told = f"{exchange.status} {exchange.shape.get('detail', '')}" if exchange.heard else "-"
         self.story.tell("client", "is told {}: {} ({})", exchange.verb, told, exchange.id[:8])

@@ -1,5 +1,7 @@
 """A late ring that was heard of by a dialer which died of it: who recovers tells it."""
 
+from datetime import timedelta
+
 import pytest
 
 from campaigns.domain.campaign import DOUBTED_MAX, dump, load
@@ -10,10 +12,22 @@ from campaigns.domain.facts import (
     CallLate,
     CallRequested,
     CallStarted,
+    CampaignFact,
     Disposition,
 )
+from campaigns.stores.fold import fold_contacts
 from dialer.calls.doubts import REST_S, ROUND_CALLS_MAX, ROUND_S, Doubts
-from dialer.calls.ticks import Answered, HangUp, LookedUp, LookUp, Offer, Reported, Woken, Working
+from dialer.calls.ticks import (
+    Answered,
+    Folded,
+    HangUp,
+    LookedUp,
+    LookUp,
+    Offer,
+    Reported,
+    Woken,
+    Working,
+)
 from dialer.carrier.port import Ended, Found, NoRing, NotFound, RefusedLate, Rung
 from dialer.reactor.recovery import DOUBTED
 from tests.unit.dialer.rig import CARRIER_TIMEOUT_S, LEASE_S, POLL_S, Rig, looks
@@ -152,6 +166,37 @@ def test_who_takes_a_partition_over_asks_too_and_who_has_it_knows() -> None:
     assert looks(rig.react(Working(HERE))) == [call.call_id]
 
 
+def folded_anew(rig: Rig) -> None:
+    """Begin another life that has no checkpoint: it folds all there was, and works nothing yet."""
+    records = list(rig.records)
+    rig.begin()
+    for recorded in records:
+        fold_contacts(rig.campaigns, rig.contacts, recorded)
+        rig.react(*(Folded(f, rig.boot) for f in recorded.facts if isinstance(f, CampaignFact)))
+
+
+def test_who_has_no_checkpoint_has_folded_the_abandonment_itself_and_asks_all_the_same() -> None:
+    rig = Rig(refuses_late=False)
+    call = given_back(rig)
+    folded_anew(rig)
+    assert call.call_id in rig.state.closed, "it has seen all of it go by"
+    effects = rig.react(Working(HERE))
+    assert looks(effects) == [call.call_id]
+    effects = rig.react(LookedUp(call.call_id, rig.boot, Rung(rig.now), "ours"))
+    assert HangUp(call.call_id) in effects
+    assert [type(fact) for e in effects if isinstance(e, Offer) for fact in e.facts] == [CallLate]
+
+
+def test_who_followed_while_another_worked_asks_each_time_it_takes_over() -> None:
+    rig = Rig(refuses_late=False)
+    call = given_back(rig)
+    folded_anew(rig)
+    for _ in range(2):  # Meanwhile somebody else may have heard of it, and died.
+        assert looks(rig.react(Working(HERE))) == [call.call_id]
+        rig.react(LookedUp(call.call_id, rig.boot, NotFound(), "ours"))
+        rig.react(Working(frozenset()))
+
+
 def test_it_is_asked_about_for_an_hour_and_kept_in_a_checkpoint_up_to_a_number() -> None:
     rig = Rig(refuses_late=False)
     call = given_back(rig)
@@ -193,3 +238,27 @@ def test_a_ring_that_began_too_late_is_judged_by_who_recovers_it(agree: bool) ->
     kinds = [type(fact) for fact in offer.facts]
     assert kinds == ([CallAbandoned, CallLate] if agree else [CallStarted])
     assert (HangUp(call.call_id) in effects) is agree
+
+
+def test_two_late_rings_of_one_contact_spend_its_last_attempt_once() -> None:
+    """The first was given back and told while the second's permission was open (seed 1883)."""
+    rig = Rig(refuses_late=False, max_attempts=1)
+    first = given_back(rig)
+    asked = next(e for _ in range(600) for e in rig.after(0.1) if isinstance(e, Offer))
+    (second,) = asked.facts
+    assert isinstance(second, CallRequested)
+    rig.accept(asked)
+    late_at = rig.now + timedelta(seconds=OVER_S + 1)
+    ended = Ended(rig.now, rig.now, Disposition.BUSY, 0.0)
+    (told,) = [e for e in rig.react(Reported(first.call_id, ended)) if isinstance(e, Offer)]
+    rig.accept(told)
+    rig.passes(OVER_S + 2)
+    heard = Answered(second.call_id, Rung(late_at))
+    (offer,) = [effect for effect in rig.react(heard) if isinstance(effect, Offer)]
+    abandoned, late = offer.facts
+    assert isinstance(abandoned, CallAbandoned)
+    assert isinstance(late, CallLate)
+    assert (abandoned.exhausted, late.exhausted) == (True, False)
+    rig.accept(offer)
+    counters = rig.campaigns.by_id[1].counters
+    assert (counters.pending, counters.in_progress, counters.failed) == (0, 0, 1)

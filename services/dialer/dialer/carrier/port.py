@@ -79,7 +79,6 @@ class Carrier(Protocol):
 
     name: str
     silence_s: float  # A started call silent for longer is asked about.
-    lookup_lag_s: float | None  # After it "not found" is the truth; None: it never is.
     placing_max: int  # Calls on their way to it at once: nothing waits in its queue.
 
     @property
@@ -92,6 +91,11 @@ class Carrier(Protocol):
         ...
 
     # What it declares may change while it is open; it is true of what is placed from then on.
+
+    @property
+    def lookup_lag_s(self) -> float | None:
+        """Return after how long "not found" is the truth. None: it never is."""
+        ...
 
     @property
     def refuses_late(self) -> bool:

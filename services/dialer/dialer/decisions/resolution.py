@@ -161,10 +161,9 @@ def _permitted(
     match call.heard:
         case Rung() | Ended() if call.late.due:
             # With a carrier that cannot refuse: hung up, given back, and on the record.
-            return (
-                abandoned(call, campaign, contact, Abandonment.RANG_LATE, now),
-                late(call, campaign, contact, now, pending=True),
-            )
+            given_back = abandoned(call, campaign, contact, Abandonment.RANG_LATE, now)
+            pending = not given_back.exhausted  # Else that has failed the contact already.
+            return (given_back, late(call, campaign, contact, now, pending=pending))
         case Rung(began_at=began_at) | Ended(began_at=began_at):
             return (started(call, began_at),)
         case NoRing(reason=reason):

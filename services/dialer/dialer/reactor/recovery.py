@@ -25,12 +25,19 @@ def restore(state: State, clocks: Clocks) -> None:
 
 
 def doubt(state: State, campaign_id: int, clocks: Clocks) -> None:
-    """Ask about the calls of a campaign that others have given back as not placed."""
+    """Ask about the calls of a campaign that others have given back as not placed.
+
+    To have folded such a call is not to have heard of it: who followed the log from its beginning,
+    or followed while another worked the partition, asks as well.
+    """
     for open_call in state.campaigns.by_id[campaign_id].doubted.values():
         if clocks.now - open_call.ring_by > DOUBTED:
             continue
         state.doubts.note(campaign_id, open_call.call_id, clocks.boot)
-        if open_call.call_id not in state.calls and open_call.call_id not in state.closed:
+        closed = state.closed.get(open_call.call_id)
+        own = closed is not None and closed.ours
+        if not own and open_call.call_id not in state.calls:
+            state.closed.pop(open_call.call_id, None)
             _add(state, campaign_id, open_call, Logged.UNRUNG, clocks).doubted = True
 
 

@@ -35,6 +35,7 @@ from campaigns.stores.fold import fold_contacts
 from command_api.idempotency import Keys
 from command_api.imports.csv_import import Importing
 from command_api.imports.csv_list import CsvImport
+from command_api.open_lists import OpenLists
 
 CAMPAIGN_ID = 42
 ORIGIN = Origin("test", "test")
@@ -55,6 +56,7 @@ class World:
         self.writer = Writer(self.reader, self.campaigns, self.clock, "command-api/test")
         self.earlier = Keys(self._dbs[1], 10)
         self.importing = Importing(self)
+        self.lists = OpenLists(self)
         self.waits = 0  # For barriers.
 
     def close(self) -> None:

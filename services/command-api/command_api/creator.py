@@ -10,7 +10,7 @@ from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.codec import Codec
 from campaigns.domain.decider import Reason, Rejected
-from campaigns.domain.facts import ContactsAdded, CreateKeyed, Row, Stream
+from campaigns.domain.facts import ContactsAdded, CreateKeyed, Row, Stream, import_stream
 from campaigns.log.reader import Ruling
 from campaigns.log.writer import Origin, Tries, Writer, unreadable
 from campaigns.process.errors import TooContendedError
@@ -25,10 +25,25 @@ from command_api.commands.create import (
 )
 from command_api.idempotency import KEY_REUSED
 from command_api.imports.rows import chunks, contacts_added, few_chunks, fits
+from command_api.open_lists import OpenLists
 from command_api.slices import in_slices
 
 _KEYED = Codec(CreateKeyed)
 _TABLE = "create table if not exists creates (stream text primary key, fact text) without rowid"
+
+
+@dataclass
+class _Brought:
+    """The list of one create whose chunks stand in the log, and which does not count yet."""
+
+    import_id: str | None = None
+    chunks: int = 0
+
+    @property
+    def stream(self) -> Stream:
+        """Return the list's own stream."""
+        assert self.import_id is not None, "there is one"
+        return import_stream(self.import_id)
 
 
 @dataclass
@@ -38,6 +53,7 @@ class Creating:
     writer: Writer[Campaigns]
     partitions: int
     db: sqlite3.Connection  # The store's: what is folded is kept in its transaction.
+    lists: OpenLists
     creates: dict[Stream, CreateKeyed] = field(default_factory=dict)  # Folded, by stream.
     _in_flight: dict[int, list[object]] = field(default_factory=dict)  # By partition, in order.
     _turn: "itertools.count[int]" = field(default_factory=itertools.count)
@@ -79,10 +95,13 @@ class Creating:
         partition = Partition(CAMPAIGN_RECORDS, number)
         me, ahead = object(), self._in_flight.setdefault(number, [])
         ahead.append(me)
+        brought = _Brought()
         try:
-            return await self._create(command, rows, origin, partition, keyed, me)
+            return await self._create(command, rows, origin, partition, keyed, me, brought)
         finally:
             ahead.remove(me)
+            if brought.import_id:
+                self.lists.give_up(brought.import_id)
 
     async def _create(
         self,
@@ -92,12 +111,13 @@ class Creating:
         partition: Partition,
         keyed: tuple[str, str] | None,
         me: object,
+        brought: "_Brought",
     ) -> tuple[Campaign, Ruling | None] | Rejected:
         writer, folded = self.writer, self.writer.folded
-        import_id = uuid4().hex if rows else None
         added: list[ContactsAdded] = []
         stored = not rows
         tries = Tries(writer.clock, writer.tries_s)
+        ledger = writer.reader.ledger(partition)
         while tries.more():
             if keyed and (
                 done := self.creates.get(keyed_stream(command.organization_id, keyed[0]))
@@ -106,9 +126,14 @@ class Creating:
                     return Rejected(Reason.KEY_REUSED, KEY_REUSED)
                 return folded.by_id[done.campaign_id], None
             if not stored:
-                added = await self._bring(import_id or "", rows, partition, command, origin)
+                import_id = uuid4().hex
+                added = await self._bring(import_id, rows, partition, command, origin, brought)
                 stored = True
                 continue  # It may have taken a while.
+            if brought.import_id and ledger.version(brought.stream) != brought.chunks:
+                stored = False  # Somebody took it for dead: this list can never count.
+                tries.refused()
+                continue
             campaign_id = free_id(
                 folded.highest_by_partition.get(partition.number, 0),
                 self._in_flight[partition.number].index(me) + 1,
@@ -116,15 +141,23 @@ class Creating:
                 self.partitions,
             )
             facts = decide(
-                command, campaign_id, keyed=keyed, import_id=import_id, rows=len(rows), chunks=added
+                command,
+                campaign_id,
+                keyed=keyed,
+                import_id=added[0].import_id if added else brought.import_id,
+                rows=len(rows),
+                chunks=added,
+                closed=self.lists.closed(brought.import_id, writer.clock.now()),
             )
             if no := unreadable(facts, writer.reader.installation.level):
                 return no
             streams = {fact.stream for fact in facts}
-            condition = writer.reader.ledger(partition).condition(streams)
-            record = writer.record(facts, condition, origin)
+            if brought.import_id:
+                streams.add(brought.stream)  # Only as it was left, at any level.
+            record = writer.record(facts, ledger.condition(streams), origin)
             ruling = await writer.append(partition, record, campaign_id)
             if ruling.accepted:
+                brought.import_id = None
                 return folded.by_id[campaign_id], ruling
             tries.refused()
         raise TooContendedError(f"{partition}: refused for {writer.tries_s} s")
@@ -136,10 +169,11 @@ class Creating:
         partition: Partition,
         command: CreateCampaign,
         origin: Origin,
+        brought: "_Brought",
     ) -> list[ContactsAdded]:
         """Return the list's chunks when they fit into the record; else append them, and return [].
 
-        What is appended and never named by a campaign counts for nothing.
+        What is appended and never named by a campaign counts for nothing, and is given up.
         """
         few = await in_slices(few_chunks(rows))
         if few is not None:
@@ -150,11 +184,14 @@ class Creating:
             if fits(whole):
                 return added
         without_key = Origin(origin.actor, origin.correlation_id)
+        brought.import_id, brought.chunks = import_id, 0
         for fact in _numbered(import_id, chunks(rows)):
-            condition = self.writer.reader.ledger(partition).condition([fact.stream])
+            condition = {fact.stream: brought.chunks}
             record = self.writer.record((fact,), condition, without_key)
             ruling = await self.writer.append(partition, record, partition.number)
-            assert ruling.accepted, "nobody else knows the list's id"
+            if not ruling.accepted:  # Somebody took it for dead: it can never count.
+                break
+            brought.chunks += 1
         return []
 
 

@@ -20,6 +20,7 @@ from campaigns.domain.facts import (
     ContactsAdded,
     CreateKeyed,
     InstallationFact,
+    ListClosed,
 )
 from campaigns.http.shares import Shares
 from campaigns.log.installation_log import founded
@@ -57,6 +58,7 @@ from command_api.idempotency import Keys
 from command_api.imports.csv_import import Importing
 from command_api.keys.key_changes import ensure_key
 from command_api.keys.keyring import Keyring
+from command_api.open_lists import OpenLists
 from command_api.settings import CommandApiSettings
 from command_api.templates.renderer import Renderer
 
@@ -101,6 +103,7 @@ class CommandApi:
         )
         self.keyring = Keyring(self.writer, self.keys)
         self.importing = Importing(self)
+        self.lists = OpenLists(self)
         # Of keys there is no number besides: an organization's imports are its own affair.
         imports_max = settings.imports_per_organization_max
         self.imports = Shares(imports_max, imports_max)
@@ -130,7 +133,7 @@ class CommandApi:
         path = self._data_dir / "command-api.db" if self._data_dir else None
         self._store = Store(path, self.log.id, self.reader.installation)
         self.contacts = Contacts(self._store.db, by_phone=True)
-        self.creating = Creating(self.writer, self.partitions, self._store.db)
+        self.creating = Creating(self.writer, self.partitions, self._store.db, self.lists)
         self.keyring.open(self._store.db)
         self._store.restore(
             self.reader, self.campaigns, self.creating.restore, self.keyring.restore
@@ -173,7 +176,7 @@ class CommandApi:
                 case CallFact():
                     if fact.campaign_id in self.campaigns.by_id:
                         self.barrier.fold(fact)
-                case ContactsAdded() | InstallationFact():
+                case ContactsAdded() | ListClosed() | InstallationFact():
                     continue
                 case CreateKeyed():
                     self.creating.fold(fact)

@@ -31,6 +31,7 @@ from campaigns.domain.facts import (
     ImportFailed,
     ImportStarted,
     InstallationFact,
+    ListClosed,
     OrganizationEvent,
 )
 from campaigns.log.port import EventLog
@@ -125,7 +126,7 @@ class Views:
                     self._fold_call(changes, recorded, fact)
                 case CampaignFact():
                     self._fold_campaign(changes, recorded, fact, ordinal)
-                case ContactsAdded():
+                case ContactsAdded() | ListClosed():
                     lists.project(changes, fact, number, ordinal)
                 case ApiKeyCreated() | ApiKeyRevoked():
                     changes.keys.append(fact)

@@ -435,6 +435,26 @@ class ContactsAdded(Fact):
         return import_stream(self.import_id)
 
 
+class ListClosed(Fact):
+    """No chunk of a list comes any more: its record's fact counts it, or nothing ever will.
+
+    What does not count is dropped from every store. Both ends write the list's own stream, so that
+    one of them is refused (ADR-0022). Made by: command_api.open_lists.
+    """
+
+    TYPE = "list-closed.v1"
+    SINCE = 3
+
+    import_id: str
+    counts: bool
+    closed_at: Instant
+
+    @property
+    def stream(self) -> Stream:
+        """Return the list's own stream."""
+        return import_stream(self.import_id)
+
+
 class ImportStarted(ContactsFact):
     """A list too long for one record is on its way in.
 
@@ -690,7 +710,8 @@ CampaignEvent = (
 )
 OrganizationEvent = ApiKeyCreated | ApiKeyRevoked
 InstallationEvent = LevelRaised | RecordSkipped
-Event = CampaignEvent | ContactsAdded | CreateKeyed | OrganizationEvent | InstallationEvent
+ListEvent = ContactsAdded | ListClosed
+Event = CampaignEvent | ListEvent | CreateKeyed | OrganizationEvent | InstallationEvent
 
 FACTS: tuple[type[Event], ...] = (
     CampaignCreated,
@@ -709,6 +730,7 @@ FACTS: tuple[type[Event], ...] = (
     CampaignRearmed,
     ContactsReplaced,
     ContactsAdded,
+    ListClosed,
     ImportStarted,
     ImportCompleted,
     ImportFailed,

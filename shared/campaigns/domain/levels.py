@@ -16,10 +16,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 LEVEL_OLDEST = 1  # Of every log that does not say otherwise.
-LEVEL_NEWEST = 2  # What this build reads and, once it has been raised so far, writes.
+LEVEL_NEWEST = 3  # What this build reads and, once it has been raised so far, writes.
 LEVELS: Mapping[int, str] = {  # What each adds, for `dialgate upgrade`.
     1: "all that builds without levels read and wrote",
     2: "levels themselves, and calling hours over midnight: older builds are refused from here on",
+    3: "lists of contacts are closed: what a create that failed has left behind is dropped",
 }
 
 

@@ -106,6 +106,22 @@ class Contacts:
             " (select list_id from lists where import_id = ? and campaign_id is null)",
             (import_id,),
         )
+        self._db.execute(
+            "delete from lists where import_id = ? and campaign_id is null", (import_id,)
+        )
+
+    def open_lists(self) -> list[str]:
+        """Return the import ids of the lists that have rows and do not count."""
+        open_now = self._db.execute(
+            "select import_id from lists where campaign_id is null"
+            " and exists (select 1 from rows where rows.list_id = lists.list_id)"
+        )
+        return [import_id for (import_id,) in open_now]
+
+    def is_open(self, import_id: str) -> bool:
+        """Say whether a list is known and does not count."""
+        asked = "select 1 from lists where import_id = ? and campaign_id is null"
+        return self._db.execute(asked, (import_id,)).fetchone() is not None
 
     def row(self, campaign_id: int, contact_id: int) -> Row | None:
         """Return a contact as it was given, or None when no list has it."""

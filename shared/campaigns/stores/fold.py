@@ -18,6 +18,7 @@ from campaigns.domain.facts import (
     ImportCompleted,
     ImportFailed,
     InstallationFact,
+    ListClosed,
 )
 from campaigns.records.record import Recorded
 from campaigns.stores.contacts import Contacts
@@ -35,6 +36,9 @@ def fold_contacts(campaigns: Campaigns, contacts: Contacts, recorded: Recorded) 
                     _fold_contact(contacts, campaign, fact)
             case ContactsAdded():
                 contacts.add(fact)
+            case ListClosed():
+                if not fact.counts:
+                    contacts.drop(fact.import_id)
             case CreateKeyed() | ApiKeyCreated() | ApiKeyRevoked() | InstallationFact():
                 continue
             case unreachable:

@@ -15,6 +15,7 @@ from itertools import pairwise
 from uuid import uuid4
 
 from campaigns.domain.facts import ApiKeyCreated, CampaignPaused, Event
+from campaigns.domain.levels import needed
 from campaigns.log.port import BATCH_MAX, EventLog
 from campaigns.process.errors import LogCutError, LogUnavailableError, UnreadableRecordError
 from campaigns.records.record import RECORD_BYTES_MAX, Envelope, Foreign, Record, Recorded
@@ -41,6 +42,7 @@ def offered(fact: Event, *, condition_version: int = 0) -> Record:
         causation_id=None,
         condition={fact.stream: condition_version},
         facts=(fact,),
+        level=needed(fact),
     )
 
 

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from campaigns.domain.facts import TAGS, CallRequested, CampaignPaused, Event
-from campaigns.domain.levels import LEVEL_NEWEST
+from campaigns.domain.levels import LEVEL_NEWEST, LEVEL_OLDEST, needed
 from campaigns.process.errors import ContractError, LevelBeyondError
 from campaigns.records.record import (
     VERSION_MAX,
@@ -33,7 +33,10 @@ PAUSED = CampaignPaused(campaign_id=42, reason="lunch", paused_at=NOON)
 
 def record(*facts: Event, record_id: str = "r1", idempotency: Idempotency | None = None) -> Record:
     condition = {fact.stream: 0 for fact in facts}
-    return Record(record_id, NOON, "api/1", "dg_1", "c1", None, condition, facts, idempotency)
+    level = max(map(needed, facts), default=LEVEL_OLDEST)
+    return Record(
+        record_id, NOON, "api/1", "dg_1", "c1", None, condition, facts, idempotency, level
+    )
 
 
 def parsed() -> dict[str, Any]:

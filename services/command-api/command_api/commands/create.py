@@ -13,6 +13,7 @@ from campaigns.domain.facts import (
     ContactsAdded,
     CreateKeyed,
     Event,
+    ListClosed,
     Schedule,
     Stream,
     create_stream,
@@ -77,11 +78,12 @@ def decide(
     import_id: str | None,
     rows: int,
     chunks: Sequence[ContactsAdded],
+    closed: ListClosed | None = None,
 ) -> Facts:
     """Create the campaign under a free id: always a yes.
 
     `keyed`: digests of key and request. `rows`: of the list `import_id`, all of which stands in
-    `chunks` when it fits into this record, and in the log already when it does not.
+    `chunks` when it fits into this record, and in the log already when it does not; then `closed`.
     """
     created = CampaignCreated(
         campaign_id=campaign_id,
@@ -107,6 +109,8 @@ def decide(
     later: tuple[Event, ...] = ()
     if command.schedule is not None:
         later = (scheduled(campaign_id, command.schedule, command.now),)
+    if closed is not None:
+        later = (*later, closed)
     if keyed is None:
         return (*chunks, created, *later)
     digest, request = keyed

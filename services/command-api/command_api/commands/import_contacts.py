@@ -38,6 +38,7 @@ from campaigns.domain.facts import (
     ImportFailed,
     ImportSource,
     ImportStarted,
+    ListClosed,
     Row,
     RowError,
     Stream,
@@ -114,6 +115,7 @@ class CompleteImport:
     basis: Basis | None  # None: the campaign was not known when the list was read.
     announced: bool  # By an ImportStarted.
     now: datetime
+    closed: ListClosed | None = None  # Of chunks that went before, not announced.
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +228,8 @@ def completing(campaign: Campaign, command: CompleteImport) -> Facts:
             completed_at=command.now,
         )
     )
+    if command.closed is not None:
+        facts.append(command.closed)
     return tuple(facts)
 
 

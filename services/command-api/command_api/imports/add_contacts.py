@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from campaigns.domain.campaign import Campaign, Move
-from campaigns.domain.decider import Rejected, Unchanged
+from campaigns.domain.decider import Reason, Rejected, Unchanged
 from campaigns.domain.facts import ImportSource, Row
 from campaigns.log.writer import Handled, Origin
 from command_api.commands.import_contacts import (
@@ -18,7 +18,7 @@ from command_api.commands.import_contacts import (
     basis_of,
     completing,
 )
-from command_api.imports.chunks import Chunks, Imported, Service, bring, ready, recall
+from command_api.imports.chunks import Chunks, GivenUpError, Imported, Service, bring, ready, recall
 from command_api.imports.new_rows import SLICE_ROWS, Tally, unknown
 from command_api.imports.rows import chunks, few_chunks, fits, variables_of
 from command_api.slices import REST_S, in_slices
@@ -35,6 +35,7 @@ class _List:
     repeated: int  # Duplicates within the request.
     origin: Origin
     command: CompleteImport | None = None  # As it was read last.
+    sent: Chunks | None = None  # Its chunks, when they went before.
 
     async def read(self) -> CompleteImport | Handled | Rejected:
         """Find the rows that are new; append them when they do not fit into the last record."""
@@ -64,14 +65,30 @@ class _List:
             announced=False,
             now=service.clock.now(),
         )
+        self.give_up()
         if few is None or not fits(completing(campaign, command)):
             without_key = Origin(self.origin.actor, self.origin.correlation_id)  # The last has it.
             sent = Chunks(service, campaign_id, command.import_id, without_key, announced=False)
-            for chunk in chunks(new):
-                await sent.append(chunk)
-            command = replace(command, chunks=())
+            self.sent = sent
+            try:
+                for chunk in chunks(new):
+                    await sent.append(chunk)
+            except GivenUpError as exc:
+                return Rejected(Reason.UNKNOWN_IMPORT, str(exc))
+            closed = service.lists.closed(command.import_id, command.now)
+            command = replace(command, chunks=(), closed=closed)
         self.command = command
         return command
+
+    def given_up(self) -> Rejected | None:
+        """Say that somebody has taken the list for dead; None: it may still count."""
+        return self.sent.given_up() if self.sent else None
+
+    def give_up(self) -> None:
+        """Have the chunks dropped that were sent, if there are any: they do not count."""
+        if self.sent is not None:
+            self.service.lists.give_up(self.sent.import_id)
+            self.sent = None
 
 
 async def add_contacts(
@@ -91,7 +108,13 @@ async def add_contacts(
 
     """
     given = _List(service, campaign_id, organization_id, rows, repeated, origin)
-    match await bring(service, COMPLETE_IMPORT, given.read, origin):
+    try:
+        answer = await bring(service, COMPLETE_IMPORT, given.read, origin, given.given_up)
+        if isinstance(answer, Handled) and not answer.repeated:
+            given.sent = None  # They count.
+    finally:
+        given.give_up()
+    match answer:
         case Rejected() as no:
             return no
         case Handled(repeated=True) as earlier:

@@ -4,13 +4,14 @@ The shell of import_contacts.py for one list; csv_import.py says which lists the
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
 from campaigns.domain.campaign import Campaign, Move
 from campaigns.domain.campaigns import Campaigns
-from campaigns.domain.decider import Decider, Rejected
+from campaigns.domain.decider import Decider, Reason, Rejected
 from campaigns.domain.facts import ImportCompleted, ImportStarted, Row, import_stream
 from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader, Ruling
@@ -29,6 +30,7 @@ from command_api.commands.import_contacts import (
 from command_api.commands.lifecycle import hidden, unknown
 from command_api.idempotency import Keys
 from command_api.imports.rows import chunks, contacts_added
+from command_api.open_lists import OpenLists
 
 CHUNK_TRIES_S = 30.0  # How long one chunk is tried.
 CHUNK_AGAIN_S = 0.2  # After an append that the log did not take.
@@ -52,6 +54,7 @@ class Service(Protocol):
     contacts: Contacts
     writer: Writer[Campaigns]
     earlier: Keys
+    lists: OpenLists
 
     async def settled(self, campaign_id: int) -> object:
         """Wait until no permission accepted before can still become a ring."""
@@ -84,15 +87,18 @@ async def decide(
     command: Command,
     origin: Origin,
     reread: Reread[Command] | None = None,
+    unless: Callable[[], Rejected | None] = lambda: None,
 ) -> Answer:
-    """Decide a command. Raises: see Writer.handle."""
+    """Decide a command, `unless` that says no in the same instant. Raises: see Writer.handle."""
     return await service.writer.handle(
         decider,
         command,
         origin,
         partition=partition_of(service, command.campaign_id),
         key=command.campaign_id,
-        repeated=lambda _: service.earlier.earlier(command.campaign_id, origin.idempotency),
+        repeated=lambda _: (
+            service.earlier.earlier(command.campaign_id, origin.idempotency) or unless()
+        ),
         reread=reread,
     )
 
@@ -102,6 +108,7 @@ async def bring(
     decider: Decider[Campaigns, Command, Campaign | None],
     read: Reread[Command],
     origin: Origin,
+    unless: Callable[[], Rejected | None] = lambda: None,
 ) -> Answer:
     """Read a list and decide about it; read it again when the campaign has changed meanwhile.
 
@@ -110,7 +117,7 @@ async def bring(
     command = await read()
     if isinstance(command, Answer):
         return command
-    return await decide(service, decider, command, origin, read)
+    return await decide(service, decider, command, origin, read, unless)
 
 
 async def ready(
@@ -176,7 +183,7 @@ class Chunks:
     ) -> None:
         self._service = service
         self._campaign_id = campaign_id
-        self._import_id = import_id
+        self.import_id = import_id
         self._origin = origin
         self._announced = announced
         self._waiting: list[Row] = []
@@ -203,19 +210,27 @@ class Chunks:
             await self.append(tuple(self._waiting))
             self._waiting = []
 
+    def given_up(self) -> Rejected | None:
+        """Say that somebody has taken the list for dead; None: it may still count."""
+        if self._announced or self._service.contacts.is_open(self.import_id):
+            return None
+        return Rejected(Reason.UNKNOWN_IMPORT, "The list was given up meanwhile")
+
     async def append(self, chunk: tuple[Row, ...]) -> None:
         """Append one chunk. Raises: see `finish`."""
         campaign = self._service.campaigns.by_id[self._campaign_id]
         under_way = campaign.importing.import_id if campaign.importing else None
-        if self._announced and under_way != self._import_id:
+        if self._announced and under_way != self.import_id:
             raise GivenUpError("The import was given up meanwhile")
-        stream = import_stream(self._import_id)
-        fact = contacts_added(self._import_id, self.rows + 1, chunk)
+        if self._appended and (no := self.given_up()):
+            raise GivenUpError(no.detail)
+        stream = import_stream(self.import_id)
+        fact = contacts_added(self.import_id, self.rows + 1, chunk)
         partition = partition_of(self._service, self._campaign_id)
         clock, writer = self._service.clock, self._service.writer
         give_up_at = clock.monotonic() + CHUNK_TRIES_S
-        # Nobody else writes this stream, so that a version that has moved is an earlier try of ours
-        # whose ruling was lost; to send again is safe, for at most one of the tries can count.
+        # A version that has moved is an earlier try of ours whose ruling was lost: to send again is
+        # safe, for at most one of the tries can count. Or the list was closed: see `given_up`.
         while self._service.reader.ledger(partition).version(stream) == self._appended:
             record = writer.record((fact,), {stream: self._appended}, self._origin)
             try:

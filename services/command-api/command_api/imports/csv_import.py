@@ -51,8 +51,9 @@ class Importing:
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
-        """Carry background imports, and fail stale ones, until cancelled."""
+        """Carry background imports, and end those and lists that are dead, until cancelled."""
         async with asyncio.TaskGroup() as self._tasks:
+            self._tasks.create_task(self._service.lists.run(), name="close dead lists")
             await fail_stale_imports(self._service)
 
     async def import_csv(self, given: CsvImport, origin: Origin) -> Imported | Rejected:

@@ -12,11 +12,13 @@ from campaigns.domain.facts import (
     ImportCompleted,
     ImportFailed,
     ImportSource,
+    ListClosed,
     instant,
 )
 from projector.projections.changes import Changes
 from projector.store.tables import plain
 
+ListFact = ContactsAdded | ListClosed | CampaignCreated | ImportCompleted | ImportFailed
 _PARTITIONS_MAX = 1 << 16
 
 
@@ -27,19 +29,19 @@ def list_id(partition: int, ordinal: int) -> int:
 
 def import_of(fact: object) -> str | None:
     """Return the import id that a fact names a list by, or None."""
-    if isinstance(fact, ContactsAdded | CampaignCreated | ImportCompleted | ImportFailed):
+    if isinstance(fact, ListFact):
         return fact.import_id
     return None
 
 
 def project(
     changes: Changes,
-    fact: ContactsAdded | CampaignCreated | ImportCompleted | ImportFailed,
+    fact: ListFact,
     partition: int,
     ordinal: int,
 ) -> None:
     """Say what a fact changes. `ordinal`: of the accepted fact in its partition."""
-    if fact.import_id is None:
+    if fact.import_id is None or (isinstance(fact, ListClosed) and fact.counts):
         return
     number = _number(changes, fact.import_id, partition, ordinal)
     match fact:
@@ -51,7 +53,7 @@ def project(
             _count(changes, number, fact, 1, ImportSource.API, fact.created_at)
         case ImportCompleted():
             _count(changes, number, fact, fact.first_contact_id, fact.source, fact.completed_at)
-        case ImportFailed():
+        case ImportFailed() | ListClosed():
             # Rows of the same batch too, or what is stored would depend on how batches fall.
             changes.rows = [row for row in changes.rows if row[0] != number]
             changes.lists_dropped.append({"dropped": number})

@@ -1,7 +1,7 @@
 """Projection: accepted facts as CloudEvents 1.0, JSON structured mode, for campaign.events. Pure.
 
 Every accepted fact that names a campaign becomes one event, calls and imports included. Two kinds
-stay inside: ContactsAdded, for it is of a list, which is no campaign's until it counts, and
+stay inside: ContactsAdded and ListClosed, for a list is no campaign's until it counts, and
 personal data stands nowhere else; and ApiKeyCreated, which is of an organization.
 
 Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md

@@ -307,6 +307,35 @@ def test_each_invariant_names_tests_that_exist() -> None:
             assert re.search(rf"def {test}\(", (ROOT / file).read_text()), test
 
 
+def definitions(text: str) -> set[str]:
+    """Return the functions, classes and methods of a module by their qualified names."""
+    found = set[str]()
+
+    def visit(node: ast.AST, outer: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            name = outer
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                name = f"{outer}.{child.name}" if outer else child.name
+                found.add(name)
+            visit(child, name)
+
+    visit(ast.parse(text), "")
+    return found
+
+
+@pytest.mark.parametrize(("heading", "steps"), [("Follow a pause", 12), ("Follow a call", 17)])
+def test_each_step_that_is_followed_names_code_that_exists(heading: str, steps: int) -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    section = text.split(f"## {heading}\n")[1].split("\n## ")[0]
+    lines = re.findall(r"^(\d+)\. (.+)$", section, re.MULTILINE)
+    assert [int(number) for number, _ in lines] == list(range(1, steps + 1))
+    for number, line in lines:
+        named = re.findall(r"`([\w/.-]+\.py)::([\w.]+)`", line)
+        assert named, f"step {number} names no function"
+        for file, name in named:
+            assert name in definitions(sources()[file]), f"step {number}: {file}::{name}"
+
+
 def test_each_line_of_the_threat_model_names_a_test_that_exists() -> None:
     text = (ROOT / "docs" / "threat-model.md").read_text()
     lines = re.findall(r"^\| (?!who \||---)(.+) \|$", text, re.MULTILINE)

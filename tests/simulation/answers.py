@@ -33,12 +33,11 @@ from campaigns.domain.facts import (
 )
 from campaigns.records.record import Recorded
 from command_api.commands.delete import DELETE
-from command_api.commands.import_contacts import shut
+from command_api.commands.import_contacts import import_rejection
 from command_api.commands.lifecycle import MoveCampaign, hidden
 from command_api.commands.re_execute import RE_EXECUTE, ReExecute
-from command_api.commands.resume import RESUME
 from command_api.commands.schedule import TIME_PAST
-from command_api.commands.start import START
+from command_api.commands.start import RESUME, START
 from command_api.commands.stop import STOP
 from command_api.commands.update import UPDATE, UpdateCampaign
 from tests.simulation.auditor import Audit
@@ -322,7 +321,7 @@ def _no_schedule(move: Move) -> Callable[[Campaign | None, Exchange], bool]:
 
 def _shut(move: Move) -> Callable[[Campaign | None, Exchange], bool]:
     def holds(campaign: Campaign | None, exchange: Exchange) -> bool:
-        no = shut(campaign, 1, move)
+        no = import_rejection(campaign, 1, move)
         return no is not None and no.detail == exchange.detail
 
     return holds

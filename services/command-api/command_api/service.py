@@ -43,7 +43,8 @@ from campaigns.stores.checkpoint import SAVE_S, Store
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
 from command_api.barrier import Barrier, Settled
-from command_api.commands.verb import M, Verb
+from command_api.commands.lifecycle import M
+from command_api.commands.verb import Verb
 from command_api.creator import Creating
 from command_api.http import (
     campaign_routes,

@@ -345,7 +345,7 @@ class CampaignPaused(CampaignFact):
 class CampaignResumed(CampaignFact):
     """Calls may be requested again, where the run left off.
 
-    Made by: command_api.commands.resume.
+    Made by: command_api.commands.start.
     """
 
     TYPE = "campaign-resumed.v1"

@@ -11,8 +11,7 @@ from campaigns.domain.facts import CampaignDeleted, CampaignPaused, CampaignUpda
 from command_api.commands.delete import DELETE
 from command_api.commands.lifecycle import MoveCampaign
 from command_api.commands.pause import PAUSE
-from command_api.commands.resume import RESUME
-from command_api.commands.start import START
+from command_api.commands.start import RESUME, START
 from command_api.commands.stop import STOP
 from command_api.commands.update import UPDATE, UpdateCampaign
 from command_api.http.options import versions

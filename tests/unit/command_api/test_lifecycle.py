@@ -20,8 +20,7 @@ from campaigns.domain.facts import (
 )
 from command_api.commands.lifecycle import MoveCampaign
 from command_api.commands.pause import PAUSE
-from command_api.commands.resume import RESUME
-from command_api.commands.start import START
+from command_api.commands.start import RESUME, START
 from command_api.commands.stop import STOP
 from tests.support.folded_journal import Told
 

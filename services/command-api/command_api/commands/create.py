@@ -18,7 +18,7 @@ from campaigns.domain.facts import (
     Stream,
     create_stream,
 )
-from command_api.commands.schedule import scheduled
+from command_api.commands.schedule import campaign_scheduled
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def decide(
     )
     later: tuple[Event, ...] = ()
     if command.schedule is not None:
-        later = (scheduled(campaign_id, command.schedule, command.now),)
+        later = (campaign_scheduled(campaign_id, command.schedule, command.now),)
     if closed is not None:
         later = (*later, closed)
     if keyed is None:

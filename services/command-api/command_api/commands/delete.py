@@ -1,20 +1,15 @@
-"""Delete a campaign: it is there for nobody any more. Pure."""
+"""Delete a campaign: it no longer exists for any client. Pure."""
 
 from campaigns.domain.campaign import Campaign, Move
-from campaigns.domain.campaigns import Campaigns
-from campaigns.domain.decider import Decider, Decision, Reason, Rejected
+from campaigns.domain.decider import Decision, Reason, Rejected
 from campaigns.domain.facts import CampaignDeleted
-from command_api.commands.lifecycle import MoveCampaign, lifecycle, lost, own_campaign, unknown
+from command_api.commands.lifecycle import MoveCampaign, lifecycle_decider
 
 RUNNING = "Campaign is running: stop it first"  # Source: public contract, 1.3 row 5.
 
 
-def decide(campaign: Campaign | None, command: MoveCampaign) -> Decision:
-    """Delete it; who is pending is cancelled, calls in progress may finish."""
-    if campaign is None:
-        return unknown()
-    if no := lost(campaign, command):
-        return no
+def decide(campaign: Campaign, command: MoveCampaign) -> Decision:
+    """Delete the campaign: pending contacts are cancelled, calls in progress may finish."""
     if not campaign.allows(Move.DELETE):
         return Rejected(Reason.WRONG_STATUS, RUNNING)
     return (
@@ -24,6 +19,4 @@ def decide(campaign: Campaign | None, command: MoveCampaign) -> Decision:
     )
 
 
-DELETE: Decider[Campaigns, MoveCampaign, Campaign | None] = Decider(
-    streams=lifecycle, read=own_campaign, decide=decide
-)
+DELETE = lifecycle_decider(decide)

@@ -46,7 +46,7 @@ from campaigns.domain.facts import (
     contacts_stream,
     import_stream,
 )
-from command_api.commands.lifecycle import hidden, unknown
+from command_api.commands.lifecycle import IMPORT_IN_PROGRESS, hidden, not_found
 from command_api.imports.rows import contacts_added
 
 
@@ -128,7 +128,7 @@ class FailImport:
     now: datetime
 
 
-def shut(
+def import_rejection(
     campaign: Campaign | None, organization_id: int, move: Move, import_id: str | None = None
 ) -> Rejected | None:
     """Say why contacts may not come in now; None when they may.
@@ -137,12 +137,12 @@ def shut(
     Source: public contract, 'decided' 22.
     """
     if campaign is None or hidden(campaign, organization_id):
-        return unknown()
+        return not_found()
     under_way = campaign.importing.import_id if campaign.importing else None
     if under_way != import_id:
         if import_id is not None:
             return Rejected(Reason.UNKNOWN_IMPORT, "The import was given up meanwhile")
-        return Rejected(Reason.IMPORT_IN_PROGRESS, "An import is in progress")
+        return Rejected(Reason.IMPORT_IN_PROGRESS, IMPORT_IN_PROGRESS)
     if not campaign.allows(move):
         return Rejected(
             Reason.WRONG_STATUS,
@@ -154,8 +154,8 @@ def shut(
 def decide_start(campaign: Campaign | None, command: StartImport) -> Decision:
     """Announce the list; stale while a permission is unresolved: a reading settles them first."""
     if campaign is None:
-        return unknown()
-    if no := shut(campaign, command.organization_id, Move.IMPORT):
+        return not_found()
+    if no := import_rejection(campaign, command.organization_id, Move.IMPORT):
         return no
     if campaign.permissions():
         return STALE
@@ -181,8 +181,8 @@ def decide_complete(campaign: Campaign | None, command: CompleteImport) -> Decis
     announced = command.import_id if command.announced else None
     move = Move.IMPORT if replacing else Move.APPEND
     if campaign is None:
-        return unknown()
-    if no := shut(campaign, command.organization_id, move, announced):
+        return not_found()
+    if no := import_rejection(campaign, command.organization_id, move, announced):
         return no
     if command.basis != basis_of(campaign, replacing=replacing):
         return STALE

@@ -1,20 +1,15 @@
 """Pause a campaign: no further call may be requested. Pure."""
 
 from campaigns.domain.campaign import Campaign, Move, Status
-from campaigns.domain.campaigns import Campaigns
-from campaigns.domain.decider import Decider, Decision, Reason, Rejected
+from campaigns.domain.decider import Decision, Reason, Rejected
 from campaigns.domain.facts import CampaignPaused
-from command_api.commands.lifecycle import MoveCampaign, lifecycle, lost, own_campaign, unknown
+from command_api.commands.lifecycle import MoveCampaign, lifecycle_decider
 
 NOT_RUNNING = "Campaign is not running"  # Source: public contract, pause.
 
 
-def decide(campaign: Campaign | None, command: MoveCampaign) -> Decision:
-    """Pause a running campaign. Paused already has a reason of its own: its 400 waits too."""
-    if campaign is None:
-        return unknown()
-    if no := lost(campaign, command):
-        return no
+def decide(campaign: Campaign, command: MoveCampaign) -> Decision:
+    """Pause a running campaign. A paused one has its own reason: its 400 waits as a 200 does."""
     if campaign.status is Status.PAUSED:
         return Rejected(Reason.ALREADY_PAUSED, NOT_RUNNING)
     if not campaign.allows(Move.PAUSE):
@@ -26,6 +21,4 @@ def decide(campaign: Campaign | None, command: MoveCampaign) -> Decision:
     )
 
 
-PAUSE: Decider[Campaigns, MoveCampaign, Campaign | None] = Decider(
-    streams=lifecycle, read=own_campaign, decide=decide
-)
+PAUSE = lifecycle_decider(decide)

@@ -1,27 +1,23 @@
-"""Arm a run that is over anew: who is selected is pending, the others are skipped. Pure.
+"""Re-execute a campaign whose run is over: selected contacts are pending, others skipped. Pure.
 
-How many of the named contacts there are, and how many of them were ever attempted, is too much to
-read in one instant, so it is read before; the decision carries the `Basis` that this rests on. No
-call of the campaign is under way then, and none can be requested: only a ring that comes to light
-late could change it, and that counts an execution.
+How many of the named contacts exist, and how many of them were never attempted, is too much to
+read in one instant, so it is read before, and the decision carries the `Basis` of that reading. No
+call of the campaign is in progress then, and none can be requested: only a ring that is discovered
+late could change the answer, and that counts an execution.
 """
 
 from dataclasses import dataclass
 
 from campaigns.domain.campaign import Campaign, Move
-from campaigns.domain.campaigns import Campaigns
-from campaigns.domain.decider import STALE, Decider, Decision, Reason, Rejected
-from campaigns.domain.facts import (
-    CampaignRearmed,
-    Schedule,
-    Selection,
-    Stream,
-    campaign_stream,
-    contacts_stream,
+from campaigns.domain.decider import STALE, Decision, Reason, Rejected
+from campaigns.domain.facts import CampaignRearmed, Schedule, Selection
+from command_api.commands.lifecycle import (
+    IMPORT_IN_PROGRESS,
+    MoveCampaign,
+    lifecycle_and_list_streams,
+    lifecycle_decider,
 )
-from command_api.commands.lifecycle import MoveCampaign, lost, own_campaign, unknown
-from command_api.commands.readiness import IMPORT_IN_PROGRESS
-from command_api.commands.schedule import scheduled, unfit
+from command_api.commands.schedule import campaign_scheduled, schedule_rejection
 
 NONE_MATCH = "No contacts match the selection"  # Source: public contract, 1.3 row 9.
 CALLS_OPEN = "Calls are still in progress"
@@ -37,33 +33,31 @@ class Basis:
 
 
 def basis_of(campaign: Campaign) -> Basis:
-    """Return what a reading rests on, as of now."""
+    """Return what a reading made now rests on."""
     return Basis(campaign.version, campaign.contacts_end, campaign.executions)
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The contacts that are selected by name, as they were read."""
+    """The contacts that were selected by their ids, as they were read."""
 
-    contact_ids: tuple[int, ...]  # Those that are there, each once, in order.
-    untouched: int  # Of them, never attempted in any run.
+    contact_ids: tuple[int, ...]  # Those that exist, each once, in order.
+    untouched: int  # How many of them were never attempted in any run.
     basis: Basis
 
 
 @dataclass(frozen=True, slots=True)
 class ReExecute(MoveCampaign):
-    """Ask for another run."""
+    """Prepare another run."""
 
     selection: Selection = Selection.ALL
-    named: Named | None = None  # With Selection.CONTACTS; None: the campaign was not there.
-    schedule: Schedule | None = None  # None: it is a draft, to be started.
+    named: Named | None = None  # With Selection.CONTACTS; None: the campaign did not exist.
+    schedule: Schedule | None = None  # None: the campaign becomes a draft, to be started.
 
 
-def decide(campaign: Campaign | None, command: ReExecute) -> Decision:
-    """Arm it anew; stale when the named contacts must be read again."""
-    if campaign is None:
-        return unknown()
-    if no := lost(campaign, command) or shut(campaign):
+def decide(campaign: Campaign, command: ReExecute) -> Decision:
+    """Prepare the run; stale when the named contacts must be read again."""
+    if no := _status_rejection(campaign):
         return no
     contact_ids: tuple[int, ...] = ()
     match command.selection:
@@ -90,13 +84,13 @@ def decide(campaign: Campaign | None, command: ReExecute) -> Decision:
     )
     if command.schedule is None:
         return (rearmed,)
-    if no := unfit(command.schedule, campaign.created.campaign_type, command.now):
+    if no := schedule_rejection(command.schedule, campaign.created.campaign_type, command.now):
         return no
-    return (rearmed, scheduled(command.campaign_id, command.schedule, command.now))
+    return (rearmed, campaign_scheduled(command.campaign_id, command.schedule, command.now))
 
 
-def shut(campaign: Campaign) -> Rejected | None:
-    """Say why it cannot be armed anew now, whoever is selected."""
+def _status_rejection(campaign: Campaign) -> Rejected | None:
+    """Reject a campaign that cannot be re-executed now, whatever is selected."""
     if not campaign.allows(Move.REARM):
         return Rejected(
             Reason.WRONG_STATUS, f"Campaign cannot be re-executed from status '{campaign.status}'"
@@ -108,10 +102,4 @@ def shut(campaign: Campaign) -> Rejected | None:
     return None
 
 
-def _streams(command: ReExecute) -> tuple[Stream, ...]:
-    return (campaign_stream(command.campaign_id), contacts_stream(command.campaign_id))
-
-
-RE_EXECUTE: Decider[Campaigns, ReExecute, Campaign | None] = Decider(
-    streams=_streams, read=own_campaign, decide=decide
-)
+RE_EXECUTE = lifecycle_decider(decide, lifecycle_and_list_streams)

@@ -1,14 +1,12 @@
-"""Schedule a campaign, or take its schedule away. Pure."""
+"""Schedule a campaign, or remove its schedule. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from campaigns.domain.campaign import Campaign, Move, Status
-from campaigns.domain.campaigns import Campaigns
-from campaigns.domain.decider import UNCHANGED, Decider, Decision, Reason, Rejected
+from campaigns.domain.decider import UNCHANGED, Decision, Reason, Rejected
 from campaigns.domain.facts import CampaignScheduled, CampaignType, CampaignUnscheduled, Schedule
-from command_api.commands.lifecycle import MoveCampaign, lifecycle, lost, own_campaign, unknown
-from command_api.commands.readiness import MESSAGES_UNSUPPORTED
+from command_api.commands.lifecycle import MoveCampaign, lifecycle_decider, type_rejection
 
 UNNAMED_ZONE = "UTC"  # Source: public contract, section 4.
 TIME_PAST = "Scheduled time is in the past"  # Source: public contract, 1.3 rows 6 and 16.
@@ -16,34 +14,32 @@ TIME_PAST = "Scheduled time is in the past"  # Source: public contract, 1.3 rows
 
 @dataclass(frozen=True, slots=True)
 class ScheduleCampaign(MoveCampaign):
-    """Ask that a campaign begins by itself. None: that it does not."""
+    """Let a campaign begin by its schedule. None: remove the schedule."""
 
     schedule: Schedule | None = None
 
 
-def unfit(schedule: Schedule, campaign_type: CampaignType, now: datetime) -> Rejected | None:
-    """Say why a schedule cannot be kept, whatever the campaign's status."""
-    if campaign_type is not CampaignType.CALL:
-        return Rejected(Reason.MESSAGES_UNSUPPORTED, MESSAGES_UNSUPPORTED)
+def schedule_rejection(
+    schedule: Schedule, campaign_type: CampaignType, now: datetime
+) -> Rejected | None:
+    """Reject a schedule that cannot be kept, whatever the campaign's status."""
+    if no := type_rejection(campaign_type):
+        return no
     if schedule.first_at <= now:
         return Rejected(Reason.TIME_PAST, TIME_PAST)
     return None
 
 
-def scheduled(campaign_id: int, schedule: Schedule, now: datetime) -> CampaignScheduled:
-    """Return the fact of it: a create and a re-execution may carry one too."""
+def campaign_scheduled(campaign_id: int, schedule: Schedule, now: datetime) -> CampaignScheduled:
+    """Return the fact of a schedule: a create and a re-execution may carry one too."""
     return CampaignScheduled(campaign_id=campaign_id, schedule=schedule, scheduled_at=now)
 
 
-def decide(campaign: Campaign | None, command: ScheduleCampaign) -> Decision:
-    """Arm the schedule, in the place of any other; or take it away, if there is one.
+def decide_schedule(campaign: Campaign, command: ScheduleCampaign) -> Decision:
+    """Set the schedule, in place of any earlier one; or remove it, if there is one.
 
     Source: public contract, section 4 and 'decided' 23.
     """
-    if campaign is None:
-        return unknown()
-    if no := lost(campaign, command):
-        return no
     if not campaign.allows(Move.SCHEDULE):
         return Rejected(
             Reason.WRONG_STATUS, f"Campaign cannot be scheduled in status '{campaign.status}'"
@@ -51,19 +47,19 @@ def decide(campaign: Campaign | None, command: ScheduleCampaign) -> Decision:
     if command.schedule is None:
         if campaign.status is Status.DRAFT:
             return UNCHANGED
-        return _unscheduled(command)
-    if no := unfit(command.schedule, campaign.created.campaign_type, command.now):
+        return _unschedule(command)
+    if no := schedule_rejection(command.schedule, campaign.created.campaign_type, command.now):
         return no
-    if _so_already(campaign, command.schedule):
+    if _is_set(campaign, command.schedule):
         return UNCHANGED
-    return (scheduled(command.campaign_id, command.schedule, command.now),)
+    return (campaign_scheduled(command.campaign_id, command.schedule, command.now),)
 
 
-def _so_already(campaign: Campaign, wanted: Schedule) -> bool:
-    """Say whether a campaign is armed so: what GET …/schedule answers, sent back, changes nothing.
+def _is_set(campaign: Campaign, wanted: Schedule) -> bool:
+    """Say whether the campaign has this schedule: sending back what GET …/schedule answers is it.
 
     That answer names the next run, and neither the hours nor the time zone of a one-off: what it
-    does not name stays. Intervals go on counting from the first run there was.
+    does not name stays. Intervals are still counted from the first run of all.
     """
     kept = campaign.schedule
     if campaign.status is not Status.SCHEDULED or kept is None:
@@ -80,26 +76,18 @@ def _so_already(campaign: Campaign, wanted: Schedule) -> bool:
     return wanted == named
 
 
-def _unscheduled(command: MoveCampaign) -> tuple[CampaignUnscheduled]:
-    return (CampaignUnscheduled(campaign_id=command.campaign_id, unscheduled_at=command.now),)
-
-
-def decide_unschedule(campaign: Campaign | None, command: MoveCampaign) -> Decision:
-    """Take a scheduled campaign back to a draft."""
-    if campaign is None:
-        return unknown()
-    if no := lost(campaign, command):
-        return no
+def decide_unschedule(campaign: Campaign, command: MoveCampaign) -> Decision:
+    """Turn a scheduled campaign back into a draft."""
     if not campaign.allows(Move.UNSCHEDULE):
         return Rejected(
             Reason.WRONG_STATUS, f"Campaign cannot be unscheduled from status '{campaign.status}'"
         )
-    return _unscheduled(command)
+    return _unschedule(command)
 
 
-SCHEDULE: Decider[Campaigns, ScheduleCampaign, Campaign | None] = Decider(
-    streams=lifecycle, read=own_campaign, decide=decide
-)
-UNSCHEDULE: Decider[Campaigns, MoveCampaign, Campaign | None] = Decider(
-    streams=lifecycle, read=own_campaign, decide=decide_unschedule
-)
+def _unschedule(command: MoveCampaign) -> tuple[CampaignUnscheduled]:
+    return (CampaignUnscheduled(campaign_id=command.campaign_id, unscheduled_at=command.now),)
+
+
+SCHEDULE = lifecycle_decider(decide_schedule)
+UNSCHEDULE = lifecycle_decider(decide_unschedule)

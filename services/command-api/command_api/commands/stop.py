@@ -1,18 +1,13 @@
-"""Stop a campaign for good. Pure."""
+"""Stop a campaign's run for good. Pure."""
 
 from campaigns.domain.campaign import Campaign, Move
-from campaigns.domain.campaigns import Campaigns
-from campaigns.domain.decider import Decider, Decision, Reason, Rejected
+from campaigns.domain.decider import Decision, Reason, Rejected
 from campaigns.domain.facts import CampaignStopped
-from command_api.commands.lifecycle import MoveCampaign, lifecycle, lost, own_campaign, unknown
+from command_api.commands.lifecycle import MoveCampaign, lifecycle_decider
 
 
-def decide(campaign: Campaign | None, command: MoveCampaign) -> Decision:
-    """Stop it; who is pending is cancelled, calls in progress may finish."""
-    if campaign is None:
-        return unknown()
-    if no := lost(campaign, command):
-        return no
+def decide(campaign: Campaign, command: MoveCampaign) -> Decision:
+    """Stop the campaign: pending contacts are cancelled, calls in progress may finish."""
     if not campaign.allows(Move.STOP):
         return Rejected(
             Reason.WRONG_STATUS, f"Campaign cannot be stopped from status '{campaign.status}'"
@@ -24,6 +19,4 @@ def decide(campaign: Campaign | None, command: MoveCampaign) -> Decision:
     )
 
 
-STOP: Decider[Campaigns, MoveCampaign, Campaign | None] = Decider(
-    streams=lifecycle, read=own_campaign, decide=decide
-)
+STOP = lifecycle_decider(decide)

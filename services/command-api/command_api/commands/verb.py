@@ -1,22 +1,21 @@
-"""A command of a campaign's life as it is asked for over HTTP: what tells it from others. Pure."""
+"""A lifecycle command as an HTTP route serves it. Pure."""
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.decider import Decider, Reason
-from command_api.commands.lifecycle import MoveCampaign
-
-M = TypeVar("M", bound=MoveCampaign)
+from command_api.commands.lifecycle import M
 
 
 @dataclass(frozen=True, slots=True)
 class Verb(Generic[M]):
     """How a command is named and decided, and what its route does besides."""
 
-    name: str  # As metrics count it.
+    name: str  # In the metrics.
     decider: Decider[Campaigns, M, Campaign | None]
-    done: str  # What the campaign is then, as its messages say.
-    quiet: frozenset[Reason] = frozenset()  # A no that says that nothing runs waits as a yes does.
+    done: str  # The participle in the messages: "Campaign would be …".
+    # Rejections that say that nothing runs: they wait at the barrier, as success does.
+    settled_reasons: frozenset[Reason] = frozenset()
     repeatable_when_deleted: bool = False  # Its Idempotency-Key outlives the campaign.

@@ -15,15 +15,21 @@ from campaigns.records.record import Idempotency
 from command_api.commands.create import CreateCampaign
 from command_api.commands.lifecycle import MoveCampaign
 from command_api.commands.pause import PAUSE
-from command_api.commands.resume import RESUME
-from command_api.commands.schedule import unfit
-from command_api.commands.start import START
+from command_api.commands.schedule import schedule_rejection
+from command_api.commands.start import RESUME, START
 from command_api.commands.stop import STOP
 from command_api.commands.verb import Verb
 from command_api.http.bodies import CreateBody, ReasonBody
 from command_api.http.json_route import JsonRoute
-from command_api.http.options import PREFIX, Asked, InEarnest, asked_of, idempotency_of, origin_of
-from command_api.http.plain_route import plain_route
+from command_api.http.options import (
+    PREFIX,
+    InEarnest,
+    Options,
+    idempotency_of,
+    options_of,
+    origin_of,
+)
+from command_api.http.plain_route import PlainRoutes
 from command_api.http.replies import (
     Tried,
     count,
@@ -54,50 +60,46 @@ HALTED = ERRORS | OUTDATED | accepted("CampaignHalted") | ok("CampaignHalted", "
 def router(service: "CommandApi") -> APIRouter:
     """Return the commands of a campaign's life, bound to one instance."""
     routes = APIRouter(prefix=PREFIX, tags=["campaigns"], route_class=JsonRoute)
-    caller_known, asked_known = caller_of(service.keys, service.limits), asked_of(service)
+    caller_known, options_known = caller_of(service.keys, service.limits), options_of(service)
     who = Annotated[Caller, Depends(caller_known)]
     key = Annotated[Idempotency | None, Depends(idempotency_of(service))]
-    with_what = Annotated[Asked, Depends(asked_known)]
+    with_what = Annotated[Options, Depends(options_known)]
 
     @routes.post("", responses=ERRORS | ok("CampaignAnswer"))
     async def create(body: CreateBody, caller: who, keyed: key, in_earnest: InEarnest) -> Response:
         """Create a campaign, with its contacts if it has any: a draft, or scheduled."""
         return await _create(service, body, caller, keyed)
 
-    routes.route_class = plain_route(caller_known, asked_known)
-
-    @routes.post("/{campaign_id}/start", responses=BEGUN)
     async def start(
-        campaign_id: CampaignId, caller: who, asked: with_what, body: ReasonBody | None = None
+        campaign_id: CampaignId, caller: who, options: with_what, body: ReasonBody | None = None
     ) -> Response:
-        """Start a campaign, or resume it when it is paused; what is scheduled is confirmed."""
-        return await _start(service, _START, campaign_id, caller, asked, body)
+        """Start a campaign, or resume a paused one; a scheduled one is confirmed."""
+        return await _start(service, _START, campaign_id, caller, options, body)
 
-    @routes.post("/{campaign_id}/resume", responses=BEGUN)
     async def resume(
-        campaign_id: CampaignId, caller: who, asked: with_what, body: ReasonBody | None = None
+        campaign_id: CampaignId, caller: who, options: with_what, body: ReasonBody | None = None
     ) -> Response:
         """Resume a paused campaign where it left off: there is nothing to prefer."""
-        return await _start(service, _RESUME, campaign_id, caller, asked, body)
+        return await _start(service, _RESUME, campaign_id, caller, options, body)
 
-    @routes.post("/{campaign_id}/pause", responses=HALTED)
     async def pause(
-        campaign_id: CampaignId, caller: who, asked: with_what, body: ReasonBody | None = None
+        campaign_id: CampaignId, caller: who, options: with_what, body: ReasonBody | None = None
     ) -> Response:
         """Stop new calls. Answers once no call permitted before the pause can still begin."""
-        return await _halt(service, _PAUSE, campaign_id, caller, asked, body)
+        return await _halt(service, _PAUSE, campaign_id, caller, options, body)
 
     async def stop(
-        campaign_id: CampaignId, caller: who, asked: with_what, body: ReasonBody | None = None
+        campaign_id: CampaignId, caller: who, options: with_what, body: ReasonBody | None = None
     ) -> Response:
-        """Stop a campaign for good; who is pending is cancelled. Waits as a pause does."""
-        return await _halt(service, _STOP, campaign_id, caller, asked, body)
+        """Stop a campaign for good; pending contacts are cancelled. Waits as a pause does."""
+        return await _halt(service, _STOP, campaign_id, caller, options, body)
 
-    for verb in ("stop", "cancel"):
-        routes.add_api_route(
-            f"/{{campaign_id}}/{verb}", stop, methods=["POST"], name=verb,
-            responses=HALTED,
-        )  # fmt: skip
+    plain = PlainRoutes(routes, caller_known, options_known)
+    plain.post("/{campaign_id}/start", start, BEGUN)
+    plain.post("/{campaign_id}/resume", resume, BEGUN)
+    plain.post("/{campaign_id}/pause", pause, HALTED)
+    plain.post("/{campaign_id}/stop", stop, HALTED)
+    plain.post("/{campaign_id}/cancel", stop, HALTED)
     return routes
 
 
@@ -106,7 +108,7 @@ async def _create(
 ) -> Response:
     began, now = perf_counter(), service.clock.now()
     schedule = schedule_of(body, now)
-    if schedule is not None and (no := unfit(schedule, body.campaign_type, now)):
+    if schedule is not None and (no := schedule_rejection(schedule, body.campaign_type, now)):
         raise refused("create", no)
     settings, welcome, agenda = settings_of(body)
     if body.contacts and len(body.contacts) > service.settings.contacts_max:
@@ -143,14 +145,18 @@ async def _create(
 
 
 def _command(
-    service: "CommandApi", campaign_id: int, caller: Caller, asked: Asked, body: ReasonBody | None
+    service: "CommandApi",
+    campaign_id: int,
+    caller: Caller,
+    options: Options,
+    body: ReasonBody | None,
 ) -> MoveCampaign:
     return MoveCampaign(
         campaign_id,
         caller.organization_id,
         service.clock.now(),
         refuse_until(body),
-        asked.if_match,
+        options.if_match,
     )
 
 
@@ -159,12 +165,12 @@ async def _start(
     verb: Verb[MoveCampaign],
     campaign_id: int,
     caller: Caller,
-    asked: Asked,
+    options: Options,
     body: ReasonBody | None,
 ) -> Response:
     began = perf_counter()
-    command = _command(service, campaign_id, caller, asked, body)
-    done = await decided(service, verb, command, caller, asked)
+    command = _command(service, campaign_id, caller, options, body)
+    done = await decided(service, verb, command, caller, options)
     campaign = service.campaigns.by_id[campaign_id]
     task_id, later = campaign.changed.at if campaign.changed else "", None
     match done:
@@ -192,17 +198,17 @@ async def _halt(
     verb: Verb[MoveCampaign],
     campaign_id: int,
     caller: Caller,
-    asked: Asked,
+    options: Options,
     body: ReasonBody | None,
 ) -> Response:
     began = perf_counter()
-    command = _command(service, campaign_id, caller, asked, body)
-    handled = await decided(service, verb, command, caller, asked)
+    command = _command(service, campaign_id, caller, options, body)
+    handled = await decided(service, verb, command, caller, options)
     campaign = service.campaigns.by_id[campaign_id]
     if isinstance(handled, Tried):
         return tried(campaign, verb)
     assert isinstance(handled, Handled), "where nothing runs already the answer is a no"
-    settled = await settle(service, campaign, handled, asked)
+    settled = await settle(service, campaign, handled, options)
     count(verb.name, began)
     shape = campaign_shape(campaign) | {"message": f"Campaign {verb.done} successfully"}
     return halted(campaign, handled, settled, shape)

@@ -17,7 +17,7 @@ from command_api.commands.update import UPDATE, UpdateCampaign
 from command_api.commands.verb import Verb
 from command_api.http.bodies import UpdateBody
 from command_api.http.json_route import JsonRoute
-from command_api.http.options import PREFIX, Asked, asked_of
+from command_api.http.options import PREFIX, Options, options_of
 from command_api.http.replies import Tried, count, decided, halted, headers_of, settle, tried
 from command_api.http.settings_body import given_settings, schedule_of
 
@@ -35,13 +35,13 @@ def router(service: "CommandApi") -> APIRouter:
     """Return what changes a campaign itself, bound to one instance."""
     routes = APIRouter(prefix=PREFIX, tags=["campaigns"], route_class=JsonRoute)
     who = Annotated[Caller, Depends(caller_of(service.keys, service.limits))]
-    with_what = Annotated[Asked, Depends(asked_of(service))]
+    with_what = Annotated[Options, Depends(options_of(service))]
 
     async def update(
-        campaign_id: CampaignId, caller: who, asked: with_what, body: UpdateBody
+        campaign_id: CampaignId, caller: who, options: with_what, body: UpdateBody
     ) -> Response:
         """Change texts and settings of a draft or paused campaign; what is not given stays."""
-        return await _update(service, campaign_id, caller, asked, body)
+        return await _update(service, campaign_id, caller, options, body)
 
     for method in ("PUT", "PATCH"):  # The documentation's, and the SDKs': 8.3 #6.
         routes.add_api_route(
@@ -52,15 +52,15 @@ def router(service: "CommandApi") -> APIRouter:
     @routes.delete(
         "/{campaign_id}", responses=ERRORS | OUTDATED | accepted(DELETED) | ok(DELETED, TRIED)
     )
-    async def delete(campaign_id: CampaignId, caller: who, asked: with_what) -> Response:
+    async def delete(campaign_id: CampaignId, caller: who, options: with_what) -> Response:
         """Delete a campaign that is not running. Waits as a pause does."""
-        return await _delete(service, campaign_id, caller, asked)
+        return await _delete(service, campaign_id, caller, options)
 
     return routes
 
 
 async def _update(
-    service: "CommandApi", campaign_id: int, caller: Caller, asked: Asked, body: UpdateBody
+    service: "CommandApi", campaign_id: int, caller: Caller, options: Options, body: UpdateBody
 ) -> Response:
     began, now = perf_counter(), service.clock.now()
     schedule = schedule_of(body, now)
@@ -70,12 +70,12 @@ async def _update(
         campaign_id,
         caller.organization_id,
         now,
-        if_match=asked.if_match,
+        if_match=options.if_match,
         texts=body.texts() | {name: text for name, text in templates.items() if text is not None},
         settings=settings,
         schedule=schedule,
     )
-    handled = await decided(service, _UPDATE, command, caller, asked)
+    handled = await decided(service, _UPDATE, command, caller, options)
     campaign = service.campaigns.by_id[campaign_id]
     match handled:
         case Tried():
@@ -90,17 +90,17 @@ async def _update(
 
 
 async def _delete(
-    service: "CommandApi", campaign_id: int, caller: Caller, asked: Asked
+    service: "CommandApi", campaign_id: int, caller: Caller, options: Options
 ) -> Response:
     began = perf_counter()
     command = MoveCampaign(
-        campaign_id, caller.organization_id, service.clock.now(), if_match=asked.if_match
+        campaign_id, caller.organization_id, service.clock.now(), if_match=options.if_match
     )
-    handled = await decided(service, _DELETE, command, caller, asked)
+    handled = await decided(service, _DELETE, command, caller, options)
     campaign = service.campaigns.by_id[campaign_id]
     if isinstance(handled, Tried):
         return tried(campaign, _DELETE)
     assert isinstance(handled, Handled), "where nothing runs already the answer is a no"
-    settled = await settle(service, campaign, handled, asked)
+    settled = await settle(service, campaign, handled, options)
     count(_DELETE.name, began)
     return halted(campaign, handled, settled, {"message": "Campaign deleted successfully"})

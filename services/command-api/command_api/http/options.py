@@ -1,4 +1,4 @@
-"""What a command is asked with besides its body: its headers, and whether it is only tried."""
+"""What a command comes with besides its body: its headers, and whether it is a dry run."""
 
 import asyncio
 import re
@@ -28,8 +28,8 @@ _PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')  # A comma in quotes p
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a command was asked with, besides its body."""
+class Options:
+    """What a command came with besides its body."""
 
     keyed: Idempotency | None
     asynchronous: bool  # Prefer: respond-async.
@@ -38,7 +38,7 @@ class Asked:
 
 
 KeyedOf = Callable[[Request, str | None], Awaitable[Idempotency | None]]
-AskedOf = Callable[[Request, str | None, list[str], list[str], bool], Awaitable[Asked]]
+OptionsOf = Callable[[Request, str | None, list[str], list[str], bool], Awaitable[Options]]
 
 
 def idempotency_of(service: "CommandApi") -> KeyedOf:
@@ -62,28 +62,28 @@ def idempotency_of(service: "CommandApi") -> KeyedOf:
     return keyed
 
 
-def asked_of(service: "CommandApi") -> AskedOf:
+def options_of(service: "CommandApi") -> OptionsOf:
     """Return the dependency that reads a command's headers, and whether it is only tried."""
     keyed_known = idempotency_of(service)
 
-    async def asked(
+    async def options(
         request: Request,
         idempotency_key: Annotated[str | None, Header()] = None,
         prefer: Lines = [],  # noqa: B006  (FastAPI's way to say none; never changed)
         if_match: Lines = [],  # noqa: B006
         dry_run: DryRun = False,
-    ) -> Asked:
+    ) -> Options:
         keyed = await keyed_known(request, idempotency_key)
-        return Asked(keyed, asynchronous(prefer), versions(if_match), dry_run)
+        return Options(keyed, asynchronous(prefer), versions(if_match), dry_run)
 
-    return asked
+    return options
 
 
 async def never_tried(dry_run: Annotated[bool, Query(include_in_schema=False)] = False) -> None:
     """Refuse to try what cannot be tried: else it would be done in earnest.
 
     Raises:
-        RequestValidationError: `dry_run` was asked for.
+        RequestValidationError: `dry_run` was given.
 
     """
     if dry_run:

@@ -17,7 +17,7 @@ from command_api.commands.lifecycle import hidden
 from command_api.commands.re_execute import RE_EXECUTE, Named, ReExecute, basis_of
 from command_api.commands.verb import Verb
 from command_api.http.json_route import JsonRoute
-from command_api.http.options import PREFIX, Asked, asked_of
+from command_api.http.options import PREFIX, Options, options_of
 from command_api.http.replies import Tried, count, decided, headers_of, refused, tried
 from command_api.http.schedule_bodies import UnusableScheduleError, parse_schedule
 from command_api.http.schedule_routes import unusable
@@ -39,23 +39,23 @@ def router(service: "CommandApi") -> APIRouter:
     """Return the way to another run, bound to one instance."""
     routes = APIRouter(prefix=PREFIX, tags=["campaigns"], route_class=JsonRoute)
     who = Annotated[Caller, Depends(caller_of(service.keys, service.limits))]
-    with_what = Annotated[Asked, Depends(asked_of(service))]
+    with_what = Annotated[Options, Depends(options_of(service))]
 
     @routes.post("/{campaign_id}/re-execute", responses=REARMED)
     async def re_execute(
         campaign_id: CampaignId,
         caller: who,
-        asked: with_what,
+        options: with_what,
         body: ReExecuteBody = None,
     ) -> Response:
         """Arm a campaign that is over for another run: to be started, or by a schedule."""
-        return await _re_execute(service, campaign_id, caller, asked, body or {})
+        return await _re_execute(service, campaign_id, caller, options, body or {})
 
     return routes
 
 
 async def _re_execute(
-    service: "CommandApi", campaign_id: int, caller: Caller, asked: Asked, body: dict[str, Any]
+    service: "CommandApi", campaign_id: int, caller: Caller, options: Options, body: dict[str, Any]
 ) -> Response:
     began = perf_counter()
     selection, wanted = selected(body.get("contact_selection"))
@@ -69,13 +69,13 @@ async def _re_execute(
             campaign_id,
             caller.organization_id,
             service.clock.now(),
-            if_match=asked.if_match,
+            if_match=options.if_match,
             selection=selection,
             named=named,
             schedule=schedule,
         )
 
-    handled = await decided(service, _RE_EXECUTE, await read(), caller, asked, read)
+    handled = await decided(service, _RE_EXECUTE, await read(), caller, options, read)
     campaign = service.campaigns.by_id[campaign_id]
     if isinstance(handled, Tried):
         return tried(campaign, _RE_EXECUTE)

@@ -17,9 +17,10 @@ from campaigns.log.writer import Handled, Reread
 from campaigns.process.errors import OperatingError
 from campaigns.process.observability import BARRIER_S, COMMAND_S, COMMANDS
 from command_api.barrier import Settled
-from command_api.commands.verb import M, Verb
+from command_api.commands.lifecycle import M
+from command_api.commands.verb import Verb
 from command_api.http.bodies import key_unusable
-from command_api.http.options import Asked, origin_of
+from command_api.http.options import Options, origin_of
 
 if TYPE_CHECKING:
     from command_api.service import CommandApi
@@ -35,7 +36,7 @@ async def decided(
     verb: Verb[M],
     command: M,
     caller: Caller,
-    asked: Asked,
+    options: Options,
     reread: Reread[M] | None = None,
 ) -> Handled | Unchanged | Tried:
     """Decide a command, or only try it.
@@ -45,24 +46,24 @@ async def decided(
         RequestValidationError: its Idempotency-Key came with another request before.
 
     """
-    if asked.dry_run:
+    if options.dry_run:
         if isinstance(no := await service.preview(verb, command, reread), Rejected):
             raise refused(verb.name, no)
         return Tried()
     with counted(verb.name):
-        done = await service.move(verb, command, origin_of(caller, asked.keyed), reread)
+        done = await service.move(verb, command, origin_of(caller, options.keyed), reread)
     if isinstance(done, Rejected):
-        if done.reason in verb.quiet:
+        if done.reason in verb.settled_reasons:
             await service.settled(command.campaign_id)  # So that this misleads nobody either.
         raise refused(verb.name, done)
     return done
 
 
 async def settle(
-    service: "CommandApi", campaign: Campaign, handled: Handled, asked: Asked
+    service: "CommandApi", campaign: Campaign, handled: Handled, options: Options
 ) -> Settled | None:
     """Wait at the barrier; None when the client prefers not to. Source: RFC 7240."""
-    if asked.asynchronous:
+    if options.asynchronous:
         return None
     settled = await service.settled(campaign.campaign_id, handled.ruling.position)
     BARRIER_S.observe(settled.settled_in_ms / 1000)

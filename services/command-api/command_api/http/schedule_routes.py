@@ -11,11 +11,11 @@ from campaigns.http.campaign_json import campaign_shape
 from campaigns.http.door import CampaignId, caller_of, json_response
 from campaigns.http.responses import ERRORS, OUTDATED, ok
 from campaigns.log.writer import Handled
-from command_api.commands.lifecycle import MoveCampaign
+from command_api.commands.lifecycle import M, MoveCampaign
 from command_api.commands.schedule import SCHEDULE, UNSCHEDULE, ScheduleCampaign
-from command_api.commands.verb import M, Verb
+from command_api.commands.verb import Verb
 from command_api.http.json_route import JsonRoute
-from command_api.http.options import PREFIX, Asked, asked_of
+from command_api.http.options import PREFIX, Options, options_of
 from command_api.http.replies import Tried, count, decided, headers_of, refused, tried
 from command_api.http.schedule_bodies import UnusableScheduleError, parse_schedule
 
@@ -52,13 +52,13 @@ def router(service: "CommandApi") -> APIRouter:
     """Return the schedule's commands, bound to one instance."""
     routes = APIRouter(prefix=PREFIX, tags=["campaigns"], route_class=JsonRoute)
     who = Annotated[Caller, Depends(caller_of(service.keys, service.limits))]
-    with_what = Annotated[Asked, Depends(asked_of(service))]
+    with_what = Annotated[Options, Depends(options_of(service))]
 
     @routes.post("/{campaign_id}/schedule", responses=SCHEDULED)
     async def schedule(
         campaign_id: CampaignId,
         caller: who,
-        asked: with_what,
+        options: with_what,
         body: ScheduleBody = None,
     ) -> Response:
         """Say when a draft begins by itself; `immediate` takes that back."""
@@ -69,19 +69,19 @@ def router(service: "CommandApi") -> APIRouter:
             raise refused("schedule", unusable(exc)) from exc
         began = perf_counter()
         command = ScheduleCampaign(
-            campaign_id, caller.organization_id, now, if_match=asked.if_match, schedule=wanted
+            campaign_id, caller.organization_id, now, if_match=options.if_match, schedule=wanted
         )
-        handled = await decided(service, _SCHEDULE, command, caller, asked)
+        handled = await decided(service, _SCHEDULE, command, caller, options)
         return _answer(service, campaign_id, handled, _SCHEDULE, "Schedule saved", began)
 
     @routes.post("/{campaign_id}/unschedule", responses=SCHEDULED)
-    async def unschedule(campaign_id: CampaignId, caller: who, asked: with_what) -> Response:
+    async def unschedule(campaign_id: CampaignId, caller: who, options: with_what) -> Response:
         """Take a scheduled campaign back to a draft."""
         began = perf_counter()
         command = MoveCampaign(
-            campaign_id, caller.organization_id, service.clock.now(), if_match=asked.if_match
+            campaign_id, caller.organization_id, service.clock.now(), if_match=options.if_match
         )
-        handled = await decided(service, _UNSCHEDULE, command, caller, asked)
+        handled = await decided(service, _UNSCHEDULE, command, caller, options)
         return _answer(service, campaign_id, handled, _UNSCHEDULE, "Schedule removed", began)
 
     return routes

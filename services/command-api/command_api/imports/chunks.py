@@ -25,9 +25,9 @@ from command_api.commands.import_contacts import (
     FailImport,
     Skipped,
     StartImport,
-    shut,
+    import_rejection,
 )
-from command_api.commands.lifecycle import hidden, unknown
+from command_api.commands.lifecycle import hidden, not_found
 from command_api.idempotency import Keys
 from command_api.imports.rows import chunks, contacts_added
 from command_api.open_lists import OpenLists
@@ -133,15 +133,16 @@ async def ready(
         LogUnavailableError, NotFreshError: the log's end could not be reached.
 
     """
-    if shut(service.campaigns.get(campaign_id), organization_id, move):  # Perhaps a stale no.
+    campaign = service.campaigns.get(campaign_id)
+    if import_rejection(campaign, organization_id, move):  # It may be stale.
         partition = partition_of(service, campaign_id)
         await service.reader.catch_up([partition], within_s=service.writer.catch_up_s)
     campaign = service.campaigns.get(campaign_id)
     if campaign is None or hidden(campaign, organization_id):
-        return unknown()
+        return not_found()
     if (earlier := service.earlier.earlier(campaign_id, origin.idempotency)) is not None:
         return earlier
-    if no := shut(campaign, organization_id, move):
+    if no := import_rejection(campaign, organization_id, move):
         return no
     if move is Move.IMPORT and campaign.permissions():
         await service.settled(campaign_id)

@@ -62,6 +62,7 @@ ENDS_A_PAUSE = (CampaignResumed, CampaignStarted, CampaignStopped, CampaignDelet
 HALTS = ("pause", "stop", "delete")
 HARMLESS = (ContactsAdded, ImportStarted, ImportFailed)  # They alone make no contact count.
 HOLDS = {"freeze", "stall", "sleep"}  # Of processes: they hear of nothing for a while.
+LIST_GIVEN_UP = "The list was given up meanwhile"  # See lists.py.
 SLACK_S = 0.05  # To be woken, and to answer.
 SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -76,7 +77,8 @@ def judge_answers(found: Audit) -> None:
     _judge_moments(found)
     surely_not = _surely_not(found)
     for exchange in found.world.exchanges:
-        did = [fact for entry in by_request.get(exchange.id, ()) for fact in entry.facts]
+        facts = [fact for entry in by_request.get(exchange.id, ()) for fact in entry.facts]
+        did = [fact for fact in facts if not isinstance(fact, ContactsAdded)]  # Nothing by itself.
         match exchange.status:
             case None:
                 if did:
@@ -240,7 +242,9 @@ def _judge_moments(found: Audit) -> None:
                 if ALREADY_SO[exchange.verb](campaign, exchange, known):
                     true.add(exchange.id)
                 continue
-            if exchange.detail == TIME_PAST or REASONS[exchange.verb](campaign, exchange):
+            if exchange.detail in (TIME_PAST, LIST_GIVEN_UP) or REASONS[exchange.verb](
+                campaign, exchange
+            ):
                 true.add(exchange.id)
             if exchange.verb == "pause":
                 pause = paused_at.get(campaign_id)

@@ -98,6 +98,32 @@ async def live(world: "World", number: int) -> None:
     """Create a campaign and start it; then let its people loose until the faults end."""
     owner = Person(world, number, "owner")
     shape = world.plan.shape
+    created = await owner.insist(_create(world, number, f"create {number}"))
+    owner.campaign_id = int(created.shape["id"])
+    if owner.dice.random() < 0.2:
+        await owner.insist(owner.request("schedule", f"schedule {number}"))
+        await asyncio.sleep(owner.dice.uniform(0.0, 8.0))
+    else:
+        await owner.insist(owner.request("start", f"start {number}"))
+    people = [_operate(world, number, owner.campaign_id, n) for n in range(shape.operators)]
+    people += [_toggle(world, number, owner.campaign_id, n) for n in range(shape.pausers)]
+    people.append(_add_at_the_end(world, number, owner.campaign_id))
+    await asyncio.gather(*people)
+
+
+async def create_and_delete(world: "World") -> None:
+    """Create campaigns that nobody starts, one after the other, and delete them."""
+    person = Person(world, 0, "creator")
+    while world.loop.true() < world.plan.until_s:
+        key = f"another {person.dice.randrange(10**9)}"
+        created = await person.insist(_create(world, 0, key))
+        person.campaign_id = int(created.shape["id"])
+        await person.insist(person.request("delete", f"delete of {key}"))
+        await asyncio.sleep(person.dice.uniform(0.0, 4.0))
+
+
+def _create(world: "World", number: int, key: str) -> Exchange:
+    shape = world.plan.shape
     body = {
         "name": f"campaign {number}",
         "assistant_id": 1,
@@ -112,18 +138,7 @@ async def live(world: "World", number: int) -> None:
             {"phone_number": f"+1202{number}{n:06}"} for n in range(1, shape.contacts[number] + 1)
         ],
     }
-    create = Exchange("create", None, PREFIX, json.dumps(body).encode(), f"create {number}")
-    created = await owner.insist(create)
-    owner.campaign_id = int(created.shape["id"])
-    if owner.dice.random() < 0.2:
-        await owner.insist(owner.request("schedule", f"schedule {number}"))
-        await asyncio.sleep(owner.dice.uniform(0.0, 8.0))
-    else:
-        await owner.insist(owner.request("start", f"start {number}"))
-    people = [_operate(world, number, owner.campaign_id, n) for n in range(shape.operators)]
-    people += [_toggle(world, number, owner.campaign_id, n) for n in range(shape.pausers)]
-    people.append(_add_at_the_end(world, number, owner.campaign_id))
-    await asyncio.gather(*people)
+    return Exchange("create", None, PREFIX, json.dumps(body).encode(), key)
 
 
 async def _operate(world: "World", number: int, campaign_id: int, n: int) -> None:

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from campaigns.domain.facts import CallLate
+from campaigns.domain.facts import CallLate, CampaignCreated, ListClosed
 from campaigns.log.port import BATCH_MAX, MemoryLog, OnRefusal
 from campaigns.process.errors import LogUnavailableError, OutcomeUnknownError
 from campaigns.records.record import Envelope, Record, Recorded
@@ -126,6 +126,19 @@ class LogPort:
         if isinstance(record.facts[-1], CallLate) and plan.strikes("die-telling", subject, 0.6):
             world.story.danger("a dialer died with a CallLate due")
             await self._die()
+        if any(isinstance(fact, ListClosed) and fact.counts for fact in record.facts):
+            if plan.strikes("long-lists", f"{subject} dies", 0.25):
+                created = any(isinstance(fact, CampaignCreated) for fact in record.facts)
+                world.story.danger(
+                    f"{'a create' if created else 'an addition'} was killed half-way"
+                )
+                await self._die()
+            if plan.strikes("long-lists", f"{subject} waits", 0.25):
+                world.story.tell(told, "record {} of a list will be late", record.id)
+                world.hand_over(
+                    self._process, partition, record, LATE_MAX_S * plan.dice(subject).random()
+                )
+                return
         if plan.strikes("log-away", subject, 0.02):
             world.story.tell(told, "the log did not take {}", record.id)
             await asyncio.sleep(soon_s)

@@ -4,7 +4,7 @@ import multiprocessing
 import sys
 from collections.abc import Iterable, Iterator
 
-from tests.simulation import mutations, mutations_of_calls
+from tests.simulation import mutations, mutations_of_calls, mutations_of_lists
 from tests.simulation.removal import MUTATIONS
 from tests.simulation.verdicts import WORKERS, hush, judge
 from tests.support import pages
@@ -13,6 +13,7 @@ __all__ = [
     "MUTATIONS",
     "mutations",
     "mutations_of_calls",
+    "mutations_of_lists",
 ]  # They put themselves into the catalogue.
 
 MARK = "mutations"  # Where the page has the table.

@@ -20,6 +20,7 @@ KINDS = (
 LATER_KINDS = (
     "reaction-fault", "undecidable", "poison", "unplaceable", "log-refused", "exchange",
     "terms", "clocks-apart", "die-sending", "die-telling",
+    "long-lists",
 )  # fmt: skip
 ALL_KINDS = (*KINDS, *LATER_KINDS)
 SCHEDULED = ("kill", "stop", "freeze", "stall", "sleep", "log-stall", "assign")

@@ -11,6 +11,7 @@ import structlog
 
 from tests.simulation.answers import judge_answers
 from tests.simulation.auditor import Audit
+from tests.simulation.lists import judge_lists
 from tests.simulation.plan import ALL_KINDS, draw
 from tests.simulation.stores import judge_stores
 from tests.simulation.world import World
@@ -42,6 +43,7 @@ def judge(
     world = World(seed, until_s, without).run()
     found = Audit(world).run()
     judge_answers(found)
+    judge_lists(found)
     judge_stores(found)
     text = world.story.text() if story else ""
     return Verdict(seed, tuple(found.broken), found.dangers, world.ended_at_s, text)

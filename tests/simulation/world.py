@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import command_api.imports.csv_import
+import command_api.imports.rows
 from campaigns.domain.campaign import FINAL, Campaign
 from campaigns.domain.carrier_refusals import Limits
 from campaigns.log.port import MemoryLog
 from campaigns.process.errors import LogUnavailableError
 from campaigns.testing.virtual_time import StalledError
+from command_api.open_lists import OpenLists
 from command_api.service import CommandApi
 from dialer.service import Dialer
 from dialer.settings import DialerSettings
 from projector.service import Projector
 from projector.settings import ProjectorSettings
 from tests.simulation import web
-from tests.simulation.clients import finish, live
+from tests.simulation.clients import create_and_delete, finish, live
 from tests.simulation.clocks import SimClock
 from tests.simulation.cuts import cut, is_cut, let_go
 from tests.simulation.faulty_carrier import CarrierPort, SimCarrier
@@ -43,6 +45,12 @@ RATE_MAX = 5e-5  # Drift: what an undisciplined quartz does.
 
 # A limit, not a mechanism: files of more than so many rows are announced and come in chunks.
 SHORT_IMPORTS = ((command_api.imports.csv_import, "ROWS_IN_REQUEST", 3),)
+# Limits as well: a list of one is longer than a record, and is closed when it stood still for 6 s.
+LONG_LISTS = (
+    (command_api.imports.rows, "RECORD_BYTES_MAX", command_api.imports.rows.ROOM_BYTES + 330),
+    (command_api.imports.rows.chunks, "__defaults__", (300,)),
+    (OpenLists.run, "__kwdefaults__", {"stale_s": 6.0, "check_s": 1.0}),
+)
 UNPLACED = Limits(its_own=3, anybodys=6)  # Rests of minutes are too long for a world.
 VIEWS = ProjectorSettings(api_keys=web.SETTINGS.api_keys)
 Service = CommandApi | Dialer | Projector
@@ -89,7 +97,9 @@ class World:
             try:
                 short = "long-imports" in self.plan.kinds
                 self.plan.struck["long-imports"] += short
-                with swapped(*(SHORT_IMPORTS if short else ()), *undecidable(self.plan)):
+                long = LONG_LISTS if "long-lists" in self.plan.kinds else ()
+                imports = SHORT_IMPORTS if short else ()
+                with swapped(*imports, *long, *undecidable(self.plan)):
                     self.loop.run_until_complete(self._live())
             except StalledError as exc:
                 self.story.tell("world", "stands still: {}", exc)
@@ -121,6 +131,8 @@ class World:
                 loop.outside(plan.dice("exchange").uniform(1.0, 30.0), self.carrier.exchange)
         self.carrier.terms.begin()
         clients = [loop.create_task(live(self, n)) for n in range(shape.campaigns)]
+        if "long-lists" in plan.kinds:
+            clients.append(loop.create_task(create_and_delete(self)))
         await asyncio.sleep(max(plan.until_s, 5.0))
         self._make_fair()
         finishing = loop.create_task(self._finish(clients))

@@ -25,7 +25,9 @@ class ProjectorSettings(Settings):
     requests_per_organization_max: PositiveInt = 256  # At once, of one part; and …
     requests_per_key_max: PositiveInt = 128  # … of one key.
     fresh_s: Seconds = 10.0  # How long a query waits for the fold to reach the log's end.
-    page_max_mb: int = Field(10, ge=1, le=1000)  # A page's rows as JSON: 50 of 200 KB each.
+    page_max_mb: int = Field(
+        10, ge=1, le=1000
+    )  # Rows of a page whose size was named; one row always fits.
     sockets_max: PositiveInt = 1000  # Connections under /ws, of one process; then who has most …
     sockets_per_organization_max: PositiveInt = 500  # … gives way. Of one organization; and …
     sockets_per_key_max: PositiveInt = 250  # … of one key.

@@ -19,7 +19,7 @@ def rows(*sizes: int) -> Iterator[Shape]:
 
 
 def test_an_answer_says_its_rows_under_both_names_and_holds_them_once() -> None:
-    parts = PAGE.answer("contacts", rows(1, 2, 3), 7, 1000, 0)
+    parts = PAGE.answer("contacts", rows(1, 2, 3), 7, 1000)
     found = orjson.loads(b"".join(parts))
     assert found["contacts"] == found["items"] == list(rows(1, 2, 3))
     assert found["pagination"] == {
@@ -47,19 +47,32 @@ def test_a_page_that_is_too_heavy_says_how_many_rows_would_fit(page: Page, named
             yield row
 
     with pytest.raises(RequestValidationError) as no:
-        page.answer("contacts", drawing(), 50, 1000, 0)
+        page.answer("contacts", drawing(), 50, 1000)
     (error,) = no.value.errors()
     assert error["loc"] == ("query", named)
     assert "ask for 8 at most" in error["msg"]
     assert drawn == list(range(9)), "no more of them were made than had to be weighed"
-    assert page.answer("contacts", rows(*[100] * 8), 50, 1000, 0)
+    assert page.answer("contacts", rows(*[100] * 8), 50, 1000)
 
 
-def test_a_page_of_which_nobody_chose_the_size_is_never_too_heavy() -> None:
-    page = Page(1, PER_PAGE, 0, PER_PAGE)
+def test_a_page_of_which_nobody_named_the_size_is_served_unless_it_has_its_texts() -> None:
+    page = Page(1, PER_PAGE, 0, PER_PAGE, sized=False)
     assert page.answer("campaigns", rows(*[1000] * PER_PAGE), 60, 1000)
-    with pytest.raises(RequestValidationError, match=f"ask for {PER_PAGE} at most"):
-        Page(1, 60, 0, 60).answer("campaigns", rows(*[1000] * 60), 60, 1000)
+    with pytest.raises(RequestValidationError, match="ask for 1 at most"):
+        page.answer("campaigns", rows(*[1000] * PER_PAGE), 60, 1500, texts=True)
+
+
+@pytest.mark.parametrize("size", [2, PER_PAGE - 1, PER_PAGE, PER_PAGE + 1])
+def test_a_small_page_is_bounded_as_a_large_one_is(size: int) -> None:
+    with pytest.raises(RequestValidationError, match="ask for 1 at most"):
+        Page(1, size, 0, size).answer("campaigns", rows(*[1000] * size), 60, 1500)
+
+
+@pytest.mark.parametrize("texts", [False, True])
+def test_one_row_is_served_whatever_it_weighs(texts: bool) -> None:
+    assert Page(3, 1, 2, 1).answer("campaigns", rows(5000), 60, 1000, texts=texts)
+    with pytest.raises(RequestValidationError, match="ask for 1 at most"):
+        Page(1, 2, 0, 2).answer("campaigns", rows(5000, 1), 60, 1000, texts=texts)
 
 
 async def test_parts_are_sent_slice_by_slice_and_are_one_body() -> None:

@@ -6,6 +6,7 @@ from typing import get_args
 
 import orjson
 import pytest
+from fastapi import Request
 
 from campaigns.domain.campaign import Campaign, Contact, ContactStatus, evolve, evolve_contact
 from campaigns.domain.facts import (
@@ -192,10 +193,21 @@ def test_an_events_data_is_what_was_recorded(journal: Journal) -> None:
     assert orjson.loads(row["event"])["data"] == fact.model_dump(mode="json")
 
 
+def queried(query: str) -> Request:
+    return Request({"type": "http", "query_string": query.encode()})
+
+
 async def test_skip_and_limit_win() -> None:
-    assert await page_of(3, 10, None, None) == Page(3, 10, 20, 10)
-    assert await page_of(3, 10, 5, None) == Page(1, 50, 5, 50, "limit")
-    assert await page_of(3, 10, 25, 10) == Page(3, 10, 25, 10, "limit")
+    asked = queried("page=3&per_page=10")
+    assert await page_of(asked, 3, 10, None, None) == Page(3, 10, 20, 10)
+    assert await page_of(asked, 3, 10, 5, None) == Page(1, 50, 5, 50, "limit", sized=False)
+    assert await page_of(asked, 3, 10, 25, 10) == Page(3, 10, 25, 10, "limit")
+
+
+async def test_a_size_that_is_the_default_is_named_all_the_same() -> None:
+    assert (await page_of(queried("per_page=50"), 1, 50, None, None)).sized
+    assert (await page_of(queried("limit=50"), 1, 50, None, 50)).sized
+    assert not (await page_of(queried("page=2"), 2, 50, None, None)).sized
 
 
 def test_an_attempt_of_an_unknown_contact_is_shown_without_a_number(journal: Journal) -> None:

@@ -13,7 +13,7 @@ from campaigns.http.campaign_json import Shape, campaign_shape
 from campaigns.http.door import CampaignId
 from projector.queries import campaign_pages
 from projector.queries.freshness import FORBIDDEN, Asking, Consistency, Fresh, get
-from projector.queries.page import PER_PAGE, Page, page_of
+from projector.queries.page import Page, page_of
 from projector.queries.parts import Parts
 from projector.queries.shapes import progress_shape
 
@@ -65,9 +65,9 @@ def router(asking: Asking) -> APIRouter:
 
         def asked(tx: Connection) -> Parts:
             found, total = campaign_pages.campaigns(tx, wanted, page)
-            shapes = (campaign_shape(one, texts=include is not None) for one in found)
-            always = PER_PAGE if include is None else 0
-            return page.answer("campaigns", shapes, total, asking.page_max_bytes, always)
+            texts = include is not None
+            shapes = (campaign_shape(one, texts=texts) for one in found)
+            return page.answer("campaigns", shapes, total, asking.page_max_bytes, texts=texts)
 
         return await asking.read(asked, await asking.every(consistency))
 

@@ -1,9 +1,12 @@
-"""Which part of a list is asked for, under both of the public contract's spellings; its answer.
+"""The part of a list that is asked for, in both spellings of the public contract; its answer.
 
 A page is bounded in rows and in bytes. Neither spelling has a cursor, so a page that ended early
-would look like the list's end, or leave rows out between two pages: one that is too heavy is
-refused, and says how many rows would have fitted. Who asks for no number of rows is never refused:
-PER_PAGE rows without their texts weigh 25 MB at the very most.
+would look like the end of the list, or omit rows between two pages: a page that is too heavy is
+refused, and the refusal says how many rows fit. That is always one at least, so that every list can
+be read to its end.
+
+A client that names no size has none to lower, so its page is served: PER_PAGE rows without their
+texts, ROW_MAX_BYTES each.
 """
 
 from collections.abc import Iterable
@@ -11,7 +14,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import orjson
-from fastapi import Query
+from fastapi import Query, Request
 from fastapi.exceptions import RequestValidationError
 
 from campaigns.http.campaign_json import Shape
@@ -19,18 +22,22 @@ from projector.queries.parts import Parts
 
 PAGE_MAX = 1000  # Source: public contract, list: per_page 1..1000; 8.3 #3: limit too.
 PER_PAGE = 50
+# The heaviest row of any list without `include`: a campaign's description, voicemail message,
+# welcome and agenda of 20,000 characters each, of which JSON needs six bytes a character at most.
+ROW_MAX_BYTES = 490_000
 _NUMBER_MAX = 2**53
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A stretch of a list, and how it was asked for."""
+    """A range of a list, and how it was asked for."""
 
     page: int
     per_page: int
     skip: int
     limit: int
-    named: str = "per_page"  # What its rows were asked for by.
+    size_name: str = "per_page"  # The parameter that sets its number of rows.
+    sized: bool = True  # The client named the number of rows.
 
     def answer(
         self,
@@ -38,30 +45,32 @@ class Page:
         rows: Iterable[Shape],
         total: int,
         bytes_max: int,
-        always: int = PER_PAGE,
+        *,
+        texts: bool = False,
     ) -> Parts:
         """Return a list's answer: the documented keys and the SDK's. Source: 8.3 #2, #4.
 
-        `rows` are drawn one by one, so that no more of them stand in memory than fit. `always`: so
-        many fit, whatever they weigh.
+        `rows` are drawn one by one, so that no more of them stand in memory than fit. `texts`: the
+        rows are as heavy as the client asked for.
 
         Raises:
-            RequestValidationError: its rows weigh more than `bytes_max`, as JSON and said once.
+            RequestValidationError: its rows, more than one, weigh more than `bytes_max` as JSON,
+                each counted once; and the client can ask for less.
 
         """
-        written, weight = list[bytes](), 0
+        written, weight, bounded = list[bytes](), 0, self.sized or texts
         for row in rows:
             written.append(orjson.dumps(row))
             weight += len(written[-1]) + 1
-            if weight > bytes_max and len(written) > always:
+            if bounded and weight > bytes_max and len(written) > 1:
                 raise self._too_heavy(bytes_max, len(written) - 1)
         every = b",".join(written)
         more = orjson.dumps(self._place(total))
         return Parts((b'{"%b":[' % name.encode(), every, b'],"items":[', every, b"]," + more[1:]))
 
     def _too_heavy(self, bytes_max: int, fitting: int) -> RequestValidationError:
-        msg = f"these rows weigh more than {bytes_max // 2**20} MiB: ask for {fitting or 1} at most"
-        error = {"loc": ("query", self.named), "msg": msg, "type": "value_error"}
+        msg = f"these rows weigh more than {bytes_max // 2**20} MiB: ask for {fitting} at most"
+        error = {"loc": ("query", self.size_name), "msg": msg, "type": "value_error"}
         return RequestValidationError([error])
 
     def _place(self, total: int) -> Shape:
@@ -82,13 +91,15 @@ class Page:
 
 
 async def page_of(
+    request: Request,
     page: Annotated[int, Query(ge=1, le=_NUMBER_MAX)] = 1,
     per_page: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PER_PAGE,
     skip: Annotated[int | None, Query(ge=0, le=_NUMBER_MAX)] = None,
     limit: Annotated[int | None, Query(ge=1, le=PAGE_MAX)] = None,
 ) -> Page:
-    """Read the page that is asked for; `skip` and `limit` win where they are given (8.3 #3)."""
+    """Read the page that is asked for; `skip` and `limit` win over the others (8.3 #3)."""
     if skip is None and limit is None:
-        return Page(page, per_page, (page - 1) * per_page, per_page)
-    skip, limit = skip or 0, limit or PER_PAGE
-    return Page(skip // limit + 1, limit, skip, limit, "limit")
+        sized = "per_page" in request.query_params
+        return Page(page, per_page, (page - 1) * per_page, per_page, sized=sized)
+    skip, sized, limit = skip or 0, limit is not None, limit or PER_PAGE
+    return Page(skip // limit + 1, limit, skip, limit, "limit", sized)

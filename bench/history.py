@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 from campaigns.domain.facts import (
+    AnyFact,
     CallEnded,
     CallRequested,
     CallStarted,
@@ -17,7 +18,6 @@ from campaigns.domain.facts import (
     CampaignType,
     ContactsAdded,
     Disposition,
-    Event,
     Row,
     Stream,
 )
@@ -33,7 +33,7 @@ def history(contacts: int) -> Iterator[Record]:
     """Yield a campaign's records: its list, its life, and three records for each call."""
     versions: dict[Stream, int] = {}
 
-    def record(*facts: Event, guard: Stream | None = None, record_id: str = "") -> Record:
+    def record(*facts: AnyFact, guard: Stream | None = None, record_id: str = "") -> Record:
         condition = {fact.stream: versions.get(fact.stream, 0) for fact in facts}
         if guard is not None:
             condition[guard] = versions.get(guard, 0)

@@ -17,9 +17,11 @@ import orjson
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from campaigns.domain.campaign import MOVES, Campaign, Move, evolve
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import Reason
-from campaigns.domain.facts import FACTS, TAGS, CallEvent, CampaignCreated, CampaignEvent
+from campaigns.domain.evolution import evolve
+from campaigns.domain.facts import FACTS, TAGS, AnyCallFact, AnyCampaignFact, CampaignCreated
+from campaigns.domain.moves import MOVES, Move
 from campaigns.http.door import STATUS
 from campaigns.http.examples import CAMPAIGN, PAUSED
 from command_api.http.schemas import IMPORTED
@@ -142,7 +144,7 @@ def status_diagram() -> str:
     def becomes(move: Move, tag: str) -> str:
         campaign = evolve(None, _sample(CampaignCreated.TYPE), 1)
         assert campaign is not None, "a created campaign is there"
-        fact: CampaignEvent | CallEvent = _sample(tag)
+        fact: AnyCampaignFact | AnyCallFact = _sample(tag)
         after: Campaign | None = evolve(campaign, fact, 2)
         assert after is not None, "it stays there"
         return "[*]" if after.deleted else str(after.status)

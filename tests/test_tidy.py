@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from campaigns.domain.campaign import Move
 from campaigns.domain.decider import Reason
 from campaigns.domain.facts import FACTS
+from campaigns.domain.moves import Move
 from campaigns.http.door import STATUS
 from campaigns.records.topics import TOPICS
 from dialer.decisions.gates import GATES
@@ -43,7 +43,6 @@ LONG = {
     "services/dialer/dialer/carrier/simulated/simulated_carrier.py": "one adapter, one file",
     "services/dialer/dialer/service.py": "the shell: every effect beside the others",
     "services/projector/projector/store/view_store.py": "the TrackingRecorder, which is one class",
-    "shared/campaigns/domain/campaign.py": "one state and its whole evolve",
     "shared/campaigns/domain/facts.py": "the catalogue, to be read in one piece",
     "shared/campaigns/kafka/kafka_log.py": "one adapter",
     "shared/campaigns/sqlite/sqlite_log.py": "one adapter",

@@ -8,12 +8,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from campaigns.domain.facts import FACTS, TAGS, Event
+from campaigns.domain.facts import FACTS, TAGS, AnyFact
 
 SAMPLES = Path(__file__).parent / "samples"
 
 
-def sample(tag: str) -> Event:
+def sample(tag: str) -> AnyFact:
     """Decode one stored sample."""
     return TAGS[tag].model_validate(orjson.loads((SAMPLES / f"{tag}.json").read_bytes()))
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.domain.campaign import Status
 from campaigns.domain.decider import Reason, Rejected
 from campaigns.domain.facts import (
     CampaignStopped,
@@ -17,6 +16,7 @@ from campaigns.domain.facts import (
     ImportFailed,
     ImportStarted,
 )
+from campaigns.domain.moves import Status
 from campaigns.log.port import MemoryLog, OnRefusal
 from campaigns.process.errors import LogUnavailableError
 from campaigns.records.record import RECORD_BYTES_MAX, Record

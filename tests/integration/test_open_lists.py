@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from campaigns.domain.facts import (
+    AnyFact,
     CampaignCreated,
     CampaignSettings,
     CampaignType,
     ContactsAdded,
-    Event,
     ImportFailed,
     ImportStarted,
     ListClosed,
@@ -43,8 +43,8 @@ class Door:
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
-        self.shut: Callable[[Event], bool] = lambda _: False
-        self.waits: Callable[[Event], bool] = lambda _: False
+        self.shut: Callable[[AnyFact], bool] = lambda _: False
+        self.waits: Callable[[AnyFact], bool] = lambda _: False
         self.waiting, self.open = asyncio.Event(), asyncio.Event()
 
     def __getattr__(self, name: str) -> Any:  # Any: whatever the log has.
@@ -61,7 +61,7 @@ class Door:
         await self._log.append(partition, record, key, refused)
 
 
-def is_a(*kinds: type[Event]) -> Callable[[Event], bool]:
+def is_a(*kinds: type[AnyFact]) -> Callable[[AnyFact], bool]:
     return lambda fact: isinstance(fact, kinds)
 
 
@@ -95,7 +95,7 @@ async def create(w: World, name: str = "A") -> Any:
         creating.db.close()
 
 
-async def facts(w: World, kind: type[Event]) -> list[Any]:
+async def facts(w: World, kind: type[AnyFact]) -> list[Any]:
     return [fact for some in await w.records() for fact in some if isinstance(fact, kind)]
 
 

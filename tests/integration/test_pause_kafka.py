@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from campaigns.domain.facts import CallRequested, CampaignPaused, Event
+from campaigns.domain.facts import AnyFact, CallRequested, CampaignPaused
 from campaigns.kafka.kafka_log import KafkaLog
 from dialer.decisions.request_call import REQUEST_CALL
 from tests.support.race import TURNS, WRITERS, BrokenPromiseError, Streams, play, unguarded
@@ -18,9 +18,9 @@ def script(chance: random.Random) -> list[tuple[str, str]]:
     return [(chance.choice(WRITERS), chance.choice(TURNS)) for _ in range(chance.randint(10, 40))]
 
 
-async def played(log: KafkaLog, streams: Streams) -> set[type[Event]]:
+async def played(log: KafkaLog, streams: Streams) -> set[type[AnyFact]]:
     """Play all scripts; return what kinds of facts were accepted."""
-    kinds: set[type[Event]] = set()
+    kinds: set[type[AnyFact]] = set()
     for seed in range(SCRIPTS):
         drawn = script(random.Random(seed))
         kinds |= {type(fact) for fact in await play(log, drawn, seed + 1, streams=streams)}

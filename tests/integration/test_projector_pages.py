@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.domain.campaign import Contact, ContactStatus, gone, shown
+from campaigns.domain.campaign import gone
+from campaigns.domain.contact import Contact, ContactStatus, shown
 from campaigns.domain.facts import Disposition
 from projector.queries import contact_pages
 from projector.queries.page import Page

@@ -27,7 +27,7 @@ from eventsourcing.projection import Projection, ProjectionRunner
 from eventsourcing.sqlite import SQLiteTrackingRecorder
 from eventsourcing.utils import Environment
 
-from campaigns.domain.facts import CampaignPaused, CampaignStarted, Event, campaign_stream
+from campaigns.domain.facts import AnyFact, CampaignPaused, CampaignStarted, campaign_stream
 from campaigns.eventsourcing.mapper import StreamedFact
 from campaigns.eventsourcing.ordinals import KEPT_MAX
 from campaigns.eventsourcing.recorder import LogRecorder
@@ -75,10 +75,10 @@ class Writer:
         self.runner.run(self.log.close())
         self.runner.close()
 
-    def accept(self, *facts: Event) -> None:
+    def accept(self, *facts: AnyFact) -> None:
         self.accept_each([facts])
 
-    def accept_each(self, records: list[tuple[Event, ...]]) -> None:
+    def accept_each(self, records: list[tuple[AnyFact, ...]]) -> None:
         encoded = []
         for facts in records:
             condition = self.ledger.condition(fact.stream for fact in facts)
@@ -131,7 +131,7 @@ class Writer:
         return made
 
 
-def record(condition: object, facts: tuple[Event, ...]) -> Record:
+def record(condition: object, facts: tuple[AnyFact, ...]) -> Record:
     assert isinstance(condition, dict)
     return Record(uuid4().hex, NOON, "test", "test", "test", None, condition, facts)
 

@@ -7,12 +7,12 @@ import pytest
 from burki.realtime.campaign_progress import CampaignProgressStream
 
 from campaigns.domain.facts import (
+    AnyFact,
     CallEnded,
     CallRequested,
     CallStarted,
     CampaignCompleted,
     Disposition,
-    Event,
 )
 from campaigns.records.ledger import Ledger
 from campaigns.records.record import Envelope, Record
@@ -40,7 +40,7 @@ async def move(api: Whole, campaign_id: int, verb: str) -> None:
     assert answer.status_code == 200
 
 
-async def write(api: Whole, campaign_id: int, *facts: Event, record_id: str = "r" * 32) -> None:
+async def write(api: Whole, campaign_id: int, *facts: AnyFact, record_id: str = "r" * 32) -> None:
     """Append facts as a dialer would."""
     partition = campaign_partition(campaign_id, api.log.partitions(CAMPAIGN_RECORDS))
     ledger = Ledger()

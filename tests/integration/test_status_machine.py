@@ -1,7 +1,7 @@
 """The campaign's status machine over HTTP: one test a pair of status and action.
 
 Source: public contract, section 2, and 'decided' 4, 19, 20, 22, 23 and 24. The table in the code is
-campaigns.domain.campaign.MOVES; this one is written down from the contract, so that either may be
+campaigns.domain.moves.MOVES; this one is written down from the contract, so that either may be
 wrong.
 """
 

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 
 from campaigns.domain.facts import (
     Abandonment,
+    AnyFact,
     CallAbandoned,
     CallEnded,
     CallLate,
     CallStarted,
     Disposition,
-    Event,
 )
 from dialer.calls.call import Names
 from dialer.calls.call_states import Late, Logged, Said, combinations
@@ -39,7 +39,7 @@ class Case:
 Step = Callable[[Case], object]
 
 
-def folded(facts: Callable[[Names, datetime], Sequence[Event]]) -> Step:
+def folded(facts: Callable[[Names, datetime], Sequence[AnyFact]]) -> Step:
     """Let the log have facts of the call, whoever's."""
 
     def step(case: Case) -> object:
@@ -61,11 +61,11 @@ def ended(how: Disposition) -> Step:
     )
 
 
-def late(of: Names, at: datetime) -> Sequence[Event]:
+def late(of: Names, at: datetime) -> Sequence[AnyFact]:
     return [CallLate(**of, attempts=1, detail="late", late_at=at)]
 
 
-def rang_late(of: Names, at: datetime) -> Sequence[Event]:
+def rang_late(of: Names, at: datetime) -> Sequence[AnyFact]:
     back = CallAbandoned(**of, reason=Abandonment.RANG_LATE, abandoned_at=at)
     return [back, *late(of, at)]
 

@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from campaigns.domain.campaign import Counters, dump, gone, load, shown
+from campaigns.domain.campaign import Counters, dump, gone, load
+from campaigns.domain.contact import shown
 from tests.support.author import STEPS, STORIES, Author
 from tests.support.folded_journal import Told
 

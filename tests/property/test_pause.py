@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaigns.domain.facts import Event
+from campaigns.domain.facts import AnyFact
 from campaigns.log.port import EventLog, MemoryLog
 from campaigns.sqlite.sqlite_log import SqliteLog
 from dialer.decisions.request_call import REQUEST_CALL
@@ -55,17 +55,19 @@ async def in_a_shared_file() -> AsyncIterator[EventLog]:
 LOGS: dict[str, Open] = {"memory": in_memory, "file": in_a_file, "shared-file": in_a_shared_file}
 
 
-def played(open_log: Open, script: Script, streams: Streams = REQUEST_CALL.streams) -> list[Event]:
+def played(
+    open_log: Open, script: Script, streams: Streams = REQUEST_CALL.streams
+) -> list[AnyFact]:
     """Play a script on a fresh log, and return what its audit found accepted."""
 
-    async def run() -> list[Event]:
+    async def run() -> list[AnyFact]:
         async with open_log() as log:
             return await play(log, script, streams=streams)
 
     return asyncio.run(run())
 
 
-def kinds(facts: list[Event]) -> list[str]:
+def kinds(facts: list[AnyFact]) -> list[str]:
     """Return what happened after the campaign was created and started."""
     return [type(fact).__name__ for fact in facts[2:]]
 

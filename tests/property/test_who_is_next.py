@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
-from campaigns.domain.campaign import ContactStatus, gone
+from campaigns.domain.campaign import gone
 from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.contact import ContactStatus
 from campaigns.stores.checkpoint import Store
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from campaigns.domain.campaign import Campaign, Move, Status
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.decider import UNCHANGED, Rejected
 from campaigns.domain.facts import (
+    AnyCampaignFact,
+    AnyFact,
     CampaignCompleted,
     CampaignCreated,
     CampaignDeleted,
-    CampaignEvent,
     CampaignPaused,
     CampaignRearmed,
     CampaignResumed,
@@ -25,12 +26,12 @@ from campaigns.domain.facts import (
     ContactsAdded,
     ContactsReplaced,
     CreateKeyed,
-    Event,
     ImportCompleted,
     ImportFailed,
     ImportStarted,
     Selection,
 )
+from campaigns.domain.moves import Move, Status
 from campaigns.records.record import Recorded
 from command_api.commands.delete import DELETE
 from command_api.commands.import_contacts import import_rejection
@@ -44,7 +45,7 @@ from tests.simulation.auditor import Audit
 from tests.simulation.history import Entry
 from tests.simulation.web import Exchange
 
-SAYS: dict[str, tuple[type[Event], ...]] = {
+SAYS: dict[str, tuple[type[AnyFact], ...]] = {
     "create": (CampaignCreated,),
     "start": (CampaignStarted, CampaignResumed),
     "resume": (CampaignResumed,),
@@ -275,7 +276,7 @@ def _judge_moments(found: Audit) -> None:
 def _fold(found: Audit, campaigns: Campaigns, entry: Entry, paused_at: dict[int, Entry]) -> None:
     recorded: Recorded = found.world.log.core._records[entry.partition][entry.position - 1]
     for fact in entry.facts:
-        if isinstance(fact, ContactsAdded | CreateKeyed) or not isinstance(fact, CampaignEvent):
+        if isinstance(fact, ContactsAdded | CreateKeyed) or not isinstance(fact, AnyCampaignFact):
             continue
         campaign = campaigns.fold(
             fact, recorded.position, recorded.partition.number, recorded.actor
@@ -338,7 +339,7 @@ class _Phones:
         self._of_list: dict[str, set[str]] = defaultdict(set)
         self.of_campaign: dict[int, set[str]] = defaultdict(set)
 
-    def fold(self, facts: Iterable[Event]) -> None:
+    def fold(self, facts: Iterable[AnyFact]) -> None:
         """Take the facts of one record in."""
         for fact in facts:
             if isinstance(fact, ContactsAdded):

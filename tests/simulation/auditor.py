@@ -11,9 +11,9 @@ import orjson
 from campaigns.domain.carrier_refusals import UNPLACED
 from campaigns.domain.facts import (
     Abandonment,
+    AnyCallFact,
     CallAbandoned,
     CallEnded,
-    CallEvent,
     CallLate,
     CallRequested,
     CallStarted,
@@ -262,7 +262,7 @@ class Audit:
         if self.tardy(permission, ring):
             self.dangers["a ring was tardy"] += 1
 
-    def _told(self, permission: Permission, end: CallEvent, entry: Entry) -> None:
+    def _told(self, permission: Permission, end: AnyCallFact, entry: Entry) -> None:
         """Whatever rang stands as started or unknown; else as CallLate, if anybody could tell."""
         request, late = permission.request, permission.of(CallLate)
         call_id = request.call_id
@@ -308,7 +308,9 @@ class Audit:
         refusing, timeout_s = self._refusing(permission, ring), permission.request.carrier_timeout_s
         return not refusing and apart_s >= timeout_s / CLOCK_SLACK
 
-    def _knew_better(self, started: list[tuple[CallEvent, Entry]], request: CallRequested) -> bool:
+    def _knew_better(
+        self, started: list[tuple[AnyCallFact, Entry]], request: CallRequested
+    ) -> bool:
         """Say whether who recorded a tardy ring as started had to find it late by its own clock."""
         if not started:
             return False

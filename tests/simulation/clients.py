@@ -6,8 +6,8 @@ from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from campaigns.domain.campaign import FINAL, Status
 from campaigns.domain.facts import CallEnded
+from campaigns.domain.moves import FINAL, Status
 from campaigns.records.record import Envelope, Recorded
 from campaigns.testing.virtual_time import NOON
 from tests.simulation.web import PREFIX, Exchange, csv_upload

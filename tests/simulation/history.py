@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from campaigns.domain.campaign import Status
 from campaigns.domain.facts import (
+    AnyCallFact,
+    AnyCampaignFact,
+    AnyFact,
     CallAbandoned,
     CallEnded,
-    CallEvent,
     CallLate,
     CallRequested,
     CallStarted,
@@ -16,7 +17,6 @@ from campaigns.domain.facts import (
     CampaignCreated,
     CampaignDeleted,
     CampaignDue,
-    CampaignEvent,
     CampaignFailed,
     CampaignPaused,
     CampaignRearmed,
@@ -27,14 +27,14 @@ from campaigns.domain.facts import (
     CampaignUnscheduled,
     CampaignUpdated,
     ContactExhausted,
-    Event,
     RunEnded,
 )
+from campaigns.domain.moves import Status
 from campaigns.records.record import Envelope
 from campaigns.records.topics import Partition
 from tests.simulation.faulty_carrier import Placement
 
-BECOMES: dict[type[CampaignEvent], Status] = {
+BECOMES: dict[type[AnyCampaignFact], Status] = {
     CampaignCreated: Status.DRAFT,
     CampaignScheduled: Status.SCHEDULED,
     CampaignUnscheduled: Status.DRAFT,
@@ -62,7 +62,7 @@ class Entry:
     at_s: float
     envelope: Envelope
     accepted: bool
-    facts: tuple[Event, ...] = ()
+    facts: tuple[AnyFact, ...] = ()
 
 
 @dataclass
@@ -71,10 +71,10 @@ class Permission:
 
     request: CallRequested
     entry: Entry
-    facts: list[tuple[CallEvent, Entry]] = field(default_factory=list)
+    facts: list[tuple[AnyCallFact, Entry]] = field(default_factory=list)
     rings: list[Placement] = field(default_factory=list)
 
-    def of(self, *kinds: type[CallEvent]) -> list[tuple[CallEvent, Entry]]:
+    def of(self, *kinds: type[AnyCallFact]) -> list[tuple[AnyCallFact, Entry]]:
         """Return its facts of some kinds."""
         return [(fact, entry) for fact, entry in self.facts if isinstance(fact, kinds)]
 
@@ -110,9 +110,9 @@ class History:
                 case _:
                     self._moved(fact, entry)
 
-    def _moved(self, fact: Event, entry: Entry) -> None:
+    def _moved(self, fact: AnyFact, entry: Entry) -> None:
         """Take in what changes a campaign's status."""
-        if not isinstance(fact, CampaignEvent) or (becomes := BECOMES.get(type(fact))) is None:
+        if not isinstance(fact, AnyCampaignFact) or (becomes := BECOMES.get(type(fact))) is None:
             return
         campaign_id = fact.campaign_id
         before, self._status[campaign_id] = self._status.get(campaign_id), becomes
@@ -155,7 +155,7 @@ class History:
         self._calling[who] = fact.call_id
         self.permissions[fact.call_id] = Permission(fact, entry)
 
-    def _call(self, fact: CallEvent, entry: Entry) -> None:
+    def _call(self, fact: AnyCallFact, entry: Entry) -> None:
         who = (fact.campaign_id, fact.contact_id)
         permission = self.permissions.get(fact.call_id)
         if permission is None:

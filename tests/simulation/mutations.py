@@ -15,8 +15,8 @@ import dialer.reactor.reactor
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import UNCHANGED
 from campaigns.domain.facts import (
+    AnyInstallationFact,
     CallRequested,
-    InstallationEvent,
     campaign_stream,
     contact_stream,
 )
@@ -164,7 +164,7 @@ def nobody_passes_over_what_was_skipped() -> Swaps:
     """A record that is skipped stops its readers all the same."""
     take = Installation.take
 
-    def deaf(self: Installation, recorded: Recorded) -> tuple[InstallationEvent, ...]:
+    def deaf(self: Installation, recorded: Recorded) -> tuple[AnyInstallationFact, ...]:
         decided = take(self, recorded)
         self.skipped.clear()
         return decided

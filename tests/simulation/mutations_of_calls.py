@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import campaigns.domain.campaign
+import campaigns.domain.contact
 import dialer.calls.call
 import dialer.calls.inquiry
 import dialer.carrier.http.carrier_clock
@@ -16,16 +16,18 @@ import dialer.decisions.resolution
 import dialer.reactor.intake
 import dialer.reactor.reactor
 import dialer.service
-from campaigns.domain.campaign import Campaign, Contact, Status
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.carrier_refusals import Unplaced
+from campaigns.domain.contact import Contact
 from campaigns.domain.decider import UNCHANGED
 from campaigns.domain.facts import (
     Abandonment,
+    AnyCallFact,
     CallAbandoned,
-    CallEvent,
     CallRequested,
     CallStarted,
 )
+from campaigns.domain.moves import Status
 from dialer.calls.call import Call
 from dialer.calls.call_states import Late, Logged, Said, Use
 from dialer.calls.ticks import Answered, Clocks, Effect, HangUp
@@ -128,7 +130,7 @@ def anothers_CallStarted_does_not_count() -> Swaps:  # noqa: N802
     """A good call is hung up because recovery had recorded the same CallStarted."""
     folded = taking_module._folded_call
 
-    def proud(state: State, fact: CallEvent, at: float, effects: list[Effect]) -> None:
+    def proud(state: State, fact: AnyCallFact, at: float, effects: list[Effect]) -> None:
         folded(state, fact, at, effects)
         call = state.calls.get(fact.call_id)
         rang = call and call.said in (Said.RINGS, Said.OVER)
@@ -205,7 +207,7 @@ def recovery_only_at_a_start() -> Swaps:
     """A dead dialer's permission that appears later is left alone."""
     folded = taking_module._folded_call
 
-    def once(state: State, fact: CallEvent, at: float, effects: list[Effect]) -> None:
+    def once(state: State, fact: AnyCallFact, at: float, effects: list[Effect]) -> None:
         folded(state, fact, at, effects)
         call = state.calls.get(fact.call_id)
         if isinstance(fact, CallRequested) and call and not call.ours:
@@ -301,9 +303,9 @@ def a_pause_abandons_what_is_at_the_carrier() -> Swaps:
 @mutation
 def the_number_is_not_given_back() -> Swaps:
     """An abandoned permission spends an attempt."""
-    evolve = campaigns.domain.campaign.evolve_contact
+    evolve = campaigns.domain.contact.evolve_contact
 
-    def spent(contact: Contact, campaign: Campaign, fact: CallEvent) -> Contact:
+    def spent(contact: Contact, campaign: Campaign, fact: AnyCallFact) -> Contact:
         contact = evolve(contact, campaign, fact)
         contact.attempts += isinstance(fact, CallAbandoned)
         return contact
@@ -362,7 +364,7 @@ def nonsense_is_asked_about_for_ever() -> Swaps:
 @mutation
 def who_cannot_be_placed_does_not_rest() -> Swaps:
     """A contact that the carrier took no call for is asked for again at once."""
-    return [(Unplaced, "rest", campaigns.domain.campaign.ABANDONED_REST)]
+    return [(Unplaced, "rest", campaigns.domain.contact.ABANDONED_REST)]
 
 
 @mutation

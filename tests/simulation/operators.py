@@ -9,7 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from campaigns.domain.facts import ContactsAdded, InstallationEvent, RecordSkipped, Row
+from campaigns.domain.facts import AnyInstallationFact, ContactsAdded, RecordSkipped, Row
 from campaigns.domain.levels import LEVEL_NEWEST
 from campaigns.process.errors import ContractError, SkippedMeanwhileError
 from campaigns.records.installation import Installation, raise_level, skip_record
@@ -51,8 +51,8 @@ class Operators:
             world.loop.outside(poisoned_s, self._poison)
 
     def _decide(
-        self, decide: Callable[[Installation], InstallationEvent | None]
-    ) -> InstallationEvent:
+        self, decide: Callable[[Installation], AnyInstallationFact | None]
+    ) -> AnyInstallationFact:
         installation = Installation()
         for recorded in self._world.log.core._records[INSTALLATION]:
             installation.take(recorded)

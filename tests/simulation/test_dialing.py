@@ -12,9 +12,9 @@ from uuid import uuid4
 
 import pytest
 
-from campaigns.domain.campaign import Status
 from campaigns.domain.facts import (
     Abandonment,
+    AnyFact,
     CallAbandoned,
     CallEnded,
     CallLate,
@@ -30,11 +30,11 @@ from campaigns.domain.facts import (
     CampaignType,
     ContactsAdded,
     Disposition,
-    Event,
     Row,
     Stream,
     campaign_stream,
 )
+from campaigns.domain.moves import Status
 from campaigns.log.port import MemoryLog
 from campaigns.process.errors import CarrierUnavailableError, ContractError
 from campaigns.records.ledger import Ledger
@@ -62,7 +62,7 @@ class Bench:
     clock: VirtualClock
     carrier: ScriptedCarrier
 
-    async def offer(self, *facts: Event, guards: tuple[str, ...] = ()) -> None:
+    async def offer(self, *facts: AnyFact, guards: tuple[str, ...] = ()) -> None:
         ledger = self.ledger()
         streams = {fact.stream for fact in facts} | {Stream(guard) for guard in guards}
         record = Record(
@@ -78,9 +78,9 @@ class Bench:
                 ledger.admit(recorded.envelope)
         return ledger
 
-    def accepted(self) -> list[Event]:
+    def accepted(self) -> list[AnyFact]:
         """Fold as an auditor would."""
-        ledger, facts = Ledger(), list[Event]()
+        ledger, facts = Ledger(), list[AnyFact]()
         for recorded in self.log._records[HERE]:
             if isinstance(recorded.envelope, Envelope) and ledger.admit(recorded.envelope):
                 facts.extend(recorded.facts)

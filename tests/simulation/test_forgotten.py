@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from campaigns.domain.campaign import Status
 from campaigns.domain.facts import CallAbandoned, CallRequested
+from campaigns.domain.moves import Status
 from campaigns.log.port import MemoryLog, OnRefusal
 from campaigns.process.errors import OutcomeUnknownError
 from campaigns.records.record import Record

@@ -3,9 +3,9 @@
 import asyncio
 from datetime import datetime, timedelta
 
-from campaigns.domain.campaign import Status
 from campaigns.domain.facts import (
     Abandonment,
+    AnyFact,
     CallAbandoned,
     CallEnded,
     CallLate,
@@ -13,11 +13,11 @@ from campaigns.domain.facts import (
     ContactsAdded,
     ContactsReplaced,
     Disposition,
-    Event,
     ImportCompleted,
     ImportSource,
     Row,
 )
+from campaigns.domain.moves import Status
 from campaigns.log.port import OnRefusal
 from campaigns.process.errors import CarrierUnavailableError
 from campaigns.records.record import Record
@@ -171,7 +171,7 @@ def test_a_permission_that_is_not_read_back_is_given_up_at_the_very_end_of_its_l
             assert not may_begin(at, lease_s, at + lease_s)
 
 
-def replacing(now: datetime, rows: tuple[Row, ...], *, through: int) -> tuple[Event, ...]:
+def replacing(now: datetime, rows: tuple[Row, ...], *, through: int) -> tuple[AnyFact, ...]:
     """Return what a replacing import records."""
     return (
         ContactsReplaced(campaign_id=42, import_id="new", through=through, replaced_at=now),

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from campaigns.domain.campaign import Status
 from campaigns.domain.facts import CallEnded, CallStarted, Disposition
+from campaigns.domain.moves import Status
 from campaigns.log.port import MemoryLog, OnRefusal
 from campaigns.process.errors import (
     CarrierNonsenseError,

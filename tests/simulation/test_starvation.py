@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import pytest
 
-from campaigns.domain.campaign import Status
 from campaigns.domain.carrier_refusals import Unplaced, again
 from campaigns.domain.facts import CallAbandoned, CallEnded, Disposition
+from campaigns.domain.moves import Status
 from campaigns.log.port import MemoryLog
 from campaigns.process.errors import CarrierUnavailableError
 from campaigns.testing.virtual_time import NOON, VirtualClock, run_virtually

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from campaigns.domain.campaign import Status
 from campaigns.domain.facts import Disposition
+from campaigns.domain.moves import Status
 from campaigns.testing.virtual_time import run_virtually
 from dialer.calls.ticks import Clocks, Effect, HangUp, LookUp, Offer, Ring
 from dialer.carrier.port import CallOrder

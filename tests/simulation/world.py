@@ -10,8 +10,9 @@ from typing import Any
 
 import command_api.imports.csv_import
 import command_api.imports.rows
-from campaigns.domain.campaign import FINAL, Campaign
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.carrier_refusals import Limits
+from campaigns.domain.moves import FINAL
 from campaigns.log.port import MemoryLog
 from campaigns.process.errors import LogUnavailableError
 from campaigns.testing.virtual_time import StalledError

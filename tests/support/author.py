@@ -4,8 +4,9 @@ import random
 from collections import Counter
 from datetime import timedelta
 
-from campaigns.domain.campaign import FINAL, Move, Status, gone
+from campaigns.domain.campaign import gone
 from campaigns.domain.facts import CampaignUpdated, Disposition, Selection
+from campaigns.domain.moves import FINAL, Move, Status
 from tests.support.folded_journal import Told
 
 STORIES = 400

@@ -3,20 +3,21 @@
 from datetime import timedelta
 from uuid import uuid4
 
-from campaigns.domain.campaign import Campaign, Contact, current, evolve_contact, exhaust, select
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.contact import Contact, current, evolve_contact, exhaust, select
 from campaigns.domain.facts import (
     Abandonment,
+    AnyCallFact,
+    AnyCampaignFact,
+    AnyFact,
     CallAbandoned,
-    CallEvent,
     CallLate,
     CampaignCompleted,
-    CampaignEvent,
     CampaignPaused,
     CampaignRearmed,
     CampaignResumed,
     ContactExhausted,
-    Event,
     ImportFailed,
     ImportStarted,
     Selection,
@@ -33,11 +34,13 @@ class Told(Journal):
         self.campaigns = Campaigns()
         self.contacts: dict[int, Contact] = {}  # Of campaign 1.
 
-    def write(self, *facts: Event, campaign_id: int = 1, record_id: str | None = None) -> Recorded:
+    def write(
+        self, *facts: AnyFact, campaign_id: int = 1, record_id: str | None = None
+    ) -> Recorded:
         """Append one record, and fold it."""
         recorded = super().write(*facts, campaign_id=campaign_id, record_id=record_id)
         for fact in recorded.facts:
-            if isinstance(fact, CampaignEvent):
+            if isinstance(fact, AnyCampaignFact):
                 campaign = self.campaigns.fold(
                     fact, recorded.position, recorded.partition.number, recorded.actor
                 )
@@ -46,7 +49,7 @@ class Told(Journal):
                         self.contacts[contact_id] = select(campaign, self.contact(contact_id))
                 if campaign is not None and isinstance(fact, ContactExhausted):
                     exhaust(self.contact(fact.contact_id), fact)
-                elif campaign is not None and isinstance(fact, CallEvent):
+                elif campaign is not None and isinstance(fact, AnyCallFact):
                     evolve_contact(self.contact(fact.contact_id), campaign, fact)
         return recorded
 

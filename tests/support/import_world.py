@@ -13,6 +13,7 @@ from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.decider import Facts
 from campaigns.domain.facts import (
+    AnyFact,
     CallEnded,
     CallRequested,
     CallStarted,
@@ -22,7 +23,6 @@ from campaigns.domain.facts import (
     CampaignStarted,
     CampaignType,
     Disposition,
-    Event,
 )
 from campaigns.log.port import EventLog, MemoryLog
 from campaigns.log.reader import Reader
@@ -81,7 +81,7 @@ class World:
         """Return the one campaign."""
         return self.campaigns.by_id[CAMPAIGN_ID]
 
-    async def offer(self, *facts: Event, record_id: str | None = None) -> None:
+    async def offer(self, *facts: AnyFact, record_id: str | None = None) -> None:
         """Append facts as another writer would, decided on the streams as they are."""
         condition = self.reader.ledger(PARTITION).condition({fact.stream for fact in facts})
         made = self.writer.record(facts, condition, ORIGIN)

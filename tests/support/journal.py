@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from campaigns.domain.facts import (
     Abandonment,
+    AnyFact,
     CallAbandoned,
     CallEnded,
     CallLate,
@@ -19,7 +20,6 @@ from campaigns.domain.facts import (
     ContactsAdded,
     ContactsReplaced,
     Disposition,
-    Event,
     ImportCompleted,
     ImportSource,
     Row,
@@ -41,7 +41,9 @@ class Journal:
         self.records: list[Recorded] = []
         self.now: datetime = NOON
 
-    def write(self, *facts: Event, campaign_id: int = 1, record_id: str | None = None) -> Recorded:
+    def write(
+        self, *facts: AnyFact, campaign_id: int = 1, record_id: str | None = None
+    ) -> Recorded:
         """Append one record of these facts, to be accepted."""
         self.now += timedelta(seconds=1)
         partition = (
@@ -106,7 +108,7 @@ class Journal:
             rows=contacts,
             created_at=self.now,
         )
-        facts: tuple[Event, ...] = (created,)
+        facts: tuple[AnyFact, ...] = (created,)
         if contacts:
             facts = (ContactsAdded(import_id=import_id, first_row=1, rows=rows), created)
         return self.write(*facts, campaign_id=campaign_id)

@@ -10,16 +10,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from campaigns.domain.campaign import (
-    Campaign,
-    Contact,
-    Move,
-    evolve,
-    evolve_contact,
-)
+from campaigns.domain.campaign import Campaign
+from campaigns.domain.contact import Contact, evolve_contact
 from campaigns.domain.decider import Decision, Reason, Rejected
+from campaigns.domain.evolution import evolve
 from campaigns.domain.facts import (
     Abandonment,
+    AnyFact,
     CallAbandoned,
     CallEnded,
     CallLate,
@@ -32,11 +29,11 @@ from campaigns.domain.facts import (
     CampaignSettings,
     CampaignStarted,
     CampaignType,
-    Event,
     Stream,
     campaign_stream,
     contact_stream,
 )
+from campaigns.domain.moves import Move
 from campaigns.log.port import EventLog
 from campaigns.records.ledger import Ledger
 from campaigns.records.record import AppendCondition, Envelope, Record, Recorded
@@ -75,7 +72,7 @@ class Seen:
                 for fact in recorded.facts:
                     self._fold(fact, recorded.position)
 
-    def _fold(self, fact: Event, position: int) -> None:
+    def _fold(self, fact: AnyFact, position: int) -> None:
         assert isinstance(fact, CampaignFact)
         self.campaign = evolve(self.campaign, fact, position)
         assert self.campaign is not None
@@ -123,7 +120,7 @@ def started(campaign_id: int) -> CampaignStarted:
     return CampaignStarted(campaign_id=campaign_id, run=1, started_at=NOON)
 
 
-def record(facts: tuple[Event, ...], condition: AppendCondition, record_id: str) -> Record:
+def record(facts: tuple[AnyFact, ...], condition: AppendCondition, record_id: str) -> Record:
     """Offer facts with what they were decided on."""
     return Record(record_id, NOON, "race/1", "race", record_id, None, condition, facts)
 
@@ -184,7 +181,7 @@ def decided(seen: Seen, name: str, turn: str, streams: Streams) -> Record | None
 
 async def play(
     log: EventLog, script: Script, campaign_id: int = 42, *, streams: Streams = REQUEST_CALL.streams
-) -> list[Event]:
+) -> list[AnyFact]:
     """Let each writer look or act, in the script's order; return what the audit found accepted.
 
     `log` is open, and has no record of this campaign yet. `streams` is what a request rests on.
@@ -222,7 +219,7 @@ async def _shown(log: EventLog, partition: Partition, position: int) -> None:
             await asyncio.sleep(0.001)
 
 
-def audit(records: Sequence[Recorded]) -> list[Event]:
+def audit(records: Sequence[Recorded]) -> list[AnyFact]:
     """Rule on the records like a reader that was not there; return the accepted facts.
 
     Raises:
@@ -231,7 +228,7 @@ def audit(records: Sequence[Recorded]) -> list[Event]:
     """
     ledger, running = Ledger(), False
     open_calls: dict[Stream, str] = {}  # Contact → call.
-    accepted: list[Event] = []
+    accepted: list[AnyFact] = []
     for recorded in records:
         if not isinstance(recorded.envelope, Envelope) or not ledger.admit(recorded.envelope):
             continue

@@ -16,10 +16,11 @@ import httpx
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from campaigns.domain.campaign import Contact
 from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.contact import Contact
 from campaigns.domain.facts import (
     Abandonment,
+    AnyFact,
     CallAbandoned,
     CallEnded,
     CallRequested,
@@ -28,7 +29,6 @@ from campaigns.domain.facts import (
     CampaignFact,
     CreateKeyed,
     Disposition,
-    Event,
     Stream,
 )
 from campaigns.http.edge import install
@@ -110,14 +110,14 @@ class Instance:
 class Audit:
     """What a reader that was not there finds in the log."""
 
-    accepted_at: list[tuple[Event, str]] = field(default_factory=list)  # With partition@position.
+    accepted_at: list[tuple[AnyFact, str]] = field(default_factory=list)  # With partition@position.
     records: list[Envelope] = field(default_factory=list)  # Accepted.
     refused: int = 0
     campaigns: Campaigns = field(default_factory=Campaigns)
     ledgers: dict[Partition, Ledger] = field(default_factory=dict)
 
     @property
-    def accepted(self) -> list[Event]:
+    def accepted(self) -> list[AnyFact]:
         """Return the accepted facts, a partition after the other."""
         return [fact for fact, _ in self.accepted_at]
 
@@ -194,7 +194,7 @@ class Several:
     async def offer(
         self,
         campaign_id: int,
-        *facts: Event,
+        *facts: AnyFact,
         guards: tuple[Stream, ...] = (),
         record_id: str = "",
         seen: Audit | None = None,

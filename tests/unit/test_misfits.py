@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from campaigns.domain.campaign import Campaign, Contact
+from campaigns.domain.campaign import Campaign
+from campaigns.domain.contact import Contact
 from campaigns.domain.facts import Row
 from command_api.settings import CommandApiSettings
 from dialer.settings import DialerSettings

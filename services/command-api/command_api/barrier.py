@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from campaigns.domain.campaign import Campaign
-from campaigns.domain.facts import CallAbandoned, CallEnded, CallEvent, CallRequested, CallStarted
+from campaigns.domain.facts import AnyCallFact, CallAbandoned, CallEnded, CallRequested, CallStarted
 from campaigns.process.clock import Clock
 
 
@@ -46,7 +46,7 @@ class Barrier:
             for call in campaign.permissions():
                 self._folded_at[campaign.campaign_id, call.call_id] = now
 
-    def fold(self, fact: CallEvent) -> None:
+    def fold(self, fact: AnyCallFact) -> None:
         """Take one accepted call fact in."""
         match fact:
             case CallRequested():
@@ -57,7 +57,7 @@ class Barrier:
             case _:
                 return  # CallLate resolves nothing.
 
-    def _resolved(self, fact: CallEvent) -> None:
+    def _resolved(self, fact: AnyCallFact) -> None:
         for wait in self._waits.get(fact.campaign_id, ()):
             if fact.call_id in wait.open:
                 wait.open.discard(fact.call_id)

@@ -11,28 +11,28 @@ from typing import assert_never
 
 from sqlalchemy import Connection
 
-from campaigns.domain.campaign import Contact, ContactStatus
 from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.contact import Contact, ContactStatus
 from campaigns.domain.facts import (
+    AnyCallFact,
+    AnyCampaignFact,
+    AnyFact,
+    AnyOrganizationFact,
     ApiKeyCreated,
     ApiKeyRevoked,
     CallEnded,
-    CallEvent,
     CallFact,
     CampaignCreated,
-    CampaignEvent,
     CampaignFact,
     CampaignRearmed,
     ContactExhausted,
     ContactsAdded,
     CreateKeyed,
-    Event,
     ImportCompleted,
     ImportFailed,
     ImportStarted,
     InstallationFact,
     ListClosed,
-    OrganizationEvent,
 )
 from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader
@@ -54,7 +54,7 @@ class Views:
     store: Store
     log: EventLog
     publishes: bool
-    on_key: Callable[[OrganizationEvent], None]
+    on_key: Callable[[AnyOrganizationFact], None]
     on_moved: Callable[[Partition], None] = lambda _: None
     on_changed: Callable[[Collection[int], Mapping[Place, Contact]], None] = lambda *_: None
     campaigns: Campaigns = field(default_factory=Campaigns)
@@ -138,7 +138,7 @@ class Views:
             changes.events += outbox.project(recorded)
         return ordinal
 
-    def _fold_call(self, changes: Changes, recorded: Recorded, fact: CallEvent) -> None:
+    def _fold_call(self, changes: Changes, recorded: Recorded, fact: AnyCallFact) -> None:
         found = self.campaigns.get(fact.campaign_id)
         if found is None:
             return  # Facts of a campaign that was never created.
@@ -150,7 +150,7 @@ class Views:
         executions.project(changes, found, call, before, fact)
 
     def _fold_campaign(
-        self, changes: Changes, recorded: Recorded, fact: CampaignEvent, ordinal: int
+        self, changes: Changes, recorded: Recorded, fact: AnyCampaignFact, ordinal: int
     ) -> None:
         found = self.campaigns.get(fact.campaign_id)
         campaign = self.campaigns.fold(
@@ -176,7 +176,7 @@ class Views:
                 return  # Lifecycle: what people see is derived from the campaign's state.
 
     def _look_up(self, tx: Connection, partition: Partition, batch: Sequence[Recorded]) -> Changes:
-        places, facts = set[Place](), list[Event]()
+        places, facts = set[Place](), list[AnyFact]()
         for recorded in batch:
             for fact in recorded.facts:
                 if isinstance(fact, CallFact):

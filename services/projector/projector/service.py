@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Request
 from pydantic import SecretStr
 
 from campaigns.domain.api_keys import ApiKeys, Caller, key_hash
-from campaigns.domain.facts import OrganizationEvent, Scope
+from campaigns.domain.facts import AnyOrganizationFact, Scope
 from campaigns.http.door import CallerOf, caller_of
 from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader
@@ -88,7 +88,7 @@ class Projector:
         queries.append(key_routes.router(asking, self.keys, self._admin))
         return [*queries, monitor.router(feeds), progress.router(feeds)]
 
-    def _fold_key(self, fact: OrganizationEvent) -> None:
+    def _fold_key(self, fact: AnyOrganizationFact) -> None:
         """Take in what the log says of a key; who came with one that is none must go."""
         self.keys.fold(fact)
         if fact.key_hash not in self.keys.callers:

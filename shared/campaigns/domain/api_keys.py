@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr
 
-from campaigns.domain.facts import ApiKeyCreated, ApiKeyRevoked, OrganizationEvent, Scope
+from campaigns.domain.facts import AnyOrganizationFact, ApiKeyCreated, ApiKeyRevoked, Scope
 
 KEY_CHARS_MIN = 16  # Of a key of the environment; the keys that we make have 51.
 KEY_CHARS_MIN_LOOPBACK = 6  # Where nobody but this machine's users can ask.
@@ -112,7 +112,7 @@ class ApiKeys:
         self.callers[hashed] = Caller(organization_id, actor, hashed)
         self._configured.add(hashed)
 
-    def fold(self, fact: OrganizationEvent) -> None:
+    def fold(self, fact: AnyOrganizationFact) -> None:
         """Take in what the log says of a key. One that was revoked is none for ever."""
         hashed = fact.key_hash
         match fact:

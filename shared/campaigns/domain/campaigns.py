@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from campaigns.domain.campaign import Campaign, evolve
-from campaigns.domain.facts import CampaignEvent
+from campaigns.domain.campaign import Campaign
+from campaigns.domain.evolution import evolve
+from campaigns.domain.facts import AnyCampaignFact
 
 
 @dataclass
@@ -19,7 +20,7 @@ class Campaigns:
         return self.by_id.get(campaign_id)
 
     def fold(
-        self, fact: CampaignEvent, position: int, partition: int, actor: str
+        self, fact: AnyCampaignFact, position: int, partition: int, actor: str
     ) -> Campaign | None:
         """Take one fact in; return its campaign, or None for facts of one never created."""
         found = self.by_id.get(fact.campaign_id)

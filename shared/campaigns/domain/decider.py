@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from campaigns.domain.facts import Event, Stream
+from campaigns.domain.facts import AnyFact, Stream
 
 
 class Reason(StrEnum):
@@ -58,7 +58,7 @@ class Stale:
 
 UNCHANGED, STALE = Unchanged(), Stale()  # They say nothing more: one of each is enough.
 
-Facts = tuple[Event, ...]  # At least one.
+Facts = tuple[AnyFact, ...]  # At least one.
 Decision = Facts | Rejected | Unchanged | Stale  # ADR-0024.
 
 F = TypeVar("F")  # What a service folds.

@@ -685,8 +685,8 @@ class RecordSkipped(InstallationFact):
 
 
 # Closed: see assert_never in every fold.
-CallEvent = CallRequested | CallStarted | CallAbandoned | CallEnded | CallLate
-CampaignEvent = (
+AnyCallFact = CallRequested | CallStarted | CallAbandoned | CallEnded | CallLate
+AnyCampaignFact = (
     CampaignCreated
     | CampaignUpdated
     | CampaignDeleted
@@ -706,14 +706,14 @@ CampaignEvent = (
     | ImportStarted
     | ImportCompleted
     | ImportFailed
-    | CallEvent
+    | AnyCallFact
 )
-OrganizationEvent = ApiKeyCreated | ApiKeyRevoked
-InstallationEvent = LevelRaised | RecordSkipped
+AnyOrganizationFact = ApiKeyCreated | ApiKeyRevoked
+AnyInstallationFact = LevelRaised | RecordSkipped
 ListEvent = ContactsAdded | ListClosed
-Event = CampaignEvent | ListEvent | CreateKeyed | OrganizationEvent | InstallationEvent
+AnyFact = AnyCampaignFact | ListEvent | CreateKeyed | AnyOrganizationFact | AnyInstallationFact
 
-FACTS: tuple[type[Event], ...] = (
+FACTS: tuple[type[AnyFact], ...] = (
     CampaignCreated,
     CampaignUpdated,
     CampaignDeleted,
@@ -746,7 +746,7 @@ FACTS: tuple[type[Event], ...] = (
     LevelRaised,
     RecordSkipped,
 )
-TAGS: dict[str, type[Event]] = {fact.TYPE: fact for fact in FACTS}  # The only way to a class.
+TAGS: dict[str, type[AnyFact]] = {fact.TYPE: fact for fact in FACTS}  # The only way to a class.
 
 
 def instant(at: datetime) -> str:

@@ -15,7 +15,7 @@ import orjson
 from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import Mapper, MapperDeserialisationError, StoredEvent
 
-from campaigns.domain.facts import Event, Stream
+from campaigns.domain.facts import AnyFact, Stream
 from campaigns.process.errors import ContractError
 from campaigns.records.offer import whole
 from campaigns.records.record import Envelope
@@ -28,7 +28,7 @@ class StreamedFact:
 
     originator_id: str  # The stream: "campaign/42".
     originator_version: int  # 1 is the stream's first.
-    fact: Event
+    fact: AnyFact
 
 
 class FactMapper(Mapper[str]):

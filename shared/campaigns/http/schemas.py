@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from campaigns.domain.campaign import Status
 from campaigns.domain.facts import CampaignType, Frequency, Scope
+from campaigns.domain.moves import Status
 from campaigns.http.examples import CAMPAIGN, PAUSED, RECEIPT, TRIED
 
 

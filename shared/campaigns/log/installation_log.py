@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 from uuid import uuid4
 
-from campaigns.domain.facts import InstallationEvent
+from campaigns.domain.facts import AnyInstallationFact
 from campaigns.domain.levels import LEVEL_NEWEST, LEVEL_OLDEST
 from campaigns.log.port import EventLog
 from campaigns.process.clock import Clock
@@ -93,7 +93,7 @@ async def _empty(log: EventLog) -> bool:
 
 async def decided(
     log: EventLog,
-    decide: Callable[[Installation], InstallationEvent | None],
+    decide: Callable[[Installation], AnyInstallationFact | None],
     by: Origin | None,
     clock: Clock | None,
 ) -> Installation:

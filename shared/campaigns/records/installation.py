@@ -13,7 +13,7 @@ from hashlib import sha256
 import orjson
 
 from campaigns.domain.facts import (
-    InstallationEvent,
+    AnyInstallationFact,
     LevelRaised,
     RecordSkipped,
     installation_stream,
@@ -37,7 +37,7 @@ class Installation:
     records: set[str] = field(default_factory=set)  # The ids of those that count.
     _ledger: Ledger = field(default_factory=Ledger)
 
-    def take(self, recorded: Recorded) -> tuple[InstallationEvent, ...]:
+    def take(self, recorded: Recorded) -> tuple[AnyInstallationFact, ...]:
         """Rule on the next record and fold it; return what it has changed.
 
         Raises:
@@ -52,7 +52,7 @@ class Installation:
         if not isinstance(envelope, Envelope) or not self._ledger.admit(envelope):
             return ()
         self.records.add(envelope.id)
-        decided = tuple(fact for fact in recorded.facts if isinstance(fact, InstallationEvent))
+        decided = tuple(fact for fact in recorded.facts if isinstance(fact, AnyInstallationFact))
         for fact in decided:
             match fact:
                 case LevelRaised():

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
-from campaigns.domain.facts import TAGS, CallRequested, Event, Stream
+from campaigns.domain.facts import TAGS, AnyFact, CallRequested, Stream
 from campaigns.domain.levels import Withheld, asides, needed, withheld
 from campaigns.process.errors import ContractError
 from campaigns.records.tags import current, decode
@@ -28,13 +28,13 @@ class _Way(NamedTuple):
 
 
 @cache
-def _way(kind: type[Event], level: int) -> _Way:
+def _way(kind: type[AnyFact], level: int) -> _Way:
     aside = asides(kind)
     left_out = {n: what for n, what in (withheld(kind, level) or {}).items() if n not in aside}
     return _Way(kind.__pydantic_serializer__.to_python, left_out or None, aside)
 
 
-def offer(fact: Event, level: int) -> Offered:
+def offer(fact: AnyFact, level: int) -> Offered:
     """Return a fact as it stands in a record of this level."""
     assert needed(fact) <= level, f"a decider offers {fact.TYPE} below the level that it needs"
     dump, left_out, beside = _way(type(fact), level)
@@ -47,7 +47,7 @@ def offer(fact: Event, level: int) -> Offered:
     return offered
 
 
-def fact_of(offered: Offered, record_id: str) -> Event:
+def fact_of(offered: Offered, record_id: str) -> AnyFact:
     """Decode one fact of an accepted record.
 
     Raises:

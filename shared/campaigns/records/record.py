@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from campaigns.domain.facts import Event, Stream
+from campaigns.domain.facts import AnyFact, Stream
 from campaigns.domain.levels import LEVEL_NEWEST, LEVEL_OLDEST
 from campaigns.process.errors import ContractError, LevelBeyondError
 from campaigns.records.offer import Offered, fact_of, offer
@@ -43,7 +43,7 @@ class Record:
     correlation_id: str  # The request it serves.
     causation_id: str | None  # The record that caused it.
     condition: AppendCondition
-    facts: tuple[Event, ...]
+    facts: tuple[AnyFact, ...]
     idempotency: Idempotency | None = None
     level: int = LEVEL_OLDEST  # What it needs of its readers: the installation's.
 
@@ -158,7 +158,7 @@ def beyond(level: int) -> str:
     )
 
 
-def facts_of(envelope: Envelope) -> tuple[Event, ...]:
+def facts_of(envelope: Envelope) -> tuple[AnyFact, ...]:
     """Decode the facts of an accepted record.
 
     Raises:
@@ -188,7 +188,7 @@ class Recorded:
             self._envelope = read_envelope(raw, partition, partitions)
         except LevelBeyondError as exc:
             self._beyond = exc
-        self._facts: tuple[Event, ...] | None = None
+        self._facts: tuple[AnyFact, ...] | None = None
 
     @property
     def actor(self) -> str:
@@ -228,7 +228,7 @@ class Recorded:
         return f" (one that no version reads: `dialgate skip {place}`)"
 
     @property
-    def facts(self) -> tuple[Event, ...]:
+    def facts(self) -> tuple[AnyFact, ...]:
         """Return the decoded facts; only ever asked of an accepted record.
 
         Raises:

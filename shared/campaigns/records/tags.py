@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from campaigns.domain.facts import TAGS, Event
+from campaigns.domain.facts import TAGS, AnyFact
 from campaigns.domain.levels import asides
 from campaigns.process.errors import ContractError
 
@@ -17,7 +17,7 @@ Upcasts = Mapping[str, tuple[str, Callable[[Json], Json]]]  # Old tag → next t
 
 UPCASTS: Upcasts = {}  # Every fact is in its first version.
 # Of each tag what `model_validate` comes down to, without its way there: a fold asks it each time.
-_VALIDATE: dict[str, Callable[[Json], Event]] = {
+_VALIDATE: dict[str, Callable[[Json], AnyFact]] = {
     tag: kind.__pydantic_validator__.validate_python for tag, kind in TAGS.items()
 }
 
@@ -33,7 +33,7 @@ def current(tag: str, upcasts: Upcasts = UPCASTS) -> str | None:
 
 def decode(
     tag: str, found: Json, upcasts: Upcasts = UPCASTS, *, aside: object | None = None
-) -> Event:
+) -> AnyFact:
     """Return the fact, in its present version. `aside`: what stands beside its data.
 
     Of that, names that are not known here are ignored; the others are validated.

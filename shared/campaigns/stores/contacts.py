@@ -12,8 +12,9 @@ from itertools import starmap
 
 import orjson
 
-from campaigns.domain.campaign import FAILED, Campaign, Contact, ContactStatus, current, gone
+from campaigns.domain.campaign import Campaign, gone
 from campaigns.domain.codec import Codec
+from campaigns.domain.contact import FAILED, Contact, ContactStatus, current
 from campaigns.domain.facts import ContactsAdded, Row, Selection
 
 SCHEMA = """

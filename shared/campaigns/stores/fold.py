@@ -2,14 +2,15 @@
 
 from typing import assert_never
 
-from campaigns.domain.campaign import Campaign, evolve_contact, exhaust, select
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.contact import evolve_contact, exhaust, select
 from campaigns.domain.facts import (
+    AnyCampaignFact,
     ApiKeyCreated,
     ApiKeyRevoked,
     CallFact,
     CampaignCreated,
-    CampaignEvent,
     CampaignFact,
     CampaignRearmed,
     ContactExhausted,
@@ -45,7 +46,7 @@ def fold_contacts(campaigns: Campaigns, contacts: Contacts, recorded: Recorded) 
                 assert_never(unreachable)
 
 
-def _fold_contact(contacts: Contacts, campaign: Campaign, fact: CampaignEvent) -> None:
+def _fold_contact(contacts: Contacts, campaign: Campaign, fact: AnyCampaignFact) -> None:
     match fact:
         case CallFact():
             contact = contacts.get(campaign, fact.contact_id)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from uuid import uuid4
 
-from campaigns.domain.facts import ApiKeyCreated, CampaignPaused, Event
+from campaigns.domain.facts import AnyFact, ApiKeyCreated, CampaignPaused
 from campaigns.domain.levels import needed
 from campaigns.log.port import BATCH_MAX, EventLog
 from campaigns.process.errors import LogCutError, LogUnavailableError, UnreadableRecordError
@@ -31,7 +31,7 @@ NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 FIRST = campaign_partition(1, 1)  # The only one, where a test asks for one.
 
 
-def offered(fact: Event, *, condition_version: int = 0) -> Record:
+def offered(fact: AnyFact, *, condition_version: int = 0) -> Record:
     """Make a record of one fact, decided on its own stream alone."""
     return Record(
         id=uuid4().hex,

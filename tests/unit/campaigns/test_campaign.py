@@ -5,18 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from campaigns.domain.campaign import (
-    ABANDONED_REST,
-    MOVES,
-    ContactStatus,
-    Counters,
-    Move,
-    Status,
-    dump,
-    evolve,
-    load,
-)
+from campaigns.domain.campaign import Counters, dump, load
+from campaigns.domain.contact import ABANDONED_REST, ContactStatus
+from campaigns.domain.evolution import evolve
 from campaigns.domain.facts import CampaignPaused, CampaignStarted, Disposition
+from campaigns.domain.moves import MOVES, Move, Status
 from campaigns.testing.log_contract import NOON
 from tests.support.folded_journal import Told
 

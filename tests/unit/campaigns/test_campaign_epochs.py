@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from campaigns.domain.campaign import ContactStatus, Counters, Status, gone, shown
+from campaigns.domain.campaign import Counters, gone
+from campaigns.domain.contact import ContactStatus, shown
 from campaigns.domain.facts import Disposition
+from campaigns.domain.moves import Status
 from tests.support.folded_journal import Told
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from campaigns.domain.campaign import Status
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.facts import CampaignFact, CampaignPaused
+from campaigns.domain.moves import Status
 from campaigns.log.reader import Reader
 from campaigns.process.errors import ContractError, LogCutError, StoreUnreadableError
 from campaigns.records.record import Recorded

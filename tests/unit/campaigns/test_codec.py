@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from campaigns.domain.campaign import Campaign, dump, evolve, load
+from campaigns.domain.campaign import Campaign, dump, load
+from campaigns.domain.evolution import evolve
 from campaigns.process.errors import StoreUnreadableError
 from tests.support.journal import Journal
 

@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from campaigns.domain.campaign import Campaign, Contact, ContactStatus, evolve
+from campaigns.domain.campaign import Campaign
+from campaigns.domain.contact import Contact, ContactStatus
+from campaigns.domain.evolution import evolve
 from campaigns.domain.facts import Selection
 from campaigns.stores.contacts import Contacts
 from campaigns.testing.log_contract import NOON

@@ -11,13 +11,13 @@ import pytest
 
 from campaigns.domain.facts import (
     TAGS,
+    AnyFact,
     CallEnded,
     CallRequested,
     CampaignCreated,
     CampaignPaused,
     ContactsAdded,
     Disposition,
-    Event,
     Row,
     Stream,
 )
@@ -32,7 +32,7 @@ PARTITION = Partition(CAMPAIGN_RECORDS, 42 % PARTITIONS)
 SAMPLES = Path(__file__).parents[2] / "contract" / "samples"
 
 
-def sample(tag: str) -> Event:
+def sample(tag: str) -> AnyFact:
     return TAGS[tag].model_validate(orjson.loads((SAMPLES / f"{tag}.json").read_bytes()))
 
 
@@ -49,7 +49,7 @@ ENDED = CallEnded(
 )  # fmt: skip
 
 
-def of(fact: Event, **changes: object) -> Record:
+def of(fact: AnyFact, **changes: object) -> Record:
     """A record of a fact that was changed past all validation."""
     return offered(fact.model_copy(update=changes))
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from campaigns.domain.facts import TAGS, CallRequested, CampaignPaused, Event
+from campaigns.domain.facts import TAGS, AnyFact, CallRequested, CampaignPaused
 from campaigns.domain.levels import LEVEL_NEWEST, LEVEL_OLDEST, needed
 from campaigns.process.errors import ContractError, LevelBeyondError
 from campaigns.records.record import (
@@ -31,7 +31,9 @@ SAMPLES = Path(__file__).parents[2] / "contract" / "samples"
 PAUSED = CampaignPaused(campaign_id=42, reason="lunch", paused_at=NOON)
 
 
-def record(*facts: Event, record_id: str = "r1", idempotency: Idempotency | None = None) -> Record:
+def record(
+    *facts: AnyFact, record_id: str = "r1", idempotency: Idempotency | None = None
+) -> Record:
     condition = {fact.stream: 0 for fact in facts}
     level = max(map(needed, facts), default=LEVEL_OLDEST)
     return Record(

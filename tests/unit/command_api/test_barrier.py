@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from campaigns.domain.facts import CallEvent, CallStarted
+from campaigns.domain.facts import AnyCallFact, CallStarted
 from campaigns.testing.virtual_time import VirtualClock, run_virtually
 from command_api.barrier import Barrier, Settled
 from tests.support.folded_journal import Told
@@ -23,7 +23,7 @@ class Story(Told):
     def write(self, *facts: Any, **more: Any) -> Any:
         recorded = super().write(*facts, **more)
         for fact in facts:
-            if isinstance(fact, CallEvent):
+            if isinstance(fact, AnyCallFact):
                 self.barrier.fold(fact)
         return recorded
 

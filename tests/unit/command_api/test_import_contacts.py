@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from campaigns.domain.campaign import Campaign, ImportUnderWay, OpenCall, Status
+from campaigns.domain.campaign import Campaign, ImportUnderWay, OpenCall
 from campaigns.domain.decider import STALE, UNCHANGED, Reason, Rejected
 from campaigns.domain.facts import (
     ContactsAdded,
@@ -19,6 +19,7 @@ from campaigns.domain.facts import (
     contacts_stream,
     import_stream,
 )
+from campaigns.domain.moves import Status
 from command_api.commands.import_contacts import (
     BRING_FILE,
     COMPLETE_IMPORT,

@@ -8,13 +8,13 @@ from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.decider import Decider, Reason, Rejected
 from campaigns.domain.facts import (
+    AnyFact,
     CampaignPaused,
     CampaignResumed,
     CampaignStarted,
     CampaignStopped,
     CampaignType,
     Disposition,
-    Event,
     campaign_stream,
     contacts_stream,
 )
@@ -40,7 +40,7 @@ def decided(told: Told, move: Move, *, organization_id: int = 1, campaign_id: in
     return move.decide(move.read(told.campaigns, command), command)
 
 
-def fact_of(told: Told, move: Move) -> Event:
+def fact_of(told: Told, move: Move) -> AnyFact:
     decision = decided(told, move)
     assert isinstance(decision, tuple), decision
     (fact,) = decision

@@ -7,11 +7,11 @@ from typing import TypeVar
 
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.facts import (
+    AnyFact,
     CallRequested,
     CampaignCreated,
     CampaignFact,
     CampaignSettings,
-    Event,
 )
 from campaigns.records.record import Recorded
 from campaigns.stores.checkpoint import Store
@@ -86,7 +86,9 @@ class Rig(Journal):
         self.inputs.clear()
         restore(self.state, self.clocks())
 
-    def write(self, *facts: Event, campaign_id: int = 1, record_id: str | None = None) -> Recorded:
+    def write(
+        self, *facts: AnyFact, campaign_id: int = 1, record_id: str | None = None
+    ) -> Recorded:
         """Append one accepted record, and fold it: its ticks are taken in by the next `react`."""
         settings = CampaignSettings(
             max_attempts=self.max_attempts,

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from campaigns.domain.campaign import DOUBTED_MAX, dump, load
+from campaigns.domain.call_evolution import DOUBTED_MAX
+from campaigns.domain.campaign import dump, load
 from campaigns.domain.facts import (
     Abandonment,
     CallAbandoned,

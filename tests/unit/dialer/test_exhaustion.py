@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from campaigns.domain.campaign import ContactStatus
+from campaigns.domain.contact import ContactStatus
 from campaigns.domain.decider import Reason, Rejected
 from campaigns.domain.facts import (
     CallRequested,

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from campaigns.domain.campaign import ABANDONED_REST, ContactStatus
+from campaigns.domain.contact import ABANDONED_REST, ContactStatus
 from campaigns.domain.decider import Reason
 from campaigns.domain.facts import Disposition
 from dialer.decisions.gates import (

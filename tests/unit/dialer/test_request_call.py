@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from campaigns.domain.campaign import Contact
+from campaigns.domain.contact import Contact
 from campaigns.domain.decider import Reason, Rejected
 from campaigns.domain.facts import CallRequested, Disposition, campaign_stream, contact_stream
 from dialer.decisions.gates import Reading

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from campaigns.domain.campaign import Contact
+from campaigns.domain.contact import Contact
 from campaigns.domain.decider import UNCHANGED, Facts, Unchanged
 from campaigns.domain.facts import (
     Abandonment,

@@ -5,19 +5,18 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from campaigns.domain.campaign import Status
 from campaigns.domain.facts import (
+    AnyCampaignFact,
+    AnyFact,
     CallingHours,
     CallRequested,
     CampaignCompleted,
     CampaignDue,
-    CampaignEvent,
     CampaignFailed,
     CampaignScheduled,
     CampaignUnscheduled,
     CampaignUpdated,
     Disposition,
-    Event,
     Frequency,
     ImportCompleted,
     ImportSource,
@@ -28,6 +27,7 @@ from campaigns.domain.facts import (
     campaign_stream,
     contacts_stream,
 )
+from campaigns.domain.moves import Status
 from dialer.calls.ticks import Offer, Working
 from dialer.decisions.due import BEGIN, BeginScheduled, due
 from dialer.decisions.gates import Reading, within_hours
@@ -151,7 +151,7 @@ def test_the_grace_counts_from_the_end_of_an_import_that_was_waited_for(fails: b
     assert isinstance(begun(told), CampaignFailed), "nobody was there, for longer than the grace"
 
 
-def begun(told: Told) -> Event:
+def begun(told: Told) -> AnyFact:
     """Return what a dialer says of a campaign whose time has come."""
     facts = BEGIN.decide(told.campaign, BeginScheduled(1, told.now, HOUR.total_seconds()))
     assert isinstance(facts, tuple)
@@ -166,7 +166,7 @@ def imported(told: Told, *, number: int | None, rows: int) -> ImportCompleted:
     )  # fmt: skip
 
 
-def moves_updated_at(told: Told) -> list[CampaignEvent]:
+def moves_updated_at(told: Told) -> list[AnyCampaignFact]:
     """Return facts that a scheduled campaign may meet, which are no end of an import."""
     return [
         CampaignUpdated(campaign_id=1, name="Other", updated_at=told.now),

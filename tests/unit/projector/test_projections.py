@@ -8,12 +8,14 @@ import orjson
 import pytest
 from fastapi import Request
 
-from campaigns.domain.campaign import Campaign, Contact, ContactStatus, evolve, evolve_contact
+from campaigns.domain.campaign import Campaign
+from campaigns.domain.contact import Contact, ContactStatus, evolve_contact
+from campaigns.domain.evolution import evolve
 from campaigns.domain.facts import (
+    AnyCallFact,
+    AnyCampaignFact,
     CallEnded,
-    CallEvent,
     CampaignCreated,
-    CampaignEvent,
     CampaignStopped,
     ContactsAdded,
     ContactsReplaced,
@@ -40,16 +42,16 @@ def folded(journal: Journal) -> tuple[Campaign, Contact, Changes]:
     contact, changes = Contact(1), Changes()
     for recorded in journal.records:
         for fact in recorded.facts:
-            if not isinstance(fact, CampaignEvent):
+            if not isinstance(fact, AnyCampaignFact):
                 continue
             before = campaign.executions if campaign else 0
             call = (
                 campaign.calls.get(fact.call_id)
-                if campaign and isinstance(fact, CallEvent)
+                if campaign and isinstance(fact, AnyCallFact)
                 else None
             )
             campaign = evolve(campaign, fact, recorded.position)
-            if campaign is not None and isinstance(fact, CallEvent):
+            if campaign is not None and isinstance(fact, AnyCallFact):
                 executions.project(changes, campaign, call, before, fact)
                 if fact.contact_id == 1:
                     evolve_contact(contact, campaign, fact)
@@ -140,7 +142,7 @@ def test_a_list_counts_by_one_change_whatever_its_rows() -> None:
 
 @pytest.mark.parametrize("kind", [CampaignStopped, ContactsReplaced])
 def test_a_stop_and_a_replacing_import_change_no_contact(
-    journal: Journal, kind: type[CampaignEvent]
+    journal: Journal, kind: type[AnyCampaignFact]
 ) -> None:
     journal.call(1)
     journal.replace(2, 1)

@@ -7,12 +7,12 @@ from datetime import datetime
 
 from campaigns.domain.decider import Facts
 from campaigns.domain.facts import (
+    AnyFact,
     CampaignCreated,
     CampaignSettings,
     CampaignType,
     ContactsAdded,
     CreateKeyed,
-    Event,
     ListClosed,
     Schedule,
     Stream,
@@ -106,7 +106,7 @@ def decide(
         rows=rows,
         created_at=command.now,
     )
-    later: tuple[Event, ...] = ()
+    later: tuple[AnyFact, ...] = ()
     if command.schedule is not None:
         later = (campaign_scheduled(campaign_id, command.schedule, command.now),)
     if closed is not None:

@@ -1,8 +1,9 @@
 """Delete a campaign: it no longer exists for any client. Pure."""
 
-from campaigns.domain.campaign import Campaign, Move
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import Decision, Reason, Rejected
 from campaigns.domain.facts import CampaignDeleted
+from campaigns.domain.moves import Move
 from command_api.commands.lifecycle import MoveCampaign, lifecycle_decider
 
 RUNNING = "Campaign is running: stop it first"  # Source: public contract, 1.3 row 5.

@@ -20,7 +20,7 @@ the decision carries the `Basis` that this reading stands on:
 from dataclasses import dataclass
 from datetime import datetime
 
-from campaigns.domain.campaign import Campaign, Move
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.decider import (
     STALE,
@@ -32,8 +32,8 @@ from campaigns.domain.decider import (
     Rejected,
 )
 from campaigns.domain.facts import (
+    AnyFact,
     ContactsReplaced,
-    Event,
     ImportCompleted,
     ImportFailed,
     ImportSource,
@@ -46,6 +46,7 @@ from campaigns.domain.facts import (
     contacts_stream,
     import_stream,
 )
+from campaigns.domain.moves import Move
 from command_api.commands.lifecycle import IMPORT_IN_PROGRESS, hidden, not_found
 from command_api.imports.rows import contacts_added
 
@@ -195,7 +196,7 @@ def decide_complete(campaign: Campaign | None, command: CompleteImport) -> Decis
 
 def completing(campaign: Campaign, command: CompleteImport) -> Facts:
     """Return the facts of one record that makes the list count, in their order."""
-    facts: list[Event] = []
+    facts: list[AnyFact] = []
     number: int | None = None
     if command.source is ImportSource.CSV:
         number = campaign.importing.number if campaign.importing else campaign.imports + 1

@@ -1,8 +1,9 @@
 """Pause a campaign: no further call may be requested. Pure."""
 
-from campaigns.domain.campaign import Campaign, Move, Status
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import Decision, Reason, Rejected
 from campaigns.domain.facts import CampaignPaused
+from campaigns.domain.moves import Move, Status
 from command_api.commands.lifecycle import MoveCampaign, lifecycle_decider
 
 NOT_RUNNING = "Campaign is not running"  # Source: public contract, pause.

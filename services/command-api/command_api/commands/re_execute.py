@@ -8,9 +8,10 @@ late could change the answer, and that counts an execution.
 
 from dataclasses import dataclass
 
-from campaigns.domain.campaign import Campaign, Move
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import STALE, Decision, Reason, Rejected
 from campaigns.domain.facts import CampaignRearmed, Schedule, Selection
+from campaigns.domain.moves import Move
 from command_api.commands.lifecycle import (
     IMPORT_IN_PROGRESS,
     MoveCampaign,

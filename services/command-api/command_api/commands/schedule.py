@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from campaigns.domain.campaign import Campaign, Move, Status
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import UNCHANGED, Decision, Reason, Rejected
 from campaigns.domain.facts import CampaignScheduled, CampaignType, CampaignUnscheduled, Schedule
+from campaigns.domain.moves import Move, Status
 from command_api.commands.lifecycle import MoveCampaign, lifecycle_decider, type_rejection
 
 UNNAMED_ZONE = "UTC"  # Source: public contract, section 4.

@@ -1,8 +1,9 @@
 """Start a campaign's run, or resume a paused one: both need somebody to call. Pure."""
 
-from campaigns.domain.campaign import Campaign, Move, Status
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import UNCHANGED, Decision, Reason, Rejected
 from campaigns.domain.facts import CampaignResumed, CampaignStarted
+from campaigns.domain.moves import Move, Status
 from command_api.commands.lifecycle import (
     IMPORT_IN_PROGRESS,
     MoveCampaign,

@@ -1,8 +1,9 @@
 """Stop a campaign's run for good. Pure."""
 
-from campaigns.domain.campaign import Campaign, Move
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import Decision, Reason, Rejected
 from campaigns.domain.facts import CampaignStopped
+from campaigns.domain.moves import Move
 from command_api.commands.lifecycle import MoveCampaign, lifecycle_decider
 
 

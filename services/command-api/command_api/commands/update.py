@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-from campaigns.domain.campaign import Campaign, Move
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import UNCHANGED, Decision, Reason, Rejected, Stale, Unchanged
-from campaigns.domain.facts import CampaignUpdated, Event, Schedule
+from campaigns.domain.facts import AnyFact, CampaignUpdated, Schedule
+from campaigns.domain.moves import Move
 from command_api.commands.lifecycle import MoveCampaign, lifecycle_decider
 from command_api.commands.schedule import ScheduleCampaign, decide_schedule
 
@@ -38,7 +39,7 @@ def decide(campaign: Campaign, command: UpdateCampaign) -> Decision:
     settings = campaign.settings.model_copy(update=dict(command.settings))
     if settings != campaign.settings:
         changes["settings"] = settings
-    facts: tuple[Event, ...] = ()
+    facts: tuple[AnyFact, ...] = ()
     if changes:
         updated = CampaignUpdated(
             campaign_id=command.campaign_id, updated_at=command.now, **changes

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
-from campaigns.domain.campaign import Campaign, Move
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import Reason, Rejected, Unchanged
 from campaigns.domain.facts import ImportSource, Row
+from campaigns.domain.moves import Move
 from campaigns.log.writer import Handled, Origin
 from command_api.commands.import_contacts import (
     COMPLETE_IMPORT,

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from campaigns.domain.campaign import Campaign, Move
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.decider import Decider, Reason, Rejected
 from campaigns.domain.facts import ImportCompleted, ImportStarted, Row, import_stream
+from campaigns.domain.moves import Move
 from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader, Ruling
 from campaigns.log.writer import Answer, Handled, Origin, Reread, Writer

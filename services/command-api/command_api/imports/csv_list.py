@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import BinaryIO
 from uuid import uuid4
 
-from campaigns.domain.campaign import Campaign, Move
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import Rejected
 from campaigns.domain.facts import ImportSource, Row
+from campaigns.domain.moves import Move
 from campaigns.log.writer import Handled, Origin
 from campaigns.records.record import RECORD_BYTES_MAX
 from command_api.commands.import_contacts import CompleteImport, StartImport, basis_of, completing

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from fastapi.exceptions import RequestValidationError
 
-from campaigns.domain.facts import ContactsAdded, Event, Row
+from campaigns.domain.facts import AnyFact, ContactsAdded, Row
 from campaigns.records.record import RECORD_BYTES_MAX
 from command_api.imports.characters import trimmed
 from command_api.imports.depth import JSON_DEPTH_MAX, deeper
@@ -221,7 +221,7 @@ def contacts_added(import_id: str, first_row: int, rows: Sequence[Row]) -> Conta
     return ContactsAdded(import_id=import_id, first_row=first_row, rows=tuple(rows))
 
 
-def fits(facts: Iterable[Event]) -> bool:
+def fits(facts: Iterable[AnyFact]) -> bool:
     """Say whether these facts fit into one record, its envelope included."""
     size = sum(len(fact.model_dump_json().encode()) for fact in facts)
     return size + ROOM_BYTES <= RECORD_BYTES_MAX

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict
 
-from campaigns.domain.facts import Abandonment, CallAbandoned, CallEvent, CallLate, CallRequested
+from campaigns.domain.facts import Abandonment, AnyCallFact, CallAbandoned, CallLate, CallRequested
 from dialer.calls.call_states import (
     Late,
     Logged,
@@ -98,7 +98,7 @@ class Call:
             and (not self.late.due or self.spoilt)
         )
 
-    def fold(self, fact: CallEvent) -> None:
+    def fold(self, fact: AnyCallFact) -> None:
         """Take in a fact of it."""
         rang_late = isinstance(fact, CallAbandoned) and fact.reason is Abandonment.RANG_LATE
         self.logged = logged(self.logged, fact)

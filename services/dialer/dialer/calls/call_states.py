@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from campaigns.domain.facts import (
+    AnyCallFact,
     CallEnded,
-    CallEvent,
     CallLate,
     CallRequested,
     CallStarted,
@@ -126,7 +126,7 @@ LEGAL: dict[Logged, dict[Said, frozenset[Late]]] = {
 }
 
 
-def logged(was: Logged, fact: CallEvent) -> Logged:
+def logged(was: Logged, fact: AnyCallFact) -> Logged:
     """Return what the log says once it has this fact too."""
     match fact:
         case CallRequested():

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from campaigns.domain.facts import CampaignEvent, Event, Stream
+from campaigns.domain.facts import AnyCampaignFact, AnyFact, Stream
 from dialer.carrier.port import Ended, Found, Placed
 
 
@@ -19,7 +19,7 @@ class Clocks:
 class Folded:
     """An accepted fact of a campaign, which the fold has taken in."""
 
-    fact: CampaignEvent
+    fact: AnyCampaignFact
     first_folded_at: float  # CLOCK_BOOTTIME.
 
 
@@ -110,7 +110,7 @@ class Offer:
 
     record_id: str
     campaign_id: int
-    facts: tuple[Event, ...]
+    facts: tuple[AnyFact, ...]
     streams: tuple[Stream, ...]
     causation_id: str | None
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from campaigns.domain.campaign import Campaign, Move
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import Decider, Decision, Reason, Rejected
 from campaigns.domain.facts import (
     CampaignDue,
@@ -12,6 +12,7 @@ from campaigns.domain.facts import (
     campaign_stream,
     contacts_stream,
 )
+from campaigns.domain.moves import Move
 
 NO_CONTACTS = "No contacts found"
 

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
-from campaigns.domain.campaign import Campaign, Contact, ContactStatus, Status, gone
+from campaigns.domain.campaign import Campaign, gone
+from campaigns.domain.contact import Contact, ContactStatus
 from campaigns.domain.decider import Reason, Rejected
+from campaigns.domain.moves import Status
 from dialer.decisions.hours import opens_at
 
 

@@ -2,8 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from campaigns.domain.campaign import FINAL, RETRIED, Campaign, Contact, ContactStatus, Status
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.carrier_refusals import LIMITS, Limits, again
+from campaigns.domain.contact import RETRIED, Contact, ContactStatus
 from campaigns.domain.decider import UNCHANGED, Facts, Unchanged
 from campaigns.domain.facts import (
     Abandonment,
@@ -13,6 +14,7 @@ from campaigns.domain.facts import (
     CallStarted,
     Disposition,
 )
+from campaigns.domain.moves import FINAL, Status
 from dialer.calls.call import Call
 from dialer.calls.call_states import DETAIL, Logged, Lost, Use
 from dialer.calls.lease import may_begin

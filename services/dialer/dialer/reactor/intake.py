@@ -1,20 +1,20 @@
 """What an input changes in the state. Pure. What then is to be done, reactor.py says."""
 
-from campaigns.domain.campaign import Status
 from campaigns.domain.facts import (
     Abandonment,
+    AnyCallFact,
+    AnyCampaignFact,
     CallAbandoned,
     CallEnded,
-    CallEvent,
     CallLate,
     CallRequested,
     CallStarted,
     CampaignDue,
-    CampaignEvent,
     CampaignRearmed,
     CampaignUnscheduled,
     ContactExhausted,
 )
+from campaigns.domain.moves import Status
 from dialer.calls.call import Call, call_of, looked_up, looked_up_elsewhere, too_late
 from dialer.calls.call_states import Late, Lost, Said, Use, Word
 from dialer.calls.inquiry import answered, overdue, unanswered
@@ -80,7 +80,7 @@ def take(state: State, news: Input, clocks: Clocks, effects: list[Effect]) -> No
             pass
 
 
-def _folded(state: State, fact: CampaignEvent, at: float, effects: list[Effect]) -> None:
+def _folded(state: State, fact: AnyCampaignFact, at: float, effects: list[Effect]) -> None:
     state.campaigns_due.add(fact.campaign_id)
     if isinstance(fact, CallRequested | CallStarted | CallAbandoned | CallEnded | CallLate):
         _folded_call(state, fact, at, effects)
@@ -98,7 +98,7 @@ def _folded(state: State, fact: CampaignEvent, at: float, effects: list[Effect])
             queue.exhausting.pop(fact.contact_id, None)
 
 
-def _folded_call(state: State, fact: CallEvent, at: float, effects: list[Effect]) -> None:
+def _folded_call(state: State, fact: AnyCallFact, at: float, effects: list[Effect]) -> None:
     call = state.calls.get(fact.call_id) or state.closed.get(fact.call_id)
     queue = state.queue(fact.campaign_id)
     queue.due_known = False

@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from campaigns.domain.campaign import Campaign, Status
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import Decision
 from campaigns.domain.facts import Stream
+from campaigns.domain.moves import Status
 from dialer.calls.ticks import Clocks, Effect, Offer
 from dialer.decisions.completion import COMPLETE, CompleteCampaign, done
 from dialer.decisions.due import BEGIN, BeginScheduled, due

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from campaigns.domain.campaign import Campaign, Contact
+from campaigns.domain.campaign import Campaign
+from campaigns.domain.contact import Contact
 from dialer.decisions.pacing import Bucket
 
 INFINITY = float("inf")

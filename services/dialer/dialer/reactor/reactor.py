@@ -7,9 +7,10 @@ it decides on an old reading the rule refuses.
 
 from collections.abc import Iterable
 
-from campaigns.domain.campaign import Campaign, Status
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import Rejected, Unchanged
 from campaigns.domain.facts import CallRequested, contact_stream
+from campaigns.domain.moves import Status
 from dialer.calls.call import Call, call_of
 from dialer.calls.call_states import Logged, Said, Use
 from dialer.calls.lease import may_begin

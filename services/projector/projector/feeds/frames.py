@@ -9,7 +9,8 @@ from datetime import datetime
 
 import orjson
 
-from campaigns.domain.campaign import Campaign, Contact, ContactStatus, shown
+from campaigns.domain.campaign import Campaign
+from campaigns.domain.contact import Contact, ContactStatus, shown
 from campaigns.domain.facts import Row, instant
 from campaigns.http.campaign_json import Shape, percent
 from projector.queries.shapes import progress_shape

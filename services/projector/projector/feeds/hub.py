@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from campaigns.domain.api_keys import Caller
-from campaigns.domain.campaign import Contact
 from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.contact import Contact
 from campaigns.http.shares import Shares
 from projector.projections.changes import Place
 

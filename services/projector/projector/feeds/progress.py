@@ -12,8 +12,9 @@ from fastapi import APIRouter, Depends, HTTPException, Response, WebSocket
 from sqlalchemy import select
 
 from campaigns.domain.api_keys import Caller
-from campaigns.domain.campaign import Campaign, Status
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.facts import Row
+from campaigns.domain.moves import Status
 from campaigns.http.campaign_json import Shape, at
 from campaigns.http.door import ID_MAX, CampaignId
 from campaigns.process.errors import OperatingError

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from campaigns.domain.campaign import Contact
-from campaigns.domain.facts import OrganizationEvent
+from campaigns.domain.contact import Contact
+from campaigns.domain.facts import AnyOrganizationFact
 
 Place = tuple[int, int]  # Campaign id, and a contact's, execution's or import's number in it.
 
@@ -60,5 +60,5 @@ class Changes:
     lists_dropped: list[dict[str, Any]] = field(default_factory=list)
     rows: list[tuple[int, int, bytes]] = field(default_factory=list)  # Of ROWS.
     history: dict[Place, tuple[int, int]] = field(default_factory=dict)  # Second: the minute.
-    keys: list[OrganizationEvent] = field(default_factory=list)
+    keys: list[AnyOrganizationFact] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)  # Rows of OUTBOX.

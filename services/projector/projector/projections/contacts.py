@@ -3,12 +3,13 @@
 A stop or a replacing import changes nothing here: what people see is derived when they ask.
 """
 
-from campaigns.domain.campaign import Campaign, Contact, current, evolve_contact, exhaust, select
-from campaigns.domain.facts import CallEvent, CampaignRearmed, ContactExhausted
+from campaigns.domain.campaign import Campaign
+from campaigns.domain.contact import Contact, current, evolve_contact, exhaust, select
+from campaigns.domain.facts import AnyCallFact, CampaignRearmed, ContactExhausted
 from projector.projections.changes import Changes, Place
 
 
-def project(changes: Changes, campaign: Campaign, fact: CallEvent) -> None:
+def project(changes: Changes, campaign: Campaign, fact: AnyCallFact) -> None:
     """Fold one call fact into its contact. `campaign` has folded it already."""
     place = (fact.campaign_id, fact.contact_id)
     changes.contacts[place] = evolve_contact(_found(changes, campaign, place), campaign, fact)

@@ -6,11 +6,12 @@ An attempt gets its number at CallStarted, or at CallEnded or CallLate where the
 from datetime import datetime
 from typing import assert_never
 
-from campaigns.domain.campaign import ENDS_AS, Campaign, ContactStatus, OpenCall
+from campaigns.domain.campaign import Campaign, OpenCall
+from campaigns.domain.contact import ENDS_AS, ContactStatus
 from campaigns.domain.facts import (
+    AnyCallFact,
     CallAbandoned,
     CallEnded,
-    CallEvent,
     CallLate,
     CallRequested,
     CallStarted,
@@ -23,7 +24,7 @@ RANG_LATE = "rang late"  # Source: architecture, "strict pause" 5.
 
 
 def project(
-    changes: Changes, campaign: Campaign, call: OpenCall | None, before: int, fact: CallEvent
+    changes: Changes, campaign: Campaign, call: OpenCall | None, before: int, fact: AnyCallFact
 ) -> None:
     """Say what a fact changes. `campaign` has folded it already.
 
@@ -55,7 +56,7 @@ def project(
     changes.executions[fact.campaign_id, made.execution_id] = made
 
 
-def _made(number: int, fact: CallEvent, status: ContactStatus, at: datetime) -> Execution:
+def _made(number: int, fact: AnyCallFact, status: ContactStatus, at: datetime) -> Execution:
     return Execution(
         number, fact.contact_id, fact.call_id, fact.run, fact.attempt, status.value, at
     )

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.facts import (
+    AnyCampaignFact,
     CallEnded,
     CampaignDue,
-    CampaignEvent,
     CampaignRearmed,
     CampaignStarted,
     ContactExhausted,
@@ -21,7 +21,7 @@ def minute_of(at: datetime) -> int:
     return int(at.timestamp() // _MINUTE_S)
 
 
-def project(changes: Changes, campaign: Campaign, fact: CampaignEvent) -> None:
+def project(changes: Changes, campaign: Campaign, fact: AnyCampaignFact) -> None:
     """Say what a fact changes. `campaign` has folded it already; of a minute the last counts."""
     match fact:
         case CallEnded():

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Response
 from sqlalchemy import Connection
 
 from campaigns.domain.api_keys import Caller
-from campaigns.domain.campaign import Campaign, Status
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.facts import CampaignType
+from campaigns.domain.moves import Status
 from campaigns.http.campaign_json import Shape, campaign_shape
 from campaigns.http.door import CampaignId
 from projector.queries import campaign_pages

@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, case, func, literal, or_, select
 
-from campaigns.domain.campaign import FAILED, Campaign, Contact, ContactStatus, Status, current
+from campaigns.domain.campaign import Campaign
+from campaigns.domain.contact import FAILED, Contact, ContactStatus, current
 from campaigns.domain.facts import Row, Selection
+from campaigns.domain.moves import Status
 from projector.queries.campaign_pages import rows, windows
 from projector.queries.page import Page
 from projector.store.tables import CONTACTS
@@ -58,7 +60,7 @@ def contacts(
 
 
 def _standing(campaign: Campaign) -> ColumnElement[str]:
-    """Say a touched contact's status: `campaigns.domain.campaign.current` in SQL."""
+    """Say a touched contact's status: `campaigns.domain.contact.current` in SQL."""
     if not campaign.epoch:
         return CONTACTS.c.status
     pending, skipped = literal(ContactStatus.PENDING.value), literal(ContactStatus.SKIPPED.value)

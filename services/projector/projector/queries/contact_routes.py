@@ -6,7 +6,8 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Response
 from sqlalchemy import Connection
 
 from campaigns.domain.api_keys import Caller
-from campaigns.domain.campaign import Campaign, ContactStatus
+from campaigns.domain.campaign import Campaign
+from campaigns.domain.contact import ContactStatus
 from campaigns.http.campaign_json import Shape
 from campaigns.http.door import CampaignId
 from campaigns.records.topics import campaign_partition

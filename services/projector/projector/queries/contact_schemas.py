@@ -4,7 +4,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from campaigns.domain.campaign import ContactStatus
+from campaigns.domain.contact import ContactStatus
 from campaigns.domain.facts import Disposition
 from campaigns.http.schemas import MISSING
 

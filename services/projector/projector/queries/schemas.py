@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel
 
-from campaigns.domain.campaign import ContactStatus, Status
+from campaigns.domain.contact import ContactStatus
+from campaigns.domain.moves import Status
 from campaigns.http.schemas import (
     CampaignAnswer,
     CampaignRow,

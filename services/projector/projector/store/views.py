@@ -16,10 +16,11 @@ from sqlalchemy import (
     update,
 )
 
-from campaigns.domain.campaign import Campaign, Contact, dump, load
+from campaigns.domain.campaign import Campaign, dump, load
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.codec import Codec
-from campaigns.domain.facts import ApiKeyCreated, ApiKeyRevoked, OrganizationEvent, instant
+from campaigns.domain.contact import Contact
+from campaigns.domain.facts import AnyOrganizationFact, ApiKeyCreated, ApiKeyRevoked, instant
 from projector.projections.changes import Changes, Execution, Import, Place
 from projector.store.tables import (
     API_KEYS,
@@ -180,7 +181,7 @@ def _row(campaign: Campaign, partitions: int) -> dict[str, Any]:
     }
 
 
-def restore(tx: Connection, campaigns: Campaigns) -> list[OrganizationEvent]:
+def restore(tx: Connection, campaigns: Campaigns) -> list[AnyOrganizationFact]:
     """Take all campaigns back into a fresh fold; return the API keys.
 
     Raises:
@@ -191,7 +192,7 @@ def restore(tx: Connection, campaigns: Campaigns) -> list[OrganizationEvent]:
     found = [(load(state, one), partition) for one, partition, state in tx.execute(asked)]
     made = tx.execute(select(API_KEYS.c.fact)).scalars()
     revoked = tx.execute(select(REVOKED_KEYS.c.fact)).scalars()
-    keys: list[OrganizationEvent] = [*map(_CREATED.load, made)]
+    keys: list[AnyOrganizationFact] = [*map(_CREATED.load, made)]
     keys += map(_REVOKED.load, revoked)
     for campaign, partition in found:
         campaigns.take(campaign, partition)

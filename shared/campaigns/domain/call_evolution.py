@@ -1,0 +1,124 @@
+"""What the facts about one call make of its campaign's counters and open calls. Pure."""
+
+import sys
+
+from campaigns.domain.campaign import Campaign, OpenCall, gone, in_progress
+from campaigns.domain.facts import (
+    Abandonment,
+    AnyCallFact,
+    CallAbandoned,
+    CallEnded,
+    CallLate,
+    CallRequested,
+    CallStarted,
+    Disposition,
+)
+from campaigns.domain.moves import FINAL
+
+FLOAT_MAX = sys.float_info.max
+DOUBTED_MAX = 1_000  # Calls given back as not placed that are kept: as many as ring at once.
+
+
+def evolve_call(campaign: Campaign, fact: AnyCallFact, position: int) -> None:
+    """Fold one accepted fact about a call into its campaign, in place."""
+    counters, call = campaign.counters, campaign.calls.get(fact.call_id)
+    match fact:  # In the order of their number: each pattern that does not match costs time.
+        case CallRequested():
+            first = _first(campaign, fact)
+            campaign.calls[fact.call_id] = OpenCall(
+                fact.call_id,
+                fact.contact_id,
+                fact.run,
+                fact.attempt,
+                position,
+                fact.requested_at,
+                fact.ring_by,
+                fact.lease_s,
+                fact.carrier_timeout_s,
+                fact.refuses_late,
+                first=first,
+                carrier=fact.carrier,
+            )
+            campaign.tried += first
+            campaign.strict = campaign.strict and fact.refuses_late
+            counters.pending -= 1
+            counters.in_progress += 1
+            counters.untouched -= first
+        case CallStarted():
+            if call is not None and call.started_at is None:
+                campaign.executions += 1
+                call.started_at, call.execution = fact.started_at, campaign.executions
+                campaign.rang_at = max(campaign.rang_at or call.requested_at, call.requested_at)
+        case CallEnded():
+            if campaign.calls.pop(fact.call_id, None) and call is not None:
+                campaign.executions += call.execution is None
+                _end(campaign, fact)
+        case CallAbandoned():
+            if campaign.calls.pop(fact.call_id, None) and call is not None:
+                campaign.abandoned += call.position < campaign.halted_position
+                _doubt(campaign, call, fact)
+                _give_back(
+                    campaign, fact, first=call.first and fact.contact_id not in campaign.late
+                )
+        case CallLate():
+            campaign.doubted.pop(fact.call_id, None)
+            campaign.executions += 1
+            campaign.late_calls += 1
+            if fact.run > campaign.rearmed_run:
+                _rang_late(campaign, fact)
+
+
+def _doubt(campaign: Campaign, call: OpenCall, fact: CallAbandoned) -> None:
+    """Keep a call that its carrier did not know: should it ring all the same, it is CallLate's."""
+    if fact.reason is Abandonment.NOT_PLACED:
+        campaign.doubted[call.call_id] = call
+        while len(campaign.doubted) > DOUBTED_MAX:
+            del campaign.doubted[next(iter(campaign.doubted))]
+
+
+def _first(campaign: Campaign, fact: CallRequested) -> bool:
+    """Say whether this permission is the first use of a contact that was never rung."""
+    return fact.attempt == 1 and not fact.tried and fact.contact_id not in campaign.late
+
+
+def _rang_late(campaign: Campaign, fact: CallLate) -> None:
+    open_now = in_progress(campaign, fact)
+    if gone(campaign, fact.contact_id, fact.attempts - 1 + fact.tried, open_now):
+        return
+    if not open_now:
+        first = fact.attempts == 1 and not fact.tried
+        campaign.tried += first
+        if campaign.status not in FINAL:
+            campaign.counters.untouched -= first
+            campaign.counters.pending -= fact.exhausted
+            campaign.counters.failed += fact.exhausted
+    campaign.late.add(fact.contact_id)
+
+
+def _give_back(campaign: Campaign, fact: CallAbandoned, *, first: bool) -> None:
+    counters = campaign.counters
+    counters.in_progress -= 1
+    campaign.tried -= first
+    if campaign.status in FINAL:  # It was pending at the stop.
+        counters.cancelled += 1
+    elif fact.exhausted:
+        counters.failed += 1
+    elif first and fact.contact_id <= campaign.replaced_through:
+        counters.total -= 1  # It was pending, and never attempted, when it was replaced.
+    else:
+        counters.pending += 1
+        counters.untouched += first
+
+
+def _end(campaign: Campaign, fact: CallEnded) -> None:
+    counters = campaign.counters
+    counters.in_progress -= 1
+    campaign.ended += 1
+    campaign.talk_s = min(campaign.talk_s + fact.duration_s, FLOAT_MAX)  # JSON has no infinity.
+    if fact.disposition is Disposition.ANSWERED:
+        campaign.answered += 1
+        counters.completed += 1
+    elif fact.retry_at is not None and campaign.status not in FINAL:
+        counters.pending += 1
+    else:
+        counters.failed += 1

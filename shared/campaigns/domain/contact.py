@@ -1,0 +1,171 @@
+"""One contact's state: what its calls and its campaign's epochs make of it. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+
+from campaigns.domain.campaign import Campaign, gone
+from campaigns.domain.carrier_refusals import UNPLACED, Unplaced, again
+from campaigns.domain.facts import (
+    AnyCallFact,
+    CallAbandoned,
+    CallEnded,
+    CallLate,
+    CallRequested,
+    CallStarted,
+    ContactExhausted,
+    Disposition,
+    Selection,
+)
+from campaigns.domain.moves import FINAL, Status
+
+
+class ContactStatus(StrEnum):
+    """A contact's status. Source: public contract, section 3, and 'decided' 5."""
+
+    PENDING = "pending"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    NO_ANSWER = "no_answer"
+    BUSY = "busy"
+    VOICEMAIL = "voicemail"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+
+ENDS_AS: dict[Disposition, ContactStatus] = {
+    Disposition.ANSWERED: ContactStatus.COMPLETED,
+    Disposition.BUSY: ContactStatus.BUSY,
+    Disposition.NO_ANSWER: ContactStatus.NO_ANSWER,
+    Disposition.VOICEMAIL: ContactStatus.VOICEMAIL,
+    Disposition.FAILED: ContactStatus.FAILED,
+    Disposition.UNKNOWN: ContactStatus.FAILED,
+}
+FAILED = frozenset(ENDS_AS.values()) - {ContactStatus.COMPLETED}  # Counted as failed.
+
+# Retried, within max_attempts. Source: public contract, 'decided' 7; unknown may have rung.
+RETRIED = frozenset({Disposition.NO_ANSWER, Disposition.BUSY, Disposition.FAILED})
+
+
+@dataclass(slots=True)
+class Contact:
+    """What became of one contact that was ever asked for."""
+
+    contact_id: int
+    status: ContactStatus = ContactStatus.PENDING
+    attempts: int = 0  # Spent in this run: phones that rang, or that the carrier said no to.
+    call_id: str | None = None
+    last_outcome: Disposition | None = None
+    last_attempt_at: datetime | None = None
+    due_at: datetime | None = None  # Pending: not before then. None: at once.
+    ended_at: datetime | None = None
+    duration_s: float = 0.0
+    error: str | None = None
+    unplaced: Unplaced | None = None  # The carrier took no call for it, the last times.
+    epoch: int = 0  # The campaign's, when this was so.
+    tried: bool = False  # Attempted in an earlier epoch.
+
+    @property
+    def ever(self) -> bool:
+        """Say whether it was attempted in any run."""
+        return self.tried or self.attempts > 0
+
+
+# How long a contact waits after an abandonment, so that clocks that differ make no hot loop.
+ABANDONED_REST = timedelta(milliseconds=500)  # Source: architecture, "strict pause" 2.
+
+
+def evolve_contact(contact: Contact, campaign: Campaign, fact: AnyCallFact) -> Contact:
+    """Fold one accepted call fact into its contact, in place. `campaign` has folded it already.
+
+    Facts of a call that is not the contact's open one change nothing, CallLate excepted.
+    """
+    if isinstance(fact, CallRequested):
+        contact.status, contact.call_id = ContactStatus.IN_PROGRESS, fact.call_id
+        contact.due_at = None
+        return contact
+    if isinstance(fact, CallLate):
+        open_now = contact.status is ContactStatus.IN_PROGRESS
+        if fact.run > campaign.rearmed_run and not gone(
+            campaign, contact.contact_id, contact.ever, open_now
+        ):
+            contact.attempts += 1
+            if fact.exhausted and not open_now and campaign.status not in FINAL:
+                contact.status, contact.due_at = ContactStatus.FAILED, None
+                contact.error, contact.ended_at = "rang late", fact.late_at
+        return contact
+    if contact.call_id != fact.call_id or contact.status is not ContactStatus.IN_PROGRESS:
+        return contact
+    match fact:
+        case CallStarted():
+            contact.last_attempt_at, contact.unplaced = fact.started_at, None
+        case CallAbandoned():
+            contact.status, contact.call_id = ContactStatus.PENDING, None
+            contact.due_at = fact.abandoned_at + ABANDONED_REST
+            if fact.reason in UNPLACED:
+                contact.unplaced = again(contact.unplaced, fact.abandoned_at, campaign.rang_at)
+                contact.due_at = fact.abandoned_at + contact.unplaced.rest
+            if fact.exhausted and campaign.status not in FINAL:
+                contact.status, contact.due_at = ContactStatus.FAILED, None
+        case CallEnded():
+            contact.attempts, contact.unplaced = contact.attempts + 1, None
+            retried = fact.retry_at is not None and campaign.status not in FINAL
+            contact.status = ContactStatus.PENDING if retried else ENDS_AS[fact.disposition]
+            contact.due_at = fact.retry_at if retried else None
+            contact.last_outcome, contact.ended_at = fact.disposition, fact.ended_at
+            contact.last_attempt_at = contact.last_attempt_at or fact.ended_at
+            contact.duration_s, contact.error = fact.duration_s, fact.error
+        case unreachable:
+            assert_never(unreachable)
+    return contact
+
+
+def exhaust(contact: Contact, fact: ContactExhausted) -> Contact:
+    """Fold in that a contact gets no further attempt, in place."""
+    if contact.status is ContactStatus.PENDING:
+        last = contact.last_outcome
+        contact.status = ENDS_AS[last] if last else ContactStatus.FAILED
+        contact.due_at, contact.ended_at = None, contact.ended_at or fact.exhausted_at
+    return contact
+
+
+def current(campaign: Campaign, contact: Contact) -> Contact:
+    """Bring a contact up to the last time that its campaign was armed anew.
+
+    Who is selected is pending, the others are skipped. Those that are named are brought up when
+    that is folded (`select`).
+    """
+    if contact.epoch == campaign.epoch:
+        return contact
+    if contact.contact_id > campaign.rearmed_through:  # Its list came later.
+        contact.epoch = campaign.epoch
+        return contact
+    match campaign.selection:
+        case Selection.ALL:
+            selected = True
+        case Selection.FAILED_ONLY:
+            selected = contact.epoch == campaign.epoch - 1 and contact.status in FAILED
+        case Selection.CONTACTS:
+            selected = False
+    return Contact(
+        contact.contact_id,
+        ContactStatus.PENDING if selected else ContactStatus.SKIPPED,
+        epoch=campaign.epoch,
+        tried=contact.ever,
+    )
+
+
+def select(campaign: Campaign, contact: Contact) -> Contact:
+    """Return a contact as one that was named when its campaign was armed anew just now."""
+    contact = current(campaign, contact)
+    contact.status = ContactStatus.PENDING
+    return contact
+
+
+def shown(campaign: Campaign, contact: Contact) -> ContactStatus:
+    """Return the status that people see: pending contacts of a stopped campaign are cancelled."""
+    if contact.status is ContactStatus.PENDING and campaign.status is Status.CANCELLED:
+        return ContactStatus.CANCELLED
+    return contact.status

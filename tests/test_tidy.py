@@ -116,6 +116,14 @@ def headings(text: str) -> list[str]:
     return re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
 
 
+def test_every_file_is_known_to_git() -> None:
+    """First of all: what git does not know is not looked at by any test of this file."""
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    unknown = [name for name in listed.split("\0") if name]
+    assert not unknown, "git add these, or have .gitignore name them"
+
+
 def test_functions_are_short() -> None:
     long = [
         f"{name}: {node.name}"

@@ -6,14 +6,14 @@ COPY requirements.txt pyproject.toml README.md LICENSE ./
 COPY shared shared
 COPY services services
 COPY dialgate dialgate
-# What is not what was hashed is not installed; and nothing is fetched besides, to build with either.
+# Only files with the expected hashes are installed, and nothing else is fetched, not even to build.
 RUN /opt/dialgate/bin/pip install --no-cache-dir --disable-pip-version-check \
 	--require-hashes --requirement requirements.txt \
 	&& /opt/dialgate/bin/pip install --no-cache-dir --disable-pip-version-check \
 	--no-deps --no-build-isolation .
 
 FROM python:3.13.14-slim-bookworm
-# The files of a service: stores that are caches of the log, and the carrier's own record.
+# A service's files: stores, which are caches of the log, and the carrier's own record.
 RUN useradd --system --uid 10001 --user-group --no-create-home dialgate \
 	&& install --directory --owner dialgate --group dialgate --mode 0700 /data
 COPY --from=built /opt/dialgate /opt/dialgate

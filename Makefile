@@ -43,7 +43,7 @@ $(DEV): $(RUN) requirements-dev.txt
 	$(PIP) --require-hashes -r requirements-dev.txt
 	@touch $@
 
-$(TOOLS): ## (what looks at the packages is itself none of them)
+$(TOOLS): ## (tools that check packages are kept out of the project's environment)
 	python3 -m venv .venv-tools
 	.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9 pip-audit cyclonedx-bom
 	@touch $@
@@ -51,7 +51,7 @@ $(TOOLS): ## (what looks at the packages is itself none of them)
 run: $(RUN) ## set up what is missing and run everything in one process (DIALGATE_* are its settings)
 	@exec $(BIN)/dialgate up
 
-test: $(DEV) lint types ## set up what is missing, a Kafka broker included, and pass all tests
+test: $(DEV) lint types ## set up what is missing, a Kafka broker included, and run all tests
 	$(PYTEST) --durations=15
 
 check: $(DEV) lint types ## format, lint, types and the quick tiers: under two minutes
@@ -65,11 +65,11 @@ lint: $(DEV)
 types: $(DEV)
 	$(BIN)/mypy
 
-fix: $(DEV) ## format, and mend what can be mended by itself
+fix: $(DEV) ## format, and apply automatic fixes
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-unit property contract conformance simulation integration e2e attack cluster: $(DEV) ## pass one tier of tests
+unit property contract conformance simulation integration e2e attack cluster: $(DEV) ## run one tier of tests
 	$(PYTEST) tests/$@
 
 simulate: $(DEV) ## replay one simulated world and tell its story (SEED=7; UNTIL_S and WITHOUT make it smaller)
@@ -90,20 +90,20 @@ kafka: $(DEV) ## run a throw-away broker in the foreground, for DIALGATE_KAFKA_S
 demo: $(RUN) ## show the promise against a running system (DIALGATE_API_KEY is its key)
 	@exec $(BIN)/dialgate demo
 
-bench: $(DEV) ## measure beside bare floors, on a throw-away broker; writes docs/measurements.md (BENCH=failover: only that one)
+bench: $(DEV) ## measure beside bare baselines, on a throw-away broker; writes docs/measurements.md (BENCH=failover: only that one)
 	$(BIN)/python -m bench $(BENCH)
 
-docs: $(DEV) ## write anew the parts of the documents that are made from code
+docs: $(DEV) ## rewrite the parts of the documents that are made from code
 	$(BIN)/python -m docs.generate
 
-hashes: $(TOOLS) ## write anew which files of each pinned package may be installed, on every platform
+hashes: $(TOOLS) ## rewrite the hashes of the pinned packages' files, for every platform
 	$(HASHES) pyproject.toml deploy/build.in -o requirements.txt
 	$(HASHES) --extra dev pyproject.toml deploy/build.in -o requirements-dev.txt
 
-audit: $(TOOLS) ## ask which known vulnerabilities the packages have; write dist/sbom.json
+audit: $(TOOLS) ## look the packages up among known vulnerabilities; write dist/sbom.json
 	bash .ci/audit
 
-# Secrets of this installation; those that a later version needs as well are added.
+# Secrets of this installation; those that a later version needs in addition are added.
 .PHONY: secrets
 secrets:
 	@umask 077; touch .env; chmod 600 .env; secret() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }; \
@@ -113,11 +113,11 @@ secrets:
 up: secrets ## run the whole system in containers, behind its gateway (GATEWAY_DOMAIN=… with TLS)
 	$(COMPOSE) up --build --detach --wait
 
-down: ## end it, and keep its data
+down: ## stop it, and keep its data
 	$(COMPOSE) down
 
 logs: ## follow its logs
 	$(COMPOSE) logs --follow
 
-clean: ## throw away what was set up; data stay
+clean: ## delete what was installed; data stay
 	rm -rf .venv .venv-tools .kafka .mypy_cache .ruff_cache .pytest_cache .hypothesis

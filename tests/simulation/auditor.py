@@ -290,7 +290,10 @@ class Audit:
             if tellable and not late and could_tell:
                 self.find(3, f"{call_id} rang late, was heard of, and there is no CallLate")
             if ring.hung_up and good and leased:
-                self.find(5, f"{call_id} was a good call, and was hung up")
+                if self._clocks_apart(permission, ring):
+                    self.dangers["hung up as late: clocks differed by more than is assumed"] += 1
+                else:
+                    self.find(5, f"{call_id} was a good call, and was hung up")
         if isinstance(end, CallAbandoned) and end.reason is not Abandonment.RANG_LATE and started:
             self.find(5, f"{call_id} was started, then abandoned")
 

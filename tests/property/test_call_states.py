@@ -14,9 +14,9 @@ from campaigns.domain.facts import (
 )
 from dialer.calls.call import Names
 from dialer.calls.call_states import Late, Logged, Said, combinations
-from dialer.calls.ticks import Answered, LookedUp, Reported
+from dialer.calls.inputs import Answered, LookedUp, Reported
 from dialer.carrier.port import Elsewhere, Ended, Found, NoRing, NotFound, Placed, RefusedLate, Rung
-from dialer.carrier.testimony import DAY_S
+from dialer.carrier.validation import DAY_S
 from tests.unit.dialer.rig import CARRIER_TIMEOUT_S, LEASE_S, Rig
 
 OVER_S = LEASE_S + CARRIER_TIMEOUT_S

@@ -6,7 +6,8 @@ from typing import Any
 import dialer.reactor.reactor
 from campaigns.domain.facts import CallRequested
 from dialer.calls.call import Call
-from dialer.calls.ticks import Clocks, Effect, Offer
+from dialer.calls.effects import Effect, Offer
+from dialer.calls.inputs import Clocks
 from dialer.service import Dialer
 from tests.simulation.plan import Plan
 from tests.simulation.removal import Swaps
@@ -59,7 +60,7 @@ def undecidable(plan: Plan) -> Swaps:
     resolution = reactor_module.resolution
 
     def raising(call: Call, *read: Any, **how: Any) -> Any:  # Any: as `resolution` has them.
-        if not call.spoilt and is_undecidable(plan, call.call_id):
+        if not call.undecidable and is_undecidable(plan, call.call_id):
             plan.struck["undecidable"] += 1
             raise ArithmeticError("simulated: nobody foresaw this")
         return resolution(call, *read, **how)

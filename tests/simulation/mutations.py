@@ -10,7 +10,7 @@ import campaigns.log.reader
 import campaigns.log.writer
 import command_api.http.replies
 import command_api.idempotency
-import dialer.reactor.lifecycle
+import dialer.decisions.lifecycle
 import dialer.reactor.reactor
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import UNCHANGED
@@ -30,14 +30,15 @@ from campaigns.records.record import Envelope, Recorded
 from command_api.barrier import Barrier, Settled
 from command_api.service import CommandApi
 from dialer.calls.call_states import Use
-from dialer.calls.ticks import Clocks, Effect, Offer
+from dialer.calls.effects import Effect, Offer
+from dialer.calls.inputs import Clocks
 from dialer.service import Dialer
 from tests.simulation.faulty_log import LogPort
 from tests.simulation.removal import Swaps, mutation
 
 # Any: what these modules have imported is swapped where they use it.
 reactor_module: Any = dialer.reactor.reactor
-turning_module: Any = dialer.reactor.lifecycle
+lifecycle_module: Any = dialer.decisions.lifecycle
 handling_module: Any = campaigns.log.writer
 answering_module: Any = command_api.http.replies
 
@@ -75,7 +76,7 @@ def no_check_of_the_own_record() -> Swaps:
         if isinstance(effect, Offer) and isinstance(effect.facts[0], CallRequested):
             call = self.state.calls[effect.record_id]
             call.use = Use.PLACING
-            self._ring(effect.record_id)
+            self._place(effect.record_id)
 
     return [(Dialer, "_perform", eager)]
 
@@ -84,7 +85,7 @@ def no_check_of_the_own_record() -> Swaps:
 def completion_without_its_guard() -> Swaps:
     """A completion rests on the campaign alone, not on which lists count."""
     own = lambda command: (campaign_stream(command.campaign_id),)  # noqa: E731
-    return [(turning_module, "COMPLETE", replace(turning_module.COMPLETE, streams=own))]
+    return [(lifecycle_module, "COMPLETE", replace(lifecycle_module.COMPLETE, streams=own))]
 
 
 @mutation

@@ -8,12 +8,12 @@ from typing import Any
 
 import campaigns.domain.contact
 import dialer.calls.call
-import dialer.calls.inquiry
+import dialer.calls.lookup_backoff
 import dialer.carrier.http.carrier_clock
-import dialer.carrier.testimony
-import dialer.conversation
+import dialer.carrier.validation
+import dialer.carrier_requests
 import dialer.decisions.resolution
-import dialer.reactor.intake
+import dialer.reactor.input_handlers
 import dialer.reactor.reactor
 import dialer.service
 from campaigns.domain.campaign import Campaign
@@ -30,7 +30,8 @@ from campaigns.domain.facts import (
 from campaigns.domain.moves import Status
 from dialer.calls.call import Call
 from dialer.calls.call_states import Late, Logged, Said, Use
-from dialer.calls.ticks import Answered, Clocks, Effect, HangUp
+from dialer.calls.effects import Effect, HangUp
+from dialer.calls.inputs import Answered, Clocks
 from dialer.carrier.port import Found, NoRing, Rung, Taken
 from dialer.decisions.resolution import abandoned
 from dialer.reactor.state import State
@@ -39,9 +40,9 @@ from tests.simulation.faulty_carrier import CarrierPort
 from tests.simulation.removal import Swaps, mutation
 
 # Any: what these modules have imported is swapped where they use it.
-line_module: Any = dialer.calls.call
+call_module: Any = dialer.calls.call
 reactor_module: Any = dialer.reactor.reactor
-taking_module: Any = dialer.reactor.intake
+handlers_module: Any = dialer.reactor.input_handlers
 
 HANDED = (Use.PLACING, Use.PLACED)
 
@@ -53,7 +54,12 @@ HANDED = (Use.PLACING, Use.PLACED)
 def no_lease() -> Swaps:
     """A permission may be used whenever it is read back."""
     always = lambda sent_at, lease_s, now: True  # noqa: E731
-    modules = (reactor_module, dialer.decisions.resolution, dialer.conversation, taking_module)
+    modules = (
+        reactor_module,
+        dialer.decisions.resolution,
+        dialer.carrier_requests,
+        handlers_module,
+    )
     return [(module, "may_begin", always) for module in modules]
 
 
@@ -83,27 +89,27 @@ def no_ring_by() -> Swaps:
 @mutation
 def silence_is_taken_for_a_failure() -> Swaps:
     """A carrier that does not answer is taken to have refused."""
-    answered = taking_module._answered
+    answered = handlers_module._answered
 
     def hasty(state: State, news: Answered, clocks: Clocks, effects: list[Effect]) -> None:
         if news.answer is None:
             news = replace(news, answer=NoRing("no answer"))
         answered(state, news, clocks, effects)
 
-    return [(taking_module, "_answered", hasty)]
+    return [(handlers_module, "_answered", hasty)]
 
 
 @mutation
 def a_call_that_is_merely_taken_counts_as_started() -> Swaps:
     """What the carrier has only taken is recorded as ringing."""
-    looked_up = taking_module.looked_up
+    looked_up = handlers_module.looked_up
 
     def hasty(call: Call, found: Found | None, asked_at: float, now: float, **terms: Any) -> Any:
         if isinstance(found, Taken):
             found = Rung(call.ring_by)
         return looked_up(call, found, asked_at, now, **terms)
 
-    return [(taking_module, "looked_up", hasty)]
+    return [(handlers_module, "looked_up", hasty)]
 
 
 @mutation
@@ -122,13 +128,13 @@ def no_hanging_up() -> Swaps:
 def no_word_of_late_rings() -> Swaps:
     """A late ring is not noticed when it is heard of."""
     never = lambda call, said, now: False  # noqa: E731
-    return [(taking_module, "too_late", never)]
+    return [(handlers_module, "too_late", never)]
 
 
 @mutation
 def anothers_CallStarted_does_not_count() -> Swaps:  # noqa: N802
     """A good call is hung up because recovery had recorded the same CallStarted."""
-    folded = taking_module._folded_call
+    folded = handlers_module._folded_call
 
     def proud(state: State, fact: AnyCallFact, at: float, effects: list[Effect]) -> None:
         folded(state, fact, at, effects)
@@ -138,7 +144,7 @@ def anothers_CallStarted_does_not_count() -> Swaps:  # noqa: N802
             call.late, call.logged = Late.OTHERWISE, Logged.UNRUNG
             effects.append(HangUp(fact.call_id))
 
-    return [(taking_module, "_folded_call", proud)]
+    return [(handlers_module, "_folded_call", proud)]
 
 
 @mutation
@@ -146,20 +152,20 @@ def another_carriers_not_found_is_believed() -> Swaps:
     """Whoever answers can say that a phone did not ring, whomever the permission names."""
 
     def credulous(call: Call, found: Found | None, asked_at: float, now: float, **how: Any) -> Any:
-        return taking_module.looked_up(call, found, asked_at, now, lag_s=call.lag_s, **how)
+        return handlers_module.looked_up(call, found, asked_at, now, lag_s=call.lag_s, **how)
 
-    return [(taking_module, "looked_up_elsewhere", credulous)]
+    return [(handlers_module, "looked_up_elsewhere", credulous)]
 
 
 @mutation
 def the_last_look_at_the_carriers_name_is_left_out() -> Swaps:
     """A permission is placed with whoever answers, whomever it names."""
-    place = dialer.conversation.Conversation.place
+    place = dialer.carrier_requests.CarrierRequests.place
 
     async def blind(self: Any, order: Any, call: Call, sent_at: float) -> None:
         await place(self, order, replace(call, carrier=self._carrier.id), sent_at)
 
-    return [(dialer.conversation.Conversation, "place", blind)]
+    return [(dialer.carrier_requests.CarrierRequests, "place", blind)]
 
 
 @mutation
@@ -205,7 +211,7 @@ def no_recovery() -> Swaps:
 @mutation
 def recovery_only_at_a_start() -> Swaps:
     """A dead dialer's permission that appears later is left alone."""
-    folded = taking_module._folded_call
+    folded = handlers_module._folded_call
 
     def once(state: State, fact: AnyCallFact, at: float, effects: list[Effect]) -> None:
         folded(state, fact, at, effects)
@@ -213,13 +219,13 @@ def recovery_only_at_a_start() -> Swaps:
         if isinstance(fact, CallRequested) and call and not call.ours:
             call.look_at = None
 
-    return [(taking_module, "_folded_call", once)]
+    return [(handlers_module, "_folded_call", once)]
 
 
 @mutation
 def a_due_CallLate_dies_with_its_dialer() -> Swaps:  # noqa: N802
     """Whoever begins does not ask about what was given back as not placed."""
-    return [(taking_module, "doubt", lambda state, campaign_id, clocks: None)]
+    return [(handlers_module, "recheck", lambda state, campaign_id, clocks: None)]
 
 
 @mutation
@@ -238,29 +244,29 @@ def nobody_ends_anothers_started_call() -> Swaps:
 def not_found_is_believed_at_once() -> Swaps:
     """The carrier is not asked a second time."""
     at_once = lambda folded_at, lease_s, carrier_timeout_s, lookup_lag_s: folded_at  # noqa: E731
-    return [(line_module, "not_found_counts_at", at_once)]
+    return [(call_module, "not_found_counts_at", at_once)]
 
 
 @mutation
 def recovery_waits_by_its_own_terms() -> Swaps:
     """A permission is recovered by the dialer's own settings, not by the terms it carries."""
-    counts_at = line_module.not_found_counts_at
+    counts_at = call_module.not_found_counts_at
 
     def own(folded_at: float, lease_s: float, timeout_s: float, lag_s: float) -> float:
         return float(counts_at(folded_at, 0.6, 0.1, 0.0))
 
-    return [(line_module, "not_found_counts_at", own)]
+    return [(call_module, "not_found_counts_at", own)]
 
 
 @mutation
 def the_look_up_lag_is_not_waited_for() -> Swaps:
     """ "Not found" is believed although the carrier may not see the call yet."""
-    counts_at = line_module.not_found_counts_at
+    counts_at = call_module.not_found_counts_at
 
     def unlagged(folded_at: float, lease_s: float, timeout_s: float, lag_s: float) -> float:
         return float(counts_at(folded_at, lease_s, timeout_s, 0.0))
 
-    return [(line_module, "not_found_counts_at", unlagged)]
+    return [(call_module, "not_found_counts_at", unlagged)]
 
 
 @mutation
@@ -345,20 +351,20 @@ def an_exception_in_a_reaction_is_only_logged() -> Swaps:
 def one_calls_trouble_is_everybodys() -> Swaps:
     """What is raised when one call is decided on ends the dialer."""
     at_once = lambda state, call, boot, decide: decide()  # noqa: E731
-    return [(module, "attributed", at_once) for module in (reactor_module, taking_module)]
+    return [(module, "isolated", at_once) for module in (reactor_module, handlers_module)]
 
 
 @mutation
 def the_carrier_is_believed() -> Swaps:
     """What a carrier says is taken as it is."""
     as_said = lambda said, now, **bounds: said  # noqa: E731
-    return [(dialer.carrier.testimony, name, as_said) for name in ("found", "placed", "ended")]
+    return [(dialer.carrier.validation, name, as_said) for name in ("found", "placed", "ended")]
 
 
 @mutation
 def nonsense_is_asked_about_for_ever() -> Swaps:
     """A call of which the carrier says nothing that can be used is never over."""
-    return [(dialer.calls.inquiry, "DOUBTS_MAX", 10**9)]
+    return [(dialer.calls.lookup_backoff, "UNANSWERED_MAX", 10**9)]
 
 
 @mutation

@@ -5,7 +5,8 @@ from typing import Any
 
 import dialer.service
 from dialer.calls.call_states import Late, Logged, Said, combinations
-from dialer.calls.ticks import Clocks, Effect, Input
+from dialer.calls.effects import Effect
+from dialer.calls.inputs import Clocks, Input
 from dialer.reactor.state import State
 from tests.simulation.removal import swapped
 from tests.simulation.verdicts import judge

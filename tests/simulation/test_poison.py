@@ -19,9 +19,9 @@ from campaigns.process.errors import (
 from campaigns.records.record import Record
 from campaigns.records.topics import Partition
 from campaigns.testing.virtual_time import VirtualClock, run_virtually
-from dialer.calls.ticks import Answered, Input, LookedUp, Reported
+from dialer.calls.inputs import Answered, Input, LookedUp, Reported
 from dialer.carrier.port import CallOrder, Ended, Found, NoRing, Placed, Rung
-from dialer.conversation import Conversation
+from dialer.carrier_requests import CarrierRequests
 from dialer.service import Dialer
 from tests.simulation.scripted_carrier import ScriptedCarrier
 from tests.simulation.test_dialing import SETTINGS, Bench, dialing
@@ -157,7 +157,7 @@ class Odd(Rung):
         return super().__getattribute__(name)
 
 
-class Unforeseeing(Conversation):
+class Unforeseeing(CarrierRequests):
     """One that lets something through of which nobody has thought."""
 
     tell: Callable[[Input], None]

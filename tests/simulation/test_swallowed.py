@@ -11,7 +11,8 @@ import pytest
 from campaigns.domain.facts import Disposition
 from campaigns.domain.moves import Status
 from campaigns.testing.virtual_time import run_virtually
-from dialer.calls.ticks import Clocks, Effect, HangUp, LookUp, Offer, Ring
+from dialer.calls.effects import Effect, HangUp, LookUp, Offer, Place
+from dialer.calls.inputs import Clocks
 from dialer.carrier.port import CallOrder
 from dialer.service import Dialer
 from tests.simulation.test_dialing import SETTINGS, Bench, bench, dialing
@@ -66,7 +67,7 @@ def leaves(failure: BaseException | None) -> Iterator[BaseException]:
 @pytest.mark.parametrize(
     ("kind", "left"),
     [(Offer, n) for n in (1, 2, 9, 10, 11, 12, 13, 14, 40, 77, 78, 79)]
-    + [(Ring, n) for n in (1, 5, 8, 21)]
+    + [(Place, n) for n in (1, 5, 8, 21)]
     + [(LookUp, n) for n in (1, 2, 3, 5, 9)],
 )
 def test_an_exception_in_a_reaction_ends_the_dialer_and_the_next_life_completes(
@@ -98,7 +99,7 @@ def test_a_dialer_that_failed_in_a_reaction_does_nothing_more() -> None:
         b = bench()
         await b.campaign(40, max_concurrent_calls=8)
         faulty = Faulty(b.log, b.clock, SETTINGS, None, b.carrier)
-        faulty.left, faulty.kind = 3, Ring
+        faulty.left, faulty.kind = 3, Place
         assert await live(b, faulty) is not None
         records, rings = len(b.accepted()), len(b.carrier.rings)
         await asyncio.sleep(60)  # What the carrier reports now is for the next life.
@@ -128,4 +129,4 @@ def test_a_failure_in_the_carriers_own_work_ends_the_dialer() -> None:
 
 def test_hang_ups_are_effects_too() -> None:
     """The catalogue of effects is whole: each kind is tried above, or cannot fail a turn."""
-    assert set(Effect.__args__) == {Offer, Ring, LookUp, HangUp}
+    assert set(Effect.__args__) == {Offer, Place, LookUp, HangUp}

@@ -1,13 +1,13 @@
-"""Records of ours that are on their way, for as long as their ruling may be of use. Pure.
+"""The records that this dialer has offered and whose ruling it waits for. Pure.
 
-Some never come back: the log has lost them, and nobody can say so. Each was offered anew long
-before it is forgotten; one that appears after that all the same is looked at as anybody's.
+The log may lose a record without saying so. Each is offered again long before it is forgotten; if
+it appears after that, it is treated as another process's record.
 """
 
 from collections.abc import Iterator
 
-FORGET_S = 600.0  # Longer than any of them is waited for.
-OFFERED_MAX = 50_000  # The oldest go first.
+FORGET_S = 600.0  # Longer than any record is waited for.
+OFFERED_MAX = 50_000  # Beyond it the oldest are forgotten.
 
 
 class Offered:
@@ -17,19 +17,19 @@ class Offered:
         self._at: dict[str, float] = {}
 
     def __len__(self) -> int:
-        """Return how many are on their way."""
+        """Return how many are waited for."""
         return len(self._at)
 
     def add(self, record_id: str, boot: float) -> None:
-        """Note one that is sent now."""
+        """Add a record that is sent now."""
         self._at[record_id] = boot
 
     def done(self, record_id: str) -> None:
-        """Note that its ruling is known, or that there will be none."""
+        """Remove a record whose ruling is known, or will never come."""
         self._at.pop(record_id, None)
 
     def forgotten(self, boot: float) -> Iterator[str]:
-        """Yield those that are of no use any more, and forget them."""
+        """Yield and forget the records that are too old, or too many."""
         while self._at:
             record_id, at = next(iter(self._at.items()))
             if boot - at < FORGET_S and len(self._at) <= OFFERED_MAX:

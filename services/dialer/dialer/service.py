@@ -1,10 +1,9 @@
-"""The dialer's shell: follows, performs the reactor's effects, tells it what came of them."""
+"""The dialer's shell: it follows the log, and performs the effects that the reactor asks for."""
 
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from secrets import token_hex
 
@@ -15,60 +14,43 @@ from campaigns.domain.carrier_refusals import Limits
 from campaigns.domain.facts import CampaignFact
 from campaigns.log.installation_log import founded
 from campaigns.log.port import EventLog
-from campaigns.log.reader import Reader, Ruling
+from campaigns.log.reader import Reader
 from campaigns.process.clock import Clock
-from campaigns.process.errors import (
-    LogUnavailableError,
-    NotFreshError,
-    OperatingError,
-    OutcomeUnknownError,
-    UnreadableRecordError,
-)
 from campaigns.process.watch import Watch, lasting
-from campaigns.records.record import Record, Recorded
+from campaigns.records.record import Recorded
 from campaigns.records.topics import (
     CAMPAIGN_RECORDS,
     INSTALLATION_RECORDS,
     Partition,
-    campaign_partition,
     campaign_partitions,
 )
 from campaigns.stores.checkpoint import SAVE_S, Store
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
-from dialer.calls.ticks import (
+from dialer import bucket_store
+from dialer.calls.effects import Effect, HangUp, LookUp, Offer, Place
+from dialer.calls.inputs import (
     Answered,
     Clocks,
-    Effect,
     Folded,
-    HangUp,
     Input,
-    LookUp,
-    Offer,
     Refused,
-    Ring,
     Stopping,
-    Unreadable,
     Woken,
     Working,
 )
 from dialer.carrier.port import CallOrder, Carrier, Ended, NoRing, Watched
-from dialer.conversation import Conversation
-from dialer.decisions.pacing import Bucket, Window
-from dialer.offers import Offered
+from dialer.carrier_requests import CarrierRequests
+from dialer.decisions.pacing import Window
+from dialer.membership import Membership
 from dialer.reactor.reactor import react
 from dialer.reactor.recovery import restore
 from dialer.reactor.state import State, Terms
+from dialer.record_sender import RecordSender
 from dialer.settings import DialerSettings
-from dialer.stuck_calls import Undecideds
+from dialer.undecidable_calls import UndecidableCalls
 
-ACTOR = "dialer"
 _DRAIN_POLL_S = 0.01
-_CATCH_UP_AGAIN_S = 0.5
-_BUCKETS = (
-    "create table if not exists buckets"
-    " (campaign_id integer primary key, tokens real not null, at text not null)"
-)
 
 
 class Dialer:
@@ -95,13 +77,14 @@ class Dialer:
         self._alarm: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
         self._tasks: asyncio.TaskGroup | None = None
-        self._talk = Conversation(carrier, clock, settings.carrier_timeout_s, self._take)
-        self._undecided, self._offered = Undecideds(), Offered()
-        self._watch = Watch()  # Of reactions that no fold step has woken.
-        self._over = False  # It was drained: nothing is begun any more.
-        self._assigned: frozenset[int] | None = None  # None: all, there is no group.
-        self._assignment = asyncio.Event()
-        self._sharing_troubles: Callable[[], Sequence[str]] = tuple
+        self._talk = CarrierRequests(carrier, clock, settings.carrier_timeout_s, self._take)
+        self._sender = RecordSender(
+            log, self.reader, self._source, tell=self._take, ruled=self._ruled
+        )
+        self._undecided = UndecidableCalls()
+        self._watch = Watch()  # Of reactions outside a fold step.
+        self._over = False  # Drained: no reaction any more.
+        self._membership = Membership(self.reader, settings.catch_up_s)
 
     @property
     def carrier(self) -> Carrier:
@@ -109,7 +92,7 @@ class Dialer:
         return self._carrier
 
     def routers(self) -> Sequence[APIRouter]:
-        """Return no route: a dialer is asked nothing."""
+        """Return no route: a dialer answers no requests."""
         return ()
 
     async def open(self) -> None:
@@ -124,8 +107,8 @@ class Dialer:
         await self.reader.begin(await founded(self._log, self._clock, self._source))
         path = self._data_dir / "dialer.db" if self._data_dir else None
         self._store = Store(path, self._log.id, self.reader.installation)
-        self._store.db.execute(_BUCKETS)
-        self._store.beside = self._keep_buckets
+        bucket_store.create(self._store.db)
+        self._store.beside = lambda ids: bucket_store.save(self._store.db, self.state, ids)
         self.contacts = Contacts(self._store.db)
         self._store.restore(self.reader, self.campaigns)
         await self.reader.check()
@@ -138,8 +121,7 @@ class Dialer:
             self._new_id,
             Window(self._settings.asking_max, float(self._settings.asking_max)),
         )
-        for campaign_id, tokens, at in self._store.db.execute("select * from buckets"):
-            self.state.queue(campaign_id).bucket = Bucket(tokens, datetime.fromisoformat(at))
+        bucket_store.restore(self._store.db, self.state)
         restore(self.state, self._clocks())
 
     def _terms(self) -> Terms:
@@ -161,7 +143,7 @@ class Dialer:
         )
 
     def _declares_otherwise(self) -> bool:
-        """Say whether the carrier says of itself what its terms do not. Asked at every reaction."""
+        """Say whether the carrier declares other terms by now. Asked at every reaction."""
         terms, carrier = self.state.terms, self._carrier
         return (
             terms.carrier != carrier.id
@@ -176,8 +158,8 @@ class Dialer:
         """Follow and dial until cancelled.
 
         Raises:
-            Exception: whatever a fold step, a reaction or a task of its own has raised, whoever
-                woke it: nothing may be decided any more on what is in memory then.
+            Exception: a fold step, a reaction or a task has raised: what is in memory may be wrong,
+                and no decision may rest on it.
 
         """
         partitions = campaign_partitions(self._partitions)
@@ -195,45 +177,30 @@ class Dialer:
             self._tasks = None
 
     def shares_partitions(self, troubles: Callable[[], Sequence[str]]) -> None:
-        """Work nothing until `assigned` says what: there may be other dialers.
+        """Work no partition until `assigned` names some: there may be other dialers.
 
-        `troubles` says why nobody can say it.
+        `troubles` says why none are assigned.
         """
-        self._sharing_troubles = troubles
-        self._assigned = frozenset()
+        self._membership.join(troubles)
 
     def assigned(self, partitions: frozenset[int]) -> None:
-        """Take note of the partitions to work: for the work's sake, safety does not rest on it."""
-        self._assigned = partitions
-        self._assignment.set()
+        """Work these partitions, once the fold has caught up; stop to work all others now."""
+        self._membership.assign(partitions)
         self._take(Working(partitions & self.state.working))
 
     def refused(self, why: Exception) -> None:
-        """End, since the others do not share their work with us."""
+        """Fail: the other dialers do not share their partitions with this one."""
         self._watch.fail(why)
 
     async def _work(self) -> None:
-        """Begin to work partitions once the fold has caught up with them."""
-        while True:
-            self._assignment.clear()
-            wanted = self._assigned
-            numbers = range(self._partitions) if wanted is None else sorted(wanted)
-            try:
-                await self.reader.catch_up(
-                    [Partition(CAMPAIGN_RECORDS, number) for number in numbers],
-                    within_s=self._settings.catch_up_s,
-                )
-            except (LogUnavailableError, NotFreshError):
-                await asyncio.sleep(_CATCH_UP_AGAIN_S)
-                continue
-            if self._assigned == wanted:
-                self._take(Working(frozenset(numbers)))
-                await self._assignment.wait()
+        await self._membership.follow(
+            self._partitions, lambda numbers: self._take(Working(numbers))
+        )
 
     # -- the fold ------------------------------------------------------------------------------
 
     def fold(self, recorded: Recorded) -> None:
-        """Take one accepted record in, and note its facts for the reactor."""
+        """Fold one accepted record, and keep its facts as inputs of the reactor."""
         fold_contacts(self.campaigns, self.contacts, recorded)
         at = self._clock.boottime()
         for fact in recorded.facts:
@@ -245,15 +212,11 @@ class Dialer:
         self.contacts.flush()
         self._react()
 
-    def _ruled(self, record_id: str) -> Callable[[Ruling], None]:
-        def ruled(ruling: Ruling) -> None:
-            self._offered.done(record_id)
-            if ruling.accepted:
-                self.state.offers.pop(record_id, None)
-            else:
-                self._inputs.append(Refused(record_id, taken=True))
-
-        return ruled
+    def _ruled(self, record_id: str, accepted: bool) -> None:
+        if accepted:
+            self.state.offers.pop(record_id, None)
+        else:
+            self._inputs.append(Refused(record_id, taken=True))
 
     # -- inputs in, effects out -----------------------------------------------------------------
 
@@ -266,9 +229,10 @@ class Dialer:
             self._soon = asyncio.get_running_loop().call_soon(self._woken)
 
     def _woken(self) -> None:
-        """React to what no fold step has brought. What it raises ends the part, as a step's does.
+        """React to inputs that come from timers, the carrier or a failed append.
 
-        Ticks, marks and effects of the turn are lost: what is in memory must not be gone on with.
+        An exception ends the part, as one of a fold step does: inputs and effects of this reaction
+        are lost, so what is in memory must not be used any more.
         """
         try:
             self._react()
@@ -281,7 +245,7 @@ class Dialer:
             self._soon.cancel()
             self._soon = None
         if self._over or self._tasks is None or self.reader.torn:
-            return  # It ends, or has ended: what still comes in is for the next life.
+            return  # It ends, or has ended: the next process reads the log.
         inputs, self._inputs = self._inputs, []
         if self._declares_otherwise():
             self.state.declare(self._terms())
@@ -304,59 +268,23 @@ class Dialer:
         assert self._tasks is not None, "effects come from a running dialer"
         match effect:
             case Offer():
-                self._tasks.create_task(self._offer(effect, self._record(effect, clocks)))
-            case Ring(call_id=call_id):
-                self._ring(call_id)
+                record = self._sender.record(effect, clocks)
+                self._tasks.create_task(self._sender.send(effect, record))
+            case Place(call_id=call_id):
+                self._place(call_id)
             case LookUp(call_id=call_id):
                 self._tasks.create_task(self._talk.look_up(call_id, self.state.calls.get(call_id)))
             case HangUp(call_id=call_id):
                 self._tasks.create_task(self._talk.hang_up(call_id))
 
-    def _record(self, offer: Offer, clocks: Clocks) -> Record:
-        partition = campaign_partition(offer.campaign_id, self._partitions)
-        self.reader.on_ruling[offer.record_id] = self._ruled(offer.record_id)
-        self._offered.add(offer.record_id, clocks.boot)
-        return Record(
-            id=offer.record_id,
-            time=clocks.now,
-            source=self._source,
-            actor=ACTOR,
-            correlation_id=offer.causation_id or offer.record_id,
-            causation_id=offer.causation_id,
-            condition=self.reader.ledger(partition).condition(offer.streams),
-            facts=offer.facts,
-            level=self.reader.installation.level,
-        )
-
-    async def _offer(self, offer: Offer, record: Record) -> None:
-        partition = campaign_partition(offer.campaign_id, self._partitions)
-
-        def refused(_: OperatingError) -> None:
-            self._hear_no_more_of(offer.record_id)
-            self._take(Refused(offer.record_id, taken=False))
-
-        try:
-            await self._log.append(partition, record, offer.campaign_id, refused)
-        except LogUnavailableError as exc:
-            refused(exc)
-        except UnreadableRecordError as exc:
-            self._hear_no_more_of(offer.record_id)
-            self._take(Unreadable(offer.record_id, exc))
-        except OutcomeUnknownError:
-            return  # Read back or not: what was not is offered anew (`State.patience`).
-
-    def _hear_no_more_of(self, record_id: str) -> None:
-        self.reader.on_ruling.pop(record_id, None)
-        self._offered.done(record_id)
-
-    def _ring(self, call_id: str) -> None:
+    def _place(self, call_id: str) -> None:
         """Hand a call to the carrier."""
         call = self.state.calls[call_id]
         row = self.contacts.row(call.campaign_id, call.contact_id)
         if row is None:
             self._take(Answered(call_id, NoRing("no such contact")))
             return
-        assert call.sent_at is not None, "only what this process asked for is rung"
+        assert call.sent_at is not None, "this process places only calls that it requested"
         assert self._tasks is not None, "effects come from a running dialer"
         order = CallOrder(
             call_id,
@@ -372,31 +300,21 @@ class Dialer:
     def _reported(self, call_id: str, ended: Ended) -> None:
         self._talk.reported(call_id, ended, self.state.calls.get(call_id))
 
-    # -- health and the end --------------------------------------------------------------------
+    # -- health, drain and close --------------------------------------------------------------
 
     async def _save_regularly(self) -> None:
         while True:
             await asyncio.sleep(SAVE_S)
-            for record_id in self._offered.forgotten(self._clock.boottime()):
-                self._hear_no_more_of(record_id)
+            for record_id in self._sender.offered.forgotten(self._clock.boottime()):
+                self._sender.forget(record_id)
                 self.state.forget(record_id)
             await self._store.save_in_slices(self.reader, self.campaigns, self._partitions)
-
-    def _keep_buckets(self, campaign_ids: Collection[int]) -> None:
-        self._store.db.executemany(
-            "insert or replace into buckets values (?, ?, ?)",
-            (
-                (campaign_id, queue.bucket.tokens, str(queue.bucket.at))
-                for campaign_id in campaign_ids
-                if (queue := self.state.queue(campaign_id)).bucket.at is not None
-            ),
-        )
 
     async def troubles(self) -> Sequence[str]:
         """Return why it is not ready: the log does not answer, or the fold lags behind it."""
         read = [CAMPAIGN_RECORDS, INSTALLATION_RECORDS]
-        found = [*self._log.troubles([CAMPAIGN_RECORDS], read), *self._sharing_troubles()]
-        if found:  # What is known needs no waiting.
+        found = [*self._log.troubles([CAMPAIGN_RECORDS], read), *self._membership.troubles()]
+        if found:  # Known troubles need no wait.
             return [f"dialer: {trouble}" for trouble in found]
         partitions = campaign_partitions(self._partitions)
         ready = await self.reader.ready(partitions, within_s=self._settings.catch_up_s)
@@ -407,7 +325,7 @@ class Dialer:
         return self._undecided.remarks()
 
     async def drain(self) -> None:
-        """Ask for nothing more, give back what is not used, wait a little for the rest."""
+        """Request no more calls, give back unused permissions, wait a little for the others."""
         self._take(Stopping())
         until = self._clock.monotonic() + self._settings.calls_drain_s
         while self._clock.monotonic() < until:
@@ -417,7 +335,7 @@ class Dialer:
         self._over = True
 
     async def close(self) -> None:
-        """Write the checkpoint, and let go of carrier and store."""
+        """Write the checkpoint; close carrier and store."""
         if self._alarm is not None:
             self._alarm.cancel()
         await self._carrier.close()

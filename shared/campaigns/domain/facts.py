@@ -292,7 +292,10 @@ class CampaignUnscheduled(CampaignFact):
 
 
 class CampaignDue(CampaignFact):
-    """Its time has come: a run begins, calls may be requested. Made by: dialer.decisions.due."""
+    """Its time has come: a run begins, calls may be requested.
+
+    Made by: dialer.decisions.lifecycle.
+    """
 
     TYPE = "campaign-due.v1"
 
@@ -305,7 +308,7 @@ class CampaignDue(CampaignFact):
 class RunEnded(CampaignFact):
     """A run of a recurring campaign is over; the next one is ahead.
 
-    Made by: dialer.decisions.completion.
+    Made by: dialer.decisions.lifecycle.
     """
 
     TYPE = "run-ended.v1"
@@ -316,7 +319,7 @@ class RunEnded(CampaignFact):
 
 
 class CampaignFailed(CampaignFact):
-    """It cannot begin, and calls nobody. Made by: dialer.decisions.due."""
+    """It cannot begin, and calls nobody. Made by: dialer.decisions.lifecycle."""
 
     TYPE = "campaign-failed.v1"
 
@@ -367,7 +370,7 @@ class CampaignStopped(CampaignFact):
 
 
 class CampaignCompleted(CampaignFact):
-    """Every contact is done. Made by: dialer.decisions.completion."""
+    """Every contact is done. Made by: dialer.decisions.lifecycle."""
 
     TYPE = "campaign-completed.v1"
 

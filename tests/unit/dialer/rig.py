@@ -17,18 +17,8 @@ from campaigns.records.record import Recorded
 from campaigns.stores.checkpoint import Store
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
-from dialer.calls.ticks import (
-    Clocks,
-    Effect,
-    Folded,
-    Input,
-    LookUp,
-    Offer,
-    Refused,
-    Ring,
-    Woken,
-    Working,
-)
+from dialer.calls.effects import Effect, LookUp, Offer, Place
+from dialer.calls.inputs import Clocks, Folded, Input, Refused, Woken, Working
 from dialer.decisions.pacing import Window
 from dialer.reactor.reactor import react
 from dialer.reactor.recovery import restore
@@ -43,7 +33,7 @@ RESEND_S, RESEND_MAX_S, POLL_S = 0.5, 4.0, 1.0
 
 @dataclass
 class Rig(Journal):
-    """One dialer's reactor on campaign 1. `boot` is its clock; ticks wait in `ticks`."""
+    """One dialer's reactor on campaign 1. `boot` is its clock; inputs wait in `inputs`."""
 
     carrier: str | None = "ours"
     refuses_late: bool = True
@@ -89,7 +79,7 @@ class Rig(Journal):
     def write(
         self, *facts: AnyFact, campaign_id: int = 1, record_id: str | None = None
     ) -> Recorded:
-        """Append one accepted record, and fold it: its ticks are taken in by the next `react`."""
+        """Append one accepted record, and fold it: its inputs are taken in by the next `react`."""
         settings = CampaignSettings(
             max_attempts=self.max_attempts,
             max_concurrent_calls=self.max_concurrent_calls,
@@ -115,7 +105,7 @@ class Rig(Journal):
         return Clocks(self.now, self.boot)
 
     def react(self, *inputs: Input) -> list[Effect]:
-        """Let the reactor take in what waits, and these ticks; return what is to be done."""
+        """Let the reactor take in what waits, and these inputs; return what is to be done."""
         taken, self.inputs = [*self.inputs, *inputs], []
         return react(self.state, taken, self.clocks())
 
@@ -158,7 +148,7 @@ class Rig(Journal):
         (offer,) = self.running()
         (fact,) = offer.facts
         assert isinstance(fact, CallRequested)
-        assert self.accept(offer) == [Ring(fact.call_id)]
+        assert self.accept(offer) == [Place(fact.call_id)]
         return fact
 
 

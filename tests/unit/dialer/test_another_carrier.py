@@ -11,7 +11,8 @@ from campaigns.domain.facts import (
     CallStarted,
     Disposition,
 )
-from dialer.calls.ticks import Answered, LookedUp, LookUp, Reported, Ring, Working
+from dialer.calls.effects import LookUp, Place
+from dialer.calls.inputs import Answered, LookedUp, Reported, Working
 from dialer.carrier.port import Elsewhere, Ended, Found, NoRing, NotFound, RefusedLate, Rung, Taken
 from dialer.reactor.state import Terms
 from tests.unit.dialer.rig import (
@@ -159,7 +160,7 @@ def test_what_reached_another_carrier_was_never_placed_and_is_asked_for_anew() -
     (fact,) = again.facts
     assert isinstance(fact, CallRequested)
     assert (fact.carrier, fact.attempt) == ("another", 1)
-    assert rig.accept(again) == [Ring(again.record_id)]
+    assert rig.accept(again) == [Place(again.record_id)]
 
 
 def test_a_restart_with_the_same_carrier_asks_it_and_with_another_does_not_believe_it() -> None:

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from campaigns.domain.facts import CallRequested, CampaignRearmed, Disposition, Selection
-from dialer.calls.ticks import Offer, Working
+from dialer.calls.effects import Offer
+from dialer.calls.inputs import Working
 from tests.unit.dialer.rig import Rig, requests
 
 

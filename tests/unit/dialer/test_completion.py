@@ -7,7 +7,7 @@ import pytest
 from campaigns.domain.decider import Reason, Rejected
 from campaigns.domain.facts import CampaignCompleted, Disposition, campaign_stream, contacts_stream
 from campaigns.domain.moves import Status
-from dialer.decisions.completion import COMPLETE, CompleteCampaign, done
+from dialer.decisions.lifecycle import COMPLETE, CompleteCampaign, done
 from tests.support.folded_journal import Told
 
 

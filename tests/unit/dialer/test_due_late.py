@@ -17,20 +17,11 @@ from campaigns.domain.facts import (
     Disposition,
 )
 from campaigns.stores.fold import fold_contacts
-from dialer.calls.doubts import REST_S, ROUND_CALLS_MAX, ROUND_S, Doubts
-from dialer.calls.ticks import (
-    Answered,
-    Folded,
-    HangUp,
-    LookedUp,
-    LookUp,
-    Offer,
-    Reported,
-    Woken,
-    Working,
-)
+from dialer.calls.effects import HangUp, LookUp, Offer
+from dialer.calls.inputs import Answered, Folded, LookedUp, Reported, Woken, Working
+from dialer.calls.rechecks import REST_S, ROUND_CALLS_MAX, ROUND_S, Rechecks
 from dialer.carrier.port import Ended, Found, NoRing, NotFound, RefusedLate, Rung
-from dialer.reactor.recovery import DOUBTED
+from dialer.reactor.recovery import RECHECKED_FOR
 from tests.unit.dialer.rig import CARRIER_TIMEOUT_S, LEASE_S, POLL_S, Rig, looks
 
 OVER_S = LEASE_S + CARRIER_TIMEOUT_S
@@ -59,7 +50,7 @@ def restarted(rig: Rig) -> list[str]:
 
 
 def asked_again(
-    rig: Rig, call_id: str, found: Found, *, until_s: float = DOUBTED.total_seconds()
+    rig: Rig, call_id: str, found: Found, *, until_s: float = RECHECKED_FOR.total_seconds()
 ) -> list[float]:
     """Let time pass; return after how many seconds the call was asked about, each time in vain."""
     began, asked = rig.boot, list[float]()
@@ -140,11 +131,11 @@ def test_a_partition_that_is_anothers_is_asked_about_by_that_one() -> None:
 
 
 def test_how_many_are_asked_about_at_once_is_bounded() -> None:
-    doubts = Doubts()
+    rechecks = Rechecks()
     for number in range(2 * ROUND_CALLS_MAX + 1):
-        doubts.note(1, str(number), 0.0)
-    assert not doubts.round(REST_S - 0.1)
-    rounds = [doubts.round(REST_S + n * ROUND_S) for n in range(4)]
+        rechecks.note(1, str(number), 0.0)
+    assert not rechecks.round(REST_S - 0.1)
+    rounds = [rechecks.round(REST_S + n * ROUND_S) for n in range(4)]
     assert [len(calls) for calls in rounds] == [ROUND_CALLS_MAX, ROUND_CALLS_MAX, 1, 0]
     assert len({call for calls in rounds for call in calls}) == 2 * ROUND_CALLS_MAX + 1
 
@@ -204,7 +195,7 @@ def test_it_is_asked_about_for_an_hour_and_kept_in_a_checkpoint_up_to_a_number()
     campaign = rig.campaigns.by_id[1]
     assert list(load(dump(campaign), 1).doubted) == [call.call_id]
     assert campaign.settings.max_concurrent_calls <= DOUBTED_MAX
-    rig.passes(DOUBTED.total_seconds() + 60)
+    rig.passes(RECHECKED_FOR.total_seconds() + 60)
     assert call.call_id not in restarted(rig)
 
 

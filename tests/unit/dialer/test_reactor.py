@@ -17,7 +17,8 @@ from campaigns.domain.facts import (
     campaign_stream,
     contact_stream,
 )
-from dialer.calls.ticks import Answered, NotHanded, Offer, Reported, Ring, Stopping, Woken, Working
+from dialer.calls.effects import Offer, Place
+from dialer.calls.inputs import Answered, NotHanded, Reported, Stopping, Woken, Working
 from dialer.carrier.port import Ended, NoRing, RefusedLate, Rung
 from tests.unit.dialer.rig import LEASE_S, Rig, offered, offers, requests
 
@@ -70,7 +71,7 @@ def test_it_rings_once_its_own_request_is_read_back_and_not_before() -> None:
     rig = Rig()
     (offer,) = rig.running()
     assert rig.react(Woken()) == []
-    assert rig.accept(offer) == [Ring(offer.record_id)]
+    assert rig.accept(offer) == [Place(offer.record_id)]
     assert rig.react(Woken()) == [], "it rings once"
 
 
@@ -80,7 +81,7 @@ def test_a_request_that_is_read_back_after_its_lease_never_rings() -> None:
     rig.boot += LEASE_S
     (given_back, *others) = rig.accept(offer)
     assert offered([given_back], CallAbandoned).reason is Abandonment.LEASE_OVER
-    assert not [effect for effect in others if isinstance(effect, Ring)]
+    assert not [effect for effect in others if isinstance(effect, Place)]
 
 
 def test_a_pause_read_in_the_same_batch_as_the_permission_gives_it_back() -> None:
@@ -180,7 +181,7 @@ def test_no_more_are_asked_for_than_may_call_at_once() -> None:
     found = rig.running(contacts=5)
     assert len(found) == 2
     for offer in found:
-        assert rig.accept(offer) == [Ring(offer.record_id)]
+        assert rig.accept(offer) == [Place(offer.record_id)]
     (started,) = offers(rig.react(Answered(found[0].record_id, Rung(rig.now))))
     assert rig.accept(started) == []
     (ended,) = offers(rig.react(Reported(found[0].record_id, talked(rig))))
@@ -200,7 +201,7 @@ def test_nothing_waits_in_the_carriers_queue() -> None:
     found = rig.running(contacts=4)
     assert len(found) == 2
     for offer in found:
-        assert rig.accept(offer) == [Ring(offer.record_id)], "both are on their way to it"
+        assert rig.accept(offer) == [Place(offer.record_id)], "both are on their way to it"
     effects = rig.react(Answered(found[0].record_id, Rung(rig.now)))
     assert len(offers(effects)) == 2, "a start, and one more request"
 
@@ -212,7 +213,7 @@ def test_a_campaign_that_waits_for_anothers_calls_goes_on_when_there_is_room() -
         rig.start(campaign_id)
     (first,) = requests(rig.react(Working(frozenset({0}))))
     rig.write(*first.facts, campaign_id=first.campaign_id, record_id=first.record_id)
-    assert rig.react() == [Ring(first.record_id)]
+    assert rig.react() == [Place(first.record_id)]
     started, second = offers(rig.react(Answered(first.record_id, Rung(rig.now))))
     assert isinstance(started.facts[0], CallStarted)
     assert isinstance(second.facts[0], CallRequested)

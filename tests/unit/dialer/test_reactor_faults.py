@@ -12,17 +12,8 @@ from campaigns.domain.facts import (
     CampaignCompleted,
     Disposition,
 )
-from dialer.calls.ticks import (
-    Answered,
-    HangUp,
-    LookedUp,
-    LookUp,
-    Offer,
-    Reported,
-    Ring,
-    Woken,
-    Working,
-)
+from dialer.calls.effects import HangUp, LookUp, Offer, Place
+from dialer.calls.inputs import Answered, LookedUp, Reported, Woken, Working
 from dialer.carrier.port import Ended, Found, NoRing, NotFound, RefusedLate, Rung, Taken
 from dialer.reactor.refusal import LOG_REST_S
 from tests.unit.dialer.rig import (
@@ -64,7 +55,7 @@ def test_a_refused_request_is_decided_again() -> None:
     (offer,) = rig.running()
     (again,) = requests(rig.refuse(offer))
     assert again.record_id != offer.record_id
-    assert rig.accept(again) == [Ring(again.record_id)]
+    assert rig.accept(again) == [Place(again.record_id)]
 
 
 def test_a_request_that_the_log_did_not_take_rests() -> None:
@@ -86,7 +77,7 @@ def test_a_request_that_is_not_read_back_within_its_lease_is_asked_for_anew() ->
     first, *_ = rig.accept(offer)  # It appears after all, and was first: the other is refused.
     assert isinstance(first, Offer)
     assert offered([first], CallAbandoned).reason is Abandonment.LEASE_OVER
-    assert not [effect for effect in rig.refuse(again) if isinstance(effect, Ring)]
+    assert not [effect for effect in rig.refuse(again) if isinstance(effect, Place)]
 
 
 def test_fewer_are_asked_for_at_once_while_they_come_back_too_late() -> None:

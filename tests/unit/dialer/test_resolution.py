@@ -15,8 +15,8 @@ from campaigns.domain.facts import (
     Disposition,
 )
 from dialer.calls.call import Call
-from dialer.calls.call_states import DETAIL, Late, Logged, Lost, Use, Word
-from dialer.calls.ticks import Clocks
+from dialer.calls.call_states import DETAIL, Late, Logged, Lost, Statement, Use
+from dialer.calls.inputs import Clocks
 from dialer.carrier.port import Elsewhere, Ended, NoRing, NotFound, RefusedLate, Rung
 from dialer.decisions.resolution import ended, resolution, unusable
 from tests.support.folded_journal import Told
@@ -33,7 +33,7 @@ def told() -> Told:
     return told
 
 
-def call(told: Told, stage: Logged, *, ours: bool = True, heard: Word | None = None) -> Call:
+def call(told: Told, stage: Logged, *, ours: bool = True, heard: Statement | None = None) -> Call:
     ring_by = told.now + timedelta(seconds=2)
     return Call(
         "call", 1, 1, 1, 1, 2.0, 5.0, True, ring_by, stage, BOOT - 1 if ours else None,

@@ -28,10 +28,11 @@ from campaigns.domain.facts import (
     contacts_stream,
 )
 from campaigns.domain.moves import Status
-from dialer.calls.ticks import Offer, Working
-from dialer.decisions.due import BEGIN, BeginScheduled, due
+from dialer.calls.effects import Offer
+from dialer.calls.inputs import Working
 from dialer.decisions.gates import Reading, within_hours
 from dialer.decisions.hours import opens_at
+from dialer.decisions.lifecycle import BEGIN, BeginScheduled, due
 from tests.support.folded_journal import Told
 from tests.unit.dialer.rig import Rig, offered, offers
 
@@ -75,7 +76,7 @@ def test_it_is_offered_once_and_anew_when_it_is_not_read_back() -> None:
     rig = Rig()
     scheduled(rig)
     assert len(offers(rig.after(3605))) >= 1
-    rig.state.queue(1).turning_at = rig.boot
+    rig.state.queue(1).transition_at = rig.boot
     assert not offers(rig.after(1))
     assert len(offers(rig.after(4))) == 1
 

@@ -1,7 +1,7 @@
-"""One call that this dialer has to do with, and when the carrier is to be asked about it. Pure.
+"""One call, and when to look it up at the carrier. Pure.
 
-What is to be appended follows from what the log and the carrier say of it (`resolve.resolution`),
-whoever asked for the call and however often a process died; both are explicit (`call_states`).
+What to append follows from what the log and the carrier say of it (`decisions.resolution`),
+whichever process requested it. Both are explicit states (`call_states`).
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from dialer.calls.call_states import (
     Logged,
     Lost,
     Said,
+    Statement,
     Use,
-    Word,
     lateness,
     logged,
     meaning,
@@ -24,11 +24,11 @@ from dialer.calls.call_states import (
 from dialer.calls.lease import began_late, not_found_counts_at, rang_late
 from dialer.carrier.port import Ended, Found, NoRing, NotFound, RefusedLate, Rung, Taken
 
-TRIES_MAX = 4  # To decide about a call, or record that. Then it ends as unknown.
+TRIES_MAX = 4  # Of deciding about a call, or recording it. Then it ends as unknown.
 
 
 class Names(TypedDict):
-    """What every fact of a call says of it."""
+    """The fields that every fact of a call has."""
 
     campaign_id: int
     contact_id: int
@@ -51,30 +51,30 @@ class Call:
     refuses_late: bool
     ring_by: datetime
     logged: Logged
-    sent_at: float | None  # Before this process asked for it; None: not ours.
-    carrier: str | None = None  # Who may ring. None: not known.
+    sent_at: float | None  # Just before this process requested it. None: another did.
+    carrier: str | None = None  # The carrier that the permission names. None: not known.
     folded_at: float | None = None  # When this process first folded the permission.
     use: Use = Use.NONE
-    heard: Word | None = None  # What the carrier is taken to say.
+    heard: Statement | None = None  # What the carrier is taken to say.
     late: Late = Late.NO_RING
     lag_s: float | None = 0.0  # The longest look-up lag that the carrier has had meanwhile.
-    watched: bool = False  # Not ours, and folded as it came: it cannot have rung before.
-    doubted: bool = False  # Given back as not placed, and to be asked about once more.
-    look_at: float | None = None  # When to ask the carrier about it next. None: no need.
+    watched: bool = False  # Another's, folded when it was new: it had not rung.
+    to_recheck: bool = False  # Given back as not placed, and to be asked about once more.
+    look_at: float | None = None  # When to look it up next. None: never.
     looking: bool = False
-    # Who was asked last, and is not the one named: when that was first so. None: no such one.
+    # Since when another carrier than the one named answers. None: the named one does.
     strange_since: float | None = None
-    missing_since: float | None = None  # Started, and the carrier did not know it then.
-    offer: str | None = None  # The id of the record that is on its way for it.
+    missing_since: float | None = None  # When the carrier first did not know a started call.
+    offer: str | None = None  # The id of the record that is offered for it.
     offered_at: float = 0.0
-    offers: int = 0  # In a row that were not read back.
-    silent_since: float | None = None  # The carrier says nothing of it that can be used.
-    doubts: int = 0  # How often in a row, while it answered others.
-    stumbles: int = 0  # How often nothing could be decided, or recorded, about it.
+    offers: int = 0  # How many in a row were not read back.
+    silent_since: float | None = None  # Since when no answer about it was usable.
+    unanswered_times: int = 0  # In a row, while the carrier answered about others.
+    failures: int = 0  # How often nothing could be decided, or recorded, about it.
 
     @property
     def ours(self) -> bool:
-        """Say whether this process asked for it, since it started."""
+        """Say whether this process requested it."""
         return self.sent_at is not None
 
     @property
@@ -83,42 +83,42 @@ class Call:
         return meaning(self.heard)
 
     @property
-    def spoilt(self) -> bool:
-        """Say whether deciding about it has failed too often: it ends as unknown."""
-        return self.stumbles >= TRIES_MAX
+    def undecidable(self) -> bool:
+        """Say whether deciding has failed too often: the call ends as unknown."""
+        return self.failures >= TRIES_MAX
 
     @property
     def closed(self) -> bool:
         """Say whether nothing more is to be done about it."""
         return (
             self.logged.resolved
-            and not self.doubted
+            and not self.to_recheck
             and self.use is not Use.PLACING
             and not self.looking
-            and (not self.late.due or self.spoilt)
+            and (not self.late.due or self.undecidable)
         )
 
     def fold(self, fact: AnyCallFact) -> None:
-        """Take in a fact of it."""
+        """Fold one of its facts."""
         rang_late = isinstance(fact, CallAbandoned) and fact.reason is Abandonment.RANG_LATE
         self.logged = logged(self.logged, fact)
-        # The CallLate of one that is given back so stands in the same record.
+        # The same record holds the CallLate of a call that is given back for this reason.
         self.late = lateness(self.late, self.logged, told=rang_late or isinstance(fact, CallLate))
         self.hear(None)
 
-    def hear(self, news: Word | None) -> None:
-        """Take in what the carrier says, as far as it counts by what the log says."""
+    def hear(self, news: Statement | None) -> None:
+        """Take the carrier's statement, as far as it counts in the log's state of the call."""
         means = meaning(news)
         if said(self.said, self.logged, means) is means:
             self.heard = news
 
     def judge(self, *, began_late: bool) -> bool:
-        """Note that a ring is heard of, and when by the clocks; say whether it is late by that."""
+        """Note a ring that is first heard of; say whether it makes a CallLate due."""
         was, self.late = self.late, lateness(self.late, self.logged, began_late=began_late)
         return self.late.due and self.late is not was
 
     def names(self) -> Names:
-        """Return what every fact of it says."""
+        """Return the fields that every fact of it has."""
         return Names(
             campaign_id=self.campaign_id,
             contact_id=self.contact_id,
@@ -129,7 +129,7 @@ class Call:
 
 
 def call_of(fact: CallRequested, sent_at: float | None) -> Call:
-    """Return a call as its request says; `sent_at` when this process asks for it, else None."""
+    """Return the call of a request. `sent_at`: if this process requested it."""
     return Call(
         fact.call_id,
         fact.campaign_id,
@@ -149,9 +149,9 @@ def call_of(fact: CallRequested, sent_at: float | None) -> Call:
 def too_late(call: Call, said: Rung | Ended, now: float, *, clocks_agree: bool) -> bool:
     """Say whether a ring began too late, by the carrier's instant and by this process's clock.
 
-    Both must say so: a good call is not hung up because one clock is wrong. A process that was
-    begun since the permission was given has no clock of its own to say: there the carrier's
-    instant is enough, if the clocks were measured to agree.
+    Both must say so: no good call is hung up because one clock is wrong. A process that started
+    after the permission was given cannot judge by its own clock: there the carrier's instant is
+    enough, if the clocks were measured to agree.
     """
     since = call.folded_at if call.sent_at is None else call.sent_at
     assert since is not None, "only what was permitted has rung"
@@ -170,12 +170,12 @@ def looked_up(
     lag_s: float | None,
     poll_s: float,
     silence_s: float,
-) -> Word | None:
-    """Return what an answer of the carrier says of a call, and note when to ask again.
+) -> Statement | None:
+    """Return the statement in a look-up's answer, and note when to look up again.
 
-    `found` None: no answer. "Not found" counts only when it was asked for after every lease on the
-    call was over; a carrier without a look-up lag never says it for certain (architecture, "Exactly
-    one call").
+    `found` None: no answer. "Not found" counts only if the look-up began after every lease on the
+    call was over. A carrier without a known look-up lag never says it for certain (architecture,
+    "Exactly one call").
     """
     call.looking = False
     call.look_at = None
@@ -200,13 +200,12 @@ def looked_up(
 
 def looked_up_elsewhere(
     call: Call, found: Found | None, asked_at: float, now: float, *, poll_s: float, silence_s: float
-) -> Word | None:
-    """Return what the answer of another carrier than the permission names says of a call.
+) -> Statement | None:
+    """Return the statement in an answer of another carrier than the permission names.
 
-    Ids are unique and no request is sent twice, so who says that the phone rang is believed,
-    whoever it is. That it did not ring, nobody can say but the one that is named: a permission is
-    waited for until nobody can place it any more, a call that has begun for as long as calls are
-    silent; then nobody knows what became of it (ADR-0018).
+    Ids are unique and no request is sent twice, so any carrier that says that the phone rang is
+    believed. Only the named one can say that it did not: a permission is waited for until nobody
+    can place it, a started call for `silence_s`; then its outcome is unknown (ADR-0018).
     """
     call.looking = False
     if isinstance(found, Rung | Ended):

@@ -82,7 +82,7 @@ class Lost:
     """Nobody will ever say what became of a call."""
 
 
-Word = Rung | Ended | NoRing | RefusedLate | Elsewhere | NotFound | Lost
+Statement = Rung | Ended | NoRing | RefusedLate | Elsewhere | NotFound | Lost
 
 # What counts in each state of the log, the weightier last. In a resolved call nothing does: a ring
 # that is heard of then only says that it was late.
@@ -143,7 +143,7 @@ def logged(was: Logged, fact: AnyCallFact) -> Logged:
             return Logged.UNRUNG
 
 
-def meaning(word: Word | None) -> Said:
+def meaning(word: Statement | None) -> Said:
     """Return what a word of the carrier says."""
     match word:
         case None:

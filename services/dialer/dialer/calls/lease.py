@@ -12,12 +12,12 @@ def ring_by(requested_at: datetime, lease_s: float) -> datetime:
 
 
 def may_begin(sent_at: float, lease_s: float, now: float) -> bool:
-    """Say whether a call may be given to the carrier. Both times from CLOCK_BOOTTIME, seconds."""
-    return now < sent_at + lease_s  # As alarms are set: no rounding between the two.
+    """Say whether a call may be placed. Both times from CLOCK_BOOTTIME, seconds."""
+    return now < sent_at + lease_s  # Computed as alarms are, so that rounding is the same.
 
 
 def rang_late(sent_at: float, lease_s: float, carrier_timeout_s: float, now: float) -> bool:
-    """Say whether a ring, heard of now, may have begun after a barrier stopped waiting for it."""
+    """Say whether a ring that is heard of now may have begun after barriers stopped to wait."""
     return now - sent_at > lease_s + carrier_timeout_s
 
 
@@ -33,8 +33,8 @@ def began_late(began_at: datetime, ring_by: datetime, carrier_timeout_s: float) 
 def not_found_counts_at(
     folded_at: float, lease_s: float, carrier_timeout_s: float, lookup_lag_s: float
 ) -> float:
-    """Return when a carrier's "not found" is the truth: by then nobody can place the call.
+    """Return from when on a carrier's "not found" is true: nobody can place the call then.
 
-    All from when this process first folded the permission: after a restart it begins anew.
+    Counted from when this process first folded the permission: a restart begins it again.
     """
     return folded_at + lease_s + carrier_timeout_s + lookup_lag_s

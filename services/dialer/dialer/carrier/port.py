@@ -1,4 +1,4 @@
-"""The carrier as a port: what the dialer may ask of whoever rings phones. No adapter is in here.
+"""The carrier as a port: what the dialer asks of the system that rings phones. No adapter.
 
 Adapters: simulated_carrier.py (in this process), client.py (a carrier process).
 """
@@ -75,7 +75,7 @@ Report = Callable[[str, Ended], None]  # Told of each call's end: call id, how. 
 
 
 class Carrier(Protocol):
-    """Whoever rings phones. Nothing in here repeats a request by itself."""
+    """The system that rings phones. An adapter never repeats a request by itself."""
 
     name: str
     silence_s: float  # A started call silent for longer is asked about.
@@ -83,14 +83,14 @@ class Carrier(Protocol):
 
     @property
     def id(self) -> str | None:
-        """Return who it is, of all carriers: known once open. None: it does not say.
+        """Return the carrier's unique id, known once open. None: it has none.
 
-        It changes when another one answers in its place. What it says then is not the first one's
-        word, so an answer is never of another carrier than was asked.
+        It changes when another carrier answers at the same place. An answer is never returned for
+        another carrier than the one that was asked.
         """
         ...
 
-    # What it declares may change while it is open; it is true of what is placed from then on.
+    # The terms may change while it is open; they hold for calls placed after that.
 
     @property
     def lookup_lag_s(self) -> float | None:
@@ -117,7 +117,7 @@ class Carrier(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go. Calls under way go on without us."""
+        """Close. Calls under way go on."""
         ...
 
     async def place(self, call: CallOrder, ring_by: datetime) -> Placed:
@@ -141,7 +141,7 @@ class Carrier(Protocol):
         ...
 
     async def hang_up(self, call_id: str) -> None:
-        """End a call that should not be. Unknown and ended calls are no error.
+        """Hang up a call. Unknown and ended calls are no error.
 
         Raises:
             CarrierUnavailableError: the carrier does not answer.
@@ -152,8 +152,8 @@ class Carrier(Protocol):
 
 @runtime_checkable
 class Watched(Protocol):
-    """An adapter that has work of its own: timers, a task that checks. Its failure is noticed."""
+    """An adapter with timers or tasks of its own, whose failure must be noticed."""
 
     async def watch(self) -> NoReturn:
-        """Wait until some of it has failed, and raise that."""
+        """Wait until a timer or task fails, and raise its exception."""
         ...

@@ -1,4 +1,4 @@
-"""Give up who waits for an attempt that is no more: `max_attempts` was lowered. Pure."""
+"""Close contacts that wait for a retry which a lowered `max_attempts` no longer allows. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from dialer.decisions.gates import Reading, attempts_left, campaign_running, con
 
 @dataclass(frozen=True, slots=True)
 class ExhaustContact:
-    """Say that a contact gets no further attempt."""
+    """Close a contact that gets no further attempt."""
 
     campaign_id: int
     contact_id: int
@@ -18,7 +18,7 @@ class ExhaustContact:
 
 
 def decide(reading: Reading, command: ExhaustContact) -> Decision:
-    """Give it up when nothing but its spent attempts keeps it from being called."""
+    """Close the contact if its spent attempts are all that keeps it from being called."""
     for gate in (campaign_running, contact_pending):
         if shut := gate(reading, command.now):
             return shut

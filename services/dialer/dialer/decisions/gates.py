@@ -1,7 +1,7 @@
-"""Why not now: ordered, pure reasons not to ask for one call. All open means ask.
+"""Gates: ordered, pure reasons not to request a call now. If all are open, it is requested.
 
-Rate and capacity are waited for before a contact is looked at (`reactor`), and the rule itself
-refuses what was decided on an old reading; gates say what this reading says.
+Rate and capacity are checked before a contact is considered (`reactor`), and the rule refuses a
+request that was decided on an old reading; gates judge this reading alone.
 """
 
 from collections.abc import Callable

@@ -9,19 +9,19 @@ from campaigns.domain.recurrence import clock_time, instant_of
 from campaigns.domain.zones import zone
 
 _DAYS_AHEAD_MAX = 9  # A window opens at least once a week.
-_TURNS_MAX = 50  # Windows that never are open together would be looked at for ever.
+_TURNS_MAX = 50  # Bounds the search for windows that are never open together.
 
 
 def windows(campaign: Campaign) -> list[CallingHours]:
-    """Return all that must be open for a call to be asked for."""
+    """Return the windows that must all be open before a call is requested."""
     of_schedule = campaign.schedule.hours if campaign.schedule else None
     return [one for one in (campaign.settings.calling_hours, of_schedule) if one is not None]
 
 
 def opens_at(campaign: Campaign, now: datetime) -> datetime | None:
-    """Return when all windows are open next; None: they are open now.
+    """Return when all windows are next open. None: they are open now.
 
-    When they never are open together it is some day ahead, to be asked again then.
+    If they are never open together, it is some day ahead, when the search begins again.
     """
     at = now
     for _ in range(_TURNS_MAX):
@@ -33,13 +33,13 @@ def opens_at(campaign: Campaign, now: datetime) -> datetime | None:
 
 
 def opens_of(hours: CallingHours, now: datetime) -> datetime:
-    """Return when one window is open next: `now` when it is."""
+    """Return when one window is next open; `now` if it is open."""
     try:
         place = zone(hours.time_zone)
-    except LookupError:  # This machine does not know it (any more): better nobody is called.
+    except LookupError:  # This machine does not know the time zone: call nobody.
         return now + timedelta(days=_DAYS_AHEAD_MAX)
     today = now.astimezone(place).date()
-    for ahead in range(-1, _DAYS_AHEAD_MAX):  # Yesterday's may go on over midnight.
+    for ahead in range(-1, _DAYS_AHEAD_MAX):  # Yesterday's window may last beyond midnight.
         day = today + timedelta(days=ahead)
         if day.isoweekday() not in hours.days:
             continue

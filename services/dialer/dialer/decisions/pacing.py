@@ -1,4 +1,4 @@
-"""How many to request now? A token bucket a campaign, folded from the log. Pure.
+"""How many calls to request now: a token bucket for each campaign, folded from the log. Pure.
 
 Even: the burst is one second's worth (whole, at least 1), refilled at limit - burst + 1 a minute,
 so that the limit holds in any sliding minute of CallRequested times.
@@ -17,7 +17,7 @@ def burst(calls_per_minute: int) -> int:
 
 
 def refill_per_s(calls_per_minute: int) -> float:
-    """Return how many tokens a second come back."""
+    """Return how many tokens are refilled each second."""
     return (calls_per_minute - burst(calls_per_minute) + 1) / MINUTE_S
 
 
@@ -31,8 +31,8 @@ class Bucket:
     def left(self, calls_per_minute: int, now: datetime) -> float:
         """Return the tokens left at `now`; a clock that was set back a little refills nothing.
 
-        One that was set back by more than a minute finds it full, or calls would stand still until
-        it is as late again; no sliding minute holds requests of both times.
+        After a step back of more than a minute the bucket is full: else no call would be requested
+        until the clock is as late again. No sliding minute holds requests of both times.
         """
         full = float(burst(calls_per_minute))
         if self.tokens is None or self.at is None or self._set_back(now):
@@ -52,22 +52,22 @@ class Bucket:
         return self.at is not None and now < self.at - timedelta(seconds=MINUTE_S)
 
     def next_at(self, calls_per_minute: int, now: datetime, waiting: int) -> datetime:
-        """Return when one more than `waiting` requests fit."""
+        """Return when there are tokens for one request more than `waiting`."""
         lacking = waiting + 1 - self.left(calls_per_minute, now)
         return now + timedelta(seconds=max(0.0, lacking) / refill_per_s(calls_per_minute))
 
 
 @dataclass(slots=True)
 class Window:
-    """How many permissions may be on their way at once: fewer when they come back too late."""
+    """How many permissions may wait for their ruling at once; fewer when rulings come too late."""
 
     max: int
     size: float
 
     def too_late(self) -> None:
-        """Halve: a permission was not back within its lease."""
+        """Halve the window: a permission was not read back within its lease."""
         self.size = max(1.0, self.size / 2)
 
     def in_time(self) -> None:
-        """Grow by about one for each windowful that came back in time."""
+        """Grow by about one for each window of permissions read back in time."""
         self.size = min(float(self.max), self.size + 1.0 / self.size)

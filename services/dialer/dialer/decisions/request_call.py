@@ -1,4 +1,4 @@
-"""Ask to ring one contact once. Pure."""
+"""Request one call of one contact. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from dialer.decisions.gates import Reading, first_shut
 
 @dataclass(frozen=True, slots=True)
 class RequestCall:
-    """Ask to ring one contact once."""
+    """Request one call of one contact."""
 
     call_id: str  # The id of the record that will carry the request.
     campaign_id: int

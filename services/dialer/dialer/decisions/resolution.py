@@ -1,4 +1,4 @@
-"""How a permission or a call ends in the log: the one maker of those facts. Pure."""
+"""The facts that resolve a permission or a call; only this module constructs them. Pure."""
 
 from datetime import datetime, timedelta
 
@@ -17,11 +17,11 @@ from campaigns.domain.facts import (
 from campaigns.domain.moves import FINAL, Status
 from dialer.calls.call import Call
 from dialer.calls.call_states import DETAIL, Logged, Lost, Use
+from dialer.calls.inputs import Clocks
 from dialer.calls.lease import may_begin
-from dialer.calls.ticks import Clocks
 from dialer.carrier.port import Elsewhere, Ended, NoRing, NotFound, RefusedLate, Rung
 
-AHEAD_MAX = timedelta(minutes=1)  # What a carrier's clock may add to a retry's delay.
+AHEAD_MAX = timedelta(minutes=1)  # The most that a fast carrier clock may add to a retry's delay.
 
 
 def started(call: Call, at: datetime) -> CallStarted:
@@ -32,7 +32,7 @@ def started(call: Call, at: datetime) -> CallStarted:
 def abandoned(
     call: Call, campaign: Campaign, contact: Contact, reason: Abandonment, now: datetime
 ) -> CallAbandoned:
-    """Give the permission back, and its attempt's number with it."""
+    """Give the permission back, and with it the attempt's number."""
     return CallAbandoned(
         **call.names(),
         reason=reason,
@@ -53,9 +53,10 @@ def ended(
     heard_at: datetime | None = None,
     retried: bool = True,
 ) -> CallEnded:
-    """End the attempt, and say whether and when there is another.
+    """End the attempt, and say whether and when the contact is retried.
 
-    `heard_at`: when that was heard of. A carrier's clock may be ahead: no retry waits for it.
+    `heard_at`: when this process learnt of the end. It bounds the delay if the carrier's clock is
+    ahead.
 
     Source: public contract, 'decided' 7, 20 and 23: the delay counts from the attempt's end.
     """
@@ -80,9 +81,9 @@ def ended(
 def late(
     call: Call, campaign: Campaign, contact: Contact, now: datetime, *, pending: bool
 ) -> CallLate:
-    """Put a broken promise on the record: a phone rang that should not have.
+    """Record that a phone rang when it should not have.
 
-    `pending`: whether the contact is, when this is folded.
+    `pending`: whether the contact is pending when this fact is folded.
     """
     attempts = contact.attempts + 1
     return CallLate(
@@ -104,12 +105,12 @@ def resolution(
     stopping: bool,
     limits: Limits = LIMITS,
 ) -> Facts | Unchanged:
-    """Say what is to be appended for a call: what the log does not know yet.
+    """Return the facts about a call that the log lacks.
 
-    Follows from the log's stage and the carrier's word alone, so that it may be asked again at
-    any time, by any process.
+    They follow from the log's state of the call and the carrier's statement alone, so any process
+    may compute them again at any time.
     """
-    if call.spoilt:
+    if call.undecidable:
         return _spoilt(call, campaign, contact, clocks)
     match call.logged:
         case Logged.PERMITTED:
@@ -124,7 +125,7 @@ def resolution(
 
 
 def _spoilt(call: Call, campaign: Campaign, contact: Contact, clocks: Clocks) -> Facts | Unchanged:
-    """End a call of which nothing else can be said: nothing that the carrier said is looked at."""
+    """End an undecidable call without regard to what the carrier said."""
     if call.logged in (Logged.PERMITTED, Logged.STARTED):
         return (ended(call, campaign, contact, Disposition.UNKNOWN, clocks.now),)
     return UNCHANGED
@@ -138,7 +139,7 @@ def unplaced(
     now: datetime,
     limits: Limits,
 ) -> CallAbandoned | CallEnded:
-    """Give back a permission that the carrier did not use; the last of a row is a failed attempt.
+    """Give back a permission that the carrier did not use. Too many in a row: a failed attempt.
 
     Source: ADR-0019.
     """
@@ -162,9 +163,9 @@ def _permitted(
     now = clocks.now
     match call.heard:
         case Rung() | Ended() if call.late.due:
-            # With a carrier that cannot refuse: hung up, given back, and on the record.
+            # The carrier cannot refuse late rings: the call is hung up, given back and recorded.
             given_back = abandoned(call, campaign, contact, Abandonment.RANG_LATE, now)
-            pending = not given_back.exhausted  # Else that has failed the contact already.
+            pending = not given_back.exhausted  # An exhausted contact has failed already.
             return (given_back, late(call, campaign, contact, now, pending=pending))
         case Rung(began_at=began_at) | Ended(began_at=began_at):
             return (started(call, began_at),)
@@ -205,8 +206,8 @@ def _started(call: Call, campaign: Campaign, contact: Contact, now: datetime) ->
 
 
 def unusable(call: Call, campaign: Campaign, boot: float, stopping: bool) -> Abandonment | None:
-    """Say why a permission of ours must not be handed to the carrier any more."""
-    assert call.sent_at is not None, "only of our own"
+    """Return why this dialer's permission must not be used any more. None: it may be."""
+    assert call.sent_at is not None, "a permission that this process requested"
     if campaign.status is not Status.RUNNING or campaign.run != call.run:
         return Abandonment.NOT_RUNNING
     if call.use is Use.GIVEN_UP or not may_begin(call.sent_at, call.lease_s, boot):

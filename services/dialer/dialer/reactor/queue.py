@@ -1,6 +1,6 @@
-"""Who is to be asked for next, and how many: one campaign's queue. Pure but for reading contacts.
+"""One campaign's queue: which contacts to request next. Pure, except that it reads contacts.
 
-Rate and capacity are waited for here, before a permission is asked for, never after.
+Rate and capacity are checked before a permission is requested, never after.
 """
 
 from collections import deque
@@ -25,7 +25,7 @@ class ContactIndex(Protocol):
         ...
 
     def due(self, campaign: Campaign, now: datetime, limit: int) -> list[Contact]:
-        """Return touched contacts that may be asked for again by now."""
+        """Return touched contacts that may be called again by now."""
         ...
 
     def next_due(self, campaign: Campaign) -> float | None:
@@ -33,7 +33,7 @@ class ContactIndex(Protocol):
         ...
 
     def fresh(self, campaign: Campaign, after: int, limit: int) -> tuple[list[int], int]:
-        """Return the next contacts behind `after` not asked for yet, and how far was looked."""
+        """Return the next untouched contacts behind `after`, and the last id considered."""
         ...
 
 
@@ -42,23 +42,23 @@ class CampaignQueue:
     """What the dialer keeps of one campaign besides the fold."""
 
     bucket: Bucket = field(default_factory=Bucket)
-    asked: set[int] = field(default_factory=set)  # Contacts asked for, not ruled on yet.
+    asked: set[int] = field(default_factory=set)  # Contacts whose request has no ruling yet.
     fresh: deque[int] = field(default_factory=deque)  # Next never-touched contacts, in order.
     read_to: int = 0  # The last contact id that was considered for `fresh`.
-    rest_until: float = 0.0  # CLOCK_BOOTTIME: the log did not take, or not give back, our asks.
-    exhausting: dict[int, float] = field(default_factory=dict)  # Contact → given up when, boottime.
-    turning: str | None = None  # The record that says it begins, or is over, on its way.
-    turning_at: float = 0.0
+    rest_until: float = 0.0  # CLOCK_BOOTTIME. After a request that the log lost or failed to take.
+    exhausting: dict[int, float] = field(default_factory=dict)  # Contact → when offered, boottime.
+    transition_id: str | None = None  # Of the record that begins, fails or completes it, offered.
+    transition_at: float = 0.0
     due_at: float | None = None  # Unix time of the next touched contact's turn.
     due_known: bool = False  # Whether due_at is up to date.
 
-    def begin_anew(self) -> None:
-        """Look at all contacts again: their campaign was armed anew."""
+    def restart(self) -> None:
+        """Consider all contacts again: the campaign was rearmed."""
         self.fresh.clear()
         self.read_to, self.due_known = 0, False
 
     def give_back(self, contact_id: int) -> None:
-        """Put a contact back whose request did not count."""
+        """Put back a contact whose request was refused."""
         self.asked.discard(contact_id)
         if contact_id <= self.read_to and contact_id not in self.fresh:
             self.fresh.appendleft(contact_id)
@@ -67,10 +67,9 @@ class CampaignQueue:
     def candidates(
         self, campaign: Campaign, index: ContactIndex, now: datetime, wanted: int
     ) -> Iterator[Contact]:
-        """Yield contacts to decide on: those whose retry is due, then fresh ones in list order.
+        """Yield at most `wanted` contacts: due retries first, then fresh ones in list order.
 
-        Behind them those that could not be placed and have rested. At most `wanted`; not every
-        one need pass the gates.
+        Contacts that could not be placed and have rested come last. Gates may still reject them.
         """
         due: list[Contact] = []
         if not self.due_known or (self.due_at or INFINITY) <= now.timestamp():
@@ -91,7 +90,9 @@ class CampaignQueue:
                 yield contact
 
     def _next_fresh(self, campaign: Campaign, index: ContactIndex) -> int | None:
-        if campaign.epoch == 0:  # Later some up to there may have been attempted in another run.
+        if (
+            campaign.epoch == 0
+        ):  # In later epochs, some up to there may have been attempted in another run.
             while self.fresh and self.fresh[0] <= campaign.replaced_through:
                 self.fresh.popleft()  # Gone; or attempted before, and then `due` knows it.
         while not self.fresh and self.read_to < campaign.contacts_end:

@@ -1,8 +1,8 @@
 """The dialer's heart: (state, inputs) → (state, effects). Pure: no clock, no log, no carrier.
 
-The shell (`service.py`) tells it what was folded, ruled on, said by the carrier, and what time it
-is; it answers what is to be done. It decides on what the fold says at that instant, and whatever
-it decides on an old reading the rule refuses.
+The shell (`service.py`) passes in facts, rulings, the carrier's answers and the time, and performs
+the effects that are returned. Decisions rest on the fold at that instant; the rule refuses those
+that rest on an old reading.
 """
 
 from collections.abc import Iterable
@@ -13,34 +13,35 @@ from campaigns.domain.facts import CallRequested, contact_stream
 from campaigns.domain.moves import Status
 from dialer.calls.call import Call, call_of
 from dialer.calls.call_states import Logged, Said, Use
+from dialer.calls.effects import Effect, LookUp, Offer, Place
+from dialer.calls.inputs import Clocks, Input
 from dialer.calls.lease import may_begin
-from dialer.calls.ticks import Clocks, Effect, Input, LookUp, Offer, Ring
 from dialer.decisions.exhaustion import EXHAUST, ExhaustContact
 from dialer.decisions.gates import Reading
 from dialer.decisions.hours import opens_at
 from dialer.decisions.request_call import REQUEST_CALL, RequestCall
 from dialer.decisions.resolution import resolution
-from dialer.reactor.attribution import attributed, settled_at
-from dialer.reactor.intake import take
-from dialer.reactor.lifecycle import CLOCK_REST_S, turn
+from dialer.reactor.fault_isolation import isolated, may_end_at
+from dialer.reactor.input_handlers import handle
 from dialer.reactor.queue import INFINITY, CampaignQueue
-from dialer.reactor.recovery import doubt_again
+from dialer.reactor.recovery import recheck_again
 from dialer.reactor.state import State
+from dialer.reactor.transition import CLOCK_REST_S, offer_transition
 
-TOKEN_REST_S = 0.001  # The least wait for a token: fractions of it are never quite whole.
-DUE_REST_S = 0.05  # The least wait after a contact that was passed over.
-CLOSED_MAX = 10_000  # Calls that never started, kept so that a late report finds them.
+TOKEN_REST_S = 0.001  # The least wait for a token: float sums may fall short of 1.
+DUE_REST_S = 0.05  # The least wait after a rejected contact.
+CLOSED_MAX = 10_000  # Closed calls kept so that a late report finds them.
 
 
 def react(state: State, inputs: Iterable[Input], clocks: Clocks) -> list[Effect]:
-    """Take inputs in, in order; say what is to be done now. Effects are to be done in order."""
+    """Apply inputs in order; return the effects to perform, in order."""
     effects: list[Effect] = []
     for news in inputs:
-        take(state, news, clocks, effects)
-    state.ring_alarms(clocks.boot)
-    doubt_again(state, clocks)
+        handle(state, news, clocks, effects)
+    state.fire_alarms(clocks.boot)
+    recheck_again(state, clocks)
     due, state.calls_due = state.calls_due, set()
-    for call_id in sorted(due):  # In an order that does not depend on hashes: runs repeat.
+    for call_id in sorted(due):  # Independent of hashes, so that runs repeat.
         if call := state.calls.get(call_id):
             _advance(state, call, clocks, effects)
     if state.blocked and state.room() > 0:
@@ -50,12 +51,12 @@ def react(state: State, inputs: Iterable[Input], clocks: Clocks) -> list[Effect]
     for campaign_id in sorted(campaigns):
         if campaign := state.campaigns.get(campaign_id):
             _ask(state, campaign, clocks, effects)
-            turn(state, campaign, clocks, effects)
+            offer_transition(state, campaign, clocks, effects)
     return effects
 
 
 def _advance(state: State, call: Call, clocks: Clocks, effects: list[Effect]) -> None:
-    """Do the next thing for one call: append what the log lacks, ring, or ask the carrier."""
+    """Do the next step for one call: append what the log lacks, place it, or look it up."""
     campaign = state.campaigns.get(call.campaign_id)
     if call.logged is Logged.ASKED:
         _asked(state, call, clocks)
@@ -67,10 +68,10 @@ def _advance(state: State, call: Call, clocks: Clocks, effects: list[Effect]) ->
         state.wake(call.offered_at + state.patience(call), call.call_id)
         return
     contact = state.index.get(campaign, call.contact_id)
-    if call.spoilt and clocks.boot < settled_at(call):
-        state.wake(settled_at(call), call.call_id)
+    if call.undecidable and clocks.boot < may_end_at(call):
+        state.wake(may_end_at(call), call.call_id)
         return
-    facts = attributed(
+    facts = isolated(
         state,
         call,
         clocks.boot,
@@ -84,9 +85,9 @@ def _advance(state: State, call: Call, clocks: Clocks, effects: list[Effect]) ->
         ),
     )
     if facts is None:
-        return  # Tried again, at its alarm.
+        return  # Tried again at its alarm.
     if not isinstance(facts, Unchanged) and _may_resolve(state, call):
-        if call.offer is not None:  # To send again is always safe: at most one can count.
+        if call.offer is not None:  # Sending again is safe: at most one is accepted.
             state.offers.pop(call.offer, None)
             call.offers += 1
         call.offer, call.offered_at = state.new_id(), clocks.boot
@@ -101,13 +102,13 @@ def _advance(state: State, call: Call, clocks: Clocks, effects: list[Effect]) ->
         and call.use is Use.NONE
     ):
         call.use = Use.PLACING
-        effects.append(Ring(call.call_id))
+        effects.append(Place(call.call_id))
     else:
         _look(state, call, clocks, effects)
 
 
 def _may_resolve(state: State, call: Call) -> bool:
-    """Say whether it is for this dialer to say: its own calls, and those of its partitions."""
+    """Say whether this dialer resolves the call: it is its own, or of a partition that it works."""
     return call.ours or call.late.due or state.works(call.campaign_id)
 
 
@@ -117,7 +118,7 @@ def _look(state: State, call: Call, clocks: Clocks, effects: list[Effect]) -> No
         or call.looking
         or call.use is Use.PLACING
         or call.said is Said.OVER
-        or (call.logged.resolved and not call.doubted)
+        or (call.logged.resolved and not call.to_recheck)
         or not (call.ours or state.works(call.campaign_id))
     ):
         return
@@ -129,7 +130,7 @@ def _look(state: State, call: Call, clocks: Clocks, effects: list[Effect]) -> No
 
 
 def _asked(state: State, call: Call, clocks: Clocks) -> None:
-    """Give up on a permission that was not read back within its lease: it is asked for anew."""
+    """Give up a permission that was not read back within its lease; it is requested again."""
     assert call.sent_at is not None, "ours"
     if may_begin(call.sent_at, call.lease_s, clocks.boot):
         return
@@ -154,7 +155,7 @@ def _close(state: State, call: Call) -> None:
 
 
 def _ask(state: State, campaign: Campaign, clocks: Clocks, effects: list[Effect]) -> None:
-    """Ask for as many permissions as rate, capacity, carrier and log have room for."""
+    """Request as many calls as rate, capacity, carrier and log allow."""
     if (
         campaign.status is not Status.RUNNING
         or state.stopping
@@ -174,7 +175,7 @@ def _ask(state: State, campaign: Campaign, clocks: Clocks, effects: list[Effect]
         return
     room = min(room, settings.max_concurrent_calls - len(campaign.calls) - len(queue.asked))
     if room <= 0:
-        return  # A call that ends brings us back here.
+        return  # A call that ends marks the campaign as due.
     rate = settings.calls_per_minute
     tokens = queue.bucket.left(rate, clocks.now) - len(queue.asked)
     passed_over = False
@@ -205,7 +206,7 @@ def _ask(state: State, campaign: Campaign, clocks: Clocks, effects: list[Effect]
                 _exhaust(state, queue, Reading(campaign, contact), clocks, effects)
             case other:
                 raise AssertionError(f"a request is made or rejected, and not {other}")
-    if passed_over:  # Called by another dialer, or gone: nothing else need ever bring us back here.
+    if passed_over:  # Perhaps nothing else marks the campaign as due again.
         state.wake(clocks.boot + DUE_REST_S, campaign.campaign_id)
     if tokens < 1:
         next_at = queue.bucket.next_at(rate, clocks.now, len(queue.asked))
@@ -219,10 +220,10 @@ def _ask(state: State, campaign: Campaign, clocks: Clocks, effects: list[Effect]
 def _exhaust(
     state: State, queue: CampaignQueue, reading: Reading, clocks: Clocks, effects: list[Effect]
 ) -> None:
-    """Give up a contact whose attempts are spent because `max_attempts` was lowered."""
+    """Close a contact whose attempts are spent because `max_attempts` was lowered."""
     campaign_id, contact_id = reading.campaign.campaign_id, reading.contact.contact_id
     if clocks.boot < queue.exhausting.get(contact_id, -INFINITY) + state.terms.resend_s:
-        return  # On its way.
+        return  # Offered already.
     command = ExhaustContact(campaign_id, contact_id, clocks.now)
     if isinstance(facts := EXHAUST.decide(reading, command), tuple):
         queue.exhausting[contact_id] = clocks.boot

@@ -1,8 +1,8 @@
-"""What earlier lives have left to be asked about, theirs and other dialers'. Pure.
+"""Recovery of calls that earlier processes, or other dialers, have left open. Pure.
 
-A call that its carrier did not know was given back. Should it have rung all the same, whoever heard
-of it owes its CallLate, and may have died of it: so it is asked about by each process that begins
-to work its partition, and again, ever more rarely, by the one that goes on working it (ADR-0018).
+A call that its carrier did not know was given back. If it rang all the same, the dialer that heard
+of the ring owes a CallLate, and may have died of it. So each process that begins to work the
+partition asks about the call, and the one that works it asks again, ever more rarely (ADR-0018).
 """
 
 from datetime import timedelta
@@ -10,47 +10,49 @@ from datetime import timedelta
 from campaigns.domain.campaign import OpenCall
 from dialer.calls.call import Call
 from dialer.calls.call_states import Late, Logged
-from dialer.calls.ticks import Clocks
+from dialer.calls.inputs import Clocks
 from dialer.reactor.state import State
 
-DOUBTED = timedelta(hours=1)  # How long after its time a call that was given back is asked about.
+RECHECKED_FOR = timedelta(
+    hours=1
+)  # How long after its time a call that was given back is asked about.
 
 
 def restore(state: State, clocks: Clocks) -> None:
-    """Begin with what a checkpoint holds: every open call is an earlier life's, to be recovered."""
+    """Recover every open call of the checkpoint: an earlier process asked for it."""
     for campaign in state.campaigns.by_id.values():
         for open_call in campaign.calls.values():
             logged = Logged.PERMITTED if open_call.started_at is None else Logged.STARTED
             _add(state, campaign.campaign_id, open_call, logged, clocks)
 
 
-def doubt(state: State, campaign_id: int, clocks: Clocks) -> None:
+def recheck(state: State, campaign_id: int, clocks: Clocks) -> None:
     """Ask about the calls of a campaign that others have given back as not placed.
 
-    To have folded such a call is not to have heard of it: who followed the log from its beginning,
-    or followed while another worked the partition, asks as well.
+    A dialer that folded such a call has not necessarily asked about it: it may have followed the
+    log from its beginning, or while another dialer worked the partition. So it asks as well.
     """
     for open_call in state.campaigns.by_id[campaign_id].doubted.values():
-        if clocks.now - open_call.ring_by > DOUBTED:
+        if clocks.now - open_call.ring_by > RECHECKED_FOR:
             continue
-        state.doubts.note(campaign_id, open_call.call_id, clocks.boot)
+        state.rechecks.note(campaign_id, open_call.call_id, clocks.boot)
         closed = state.closed.get(open_call.call_id)
         own = closed is not None and closed.ours
         if not own and open_call.call_id not in state.calls:
             state.closed.pop(open_call.call_id, None)
-            _add(state, campaign_id, open_call, Logged.UNRUNG, clocks).doubted = True
+            _add(state, campaign_id, open_call, Logged.UNRUNG, clocks).to_recheck = True
 
 
-def doubt_again(state: State, clocks: Clocks) -> None:
-    """Ask again about those whose time has come: whoever heard of a ring may be dead by now."""
-    for campaign_id, call_id in state.doubts.round(clocks.boot):
+def recheck_again(state: State, clocks: Clocks) -> None:
+    """Ask again about calls that are due: the dialer that heard of a ring may have died."""
+    for campaign_id, call_id in state.rechecks.round(clocks.boot):
         campaign = state.campaigns.by_id.get(campaign_id)
         open_call = campaign.doubted.get(call_id) if campaign else None
-        if open_call is None or clocks.now - open_call.ring_by > DOUBTED:
-            state.doubts.drop(call_id)
+        if open_call is None or clocks.now - open_call.ring_by > RECHECKED_FOR:
+            state.rechecks.drop(call_id)
         elif state.works(campaign_id) and call_id not in state.calls:
             state.closed.pop(call_id, None)
-            _add(state, campaign_id, open_call, Logged.UNRUNG, clocks).doubted = True
+            _add(state, campaign_id, open_call, Logged.UNRUNG, clocks).to_recheck = True
 
 
 def _add(

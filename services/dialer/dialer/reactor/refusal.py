@@ -1,20 +1,20 @@
-"""What becomes of a record of ours that the rule, the log or its own contents refuse. Pure."""
+"""What follows when a record that this dialer offered is refused or is unreadable. Pure."""
 
 from dialer.calls.call_states import Logged, Use
-from dialer.calls.ticks import Clocks, Refused, Unreadable
-from dialer.reactor.attribution import stumble
+from dialer.calls.inputs import Clocks, Refused, Unreadable
+from dialer.reactor.fault_isolation import note_failure
 from dialer.reactor.state import State
 
-LOG_REST_S = 1.0  # How long a campaign waits when the log did not take a request.
+LOG_REST_S = 1.0  # How long a campaign waits after the log failed to take a request.
 
 
 def refused(state: State, news: Refused, clocks: Clocks) -> None:
-    """Take back what was offered in vain: it is asked for anew, on what is so now."""
+    """Undo an offer that was refused; what is due is decided again on the present state."""
     whose = state.offers.pop(news.record_id, None)
     if isinstance(whose, int):
         queue = state.queue(whose)
-        if queue.turning == news.record_id:
-            queue.turning = None
+        if queue.transition_id == news.record_id:
+            queue.transition_id = None
             if not news.taken:
                 queue.rest_until = clocks.boot + LOG_REST_S
             state.campaigns_due.add(whose)
@@ -23,7 +23,7 @@ def refused(state: State, news: Refused, clocks: Clocks) -> None:
             queue = state.queue(call.campaign_id)
             state.asking.discard(whose)
             del state.calls[whose]
-            if call.use is not Use.GIVEN_UP:  # Else it was given back then.
+            if call.use is not Use.GIVEN_UP:  # Otherwise it was given back already.
                 queue.give_back(call.contact_id)
             if not news.taken:
                 queue.rest_until = clocks.boot + LOG_REST_S
@@ -39,16 +39,17 @@ def refused(state: State, news: Refused, clocks: Clocks) -> None:
 
 
 def unreadable(state: State, news: Unreadable, clocks: Clocks) -> None:
-    """Take a record that nobody could read for its call's own trouble.
+    """Count an unreadable record as a failure of its call alone.
 
     Raises:
-        Exception: the input's; it is of no call, or holds no word of a carrier: a bug of ours.
+        Exception: the input's failure, if the record belongs to no call or holds nothing that a
+            carrier said: that is a bug.
 
     """
     whose = state.offers.pop(news.record_id, None)
     call = state.calls.get(whose) if isinstance(whose, str) else None
-    if call is None or call.logged is Logged.ASKED or call.spoilt:
+    if call is None or call.logged is Logged.ASKED or call.undecidable:
         raise news.failure
     if call.offer == news.record_id:
         call.offer = None
-        stumble(state, call, news.failure, clocks.boot)
+        note_failure(state, call, news.failure, clocks.boot)

@@ -1,4 +1,4 @@
-"""All that the dialer knows: its half of the fold, its calls, its queues, its alarms. Pure."""
+"""The dialer's state: the fold, its calls, queues and alarms. Pure."""
 
 import heapq
 from collections import OrderedDict
@@ -9,14 +9,14 @@ from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.carrier_refusals import LIMITS, Limits
 from dialer.calls.call import Call
 from dialer.calls.call_states import Logged, Use
-from dialer.calls.doubts import Doubts
+from dialer.calls.rechecks import Rechecks
 from dialer.decisions.pacing import Window
 from dialer.reactor.queue import CampaignQueue, ContactIndex
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the reactor must know of settings and carrier. Times in seconds."""
+    """The settings and carrier's terms that the reactor uses. Times in seconds."""
 
     carrier: str | None  # Its id.
     lease_s: float
@@ -35,7 +35,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """What was raised when something was to be decided, or recorded, about one call."""
+    """An exception raised while one call was decided on or recorded."""
 
     call_id: str
     campaign_id: int
@@ -45,7 +45,7 @@ class Undecided:
 
 @dataclass
 class State:
-    """All that the dialer knows. The fold's part is only read here."""
+    """The dialer's state. The reactor only reads the fold's part."""
 
     terms: Terms
     campaigns: Campaigns
@@ -55,32 +55,34 @@ class State:
     window: Window
     calls: dict[str, Call] = field(default_factory=dict)  # By call id.
     closed: OrderedDict[str, Call] = field(default_factory=OrderedDict)
-    doubts: Doubts = field(default_factory=Doubts)
+    rechecks: Rechecks = field(default_factory=Rechecks)
     queues: dict[int, CampaignQueue] = field(default_factory=dict)
     offers: dict[str, str | int] = field(default_factory=dict)  # Record id → call or campaign id.
-    asking: set[str] = field(default_factory=set)  # Calls asked for, in time to be read back.
-    placing: set[str] = field(default_factory=set)  # Calls permitted or handed, not answered.
+    asking: set[str] = field(
+        default_factory=set
+    )  # Calls requested, within their lease, not read back.
+    placing: set[str] = field(default_factory=set)  # Calls permitted or placed, not answered.
     working: frozenset[int] = frozenset()
     stopping: bool = False
-    answered_at: float | None = None  # When the carrier last answered what can be used.
-    undecided: list[Undecided] = field(default_factory=list)  # For the shell to tell.
-    calls_due: set[str] = field(default_factory=set)  # To be looked at before react returns.
+    answered_at: float | None = None  # When the carrier last gave a usable answer.
+    undecided: list[Undecided] = field(default_factory=list)  # For the shell to log.
+    calls_due: set[str] = field(default_factory=set)  # To be advanced before `react` returns.
     campaigns_due: set[int] = field(default_factory=set)
-    blocked: set[int] = field(default_factory=set)  # Campaigns that wait for room of us all.
+    blocked: set[int] = field(default_factory=set)  # Campaigns that wait for `room`.
     _alarms: dict[str | int, float] = field(default_factory=dict)  # Who → earliest, by boottime.
     _heap: list[tuple[float, bool, str | int]] = field(default_factory=list)
 
     def declare(self, terms: Terms) -> None:
-        """Take what the carrier says of itself now: it holds from the next permission on.
+        """Take the carrier's present terms: they hold for permissions requested later.
 
-        Open permissions keep what they were given, except where the carrier has become weaker.
+        Open permissions keep their own terms, except where the carrier's have become weaker.
         """
         self.terms = terms
         for call in (*self.calls.values(), *self.closed.values()):
             self._weaken(call)
 
     def add(self, call: Call) -> Call:
-        """Take a call in, on the weaker of its permission's terms and the carrier's own."""
+        """Add a call, on the weaker of its permission's terms and the carrier's."""
         call.lag_s = 0.0
         self._weaken(call)
         self.calls[call.call_id] = call
@@ -92,11 +94,11 @@ class State:
         call.lag_s = None if call.lag_s is None or lag_s is None else max(call.lag_s, lag_s)
 
     def cannot_decide(self, call: Call, failure: Exception) -> None:
-        """Have the shell tell that one call is in trouble, or beyond it."""
+        """Have the shell log that a call could not be decided on."""
         self.undecided.append(Undecided(call.call_id, call.campaign_id, call.contact_id, failure))
 
     def forget(self, record_id: str) -> None:
-        """Forget a record of ours that was never read back; a request was given up long ago."""
+        """Forget an offered record that was never read back."""
         self.offers.pop(record_id, None)
         call = self.calls.get(record_id)
         if call and call.logged is Logged.ASKED and call.use is Use.GIVEN_UP:
@@ -113,24 +115,24 @@ class State:
         return campaign_id % self.partitions in self.working
 
     def room(self) -> int:
-        """Return how many more permissions carrier and log have room for, all campaigns taken."""
+        """Return how many more permissions carrier and log allow, over all campaigns."""
         return min(
             self.terms.placing_max - len(self.asking) - len(self.placing),
             int(self.window.size) - len(self.asking),
         )
 
     def wake(self, at: float, who: str | int) -> None:
-        """Look at a call (by id) or a campaign again, at `at` (CLOCK_BOOTTIME) or before."""
+        """Mark a call (by id) or a campaign as due at `at` (CLOCK_BOOTTIME) or before."""
         if at < self._alarms.get(who, float("inf")):
             self._alarms[who] = at
             heapq.heappush(self._heap, (at, isinstance(who, str), who))
 
-    def ring_alarms(self, boot: float) -> None:
-        """Mark all whose time has come."""
+    def fire_alarms(self, boot: float) -> None:
+        """Mark the calls and campaigns whose alarm is due."""
         while self._heap and self._heap[0][0] <= boot:
             at, _, who = heapq.heappop(self._heap)
             if self._alarms.get(who) != at:
-                continue  # Replaced by an earlier one, which has rung.
+                continue  # An earlier alarm replaced it, and has fired.
             del self._alarms[who]
             if isinstance(who, int):
                 self.campaigns_due.add(who)
@@ -139,11 +141,11 @@ class State:
 
     def wake_at(self) -> float | None:
         """Return when the next Woken is due, as CLOCK_BOOTTIME."""
-        alarm_at, round_at = self._heap[0][0] if self._heap else None, self.doubts.round_at
+        alarm_at, round_at = self._heap[0][0] if self._heap else None, self.rechecks.round_at
         if alarm_at is None or round_at is None:
             return round_at if alarm_at is None else alarm_at
         return min(alarm_at, round_at)
 
     def patience(self, call: Call) -> float:
-        """Return how long a resolution of a call is waited for, seconds: longer each time."""
+        """Return how many seconds to wait for a call's resolution: longer each time."""
         return float(min(self.terms.resend_s * 2**call.offers, self.terms.resend_max_s))

@@ -1,8 +1,7 @@
 """The simulated carrier as a process of its own: HTTP around simulated_carrier.py.
 
-It outlives the dialer. For people who try the product and for tests that kill processes. Who may
-speak to it, door.py says; whom it tells of ends, callbacks.py. Its adapter is
-client.py.
+It outlives the dialer: for people who try the product, and for tests that kill processes. door.py
+checks requests, callbacks.py reports ends; the dialer's adapter is client.py.
 """
 
 from collections.abc import AsyncIterator, Collection
@@ -29,8 +28,8 @@ def create_carrier_app(
 ) -> FastAPI:
     """Serve a carrier; the app's lifespan opens and closes it.
 
-    `secret`: who does not bring it is not heard; None: whoever reaches it may speak.
-    `callbacks_to`: the origins that may be called back; none: this machine alone.
+    `secret`: required of each request; None: any client may call.
+    `callbacks_to`: the origins that may be called back; empty: this machine alone.
     """
     callbacks = Callbacks(carrier, callbacks_to)
 
@@ -45,7 +44,7 @@ def create_carrier_app(
             app.state.ready = False
             await carrier.close()
 
-    app = FastAPI(  # Its pages would load their scripts from elsewhere.
+    app = FastAPI(  # Its pages would load scripts from another host.
         title="Dialgate's simulated carrier", lifespan=lifespan, openapi_url=None
     )
     app.add_middleware(CarrierDoor, carrier=carrier, secret=secret)

@@ -1,7 +1,7 @@
-"""The carrier process tells whoever placed a call of its end: a few tries, then never.
+"""Callbacks: the carrier process reports a call's end to the dialer, in a few tries.
 
-Look-ups are the truth. A callback goes only where an operator allows it, and only to the route
-that dialers have for it; its token stands in no line of a log.
+A lost callback costs nothing but time: dialers look calls up. Callbacks go only to origins that an
+operator allows, and only to the dialers' route; the token in their path is never logged.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from dialer.carrier.port import Ended
 from dialer.carrier.simulated.simulated_carrier import SimulatedCarrier
 
 CALLBACKS_AT_ONCE = 16  # Workers, and connections.
-CALLBACKS_WAITING_MAX = 10_000  # More are dropped: whoever waits for them looks the call up.
+CALLBACKS_WAITING_MAX = 10_000  # More are dropped: the dialer looks the call up.
 CALLBACK_TIMEOUT_S = 2.0  # Of one try.
 CALLBACK_RETRIES_S = (0.2, 1.0)  # Waits between tries; then it is given up.
 
@@ -63,7 +63,7 @@ def allowed_origin(url: str, allowed: Collection[str]) -> str | None:
 
 
 def loopback(host: str) -> bool:
-    """Say whether an address is this machine's own, which nobody else reaches."""
+    """Say whether a host is this machine's loopback."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -126,7 +126,7 @@ async def _deliver(client: httpx.AsyncClient, callback: _Callback) -> bool:
             )
             if response.is_success:
                 return True
-            if response.is_client_error:  # A dialer that is gone had another token.
+            if response.is_client_error:  # The token of a dialer that has ended.
                 return False
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
             logger.info("callback to %s: %s", callback.origin, type(exc).__name__)

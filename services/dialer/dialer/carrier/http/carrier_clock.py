@@ -1,8 +1,8 @@
-"""A carrier's clock beside ours: how far they differ, and whether a pause may rest on that.
+"""A carrier's clock compared with ours: how far they differ, and whether a pause may rely on it.
 
-`ring_by` is written by our clock and obeyed by the carrier's, and a barrier waits for the carrier
-timeout beyond it. So a refusal of late rings is worth something only while the clocks are known
-to differ by less than that (ADR-0018). What is not known counts as too much.
+`ring_by` is set by our clock and obeyed by the carrier's, and a barrier waits for the carrier
+timeout beyond it. So a refusal of late rings can be relied on only while the clocks are known to
+differ by less than that (ADR-0018). An unknown difference counts as too large.
 """
 
 import logging
@@ -11,18 +11,18 @@ from datetime import datetime
 
 from campaigns.process.clock import Clock
 
-CHECKS_MISSED_MAX = 3  # Then a difference counts as not known any more.
-WARN_AGAIN_S = 60.0  # How often clocks that go on to differ are warned about.
+CHECKS_MISSED_MAX = 3  # After that the difference counts as unknown.
+WARN_AGAIN_S = 60.0  # How often a lasting difference is logged.
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """What a comparison has found. Times are boottime."""
+    """The result of a comparison. Times are boottime."""
 
     carrier_ahead_s: float  # The carrier's wall clock minus our boottime.
-    give_or_take_s: float  # Half of the question's way there and back.
+    give_or_take_s: float  # Half of the request's round trip.
     good_until: float
 
 
@@ -52,7 +52,7 @@ class CarrierClock:
         return abs(difference_s) + self._compared.give_or_take_s < self._timeout_s
 
     def compare(self, theirs: datetime, asked_at: float, answered_at: float) -> None:
-        """Take in what the carrier's clock showed at some moment between two of our boottime."""
+        """Take what the carrier's clock showed between two instants of our boottime."""
         self._compared = _Compared(
             carrier_ahead_s=theirs.timestamp() - (asked_at + answered_at) / 2,
             give_or_take_s=(answered_at - asked_at) / 2,
@@ -61,11 +61,11 @@ class CarrierClock:
         self._warn(answered_at)
 
     def forget(self) -> None:
-        """Know nothing any more: another carrier answers."""
+        """Forget the comparison: another carrier answers."""
         self._compared = None
 
     def _warn(self, now: float) -> None:
-        """Say that the clocks differ, when they begin to and once in a while from then on."""
+        """Log that the clocks differ: at once, then every WARN_AGAIN_S."""
         difference_s = self.difference_s or 0.0
         if abs(difference_s) <= self._lease_s / 2 and self.agrees:
             self._warned_at = float("-inf")

@@ -1,7 +1,7 @@
 """The adapter for a carrier that is a process of its own (app.py). Nothing is sent twice.
 
-Its calls' ends come as callbacks to the dialer's own HTTP port (`callback_router`); those that
-get lost are found by the dialer, which asks about a call that is silent for `silence_s`.
+Ends of calls come as callbacks to the dialer's HTTP port (`callback_router`). If one is lost, the
+dialer looks up the call after `silence_s`.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from pydantic import SecretStr, ValidationError
 from campaigns.process.clock import Clock
 from campaigns.process.errors import CarrierNonsenseError, CarrierUnavailableError
 from campaigns.process.watch import Watch
-from dialer.carrier import testimony
-from dialer.carrier.http.answer import Answered, asked, read, unavailable
+from dialer.carrier import validation
 from dialer.carrier.http.carrier_clock import CarrierClock
+from dialer.carrier.http.carrier_response import CarrierResponse, parsed, send, unavailable
 from dialer.carrier.http.connections import Connections
 from dialer.carrier.http.wire import CALLBACK_PATH, About, EndedEvent, Order
 from dialer.carrier.port import (
@@ -33,13 +33,13 @@ from dialer.carrier.port import (
     Report,
     Rung,
 )
-from dialer.carrier.testimony import ImplausibleError
+from dialer.carrier.validation import ImplausibleError
 
-OPEN_S = 10.0  # How long `open` waits for a carrier that does not answer.
+OPEN_S = 10.0  # How long `open` waits for an answer.
 OPEN_RETRY_S = 0.2
-CHECK_S = 10.0  # How often terms and clocks are compared again.
+CHECK_S = 10.0  # How often terms and clocks are compared.
 UNAUTHORIZED, MISDIRECTED = 401, 421
-QUESTIONS_MAX = 32  # Look-ups and hang-ups at once: they never queue behind held-back answers.
+QUESTIONS_MAX = 32  # Look-ups and hang-ups at once; they never queue behind placings.
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +47,8 @@ logger = logging.getLogger(__name__)
 class HttpCarrier:
     """The carrier port over HTTP.
 
-    Until `open` has returned, what it declares is the cautious reading: it may ring late, and its
-    "not found" means nothing.
+    Until `open` has returned, its terms are the weakest: it may ring late, and "not found" means
+    nothing.
     """
 
     name = "http"
@@ -66,17 +66,17 @@ class HttpCarrier:
         check_s: float = CHECK_S,
         secret: SecretStr | None = None,
     ) -> None:
-        """Speak to the carrier at `base_url`.
+        """Connect to the carrier at `base_url`.
 
-        `callback_url` is where it reaches this process (http://host:port); None: no callbacks, and
-        ends are noticed by asking. `timeout_s` bounds each request, `lease_s` is what clocks that
-        differ eat into; what it declares, and its clock, are looked at every `check_s`.
+        `callback_url` is where it reaches this process (http://host:port); None: no callbacks, ends
+        are looked up. `timeout_s` bounds each request; a clock difference is logged when it
+        exceeds half of `lease_s`; terms and clock are checked every `check_s`.
         """
-        self.id: str | None = None  # Of who answered last. None: not known.
+        self.id: str | None = None  # Of the carrier that answered last. None: not known.
         self.lookup_lag_s: float | None = None
         self.silence_s = timeout_s
         self.placing_max = placing_max
-        self.token = secrets.token_urlsafe(24)  # Of this process: who knows it may report.
+        self.token = secrets.token_urlsafe(24)  # Of this process; a callback must carry it.
         self._declares_refusal = False
         self._check_s = check_s
         self._comparison = CarrierClock(
@@ -89,7 +89,7 @@ class HttpCarrier:
         self._report: Report | None = None
         self._watch = Watch()
         self._checking: asyncio.Task[None] | None = None
-        self._exchanged = asyncio.Event()  # Another carrier answers: its terms are asked at once.
+        self._exchanged = asyncio.Event()  # Another carrier answers: ask for its terms at once.
         self._placing = Connections(base_url, timeout_s, placing_max, secret)
         self._asking = Connections(base_url, timeout_s, QUESTIONS_MAX, secret)
 
@@ -105,11 +105,11 @@ class HttpCarrier:
 
     @property
     def refuses_late(self) -> bool:
-        """Say whether it refuses late rings, and by a clock that may be relied on."""
+        """Say whether it refuses late rings, by a clock that can be relied on."""
         return self._declares_refusal and self.clocks_agree
 
     async def open(self, report: Report) -> None:
-        """Learn the carrier's terms: what a permission says of them must be true.
+        """Ask for the carrier's terms, which permissions will name.
 
         Raises:
             CarrierUnavailableError: no carrier answers within `open_s`; open again later.
@@ -130,11 +130,11 @@ class HttpCarrier:
             self._watch.keep(self._checking)
 
     async def watch(self) -> NoReturn:
-        """Wait until the checking has ended of an exception, and raise that."""
+        """Wait until the checks fail, and raise the exception."""
         await self._watch.wait()
 
     async def close(self) -> None:
-        """Close the connections; not to be opened again. Calls under way go on."""
+        """Close the connections for good. Calls under way go on."""
         if self._checking is not None:
             self._checking.cancel()
             await asyncio.wait([self._checking])
@@ -142,13 +142,13 @@ class HttpCarrier:
         await self._asking.close()
 
     def _known(self, meant: str | None, who: str | None) -> bool:
-        """Say whether who answers is who was meant; if another carrier does, it is ours now."""
+        """Say whether the carrier `meant` answers; another that does replaces it."""
         if who is not None and who not in (meant, self.id):
             self._take_for(who)
         return who == meant
 
     def _take_for(self, who: str | None) -> None:
-        """Know that another carrier answers. Nothing that the one before declared is its own."""
+        """Switch to another carrier; the terms of the one before do not hold for it."""
         if self.id is not None:
             logger.warning(
                 "carrier %s answers where carrier %s did: it is not asked about the other's calls,"
@@ -161,9 +161,9 @@ class HttpCarrier:
         self._exchanged.set()
 
     async def place(self, call: CallOrder, ring_by: datetime) -> Placed:
-        """Have the carrier ring a contact: one request, never repeated.
+        """Place a call: one request, never repeated.
 
-        Another carrier than the one known when it was sent refuses it: `Elsewhere`.
+        `Elsewhere`: another carrier than the one known at that time has answered and refused it.
 
         Raises:
             CarrierUnavailableError: no answer that says what became of it; it may ring all the
@@ -183,7 +183,7 @@ class HttpCarrier:
         meant = self.id
         try:
             async with self._placing.one() as connection:
-                said = await asked(connection, "PUT", call.call_id, meant, order.model_dump_json())
+                said = await send(connection, "PUT", call.call_id, meant, order.model_dump_json())
         except httpx.HTTPError as exc:
             unavailable("PUT", call.call_id, exc)
         known = self._known(meant, said.carrier)
@@ -195,7 +195,7 @@ class HttpCarrier:
         return found
 
     async def look_up(self, call_id: str) -> Found:
-        """Ask the carrier about a call.
+        """Look up a call.
 
         Raises:
             CarrierUnavailableError: the carrier does not answer.
@@ -204,21 +204,21 @@ class HttpCarrier:
         meant = self.id
         try:
             async with self._asking.one() as connection:
-                said = await asked(connection, "GET", call_id, meant)
+                said = await send(connection, "GET", call_id, meant)
         except httpx.HTTPError as exc:
             unavailable("GET", call_id, exc)
         if not self._known(meant, said.carrier):
             unavailable("GET", call_id, f"of carrier {said.carrier}, and {meant} was asked")
         return self._found(said)
 
-    def _found(self, said: Answered) -> Found:
+    def _found(self, said: CarrierResponse) -> Found:
         try:
-            return testimony.found(read(said), self._clock.now())
+            return validation.found(parsed(said), self._clock.now())
         except ImplausibleError as exc:
             raise CarrierNonsenseError(f"carrier, {said.verb} {said.call_id}: {exc}") from exc
 
     async def hang_up(self, call_id: str) -> None:
-        """Have the carrier end a call.
+        """Hang up a call.
 
         Raises:
             CarrierUnavailableError: the carrier does not answer.
@@ -227,26 +227,26 @@ class HttpCarrier:
         meant = self.id
         try:
             async with self._asking.one() as connection:
-                said = await asked(connection, "DELETE", call_id, meant)
+                said = await send(connection, "DELETE", call_id, meant)
         except httpx.HTTPError as exc:
             unavailable("DELETE", call_id, exc)
         if not (self._known(meant, said.carrier) and said.status in (200, 204)):
             unavailable("DELETE", call_id, said.status)
 
     def reported(self, event: EndedEvent) -> None:
-        """Pass on what a callback says. Before `open` there is nobody to tell: it is dropped.
+        """Pass a callback on. Before `open` it is dropped.
 
         Raises:
-            ImplausibleError: it cannot be so, and is not passed on.
+            ImplausibleError: it cannot be true, and is not passed on.
 
         """
-        ended = testimony.ended(event.found(), self._clock.now())
+        ended = validation.ended(event.found(), self._clock.now())
         if self._report is not None:
             self._report(event.call_id, ended)
 
     async def _keep_checking(self) -> None:
         while True:
-            with suppress(TimeoutError):  # Then it is time.
+            with suppress(TimeoutError):  # Time for the next check.
                 async with asyncio.timeout(self._check_s):
                     await self._exchanged.wait()
             self._exchanged.clear()
@@ -256,7 +256,7 @@ class HttpCarrier:
                 logger.warning("the carrier does not say its terms: %s", exc)
 
     async def _check(self) -> None:
-        """Take the carrier's terms, and compare clocks."""
+        """Ask for the carrier's terms, and compare clocks."""
         try:
             async with self._asking.one() as connection:
                 before = self._clock.boottime()
@@ -284,12 +284,12 @@ def callback_router(carrier: HttpCarrier) -> APIRouter:
 
     @router.post(f"{CALLBACK_PATH}{{token}}", status_code=204, include_in_schema=False)
     async def ended(token: str, request: Request) -> None:
-        """Take a call's end; 404 unless the token is this process's own, 422 if it cannot be so."""
+        """Take a call's end; 404 unless the token is this process's own, 422 if implausible."""
         if not secrets.compare_digest(token.encode(), carrier.token.encode()):
             raise HTTPException(404)
         try:
             carrier.reported(EndedEvent.model_validate_json(await request.body()))
-        except ValidationError as exc:  # Without what was sent: it may be no JSON that can be sent.
+        except ValidationError as exc:  # Without the input: it may be no JSON.
             said = exc.errors(include_url=False, include_context=False, include_input=False)
             raise HTTPException(422, said) from exc
         except ImplausibleError as exc:

@@ -12,10 +12,10 @@ KEEPALIVE_S = 2.0  # Below uvicorn's 5: no request is sent into a connection tha
 
 
 class Connections:
-    """At most `most` connections, made as needed, the last used first.
+    """A pool of at most `most` connections, made as needed, the last used first.
 
-    Each is a client of its own: one pool of a hundred connections searches all of them at each
-    request's begin and end, and took half of the time.
+    Each is a client of its own: httpx's pool of a hundred connections searches all of them at each
+    request's begin and end, which took half of the time.
     """
 
     def __init__(
@@ -28,20 +28,20 @@ class Connections:
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[httpx.AsyncClient]:
-        """Lend a connection, when one is free."""
+        """Lend a connection as soon as one is free."""
         async with self._free:
             client = self._idle.pop() if self._idle else self._make()
             try:
                 yield client
             except BaseException:
-                # Timed out or cancelled: its pool of one may think itself busy for ever, and as the
-                # last one used it would be lent to every request from now on.
+                # After a time-out or cancellation its pool of one may stay busy for ever; as the
+                # last one used it would be lent to every later request.
                 await client.aclose()
                 raise
             self._idle.append(client)
 
     async def close(self) -> None:
-        """Close those that are not lent out."""
+        """Close the connections that are not lent out."""
         while self._idle:
             await self._idle.pop().aclose()
 

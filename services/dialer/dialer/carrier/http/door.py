@@ -1,7 +1,7 @@
-"""Who may speak to the carrier process, and whom they mean: looked at before anything is read.
+"""The carrier process checks secret, size and addressed carrier before it parses a request.
 
-It answers by its own id, so that nobody takes its word for another's; whoever means another one
-is told so, and nothing rings (ADR-0018).
+Each response names the carrier's id. A request for another carrier gets 421, and nothing rings
+(ADR-0018).
 """
 
 import secrets
@@ -19,14 +19,14 @@ OPEN = ("/health/live", "/health/ready")  # Without the secret.
 
 
 class CarrierDoor:
-    """The carrier's application, behind its door. No secret: whoever reaches it may speak."""
+    """The middleware in front of the carrier's application. No secret: any client may call."""
 
     def __init__(self, app: ASGIApp, carrier: SimulatedCarrier, secret: SecretStr | None) -> None:
         self._app, self._carrier = app, carrier
         self._expected = f"Bearer {secret.get_secret_value()}".encode() if secret else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request in, or say why not."""
+        """Pass a request on, or answer why not."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -51,7 +51,7 @@ class CarrierDoor:
                 {"connection": "close"},
             )
         elif headers.get(CARRIER, self._carrier.id) != self._carrier.id:
-            app = JSONResponse({"detail": "another carrier is meant than this one"}, 421)
+            app = JSONResponse({"detail": "the request names another carrier than this one"}, 421)
         else:
             receive = _replayed(whole, receive)
         await app(scope, receive, named)
@@ -69,7 +69,7 @@ async def _body(receive: Receive) -> bytes | None:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return bytes(whole)  # Nobody waits for what is made of it.
+            return bytes(whole)  # The client waits for no response.
         whole += message.get("body", b"")
         if len(whole) > ORDER_MAX_BYTES:
             return None
@@ -78,7 +78,7 @@ async def _body(receive: Receive) -> bytes | None:
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives a body that was read already, and then goes on."""
+    """Return a `receive` that first yields a body that was read already."""
     given = False
 
     async def again() -> Message:

@@ -1,4 +1,4 @@
-"""How the carrier process and its adapter spell calls and answers in JSON. No HTTP is in here."""
+"""The JSON of the carrier process and its adapter. No HTTP."""
 
 from typing import Annotated, Literal
 
@@ -6,9 +6,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt, T
 
 from campaigns.domain.facts import Disposition
 from dialer.carrier.port import CallOrder, Ended, Found, NoRing, NotFound, RefusedLate, Rung, Taken
-from dialer.carrier.testimony import DAY_S
+from dialer.carrier.validation import DAY_S
 
-CARRIER = "Dialgate-Carrier"  # In a request: who is meant. In an answer: who answers.
+CARRIER = (
+    "Dialgate-Carrier"  # In a request: the addressed carrier. In a response: the one that answers.
+)
 CALLBACK_PATH = "/carrier/events/"  # Of a dialer; its token follows.
 CarrierId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 
@@ -25,7 +27,7 @@ class Order(BaseModel):
     to: str  # E.164.
     variables: dict[str, str] = Field(default_factory=dict)
     ring_by: AwareDatetime
-    callback_url: str | None = None  # Told of the call's end. None: nobody is.
+    callback_url: str | None = None  # Gets the call's end. None: no callback.
 
     def call(self, call_id: str) -> CallOrder:
         """Return the order as the port has it."""
@@ -41,10 +43,10 @@ class Order(BaseModel):
 
 
 class About(BaseModel):
-    """The answer to GET /: what the carrier declares of itself."""
+    """The response to GET /: the carrier's terms."""
 
     name: str
-    id: CarrierId | None = None  # Whose rings these are. None: a carrier that does not say.
+    id: CarrierId | None = None  # None: the carrier has no id.
     refuses_late: bool
     lookup_lag_s: Annotated[float, Field(ge=0, le=DAY_S)] | None
     silence_s: Annotated[float, Field(gt=0, le=DAY_S)]
@@ -136,7 +138,7 @@ ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 
 
 def answer(found: Found) -> Answer:
-    """Spell what the port found."""
+    """Return the JSON model of an answer of the port."""
     match found:
         case Taken():
             return TakenAnswer()
@@ -159,7 +161,7 @@ def answer(found: Found) -> Answer:
 
 
 def event(call_id: str, ended: Ended) -> EndedEvent:
-    """Spell a callback."""
+    """Return the JSON model of a callback."""
     spelt = answer(ended)
-    assert isinstance(spelt, EndedAnswer), "what ended is spelt as ended"
+    assert isinstance(spelt, EndedAnswer), "an end is an EndedAnswer"
     return EndedEvent(call_id=call_id, **spelt.model_dump())

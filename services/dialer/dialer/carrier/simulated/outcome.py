@@ -1,7 +1,7 @@
-"""What becomes of a simulated call: a function of terms and call id. Pure: no clock, no dice.
+"""The outcome of a simulated call: a function of terms and call id. Pure: no clock, no randomness.
 
-The same seed and call id always give the same outcome, so that a restarted carrier finishes what
-it had begun, and a test can say beforehand how a call will end.
+The same seed and call id always give the same outcome, so that a restarted carrier finishes its
+calls, and a test knows beforehand how a call will end.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from hashlib import blake2b
 from campaigns.domain.facts import Disposition
 
 _DRAWS = 7  # Independent numbers drawn for one call, four bytes each.
-_CALLS_MAX = 4_096  # Whose outcome is remembered: each is asked for at every step of its call.
+_CALLS_MAX = 4_096  # Cached: an outcome is used at each step of its call.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +37,18 @@ class CarrierTerms:
     answer_latency_s: float = 0.0  # Fault: from the ring's begin to the answer.
     lost_answers: float = 0.0  # Fault: it rings, and the answer never comes.
     refusals: float = 0.0  # Fault: a definite no.
-    silence: float = 0.0  # Fault: never answers, never rings, knows nothing of it.
-    lost_reports: float = 0.0  # Fault: it ends, and nobody is told.
+    silence: float = 0.0  # Fault: never answers, never rings, finds no call.
+    lost_reports: float = 0.0  # Fault: it ends without a report.
 
     @property
     def silence_s(self) -> float:
         """Return how long a started call may be silent before it is asked about."""
-        return self.ringing_max_s + self.talk_max_s + 1.0  # One second for the way.
+        return self.ringing_max_s + self.talk_max_s + 1.0  # One second for the network.
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All that is decided about a call before it is taken."""
+    """A call's course, fixed before it is taken."""
 
     disposition: Disposition
     ringing_s: float
@@ -61,7 +61,7 @@ class Outcome:
 
 @lru_cache(_CALLS_MAX)
 def outcome(terms: CarrierTerms, call_id: str) -> Outcome:
-    """Say what becomes of a call under these terms."""
+    """Return a call's outcome under these terms."""
     digest = blake2b(f"{terms.seed}/{call_id}".encode(), digest_size=4 * _DRAWS).digest()
     kind, ringing, talk, refused, silent, answer_lost, report_lost = (
         int.from_bytes(digest[at : at + 4]) / 2**32 for at in range(0, 4 * _DRAWS, 4)

@@ -15,7 +15,7 @@ class RingLog:
     """One line per ring, appended by one write as the ring begins."""
 
     def __init__(self, path: Path | None, file_id: str) -> None:
-        """Open the log to append to it. `path` None keeps none."""
+        """Open the log to append to it. `path` None: no log."""
         self._path, self._file_id = path, file_id
         self._descriptor: int | None = None
         self._torn = False
@@ -31,14 +31,14 @@ class RingLog:
         del call["variables"]  # Personal data that no audit of rings needs.
         names = {"ring": f"{self._file_id}-{ring.number}", "began_at_ns": began_at_ns}
         line = orjson.dumps(call | names) + b"\n"
-        if self._torn:  # A line that a crash or a full disk cut off must not swallow this one.
+        if self._torn:  # End a line that a crash or a full disk cut off.
             line = b"\n" + line
         try:
             written = os.write(self._descriptor, line)
         except OSError:
             return False
         self._torn = written < len(line)
-        return written >= len(line) - 1  # Without its newline it is a whole line still.
+        return written >= len(line) - 1  # A line without its newline is still whole.
 
     def began_at_ns(self, rings: Collection[Ring]) -> Mapping[int, int]:
         """Find the lines of these rings: number → when it began. Reads the log from its start."""

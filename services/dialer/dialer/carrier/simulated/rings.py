@@ -52,7 +52,7 @@ def clocks(at_ns: int) -> datetime:
     return _EPOCH + timedelta(microseconds=at_ns // 1000)
 
 
-class State(StrEnum):
+class RingState(StrEnum):
     """How far a ring has got. The last three are final."""
 
     TAKEN = "taken"
@@ -69,9 +69,9 @@ class Ring:
     number: int  # Its place in carrier.db, from 1.
     call: CallOrder
     ring_by_ns: int
-    callback_url: str | None  # Who is told of its end, when the carrier is a process of its own.
+    callback_url: str | None  # Gets its end, if the carrier is a separate process.
     taken_at_ns: int
-    state: State = State.TAKEN
+    state: RingState = RingState.TAKEN
     began_at_ns: int | None = None  # None: it has not rung (yet).
     ended_at_ns: int | None = None
     disposition: Disposition | None = None
@@ -80,30 +80,30 @@ class Ring:
 
     def found(self) -> Found:
         """Return it as the port's answer."""
-        if self.state is State.TAKEN:
+        if self.state is RingState.TAKEN:
             return Taken()
-        if self.state is State.REFUSED_LATE:
+        if self.state is RingState.REFUSED_LATE:
             return RefusedLate()
-        if self.state is State.NO_RING:
+        if self.state is RingState.NO_RING:
             return NoRing(self.error or "")
         assert self.began_at_ns is not None, "a ring that began has an instant"
         began_at = clocks(self.began_at_ns)
-        if self.state is State.RINGING:
+        if self.state is RingState.RINGING:
             return Rung(began_at)
         assert self.ended_at_ns is not None, "what ended has an instant"
-        assert self.disposition is not None, "what ended did so somehow"
+        assert self.disposition is not None, "what ended has a disposition"
         ended_at = clocks(self.ended_at_ns)
         return Ended(began_at, ended_at, self.disposition, self.duration_s, self.error)
 
     @property
     def open(self) -> bool:
         """Say whether it may still change."""
-        return self.state in (State.TAKEN, State.RINGING)
+        return self.state in (RingState.TAKEN, RingState.RINGING)
 
     def end(self, fate: Outcome) -> None:
-        """End as was decided, when it was decided: a restart in between changes nothing."""
+        """End as the outcome says, at its time: a restart in between changes nothing."""
         assert self.began_at_ns is not None, "only what began can end"
-        self.state, self.disposition = State.ENDED, fate.disposition
+        self.state, self.disposition = RingState.ENDED, fate.disposition
         self.ended_at_ns = self.began_at_ns + round((fate.ringing_s + fate.talk_s) * 1e6) * 1000
         self.duration_s = fate.talk_s
         self.error = "call failed" if fate.disposition is Disposition.FAILED else None
@@ -112,9 +112,9 @@ class Ring:
         """End now; what has not begun never will."""
         self.error = "hung up"
         if self.began_at_ns is None:
-            self.state = State.NO_RING
+            self.state = RingState.NO_RING
             return
-        self.state, self.disposition = State.ENDED, Disposition.FAILED
+        self.state, self.disposition = RingState.ENDED, Disposition.FAILED
         self.ended_at_ns = max(now_ns, self.began_at_ns)
         lasted_s = (self.ended_at_ns - self.began_at_ns) / 1e9
         self.duration_s = max(0.0, round(lasted_s - fate.ringing_s, 6))
@@ -138,7 +138,7 @@ class RingFile:
 
         Raises:
             CarrierUnavailableError: another carrier has it open, and both would ring; or it is
-                damaged: it is the only record of what rang, so nobody throws it away by himself.
+                damaged: it is the only record of what rang, so it is never deleted automatically.
 
         """
         self._lock = None if str(path) == MEMORY else _lock(Path(f"{path}.lock"))
@@ -194,7 +194,7 @@ class RingFile:
         return [_ring(row) for row in self._db.execute(f"select * from rings {clause}", values)]
 
     def close(self) -> bytes | None:
-        """Close; of a file in memory return the contents, for the next time."""
+        """Close. Return the contents of a file in memory, for the next `open`."""
         past = self._db.serialize() if self._lock is None else None
         self._db.close()
         if self._lock is not None:
@@ -206,7 +206,7 @@ def _ring(row: tuple[int | float | str | None, ...]) -> Ring:
     number, call_id, campaign_id, contact_id, run, attempt, to, *rest = row
     call = CallOrder(call_id, campaign_id, contact_id, run, attempt, to)  # type: ignore[arg-type]  # The schema says so.
     ring = Ring(number, call, *rest)  # type: ignore[arg-type]  # The schema says so.
-    ring.state = State(ring.state)
+    ring.state = RingState(ring.state)
     ring.disposition = Disposition(ring.disposition) if ring.disposition else None
     return ring
 

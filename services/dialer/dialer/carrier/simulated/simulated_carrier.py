@@ -1,8 +1,8 @@
-"""The simulated carrier: it rings no phone, and behaves like one who does. In one event loop.
+"""The simulated carrier: it behaves like a carrier, but rings no phone. In one event loop.
 
-How people try the product, and how auditors check it. It never de-duplicates: a second `place`
-of a call rings again and is recorded, so that "rung twice" can be seen. Its rings live in
-carrier.db; closed, killed or stopped, it goes on where it was at the next `open`.
+It is for people who try the product, and for auditors. It never de-duplicates: a second `place`
+of a call rings again and is recorded, so that "rung twice" is visible. Its rings are kept in
+carrier.db; after a close, kill or stop it goes on where it was at the next `open`.
 
 The order that everything rests on, for each ring: carrier.db says *taken*; set-up; the line in the
 carrier log; carrier.db says *ringing*; the answer to `place`. What changes in one turn of the
@@ -33,9 +33,9 @@ from dialer.carrier.port import (
 )
 from dialer.carrier.simulated.outcome import CarrierTerms, outcome
 from dialer.carrier.simulated.ring_log import RingLog
-from dialer.carrier.simulated.rings import Ring, RingFile, State, nanoseconds
+from dialer.carrier.simulated.rings import Ring, RingFile, RingState, nanoseconds
 
-HOLD_S = 60.0  # A silent carrier lets go of who waits after this: every wait has an end.
+HOLD_S = 60.0  # A silent carrier raises after this: every wait has an end.
 SAVE_AGAIN_S = 0.5  # After carrier.db could not be written.
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class SimulatedCarrier:
         """Keep rings in `path` (":memory:" for none); with `carrier_log`, a line for each."""
         self.terms = terms
         self.refuses_late, self.clocks_agree = terms.refuses_late, True
-        self.clock_difference_s = 0.0  # It is our own clock.
+        self.clock_difference_s = 0.0  # It uses our clock.
         self.lookup_lag_s: float | None = terms.lookup_lag_s
         self.silence_s = terms.silence_s
         self.placing_max = placing_max
@@ -67,7 +67,7 @@ class SimulatedCarrier:
         self._past: bytes | None = None  # A file in memory, while closed.
         self._file: RingFile | None = None  # None: closed.
         self._report: Report | None = None
-        self._watch = Watch()  # Of all that timers call.
+        self._watch = Watch()  # Of all timers.
         self._open_rings: dict[str, dict[int, Ring]] = {}  # Call id → number → ring.
         self._dirty: dict[int, Ring] = {}
         self._waiters: dict[int, asyncio.Future[Placed]] = {}
@@ -77,7 +77,7 @@ class SimulatedCarrier:
         self._save_timer: asyncio.Handle | None = None
 
     async def open(self, report: Report) -> None:
-        """Go on with what was under way. Open already, it only takes the new `report`.
+        """Go on with the calls under way. If it is open already, only `report` is replaced.
 
         Raises:
             CarrierUnavailableError: another carrier has the file.
@@ -92,17 +92,17 @@ class SimulatedCarrier:
         self._log = RingLog(self._log_path, self._file.id)
         self._number = self._file.last_number
         rings = self._file.open_rings()
-        begun = self._log.began_at_ns([ring for ring in rings if ring.state is State.TAKEN])
+        begun = self._log.began_at_ns([ring for ring in rings if ring.state is RingState.TAKEN])
         for ring in rings:
             self._open_rings.setdefault(ring.call.call_id, {})[ring.number] = ring
             if ring.number in begun:  # Killed between its line and carrier.db.
-                ring.state, ring.began_at_ns = State.RINGING, begun[ring.number]
+                ring.state, ring.began_at_ns = RingState.RINGING, begun[ring.number]
                 self._change(ring)
             else:
                 self._go_on(ring)
 
     async def watch(self) -> NoReturn:
-        """Wait until a timer has failed, and raise that: a ring stands still then."""
+        """Wait until a timer fails, and raise its exception: a ring would never end."""
         await self._watch.wait()
 
     async def close(self) -> None:
@@ -151,7 +151,7 @@ class SimulatedCarrier:
         return await waiter
 
     async def look_up(self, call_id: str) -> Found:
-        """Say what became of a call: of its latest ring, if it has several.
+        """Say what became of a call: its latest ring, if it has several.
 
         Raises:
             CarrierUnavailableError: closed, or carrier.db cannot be written.
@@ -178,7 +178,7 @@ class SimulatedCarrier:
         self._kept(call_id)
 
     def callback_url(self, call_id: str) -> str | None:
-        """Return who asked to be told of a call's end; None: nobody.
+        """Return the callback URL of a call. None: there is none.
 
         Raises:
             CarrierUnavailableError: closed, or carrier.db cannot be written.
@@ -210,7 +210,7 @@ class SimulatedCarrier:
             self._silent.discard(waiter)
 
     def _change(self, ring: Ring) -> None:
-        """Have a ring's new state kept, and acted upon once it is."""
+        """Save a ring's new state, then act on it."""
         self._dirty[ring.number] = ring
         if self._save_timer is None:
             self._save_timer = self._loop.call_soon(self._watch.guarded(self._save))
@@ -238,10 +238,10 @@ class SimulatedCarrier:
         if timer := self._timers.pop(ring.number, None):
             timer.cancel()
         now_ns = nanoseconds(self._clock.now())
-        if ring.state is State.TAKEN:
+        if ring.state is RingState.TAKEN:
             left_s = ring.taken_at_ns / 1e9 + self.terms.setup_s - now_ns / 1e9
             self._set(ring, min(left_s, self.terms.setup_s), self._begin)
-        elif ring.state is State.RINGING:
+        elif ring.state is RingState.RINGING:
             assert ring.began_at_ns is not None, "a ring that began has an instant"
             fate = outcome(self.terms, ring.call.call_id)
             lasts_s = fate.ringing_s + fate.talk_s
@@ -256,28 +256,31 @@ class SimulatedCarrier:
 
     def _begin(self, ring: Ring) -> None:
         """Set-up is over: ring, or say why not."""
-        if ring.state is not State.TAKEN:  # Hung up, and carrier.db cannot be written.
+        if ring.state is not RingState.TAKEN:  # Hung up, and carrier.db cannot be written.
             return
         now_ns = nanoseconds(self._clock.now())
         if outcome(self.terms, ring.call.call_id).refused:
-            ring.state, ring.error = State.NO_RING, "refused by the carrier"
+            ring.state, ring.error = RingState.NO_RING, "refused by the carrier"
         elif self.terms.refuses_late and now_ns > ring.ring_by_ns:
-            ring.state = State.REFUSED_LATE
+            ring.state = RingState.REFUSED_LATE
         elif not self._log.write(ring, now_ns):
-            ring.state, ring.error = State.NO_RING, "the carrier log cannot be written"
+            ring.state, ring.error = RingState.NO_RING, "the carrier log cannot be written"
         else:
-            ring.state, ring.began_at_ns = State.RINGING, now_ns
+            ring.state, ring.began_at_ns = RingState.RINGING, now_ns
         self._change(ring)
 
     def _end(self, ring: Ring) -> None:
-        if ring.state is not State.RINGING:
+        if ring.state is not RingState.RINGING:
             return
         ring.end(outcome(self.terms, ring.call.call_id))
         self._change(ring)
 
     def _answer(self, ring: Ring) -> None:
-        """Answer who placed it, once there is an answer."""
-        if ring.state is State.TAKEN or (waiter := self._waiters.pop(ring.number, None)) is None:
+        """Answer the `place` of a ring, once it has begun or never will."""
+        if (
+            ring.state is RingState.TAKEN
+            or (waiter := self._waiters.pop(ring.number, None)) is None
+        ):
             return
         lost = outcome(self.terms, ring.call.call_id).answer_lost
         found = ring.found()
@@ -289,7 +292,7 @@ class SimulatedCarrier:
             _tell(waiter, placed, lost)
 
     def _forget(self, ring: Ring) -> None:
-        """It is over: say so, and keep it in carrier.db alone."""
+        """Report a ring that is over, and keep it in carrier.db alone."""
         call_id = ring.call.call_id
         rings = self._open_rings.get(call_id, {})
         if rings.pop(ring.number, None) is None:
@@ -303,7 +306,7 @@ class SimulatedCarrier:
 
 
 def _tell(waiter: "asyncio.Future[Placed]", placed: Placed, lost: bool) -> None:
-    if waiter.done():  # Nobody waits any more.
+    if waiter.done():  # Cancelled.
         return
     if lost:
         waiter.set_exception(CarrierUnavailableError("the answer was lost"))

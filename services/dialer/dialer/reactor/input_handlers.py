@@ -1,4 +1,4 @@
-"""What an input changes in the state. Pure. What then is to be done, reactor.py says."""
+"""How each input changes the state. Pure. reactor.py decides what to do then."""
 
 from campaigns.domain.facts import (
     Abandonment,
@@ -16,15 +16,12 @@ from campaigns.domain.facts import (
 )
 from campaigns.domain.moves import Status
 from dialer.calls.call import Call, call_of, looked_up, looked_up_elsewhere, too_late
-from dialer.calls.call_states import Late, Lost, Said, Use, Word
-from dialer.calls.inquiry import answered, overdue, unanswered
-from dialer.calls.lease import may_begin
-from dialer.calls.ticks import (
+from dialer.calls.call_states import Late, Lost, Said, Statement, Use
+from dialer.calls.effects import Effect, HangUp
+from dialer.calls.inputs import (
     Answered,
     Clocks,
-    Effect,
     Folded,
-    HangUp,
     Input,
     LookedUp,
     NotHanded,
@@ -35,17 +32,19 @@ from dialer.calls.ticks import (
     Woken,
     Working,
 )
+from dialer.calls.lease import may_begin
+from dialer.calls.lookup_backoff import answered, overdue, unanswered
 from dialer.carrier.port import Elsewhere, Ended, Rung
-from dialer.carrier.testimony import ImplausibleError
-from dialer.reactor.attribution import attributed
+from dialer.carrier.validation import ImplausibleError
+from dialer.reactor.fault_isolation import isolated
 from dialer.reactor.queue import CampaignQueue
-from dialer.reactor.recovery import doubt
+from dialer.reactor.recovery import recheck
 from dialer.reactor.refusal import refused, unreadable
 from dialer.reactor.state import State
 
 
-def take(state: State, news: Input, clocks: Clocks, effects: list[Effect]) -> None:
-    """Take one input in; what has to be looked at then is marked as due."""
+def handle(state: State, news: Input, clocks: Clocks, effects: list[Effect]) -> None:
+    """Apply one input to the state, and mark the calls and campaigns that it concerns as due."""
     match news:
         case Folded():
             _folded(state, news.fact, news.first_folded_at, effects)
@@ -61,7 +60,7 @@ def take(state: State, news: Input, clocks: Clocks, effects: list[Effect]) -> No
                 state.calls_due.add(call.call_id)
         case Reported():
             if call := state.calls.get(news.call_id) or state.closed.get(news.call_id):
-                _take_word(state, call, news.ended, clocks, effects)
+                _take_statement(state, call, news.ended, clocks, effects)
         case LookedUp():
             _looked_up(state, news, clocks, effects)
         case Working():
@@ -72,7 +71,7 @@ def take(state: State, news: Input, clocks: Clocks, effects: list[Effect]) -> No
             for campaign_id in state.campaigns.by_id:
                 if campaign_id % state.partitions in gained:
                     state.campaigns_due.add(campaign_id)
-                    doubt(state, campaign_id, clocks)
+                    recheck(state, campaign_id, clocks)
         case Stopping():
             state.stopping = True
             state.calls_due.update(state.calls)
@@ -85,15 +84,15 @@ def _folded(state: State, fact: AnyCampaignFact, at: float, effects: list[Effect
     if isinstance(fact, CallRequested | CallStarted | CallAbandoned | CallEnded | CallLate):
         _folded_call(state, fact, at, effects)
     elif campaign := state.campaigns.get(fact.campaign_id):
-        # Whatever changes who may be called: what is not at the carrier is given back at once.
+        # A fact may change who may be called: unused permissions are given back at once.
         if campaign.status is not Status.RUNNING:
             state.calls_due.update(campaign.calls)
         queue = state.queue(fact.campaign_id)
         queue.due_known = False
         if not isinstance(fact, ContactExhausted):
-            queue.turning = None  # It counts, or what counts now was decided before it.
+            queue.transition_id = None  # Accepted, or decided on an old reading.
         if isinstance(fact, CampaignRearmed | CampaignDue | CampaignUnscheduled):
-            queue.begin_anew()
+            queue.restart()
         if isinstance(fact, ContactExhausted):
             queue.exhausting.pop(fact.contact_id, None)
 
@@ -105,7 +104,7 @@ def _folded_call(state: State, fact: AnyCallFact, at: float, effects: list[Effec
     state.calls_due.add(fact.call_id)
     given_back = isinstance(fact, CallAbandoned) and fact.reason is Abandonment.NOT_PLACED
     if given_back and state.works(fact.campaign_id):
-        state.doubts.note(fact.campaign_id, fact.call_id, at)
+        state.rechecks.note(fact.campaign_id, fact.call_id, at)
     if isinstance(fact, CallRequested):
         if campaign := state.campaigns.get(fact.campaign_id):
             queue.bucket.spend(campaign.settings.calls_per_minute, fact.requested_at)
@@ -123,7 +122,7 @@ def _folded_call(state: State, fact: AnyCallFact, at: float, effects: list[Effec
         if isinstance(fact, CallStarted):
             call.look_at = at + (state.terms.silence_s if call.ours else 0.0)
         elif isinstance(fact, CallLate):
-            call.doubted = False
+            call.to_recheck = False
         else:
             state.placing.discard(call.call_id)
             if call.late.due and not late.due and isinstance(heard, Rung):
@@ -148,22 +147,26 @@ def _answered(state: State, news: Answered, clocks: Clocks, effects: list[Effect
         call.use = Use.PLACED
     state.campaigns_due.add(call.campaign_id)
     if news.answer is None:
-        call.look_at = clocks.boot  # Silence is asked about, never taken for a failure.
+        call.look_at = clocks.boot  # No answer is never a failure: the call is looked up.
     elif isinstance(news.answer, Elsewhere):
-        call.hear(news.answer)  # The one request that there ever was has not been taken.
+        call.hear(news.answer)  # The only request ever sent was not taken.
     elif call.said in (Said.NOTHING, Said.LOST, Said.NOT_PLACED):
         state.answered_at = clocks.boot
         call.look_at = clocks.boot + state.terms.silence_s
-        _take_word(state, call, news.answer, clocks, effects)
+        _take_statement(state, call, news.answer, clocks, effects)
     state.calls_due.add(call.call_id)
 
 
-def _take_word(state: State, call: Call, said: Word, clocks: Clocks, effects: list[Effect]) -> None:
-    """Take in what the carrier said of a call; trouble with it is the call's own."""
-    attributed(state, call, clocks.boot, lambda: _heard(state, call, said, clocks, effects))
+def _take_statement(
+    state: State, call: Call, said: Statement, clocks: Clocks, effects: list[Effect]
+) -> None:
+    """Apply a carrier's statement; an exception concerns this call alone."""
+    isolated(state, call, clocks.boot, lambda: _heard(state, call, said, clocks, effects))
 
 
-def _heard(state: State, call: Call, said: Word, clocks: Clocks, effects: list[Effect]) -> None:
+def _heard(
+    state: State, call: Call, said: Statement, clocks: Clocks, effects: list[Effect]
+) -> None:
     call.hear(said)
     if isinstance(said, Rung | Ended) and call.late is Late.NO_RING:
         over = not call.refuses_late and too_late(
@@ -181,22 +184,22 @@ def _looked_up(state: State, news: LookedUp, clocks: Clocks, effects: list[Effec
     if (call := state.calls.get(news.call_id)) is None:
         return
     if call.carrier is None or news.carrier != call.carrier:
-        attributed(state, call, clocks.boot, lambda: _found(state, call, news, clocks, effects))
+        isolated(state, call, clocks.boot, lambda: _found(state, call, news, clocks, effects))
     elif news.found is None:
         if unanswered(call, news, clocks.boot, state.answered_at, state.terms.recover_poll_s):
-            state.cannot_decide(call, ImplausibleError("the carrier says nothing that can be used"))
+            state.cannot_decide(call, ImplausibleError("the carrier gives no usable answer"))
     else:
         state.answered_at = clocks.boot
         answered(call)
-        attributed(state, call, clocks.boot, lambda: _found(state, call, news, clocks, effects))
+        isolated(state, call, clocks.boot, lambda: _found(state, call, news, clocks, effects))
     if overdue(call, clocks.boot):
         call.hear(Lost())
-    call.doubted = call.doubted and call.look_at is not None
+    call.to_recheck = call.to_recheck and call.look_at is not None
     state.calls_due.add(call.call_id)
 
 
 def _found(state: State, call: Call, news: LookedUp, clocks: Clocks, effects: list[Effect]) -> None:
-    """Take in what a carrier says of a call that it was asked about: the one named, or another."""
+    """Apply the answer to a look-up, from the carrier that the permission names or another one."""
     terms = state.terms
     polls = {"poll_s": terms.recover_poll_s, "silence_s": terms.silence_s}
     if call.carrier is not None and news.carrier == call.carrier:

@@ -1,7 +1,7 @@
-"""What a carrier says, looked at before it is believed, whichever adapter brought it. Pure.
+"""Validation of what a carrier says, whichever adapter received it. Pure.
 
-What cannot be so is no answer: the call is asked about, and in the end nobody can say what became
-of it. ADR-0019.
+An implausible statement is no answer: the call is looked up, and in the end its outcome is unknown.
+ADR-0019.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -19,25 +19,25 @@ from dialer.carrier.port import (
     Taken,
 )
 
-DAY_S = 86_400.0  # No call lasts longer, and no clock is taken to be further off.
+DAY_S = 86_400.0  # No call lasts longer, and no clock is assumed to differ by more.
 TEXT_CHARS_MAX = 500  # Of a reason or an error: it stands in a fact, and on people's screens.
 _DAY = timedelta(seconds=DAY_S)
 
 
 class ImplausibleError(ValueError):
-    """A carrier said what cannot be so."""
+    """A carrier's statement cannot be true."""
 
 
 def instant(said: object, now: datetime, *, earliest: datetime | None = None) -> datetime:
     """Return an instant in UTC.
 
     Raises:
-        ImplausibleError: it is none, is a day ahead of `now`, or a day before `earliest`.
+        ImplausibleError: no instant, over a day ahead of `now`, or over a day before `earliest`.
 
     """
     if not isinstance(said, datetime) or said.utcoffset() is None:
         raise ImplausibleError(f"expected an instant with its offset, found {said!r:.100}")
-    if said - now > _DAY:  # Subtracted, not compared by `now + day`: what is far off overflows.
+    if said - now > _DAY:  # Not `now + day`, which may overflow.
         raise ImplausibleError(f"expected an instant of at most a day ahead, found {said!s}")
     if earliest is not None and earliest - said > _DAY:
         raise ImplausibleError(f"expected an instant since {earliest!s}, found {said!s}")
@@ -51,10 +51,10 @@ def duration_s(said: object) -> float:
     """Return a duration in seconds.
 
     Raises:
-        ImplausibleError: it is none, or not between 0 and a day.
+        ImplausibleError: not a number between 0 and a day.
 
     """
-    if not isinstance(said, int | float) or not 0 <= said <= DAY_S:  # No NaN is.
+    if not isinstance(said, int | float) or not 0 <= said <= DAY_S:  # Excludes NaN.
         raise ImplausibleError(f"expected from 0 to {DAY_S:g} s, found {said!r:.100}")
     return float(said)
 
@@ -63,7 +63,7 @@ def text(said: object) -> str:
     """Return a text as it may stand in a fact: bounded, and Unicode.
 
     Raises:
-        ImplausibleError: it is none.
+        ImplausibleError: not a text.
 
     """
     if not isinstance(said, str):
@@ -74,12 +74,12 @@ def text(said: object) -> str:
 
 
 def found(said: object, now: datetime, *, earliest: datetime | None = None) -> Found:
-    """Return what a carrier says of a call, as it may be believed.
+    """Return a carrier's answer about a call, validated.
 
     `earliest`: when the call was asked for, if that is known.
 
     Raises:
-        ImplausibleError: it cannot be so.
+        ImplausibleError: it cannot be true.
 
     """
     match said:
@@ -96,10 +96,10 @@ def found(said: object, now: datetime, *, earliest: datetime | None = None) -> F
 
 
 def ended(said: object, now: datetime, *, earliest: datetime | None = None) -> Ended:
-    """Return how a call ended, as it may be believed.
+    """Return a call's end, validated.
 
     Raises:
-        ImplausibleError: it cannot be so.
+        ImplausibleError: it cannot be true.
 
     """
     if not isinstance(said, Ended):
@@ -115,10 +115,10 @@ def ended(said: object, now: datetime, *, earliest: datetime | None = None) -> E
 
 
 def placed(said: object, now: datetime, *, earliest: datetime | None = None) -> Placed:
-    """Return a carrier's answer to an order, as it may be believed.
+    """Return a carrier's answer to an order, validated.
 
     Raises:
-        ImplausibleError: it cannot be so, or is no answer to an order.
+        ImplausibleError: it cannot be true, or is no answer to an order.
 
     """
     if isinstance(said, Elsewhere):

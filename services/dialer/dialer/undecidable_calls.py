@@ -1,4 +1,4 @@
-"""Calls about which nothing could be decided or recorded: told once each, counted, remarked on."""
+"""Calls about which nothing could be decided or recorded: logged once each, and counted."""
 
 import logging
 from collections import OrderedDict
@@ -9,7 +9,7 @@ from prometheus_client import Counter
 from campaigns.process.observability import REGISTRY
 from dialer.reactor.state import Undecided
 
-TOLD_MAX = 1_000  # Calls whose traceback was logged; of one that is forgotten it is logged again.
+TOLD_MAX = 1_000  # Calls whose traceback was logged; beyond it the oldest may be logged again.
 CALLS_UNDECIDED = Counter(
     "dialgate_calls_undecided_total",
     "Calls about which something could not be decided or recorded; they end as unknown.",
@@ -18,8 +18,8 @@ CALLS_UNDECIDED = Counter(
 logger = logging.getLogger(__name__)
 
 
-class Undecideds:
-    """What a dialer has met since its start."""
+class UndecidableCalls:
+    """The undecidable calls since the dialer's start."""
 
     def __init__(self) -> None:
         self._told: OrderedDict[str, None] = OrderedDict()
@@ -27,7 +27,7 @@ class Undecideds:
         self._last: Undecided | None = None
 
     def take(self, undecided: list[Undecided]) -> None:
-        """Tell of what is new, and empty the list."""
+        """Log calls that are new, and empty the list."""
         for one in undecided:
             self._last = one
             if one.call_id not in self._told:
@@ -44,7 +44,7 @@ class Undecideds:
         undecided.clear()
 
     def remarks(self) -> Sequence[str]:
-        """Return a sentence for `/health/ready`; nothing when all calls could be decided."""
+        """Return a sentence for `/health/ready`, if there was such a call."""
         if (last := self._last) is None:
             return ()
         return (

@@ -1,4 +1,4 @@
-"""One answer of a carrier process: how it is asked for, how far it is read, what it says."""
+"""One HTTP response of a carrier process: its request, its size limit, its meaning."""
 
 from dataclasses import dataclass
 from typing import NoReturn
@@ -10,30 +10,30 @@ from pydantic import ValidationError
 from campaigns.process.errors import CarrierNonsenseError, CarrierUnavailableError
 from dialer.carrier.http.wire import ANSWER, CARRIER, NotFoundAnswer
 from dialer.carrier.port import Found
-from dialer.carrier.testimony import ImplausibleError
+from dialer.carrier.validation import ImplausibleError
 
 ANSWER_BYTES_MAX = 65_536  # About one call: more is nonsense.
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """What came back."""
+class CarrierResponse:
+    """A response, read to its end."""
 
     verb: str
     call_id: str
     status: int
-    carrier: str | None  # Who answers, as it says.
+    carrier: str | None  # The id of the carrier that answers.
     body: bytes
 
 
-async def asked(
+async def send(
     connection: httpx.AsyncClient,
     verb: str,
     call_id: str,
     meant: str | None,
     content: str | None = None,
-) -> Answered:
-    """Send one request to the carrier that is meant; read its answer as far as one may go."""
+) -> CarrierResponse:
+    """Send one request for the carrier `meant`; read its response up to the limit."""
     headers = {"content-type": "application/json"} if content else {}
     if meant is not None:
         headers[CARRIER] = meant
@@ -46,11 +46,11 @@ async def asked(
                     f"carrier, {verb} {call_id}: expected at most {ANSWER_BYTES_MAX} bytes"
                 )
     who = response.headers.get(CARRIER)
-    return Answered(verb, call_id, response.status_code, who, body)
+    return CarrierResponse(verb, call_id, response.status_code, who, body)
 
 
-def read(answer: Answered) -> Found:
-    """Read an answer; a 404 is one only when it says so itself (a proxy has 404s too)."""
+def parsed(answer: CarrierResponse) -> Found:
+    """Parse a response. A 404 counts only with the carrier's body: a proxy answers 404 too."""
     if answer.status not in (200, 404):
         unavailable(answer.verb, answer.call_id, answer.status)
     try:
@@ -65,11 +65,11 @@ def read(answer: Answered) -> Found:
 
 
 def path(call_id: str) -> str:
-    """Return where a call is."""
+    """Return a call's path."""
     return f"/calls/{quote(call_id, safe='')}"
 
 
 def unavailable(verb: str, what: str, why: object) -> NoReturn:
-    """Raise that nothing is known: it may ring all the same, or not."""
+    """Raise CarrierUnavailableError: the phone may ring or not."""
     cause = why if isinstance(why, Exception) else None
     raise CarrierUnavailableError(f"carrier, {verb} {what}: {why!r}") from cause

@@ -7,7 +7,7 @@ import pytest
 
 from campaigns.domain.facts import Disposition
 from dialer.carrier.port import Ended, NoRing, NotFound, RefusedLate, Rung, Taken
-from dialer.carrier.testimony import (
+from dialer.carrier.validation import (
     DAY_S,
     TEXT_CHARS_MAX,
     ImplausibleError,

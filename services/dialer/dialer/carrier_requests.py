@@ -1,4 +1,4 @@
-"""What is asked of the carrier, and what it says, as inputs: bounded in time, looked at first."""
+"""Requests to the carrier, bounded in time; its validated answers become inputs of the reactor."""
 
 import asyncio
 import logging
@@ -7,17 +7,17 @@ from collections.abc import Callable
 from campaigns.process.clock import Clock
 from campaigns.process.errors import CarrierNonsenseError, CarrierUnavailableError
 from dialer.calls.call import Call
+from dialer.calls.inputs import Answered, Input, LookedUp, NotHanded, Reported
 from dialer.calls.lease import may_begin
-from dialer.calls.ticks import Answered, Input, LookedUp, NotHanded, Reported
-from dialer.carrier import testimony
+from dialer.carrier import validation
 from dialer.carrier.port import CallOrder, Carrier, Elsewhere, Ended, Found, Placed
-from dialer.carrier.testimony import ImplausibleError
+from dialer.carrier.validation import ImplausibleError
 
 logger = logging.getLogger(__name__)
 
 
-class Conversation:
-    """One dialer's talk with its carrier. `tell` takes what comes of it."""
+class CarrierRequests:
+    """One dialer's requests to its carrier. `tell` takes the inputs that come of them."""
 
     def __init__(
         self, carrier: Carrier, clock: Clock, timeout_s: float, tell: Callable[[Input], None]
@@ -25,23 +25,23 @@ class Conversation:
         self._carrier, self._clock, self._timeout_s, self._tell = carrier, clock, timeout_s, tell
 
     async def place(self, order: CallOrder, call: Call, sent_at: float) -> None:
-        """Have a call rung, unless its lease is over."""
+        """Place a call, unless its lease is over or another carrier answers by now."""
         # The last look at the clock: nothing is awaited between it and the request.
         if not may_begin(sent_at, call.lease_s, self._clock.boottime()):
             self._tell(NotHanded(order.call_id))
             return
-        if call.carrier != self._carrier.id:  # Exchanged since it was asked for.
+        if call.carrier != self._carrier.id:  # The carrier was exchanged since the request.
             self._tell(Answered(order.call_id, Elsewhere()))
             return
         answer: Placed | None = None
         try:
             async with asyncio.timeout(self._timeout_s):
                 said = await self._carrier.place(order, call.ring_by)
-            answer = testimony.placed(said, self._clock.now(), earliest=call.ring_by)
+            answer = validation.placed(said, self._clock.now(), earliest=call.ring_by)
         except ImplausibleError as exc:
             logger.warning("the carrier's answer to an order cannot be used: %s", exc)
         except (TimeoutError, CarrierUnavailableError):
-            pass  # Silence is asked about.
+            pass  # Without an answer, the call is looked up.
         self._tell(Answered(order.call_id, answer))
 
     async def look_up(self, call_id: str, call: Call | None) -> None:
@@ -52,27 +52,27 @@ class Conversation:
             async with asyncio.timeout(self._timeout_s):
                 said = await self._carrier.look_up(call_id)
             earliest = call.ring_by if call else None
-            found = testimony.found(said, self._clock.now(), earliest=earliest)
+            found = validation.found(said, self._clock.now(), earliest=earliest)
         except (ImplausibleError, CarrierNonsenseError) as exc:
             logger.warning("the carrier's answer about a call cannot be used: %s", exc)
             nonsense = True
         except (TimeoutError, CarrierUnavailableError):
-            pass  # It is asked again.
+            pass  # It is looked up again.
         self._tell(LookedUp(call_id, asked_at, found, carrier, nonsense))
 
     async def hang_up(self, call_id: str) -> None:
-        """End a call that should not be, once."""
+        """Hang up a call; one try."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._carrier.hang_up(call_id)
         except (TimeoutError, CarrierUnavailableError):
-            return  # CallLate stands in the log whatever becomes of the line.
+            return  # CallLate is recorded whether or not the phone still rings.
 
     def reported(self, call_id: str, ended: Ended, call: Call | None) -> None:
-        """Take a report of a call's end; what cannot be so is asked about in its time."""
+        """Take a report of a call's end. An implausible one is dropped."""
         try:
             earliest = call.ring_by if call else None
-            believed = testimony.ended(ended, self._clock.now(), earliest=earliest)
+            believed = validation.ended(ended, self._clock.now(), earliest=earliest)
         except ImplausibleError as exc:
             logger.warning("the carrier's report cannot be used: %s", exc)
             return

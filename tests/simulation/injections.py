@@ -25,11 +25,11 @@ class FaultyDialer(Dialer):
     """Some of whose effects cannot be performed."""
 
     raises: Callable[[], bool]
-    claims: Callable[[CallRequested], None]  # Told of each request when it is decided on.
+    decided: Callable[[CallRequested], None]  # Told of each request when it is decided on.
 
     def _perform(self, effect: Effect, clocks: Clocks) -> None:
         if isinstance(effect, Offer) and isinstance(request := effect.facts[0], CallRequested):
-            self.claims(request)
+            self.decided(request)
         if self.raises():
             raise InjectedError("simulated")
         super()._perform(effect, clocks)

@@ -12,6 +12,7 @@ import command_api.imports.csv_import
 import command_api.imports.rows
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.carrier_refusals import Limits
+from campaigns.domain.facts import CallRequested
 from campaigns.domain.moves import FINAL
 from campaigns.log.port import MemoryLog
 from campaigns.process.errors import LogUnavailableError
@@ -254,8 +255,16 @@ class World:
             timeout_s=settings.carrier_timeout_s,
         )
         dialer = FaultyDialer(log, slot.clock, settings, slot.directory, carrier, new_id=ids)
-        dialer.raises, dialer.claims = lambda: self._raises(process), carrier.known.claim
+        dialer.raises = lambda: self._raises(process)
+        dialer.decided = lambda request: self._decided(request, carrier)
         return dialer
+
+    def _decided(self, request: CallRequested, carrier: CarrierPort) -> None:
+        """Judge what is asked for; now and then another carrier answers before it is permitted."""
+        carrier.known.claim(request)
+        dice = self.plan.dice("exchange asked")
+        if dice.random() < 0.03 and "exchange" in self.plan.kinds:
+            self.loop.outside(dice.uniform(0.0, 0.005), self.carrier.exchange)
 
     @property
     def _shared(self) -> bool:

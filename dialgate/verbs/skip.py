@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from campaigns.log.installation_log import Origin, decided, whole
+from campaigns.log.installation_log import Author, decided, whole
 from campaigns.log.port import EventLog
 from campaigns.process.clock import SystemClock
 from campaigns.process.errors import ContractError, LevelBeyondError, LogUnavailableError
@@ -19,7 +19,7 @@ from dialgate.logs import LOG_FILE, make_log
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.replay import ruled
 
-BY = Origin("dialgate skip", "operator")
+BY = Author("dialgate skip", "operator")
 PLACE = re.compile(r"(\d{1,9})@([1-9]\d{0,15})", re.ASCII)
 DIGEST_CHARS = 12  # Of SHA-256: enough to name a record, few enough to be copied by hand.
 SHOWN_BYTES = 2_000  # Of the record.

@@ -5,14 +5,14 @@ from collections.abc import Callable
 import orjson
 
 from campaigns.domain.levels import LEVEL_NEWEST, LEVELS
-from campaigns.log.installation_log import Origin, decided, whole
+from campaigns.log.installation_log import Author, decided, whole
 from campaigns.process.clock import SystemClock
 from campaigns.process.errors import LogUnavailableError
 from campaigns.records.installation import raise_level
 from dialgate.logs import LOG_FILE, make_log
 from dialgate.settings import ProcessSettings
 
-BY = Origin("dialgate upgrade", "operator")
+BY = Author("dialgate upgrade", "operator")
 
 
 async def upgrade(

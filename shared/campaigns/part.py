@@ -1,6 +1,6 @@
-"""What every service is to the process that runs it: opened, run, asked how it is, closed.
+"""The interface between a service and the process that runs it: open, run, report, close.
 
-`dialgate` composes parts: one a process, or all in one (`dialgate up`).
+`dialgate` runs one part per process, or all of them in one process (`dialgate up`).
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from campaigns.log.reader import Reader
 
 
 class Part(Protocol):
-    """One service: command-api, dialer or projector. Made with an open log and a clock."""
+    """One service: command-api, dialer or projector. Constructed with an open log and a clock."""
 
     name: str
     reader: Reader
@@ -22,30 +22,30 @@ class Part(Protocol):
         ...
 
     async def open(self) -> None:
-        """Restore the checkpoint; open what it needs. Follows nothing yet."""
+        """Restore the checkpoint and open resources. Does not follow the log yet."""
         ...
 
     async def run(self) -> None:
-        """Follow, and work, until cancelled. What it raises ends the process."""
+        """Follow the log and work until cancelled. An exception ends the process."""
         ...
 
     async def troubles(self) -> Sequence[str]:
-        """Return why it is not ready; nothing when it is."""
+        """Return the reasons why it is not ready; empty when it is ready."""
         ...
 
     async def drain(self) -> None:
-        """Stop beginning things, while `run` still runs: finish them or leave them recoverable."""
+        """Start no new work while `run` still runs; finish the rest or leave it recoverable."""
         ...
 
     async def close(self) -> None:
-        """Write the checkpoint and let go, once `run` has been cancelled."""
+        """Write the checkpoint and release resources, after `run` has been cancelled."""
         ...
 
 
 @runtime_checkable
 class Remarking(Protocol):
-    """A part that has more to say than whether it is ready."""
+    """A part that reports more than whether it is ready."""
 
     def remarks(self) -> Sequence[str]:
-        """Return what an operator should know although it is ready."""
+        """Return what an operator should know even though the part is ready."""
         ...

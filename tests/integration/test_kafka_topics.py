@@ -97,7 +97,7 @@ async def test_a_log_whose_topics_were_made_anew_is_another(
         async with opened(kafka_servers, namespace) as log:
             assert log.id not in ids
             ids.append(log.id)
-            with pytest.raises(LogCutError, match="deleted and made anew"):
+            with pytest.raises(LogCutError, match="deleted and created again"):
                 Store(tmp_path / "store.db", log.id)
 
 

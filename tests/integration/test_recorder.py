@@ -32,7 +32,7 @@ from campaigns.eventsourcing.mapper import StreamedFact
 from campaigns.eventsourcing.ordinals import KEPT_MAX
 from campaigns.eventsourcing.recorder import LogRecorder
 from campaigns.kafka.kafka_log import KafkaLog
-from campaigns.log.installation_log import Origin, decided
+from campaigns.log.installation_log import Author, decided
 from campaigns.log.port import EventLog
 from campaigns.process.clock import SystemClock
 from campaigns.process.errors import ContractError, LogCutError
@@ -293,7 +293,7 @@ def test_a_runner_passes_over_what_was_skipped(writer: Writer, tmp_path: Path) -
 
 async def skipped(log: EventLog, position: int) -> None:
     (recorded,) = await log.read(FIRST, position - 1, 1)
-    by = Origin("test", "operator")
+    by = Author("test", "operator")
     await decided(log, lambda now: skip_record(now, recorded, "a test", NOON), by, SystemClock())
 
 

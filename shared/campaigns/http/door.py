@@ -19,10 +19,10 @@ from campaigns.domain.decider import Reason, Rejected
 from campaigns.domain.facts import Scope
 from campaigns.http.rate_limits import RateLimits
 from campaigns.process.errors import OperatingError
-from campaigns.process.observability import KEYS_REFUSED, SHARES_SPENT, Sparingly
+from campaigns.process.observability import KEYS_REFUSED, SHARES_SPENT, limit_repetitions
 
 logger = logging.getLogger(__name__)
-logger.addFilter(Sparingly())  # An outage is answered so to everybody.
+limit_repetitions(logger)  # An outage is answered so to everybody.
 
 RETRY_AFTER_S = 1  # Whole seconds: the public SDK fails on a date or a decimal.
 ID_MAX = 2**53 - 1  # JSON numbers are exact up to here.

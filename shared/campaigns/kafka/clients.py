@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from campaigns.kafka.connections import Connections
 from campaigns.kafka.security import Security
 from campaigns.kafka.silence import NEXT_S, Silence, first_of
-from campaigns.process.observability import Sparingly
+from campaigns.process.observability import limit_repetitions
 from campaigns.records.record import RECORD_BYTES_MAX
 
 MESSAGE_BYTES_MAX = RECORD_BYTES_MAX + 64 * 1024  # A record or an event, with key and headers.
@@ -140,6 +140,4 @@ class Kafka:
 def hush() -> None:
     """Rate-limit what the Kafka client logs while a broker is away. Idempotent."""
     for name in _LOGGERS:
-        logger = logging.getLogger(name)
-        if not any(isinstance(one, Sparingly) for one in logger.filters):
-            logger.addFilter(Sparingly(passing=_PASSING))
+        limit_repetitions(logging.getLogger(name), passing=_PASSING)

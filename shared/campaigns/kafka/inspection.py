@@ -17,10 +17,10 @@ from campaigns.kafka.clients import Kafka
 from campaigns.kafka.topic_ids import Described, described
 from campaigns.kafka.topic_setup import check_settings, doubts, settings_of
 from campaigns.process.errors import TopicMisfitError
-from campaigns.process.observability import TOPIC_DOUBTS, Sparingly
+from campaigns.process.observability import TOPIC_DOUBTS, limit_repetitions
 
 logger = logging.getLogger(__name__)
-logger.addFilter(Sparingly())
+limit_repetitions(logger)
 
 _READ, _WRITE = 3, 4  # Source: Kafka's AclOperation.
 

@@ -26,13 +26,13 @@ from campaigns.kafka.topic_setup import check_there, make_and_check
 from campaigns.log.port import BATCH_MAX, OnRefusal, refuse_beyond, refuse_other
 from campaigns.log.tail import Tail
 from campaigns.process.errors import LogCutError, LogUnavailableError
-from campaigns.process.observability import Sparingly
+from campaigns.process.observability import limit_repetitions
 from campaigns.records.entry import entry
 from campaigns.records.record import Record, Recorded
 from campaigns.records.topics import NAMING_TOPICS, RECORD_TOPICS, TOPICS, Partition
 
 logger = logging.getLogger(__name__)
-logger.addFilter(Sparingly())
+limit_repetitions(logger)
 
 POLL_MS = 1_000
 UNREADABLE_S = 1.0  # How soon a topic is read again that we had no right to.

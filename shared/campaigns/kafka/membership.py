@@ -18,11 +18,11 @@ from campaigns.kafka.carrier_group import Sharing
 from campaigns.kafka.clients import Kafka, hush
 from campaigns.kafka.lifecycle import stop
 from campaigns.process.errors import CarrierMisfitError, LogUnavailableError
-from campaigns.process.observability import Sparingly
+from campaigns.process.observability import limit_repetitions
 from campaigns.records.topics import CAMPAIGN_RECORDS
 
 logger = logging.getLogger(__name__)
-logger.addFilter(Sparingly())
+limit_repetitions(logger)
 
 _TURN_MS = 1_000  # The client leaves the group when it is not asked for records for minutes.
 _RETRY_S = 0.5

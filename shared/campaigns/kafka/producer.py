@@ -20,10 +20,10 @@ from campaigns.kafka.lifecycle import STOP_S, start, stop_producer
 from campaigns.kafka.refusals import never_there
 from campaigns.log.port import OnRefusal
 from campaigns.process.errors import LogUnavailableError
-from campaigns.process.observability import Sparingly
+from campaigns.process.observability import limit_repetitions
 
 logger = logging.getLogger(__name__)
-logger.addFilter(Sparingly())
+limit_repetitions(logger)
 
 RETRY_S = 0.2
 RENEWED_EVERY_S = 0.5  # Each client costs a connection and an id: as long as all is refused.

@@ -1,8 +1,8 @@
-"""The running digest of what counts in a partition, and what it is good for.
+"""The running digest of a partition's accepted records, and the checks that use it.
 
-Two logs with the same digest at a position have the same accepted records in the same order; so
-have two readers. A reader keeps it with its position, and by it finds out whether what it has
-folded still stands in the log (ADR-0016).
+Two logs, or two readers, with the same digest at a position have the same accepted records in the
+same order. A reader keeps the digest with its position and uses it to verify that the log still
+contains what was folded (ADR-0016).
 """
 
 import asyncio
@@ -24,21 +24,21 @@ logger = logging.getLogger(__name__)
 Skipped = Mapping[int, RecordSkipped]  # By position, of one partition.
 
 NOTHING = bytes(32)  # The digest of a partition in which nothing was accepted yet.
-CHECK_S = 30.0  # How long a start may wait for what it compares: as long as for the log itself.
+CHECK_S = 30.0  # How long a start may wait for the records to compare: as long as for the log.
 _CHECK_AGAIN_S = 0.2
 _CUT = "the log was cut, and has grown again"
 
 
 @dataclass(slots=True)
 class Chain:
-    """SHA-256 over the digest before and the bytes of each accepted record, in their order."""
+    """SHA-256 over the previous digest and the bytes of each accepted record, in log order."""
 
     digest: bytes = NOTHING
-    before: bytes = NOTHING  # As it was before the last accepted record.
-    last: int = 0  # Where that one stands. 0: nothing was accepted yet.
+    before: bytes = NOTHING  # The digest before the last accepted record.
+    last: int = 0  # The position of the last accepted record. 0: none yet.
 
     def accept(self, position: int, raw: bytes) -> None:
-        """Take the next accepted record in."""
+        """Add the next accepted record."""
         self.last, self.before = position, self.digest
         self.digest = sha256(self.before + raw).digest()
 
@@ -47,23 +47,23 @@ class Chain:
         return sha256(self.before + (raw or b"")).digest() == self.digest
 
     def __str__(self) -> str:
-        """Return the digest as people and audits are shown it."""
+        """Return the digest as it is shown to people and in audits."""
         return f"sha256:{self.digest.hex()}"
 
 
-def begin(chain: Chain, position: int) -> int:
-    """Return behind which position to read on, so that what a state rests on is read again."""
+def reread_after(chain: Chain, position: int) -> int:
+    """Return the position to resume after, so that the state's last basis is read again."""
     return max(0, min(position, chain.last) - 1)
 
 
 def compare(chain: Chain, ledger: Ledger, skipped: Skipped, recorded: Recorded) -> None:
-    """Compare an entry that was ruled on before with what stands in its place now.
+    """Compare a position that was ruled on before with the entry that stands there now.
 
-    All that a reader's state rests on: the last accepted record is the same, so that all before
-    it are (its id is one of its kind), and by the rule nothing behind it counts.
+    This covers all that a reader's state depends on: if the last accepted record is the same, so
+    are all before it (its id is unique), and by the rule no entry after it counts.
 
     Raises:
-        LogCutError: something else stands there.
+        LogCutError: another entry stands there.
 
     """
     if recorded.position == chain.last and not chain.ends_with(recorded.raw):
@@ -71,14 +71,14 @@ def compare(chain: Chain, ledger: Ledger, skipped: Skipped, recorded: Recorded) 
             f"{recorded.where}: expected the record that was accepted there (digest {chain}),"
             f" found another: {_CUT}"
         )
-    if found := skipped.get(recorded.position):  # By decision it counts for nobody: ADR-0015.
+    if found := skipped.get(recorded.position):  # Skipped by an operator's decision: ADR-0015.
         confirm(found, recorded)
     elif recorded.position > chain.last:
         envelope = recorded.envelope
         if isinstance(envelope, Envelope) and ledger.takes(envelope):
             raise LogCutError(
-                f"{recorded.where}: expected what was refused there, found a record that counts:"
-                f" {_CUT}"
+                f"{recorded.where}: expected the record that was refused there, found one that"
+                f" counts: {_CUT}"
             )
 
 
@@ -92,14 +92,14 @@ async def check(
     *,
     within_s: float = CHECK_S,
 ) -> None:
-    """Read again what a checkpoint rests on: a few records, however long the log is.
+    """Read the records that a checkpoint depends on again: a few, however long the log is.
 
     Raises:
         LogCutError: the log was cut, and may have grown again.
         LogUnavailableError: it could not be read in time.
 
     """
-    after = begin(chain, position)
+    after = reread_after(chain, position)
     try:
         async with asyncio.timeout(within_s):
             while after < position:

@@ -1,4 +1,4 @@
-"""Reads installation.records whole, and appends to it: for parts that open, and for operators."""
+"""Reads all of installation.records and appends to it: for starting parts and for operators."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,22 +14,22 @@ from campaigns.records.installation import Installation, raise_level
 from campaigns.records.record import Record
 from campaigns.records.topics import INSTALLATION, INSTALLATION_KEY, RECORD_TOPICS, Partition
 
-WITHIN_S = 30.0  # How long a log that is away, or slow, is waited for.
+WITHIN_S = 30.0  # How long to wait for an unavailable or slow log.
 RETRY_S = 0.2
-CHUNK = 256  # Records read at once.
-_SEEN_WITHIN_S = 2.0  # Then a record is taken for lost, and decided again: its condition holds.
+CHUNK = 256  # Records per read.
+_SEEN_WITHIN_S = 2.0  # Then a record is presumed lost and decided again; its condition protects.
 _LOOK_S = 0.02
 
 
-class Origin(NamedTuple):
-    """Who decides."""
+class Author(NamedTuple):
+    """The program and the person that make a decision."""
 
     source: str
     actor: str
 
 
 async def read_on(log: EventLog, installation: Installation) -> None:
-    """Fold what installation.records holds now behind what is folded.
+    """Fold the records of installation.records that are not folded yet, up to its current end.
 
     Raises:
         LogUnavailableError: the log does not answer.
@@ -47,20 +47,20 @@ async def read_on(log: EventLog, installation: Installation) -> None:
 
 
 async def whole(log: EventLog) -> Installation:
-    """Return what holds for the installation, as of now. An outage is waited out, for a while.
+    """Return the installation's state as of now. Waits for an outage to end, within WITHIN_S.
 
     Raises:
         LogUnavailableError: the log did not answer within WITHIN_S.
         LevelBeyondError: this build is too old for this installation.
 
     """
-    return await decided(log, lambda _: None, None, None)
+    return await decided(log, lambda _: None, None, None)  # Decides nothing.
 
 
 async def founded(log: EventLog, clock: Clock, source: str) -> Installation:
-    """Return what holds for the installation; a log in which nothing stands begins at our newest.
+    """Return the installation's state; set an empty log to our newest level.
 
-    For those who write. Of two that begin at once one is first, and both agree.
+    For processes that write. If two start at once, one is first and both agree.
 
     Raises:
         LogUnavailableError, LevelBeyondError: as `whole`.
@@ -72,7 +72,7 @@ async def founded(log: EventLog, clock: Clock, source: str) -> Installation:
     return await decided(
         log,
         lambda now: None if now.position else raise_level(now, LEVEL_NEWEST, clock.now()),
-        Origin(source, source.partition("/")[0]),
+        Author(source, source.partition("/")[0]),
         clock,
     )
 
@@ -94,10 +94,10 @@ async def _empty(log: EventLog) -> bool:
 async def decided(
     log: EventLog,
     decide: Callable[[Installation], AnyInstallationFact | None],
-    by: Origin | None,
+    by: Author | None,
     clock: Clock | None,
 ) -> Installation:
-    """Read, decide, append, again until nothing is left to decide; return what holds then.
+    """Read, decide and append until nothing is left to decide; return the resulting state.
 
     Raises:
         LogUnavailableError: the log did not answer, or did not take it, within WITHIN_S.
@@ -113,8 +113,8 @@ async def decided(
                     await read_on(log, installation)
                     if (fact := decide(installation)) is None:
                         return installation
-                    assert by is not None, "who decides has a name"
-                    assert clock is not None, "and a clock"
+                    assert by is not None, "a decision has an author"
+                    assert clock is not None, "and a time"
                     record_id = uuid4().hex
                     record = Record(
                         record_id, clock.now(), by.source, by.actor, record_id, None,
@@ -132,7 +132,7 @@ async def decided(
 
 
 async def _appeared(log: EventLog, installation: Installation) -> None:
-    """Wait until the log has grown, for a bounded time."""
+    """Wait until the log has grown, at most _SEEN_WITHIN_S."""
     loop = asyncio.get_running_loop()
     until = loop.time() + _SEEN_WITHIN_S
     while loop.time() < until:

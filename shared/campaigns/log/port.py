@@ -1,6 +1,6 @@
-"""The log as a port, and its reference in memory. Adapters: sqlite_log.py, kafka_log.py.
+"""The log as a port, and its in-memory reference. Adapters: sqlite_log.py, kafka_log.py.
 
-The rule is not in here: a log keeps bytes in order, a partition at a time, and no more.
+The rule is not in here: a log keeps the bytes of each partition in order, and does no more.
 """
 
 import asyncio
@@ -12,29 +12,29 @@ from campaigns.records.entry import entry
 from campaigns.records.record import Record, Recorded
 from campaigns.records.topics import Partition, counts
 
-BATCH_MAX = 256  # Records a reader is given at once: a fold step stays below some 20 ms.
+BATCH_MAX = 256  # Records per batch: keeps a fold step below some 20 ms.
 
-# Told that a record that was taken is not in the log and never will be, once that is certain.
+# Called once it is certain that a record which was handed over will never be in the log.
 OnRefusal = Callable[[LogUnavailableError], None]
 
 
 class EventLog(Protocol):
-    """Records in order. Positions count from 1 in each partition; 0 is before everything."""
+    """Records in order. Positions count from 1 in each partition; 0 is before the first record."""
 
     @property
     def id(self) -> str:
-        """Return what tells this log from every other: a store is a cache of one log.
+        """Return this log's unique identity: a store is a cache of exactly one log.
 
-        Shape: `place`, or `place#made` where one can be deleted and made anew at the same place.
+        Shape: `place`, or `place#made` where a log can be deleted and created again at the place.
         """
         ...
 
     def partitions(self, topic: str) -> int:
-        """Return how many partitions a topic has. Known once the log is open."""
+        """Return the number of a topic's partitions. Known once the log is open."""
         ...
 
     async def open(self) -> None:
-        """Connect, make what is missing, check what exists.
+        """Connect, create what is missing, check what exists.
 
         Raises:
             LogUnavailableError: it cannot be reached in time.
@@ -44,21 +44,23 @@ class EventLog(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of everything. What was appended and not acknowledged may still appear."""
+        """Release all resources. Records that were not acknowledged may still appear."""
         ...
 
     async def append(
         self, partition: Partition, record: Record, key: int, refused: OnRefusal | None = None
     ) -> None:
-        """Hand a record over. That it is in the log is known only by reading it back.
+        """Hand a record over. Only reading it back proves that it is in the log.
 
-        Returns when the log has taken it, not when it is durable: what a reader is given is.
-        `key` is the campaign's (or organization's) id. `refused` may be told later that it will
-        never be there; who is not told knows nothing.
+        Returns when the log has taken it, which may be before it is durable; readers are given
+        durable records only. `key` is the id of the campaign (or organization). `refused` may be
+        called later to say that the record will never be in the log; if it is not called, the
+        outcome is unknown.
 
         Raises:
             LogUnavailableError: it was not taken; it is not and will not be in the log.
-            UnreadableRecordError: nor is this one: no reader could read it.
+            UnreadableRecordError: no reader could read it, or it does not belong in this
+                partition; it is not and will not be in the log.
 
         """
         ...
@@ -66,30 +68,30 @@ class EventLog(Protocol):
     def batches(
         self, partition: Partition, after: int, *, batch_max: int = BATCH_MAX
     ) -> AsyncIterator[Sequence[Recorded]]:
-        """Yield the partition's records behind `after`, in order, for ever.
+        """Yield the partition's records after `after`, in order, indefinitely.
 
-        Only what is durable. Followers of one process share each `Recorded`, so that it is
+        Only durable records. The followers in one process share each `Recorded`, so that it is
         decoded once. A batch may begin at or below `after` (redelivery is normal).
 
         Raises:
-            LogCutError: `after` lies beyond the log's end, or what follows it is gone.
+            LogCutError: `after` lies beyond the log's end, or the records after it are gone.
 
         """
         ...
 
     def troubles(self, writing: Collection[str], reading: Collection[str] = ()) -> Sequence[str]:
-        """Return why these topics cannot be written, or read, now, as far as is known."""
+        """Return the known reasons why these topics cannot be written, or read, now."""
         ...
 
     async def read(self, partition: Partition, after: int, limit: int) -> Sequence[Recorded]:
-        """Return at most `limit` records behind `after`; fewer only at the end as of now."""
+        """Return at most `limit` records after `after`; fewer only at the current end."""
         ...
 
     async def ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
-        """Return the read index: the last position of each partition, asked after the call.
+        """Return the read index: the last position of each partition, read after the call began.
 
-        Nothing that was acknowledged before the call lies behind it. Callers that come while a
-        question is on its way share the next one.
+        Every record acknowledged before the call is at or before it. Callers that arrive while a
+        request is in flight share the next one.
 
         Raises:
             LogUnavailableError: no answer in time.
@@ -99,7 +101,7 @@ class EventLog(Protocol):
 
 
 class MemoryLog:
-    """The reference: a list a partition, in one event loop. For tests and simulation."""
+    """The reference: one list per partition, in one event loop. For tests and simulation."""
 
     def __init__(self, partitions: int = 1) -> None:
         self._count = counts(partitions)
@@ -112,31 +114,31 @@ class MemoryLog:
 
     @property
     def id(self) -> str:
-        """Return a name: there is one log in memory a test."""
+        """Return a constant: a test has one in-memory log."""
         return "memory"
 
     def partitions(self, topic: str) -> int:
-        """Return how many partitions a topic has."""
+        """Return the number of a topic's partitions."""
         return self._count[topic]
 
     async def open(self) -> None:
         """Nothing to connect to."""
 
     async def close(self) -> None:
-        """Nothing to let go of: another reader may still read."""
+        """Nothing to release: another reader may still read."""
 
     async def append(
         self, partition: Partition, record: Record, key: int, refused: OnRefusal | None = None
     ) -> None:
-        """Append, and wake the followers."""
+        """Append a record and wake the followers."""
         self._place(entry(record, partition, self._count[partition.topic]))
 
     def troubles(self, writing: Collection[str], reading: Collection[str] = ()) -> Sequence[str]:
-        """Return nothing: memory takes everything."""
+        """Return nothing: memory is always available."""
         return ()
 
     def append_bytes(self, partition: Partition, raw: bytes) -> Recorded:
-        """Append any bytes at all: what a stranger may do on a real topic."""
+        """Append arbitrary bytes, as a foreign producer may on a real topic."""
         return self._place(Recorded(partition, 0, raw, self._count[partition.topic]))
 
     def _place(self, recorded: Recorded) -> Recorded:
@@ -150,7 +152,7 @@ class MemoryLog:
     async def batches(
         self, partition: Partition, after: int, *, batch_max: int = BATCH_MAX
     ) -> AsyncIterator[Sequence[Recorded]]:
-        """Yield what is there, then wait for more."""
+        """Yield the existing records, then wait for more."""
         records = self._records[partition]
         refuse_beyond(partition, after, len(records))
         last: Recorded | None = None
@@ -163,16 +165,16 @@ class MemoryLog:
                 await self._grown.setdefault(partition, asyncio.Event()).wait()
 
     async def read(self, partition: Partition, after: int, limit: int) -> Sequence[Recorded]:
-        """Return a slice."""
+        """Return a slice of the list."""
         return self._records[partition][after : after + limit]
 
     async def ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
-        """Return the lengths."""
+        """Return the lists' lengths."""
         return {partition: len(self._records[partition]) for partition in partitions}
 
 
 def refuse_beyond(partition: Partition, after: int, end: int) -> None:
-    """Stop a reader whose position the log does not have.
+    """Stop a reader whose position lies beyond the log's end.
 
     Raises:
         LogCutError: `after` lies beyond `end`.
@@ -186,10 +188,10 @@ def refuse_beyond(partition: Partition, after: int, end: int) -> None:
 
 
 def refuse_other(partition: Partition, last: Recorded | None, found: Sequence[Recorded]) -> None:
-    """Stop those who were given `last`, if it stands no more where it stood. None: nothing yet.
+    """Stop readers that were given `last` unless `found` begins with it. None: nothing given yet.
 
     Raises:
-        LogCutError: the first of what was found there now is another record, or there is none.
+        LogCutError: another record stands at its position now, or none.
 
     """
     if last is not None and (not found or found[0].raw != last.raw):
@@ -199,18 +201,18 @@ def refuse_other(partition: Partition, last: Recorded | None, found: Sequence[Re
         )
 
 
-def refuse_made_anew(store: object, was: str, now: str) -> None:
-    """Stop a store whose log was deleted, and made anew at the same place. `was`, `now`: log ids.
+def refuse_recreated(store: object, was: str, now: str) -> None:
+    """Stop a store whose log was deleted and created again at the same place. Takes log ids.
 
-    The store may be all that is left of what was acknowledged: whoever throws it away, decides it.
+    The store may hold the only copy of acknowledged records, so only an operator may delete it.
 
     Raises:
-        LogCutError: it is of the log that was there before.
+        LogCutError: the store belongs to the deleted log.
 
     """
     place, _, made = was.partition("#")
     if made and was != now and now.partition("#")[0] == place:
         raise LogCutError(
-            f"{store}: expected the log {was}, found {now}: its topics were deleted and made anew,"
-            " and all that was acknowledged is gone"
+            f"{store}: expected the log {was}, found {now}: its topics were deleted and created"
+            " again, and all acknowledged records are gone"
         )

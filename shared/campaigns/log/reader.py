@@ -1,7 +1,7 @@
-"""The one read loop: follow, admit, fold, checkpoint. What a service folds is its own.
+"""The only read loop: follow, admit, fold, checkpoint. Each service brings its own fold.
 
-Crash rather than skip: what a step raises ends the loop and the process, and the restart begins
-at the checkpoint. `step` is synchronous on purpose: nothing interleaves with a fold.
+It crashes rather than skips: an exception in a step ends the loop and the process, and a restart
+resumes from the checkpoint. `step` is synchronous so that nothing interleaves with a fold.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from campaigns.domain.facts import RecordSkipped
-from campaigns.log.digest import Chain, begin, check, compare
+from campaigns.log.digest import Chain, check, compare, reread_after
 from campaigns.log.installation_log import whole
 from campaigns.log.port import EventLog
 from campaigns.process.errors import LogUnavailableError, NotFreshError, SkippedMeanwhileError
@@ -23,20 +23,20 @@ from campaigns.records.topics import INSTALLATION, Partition
 
 
 class Fold(Protocol):
-    """What a service makes of the accepted facts."""
+    """A service's state, built from the accepted facts."""
 
     def fold(self, recorded: Recorded) -> None:
-        """Take one accepted record's facts in. Total: what is recorded has happened."""
+        """Fold the facts of one accepted record. Total: what is recorded has happened."""
         ...
 
     def folded(self, partition: Partition, position: int) -> None:
-        """Note the end of a batch: the moment to store, and to act on what was read."""
+        """Note the end of a batch: the time to store the state and to act on it."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """How the rule found a record of ours."""
+    """How the rule decided on one of our records."""
 
     accepted: bool
     partition: Partition
@@ -44,13 +44,13 @@ class Ruling:
 
     @property
     def at(self) -> str:
-        """Return the position as answers spell it: `partition@position`."""
+        """Return the position in the form used in responses: `partition@position`."""
         return f"{self.partition.number}@{self.position}"
 
 
 @dataclass(slots=True)
 class Counts:
-    """What a reader has met, for metrics."""
+    """The number of records read, by ruling, for metrics."""
 
     accepted: int = 0
     refused: int = 0
@@ -59,18 +59,18 @@ class Counts:
 
 @dataclass
 class Reader:
-    """One service's progress through the log: ledgers, positions, digests, and who waits."""
+    """One service's progress through the log: ledgers, positions, digests and waiters."""
 
     log: EventLog
     fold: Fold
     ledgers: dict[Partition, Ledger] = field(default_factory=dict)
     positions: dict[Partition, int] = field(default_factory=dict)
     chains: dict[Partition, Chain] = field(default_factory=dict)
-    ends: dict[Partition, int] = field(default_factory=dict)  # As last heard, for metrics.
+    ends: dict[Partition, int] = field(default_factory=dict)  # As last reported, for metrics.
     counts: Counts = field(default_factory=Counts)
-    # A step was not finished: nothing may be stored, or decided, on what is in memory now.
+    # A step failed midway: the state in memory must not be stored or decided on.
     torn: bool = False
-    # What holds for the whole installation: read before anything is followed.
+    # Read before any partition is followed.
     installation: Installation = field(default_factory=Installation)
     on_ruling: dict[str, Callable[[Ruling], None]] = field(default_factory=dict)  # By record id.
     _begun: bool = False
@@ -81,9 +81,9 @@ class Reader:
         return self.ledgers.setdefault(partition, Ledger())
 
     async def begin(self, installation: Installation | None = None) -> None:
-        """Learn what holds for the whole installation, before anything is restored or followed.
+        """Read the installation's level and skipped records, before restoring or following.
 
-        `installation`: from who has read it already.
+        `installation`: the result, if another part of this process has already read it.
 
         Raises:
             LevelBeyondError: this build is too old for this installation.
@@ -97,7 +97,7 @@ class Reader:
         return self.chains.setdefault(partition, Chain())
 
     async def check(self) -> None:
-        """Make sure that the log still has what was folded, before anything is answered.
+        """Verify that the log still contains what was folded, before answering requests.
 
         Raises:
             LogCutError: the log was cut, and may have grown again.
@@ -109,13 +109,13 @@ class Reader:
             await check(self.log, one, position, self.chain(one), self.ledger(one), skipped)
 
     async def follow(self, partitions: Collection[Partition]) -> None:
-        """Follow all of them for ever, each from its checkpoint.
+        """Follow these partitions indefinitely, each from its checkpoint.
 
         Raises:
-            ContractError: a record carries a fact that this version does not know.
+            ContractError: a record has a fact that this version does not know.
             LevelBeyondError: the level was raised beyond what this version knows.
-            SkippedMeanwhileError: a record was skipped: what is folded may have counted it.
-            LogCutError: the log has lost what was folded already.
+            SkippedMeanwhileError: a record was skipped that the fold may have counted.
+            LogCutError: the log has lost records that were already folded.
 
         """
         if not self._begun:
@@ -132,29 +132,30 @@ class Reader:
             for recorded in batch:
                 for fact in self.installation.take(recorded):
                     if isinstance(fact, RecordSkipped):
-                        self.torn = True  # It may have counted here: nothing rests on that.
+                        self.torn = True  # The fold may have counted it: decide nothing on it.
                         raise SkippedMeanwhileError(
                             f"{fact.topic}/{fact.partition}@{fact.position} was skipped: this"
-                            " process begins anew, and passes over it"
+                            " process restarts and passes over it"
                         )
 
     async def _follow(self, partition: Partition) -> None:
         self.positions.setdefault(partition, 0)
-        after = begin(self.chain(partition), self.positions[partition])
+        after = reread_after(self.chain(partition), self.positions[partition])
         async for batch in self.log.batches(partition, after):
             for some in bounded(batch):
                 self.step(partition, some)
-                await asyncio.sleep(0)  # Let those act whom the step has woken.
+                await asyncio.sleep(0)  # Let the waiters that the step woke run.
 
     def step(self, partition: Partition, batch: Sequence[Recorded]) -> None:
-        """Rule on a batch and fold what was accepted. Redelivery is normal and harmless.
+        """Rule on a batch and fold the accepted records. Redelivery is normal and harmless.
 
-        What comes again is compared with what was there, as far as the state rests on it.
+        A redelivered record is compared with the one that was folded, as far as the state
+        depends on it.
 
         Raises:
-            LogCutError: something else stands where a record was accepted, or refused.
-            ContractError: a record carries a fact that this version does not know. The ledger
-                may have counted it, and the fold may have half of it: the reader is `torn`.
+            LogCutError: a record that was accepted, or refused, has been replaced.
+            ContractError: a record has a fact that this version does not know. The ledger may
+                have counted it and the fold may be half done: the reader is `torn`.
 
         """
         try:
@@ -171,7 +172,7 @@ class Reader:
             if recorded.position <= position:
                 compare(chain, ledger, skipped, recorded)
                 continue
-            if recorded.position in skipped:  # As if it had been refused; it may be unreadable.
+            if recorded.position in skipped:  # Treated as refused; it may be unreadable.
                 confirm(skipped[recorded.position], recorded)
                 self.counts.refused += 1
                 self.positions[partition] = position = recorded.position
@@ -185,7 +186,7 @@ class Reader:
             accepted = ledger.admit(envelope)
             if accepted:
                 self.counts.accepted += 1
-                assert recorded.raw is not None, "what has an envelope has bytes"
+                assert recorded.raw is not None, "a record with an envelope has bytes"
                 chain.accept(position, recorded.raw)
                 self.fold.fold(recorded)
             else:
@@ -213,11 +214,11 @@ class Reader:
             await woken
 
     async def catch_up(self, partitions: Collection[Partition], *, within_s: float) -> None:
-        """Wait until the fold has all that the log held when this was called.
+        """Wait until the fold includes all that the log held when this was called.
 
         Raises:
-            LogUnavailableError: the log did not say in time where it ends.
-            NotFreshError: the fold did not get there in time.
+            LogUnavailableError: the log did not report its end in time.
+            NotFreshError: the fold did not reach that end in time.
 
         """
         try:
@@ -231,10 +232,10 @@ class Reader:
             raise NotFreshError(f"not caught up within {within_s} s, at {behind}") from exc
 
     async def look(self) -> None:
-        """Note where the log ends now, so that it can be said how far the fold is behind.
+        """Note the log's current ends, so that the fold's lag is known.
 
         Raises:
-            LogUnavailableError: the log did not say in time where it ends.
+            LogUnavailableError: the log did not report its end in time.
 
         """
         self.ends.update(await self.log.ends(list(self.positions)))

@@ -1,7 +1,7 @@
-"""The end of one partition in memory, shared by the followers of one process. Pure but for waking.
+"""The in-memory tail of one partition, shared by a process's followers. Pure except for waking.
 
-Decoded once, handed to all. What is kept is bounded: one who falls behind it reads by himself
-until he has caught up, so that a slow follower never holds up a fast one.
+Records are decoded once and given to all followers. The tail is bounded: a follower that falls
+behind it reads from the log by itself until it has caught up, so it never delays a fast one.
 """
 
 import asyncio
@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 
 from campaigns.records.record import Recorded
 
-AHEAD_MAX = 1_024  # Records that are read ahead of the fastest follower.
-KEPT_MAX = 4_096  # Records that are kept for the slower ones.
+AHEAD_MAX = 1_024  # Records read ahead of the fastest follower.
+KEPT_MAX = 4_096  # Records kept for slower followers.
 KEPT_BYTES_MAX = 16 * 1024 * 1024
 
 
 @dataclass(eq=False, slots=True)
 class Follower:
-    """How far one reader has got."""
+    """The progress of one reader."""
 
     position: int
     woken: asyncio.Event = field(default_factory=asyncio.Event)
@@ -25,14 +25,14 @@ class Follower:
 
 @dataclass(eq=False, slots=True)
 class Tail:
-    """Consecutive records behind `base`, until every follower has had them."""
+    """Consecutive records after `base`, kept until every follower has received them."""
 
-    base: int = 0  # The position before the first record that is kept.
+    base: int = 0  # The position before the first record kept.
     records: list[Recorded] = field(default_factory=list)
     followers: set[Follower] = field(default_factory=set)
-    failure: Exception | None = None  # What stands behind the last record instead of a next one.
-    begun: bool = False  # Something was read since the first follower came.
-    last: Recorded | None = None  # What stands at the head, if it was read: kept for comparing.
+    failure: Exception | None = None  # Raised to each follower after the last record.
+    begun: bool = False  # Something was read since the first follower joined.
+    last: Recorded | None = None  # The record at the head, if it was read: for comparison.
     _bytes: int = 0
 
     @property
@@ -42,7 +42,7 @@ class Tail:
 
     @property
     def hungry(self) -> bool:
-        """Say whether more should be read: a follower is close to the head."""
+        """Say whether to read more: a follower is close to the head."""
         if not self.followers or self.failure:
             return False
         fastest = max(follower.position for follower in self.followers)
@@ -51,7 +51,7 @@ class Tail:
         )
 
     def join(self, after: int) -> tuple[Follower, int | None]:
-        """Take a follower in. Returns it, and where to begin reading if that has changed."""
+        """Add a follower. Returns it, and the position to read after if that has changed."""
         begin = None
         if not self.followers or (not self.begun and after < self.base):
             self.base = begin = after
@@ -62,12 +62,12 @@ class Tail:
         return follower, begin
 
     def leave(self, follower: Follower) -> None:
-        """Let a follower go."""
+        """Remove a follower."""
         self.followers.discard(follower)
         self._trim()
 
     def extend(self, records: Iterable[Recorded]) -> None:
-        """Add what was read, and wake everybody."""
+        """Add records that were read, and wake all followers."""
         self.begun = True
         for recorded in records:
             assert recorded.position == self.head + 1, "positions are consecutive"
@@ -78,19 +78,19 @@ class Tail:
         self._wake()
 
     def next_is(self, position: int) -> bool:
-        """Say whether a record that stands at `position` may be added: all before it was read."""
+        """Say whether the record at `position` may be added: all records before it were read."""
         return position == self.head + 1 and self.hungry
 
     def fail(self, failure: Exception) -> None:
-        """Stop every follower once it has had what was read before."""
+        """Stop every follower once it has received the records read before."""
         self.failure = failure
         self._wake()
 
     def take(self, follower: Follower, batch_max: int) -> Sequence[Recorded] | None:
-        """Return what a follower has not had: empty at the head, None if it is kept no more.
+        """Return a follower's next records: empty at the head, None if they are no longer kept.
 
         Raises:
-            Exception: what stands behind the last record, once the follower is there.
+            Exception: `failure`, once the follower has received the last record.
 
         """
         begin = follower.position - self.base
@@ -104,7 +104,7 @@ class Tail:
         return batch
 
     def moved(self, follower: Follower, position: int) -> None:
-        """Note how far a follower has got."""
+        """Note a follower's progress."""
         follower.position = position
         self._trim()
 

@@ -1,4 +1,4 @@
-"""handle(): read, decide, append, again. The only way a command's facts enter the log."""
+"""handle(): read, decide, append, retry. The only way for a command's facts into the log."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -24,12 +24,12 @@ from campaigns.process.errors import LogUnavailableError, OutcomeUnknownError, T
 from campaigns.records.record import AppendCondition, Idempotency, Record
 from campaigns.records.topics import Partition
 
-W = TypeVar("W")  # What the service folds.
+W = TypeVar("W")  # The state that the service folds.
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who asks, and on behalf of what."""
+    """The actor that a command comes from, and what caused it."""
 
     actor: str
     correlation_id: str
@@ -39,23 +39,23 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """A command that was recorded: where it stands in the log, and whether this try did it."""
+    """A recorded command: its place in the log, and whether this try recorded it."""
 
     ruling: Ruling
     record_id: str
-    repeated: bool = False  # An earlier try with the same Idempotency-Key did it.
+    repeated: bool = False  # An earlier try with the same Idempotency-Key recorded it.
 
 
-Answer = Handled | Rejected | Unchanged  # How a command went.
-Reread = Callable[[], Awaitable[C | Answer]]  # The command by a new reading, or its answer.
+Answer = Handled | Rejected | Unchanged  # How a command ended.
+Reread = Callable[[], Awaitable[C | Answer]]  # The command after a new reading, or its answer.
 
 
 @dataclass
 class Tries:
-    """How long refused tries go on: counted from the first refusal.
+    """The time limit on retries, counted from the first refusal.
 
-    An instance that has just started learns of it only once it has read all before it; so it is
-    given one more try at least, which rests on what it has read by then.
+    An instance that has just started learns of a refusal only after reading all records before
+    it, so it always gets at least one more try, based on what it has read by then.
     """
 
     clock: Clock
@@ -63,7 +63,7 @@ class Tries:
     _give_up_at: float | None = None
 
     def refused(self) -> None:
-        """Count the time from now on, if it does not count yet."""
+        """Start the time limit, unless it has started already."""
         if self._give_up_at is None:
             self._give_up_at = self.clock.monotonic() + self.tries_s
 
@@ -73,7 +73,7 @@ class Tries:
 
 
 def unreadable(facts: Facts, level: int) -> Rejected | None:
-    """Say that not every process can read these facts yet: an operator has to say that it can.
+    """Reject facts that need a higher level than the installation has; None: all can read them.
 
     Source: ADR-0014.
     """
@@ -88,19 +88,19 @@ def unreadable(facts: Facts, level: int) -> Rejected | None:
 
 @dataclass
 class Writer(Generic[W]):
-    """Appends one service's decisions and learns the rulings from its own reader."""
+    """Appends one service's decisions and learns their rulings from the service's own reader."""
 
     reader: Reader
     folded: W  # The state that decisions read.
     clock: Clock
     source: str
-    tries_s: float = 5.0  # How long refused tries go on. Source: architecture, "commands".
-    ruling_s: float = 10.0  # How long one ruling is waited for: then the outcome is unknown.
-    catch_up_s: float = 10.0  # How long a no may wait for the log's end.
-    rereads_s: float = 10.0  # How long a command is read again while what it rests on moves.
+    tries_s: float = 5.0  # How long refused tries are repeated. Source: architecture, "commands".
+    ruling_s: float = 10.0  # How long to wait for one ruling; then the outcome is unknown.
+    catch_up_s: float = 10.0  # How long a rejection may wait for the log's end.
+    rereads_s: float = 10.0  # How long a stale command is read again.
 
     def record(self, facts: Facts, condition: AppendCondition, origin: Origin) -> Record:
-        """Make the record that offers these facts; its time is now."""
+        """Return a record of these facts; its time is now."""
         return Record(
             id=uuid4().hex,
             time=self.clock.now(),
@@ -118,21 +118,21 @@ class Writer(Generic[W]):
         """Append a record and wait for its ruling.
 
         Raises:
-            LogUnavailableError: the log did not take it, or refused it, or was not asked; it will
-                never be there.
+            LogUnavailableError: the log did not take it, or refused it, or was not asked; the
+                record will never be in the log.
             OutcomeUnknownError: it was not read back in time; it may still take effect.
 
         """
-        if self.reader.torn:  # Its condition may count a fact that the decision does not know of.
-            raise LogUnavailableError(f"{partition}: this process stops, and decides nothing more")
+        if self.reader.torn:  # The condition may count a fact that the decision did not see.
+            raise LogUnavailableError(f"{partition}: this process is stopping and decides no more")
         ruled: asyncio.Future[Ruling] = asyncio.get_running_loop().create_future()
         self.reader.on_ruling[record.id] = lambda ruling: (
             None if ruled.done() else ruled.set_result(ruling)
         )
 
-        def refused(no: LogUnavailableError) -> None:
+        def refused(error: LogUnavailableError) -> None:
             if not ruled.done():
-                ruled.set_exception(no)
+                ruled.set_exception(error)
 
         try:
             async with asyncio.timeout(self.ruling_s):
@@ -143,7 +143,7 @@ class Writer(Generic[W]):
                 f"{partition}: record {record.id} was not read back within {self.ruling_s} s"
             ) from exc
         finally:
-            self.reader.on_ruling.pop(record.id, None)  # Whoever gave up waits no more.
+            self.reader.on_ruling.pop(record.id, None)
 
     async def handle(
         self,
@@ -156,16 +156,16 @@ class Writer(Generic[W]):
         repeated: Callable[[W], Handled | Rejected | None] = lambda _: None,
         reread: Reread[C] | None = None,
     ) -> Answer:
-        """Read, decide, append; when refused, again, for a bounded time.
+        """Read, decide and append; repeat for a bounded time while the record is refused.
 
-        Returns where the decision stands in the log; or that there is nothing to record, or the
-        rejection, both decided on all that the partition held when the command came. `repeated`
-        looks for an earlier try with the same Idempotency-Key in what is folded. `reread` reads
-        again what the command rests on, for deciders that may call it stale.
+        Returns the decision's place in the log. `Unchanged` and `Rejected` are returned only if
+        they were decided on all that the partition held when the command arrived. `repeated`
+        looks in the folded state for an earlier try with the same Idempotency-Key. `reread` reads
+        the command's basis again, for deciders that may return `Stale`.
 
         Raises:
-            TooContendedError: every record of the last `tries_s` seconds was refused, or what the
-                command rests on changed for `rereads_s` seconds.
+            TooContendedError: every record of the last `tries_s` seconds was refused, or the
+                command was stale for `rereads_s` seconds.
             OutcomeUnknownError: the record was not read back in time; it may still take effect.
             LogUnavailableError, NotFreshError: nothing was recorded.
 
@@ -175,7 +175,7 @@ class Writer(Generic[W]):
         while tries.more():
             if (earlier := repeated(self.folded)) is not None:
                 return earlier
-            # No await from the reading to the decision: state and versions are of one instant.
+            # No await between reading and decision: state and versions are of one instant.
             condition = self.reader.ledger(partition).condition(decider.streams(command))
             match self._decide(decider, command):
                 case tuple() as facts:
@@ -184,7 +184,7 @@ class Writer(Generic[W]):
                     if ruling.accepted:
                         return Handled(ruling, record.id)
                     tries.refused()
-                case _ if not caught_up:  # Nothing else is said of what may be an old state.
+                case _ if not caught_up:  # The state may be old: decide again at the log's end.
                     await self.reader.catch_up([partition], within_s=self.catch_up_s)
                     caught_up = True
                 case Rejected() | Unchanged() as answer:
@@ -207,12 +207,12 @@ class Writer(Generic[W]):
         partition: Partition,
         reread: Reread[C] | None = None,
     ) -> Facts | Answer:
-        """Say how a command would be decided now: by what facts, or how answered.
+        """Return the facts that a command would record now, or its answer.
 
-        Nothing is recorded, and no earlier try is looked for.
+        Nothing is recorded, and an earlier try is not looked for.
 
         Raises:
-            TooContendedError: what the command rests on changed for `rereads_s` seconds.
+            TooContendedError: the command was stale for `rereads_s` seconds.
             LogUnavailableError, NotFreshError: the log's end could not be reached.
 
         """
@@ -238,9 +238,9 @@ class Writer(Generic[W]):
         reread: Reread[C] | None,
         rereads: Tries,
     ) -> C | Answer:
-        assert reread is not None, "a decider that may say Stale is handled with `reread`"
+        assert reread is not None, "a decider that may return Stale is handled with `reread`"
         rereads.refused()
         if not rereads.more():
-            rested_on = ", ".join(decider.streams(command))
-            raise TooContendedError(f"{rested_on}: kept changing for {self.rereads_s} s")
+            basis = ", ".join(decider.streams(command))
+            raise TooContendedError(f"{basis}: kept changing for {self.rereads_s} s")
         return await reread()

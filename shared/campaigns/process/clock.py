@@ -1,4 +1,4 @@
-"""Time as an argument: the one place that reads clocks."""
+"""The port for time, and the only module that reads the machine's clocks."""
 
 import sys
 import time
@@ -9,7 +9,7 @@ _BOOT_CLOCK = time.CLOCK_MONOTONIC if sys.platform == "darwin" else time.CLOCK_B
 
 
 class Clock(Protocol):
-    """What the system may know of time."""
+    """The clocks that the system may read."""
 
     def now(self) -> datetime:
         """Return the wall clock, aware, UTC. For facts and people; never for a lease check."""
@@ -29,7 +29,7 @@ class SystemClock:
 
     def now(self) -> datetime:
         """Return the wall clock, aware, UTC."""
-        return datetime.now(UTC)  # noqa: TID251  (here time enters)
+        return datetime.now(UTC)  # noqa: TID251  (the only place)
 
     def monotonic(self) -> float:
         """Return CLOCK_MONOTONIC in seconds."""

@@ -1,4 +1,4 @@
-"""One process a part on one data directory: locks that the kernel lets go of, and lasting names."""
+"""One process per part and data directory: locks that the kernel releases, and durable names."""
 
 import fcntl
 import logging
@@ -12,15 +12,14 @@ from campaigns.process.private_files import make_private, open_private
 logger = logging.getLogger(__name__)
 
 _held: dict[Path, int] = {}  # Lock file → descriptor, open for the life of the process.
-_closed: set[Path] = set()  # Data directories that were closed to others: once a process.
+_closed: set[Path] = set()  # Data directories made private already: once per process.
 
 
 def lock(data_dir: Path, part: str) -> None:
-    """Take a part's lock for the life of this process; the directory is made if it is missing.
+    """Take a part's lock for the life of this process; create the directory if it is missing.
 
-    What is ours in it is closed to others. Idempotent in one process. The file `<part>.lock` stays
-    behind and means nothing by itself: the kernel holds the lock, and releases it however the
-    process ends.
+    Makes our files in it private. Idempotent within a process. The file `<part>.lock` remains and
+    means nothing by itself: the kernel holds the lock and releases it however the process ends.
 
     Raises:
         PartRunningError: another process holds it; nothing has changed.
@@ -48,9 +47,9 @@ def lock(data_dir: Path, part: str) -> None:
 
 
 def name_of(data_dir: Path, part: str) -> str:
-    """Return what this part on this directory is called, in every life of it and nowhere else.
+    """Return the unique name of this part on this directory; it survives restarts.
 
-    Whoever asks holds the part's lock. A directory that was emptied gets another name.
+    The caller holds the part's lock. A directory that was emptied gets a new name.
     """
     path = data_dir / f"{part}.name"
     if not path.exists() or not path.read_text():
@@ -61,7 +60,7 @@ def name_of(data_dir: Path, part: str) -> str:
 
 
 def unlock(data_dir: Path, part: str) -> None:
-    """Let a part's lock go before the process ends."""
+    """Release a part's lock before the process ends."""
     descriptor = _held.pop(data_dir.resolve() / f"{part}.lock", None)
     if descriptor is not None:
         os.close(descriptor)

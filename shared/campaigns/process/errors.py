@@ -1,22 +1,22 @@
-"""Operating and contract errors: the world misbehaved, or bytes are not what was agreed."""
+"""Operating errors (the world misbehaves) and contract errors (bytes are not as agreed)."""
 
 
 class OperatingError(Exception):
-    """Base: the world misbehaved. The shell retries within a bound, then answers 503."""
+    """Base class: the world misbehaves. The shell retries within a bound, then answers 503."""
 
     may_still_take_effect: bool = False
 
 
 class LogUnavailableError(OperatingError):
-    """The log could not be reached in time; what was to be appended is not and will not be there."""  # noqa: E501
+    """The log was not reached in time; the record to append is not and will not be in it."""
 
 
 class UnreadableRecordError(OperatingError):
-    """No reader could read what was to be appended; it is not and will not be in the log."""
+    """No reader could read the record to append; it is not and will not be in the log."""
 
 
 class TooContendedError(OperatingError):
-    """Every record of the last seconds was refused by the rule: others were always first."""
+    """The rule refused every record of the last seconds: others were always first."""
 
 
 class OutcomeUnknownError(OperatingError):
@@ -30,26 +30,26 @@ class NotFreshError(OperatingError):
 
 
 class StoreUnavailableError(OperatingError):
-    """A database that a service keeps its views in could not be reached."""
+    """The database that holds a service's views could not be reached."""
 
 
 class StoreUnreadableError(OperatingError):
-    """A store, which is a cache of the log, has something in it that cannot be read back."""
+    """A store, which is a cache of the log, has a row that cannot be read back."""
 
     def __init__(self, whose: str, why: str) -> None:
         super().__init__(f"{whose} cannot be read from its store: {why}")
 
 
 class CarrierUnavailableError(OperatingError):
-    """The carrier did not answer, or not in a way that says what became of the request."""
+    """The carrier did not answer, or its answer does not say what became of the request."""
 
 
 class CarrierNonsenseError(CarrierUnavailableError):
-    """The carrier did answer, and nothing of it can be used."""
+    """The carrier answered, and no part of the answer can be used."""
 
 
 class CarrierMisfitError(OperatingError):
-    """The other dialers of the group have a carrier that knows nothing of ours."""
+    """The group's other dialers use a carrier that does not know this dialer's calls."""
 
     def __init__(self, group: str, ours: str | None, theirs: str) -> None:
         super().__init__(
@@ -64,7 +64,7 @@ class PartRunningError(OperatingError):
 
 
 class ContractError(Exception):
-    """Bytes in our own log are not what was agreed: stop at this position, page, fix, restart."""
+    """Bytes in our own log are not as agreed: stop at this position, page, fix, restart."""
 
 
 class LevelBeyondError(ContractError):
@@ -72,11 +72,11 @@ class LevelBeyondError(ContractError):
 
 
 class SkippedMeanwhileError(OperatingError):
-    """A record was skipped while this process ran: it begins anew, and passes over it."""
+    """A record was skipped while this process ran: restart and pass over it."""
 
 
 class LogCutError(ContractError):
-    """A checkpoint lies beyond the log's end: records that were acknowledged are gone."""
+    """Records that were acknowledged, and folded, are no longer in the log."""
 
 
 class TopicMisfitError(ContractError):

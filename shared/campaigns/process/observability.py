@@ -1,4 +1,4 @@
-"""Structured logs, correlation ids, metrics: what an operator sees of a process."""
+"""Structured logs, correlation ids and metrics, for operators."""
 
 import logging
 import sys
@@ -49,59 +49,60 @@ SHARES_SPENT = Counter(
     ["what"], registry=REGISTRY,
 )  # fmt: skip
 
-QUIET_S = 10.0  # The same words of one logger are logged once in this time.
-WORDS_MAX = 1_000  # That are remembered; libraries put addresses and the like into theirs.
-WINDOW_S, LINES_MAX = 60.0, 300  # So many lines of one logger in that time.
+QUIET_S = 10.0  # A logger repeats the same message at most once in this time.
+WORDS_MAX = 1_000  # Messages remembered; libraries put addresses and the like into theirs.
+FIELDS = frozenset({"campaign_id", "reason"})  # Of `extra`, that become fields of a line.
+WINDOW_S, LINES_MAX = 60.0, 300  # At most so many lines of one logger in that time.
 
 
 class Sparingly(logging.Filter):
-    """Lets the same words pass once in a while: an outage is one story, not a thousand lines."""
+    """Limits repetitions of a message: an outage is one line every QUIET_S, not thousands."""
 
     def __init__(
         self, clock: Callable[[], float] = time.monotonic, *, passing: Collection[str] = ()
     ) -> None:
-        """Note the clock. `passing`: templates of what may be over at once, said once it lasts."""
+        """`passing`: templates of transient problems, logged only once they have lasted QUIET_S."""
         super().__init__()
         self._clock, self._passing = clock, passing
-        self._said: dict[str, float] = {}  # By their words.
-        self._heard: dict[str, float] = {}  # When first, of those that pass.
+        self._logged_at: dict[str, float] = {}  # By message.
+        self._first_at: dict[str, float] = {}  # By message, of `passing` templates.
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Say whether to log it: not the same template twice within QUIET_S."""
+        """Say whether to log a record: not the same template twice within QUIET_S."""
         now, words = self._clock(), _words(record)
         if record.msg in self._passing:
-            since = self._heard.setdefault(words, now)
+            since = self._first_at.setdefault(words, now)
             if now - since < QUIET_S:
                 return False
-        if now - self._said.get(words, -QUIET_S) < QUIET_S:
+        if now - self._logged_at.get(words, -QUIET_S) < QUIET_S:
             return False
-        if len(self._said) >= WORDS_MAX:
-            self._said.clear()
-        self._said[words] = now
+        if len(self._logged_at) >= WORDS_MAX:
+            self._logged_at.clear()
+        self._logged_at[words] = now
         return True
 
 
 def _words(record: logging.LogRecord) -> str:
-    """Return what tells one story from another: the first line, and what was raised."""
+    """Return what identifies a message: its template's first line and the exception's type."""
     raised = record.exc_info[0] if record.exc_info else None
     return f"{str(record.msg).partition(chr(10))[0]} {raised.__name__ if raised else ''}"
 
 
 class Bounded(logging.Filter):
-    """Lets so many lines of a logger pass in a while: no client fills a disk with our words."""
+    """Limits each logger to LINES_MAX lines per WINDOW_S: no client can fill a disk with logs."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._counts: dict[str, tuple[float, int]] = {}  # Logger → since when, how many lines.
+        self._counts: dict[str, tuple[float, int]] = {}  # Logger → window's begin, its lines.
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Say whether to log it; the first line after a silence says how many were withheld."""
+        """Say whether to log a record; a window's first line counts the lines left out before."""
         now = self._clock()
         since, lines = self._counts.get(record.name, (now, 0))
         if now - since >= WINDOW_S:
             if lines > LINES_MAX:
-                record.msg = f"{record.msg} ({lines - LINES_MAX} lines of before are left out)"
+                record.msg = f"{record.msg} ({lines - LINES_MAX} earlier lines were left out)"
             since, lines = now, 0
         self._counts[record.name] = (since, lines + 1)
         return lines < LINES_MAX
@@ -122,10 +123,11 @@ def _clean(_: object, __: str, event: structlog.types.EventDict) -> structlog.ty
 
 
 def configure_logging(level: str = "INFO", *, as_json: bool = True) -> None:
-    """Send all logs, the libraries' included, to stderr: a JSON object a line, or text."""
+    """Send all logs, including the libraries', to stderr: one JSON object per line, or text."""
     shared: list[structlog.types.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(allow=FIELDS),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_correlation,
         structlog.stdlib.PositionalArgumentsFormatter(),
@@ -136,7 +138,7 @@ def configure_logging(level: str = "INFO", *, as_json: bool = True) -> None:
         if as_json
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
-    structlog.configure(  # Whoever logs through it goes the same way.
+    structlog.configure(  # A library may use structlog: its lines take the same path.
         processors=[
             structlog.stdlib.filter_by_level,
             *shared,
@@ -158,11 +160,11 @@ def configure_logging(level: str = "INFO", *, as_json: bool = True) -> None:
     root.setLevel(level)
     for noisy in ("aiokafka", "httpx", "httpcore", "uvicorn", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    for stirred in (
-        "asyncio",
-        "python_multipart.multipart",
-        "uvicorn.error",
-    ):  # Strangers decide how often they speak.
-        logger = logging.getLogger(stirred)
-        if not any(isinstance(one, Sparingly) for one in logger.filters):
-            logger.addFilter(Sparingly())
+    for provoked in ("asyncio", "python_multipart.multipart", "uvicorn.error"):
+        limit_repetitions(logging.getLogger(provoked))  # Clients can trigger their lines at will.
+
+
+def limit_repetitions(logger: logging.Logger, *, passing: Collection[str] = ()) -> None:
+    """Give a logger a `Sparingly` filter, once. `passing`: as there."""
+    if not any(isinstance(one, Sparingly) for one in logger.filters):
+        logger.addFilter(Sparingly(passing=passing))

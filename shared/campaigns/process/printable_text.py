@@ -1,7 +1,7 @@
-"""Texts that may be printed: no text of a tenant steers an operator's terminal. Pure.
+"""Text that is safe to print: a tenant's text cannot control an operator's terminal. Pure.
 
-What steers are control characters (C0 and C1, and so each escape sequence), marks that turn the
-direction of a text or hide in it, and lone surrogates, which no terminal can be sent.
+Unsafe are control characters (C0 and C1, and with them every escape sequence), invisible marks
+and those that change a text's direction, and lone surrogates, which cannot be encoded.
 """
 
 import re
@@ -14,15 +14,15 @@ _TURNS_LINE = re.compile("[\t\n]")
 
 
 def clean(text: object) -> str:
-    """Return a text as it may be printed: what steers is escaped as JSON does, so JSON stays so.
+    """Return a text with unsafe characters escaped as in JSON, so that JSON stays valid.
 
-    Tabs and line ends stay.
+    Tabs and line ends are kept.
     """
     return _STEERING.sub(_escaped, str(text))
 
 
 def one_line(text: object) -> str:
-    """Return a text as a part of a line."""
+    """Return a text that is also safe within one line: tabs and line ends are escaped too."""
     return _TURNS_LINE.sub(_escaped, clean(text))
 
 

@@ -1,7 +1,7 @@
-"""Files that only their owner may read: what is in them is personal data. Modes 0600, in 0700.
+"""Files that only their owner may read, since they hold personal data. Modes 0600, in 0700.
 
-A process sets its umask (`only_ours`), so that whatever it or SQLite makes is private from the
-first byte; what earlier processes have left wider is tightened where it is ours, else named.
+A process sets its umask (`only_ours`), so that each file that it or SQLite creates is private from
+the first byte. Wider modes left by earlier processes are tightened on our files, else reported.
 """
 
 import os
@@ -9,19 +9,19 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-UMASK = 0o077  # What nobody but the owner is given.
-# What Dialgate has in its data directory: a log, stores, locks, names; SQLite's files beside them.
+UMASK = 0o077  # Rights that only the owner has.
+# Dialgate's files in its data directory: log, stores, locks, names; and SQLite's beside them.
 _OURS = ("*.db", "*.db-wal", "*.db-shm", "*.db-journal", "*.lock", "*.name")
 _OF_FILE_SYSTEMS = frozenset({"lost+found"})
 
 
 def only_ours() -> None:
-    """Let nobody else read what this process makes from now on, whatever its umask was."""
+    """Make each file that this process creates from here on private, whatever its umask was."""
     os.umask(UMASK)
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Open a file, or make it, for its owner alone; return the descriptor.
+    """Open or create a file, for its owner alone; return the descriptor.
 
     Raises:
         OSError: see `os.open`.
@@ -34,10 +34,10 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def make_private(data_dir: Path) -> list[str]:
-    """Make the directory if it is missing, and tighten it and our files in it.
+    """Create the directory if it is missing, and tighten its mode and those of our files in it.
 
-    Returns a sentence for each that stays open to others: it is not this user's, or the directory
-    has other files in it as well, whose readers are not ours to choose.
+    Returns a sentence for each path that stays open to others: this user does not own it, or the
+    directory also holds other files, whose readers are not ours to choose.
     """
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     ours = {path for pattern in _OURS for path in data_dir.glob(pattern) if _is_file(path)}

@@ -1,6 +1,6 @@
-"""Secrets of every settings class from files: `DIALGATE_X_FILE` beside `DIALGATE_X`.
+"""The base class of all settings, which reads secrets from files too: `DIALGATE_X_FILE`.
 
-A secret is a field whose type is pydantic's SecretStr. A line's end behind it is not part of it.
+A secret is a field whose type is pydantic's SecretStr. A trailing line end is not part of it.
 """
 
 import os
@@ -15,13 +15,13 @@ _FILE_BYTES_MAX = 64 * 1024
 
 
 class Settings(BaseSettings):
-    """What every settings class is made from: its secrets may be in files. Empty is not set."""
+    """Base of every settings class. Secrets may be in files; an empty value counts as not set."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True)
 
     @model_validator(mode="before")
     @classmethod
-    def _from_files(cls, given: Any) -> Any:  # Any: pydantic's, before it has looked.
+    def _from_files(cls, given: Any) -> Any:  # Any: pydantic's input, not validated yet.
         if not isinstance(given, dict):
             return given
         return given | dict(_read(cls, given, os.environ))
@@ -43,10 +43,10 @@ def _types(annotation: Any) -> Iterator[Any]:  # Any: a type, as Python spells i
 def _read(
     settings: type[BaseSettings], given: Mapping[str, object], environment: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
-    """Yield what stands in the files that are named.
+    """Yield the names and values of the secrets that are given in files.
 
     Raises:
-        ValueError: a secret is given in both ways, or its file cannot be read.
+        ValueError: a secret is given both ways, or its file cannot be read.
 
     """
     prefix, named = (
@@ -68,7 +68,7 @@ def _read(
         try:
             text = raw.decode().rstrip("\r\n")
         except UnicodeDecodeError as exc:
-            raise ValueError(f"{variable}_FILE: {path} is no text in UTF-8") from exc
+            raise ValueError(f"{variable}_FILE: {path} is not UTF-8 text") from exc
         if not text:
             raise ValueError(f"{variable}_FILE: {path} is empty")
         yield name, text

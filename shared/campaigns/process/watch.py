@@ -1,7 +1,7 @@
-"""Work that must not end unseen: where its failure is raised, and what ending means for it.
+"""Background work whose failure or end must be noticed, and where it is raised. ADR-0019.
 
-A task or a callback that nobody awaits tells a `Watch`, and the part awaits the watch: whoever
-woke it, an exception ends the part. ADR-0019.
+A task or callback that nothing awaits reports to a `Watch`, and the part awaits the watch, so
+that an exception in it ends the part.
 """
 
 import asyncio
@@ -12,23 +12,23 @@ Ts = TypeVarTuple("Ts")
 
 
 class EndedError(Exception):
-    """Work that goes on for ever has ended by itself, or was cancelled by nobody who may."""
+    """Work that should run until it is cancelled has ended by itself, or was cancelled inside."""
 
 
 class Watch:
-    """Raises, where it is awaited, the first failure of what nobody awaits."""
+    """Raises the first failure of background work in the task that awaits the watch."""
 
     def __init__(self) -> None:
         self._failed = asyncio.Event()
         self.failure: BaseException | None = None
 
     def fail(self, failure: BaseException) -> None:
-        """Note a failure; the first one is what `wait` raises."""
+        """Note a failure; `wait` raises the first one."""
         self.failure = self.failure or failure
         self._failed.set()
 
     def guarded(self, callback: Callable[[*Ts], object]) -> Callable[[*Ts], None]:
-        """Return a callback of the event loop whose exception is noted."""
+        """Return an event-loop callback whose exception is noted."""
 
         def run(*args: *Ts) -> None:
             try:
@@ -38,8 +38,8 @@ class Watch:
 
         return run
 
-    def keep(self, task: "asyncio.Task[Any]") -> None:  # Any: nobody looks at what it returns.
-        """Note when a task that goes on for ever ends otherwise than by being cancelled."""
+    def keep(self, task: "asyncio.Task[Any]") -> None:  # Any: its result is not used.
+        """Note if a task that should run until cancelled ends in any other way."""
         task.add_done_callback(self._ended)
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:
@@ -47,17 +47,17 @@ class Watch:
             self.fail(task.exception() or EndedError(f"{task.get_name()} has ended"))
 
     async def wait(self) -> NoReturn:
-        """Wait until something has failed, and raise that."""
+        """Wait for the first failure and raise it."""
         await self._failed.wait()
         assert self.failure is not None, "something has failed"
         raise self.failure
 
 
 async def lasting(work: Coroutine[Any, Any, None], name: str) -> NoReturn:
-    """Carry work that goes on until it is cancelled: a TaskGroup does not mind if it just ends.
+    """Run work that should go on until cancelled: a TaskGroup would ignore it if it just returned.
 
     Raises:
-        EndedError: it has returned, or something in it was cancelled (an answer, say), not itself.
+        EndedError: it returned, or a future that it awaited was cancelled, not the task itself.
 
     """
     try:

@@ -15,7 +15,7 @@ from pathlib import Path
 from campaigns.domain.campaign import dump, load
 from campaigns.domain.campaigns import Campaigns
 from campaigns.log.digest import Chain
-from campaigns.log.port import refuse_made_anew
+from campaigns.log.port import refuse_recreated
 from campaigns.log.reader import Reader
 from campaigns.process.errors import StoreUnreadableError
 from campaigns.records.installation import Installation
@@ -74,7 +74,7 @@ class Store:
         if about and (about[:2] != (str(SCHEMA_VERSION), log_id) or self._unlike(holds, about[2])):
             assert path is not None, "memory has no past"
             self.db.close()
-            refuse_made_anew(path, about[1], log_id)
+            refuse_recreated(path, about[1], log_id)
             logger.info(
                 "%s is of another log or version, or of before a record was skipped:"
                 " it is built anew from the log", path,

@@ -14,13 +14,14 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from uuid import uuid4
 
-from campaigns.domain.facts import AnyFact, ApiKeyCreated, CampaignPaused
+from campaigns.domain.facts import AnyFact, ApiKeyCreated, CampaignPaused, Stream
 from campaigns.domain.levels import needed
 from campaigns.log.port import BATCH_MAX, EventLog
 from campaigns.process.errors import LogCutError, LogUnavailableError, UnreadableRecordError
 from campaigns.records.record import RECORD_BYTES_MAX, Envelope, Foreign, Record, Recorded
 from campaigns.records.topics import (
     CAMPAIGN_RECORDS,
+    INSTALLATION,
     ORGANIZATION_RECORDS,
     ORGANIZATIONS,
     Partition,
@@ -306,6 +307,34 @@ class LogContract:
             assert ids(found) == [before.id, *["foreign"] * len(strange), after.id]
             assert [one.raw or b"" for one in found[1:-1]] == strange
             assert all(isinstance(one.envelope, Foreign) for one in found[1:-1])
+
+    async def test_a_record_whose_stream_belongs_elsewhere_is_refused_and_leaves_no_trace(
+        self,
+    ) -> None:
+        async with self.open_log(3) as log:
+            ours, another = campaign_partition(1, 3), campaign_partition(2, 3)
+            record, key = some_record(ours, 3)
+            key_made, organization_id = some_record(ORGANIZATIONS)
+            guarded = replace(record, condition={**record.condition, Stream("campaign/2"): 0})
+            for misplaced, its_key, partition in (
+                (record, key, another),
+                (record, key, ORGANIZATIONS),
+                (record, key, INSTALLATION),
+                (key_made, organization_id, ours),
+                (guarded, key, ours),  # A guard is a stream too.
+            ):
+                try:
+                    await log.append(partition, misplaced, its_key)
+                except UnreadableRecordError as exc:
+                    assert not exc.may_still_take_effect  # noqa: PT017  (no pytest in here)
+                else:
+                    raise AssertionError(f"{partition} took it")
+            nothing = dict.fromkeys((ours, another, ORGANIZATIONS, INSTALLATION), 0)
+            assert await log.ends(list(nothing)) == nothing
+            await log.append(ours, record, key)
+            await log.append(ORGANIZATIONS, key_made, organization_id)
+            assert ids(await followed(log, ours, 0, 1)) == [record.id]
+            assert ids(await followed(log, ORGANIZATIONS, 0, 1)) == [key_made.id]
 
     async def test_what_no_reader_could_read_is_refused_and_leaves_no_trace(self) -> None:
         async with self.open_log(1) as log:

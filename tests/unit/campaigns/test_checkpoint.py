@@ -138,7 +138,7 @@ def test_a_store_of_another_log_is_built_anew_and_one_of_a_log_made_anew_stops(
         store.db.execute("insert into campaigns values (1, 0, x'00')")
         store.db.execute("commit")
         store.close()
-    with pytest.raises(LogCutError, match="made anew"):
+    with pytest.raises(LogCutError, match="created again"):
         Store(path, "kafka/one/#c")
     store = Store(path, "kafka/one/#b")
     assert store.db.execute("select count(*) from campaigns").fetchone() == (1,), "it was kept"

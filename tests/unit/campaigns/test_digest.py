@@ -107,15 +107,19 @@ async def test_what_counts_in_the_place_of_what_did_not_is_noticed(tail: list[by
     raws = [some(n).encode() for n in range(3)]
     reader = read(log_of(*raws, *tail))
     cut = log_of(*raws, some(3).encode(), STRANGE)
-    with pytest.raises(LogCutError, match="@4: expected what was refused there, found a record"):
+    with pytest.raises(
+        LogCutError, match="@4: expected the record that was refused there, found one"
+    ):
         await looked_at(reader, cut)
-    with pytest.raises(LogCutError, match="@4: expected what was refused there, found a record"):
+    with pytest.raises(
+        LogCutError, match="@4: expected the record that was refused there, found one"
+    ):
         await followed(reader, cut)
 
 
 async def test_before_anything_was_accepted_it_is_noticed_too() -> None:
     reader = read(log_of(STRANGE, some(9).encode()))
-    with pytest.raises(LogCutError, match="@2: expected what was refused there"):
+    with pytest.raises(LogCutError, match="@2: expected the record that was refused there"):
         await looked_at(reader, log_of(STRANGE, some(0).encode(), some(1).encode()))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from campaigns.domain.facts import LevelRaised
 from campaigns.domain.levels import LEVEL_NEWEST
-from campaigns.log.installation_log import Origin, decided, founded, whole
+from campaigns.log.installation_log import Author, decided, founded, whole
 from campaigns.log.port import MemoryLog, OnRefusal
 from campaigns.log.reader import Reader
 from campaigns.process.errors import LevelBeyondError, LogUnavailableError
@@ -86,7 +86,7 @@ def test_a_level_is_raised_once_and_never_lowered() -> None:
         log = MemoryLog()
         await log.append(FIRST, *some_record(FIRST))
         clock = VirtualClock(asyncio.get_running_loop())
-        by = Origin("test", "operator")
+        by = Author("test", "operator")
 
         async def to(level: int) -> Installation:
             return await decided(log, lambda now: raise_level(now, level, clock.now()), by, clock)

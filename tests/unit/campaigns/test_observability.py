@@ -53,7 +53,7 @@ def test_what_each_first_start_says_is_said_only_once_it_lasts() -> None:
 def test_what_is_remembered_of_other_peoples_words_is_bounded() -> None:
     listening = Listening()
     assert all(listening.hears(f"socket {n}\nfd={n}") for n in range(3 * WORDS_MAX))
-    assert len(listening._filter._said) <= WORDS_MAX
+    assert len(listening._filter._logged_at) <= WORDS_MAX
     assert listening.hears("accept\nfd=1")
     assert not listening.hears("accept\nfd=2"), "the first line tells the story"
 
@@ -70,7 +70,7 @@ def test_a_logger_has_so_many_lines_a_minute_and_says_what_is_left_out() -> None
     assert found == ["line 1"] * LINES_MAX + [None] * 50
     assert logged("another") == "line 1", "each has its own"
     now = WINDOW_S
-    assert logged("noisy") == "line 1 (50 lines of before are left out)"
+    assert logged("noisy") == "line 1 (50 earlier lines were left out)"
     assert logged("noisy") == "line 1"
 
 
@@ -92,12 +92,16 @@ def test_all_logs_are_json_on_stderr_with_their_correlation_id(
     """What the imports say went to standard output, as text: there is the key, and no more."""
     configure_logging()
     correlation_id.set("request-7")
-    logging.getLogger("ours").warning("import of %s failed", "a.csv")
+    logging.getLogger("ours").warning(
+        "import of %s failed", "a.csv", extra={"campaign_id": 2, "other": 3}
+    )
     structlog.get_logger("theirs").warning("import failed", campaign_id=1)
     out, err = capsys.readouterr()
     plain, bound = (json.loads(line) for line in err.splitlines())
     assert not out
     assert (plain["event"], plain["logger"]) == ("import of a.csv failed", "ours")
+    assert plain["campaign_id"] == 2, "a field that was given as `extra`"
+    assert "other" not in plain, "libraries give what they like"
     assert (bound["event"], bound["logger"]) == ("import failed", "theirs")
     assert bound["campaign_id"] == 1
     assert {plain["correlation_id"], bound["correlation_id"]} == {"request-7"}

@@ -36,7 +36,7 @@ def test_keys_of_organizations_are_read_from_a_file_too(
 
 @pytest.mark.parametrize(
     ("raw", "said"),
-    [(None, "cannot read"), (b"", "is empty"), (b"\n", "is empty"), (b"\xff\xfe", "no text"),
+    [(None, "cannot read"), (b"", "is empty"), (b"\n", "is empty"), (b"\xff\xfe", "not UTF-8 text"),
      (b"x" * 70_000, "more than")],
 )  # fmt: skip
 def test_a_file_that_is_no_secret_is_named(

@@ -10,7 +10,7 @@ import pytest
 
 from campaigns.domain.facts import RecordSkipped
 from campaigns.log.digest import Chain
-from campaigns.log.installation_log import Origin, decided, whole
+from campaigns.log.installation_log import Author, decided, whole
 from campaigns.log.port import MemoryLog
 from campaigns.log.reader import Reader
 from campaigns.process.errors import ContractError, LogCutError, SkippedMeanwhileError
@@ -24,7 +24,7 @@ from projector.store.view_store import Store as Views
 from tests.support.postgres import postgres_url
 
 PAUSED, KEY = some_record(FIRST)
-BY = Origin("test", "operator")
+BY = Author("test", "operator")
 UNREADABLE = {
     "a fact that nobody knows": PAUSED.encode().replace(b"campaign-paused.v1", b"hold-placed.v1"),
     "data that is not as agreed": PAUSED.encode().replace(b'"a test"', b"7"),

@@ -1,8 +1,7 @@
 """Announced imports that will never count: given up by who carries them, or finds them stale."""
 
 import asyncio
-
-import structlog
+import logging
 
 from campaigns.domain.facts import import_stream
 from campaigns.log.writer import Handled, Origin
@@ -15,7 +14,7 @@ STALE_CHECK_S = 5.0
 
 assert CHUNK_TRIES_S < STALE_S, "who is still trying is not dead"
 
-logger = structlog.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 
 async def fail_import(
@@ -63,6 +62,8 @@ async def _fail_stale(service: Service, campaign_id: int, import_id: str, stale_
     reason = f"Nothing of it arrived for {stale_s:g} s: the server that imported it has stopped"
     try:
         if await fail_import(service, campaign_id, import_id, reason, origin):
-            logger.warning("import failed", campaign_id=campaign_id, reason=reason)
+            logger.warning("import failed", extra={"campaign_id": campaign_id, "reason": reason})
     except OperatingError as exc:  # At the next check again.
-        logger.warning("stale import not failed", campaign_id=campaign_id, reason=str(exc))
+        logger.warning(
+            "stale import not failed", extra={"campaign_id": campaign_id, "reason": str(exc)}
+        )

@@ -4,11 +4,10 @@ What is decided, and why it stays true, is in import_contacts.py.
 """
 
 import asyncio
+import logging
 import shutil
 import tempfile
 from typing import BinaryIO
-
-import structlog
 
 from campaigns.domain.decider import Reason, Rejected, Unchanged
 from campaigns.domain.facts import ImportSource
@@ -40,7 +39,7 @@ from command_api.imports.new_rows import Tally, count_rows, new_rows
 
 ROWS_IN_REQUEST = 10_000  # A longer file goes on in the background. Source: contract, row 11.
 
-logger = structlog.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Importing:
@@ -124,10 +123,14 @@ async def _in_background(
             with CsvFile(copy, given.mappings, given.region) as file:
                 done = await _import_announced(service, file, given, announced, origin)
         except (OperatingError, UnusableFileError, OSError) as exc:
-            logger.warning("import failed", campaign_id=given.campaign_id, reason=str(exc))
+            logger.warning(
+                "import failed", extra={"campaign_id": given.campaign_id, "reason": str(exc)}
+            )
             return
     if isinstance(done, Rejected):
-        logger.info("import failed", campaign_id=given.campaign_id, reason=done.detail)
+        logger.info(
+            "import failed", extra={"campaign_id": given.campaign_id, "reason": done.detail}
+        )
 
 
 async def _import_announced(

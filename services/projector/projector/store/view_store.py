@@ -24,7 +24,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, 
 from sqlalchemy.dialects import sqlite
 
 from campaigns.log.digest import Chain
-from campaigns.log.port import refuse_made_anew
+from campaigns.log.port import refuse_recreated
 from campaigns.log.reader import Reader
 from campaigns.process.errors import StoreUnavailableError
 from campaigns.records.installation import Installation
@@ -120,7 +120,7 @@ class Store(TrackingRecorder):
             "publishes": "yes" if publishes else "no", "skipped": holds.marks.decode(),
         }  # fmt: skip
         if about:
-            refuse_made_anew(self.where, about.get("log", ""), log_id)
+            refuse_recreated(self.where, about.get("log", ""), log_id)
         if about and (
             any(about.get(name) != value for name, value in wanted.items())
             or (publishes and about.get("publishes") != "yes")

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from campaigns.process.errors import CarrierUnavailableError
-from campaigns.process.observability import Sparingly
+from campaigns.process.observability import limit_repetitions
 from dialer.carrier.http.wire import CALLBACK_PATH, event
 from dialer.carrier.port import Ended
 from dialer.carrier.simulated.simulated_carrier import SimulatedCarrier
@@ -26,7 +26,7 @@ CALLBACK_TIMEOUT_S = 2.0  # Of one try.
 CALLBACK_RETRIES_S = (0.2, 1.0)  # Waits between tries; then it is given up.
 
 logger = logging.getLogger(__name__)
-logger.addFilter(Sparingly())
+limit_repetitions(logger)
 
 
 @dataclass(frozen=True, slots=True)

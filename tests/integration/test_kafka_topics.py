@@ -210,7 +210,7 @@ async def test_topics_that_are_made_anew_while_a_process_runs_are_noticed(
         await deleted(kafka_servers, [log.kafka.topic(CAMPAIGN_RECORDS)])
         await until(lambda: bool(log.troubles([CAMPAIGN_RECORDS])))
         async with opened(kafka_servers, namespace):
-            await until(lambda: "made anew" in "".join(log.troubles([CAMPAIGN_RECORDS])))
+            await until(lambda: "created again" in "".join(log.troubles([CAMPAIGN_RECORDS])))
     finally:
         await log.close()
 

@@ -1,8 +1,8 @@
-"""Who of a group shares its work: the members that have the group's carrier.
+"""Assigns a group's partitions to the members that use the group's carrier.
 
-Dialers whose carriers know nothing of one another cannot recover one another's calls. So each
-member says its carrier when it joins, and whoever leads the group gives partitions only to those
-who have the carrier of the members that work already; the others are told which that is.
+Dialers with unrelated carriers cannot recover one another's calls. So each member names its
+carrier when it joins, and the group's leader assigns partitions only to members with the carrier
+of those that work already; the other members are told which carrier that is.
 """
 
 import struct
@@ -21,28 +21,28 @@ from aiokafka.coordinator.protocol import (
 )
 from aiokafka.protocol.types import String
 
-_CARRIER = String("utf-8")  # Behind the assignor's own user data, where older builds do not look.
+_CARRIER = String("utf-8")  # After the assignor's own user data, which older builds ignore.
 
 
 class Sharing(StickyPartitionAssignor):  # type: ignore[misc]  # aiokafka is untyped.
-    """The sticky assignor of one member, which minds carriers. One for each member.
+    """The sticky assignor of one member, aware of carriers. One instance per member.
 
     The client takes an object as well as a class; the class's own state would be all members'.
     """
 
     def __init__(self, carrier: Callable[[], str | None]) -> None:
-        """`carrier` says whose carrier it is now; None: not known."""
+        """`carrier` returns our current carrier; None: not known."""
         self._carrier = carrier
-        self.said: str | None = None  # Our carrier, as we have last said it.
-        self.refused_for: str | None = None  # The group's carrier, if we may not share the work.
+        self.said: str | None = None  # Our carrier, as we last named it to the group.
+        self.refused_for: str | None = None  # The group's carrier, if ours is another one.
 
     @property
     def stale(self) -> bool:
-        """Say whether our carrier is another one than we have said."""
+        """Say whether our carrier differs from the one that we named."""
         return (now := self._carrier()) is not None and now != self.said
 
     def metadata(self, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
-        """Return what we say when we join: what we have, and our carrier."""
+        """Return our metadata for joining: our partitions and our carrier."""
         self.said = self._carrier() or self.said
         found = self._metadata(topics, self.member_assignment or [], self.generation)
         found.user_data += _CARRIER.encode(self.said)
@@ -51,7 +51,7 @@ class Sharing(StickyPartitionAssignor):  # type: ignore[misc]  # aiokafka is unt
     def assign(
         self, cluster: ClusterMetadata, members: Mapping[str, ConsumerProtocolMemberMetadata]
     ) -> dict[str, ConsumerProtocolMemberAssignment]:
-        """Share the partitions among the members that have the group's carrier."""
+        """Assign the partitions to the members that use the group's carrier."""
         said = {name: _said(member.user_data) for name, member in members.items()}
         ours = _of_the_group(said.values())
         sharing = {n: m for n, m in members.items() if said[n][0] in (None, ours)}
@@ -60,13 +60,13 @@ class Sharing(StickyPartitionAssignor):  # type: ignore[misc]  # aiokafka is unt
         return {name: assigned.get(name, refused) for name in members}
 
     def on_assignment(self, assignment: ConsumerProtocolMemberAssignment) -> None:
-        """Take note of what we have now, or of why we have nothing."""
+        """Note our partitions, or the reason for having none."""
         self.member_assignment = assignment.partitions()
         self.refused_for = (assignment.user_data or b"").decode() or None
 
 
 def _said(user_data: bytes | None) -> tuple[str | None, int]:
-    """Return a member's carrier, None if it says none, as older builds; and how much it works."""
+    """Return a member's carrier, None if it names none (older builds); and its partitions."""
     data = BytesIO(user_data or b"")
     carrier, partitions = None, 0
     try:
@@ -74,12 +74,12 @@ def _said(user_data: bytes | None) -> tuple[str | None, int]:
         partitions = sum(len(numbers) for _, numbers in working.previous_assignment)
         carrier = _CARRIER.decode(data)
     except (ValueError, struct.error):
-        pass  # It has joined for the first time, or is of an older build.
+        pass  # It joins for the first time, or is an older build.
     return carrier, partitions
 
 
 def _of_the_group(said: Iterable[tuple[str | None, int]]) -> str | None:
-    """Return the carrier that works most of the partitions; of several, one that all agree on."""
+    """Return the carrier with the most partitions; a tie is broken the same way everywhere."""
     work: Counter[str] = Counter()
     for carrier, partitions in said:
         if carrier is not None:

@@ -1,6 +1,6 @@
-"""Publishes accepted facts to campaign.events, and finds out what was published last.
+"""Publishes accepted facts to campaign.events, and finds the event published last.
 
-What an event is, and when it is published, is the projector's. In here: bytes, in order.
+The projector decides what an event is and when to publish it. In here: bytes, in order.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _HEADERS = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
 
 @dataclass(eq=False)
 class KafkaEvents:
-    """The topic for subscribers who should not need to know the rule."""
+    """The topic for subscribers that do not implement the rule."""
 
     kafka: Kafka
     deadline_s: float = 10.0  # For one batch of events, or one look at the topic.
@@ -39,7 +39,7 @@ class KafkaEvents:
 
         Raises:
             LogUnavailableError: not all were acknowledged in time; any of them may be there or
-                still appear. To publish them again is safe: their ids tell subscribers.
+                still appear. Publishing them again is safe: subscribers deduplicate by id.
 
         """
         topic = self.kafka.topic(CAMPAIGN_EVENTS)
@@ -52,7 +52,7 @@ class KafkaEvents:
                 ]
                 await asyncio.gather(*sent)
         except (KafkaError, OSError, TimeoutError) as exc:
-            await self._disconnect()  # What it still holds must not overtake the next try.
+            await self._disconnect()  # Its pending events must not overtake the next try.
             raise LogUnavailableError(f"{topic}/{number}: not acknowledged: {exc!r}") from exc
 
     async def last_event(self, number: int) -> bytes | None:
@@ -99,5 +99,5 @@ class KafkaEvents:
             await stop_producer(producer)
 
     async def close(self) -> None:
-        """Let go, in a bounded time."""
+        """Close, in a bounded time."""
         await asyncio.gather(self._disconnect(), self._ends.close())

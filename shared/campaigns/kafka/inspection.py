@@ -1,7 +1,7 @@
-"""Looks at the log's topics every so often: our rights, their replicas, settings that were changed.
+"""Inspects the log's topics periodically: our rights, their replicas, changed settings.
 
-What nothing can be appended with is a trouble, and readiness says it; what may cost records later
-is a doubt, and is logged once and counted.
+A condition that prevents appends is a trouble, which readiness reports; one that may lose records
+later is a doubt, which is logged once and counted.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _READ, _WRITE = 3, 4  # Source: Kafka's AclOperation.
 
 @dataclass(eq=False)
 class Inspection:
-    """What was seen last."""
+    """The results of the last inspection."""
 
     kafka: Kafka
     names: Collection[str]  # On this cluster.
@@ -39,7 +39,7 @@ class Inspection:
     _brokers: int = 1
 
     async def repeat(self) -> None:
-        """Look for ever; an outage is for others to tell."""
+        """Inspect until cancelled; outages are reported elsewhere."""
         while True:
             await asyncio.sleep(self.every_s)
             try:
@@ -52,7 +52,7 @@ class Inspection:
                 logger.warning("the topics cannot be looked at now: %r", exc)
 
     async def look(self, admin: AIOKafkaAdminClient) -> None:
-        """Look once.
+        """Inspect once.
 
         Raises:
             KafkaError: the cluster did not answer.
@@ -72,7 +72,7 @@ class Inspection:
             TOPIC_DOUBTS.labels(name).set(len(now))
 
     def troubles(self, writing: Collection[str], reading: Collection[str]) -> Sequence[str]:
-        """Return why these topics cannot be written, or read, as far as was seen."""
+        """Return the reasons found why these topics cannot be written, or read."""
         found = []
         for topic in {*writing, *reading}:
             name = self.kafka.topic(topic)
@@ -82,7 +82,7 @@ class Inspection:
                 found.append(f"{name}: {seen.error}")
                 continue
             if self.ids.get(name, seen.id) != seen.id:
-                found.append(f"{name} was deleted and made anew")
+                found.append(f"{name} was deleted and created again")
             for right, code, wanted in (("Write", _WRITE, writing), ("Read", _READ, reading)):
                 if topic in wanted and seen.rights is not None and code not in seen.rights:
                     found.append(f"{name}: the right is missing: {right}")

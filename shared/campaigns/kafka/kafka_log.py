@@ -1,7 +1,7 @@
-"""The log on Kafka, through aiokafka. One consumer a process, shared by all who follow.
+"""The log on Kafka, through aiokafka. All followers in a process share one consumer.
 
-No record is lost or skipped for a broker's sake: an outage is waited out, a log that was cut stops
-the reader. Making topics: topic_setup.py. The read index: offsets.py.
+No broker failure loses or skips a record: an outage is waited out, and a log that was cut stops
+the reader. Creating topics: topic_setup.py. The read index: offsets.py.
 """
 
 import asyncio
@@ -35,11 +35,11 @@ logger = logging.getLogger(__name__)
 limit_repetitions(logger)
 
 POLL_MS = 1_000
-UNREADABLE_S = 1.0  # How soon a topic is read again that we had no right to.
-LOOK_S = 0.1  # How often it is seen how far the quiet ones were read, while others are busy.
-CROWDED_MS = 20  # How soon to look again for those who were too far behind.
-FETCH_WAIT_MS = 250  # Bounds how long one who begins to follow waits behind the fetch before.
-PRIVATE_MAX = 2_048  # Records that a slow follower reads at once, by himself.
+UNREADABLE_S = 1.0  # How soon to retry a topic that we had no right to read.
+LOOK_S = 0.1  # How often to check the positions of idle partitions while others are busy.
+CROWDED_MS = 20  # The poll's timeout while some followers lag too far behind the head.
+FETCH_WAIT_MS = 250  # Bounds a new follower's wait for the fetch that is in flight.
+PRIVATE_MAX = 2_048  # Records per read of a follower that has fallen behind the tail.
 
 
 class KafkaLog:
@@ -60,18 +60,18 @@ class KafkaLog:
         watch_s: float = 15.0,
         request_timeout_ms: int = REQUEST_TIMEOUT_MS,
     ) -> None:
-        """Name the brokers; `open` connects.
+        """Store the settings; `open` connects.
 
-        `read_only` makes no topic and no producer: rights to describe and to read are enough.
+        `read_only` creates no topic and no producer: rights to describe and to read suffice.
         """
         self.kafka = Kafka(servers, namespace, security or Security(), request_timeout_ms)
         self._count = {topic.name: topic.partitions or partitions for topic in TOPICS}
         self._replication = replication
         self._read_only, self._open_s = read_only, open_s
         self._appender = Appender(self.kafka, append_s)
-        self.placed = 0  # Records of our own that followers had before they were fetched.
-        self._unfetched = defaultdict[Partition, Placed](Placed)  # And those that still are not.
-        # Connections on which all was read up to the head, and acknowledged: a new one is checked.
+        self.placed = 0  # Our own records that followers received before they were fetched.
+        self._unfetched = defaultdict[Partition, Placed](Placed)  # Those not fetched yet.
+        # The connections that the head was read and acknowledged on; a new one is verified first.
         self._lines: dict[Partition, tuple[Line | None, Line | None]] = {}
         self._ends = Offsets(self.kafka, ends_s)
         self._begins = Offsets(self.kafka, ends_s, beginnings=True)
@@ -96,7 +96,7 @@ class KafkaLog:
 
     @property
     def id(self) -> str:
-        """Return which log this is: the cluster's own id, the namespace, and its topics' own ids.
+        """Return the log's identity: the cluster's id, the namespace and the topics' ids.
 
         Known once open.
         """
@@ -105,7 +105,7 @@ class KafkaLog:
 
     @property
     def unacknowledged(self) -> int:
-        """Return of how many taken records the client has said that it gave up."""
+        """Return the number of records that the client accepted and reported as not delivered."""
         return self._appender.unacknowledged
 
     def partitions(self, topic: str) -> int:
@@ -113,10 +113,10 @@ class KafkaLog:
         return self._count[topic]
 
     async def open(self) -> None:
-        """Connect, make what is missing, check what exists.
+        """Connect, create what is missing, check what exists.
 
         Raises:
-            LogUnavailableError: no broker within `open_s`, or none that can make the topics.
+            LogUnavailableError: no broker within `open_s`, or none that can create the topics.
             TopicMisfitError: what exists does not fit.
 
         """
@@ -167,11 +167,11 @@ class KafkaLog:
             raise
 
     def _counts(self, topics: Iterable[str]) -> dict[str, int]:
-        """Return partitions by the topics' names on this cluster."""
+        """Return the number of partitions by the topic's name on this cluster."""
         return {self.kafka.topic(name): self._count[name] for name in topics}
 
     async def close(self) -> None:
-        """Let go of everything, in a bounded time, whatever the brokers do."""
+        """Release all resources in a bounded time, whatever the brokers do."""
         for task in (self._polling, self._inspecting):
             if task is not None:
                 task.cancel()
@@ -185,7 +185,7 @@ class KafkaLog:
         await asyncio.gather(*closing)
 
     def troubles(self, writing: Collection[str], reading: Collection[str] = ()) -> Sequence[str]:
-        """Return why these topics cannot be written, or read, now, as far as is known."""
+        """Return the known reasons why these topics cannot be written, or read, now."""
         if self._read_only:
             return ()
         seen = self._inspection.troubles(writing, reading)
@@ -194,15 +194,15 @@ class KafkaLog:
     async def append(
         self, partition: Partition, record: Record, key: int, refused: OnRefusal | None = None
     ) -> None:
-        """Hand a record to the client, which sends it for as long as that takes.
+        """Hand a record to the client, which retries until it is sent.
 
         Raises:
             LogUnavailableError: it was not taken; it is not and will not be in the log.
-            UnreadableRecordError: nor is this one: no reader could read it.
+            UnreadableRecordError: no reader could read it; it is not and will not be in the log.
 
         """
         if self._read_only:
-            raise LogUnavailableError(f"{partition}: takes nothing: open for reading only")
+            raise LogUnavailableError(f"{partition}: takes no records: open for reading only")
         made = entry(record, partition, self._count[partition.topic])
         assert made.raw is not None, "it was encoded"
         await self._appender.append(
@@ -214,10 +214,10 @@ class KafkaLog:
         )
 
     def _placed(self, made: Recorded, position: int) -> None:
-        """Give the followers a record of our own by its acknowledgement, if it is their next.
+        """Give followers our own record once it is acknowledged, if it is their next one.
 
-        It is on all replicas in sync, at its place for good, and all before it was read: what the
-        fetch brings later is the same (ADR-0013), and is passed over.
+        It is on all in-sync replicas at its final position, and all records before it were read.
+        The fetch brings the same record later (ADR-0013), and it is passed over then.
         """
         tail, partition = self._tails[made.partition], made.partition
         if tail.next_is(position) and self._lines.get(partition) == self._lines_now(partition):
@@ -228,12 +228,12 @@ class KafkaLog:
     async def batches(
         self, partition: Partition, after: int, *, batch_max: int = BATCH_MAX
     ) -> AsyncIterator[Sequence[Recorded]]:
-        """Yield the partition's records behind `after`, in order, for ever.
+        """Yield the partition's records after `after`, in order, indefinitely.
 
         A broker's outage is waited out.
 
         Raises:
-            LogCutError: `after` lies beyond the log's end, or what follows it is gone.
+            LogCutError: `after` lies beyond the log's end, or the records after it are gone.
 
         """
         await self._expect(partition, after)
@@ -249,7 +249,7 @@ class KafkaLog:
             while True:
                 batch = tail.take(follower, batch_max)
                 if batch is None:
-                    # The last one again: whoever follows compares it with what he has.
+                    # Reread the last record: the reader compares it with the one it folded.
                     private = await self._read_on(partition, max(0, follower.position - 1))
                     for start in range(0, len(private), batch_max):
                         yield private[start : start + batch_max]
@@ -266,7 +266,7 @@ class KafkaLog:
                 self._consumer.pause(self._at[partition])
 
     async def _expect(self, partition: Partition, after: int) -> None:
-        """Refuse a reader whose place the log no longer has; wait out an outage."""
+        """Refuse a reader whose position is no longer in the log; wait out an outage."""
         while True:
             try:
                 begins, ends = await asyncio.gather(
@@ -279,8 +279,8 @@ class KafkaLog:
                 refuse_beyond(partition, after, ends[partition])
                 if begins[partition] > after:
                     raise LogCutError(
-                        f"{partition}: expected the record behind {after}, found that the log"
-                        f" begins behind {begins[partition]}: records were deleted"
+                        f"{partition}: expected the record after {after}, found that the log"
+                        f" begins after {begins[partition]}: records were deleted"
                     )
                 return
 
@@ -302,7 +302,7 @@ class KafkaLog:
             if not hungry:
                 await self._wanted.wait()
                 continue
-            # Without a filter, one who begins to follow meanwhile is served at once.
+            # Without a filter, a follower that joins meanwhile is served at once.
             crowded = len(hungry) < len(followed)
             try:
                 found = await consumer.getmany(
@@ -335,9 +335,9 @@ class KafkaLog:
                 await asyncio.sleep(0)  # Let the followers have it.
 
     async def _look(self, consumer: AIOKafkaConsumer, quiet: Iterable[TopicPartition]) -> None:
-        """See how far partitions were read: control batches have offsets, and no records.
+        """Advance idle partitions past control batches, which have offsets but no records.
 
-        However busy their neighbours are: a stranger's transaction would hold up a quiet one.
+        Needed even while other partitions are busy, or a foreign transaction would stall one.
         """
         for at in quiet:
             if self._tails[self._partitions[at]].followers:
@@ -349,10 +349,10 @@ class KafkaLog:
         return line_to(client, at), self._appender.line(at)
 
     async def _unbroken(self, partition: Partition) -> bool:
-        """Say whether what was fetched may be given: it follows what was given last.
+        """Say whether fetched records may be delivered: they follow the last one delivered.
 
-        A leader that was away, or another one, may have lost records that were acknowledged, and
-        have taken others in their place (ADR-0016): the last one that was read is read again.
+        A leader that returned, or a new one, may have lost acknowledged records and accepted
+        others in their place (ADR-0016), so the last record that was read is read again.
         """
         lines, tail = self._lines_now(partition), self._tails[partition]
         if lines == self._lines.get(partition):
@@ -394,7 +394,7 @@ class KafkaLog:
         self._tails[partition].fail(failure)
 
     def _hold(self, at: TopicPartition, until: Coroutine[Any, Any, None]) -> None:
-        """Fetch nothing of one partition until something is over; the others go on."""
+        """Stop fetching one partition until `until` ends; the others go on."""
         assert self._consumer is not None, "it is polled"
         if at in self._held:
             until.close()
@@ -413,13 +413,13 @@ class KafkaLog:
                 self._wanted.set()
 
     async def _out_of_range(self, partition: Partition) -> None:
-        """Stop the followers of a partition if its log was cut; else go on."""
+        """Stop a partition's followers if the log was cut; otherwise go on."""
         try:
             await asyncio.wait_for(self._expect(partition, self._tails[partition].head), 30)
         except LogCutError as exc:
             self._fail(partition, exc)
         except TimeoutError:
-            pass  # Asked again when the next fetch fails.
+            pass  # Checked again when the next fetch fails.
 
     def _poll_ended(self, polling: asyncio.Task[None]) -> None:
         if not polling.cancelled() and (bug := polling.exception()):
@@ -427,7 +427,7 @@ class KafkaLog:
                 tail.fail(bug if isinstance(bug, Exception) else RuntimeError(repr(bug)))
 
     async def ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
-        """Return the read index: the last position of each partition, asked after the call.
+        """Return the read index: the last position of each partition, read after the call began.
 
         Raises:
             LogUnavailableError: no answer in time.
@@ -436,11 +436,11 @@ class KafkaLog:
         return await self._ends.ask(partitions)
 
     async def read(self, partition: Partition, after: int, limit: int) -> Sequence[Recorded]:
-        """Return at most `limit` records behind `after`; fewer only at the end as of now.
+        """Return at most `limit` records after `after`; fewer only at the current end.
 
         Raises:
             LogUnavailableError: no answer in time.
-            LogCutError: what follows `after` is gone.
+            LogCutError: the records after `after` are gone.
 
         """
         end = (await self._ends.ask([partition]))[partition]

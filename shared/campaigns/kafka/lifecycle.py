@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import ProducerClosed
 
-STOP_S = 2.0  # How long a client may take to let go of a connection.
+STOP_S = 2.0  # How long a client may take to close a connection.
 
 
 class Client(Protocol):
@@ -24,10 +24,10 @@ _finishing: set[asyncio.Task[None]] = set()  # The event loop itself keeps no ta
 
 
 async def start(client: K, stop: Callable[[K], Awaitable[None]]) -> K:
-    """Start a client, or leave nothing of it behind.
+    """Start a client, or leave no resource of it behind.
 
-    A start that is cancelled half way would lose its first connection, open: so it is left to
-    fail by itself, at its request timeout, behind the caller's back.
+    A start that is cancelled midway would leak its first connection, so it is left to finish or
+    time out in the background.
 
     Raises:
         KafkaError: the cluster did not answer.
@@ -65,7 +65,7 @@ async def stop(client: AIOKafkaConsumer) -> None:
 async def stop_producer(producer: AIOKafkaProducer) -> None:
     """Stop a producer within a few STOP_S, even while no broker answers.
 
-    What it had taken and not sent is given up; what it had sent may still appear.
+    Accepted records that were not sent are dropped; those that were sent may still appear.
     """
     stopping = asyncio.ensure_future(producer.stop())
     await asyncio.wait([stopping], timeout=STOP_S)
@@ -78,9 +78,9 @@ async def stop_producer(producer: AIOKafkaProducer) -> None:
 
 
 async def _give_up(producer: AIOKafkaProducer) -> None:
-    """End what the client would try for ever, in an order in which nothing of it fails loudly.
+    """End what the client would retry indefinitely, in an order that raises no stray errors.
 
-    First its sending, then what it holds: to fail a batch that is being sent again breaks it.
+    First its sending task, then its batches: failing a batch that is being resent would break it.
     """
     client, held = producer.client, producer._message_accumulator
     if (sending := producer._sender.sender_task) is not None:
@@ -103,6 +103,6 @@ async def _give_up(producer: AIOKafkaProducer) -> None:
 
 
 def _hear(ended: asyncio.Future[Any]) -> None:
-    """Look at the exception, so that none is reported as lost: nothing is left to be done."""
+    """Retrieve the exception, so that asyncio does not report it as never retrieved."""
     if ended.done() and not ended.cancelled():
         ended.exception()

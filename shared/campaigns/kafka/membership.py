@@ -1,7 +1,7 @@
-"""Shares the partitions among dialers by a consumer group, for the work's sake alone.
+"""Distributes the partitions among dialers by a consumer group, to share the work only.
 
-Safety never depends on the assignment: during an outage, or a rebalance, two may hold the same
-partition, and the log's order decides between them. No record is ever read in here.
+Safety never depends on the assignment: during an outage or a rebalance two dialers may hold the
+same partition, and the log's order decides between them. No record is read in here.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ limit_repetitions(logger)
 
 _TURN_MS = 1_000  # The client leaves the group when it is not asked for records for minutes.
 _RETRY_S = 0.5
-_WORD_HEARTBEATS = 2  # A group that lives has answered who joins by then.
+_WORD_HEARTBEATS = 2  # A live group has answered a joining member by then.
 
 OnChange = Callable[[frozenset[int]], None]
 OnRefused = Callable[[CarrierMisfitError], None]
@@ -34,22 +34,22 @@ OnRefused = Callable[[CarrierMisfitError], None]
 
 @dataclass(eq=False)
 class Membership:
-    """One member. `on_change` is told which partitions of campaign.records it has now."""
+    """One member. `on_change` is called with its current partitions of campaign.records."""
 
     kafka: Kafka
     group: str
     on_change: OnChange
-    session_timeout_s: float = 10.0  # A member that died is replaced after this.
+    session_timeout_s: float = 10.0  # A dead member is replaced after this.
     heartbeat_s: float = 3.0  # Also: how long a member may take to notice another's arrival.
-    # Who has the same is the same member, begun again: it takes its work over at once, and need
-    # not wait until the one that was killed is missed. None: another member each time.
+    # Static membership: a restarted process with the same id gets its partitions back at once,
+    # without waiting for the session timeout. None: a new member each time.
     member: str | None = None
-    carrier: Callable[[], str | None] = lambda: None  # Ours, now. None: fits all others.
-    # How much later than we others may notice that the carrier they share is another one.
+    carrier: Callable[[], str | None] = lambda: None  # Ours, now. None: compatible with all.
+    # How much later than we other members may notice that their shared carrier was replaced.
     carrier_check_s: float = 0.0
-    on_refused: OnRefused = lambda _: None  # Told once, when others have had another too long.
+    on_refused: OnRefused = lambda _: None  # Called once, if the carriers differ for too long.
     assigned: frozenset[int] = field(default=frozenset(), init=False)
-    trouble: str | None = field(default=None, init=False)  # Why it is not in the group now.
+    trouble: str | None = field(default=None, init=False)  # Why it is not a member now.
     _turning: asyncio.Task[None] | None = field(default=None, init=False)
     _closed: bool = field(default=False, init=False)
     _heard: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -61,15 +61,15 @@ class Membership:
         self._sharing = Sharing(self.carrier)
 
     async def open(self) -> None:
-        """Begin to join. Waits a moment for the group's word; outages are waited out later.
+        """Begin to join. Waits briefly for the group's answer; an outage is waited out later.
 
         Raises:
-            CarrierMisfitError: the others have another carrier, and keep it.
+            CarrierMisfitError: the other members use another carrier, and keep it.
 
         """
         hush()
         self._begin()
-        with contextlib.suppress(TimeoutError):  # It is told while we run, then.
+        with contextlib.suppress(TimeoutError):  # Then the answer arrives while we run.
             async with asyncio.timeout(_WORD_HEARTBEATS * self.heartbeat_s):
                 await self._heard.wait()
         if self._ending is not None:
@@ -83,7 +83,7 @@ class Membership:
         self._turning.add_done_callback(self._ended)
 
     def _ended(self, turning: asyncio.Task[None]) -> None:
-        """Begin anew after a bug, and say it: a dialer without its group would get no work."""
+        """Restart after a bug, and report it: a dialer outside its group would get no work."""
         if not turning.cancelled() and (bug := turning.exception()) is not None:
             self.trouble = f"group {self.group}: {bug!r}"
             logger.error("group %s: its task has ended", self.group, exc_info=bug)
@@ -125,7 +125,7 @@ class Membership:
                         consumer._coordinator.request_rejoin()  # There is no public way.
                     await asyncio.sleep(0)
             except (KafkaError, OSError, TimeoutError, LogUnavailableError) as exc:
-                # What was assigned stays in work: an outage alone changes nothing.
+                # Keep the assigned partitions: an outage alone changes nothing.
                 self.trouble = f"group {self.kafka.namespace}{self.group}: {exc!r}"
                 logger.warning("group %s: joining again: %r", self.group, exc)
                 await asyncio.sleep(_RETRY_S)
@@ -133,11 +133,11 @@ class Membership:
                 await _leave(consumer)
 
     def troubles(self) -> Sequence[str]:
-        """Return why it is not in the group, or has no work in it."""
+        """Return why it is not a member, or has no partitions."""
         return (self.trouble,) if self.trouble else ()
 
     def answered(self, assigned: Collection[TopicPartition]) -> None:
-        """Take the group's word: what we have, or that our carrier is not the group's."""
+        """Take the group's answer: our partitions, or that our carrier is not the group's."""
         self.changed(assigned)
         if (theirs := self._sharing.refused_for) is None:
             self._fits()
@@ -152,7 +152,7 @@ class Membership:
         self._settled.set()
 
     def _misfits(self, ours: str | None, theirs: str) -> None:
-        """Give the others the time to leave, or to notice that the carrier was exchanged."""
+        """Give the others time to leave, or to notice that the carrier was replaced."""
         misfit = CarrierMisfitError(f"{self.kafka.namespace}{self.group}", ours, theirs)
         self.trouble = str(misfit)
         logger.warning("%s", misfit)
@@ -167,7 +167,7 @@ class Membership:
         self.on_refused(misfit)
 
     def changed(self, assigned: Collection[TopicPartition]) -> None:
-        """Tell of a new assignment; the same again is no news."""
+        """Report a new assignment; the same one again is not reported."""
         self.trouble = None
         now = frozenset(partition.partition for partition in assigned)
         if now != self.assigned:
@@ -176,7 +176,7 @@ class Membership:
 
 
 async def _leave(consumer: AIOKafkaConsumer) -> None:
-    """Stop a consumer, and leave the group at once: it does not by itself if it has a name."""
+    """Stop a consumer and leave the group at once, which a static member does not do by itself."""
     if (coordinator := consumer._coordinator) is not None:
         coordinator._group_instance_id = None
     await stop(consumer)
@@ -188,9 +188,9 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
         self._consumer = consumer
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        """Keep what is in work until the new assignment says otherwise."""
+        """Keep the partitions until the new assignment replaces them."""
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        """Pause them, since nothing is read, and tell."""
+        """Pause them, since nothing is read, and report them."""
         self._consumer.pause(*assigned)
         self._membership.answered(assigned)

@@ -1,6 +1,6 @@
-"""Asks where partitions begin and end, on a connection of its own, one question for all who ask.
+"""Reads where partitions begin and end, on its own connection, batching concurrent callers.
 
-On the consumer that polls, the question would wait behind the fetch: half a second on an idle log.
+On the polling consumer a request would wait for the fetch: half a second on an idle log.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ class _Question:
 
 @dataclass(eq=False)
 class Offsets:
-    """The beginnings, or the ends, of partitions as of now."""
+    """The current beginnings, or ends, of partitions."""
 
     kafka: Kafka
     deadline_s: float
@@ -35,7 +35,7 @@ class Offsets:
     _stopping: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def ask(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
-        """Return the position of each, asked after the call.
+        """Return the position of each, read after the call began.
 
         Raises:
             LogUnavailableError: no answer within `deadline_s`.
@@ -67,7 +67,7 @@ class Offsets:
                 async with asyncio.timeout(self.deadline_s):
                     found = await self._offsets(question.partitions)
             except (KafkaError, OSError, TimeoutError) as exc:
-                self._drop()  # Its connection may lead nowhere.
+                self._drop()  # Its connection may be dead.
                 if not question.answer.done():
                     question.answer.set_exception(
                         LogUnavailableError(f"the log did not say where it ends: {exc!r}")
@@ -103,7 +103,7 @@ class Offsets:
         stopping.add_done_callback(self._stopping.discard)
 
     async def close(self) -> None:
-        """Let go of the connection. Who still waits is told that the log is unavailable."""
+        """Close the connection. Callers that still wait get LogUnavailableError."""
         if self._asking is not None:
             self._asking.cancel()
             await asyncio.wait([self._asking])
@@ -116,6 +116,6 @@ class Offsets:
 
 
 def _heard(answer: asyncio.Future[Mapping[Partition, int]]) -> None:
-    """Look at the exception, so that none is reported as lost when all who asked have gone."""
+    """Retrieve the exception, so that asyncio does not report it if all callers have gone."""
     if not answer.cancelled():
         answer.exception()

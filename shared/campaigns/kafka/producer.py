@@ -1,8 +1,9 @@
-"""Hands records to Kafka, and takes another client when one has lost its sequence.
+"""Hands records to Kafka, and replaces a producer that has lost its sequence.
 
-A taken record may appear at any later time, even after the client has said that it gave up. What
-an acknowledgement is good for is its place, for who has read all before it (ADR-0013); that none
-came says nothing. What the brokers have surely refused is told at once (ADR-0017).
+A record that the client accepted may appear at any later time, even after the client reported a
+failure. An acknowledgement tells the record's position, which is useful to a reader that has read
+all before it (ADR-0013); its absence tells nothing. A certain refusal is reported at once
+(ADR-0017).
 """
 
 import asyncio
@@ -26,14 +27,14 @@ logger = logging.getLogger(__name__)
 limit_repetitions(logger)
 
 RETRY_S = 0.2
-RENEWED_EVERY_S = 0.5  # Each client costs a connection and an id: as long as all is refused.
-LATE_S = 5.0  # Without an acknowledgement for so long, a partition is said to take nothing.
-REFUSED_S = 10.0  # How long a failure is spoken of if nobody has tried again.
+RENEWED_EVERY_S = 0.5  # At most one replacement in this time: each costs a connection and an id.
+LATE_S = 5.0  # A partition is reported if an acknowledgement is outstanding for longer.
+REFUSED_S = 10.0  # How long a failure is reported if no further append follows.
 
 
 @dataclass(eq=False, slots=True)
 class _Sent:
-    """One record that the client has taken, and that is not acknowledged yet."""
+    """One record that the client has accepted and that is not acknowledged yet."""
 
     at: TopicPartition
     by: AIOKafkaProducer
@@ -48,10 +49,10 @@ class Appender:
     """One idempotent producer at a time."""
 
     kafka: Kafka
-    append_s: float  # How long a record may wait to be taken: for a full batch, or a new client.
-    unacknowledged: int = 0  # Taken records of which the client has said that it gave up.
-    refused: int = 0  # Of these, those that are surely not in the log.
-    renewed: int = 0  # Clients that were replaced.
+    append_s: float  # How long a record may wait for room in a batch, or for a new producer.
+    unacknowledged: int = 0  # Records that the client accepted and reported as not delivered.
+    refused: int = 0  # Of these, those that are certainly not in the log.
+    renewed: int = 0  # Producers that were replaced.
     _producer: AIOKafkaProducer | None = None
     _there: asyncio.Event = field(default_factory=asyncio.Event)  # A producer is.
     _renewing: asyncio.Task[None] | None = None
@@ -63,7 +64,7 @@ class Appender:
     _without: str = ""  # Why there is no producer.
 
     async def open(self, topics: Collection[str]) -> None:
-        """Connect, and learn of the topics, so that the first record does not wait for it.
+        """Connect and fetch the topics' metadata, so that the first record does not wait for it.
 
         Raises:
             KafkaError: the cluster did not answer, or does not know a topic.
@@ -87,16 +88,17 @@ class Appender:
         placed: Callable[[int], None],
         refused: OnRefusal | None = None,
     ) -> None:
-        """Hand one over; the client sends it for as long as that takes.
+        """Hand a record over; the client retries until it is sent.
 
-        `placed` is told its offset, if the brokers say so, once it is on all replicas in sync.
-        `refused` is told that it is not and will not be in the log, if the brokers say that.
+        `placed` is called with its offset, if the brokers report one, once it is on all in-sync
+        replicas. `refused` is called if the brokers' answer proves that it never will be in the
+        log.
 
         Raises:
             LogUnavailableError: it was not taken; it is not and will not be in the log.
 
         """
-        assert len(raw) < MESSAGE_BYTES_MAX, "a record is bounded by who makes it"
+        assert len(raw) < MESSAGE_BYTES_MAX, "`entry` bounds a record"
         producer = self._producer
         try:
             async with asyncio.timeout(self.append_s):
@@ -110,7 +112,7 @@ class Appender:
             if producer is not None and _is_dead(producer):
                 self._renew(producer)
             raise LogUnavailableError(f"{at}: the record was not taken: {exc!r}") from exc
-        # No await since it was added to its batch: that is the partition's last.
+        # No await since the record was added to its batch, so that is the partition's last one.
         batches = producer._message_accumulator._batches.get(at)
         batch = batches[-1] if batches else None
         self._count += 1
@@ -137,10 +139,10 @@ class Appender:
                 sent.refused(LogUnavailableError(f"{sent.at}: the record was refused: {no!r}"))
 
     def _renew(self, broken: AIOKafkaProducer) -> None:
-        """Replace a producer: its sequence has a hole, and the brokers take nothing behind it.
+        """Replace a producer: its sequence has a gap, after which the brokers accept nothing.
 
-        What it still holds for other partitions is sent before it ends, if that takes no longer
-        than a stop may. Two clients in between do no harm: the log's order decides.
+        The records it holds for other partitions are sent before it ends, if that takes no longer
+        than a stop may. Two producers at once do no harm: the log's order decides.
         """
         if broken is self._producer:
             self._producer = None
@@ -166,7 +168,7 @@ class Appender:
                 return
 
     def troubles(self, topics: Collection[str]) -> Sequence[str]:
-        """Return why nothing can be appended to these topics now, as far as is known."""
+        """Return the known reasons why nothing can be appended to these topics now."""
         names, now = (
             {self.kafka.topic(topic) for topic in topics},
             asyncio.get_running_loop().time(),
@@ -188,12 +190,12 @@ class Appender:
         return tuple(found.values())
 
     def line(self, at: TopicPartition) -> Line | None:
-        """Return the connection on which records are acknowledged now; None: there is none."""
+        """Return the connection on which records are acknowledged now, or None."""
         return line_to(self._producer.client if self._producer else None, at)
 
     async def close(self) -> None:
-        """Let go, in a bounded time."""
-        if self._renewing is not None:  # One that connects just now would be lost, open.
+        """Close, in a bounded time."""
+        if self._renewing is not None:  # Cancelled while it connects, it would leak a connection.
             await asyncio.wait([self._renewing], timeout=STOP_S)
             self._renewing.cancel()
             await asyncio.wait([self._renewing])
@@ -205,16 +207,16 @@ class Appender:
 
 
 def _is_dead(producer: AIOKafkaProducer) -> bool:
-    """Say whether a producer will send no more."""
+    """Say whether a producer's sending task has ended."""
     sending = producer._sender.sender_task
     return sending is None or bool(sending.done())
 
 
 def offset_of(acknowledged: RecordMetadata) -> int | None:
-    """Return where a record stands, or None if the broker has forgotten.
+    """Return a record's offset, or None if the broker no longer knows it.
 
-    A broker that has had it before, and much since, says only that it is a duplicate: the client
-    counts the offsets of its batch from -1 then, and there is no beginning of the log either.
+    For a duplicate of an old batch the broker reports no offset: the client then counts the
+    batch's offsets from -1, and the log's start offset is missing too.
     """
     begin = acknowledged.log_start_offset
     return acknowledged.offset if begin is not None and begin >= 0 else None

@@ -1,6 +1,6 @@
-"""Which answers to a produce request mean that its records are not in the log, and never will be.
+"""Which answers to a produce request prove that its records will never be in the log.
 
-Exact, or a 503 would lie: what is not listed here leaves the fate of a record unknown.
+A wrong entry here would make a 503 false: any answer not listed leaves the outcome unknown.
 """
 
 import aiokafka.errors
@@ -23,7 +23,7 @@ from aiokafka.errors import (
 
 
 class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types.
-    """A record does not pass the broker's checks. The client does not know the code."""
+    """A record fails the broker's validation. aiokafka does not know this error code."""
 
     errno = 87
     message = "INVALID_RECORD"
@@ -32,8 +32,8 @@ class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]  # aiokafka
 
 aiokafka.errors.kafka_errors.setdefault(InvalidRecordError.errno, InvalidRecordError)
 
-# The leader checks these before it writes. NOT_ENOUGH_REPLICAS is no end: the client goes on
-# trying. NOT_ENOUGH_REPLICAS_AFTER_APPEND and UNKNOWN_SERVER_ERROR may come after the writing.
+# The leader checks these before it writes. NOT_ENOUGH_REPLICAS is not final: the client retries.
+# NOT_ENOUGH_REPLICAS_AFTER_APPEND and UNKNOWN_SERVER_ERROR may follow a write.
 # Source: Kafka's ReplicaManager.appendRecords, Partition.appendRecordsToLeader, LogValidator,
 # ProducerAppendInfo; KafkaApis.handleProduceRequest for the rights.
 _BEFORE_WRITING = (
@@ -54,9 +54,9 @@ _BEFORE_WRITING = (
 
 
 def never_there(failure: BaseException, tries: int) -> bool:
-    """Say whether records are surely not in the log. `tries`: how often they were sent.
+    """Say whether records are certainly not in the log. `tries`: how often they were sent.
 
-    Who was sent twice may be there by the first time, whatever the answer to the second is.
+    Records sent twice may have been written the first time, whatever the second answer is.
     """
     if not isinstance(failure, KafkaError):
         return False

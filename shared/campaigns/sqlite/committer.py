@@ -1,6 +1,6 @@
-"""The one thread that writes to the embedded log, and that looks for what others have written.
+"""The only thread that writes to the embedded log; it also polls for other processes' records.
 
-Group commit: all that is waiting goes into one transaction, so that one sync serves all of them.
+Group commit: all waiting records go into one transaction, so that one sync serves all of them.
 """
 
 import asyncio
@@ -29,15 +29,15 @@ from campaigns.sqlite.file import (
     refuse_other_file,
 )
 
-COMMIT_MAX = 512  # Records a commit.
+COMMIT_MAX = 512  # Records per commit.
 BUSY_MS = 5  # How long one try waits for another process's commit.
 COMMIT_BYTES_MAX = 8 * 1024 * 1024
-# A commit that fails so has left no complete transaction in the file, whatever happens next.
+# A commit that fails with one of these has certainly left no complete transaction in the file.
 _UNDONE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY}
 
 
 class Waiting(NamedTuple):
-    """A record on its way in, and who waits for it."""
+    """A record to be committed, and the future of its caller."""
 
     partition: Partition
     entry: Recorded  # Not placed yet.
@@ -48,19 +48,19 @@ class Written(NamedTuple):
     """Consecutive records that are durable now."""
 
     first: int
-    entries: Sequence[Recorded]  # Not placed yet: that is the event loop's.
+    entries: Sequence[Recorded]  # Not placed yet: the event loop does it.
 
 
 @dataclass(slots=True)
 class Round:
-    """What one turn of the thread has changed, for the event loop."""
+    """The results of one turn of the thread, for the event loop."""
 
     written: dict[Partition, Written] = field(default_factory=dict)
-    ends: dict[Partition, int] = field(default_factory=dict)  # That others have moved.
+    ends: dict[Partition, int] = field(default_factory=dict)  # Moved by other processes.
     waiting: Sequence[Waiting] = ()
-    error: OperatingError | None = None  # For all who wait.
-    broken: bool = False  # The thread has ended: the file can be trusted no more.
-    cut: LogCutError | None = None  # … because it has lost what it had.
+    error: OperatingError | None = None  # For all callers in `waiting`.
+    broken: bool = False  # The thread has ended: the file can no longer be trusted.
+    cut: LogCutError | None = None  # … because it has lost records.
 
 
 class Committer:
@@ -95,7 +95,7 @@ class Committer:
         self._queue.put(waiting)
 
     def close(self) -> None:
-        """Commit what is waiting, then end. Blocks until that is done."""
+        """Commit the waiting records, then end. Blocks until that is done."""
         self._queue.put(None)
         self._thread.join()
 
@@ -109,7 +109,7 @@ class Committer:
                     self._tell(turn)
             crashed = False
         finally:
-            if crashed:  # A bug ends the thread: nobody waits for it in vain.
+            if crashed:  # A bug ends the thread: answer the callers that wait for it.
                 error = OutcomeUnknownError(f"{self._path}: the writing thread has crashed")
                 self._tell(Round(waiting=batch, error=error, broken=True))
             self._db.close()
@@ -131,7 +131,7 @@ class Committer:
         try:
             self._loop.call_soon_threadsafe(self._publish, turn)
         except RuntimeError:
-            assert self._loop.is_closed(), "nobody is left to be told"
+            assert self._loop.is_closed(), "no caller is left"
 
     def _gather(self) -> tuple[list[Waiting], bool]:
         batch: list[Waiting] = []
@@ -149,7 +149,7 @@ class Committer:
         return batch, False
 
     def _look(self) -> Round:
-        """Find out whether other processes have written."""
+        """Check whether other processes have written."""
         turn = Round()
         try:
             self._note_others(turn)
@@ -185,9 +185,9 @@ class Committer:
             entries.setdefault(one.partition, []).append(one.entry)
         try:
             self._begin()
-            self._note_others(turn)  # Who always has something to write never only looks.
+            self._note_others(turn)  # Under constant load the thread never just polls.
             refuse_other_file(self._path, self._file)
-            self._note(turn, entries)  # Inside: nobody else can take these positions now.
+            self._note(turn, entries)  # In the transaction: no other process can take these places.
             self._insert(entries)
         except sqlite3.Error as exc:
             self._roll_back()
@@ -210,7 +210,7 @@ class Committer:
         return turn
 
     def _begin(self) -> None:
-        """Become the one who writes. Others are read meanwhile, and nobody waits for ever."""
+        """Take the write lock within a bounded time; report others' records meanwhile."""
         for tries_left in reversed(range(self._tries)):
             try:
                 self._db.execute("begin immediate")
@@ -234,14 +234,14 @@ class Committer:
         )
 
     def _roll_back(self) -> None:
-        if self._db.in_transaction:  # SQLite has done it by itself after some errors.
+        if self._db.in_transaction:  # After some errors SQLite has rolled back already.
             self._db.execute("rollback")
 
     def _refused(self, no: sqlite3.Error, count: int) -> LogUnavailableError:
         return LogUnavailableError(f"{self._path}: refused {count} records: {no}")
 
     def _refuse_rest(self, why: OperatingError | None) -> None:
-        """Answer those who wait behind a failure; those to come are refused by the log."""
+        """Refuse the callers queued after a failure; the log itself refuses later ones."""
         while (one := self._queue.get()) is not None:
             error = LogUnavailableError(f"{self._path}: closed: {why}")
             self._tell(Round(waiting=[one], error=error))

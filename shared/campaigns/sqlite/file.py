@@ -13,8 +13,8 @@ from campaigns.records.record import Recorded
 from campaigns.records.topics import Partition
 
 SCHEMA_VERSION = 1
-READ_BUSY_MS = 2_000  # Readers wait for nobody, but for a recovery after a crash.
-OPEN_TRIES_MAX = 500  # Of OPEN_RETRY_S each: several processes may make the file at once.
+READ_BUSY_MS = 2_000  # Readers wait only for a recovery after a crash.
+OPEN_TRIES_MAX = 500  # Of OPEN_RETRY_S each: several processes may create the file at once.
 OPEN_RETRY_S = 0.01
 
 _SCHEMA = (
@@ -26,29 +26,29 @@ _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class About(NamedTuple):
-    """What a file says of itself."""
+    """A file's own metadata."""
 
     id: str
     partitions: int  # Of campaign.records.
 
 
 class Stretch(NamedTuple):
-    """Consecutive records, and what stands behind the last one instead of a next."""
+    """Consecutive records, and the failure that follows the last one, if any."""
 
     records: Sequence[Recorded]
     failure: LogCutError | None
 
 
 def busy(no: sqlite3.Error) -> bool:
-    """Say whether another process was merely first."""
+    """Say whether the error only means that another process holds the lock."""
     return getattr(no, "sqlite_errorcode", 0) & 0xFF in _BUSY
 
 
 def connect(path: Path, *, read_only: bool, busy_ms: int = READ_BUSY_MS) -> sqlite3.Connection:
-    """Open the file; a committed transaction is synced before anybody can read it.
+    """Open the file; a committed transaction is synced before any connection can read it.
 
-    `read_only` creates nothing: without a write-ahead log nobody has the file open, and it is
-    read as it stands.
+    `read_only` creates nothing: without a write-ahead log no process has the file open, and it is
+    opened as immutable.
     """
     if read_only:
         still = "" if Path(f"{path}-wal").exists() else "&immutable=1"
@@ -67,10 +67,10 @@ def connect(path: Path, *, read_only: bool, busy_ms: int = READ_BUSY_MS) -> sqli
 
 
 def prepare(path: Path, partitions: int | None, *, read_only: bool) -> About:
-    """Make what is missing, check what exists. `partitions` None: as many as the file has, or 1.
+    """Create what is missing, check what exists. `partitions` None: as the file has, or 1.
 
     Raises:
-        LogUnavailableError: the file cannot be made, opened or read.
+        LogUnavailableError: the file cannot be created, opened or read.
         TopicMisfitError: it was made with other partitions, by another version, or is no log.
 
     """
@@ -134,7 +134,7 @@ def _persist(db: sqlite3.Connection, path: Path, partitions: int) -> None:
             ),
         )
     db.execute("commit")
-    # What a killed process had written and not yet synced is readable from now on: sync it.
+    # A killed process may have left written records unsynced, readable from here on: sync them.
     wal = os.open(f"{path}-wal", os.O_RDWR)
     try:
         os.fsync(wal)
@@ -143,10 +143,10 @@ def _persist(db: sqlite3.Connection, path: Path, partitions: int) -> None:
 
 
 def refuse_other_file(path: Path, ours: tuple[int, int]) -> None:
-    """Stop who has another file open than the one that is there now.
+    """Stop a process whose open file is no longer the one at `path`.
 
     Raises:
-        LogCutError: it was replaced, or is gone: whatever is written no restart would find.
+        LogCutError: it was replaced or removed: a restart would not find what is written to it.
 
     """
     if (now := identity(path)) != ours:
@@ -157,7 +157,7 @@ def refuse_other_file(path: Path, ours: tuple[int, int]) -> None:
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from every other on this machine, or None where there is none."""
+    """Return a file's unique identity on this machine, or None if it does not exist."""
     try:
         found = path.stat()
     except OSError:
@@ -166,7 +166,7 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 def last_of(db: sqlite3.Connection, partition: Partition) -> tuple[int, bytes | None]:
-    """Return the partition's last position and its record, every process's commits included."""
+    """Return the partition's last position and record, including other processes' commits."""
     row = db.execute(
         "select position, record from records where (topic, number) = (?, ?)"
         " order by position desc limit 1",
@@ -176,7 +176,7 @@ def last_of(db: sqlite3.Connection, partition: Partition) -> tuple[int, bytes | 
 
 
 def end_of(db: sqlite3.Connection, partition: Partition) -> int:
-    """Return the partition's last position, every process's commits included."""
+    """Return the partition's last position, including other processes' commits."""
     row = db.execute(
         "select position from records where (topic, number) = (?, ?)"
         " order by position desc limit 1",
@@ -186,7 +186,7 @@ def end_of(db: sqlite3.Connection, partition: Partition) -> int:
 
 
 def record_at(db: sqlite3.Connection, partition: Partition, position: int) -> bytes | None:
-    """Return the bytes of one record, or None where there is none."""
+    """Return one record's bytes, or None if it does not exist."""
     row = db.execute(
         "select record from records where (topic, number, position) = (?, ?, ?)",
         (*partition, position),
@@ -197,7 +197,7 @@ def record_at(db: sqlite3.Connection, partition: Partition, position: int) -> by
 def stretch(
     db: sqlite3.Connection, partition: Partition, after: int, limit: int, partitions: int
 ) -> Stretch:
-    """Read at most `limit` records behind `after`; fewer only at the end, or before a failure."""
+    """Read at most `limit` records after `after`; fewer only at the end, or before a failure."""
     records: list[Recorded] = []
     rows = db.execute(
         "select position, record from records where (topic, number) = (?, ?) and position > ?"

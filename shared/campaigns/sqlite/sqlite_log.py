@@ -1,6 +1,6 @@
 """The embedded log: one SQLite file, durable, for one process or several on one machine.
 
-A record is synced before any reader is given it. The file and its tables: file.py; the one
+A record is synced to disk before any reader sees it. The file and its tables: file.py; the only
 thread that writes: committer.py.
 """
 
@@ -28,9 +28,9 @@ from campaigns.sqlite.file import (
     stretch,
 )
 
-CHUNK = 512  # Records that are read from the file at once, for all followers.
-VISITORS_MS = 500.0  # How soon `dialgate upgrade` is seen by a process that has all the parts.
-PRIVATE_MAX = 2_048  # Records that a slow follower reads at once, by himself.
+CHUNK = 512  # Records per read from the file, for all followers.
+VISITORS_MS = 500.0  # How soon a process with all parts sees an operator's `dialgate upgrade`.
+PRIVATE_MAX = 2_048  # Records per read of a follower that has fallen behind the tail.
 
 
 class SqliteLog:
@@ -46,12 +46,12 @@ class SqliteLog:
         poll_ms: float = 2.0,
         busy_s: float = 5.0,
     ) -> None:
-        """Name the file; `open` makes it.
+        """Store the settings; `open` creates the file.
 
         `partitions` None: as many as the file has. `exclusive`: no other service writes (the
-        caller holds all locks of the data directory), so it is enough to look for an operator's
-        decisions, every VISITORS_MS; for others' records `poll_ms`. `read_only` creates nothing.
-        `busy_s`: how long others' commits may keep one of ours waiting.
+        caller holds all locks of the data directory), so only an operator's decisions are polled
+        for, every VISITORS_MS; otherwise the file is polled every `poll_ms`. `read_only` creates
+        nothing. `busy_s`: how long a commit may wait for those of other processes.
         """
         self._path = path
         self._asked = partitions
@@ -68,11 +68,11 @@ class SqliteLog:
         self._asking: sqlite3.Connection | None = None  # The event loop's.
         self._chunks: sqlite3.Connection | None = None  # The reading thread's.
         self._committer: Committer | None = None
-        self._failed: str | None = None  # Why no more is taken or given.
+        self._failed: str | None = None  # Why the log neither takes nor yields records.
 
     @property
     def id(self) -> str:
-        """Return the file's own id, made with it."""
+        """Return the file's id, generated when it was created."""
         assert self._id, "open() comes first"
         return self._id
 
@@ -81,11 +81,11 @@ class SqliteLog:
         return self._count[topic]
 
     async def open(self) -> None:
-        """Make the file, or check it.
+        """Create the file, or check an existing one.
 
         Raises:
-            LogUnavailableError: it cannot be made, opened or read.
-            TopicMisfitError: it has other partitions, another version, or is no log.
+            LogUnavailableError: it cannot be created, opened or read.
+            TopicMisfitError: it has other partitions, another version, or is not a log.
 
         """
         about = await asyncio.to_thread(prepare, self._path, self._asked, read_only=self._read_only)
@@ -111,7 +111,7 @@ class SqliteLog:
         )
 
     async def close(self) -> None:
-        """Commit what is waiting, then let go of the file."""
+        """Commit the waiting records, then close the file."""
         committer, self._committer = self._committer, None
         if committer is not None:
             await asyncio.to_thread(committer.close)
@@ -125,7 +125,7 @@ class SqliteLog:
         self._asking = self._chunks = self._reading = None
 
     def troubles(self, writing: Collection[str], reading: Collection[str] = ()) -> Sequence[str]:
-        """Return why nothing can be appended any more."""
+        """Return why records can no longer be appended."""
         return (f"the log takes nothing: {self._failed}",) if self._failed else ()
 
     async def append(
@@ -135,8 +135,8 @@ class SqliteLog:
 
         Raises:
             LogUnavailableError: it was rolled back; it is not and will not be in the log.
-            UnreadableRecordError: nor is this one: no reader could read it.
-            OutcomeUnknownError: the commit itself failed; this log takes no more.
+            UnreadableRecordError: no reader could read it; it is not and will not be in the log.
+            OutcomeUnknownError: the commit itself failed; this log takes no more records.
 
         """
         if self._committer is None or self._read_only or self._failed:
@@ -151,7 +151,7 @@ class SqliteLog:
     async def batches(
         self, partition: Partition, after: int, *, batch_max: int = BATCH_MAX
     ) -> AsyncIterator[Sequence[Recorded]]:
-        """Yield the partition's records behind `after`, in order, for ever.
+        """Yield the partition's records after `after`, in order, indefinitely.
 
         Raises:
             LogCutError: `after` lies beyond the log's end, or a record is missing.
@@ -169,7 +169,7 @@ class SqliteLog:
                 self._feed(partition)
                 batch = tail.take(follower, batch_max)
                 if batch is None:
-                    # The last one again: whoever follows compares it with what he has.
+                    # Reread the last record: the reader compares it with the one it folded.
                     after = max(0, follower.position - 1)
                     batch = await self.read(partition, after, PRIVATE_MAX)
                 elif not batch:
@@ -182,10 +182,10 @@ class SqliteLog:
             tail.leave(follower)
 
     async def read(self, partition: Partition, after: int, limit: int) -> Sequence[Recorded]:
-        """Return at most `limit` records behind `after`; fewer only at the end as of now.
+        """Return at most `limit` records after `after`; fewer only at the current end.
 
         Raises:
-            LogCutError: the record behind `after` is missing.
+            LogCutError: the record after `after` is missing.
             LogUnavailableError: the file cannot be read.
 
         """
@@ -195,7 +195,7 @@ class SqliteLog:
         return found.records
 
     async def ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
-        """Return the last positions: what every process has committed before this call.
+        """Return the last positions, including what other processes committed before this call.
 
         Raises:
             LogUnavailableError: the file cannot be read.
@@ -235,7 +235,7 @@ class SqliteLog:
             raise LogUnavailableError(f"{partition}@{after}: expected more, found {exc}") from exc
 
     def _stop(self, failure: Exception) -> None:
-        """Take and give nothing more."""
+        """Take and yield no more records."""
         self._failed = str(failure)
         for tail in self._tails.values():
             tail.fail(failure)
@@ -246,10 +246,10 @@ class SqliteLog:
             self._feed(partition)
 
     def _publish(self, turn: Round) -> None:
-        """Give the followers what is durable now, and tell those who appended it."""
+        """Give newly durable records to the followers, and answer the appending callers."""
         for partition, (first, entries) in turn.written.items():
             tail = self._tails[partition]
-            if tail.hungry and tail.head == first - 1:  # From memory, without a way to the file.
+            if tail.hungry and tail.head == first - 1:  # From memory, without reading the file.
                 tail.extend([one.placed(first + n) for n, one in enumerate(entries)])
             self._grown(partition, first + len(entries) - 1)
         for partition, end in turn.ends.items():
@@ -257,7 +257,7 @@ class SqliteLog:
         if turn.broken:
             self._stop(turn.cut or LogUnavailableError(str(turn.error)))
         for one in turn.waiting:
-            if one.taken.done():  # Cancelled: he waits no more.
+            if one.taken.done():  # The caller was cancelled.
                 continue
             if turn.error:
                 one.taken.set_exception(turn.error)
@@ -265,7 +265,7 @@ class SqliteLog:
                 one.taken.set_result(None)
 
     def _feed(self, partition: Partition) -> None:
-        """Begin to read from the file for all followers, if one of them needs it."""
+        """Start reading from the file for all followers, if one of them needs it."""
         if partition not in self._feeding and self._wanted(partition):
             feeding = asyncio.create_task(self._fed(partition), name=f"feed {partition}")
             self._feeding[partition] = feeding
@@ -279,12 +279,12 @@ class SqliteLog:
         tail = self._tails[partition]
         try:
             while self._wanted(partition):
-                # The last one again: it must be what was read there.
+                # Reread the last record: it must still be the one that was read.
                 last, after = tail.last, tail.head - (tail.last is not None)
-                end = self._ends[partition]  # What is read from here on has at least these.
+                end = self._ends[partition]  # The file has at least the records up to here.
                 found = await self._stretch(partition, after, CHUNK)
                 refuse_other(partition, last, found.records)
-                # Meanwhile the head may have moved: by a commit, or by whoever came first.
+                # The head may have moved meanwhile, by a commit or by another read.
                 new = [one for one in found.records if one.position > tail.head]
                 if new and new[0].position == tail.head + 1:
                     tail.extend(new)
@@ -301,7 +301,7 @@ class SqliteLog:
             del self._feeding[partition]
 
     def _fed_no_more(self, partition: Partition, done: asyncio.Task[None]) -> None:
-        """Tell the followers of a bug: they would wait for ever."""
+        """Report a bug to the followers, which would otherwise wait indefinitely."""
         if not done.cancelled() and (bug := done.exception()):
             self._tails[partition].fail(
                 bug if isinstance(bug, Exception) else EndedError(repr(bug))

@@ -6,10 +6,9 @@ and the other is refused, whoever wrote it and however late it comes (ADR-0022).
 """
 
 import asyncio
+import logging
 from datetime import datetime
 from typing import Protocol
-
-import structlog
 
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.facts import ListClosed, import_stream
@@ -21,7 +20,7 @@ from campaigns.stores.contacts import Contacts
 STALE_S = 300.0  # No chunk of a list was folded for that long, and nothing counts it.
 CHECK_S = 5.0
 
-logger = structlog.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Service(Protocol):
@@ -106,6 +105,10 @@ class OpenLists:
         record = writer.record((fact,), condition, Origin("command-api", import_id))
         try:
             if (await writer.append(partition, record, partition.number)).accepted:
-                logger.warning("list abandoned", import_id=import_id, chunks=condition[stream])
+                logger.warning(
+                    "list abandoned", extra={"import_id": import_id, "chunks": condition[stream]}
+                )
         except OperatingError as exc:  # At the next check again.
-            logger.warning("list not abandoned yet", import_id=import_id, reason=str(exc))
+            logger.warning(
+                "list not abandoned yet", extra={"import_id": import_id, "reason": str(exc)}
+            )

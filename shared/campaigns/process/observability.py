@@ -51,7 +51,8 @@ SHARES_SPENT = Counter(
 
 QUIET_S = 10.0  # A logger repeats the same message at most once in this time.
 WORDS_MAX = 1_000  # Messages remembered; libraries put addresses and the like into theirs.
-FIELDS = frozenset({"campaign_id", "reason"})  # Of `extra`, that become fields of a line.
+# What is taken from `extra` as fields of a line.
+FIELDS = frozenset({"campaign_id", "chunks", "import_id", "reason"})
 WINDOW_S, LINES_MAX = 60.0, 300  # At most so many lines of one logger in that time.
 
 

@@ -1,4 +1,7 @@
-"""The operator's command line. Exits 0 done, 1 something is wrong, 2 misused."""
+"""The operator's command line.
+
+Exit codes: 0 success, 1 the command failed, 2 wrong usage or a setting that does not fit.
+"""
 
 import asyncio
 import os
@@ -12,7 +15,6 @@ import typer
 from pydantic import ValidationError
 
 from campaigns.process.clock import SystemClock
-from campaigns.process.data_dir import lock
 from campaigns.process.errors import (
     CarrierUnavailableError,
     ContractError,
@@ -26,6 +28,7 @@ from campaigns.records.topics import CAMPAIGN_RECORDS
 from command_api.settings import CommandApiSettings
 from dialer.carrier.carrier_settings import CarrierSettings
 from dialgate.composition import CARRIER, COMMAND_API, DIALER, PARTS, PROJECTOR, compose
+from dialgate.logs import lock_part
 from dialgate.process import MISUSED, WENT_WRONG
 from dialgate.settings import ALL, SETTINGS, ProcessSettings, misfits, misspelt, weak_keys
 from dialgate.verbs import keys
@@ -34,7 +37,10 @@ from dialgate.verbs.terminal import complain, say
 cli = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help=__doc__,
+    help="Run Dialgate, and look after its log and its API keys. Settings are environment"
+    " variables, DIALGATE_…; a secret may also be in a file, which DIALGATE_…_FILE names.",
+    epilog="Exit codes: 0 success, 1 the command failed, 2 wrong usage or a setting that does not"
+    " fit.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,  # A traceback is for the log, and shows no secret.
 )
@@ -49,7 +55,7 @@ def _settings() -> ProcessSettings:
     if sentences := misspelt(os.environ):
         raise _misused("; ".join(sentences))
     for kind in ALL:
-        kind()  # Whatever does not fit is told now, whichever part it is of.
+        kind()  # Validate the settings of all parts at once.
     settings = ProcessSettings()
     configure_logging(settings.log_level, as_json=settings.log_json)
     return settings
@@ -76,7 +82,7 @@ def _run(names: Sequence[str]) -> None:
 def about(
     show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
-    """Outbound calling campaigns whose pause is true when it is answered."""
+    """Run a verb, or print the version."""
     if show_version:
         say(version("dialgate"))
         raise typer.Exit
@@ -84,36 +90,45 @@ def about(
 
 @cli.command()
 def up() -> None:
-    """Run everything in one process: on the embedded log, or on Kafka when servers are given."""
+    """Run all parts in one process.
+
+    The log is embedded, in DIALGATE_DATA_DIR, unless DIALGATE_KAFKA_SERVERS names brokers.
+    """
     _run(PARTS)
 
 
 @cli.command(COMMAND_API)
 def command_api() -> None:
-    """Run the command API."""
+    """Run the command API: every request that changes something."""
     _run((COMMAND_API,))
 
 
 @cli.command(DIALER)
 def dialer() -> None:
-    """Run a dialer; with the simulated carrier in it unless DIALGATE_CARRIER_URL names one."""
+    """Run a dialer.
+
+    It places calls at the carrier of DIALGATE_CARRIER_URL, else at a simulated one inside it.
+    """
     _run((DIALER,) if CarrierSettings().url else (DIALER, CARRIER))
 
 
 @cli.command(PROJECTOR)
 def projector() -> None:
-    """Run the projector: queries, and campaign.events on Kafka."""
+    """Run the projector: queries and live updates.
+
+    On Kafka it also publishes accepted facts to the topic campaign.events.
+    """
     _run((PROJECTOR,))
 
 
 @cli.command(CARRIER)
 def carrier() -> None:
-    """Run the simulated carrier as a process of its own."""
+    """Run the simulated carrier in a process of its own."""
     from dialgate import carrier_process
 
     settings = _settings()
     try:
-        lock(settings.data_dir, CARRIER)
+        lock_part(settings, CARRIER)
         asyncio.run(carrier_process.serve(settings, CarrierSettings(), SystemClock(), say))
     except (PartRunningError, OSError) as exc:
         raise _misused(exc) from exc
@@ -124,17 +139,22 @@ def carrier() -> None:
 
 @cli.command()
 def replay(
-    campaign: Annotated[int | None, typer.Option(help="Only this campaign's records.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
+    campaign: Annotated[
+        int | None, typer.Option(help="Print only the records of this campaign.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
-    """Print the log as a reader sees it: accepted, refused and why, foreign."""
+    """Print every record of the log with its ruling.
+
+    Rulings: accepted, refused (with the conflict), foreign (with the reason), skipped.
+    """
     from dialgate.verbs import replay as replay_module
 
     settings = _settings()
     try:
         status = asyncio.run(replay_module.replay(settings, campaign, as_json=as_json))
     except BrokenPipeError:
-        sys.stderr.close()  # The reader of our output has gone: nothing is left to say.
+        sys.stderr.close()  # Such as `dialgate replay | head`.
         raise typer.Exit from None
     except OSError as exc:
         raise _misused(exc) from exc
@@ -146,10 +166,16 @@ def replay(
 
 @cli.command("upgrade")
 def raise_level(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would change, and change nothing.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Let the newest forms be written: once every process runs this version, and for good."""
+    """Raise the log to the newest level of this version.
+
+    Run it once every process runs this version. Older versions cannot read the log afterwards, and
+    the level cannot be lowered.
+    """
     from dialgate.verbs import upgrade
 
     settings = _settings()
@@ -158,12 +184,21 @@ def raise_level(
 
 @cli.command("skip")
 def skip_record(
-    place: Annotated[str, typer.Argument(help="partition@position, as the error says it.")],
-    reason: Annotated[str, typer.Option(help="Why; it stands in the log.")],
-    topic: Annotated[str, typer.Option(help="Of the record.")] = CAMPAIGN_RECORDS,
-    yes: Annotated[str | None, typer.Option(help="Its digest, as shown without this.")] = None,
+    place: Annotated[
+        str,
+        typer.Argument(help="The record, as partition@position, copied from the error message."),
+    ],
+    reason: Annotated[str, typer.Option(help="Why it is skipped. Recorded in the log.")],
+    topic: Annotated[str, typer.Option(help="The topic of the record.")] = CAMPAIGN_RECORDS,
+    yes: Annotated[
+        str | None,
+        typer.Option(help="Confirm with the digest that the command prints without --yes."),
+    ] = None,
 ) -> None:
-    """Let every reader pass over one record that none can read. Shows it first; for good."""
+    """Skip one record that stops every reader.
+
+    Prints the record first, and skips it once --yes confirms its digest. This cannot be undone.
+    """
     from dialgate.verbs import skip
 
     settings = _settings()
@@ -174,7 +209,7 @@ def skip_record(
 
 
 def _decided(deciding: Coroutine[Any, Any, None]) -> None:
-    """Let an operator decide on the log itself."""
+    """Run an operator's decision, made directly on the log; exit with what went wrong."""
     try:
         asyncio.run(deciding)
     except (LevelBeyondError, OSError) as exc:
@@ -186,19 +221,25 @@ def _decided(deciding: Coroutine[Any, Any, None]) -> None:
 
 @cli.command("demo")
 def demonstrate(
-    url: Annotated[str | None, typer.Option(help="Of a running system.")] = None,
-    contacts: Annotated[int, typer.Option(min=20, max=2000)] = 200,
+    url: Annotated[str | None, typer.Option(help="The address of the running system.")] = None,
+    contacts: Annotated[
+        int, typer.Option(min=20, max=2000, help="How many contacts the campaign has.")
+    ] = 200,
     carrier_log: Annotated[
-        Path | None, typer.Option(help="The carrier's own record, to judge by.")
+        Path | None,
+        typer.Option(help="The carrier's own log of rings, to count by instead of the executions."),
     ] = None,
 ) -> None:
-    """Show the promise in half a minute: start, pause in the middle, silence, resume, done."""
+    """Run a campaign with a pause, and draw its calls.
+
+    Needs a running system and DIALGATE_API_KEY. Takes half a minute.
+    """
     from dialgate.verbs import demo
 
     settings = _settings()
     given = CommandApiSettings().api_key
     if given is None or not (key := given.get_secret_value()):
-        raise _misused("DIALGATE_API_KEY: expected a key of the running system, found none")
+        raise _misused("DIALGATE_API_KEY: expected an API key of the running system, found none")
     address = url or f"http://{settings.host}:{settings.port}"
     raise typer.Exit(demo.run(address, key, contacts, carrier_log or CarrierSettings().log))
 
@@ -207,13 +248,13 @@ cli.add_typer(keys.cli, name="keys")
 
 
 def main() -> None:
-    """Run the command line; settings that do not fit exit with 2."""
+    """Run the command line; exit with 2 when a setting does not fit."""
     only_ours()
     try:
         cli()
     except ValidationError as exc:
         if exc.title not in SETTINGS:
-            raise  # No setting's fault: it says itself whose.
+            raise  # Not about a setting: a bug.
         for sentence in misfits(exc):
             complain(f"dialgate: {sentence}")
         sys.exit(MISUSED)

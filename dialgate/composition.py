@@ -1,6 +1,6 @@
-"""Which parts a verb runs, and with what: the one composition root.
+"""The composition root: builds the parts that a verb runs.
 
-A part is imported where it is made: no process waits for the libraries of another's parts.
+Each part is imported where it is built, so that a process loads only the libraries that it needs.
 """
 
 import os
@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from campaigns.log.port import EventLog
 from campaigns.part import Part
 from campaigns.process.clock import SystemClock
-from campaigns.process.data_dir import lock, name_of
+from campaigns.process.data_dir import name_of
 from command_api.settings import CommandApiSettings
 from dialer.carrier.carrier_settings import CarrierSettings
 from dialer.carrier.port import Carrier
@@ -21,7 +21,7 @@ from dialer.carrier.simulated.simulated_carrier import SimulatedCarrier
 from dialer.settings import DialerSettings
 from dialgate.application import make_app
 from dialgate.connections.bounds import Bounds, bounds_of
-from dialgate.logs import make_log
+from dialgate.logs import lock_part, make_log
 from dialgate.process import Process, opened
 from dialgate.settings import ProcessSettings
 from projector.settings import ProjectorSettings
@@ -33,7 +33,7 @@ DIALERS = "dialgate-dialers"  # The group in which dialers share the partitions,
 
 @dataclass
 class Composition:
-    """Makes the parts that were asked for, on one log and one clock."""
+    """Builds parts on one log and one clock."""
 
     settings: ProcessSettings
     event_log: EventLog
@@ -65,7 +65,9 @@ class Composition:
             from campaigns.kafka.events import KafkaEvents
             from campaigns.kafka.kafka_log import KafkaLog
 
-            assert isinstance(self.event_log, KafkaLog), "as the settings say"
+            assert isinstance(self.event_log, KafkaLog), (
+                "make_log gives a KafkaLog when there are servers"
+            )
             events = KafkaEvents(self.event_log.kafka)
         return Projector(
             self.event_log, self.clock, ProjectorSettings(), self.settings.data_dir, events
@@ -84,7 +86,9 @@ class Composition:
             from campaigns.kafka.kafka_log import KafkaLog
             from campaigns.kafka.membership import Membership
 
-            assert isinstance(self.event_log, KafkaLog), "as the settings say"
+            assert isinstance(self.event_log, KafkaLog), (
+                "make_log gives a KafkaLog when there are servers"
+            )
             membership = Membership(
                 self.event_log.kafka,
                 DIALERS,
@@ -117,10 +121,10 @@ class Composition:
         )
 
     def bounds(self, names: Sequence[str]) -> Bounds:
-        """Return what clients may hold, beside what the parts need.
+        """Return the limits on clients, after the descriptors that the parts need.
 
         Raises:
-            OSError: the system lets the process have too few descriptors.
+            OSError: the system allows too few descriptors.
 
         """
         carrier = CarrierSettings()
@@ -129,7 +133,7 @@ class Composition:
         return bounds_of(self.settings, head_max_bytes, kept=calls)
 
     def _address(self) -> str | None:
-        """Return where a carrier reaches us. None: port 0 stands for one that is not known yet."""
+        """Return the address at which a carrier reaches us, or None while the port is not known."""
         host, port = self.settings.host, self.settings.port
         return f"http://{f'[{host}]' if ':' in host else host}:{port}" if port else None
 
@@ -137,7 +141,7 @@ class Composition:
 def simulated_carrier(
     process: ProcessSettings, settings: CarrierSettings, clock: SystemClock
 ) -> SimulatedCarrier:
-    """Return the simulated carrier on its file in the data directory."""
+    """Return the simulated carrier, with its file in the data directory."""
     return SimulatedCarrier(
         process.data_dir / "carrier.db",
         settings.terms(),
@@ -150,15 +154,15 @@ def simulated_carrier(
 def compose(
     names: Sequence[str], settings: ProcessSettings, show: Callable[[str], None]
 ) -> Process:
-    """Lock the parts and put the process together. Nothing is opened yet.
+    """Lock the parts and build the process. Nothing is opened yet.
 
     Raises:
         PartRunningError: another process runs one of the parts on this data directory.
-        OSError: the system lets the process have too few descriptors.
+        OSError: the system allows too few descriptors, or the data directory cannot be used.
 
     """
     for name in names:
-        lock(settings.data_dir, name)
+        lock_part(settings, name)
     event_log = make_log(settings, exclusive=set(PARTS) <= set(names))
     made = Composition(settings, event_log, lambda key: show(f"API key, shown this once: {key}"))
     makers: dict[str, Callable[[], Part]] = {

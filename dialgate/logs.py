@@ -1,10 +1,11 @@
-"""Which log a process is on, as its settings say. Kafka's client is imported where it is used."""
+"""Builds the log that the settings name. Kafka's client is imported only where it is used."""
 
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from campaigns.log.port import EventLog
+from campaigns.process.data_dir import lock
 from campaigns.sqlite.sqlite_log import SqliteLog
 from dialgate.settings import ProcessSettings
 
@@ -20,7 +21,7 @@ LOG_FILE = "log.db"  # The embedded log, in the data directory.
 
 
 def make_log(settings: ProcessSettings, *, exclusive: bool, read_only: bool = False) -> EventLog:
-    """Return the log, not open yet. `exclusive`: this process holds every part's lock."""
+    """Return the log, not open yet. `exclusive`: this process holds the locks of all parts."""
     if settings.kafka_servers:
         return make_kafka_log(settings, read_only=read_only)
     asked = settings.partitions or EMBEDDED_PARTITIONS
@@ -51,10 +52,10 @@ def make_kafka_log(settings: ProcessSettings, *, read_only: bool = False) -> "Ka
 
 
 def security(settings: ProcessSettings) -> "Security":
-    """Return what the Kafka clients need to know of TLS and SASL.
+    """Return the TLS and SASL options of Kafka clients.
 
     Raises:
-        OSError: a file cannot be read, or does not fit.
+        OSError: a file cannot be read, or is not what it should be.
 
     """
     from campaigns.kafka.security import ClientCredentials, Security, TokenFile
@@ -80,8 +81,25 @@ def security(settings: ProcessSettings) -> "Security":
         settings.kafka_ssl_keyfile,
         tokens,
     )
-    found.options()  # What does not fit is said now, not when brokers are awaited.
+    found.options()  # Fails now rather than on the first connection.
     return found
+
+
+def lock_part(settings: ProcessSettings, part: str) -> None:
+    """Take a part's lock in the data directory.
+
+    Raises:
+        PartRunningError: another process runs it on this data directory.
+        OSError: the data directory cannot be used.
+
+    """
+    try:
+        lock(settings.data_dir, part)
+    except OSError as exc:
+        raise OSError(
+            f"DIALGATE_DATA_DIR: expected a directory that this process may write to, found"
+            f" {settings.data_dir}: {exc.strerror or exc}"
+        ) from exc
 
 
 def _open(secret: SecretStr | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Every knob of a process as such, and the check that no DIALGATE_* is misspelt."""
+"""The knobs of a process, and the sentences about DIALGATE_* variables that are wrong."""
 
 import difflib
 from collections.abc import Iterator, Mapping
@@ -33,7 +33,7 @@ class ProcessSettings(Settings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, allow_inf_nan=False)
 
-    host: str = "127.0.0.1"  # The address to listen on; nothing listens beyond it.
+    host: str = "127.0.0.1"  # The address to listen on.
     port: int = Field(default=8000, ge=0, le=65535)  # 0: any free one.
     data_dir: Path = Path("data")  # Log, stores, carrier: all files of a process.
     kafka_servers: str | None = None  # Comma-separated host:port. None: the embedded log.
@@ -71,7 +71,7 @@ class ProcessSettings(Settings):
 
     @model_validator(mode="after")
     def _speaks_to_kafka(self) -> "ProcessSettings":
-        """Refuse what no client of Kafka could be made of."""
+        """Refuse settings from which no Kafka client can be built."""
         if found := [*_addresses(self.kafka_servers), *_security(self)]:
             raise ValueError("; ".join(found))
         return self
@@ -120,7 +120,7 @@ TEST_KNOBS = frozenset({"DIALGATE_REQUIRE_KAFKA"})  # Read by the tests alone.
 
 
 def knobs() -> Iterator[tuple[str, type[BaseSettings], str]]:
-    """Yield every knob there is: its variable, its settings class, its field."""
+    """Yield every knob: its variable, its settings class, its field."""
     for settings in ALL:
         for name in settings.model_fields:
             yield f"{settings.model_config['env_prefix']}{name}".upper(), settings, name
@@ -129,7 +129,7 @@ def knobs() -> Iterator[tuple[str, type[BaseSettings], str]]:
 def misspelt(environment: Mapping[str, str]) -> list[str]:
     """Return a sentence for each DIALGATE_* variable that is no knob, with the nearest name.
 
-    pydantic-settings does not see an unknown variable, whatever `extra` says.
+    pydantic-settings ignores unknown variables, whatever `extra` says.
     """
     known = {name for name, _, _ in knobs()} | {
         f"{settings.model_config['env_prefix']}{name}_FILE".upper()
@@ -146,7 +146,7 @@ def misspelt(environment: Mapping[str, str]) -> list[str]:
 
 
 def weak_keys(settings: ProcessSettings, own: CommandApiSettings) -> list[str]:
-    """Return a sentence for each key of the environment that does not do for where we listen."""
+    """Return a sentence for each key of the environment that is too weak for the address."""
     chars_min = KEY_CHARS_MIN_LOOPBACK if _loopback(settings.host) else KEY_CHARS_MIN
     return weaknesses(_open(own.api_key), _open(own.api_keys), chars_min)
 
@@ -160,14 +160,36 @@ def _loopback(host: str) -> bool:
         return True
     try:
         return ip_address(host).is_loopback
-    except ValueError:  # A name: who knows where it leads.
+    except ValueError:  # A name, which may resolve to anything.
         return False
 
 
-def misfits(no: ValidationError) -> list[str]:
-    """Return a sentence for each setting that does not fit; what was found may be a secret."""
-    prefix = SETTINGS.get(no.title, PREFIX)
-    return [
-        f"{prefix}{'_'.join(map(str, error['loc'])).upper() or '*'}: {error['msg']}"
-        for error in no.errors()
-    ]
+def misfits(invalid: ValidationError) -> list[str]:
+    """Return a sentence for each setting that does not fit.
+
+    The value is quoted only where a number, a boolean or a choice is expected: other values may be
+    secrets.
+    """
+    prefix = SETTINGS.get(invalid.title, PREFIX)
+    sentences = []
+    for error in invalid.errors():
+        name = f"{prefix}{'_'.join(map(str, error['loc']))}".upper() if error["loc"] else ""
+        kind, message = error["type"], error["msg"].removeprefix("Value error, ")
+        if kind in _EXPECTED or kind.startswith(("greater_than", "less_than")):
+            expected = message.removeprefix("Input should be ")
+            if kind.startswith(("greater_than", "less_than")):
+                expected = f"a number {expected}"
+            message = f"expected {_EXPECTED.get(kind) or expected}, found {error['input']!r}"
+        if not name and PREFIX not in message:
+            name = f"{prefix}…"  # A check of several settings together.
+        sentences.append(f"{name}: {message}" if name else message)
+    return sentences
+
+
+_EXPECTED = {  # By pydantic's types of errors. None: as pydantic says it.
+    "int_parsing": "a whole number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_parsing": "true or false",
+    "literal_error": None,
+}

@@ -1,4 +1,4 @@
-"""`dialgate demo`: the promise in half a minute, against a running system, with a picture."""
+"""`dialgate demo`: one campaign with a pause, on a running system, drawn as text."""
 
 import sys
 import time
@@ -24,16 +24,16 @@ WIDTH = 72
 
 @dataclass
 class Demo:
-    """One campaign's way through start, pause, silence, resume and completion."""
+    """One campaign: start, pause, silence, resume, completion."""
 
     client: httpx.Client
     contacts: int
     say: Callable[[str], None]
-    marks: list[tuple[float, str]] = field(default_factory=list)  # Unix time, what.
+    marks: list[tuple[float, str]] = field(default_factory=list)  # Unix time and a label.
     campaign_id: int = 0
 
     def post(self, path: str, body: object = None) -> dict[str, Any]:
-        """Send a command; return its answer, or end with what was wrong."""
+        """Send a command and return its answer; exit when it fails."""
         answer = self.client.post(f"/api/v1/campaigns{path}", json=body)
         if answer.is_error:
             raise _end(f"{path or 'create'}: {answer.status_code} {answer.text}")
@@ -46,14 +46,14 @@ class Demo:
         return dict(answer.json())
 
     def run(self, bar: Progress) -> None:
-        """Go all the way."""
+        """Run the campaign from its creation to its completion."""
         task = bar.add_task("contacts done", total=self.contacts)
         made = self.post(
             "",
             {
                 "name": "Demo", "assistant_id": 1, "campaign_type": "call",
                 "contacts": [{"phone_number": f"+1555{n:07}"} for n in range(self.contacts)],
-                # Retries are five minutes apart at least: one attempt keeps the demo short.
+                # Retries are at least five minutes apart: one attempt keeps the demo short.
                 "settings": {
                     "max_attempts": 1, "calls_per_minute": 2400, "max_concurrent_calls": 25
                 },
@@ -78,7 +78,7 @@ class Demo:
         self.mark("completed")
 
     def mark(self, what: str) -> None:
-        """Note a moment for the picture."""
+        """Mark this moment in the picture."""
         self.marks.append((time.time_ns() / 1e9, what))
 
     def _until(self, bar: Progress, task: Any, enough: Callable[[int, str], bool]) -> None:
@@ -90,10 +90,10 @@ class Demo:
             if enough(done, seen["status"]):
                 return
             time.sleep(POLL_S)
-        raise _end(f"not done after {GIVE_UP_S:.0f} s: {seen}")
+        raise _end(f"expected the campaign to get on within {GIVE_UP_S:.0f} s, found {seen}")
 
     def started(self) -> list[float]:
-        """Return when each call began, Unix time, as the executions say."""
+        """Return when each call began by the executions, in Unix time."""
         times, page = [], 1
         while True:
             answer = self.client.get(
@@ -117,20 +117,20 @@ def _unix(text: str) -> float:
 
 
 def rings_of(carrier_log: Path, campaign_id: int) -> list[float]:
-    """Return when each ring of a campaign began, Unix time, by the carrier's own record."""
+    """Return when each ring of a campaign began by the carrier's log, in Unix time."""
     rings = []
     for line in carrier_log.read_bytes().splitlines():
         try:
             ring = orjson.loads(line)
         except orjson.JSONDecodeError:
-            continue  # A line torn by a crash; the carrier began a new one behind it.
+            continue  # A crash cut this line off; the carrier went on with a new one.
         if ring.get("campaign_id") == campaign_id:
             rings.append(ring["began_at_ns"] / 1e9)
     return rings
 
 
 def picture(rings: list[float], marks: list[tuple[float, str]]) -> str:
-    """Return calls over time as text: a bar a slice of time, and the moments below it."""
+    """Return calls over time as text: one bar a slice of time, the marks below."""
     first, last = marks[0][0], max([marks[-1][0], *rings])
     slice_s = max((last - first) / WIDTH, 1e-9)
     counts = [0] * (WIDTH + 1)
@@ -154,7 +154,7 @@ def late_rings(rings: list[float], marks: list[tuple[float, str]]) -> int:
 
 
 def run(address: str, key: str, contacts: int, carrier_log: Path | None) -> int:
-    """Run the demo. Returns 0, or 1 when the promise was broken or calls are missing."""
+    """Run the demo. Returns 1 when a ring began during the pause or calls are missing, else 0."""
     headers = {"Authorization": f"Bearer {key}"}
     with (
         httpx.Client(base_url=address, headers=headers, timeout=60) as client,
@@ -168,6 +168,6 @@ def run(address: str, key: str, contacts: int, carrier_log: Path | None) -> int:
             raise _end(f"{address}: {exc}") from exc
     late = late_rings(rings, demo.marks)
     say(picture(rings, demo.marks))
-    judge = "the carrier's record" if carrier_log else "the executions"
+    judge = "the carrier's log" if carrier_log else "the executions"
     say(f"{len(rings)} calls, {late} of them between pause and resume, by {judge}")
     return 0 if late == 0 and len(rings) == contacts else 1

@@ -1,4 +1,4 @@
-"""`dialgate keys`: make, list and revoke API keys, at a running system or straight on the log."""
+"""`dialgate keys`: create, list and revoke API keys, over HTTP or directly on the log."""
 
 import asyncio
 import os
@@ -13,7 +13,6 @@ from campaigns.domain.decider import UNCHANGED, Decision
 from campaigns.domain.facts import Scope
 from campaigns.http.campaign_json import key_shape
 from campaigns.process.clock import SystemClock
-from campaigns.process.data_dir import lock
 from campaigns.process.errors import (
     ContractError,
     LevelBeyondError,
@@ -30,35 +29,43 @@ from command_api.keys.key_changes import (
     new_key,
 )
 from command_api.settings import CommandApiSettings
+from dialgate.logs import lock_part
 from dialgate.process import MISUSED, WENT_WRONG
 from dialgate.settings import ProcessSettings, misspelt
 from dialgate.verbs.keys_on_log import Deciding, RejectedError, change
 from dialgate.verbs.terminal import complain, say
 
-LOCKED = "command-api"  # Who follows an embedded log does not look for others' records.
+LOCKED = (
+    "command-api"  # A running part does not see what another process writes to an embedded log.
+)
 
 cli = typer.Typer(
     no_args_is_help=True,
-    help="Make, list and revoke API keys. With DIALGATE_API_KEY, at the running system; else on"
-    " the log itself: on Kafka at any time, on the embedded one while nothing runs.",
+    help="Create, list and revoke API keys. With DIALGATE_API_KEY, the running system is asked."
+    " Without it, the log is changed directly: on Kafka at any time, on an embedded log only while"
+    " Dialgate is stopped.",
 )
-Url = Annotated[str | None, typer.Option(help="Of a running system.")]
-AsJson = Annotated[bool, typer.Option("--json", help="A JSON object a line.")]
-Organization = Annotated[int, typer.Option(min=1, help="On the log itself: whose keys.")]
+Url = Annotated[str | None, typer.Option(help="The address of the running system.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+Organization = Annotated[
+    int, typer.Option(min=1, help="The organization, when the log is changed directly.")
+]
 
 
 @cli.command()
 def create(
-    scope: Annotated[Scope, typer.Option(help="Each may do what those before it may.")] = (
-        Scope.OPERATE
-    ),
-    name: Annotated[str | None, typer.Option(help="To tell keys apart.")] = None,
-    rate_limit: Annotated[int | None, typer.Option(min=1, help="Requests a minute.")] = None,
+    scope: Annotated[
+        Scope, typer.Option(help="What the key may do. Each scope includes those before it.")
+    ] = (Scope.OPERATE),
+    name: Annotated[str | None, typer.Option(help="A name to recognize the key by.")] = None,
+    rate_limit: Annotated[
+        int | None, typer.Option(min=1, help="How many requests a minute the key may make.")
+    ] = None,
     organization: Organization = 1,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key, and show it this once."""
+    """Create a key, and print it. It is not shown again."""
     if name is not None and one_line(name) != name:
         raise _ends(f"--name: {NAME_UNUSABLE}", MISUSED)
     if _key():
@@ -77,7 +84,10 @@ def create(
 
 @cli.command("list")
 def show(organization: Organization = 1, url: Url = None, as_json: AsJson = False) -> None:
-    """List an organization's keys, newest first; never a key itself."""
+    """List the keys, newest first.
+
+    Prints their ids, scopes and first characters, never a whole key.
+    """
     if _key():
         _print(_ask("GET", "", url)["keys"], as_json=as_json)
         return
@@ -87,12 +97,14 @@ def show(organization: Organization = 1, url: Url = None, as_json: AsJson = Fals
 
 @cli.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(help="As `list` shows it.")],
+    key_id: Annotated[
+        str, typer.Argument(help="The id of the key, as `dialgate keys list` prints it.")
+    ],
     organization: Organization = 1,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Revoke a key, for ever."""
+    """Revoke a key. This cannot be undone."""
     if _key():
         _print([_ask("DELETE", f"/{key_id}", url)], as_json=as_json)
         return
@@ -102,7 +114,7 @@ def revoke(
 
     keys = _changed(organization, decide)
     found = keys.named(organization, key_id)
-    assert found is not None, "it was revoked"
+    assert found is not None, "a revoked key stays listed"
     _print([key_shape(keys, found.key_hash)], as_json=as_json)
 
 
@@ -118,8 +130,8 @@ def _settings() -> ProcessSettings:
 
 
 def _ask(method: str, path: str, url: str | None, body: object = None) -> dict[str, Any]:
-    """Ask a running system; end with what is wrong."""
-    import httpx  # It takes a while, and no other verb needs it here.
+    """Send a request to the running system and return its answer; exit when it fails."""
+    import httpx  # Imported late: it is slow to import.
 
     settings = _settings()
     address = (url or f"http://{settings.host}:{settings.port}").rstrip("/")
@@ -153,14 +165,14 @@ def _print(shapes: Sequence[dict[str, Any]], *, as_json: bool) -> None:
 
 
 def _changed(organization_id: int, decide: Deciding) -> ApiKeys:
-    """Decide on the log itself; return the keys as they are then."""
+    """Decide directly on the log; return the keys afterwards."""
     settings = _settings()
     try:
         if not settings.kafka_servers:
-            lock(settings.data_dir, LOCKED)
+            lock_part(settings, LOCKED)
         return asyncio.run(change(settings, organization_id, decide))
     except PartRunningError as exc:
-        raise _ends(f"{exc}; give DIALGATE_API_KEY a key of it that may do so", MISUSED) from exc
+        raise _ends(f"{exc}; or set DIALGATE_API_KEY to one of its admin keys", MISUSED) from exc
     except (LevelBeyondError, OSError) as exc:
         raise _ends(exc, MISUSED) from exc
     except (RejectedError, OperatingError, ContractError) as exc:

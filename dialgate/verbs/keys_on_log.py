@@ -1,4 +1,4 @@
-"""Changes API keys straight on the log: read, decide, append, and wait for the ruling."""
+"""Changes API keys directly on the log: read, decide, append, wait for the ruling."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -23,25 +23,26 @@ from campaigns.records.topics import ORGANIZATIONS
 from dialgate.logs import make_log
 from dialgate.settings import ProcessSettings
 
-CHUNK = 1_000  # Records read at once.
-RULING_S = 10.0  # How long a change is waited for.
+CHUNK = 1_000  # Records a read.
+RULING_S = 10.0  # How long to wait until a change is read back.
 LOOK_S = 0.02
-TRIES_MAX = 5  # Somebody else may change keys at the same moment.
+TRIES_MAX = 5  # Others may change keys at the same moment.
 
 Deciding = Callable[[ApiKeys], Decision]
 
 
 class RejectedError(Exception):
-    """The decision was a no."""
+    """The decider rejected the change."""
 
 
 async def change(settings: ProcessSettings, organization_id: int, decide: Deciding) -> ApiKeys:
-    """Decide on the log itself; return the keys as they are then.
+    """Decide directly on the log; return the keys afterwards.
 
     Raises:
-        RejectedError: the decision was a no.
+        RejectedError: the decider rejected the change.
         LogUnavailableError: nothing was recorded.
-        TooContendedError, OutcomeUnknownError: as they say.
+        TooContendedError: others changed keys first, TRIES_MAX times.
+        OutcomeUnknownError: the change was not read back in time.
 
     """
     log = make_log(settings, exclusive=False)
@@ -72,7 +73,7 @@ async def change(settings: ProcessSettings, organization_id: int, decide: Decidi
             keys, accepted = await _ruled(log, installation, record_id, refusals)
             if accepted:
                 return keys
-        raise TooContendedError("others were always first")
+        raise TooContendedError("others changed keys first each time: try again")
     finally:
         await log.close()
 
@@ -83,11 +84,11 @@ async def _ruled(
     record_id: str,
     refusals: Sequence[LogUnavailableError],
 ) -> tuple[ApiKeys, bool]:
-    """Read until a record of ours is there; return the keys as of then, and whether it counts.
+    """Read until our record appears; return the keys after it, and whether it was accepted.
 
     Raises:
-        LogUnavailableError: the log refused it, or does not answer.
-        OutcomeUnknownError: it was not there in time.
+        LogUnavailableError: the log did not take the record, or does not answer.
+        OutcomeUnknownError: it did not appear in time.
 
     """
     loop = asyncio.get_running_loop()
@@ -102,15 +103,15 @@ async def _ruled(
                 return keys, ruled[record_id]
         await asyncio.sleep(LOOK_S)
     raise OutcomeUnknownError(
-        f"the change was not read back within {RULING_S} s, and may still take effect: look with"
-        " `dialgate keys list`, and revoke what nobody has"
+        f"the change was not read back within {RULING_S} s, and may still take effect: check with"
+        " `dialgate keys list`, and revoke a key that was not shown to anybody"
     )
 
 
 async def _read(
     log: EventLog, installation: Installation
 ) -> tuple[ApiKeys, Ledger, dict[str, bool]]:
-    """Return the keys as the log has them, and by record id whether a record counts."""
+    """Return the keys, the ledger, and for each record id whether it was accepted."""
     keys, ledger, ruled, position = ApiKeys(), Ledger(), dict[str, bool](), 0
     skipped = installation.skipped.get(ORGANIZATIONS, {})
     end = (await log.ends([ORGANIZATIONS]))[ORGANIZATIONS]

@@ -1,4 +1,4 @@
-"""`dialgate replay`: the log as a reader sees it. Reads; writes and locks nothing."""
+"""`dialgate replay`: prints the log as a reader sees it. Writes and locks nothing."""
 
 import asyncio
 from types import MappingProxyType
@@ -23,15 +23,15 @@ from dialgate.logs import make_log
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.terminal import say
 
-_SHOWN = ("type", "stream", "data", "aside")  # Of each fact.
-CHUNK = 1_000  # Records read at once.
+_SHOWN = ("type", "stream", "data", "aside")  # The parts of a fact that are printed.
+CHUNK = 1_000  # Records a read.
 
 
 async def replay(settings: ProcessSettings, campaign: int | None, *, as_json: bool) -> int:
-    """Print every record that is in the log now, a partition after the other. Returns 0.
+    """Print every record that is in the log now, partition by partition. Returns 0.
 
     Raises:
-        ContractError: an accepted fact is not known here; all before it has been printed.
+        ContractError: this build does not know an accepted fact; those before it are printed.
         LogUnavailableError: the log cannot be reached.
 
     """
@@ -73,10 +73,10 @@ async def _replay(
 def ruled(
     ledger: Ledger, recorded: Recorded, skipped: Skipped = MappingProxyType({})
 ) -> dict[str, Any]:
-    """Rule on the next record; return what there is to say of it, as JSON.
+    """Rule on the next record; return it with its ruling, as JSON.
 
     Raises:
-        ContractError: it is accepted, and a fact of it is not known here.
+        ContractError: it is accepted, and this build does not know one of its facts.
 
     """
     if (decision := skipped.get(recorded.position)) is not None:
@@ -91,7 +91,7 @@ def ruled(
     line |= {"ruling": "accepted" if accepted else "refused", "id": envelope.id}
     line |= {"time": envelope.time, "source": envelope.source, "actor": envelope.actor}
     if accepted:
-        assert recorded.facts, "every accepted fact is known here, or this has raised"
+        assert recorded.facts, "decoding raises for an accepted fact that is not known"
     else:
         line["why"] = conflict(envelope.condition, found)
     line["facts"] = [

@@ -1,4 +1,4 @@
-"""`dialgate skip`: a way past one record that no reader can read; itself a decision (ADR-0015)."""
+"""`dialgate skip`: lets readers pass over one record that stops them all (ADR-0015)."""
 
 import re
 from collections.abc import Callable
@@ -21,32 +21,32 @@ from dialgate.verbs.replay import ruled
 
 BY = Author("dialgate skip", "operator")
 PLACE = re.compile(r"(\d{1,9})@([1-9]\d{0,15})", re.ASCII)
-DIGEST_CHARS = 12  # Of SHA-256: enough to name a record, few enough to be copied by hand.
-SHOWN_BYTES = 2_000  # Of the record.
-CHUNK = 1_000  # Records read at once.
+DIGEST_CHARS = 12  # Of SHA-256: enough to identify a record, few enough to type.
+SHOWN_BYTES = 2_000  # Of the record, at most.
+CHUNK = 1_000  # Records a read.
 
 
 class MisusedError(Exception):
-    """What was asked for is not to be done; nothing was recorded."""
+    """The record cannot be skipped like this; nothing was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which record, and why."""
+    """Which record to skip, and why."""
 
     topic: str
-    place: str  # partition@position, as a ContractError says it.
+    place: str  # partition@position, as in the message of a ContractError.
     reason: str
-    digest: str | None  # The first characters of its digest, to confirm it. None: only look.
+    digest: str | None  # The first characters of its digest, as a confirmation. None: only print.
 
 
 async def skip(settings: ProcessSettings, show: Callable[[str], None], asked: Asked) -> None:
-    """Show a record that stops readers; once it is confirmed, let all of them pass over it.
+    """Print a record that stops readers; skip it once its digest confirms it.
 
-    On the log itself, beside whatever runs. Idempotent.
+    Works directly on the log, also while Dialgate runs. Idempotent.
 
     Raises:
-        MisusedError: there is no such record, it stops nobody, or it is not confirmed.
+        MisusedError: there is no such record, it stops no reader, or it is not confirmed.
         LevelBeyondError: this build is too old for this installation.
         LogUnavailableError: there is no log, or it does not answer.
 
@@ -71,7 +71,9 @@ async def skip(settings: ProcessSettings, show: Callable[[str], None], asked: As
         )
     finally:
         await log.close()
-    show(f"{recorded.where} is skipped: it counts for no reader; start again what has stopped")
+    show(
+        f"{recorded.where} is skipped: it counts for no reader; restart the processes that stopped"
+    )
 
 
 def _place(log: EventLog, asked: Asked) -> tuple[Partition, int]:
@@ -83,23 +85,23 @@ def _place(log: EventLog, asked: Asked) -> tuple[Partition, int]:
     if number >= (count := log.partitions(asked.topic)):
         raise MisusedError(f"expected a partition below {count}, found {number}")
     if not asked.reason.strip():
-        raise MisusedError("expected a reason, for those who ask one day, found none")
+        raise MisusedError("--reason: expected the reason to record in the log, found none")
     return Partition(asked.topic, number), position
 
 
 async def _stopping(
     log: EventLog, installation: Installation, partition: Partition, position: int
 ) -> tuple[Recorded, str | None]:
-    """Return the record, and why it stops readers; None: it is skipped already.
+    """Return the record, and why it stops readers; None means that it is skipped already.
 
-    Reads the partition from its beginning: whether a record counts is known by those before it.
+    Reads the partition from its beginning: the ruling on a record depends on those before it.
     """
     ledger, after = Ledger(), 0
     skipped = installation.skipped.get(partition, {})
     while True:
         batch = await log.read(partition, after, min(CHUNK, position - after))
         if not batch:
-            raise MisusedError(f"expected {partition}@{position}, found the end: {after}")
+            raise MisusedError(f"expected {partition}@{position}, found the end at {after}")
         for recorded in batch:
             after = recorded.position
             if after == position:
@@ -114,7 +116,7 @@ def _pass(ledger: Ledger, recorded: Recorded) -> None:
     try:
         envelope = recorded.envelope
     except LevelBeyondError as exc:
-        raise MisusedError(f"one before it stops readers first: {exc}") from exc
+        raise MisusedError(f"an earlier record stops readers first: {exc}") from exc
     if isinstance(envelope, Envelope):
         ledger.admit(envelope)
 
@@ -126,7 +128,7 @@ def _why(ledger: Ledger, recorded: Recorded) -> str:
     except ContractError as exc:
         return str(exc)
     raise MisusedError(
-        f"{recorded.where} stops nobody: this build reads it, and the rule has {line['ruling']} it"
+        f"{recorded.where} stops no reader: this build can read it, and it is {line['ruling']}"
     )
 
 
@@ -134,11 +136,11 @@ def _shown(recorded: Recorded, why: str) -> list[str]:
     raw = recorded.raw or b""
     lines = [f"{recorded.where}, {len(raw)} bytes, SHA-256 {digest_of(recorded)}", f"why: {why}"]
     try:
-        found: Any = orjson.loads(raw)  # Any: what anybody may have written.
+        found: Any = orjson.loads(raw)  # Any: bytes of unknown origin.
         facts = ", ".join(f"{fact['type']} {fact['stream']}" for fact in found["facts"])
         lines.append(f"{found['time']}  {found['source']}  {found['actor']}  {facts}")
     except (ValueError, TypeError, KeyError):
-        lines.append("its time, source and facts cannot be told")
+        lines.append("its time, source and facts cannot be read")
     text = raw[:SHOWN_BYTES].decode(errors="backslashreplace")
     return [*lines, text + ("…" if len(raw) > SHOWN_BYTES else "")]
 
@@ -150,6 +152,6 @@ def _confirmed(recorded: Recorded, asked: Asked) -> None:
         return
     found = "found nothing" if asked.digest is None else f"found --yes {asked.digest}"
     raise MisusedError(
-        "nothing was recorded. What it says will count for nobody, for ever, and cannot be taken"
-        f" back. If that is right: expected --yes {digest[:DIGEST_CHARS]}, {found}"
+        "nothing was recorded. A skipped record counts for no reader, and this cannot be undone. To"
+        f" skip it: expected --yes {digest[:DIGEST_CHARS]}, {found}"
     )

@@ -1,4 +1,4 @@
-"""What every verb says goes through here, so that nothing in it steers a terminal."""
+"""Prints for all verbs, without control characters that a terminal would obey."""
 
 import sys
 
@@ -6,7 +6,7 @@ from campaigns.process.printable_text import clean
 
 
 def say(text: object) -> None:
-    """Print a line, at once."""
+    """Print a line to stdout, unbuffered."""
     print(clean(text), flush=True)
 
 

@@ -1,4 +1,4 @@
-"""`dialgate upgrade`: the level that an installation writes, and how it is raised (ADR-0014)."""
+"""`dialgate upgrade`: raises the level that an installation writes (ADR-0014)."""
 
 from collections.abc import Callable
 
@@ -18,12 +18,12 @@ BY = Author("dialgate upgrade", "operator")
 async def upgrade(
     settings: ProcessSettings, show: Callable[[str], None], *, dry_run: bool, as_json: bool
 ) -> None:
-    """Raise the level to the newest that this build knows, and say what that means. Idempotent.
+    """Raise the level to the newest that this build knows, and print what it adds. Idempotent.
 
-    On the log itself: beside whatever runs, on Kafka and on the embedded log alike.
+    Works directly on the log, embedded or Kafka, also while Dialgate runs.
 
     Raises:
-        LevelBeyondError: the installation has a higher level than this build knows.
+        LevelBeyondError: the level is higher than this build knows.
         LogUnavailableError: there is no log, or it does not answer.
 
     """
@@ -56,10 +56,10 @@ def _sentences(before: int, adds: dict[int, str], *, dry_run: bool) -> list[str]
         return [
             f"level {before}; this build knows level {LEVEL_NEWEST}",
             *told,
-            "raise it once no process runs an older build: there is no way back to one",
+            "raise it once no process runs an older build: the level cannot be lowered",
         ]
     return [
-        f"level {LEVEL_NEWEST} from now on; it was {before}",
+        f"level {LEVEL_NEWEST}; it was {before}",
         *told,
-        "a build that does not know it stops at the next record, and does not start any more",
+        "older builds stop at the next record of this level, and no longer start",
     ]

@@ -51,6 +51,11 @@ class CarrierSettings(Settings):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         """Check what the knobs have to do with one another."""
+        for name in ("url", "callback_url"):  # Not quoted: it may hold a password.
+            if not (getattr(self, name) or "http://").startswith(("http://", "https://")):
+                raise ValueError(
+                    f"{name}: expected an address that begins with http:// or https://"
+                )
         for name in ("ringing", "talk"):
             least, most = getattr(self, f"{name}_min_s"), getattr(self, f"{name}_max_s")
             if least > most:

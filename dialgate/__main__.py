@@ -1,7 +1,4 @@
-"""The operator's command line.
-
-Exit codes: 0 success, 1 the command failed, 2 wrong usage or a setting that does not fit.
-"""
+"""The operator's command line."""
 
 import asyncio
 import os
@@ -90,10 +87,7 @@ def about(
 
 @cli.command()
 def up() -> None:
-    """Run all parts in one process.
-
-    The log is embedded, in DIALGATE_DATA_DIR, unless DIALGATE_KAFKA_SERVERS names brokers.
-    """
+    """Run all parts in one process, on an embedded log unless DIALGATE_KAFKA_SERVERS is set."""
     _run(PARTS)
 
 
@@ -105,19 +99,13 @@ def command_api() -> None:
 
 @cli.command(DIALER)
 def dialer() -> None:
-    """Run a dialer.
-
-    It places calls at the carrier of DIALGATE_CARRIER_URL, else at a simulated one inside it.
-    """
+    """Run a dialer. Without DIALGATE_CARRIER_URL it simulates a carrier."""
     _run((DIALER,) if CarrierSettings().url else (DIALER, CARRIER))
 
 
 @cli.command(PROJECTOR)
 def projector() -> None:
-    """Run the projector: queries and live updates.
-
-    On Kafka it also publishes accepted facts to the topic campaign.events.
-    """
+    """Run the projector: queries and live updates."""
     _run((PROJECTOR,))
 
 
@@ -222,9 +210,7 @@ def _decided(deciding: Coroutine[Any, Any, None]) -> None:
 @cli.command("demo")
 def demonstrate(
     url: Annotated[str | None, typer.Option(help="The address of the running system.")] = None,
-    contacts: Annotated[
-        int, typer.Option(min=20, max=2000, help="How many contacts the campaign has.")
-    ] = 200,
+    contacts: Annotated[int, typer.Option(min=20, max=2000, help="Of the campaign.")] = 200,
     carrier_log: Annotated[
         Path | None,
         typer.Option(help="The carrier's own log of rings, to count by instead of the executions."),

@@ -7,6 +7,7 @@ not asked to. Its code is taken from history and run with this build's libraries
 import asyncio
 import io
 import json
+import re
 import subprocess
 import tarfile
 import threading
@@ -92,7 +93,11 @@ class Rolling:
 
     def built_anew(self) -> set[str]:
         """Return which processes have found a store of the other build, and built it anew."""
-        return {name for name, one in self.system.processes.items() if "built anew" in one.output()}
+        return {
+            name
+            for name, one in self.system.processes.items()
+            if re.search("built anew|rebuilt", one.output())
+        }
 
 
 @contextmanager

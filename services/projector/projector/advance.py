@@ -1,7 +1,7 @@
-"""Advance the views: a batch of accepted facts, its ledger and its position, in one transaction.
+"""Advances the views: a batch of accepted facts, its ledger and its position, in one transaction.
 
-`fold` only gathers; `folded` reads what the batch touches, folds in memory, writes, commits. What
-is raised in between leaves the store at the last checkpoint, and ends the process.
+`fold` collects a batch; `folded` reads the rows that it touches, folds in memory, writes, commits.
+An exception in between leaves the store at the last checkpoint, and ends the process.
 """
 
 import logging
@@ -49,7 +49,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Views:
-    """What the projector folds: all campaigns in memory, everything else in the store."""
+    """The projector's fold: all campaigns in memory, everything else in the store."""
 
     store: Store
     log: EventLog
@@ -70,26 +70,28 @@ class Views:
         self.reader = Reader(self.log, self)
 
     def restore(self, partitions: Sequence[Partition]) -> None:
-        """Take the last checkpoint back. Views that cannot be read are begun anew."""
+        """Restore the last checkpoint. Views that cannot be read are rebuilt from the log."""
         try:
             with self.store.reading() as tx:
                 keys = views.restore(tx, self.campaigns)
         except StoreUnreadableError as exc:
-            logger.warning("%s: %s: it is built anew from the log", self.store.where, exc)
-            self.store.begin_anew()
+            logger.warning("%s: %s: it is rebuilt from the log", self.store.where, exc)
+            self.store.rebuild()
             return
         self._facts = self.store.restore(self.reader, partitions)
         for key in keys:
             self.on_key(key)
 
     def fold(self, recorded: Recorded) -> None:
-        """Take one accepted record in, to be folded with its batch.
+        """Add one accepted record to the batch.
 
         Raises:
-            ContractError: it carries a fact that this version does not know.
+            ContractError: it carries a fact that this build does not know.
 
         """
-        assert recorded.facts, "a record has a fact"  # Decoded here: what is unknown stops us.
+        assert recorded.facts, (
+            "a record has a fact"
+        )  # Decodes them, which raises for an unknown one.
         self._batch.append(recorded)
 
     def folded(self, partition: Partition, position: int) -> None:
@@ -121,7 +123,7 @@ class Views:
         number = recorded.partition.number
         for fact in recorded.facts:
             ordinal += 1
-            match fact:  # Calls first: they are nearly all of a log.
+            match fact:  # Calls first: they are most of a log.
                 case CallFact():
                     self._fold_call(changes, recorded, fact)
                 case CampaignFact():
@@ -173,7 +175,7 @@ class Views:
             case CampaignRearmed():
                 contacts.project_rearmed(changes, campaign, fact)
             case _:
-                return  # Lifecycle: what people see is derived from the campaign's state.
+                return  # Lifecycle: the views derive it from the campaign's state.
 
     def _look_up(self, tx: Connection, partition: Partition, batch: Sequence[Recorded]) -> Changes:
         places, facts = set[Place](), list[AnyFact]()
@@ -196,7 +198,7 @@ class Views:
         return changes
 
     def _remember(self, changes: Changes) -> None:
-        """Keep the contacts that are being called: the next facts about them are near."""
+        """Cache the contacts that are being called: facts about them follow soon."""
         for place, contact in changes.contacts.items():
             if contact.status is ContactStatus.IN_PROGRESS:
                 self._calling[place] = contact

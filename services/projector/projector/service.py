@@ -1,4 +1,4 @@
-"""The projector as a part of its process: folds the views, answers queries, publishes events."""
+"""The projector as a part of a process: folds the views, answers queries, publishes events."""
 
 import asyncio
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ from projector.store.view_store import Store
 
 
 class Projector:
-    """Follows the log and serves every GET. One of them publishes."""
+    """Follows the log and serves every GET. Only one projector may publish."""
 
     name = "projector"
 
@@ -47,7 +47,7 @@ class Projector:
         data_dir: Path | None,
         publisher: EventPublisher | None,
     ) -> None:
-        """`log` must be open. `data_dir` None keeps nothing. `publisher` None publishes nothing."""
+        """`log` must be open. `data_dir` None: a temporary store. `publisher` None: none."""
         self.log, self.clock, self.settings = log, clock, settings
         self.store = Store(_open(settings.database_url), data_dir)
         self.keys = ApiKeys()
@@ -56,7 +56,7 @@ class Projector:
         self._reader_of = caller_of(self.keys, self.limits, Scope.READ)
         self._admin_of = caller_of(self.keys, self.limits, Scope.ADMIN)
         self.views = Views(self.store, log, publisher is not None, self._fold_key)
-        self.campaigns = self.views.campaigns  # What /metrics counts of each part.
+        self.campaigns = self.views.campaigns  # Read by /metrics.
         self.hub = Hub(self.campaigns, settings.sockets_max, settings.sockets())
         self.views.on_changed = self.hub.changed
         self.reader: Reader = self.views.reader
@@ -73,11 +73,11 @@ class Projector:
 
     @property
     def partitions(self) -> list[Partition]:
-        """Return all that is followed."""
+        """Return the partitions that are followed."""
         return [*campaign_partitions(self.log.partitions(CAMPAIGN_RECORDS)), ORGANIZATIONS]
 
     def routers(self) -> Sequence[APIRouter]:
-        """Return the queries."""
+        """Return the routers of all queries and sockets."""
         asking = Asking(
             self.views, self._caller, self.settings.fresh_s, self.settings.page_max_mb * 2**20
         )
@@ -89,21 +89,21 @@ class Projector:
         return [*queries, monitor.router(feeds), progress.router(feeds)]
 
     def _fold_key(self, fact: AnyOrganizationFact) -> None:
-        """Take in what the log says of a key; who came with one that is none must go."""
+        """Fold a fact about an API key; close the sockets of a revoked one."""
         self.keys.fold(fact)
         if fact.key_hash not in self.keys.callers:
             self.hub.revoked(fact.key_hash)
 
     async def _caller(self, request: Request) -> Caller:
-        """Say who asks to read."""
+        """Return the caller of a request that needs the scope `read`."""
         return await self._asks(request, self._reader_of)
 
     async def _admin(self, request: Request) -> Caller:
-        """Say who asks for keys."""
+        """Return the caller of a request that needs the scope `admin`."""
         return await self._asks(request, self._admin_of)
 
     async def _asks(self, request: Request, caller_of: CallerOf) -> Caller:
-        """A stale no is no answer: a key of just now is looked for once more."""
+        """Authenticate; look for an unknown key once more after catching up with the log."""
         try:
             return await caller_of(request)
         except HTTPException as exc:
@@ -113,17 +113,17 @@ class Projector:
         return await caller_of(request)
 
     async def _known(self, key: str) -> Caller | None:
-        """Say who a key is. A stale no is no answer here either."""
+        """Return the caller of a key, or None; an unknown key is looked for in the log too."""
         hashed = key_hash(key)
         if hashed not in self.keys.callers:
             await self.reader.catch_up([ORGANIZATIONS], within_s=self.settings.fresh_s)
         return self.keys.callers.get(hashed)
 
     async def open(self) -> None:
-        """Take the checkpoint back; a store of another log or schema is begun anew.
+        """Restore the checkpoint; a store of another log or schema is rebuilt.
 
         Raises:
-            LevelBeyondError: this build is too old for this installation.
+            LevelBeyondError: this build does not know the level of the installation.
 
         """
         await self.reader.begin()
@@ -133,10 +133,10 @@ class Projector:
         await self.reader.check()
 
     async def run(self) -> None:
-        """Follow, and publish, until cancelled.
+        """Follow the log, and publish, until cancelled.
 
         Raises:
-            ContractError: the log holds what this version does not know.
+            ContractError: the log holds a fact that this build does not know.
 
         """
         try:
@@ -152,7 +152,10 @@ class Projector:
             raise
 
     async def troubles(self) -> Sequence[str]:
-        """Return why it is not ready. Publishing late is no reason, but to have no right is."""
+        """Return why the projector is not ready.
+
+        Publishing that is behind is no reason, but publishing without the right to is one.
+        """
         writing = [CAMPAIGN_EVENTS] if self.publishing is not None else []
         found = [f"projector: {one}" for one in self.log.troubles(writing, RECORD_TOPICS)]
         if found or await self.reader.ready(self.partitions, within_s=self.settings.fresh_s):
@@ -160,10 +163,10 @@ class Projector:
         return ["projector: the log does not answer, or the views are behind it"]
 
     async def drain(self) -> None:
-        """Nothing to finish: each batch is stored as it is folded."""
+        """Do nothing: each batch is stored as it is folded."""
 
     async def close(self) -> None:
-        """Let go of the store, and of the publisher."""
+        """Close the store and the publisher."""
         self.store.close()
         if self.publishing is not None:
             await self.publishing.publisher.close()

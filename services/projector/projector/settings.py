@@ -13,7 +13,7 @@ from campaigns.process.settings import Settings
 
 
 class ProjectorSettings(Settings):
-    """Where the views live, and how long a query waits."""
+    """Where the views are stored, how fresh queries are, and what clients may hold."""
 
     model_config = SettingsConfigDict(env_prefix="DIALGATE_", frozen=True, allow_inf_nan=False)
 
@@ -36,10 +36,10 @@ class ProjectorSettings(Settings):
     publish_retry_max_s: Seconds = 5.0  # … doubling up to this.
 
     def rates(self, monotonic: Callable[[], float]) -> RateLimits:
-        """Return how often keys may ask, and how much at once."""
+        """Return the rate limits of keys and organizations."""
         at_once = Shares(self.requests_per_organization_max, self.requests_per_key_max)
         return RateLimits(monotonic, self.rate_per_minute, self.wrong_keys_per_minute, at_once)
 
     def sockets(self) -> Shares:
-        """Return how many sockets there may be of whom."""
+        """Return the limits on sockets of a key and of an organization."""
         return Shares(self.sockets_per_organization_max, self.sockets_per_key_max)

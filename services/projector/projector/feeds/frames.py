@@ -1,4 +1,4 @@
-"""The frames that sockets send: three vocabularies at once, as clients know them. Pure.
+"""The frames that sockets send, in the three vocabularies that clients know. Pure.
 
 Times are text with `+00:00`: the SDK reads `timestamp` of each frame before its type.
 Source: public contract, section 6 and 8.3 #22 and #23.
@@ -21,18 +21,18 @@ ONGOING = frozenset({ContactStatus.PENDING, ContactStatus.IN_PROGRESS})
 
 
 def ack(campaign_id: int | None, now: datetime) -> Shape:
-    """Say that the connection stands; the documented number has a name of its own."""
+    """Return the acknowledgement of a connection, with the time in both documented formats."""
     shape = {"type": "connection_ack", "timestamp": instant(now), "timestamp_unix": now.timestamp()}
     return shape if campaign_id is None else shape | {"campaign_id": campaign_id}
 
 
 def initial(campaign: Campaign, activity: list[Shape]) -> Shape:
-    """Say how a campaign stands when a client comes."""
+    """Return the state of a campaign for a new client."""
     return {"type": "initial_progress", "data": _standing(campaign) | {"recent_activity": activity}}
 
 
 def update(campaign: Campaign) -> Shape:
-    """Say how a campaign stands now, in the documentation's words."""
+    """Return the state of a campaign, in the documentation's vocabulary."""
     return {"type": "progress_update", "data": _standing(campaign)}
 
 
@@ -43,9 +43,10 @@ def _standing(campaign: Campaign) -> Shape:
 
 
 def progress(campaign: Campaign, now: datetime) -> Shape:
-    """Say how a campaign stands now, in the SDK's words, flat and nested.
+    """Return the state of a campaign, in the SDK's vocabulary, flat and nested.
 
-    `completed_contacts` means reached, and in `data` done: kept apart by position ('decided' 15).
+    `completed_contacts` counts contacts that were reached, and in `data` those that are done
+    ('decided' 15).
     """
     whole, counters = progress_shape(campaign, []), campaign.counters
     names = (
@@ -71,7 +72,7 @@ def progress(campaign: Campaign, now: datetime) -> Shape:
 def contact_frames(
     campaign: Campaign, contact: Contact, row: Row | None, now: datetime
 ) -> list[Shape]:
-    """Say how a contact stands now; and once it is done, how that went."""
+    """Return the state of a contact, and its outcome once it is done."""
     status, number = shown(campaign, contact), row.phone_number if row else ""
     duration = round(contact.duration_s)
     frames: list[Shape] = [
@@ -108,7 +109,7 @@ def contact_frames(
 
 
 def completed(campaign: Campaign, now: datetime) -> Shape:
-    """Say that a campaign is completed."""
+    """Return the frame of a campaign's completion."""
     counters = campaign.counters
     rate = percent(counters.completed, counters.completed + counters.failed)
     return {
@@ -126,7 +127,7 @@ def completed(campaign: Campaign, now: datetime) -> Shape:
 
 
 def line(campaign: Campaign) -> Shape:
-    """Return a campaign as the monitor shows it."""
+    """Return one campaign of the monitor."""
     return {
         "campaign_id": campaign.campaign_id,
         "name": campaign.created.name,
@@ -136,9 +137,9 @@ def line(campaign: Campaign) -> Shape:
 
 
 def overview(campaigns: list[Campaign], now: datetime) -> Shape:
-    """Say how the newest campaigns stand when a client comes; `left_out`: how many are older.
+    """Return the newest campaigns for a new monitor; `left_out` counts the older ones.
 
-    As many as OVERVIEW_MAX and OVERVIEW_MAX_BYTES allow; the list of campaigns has the others.
+    OVERVIEW_MAX and OVERVIEW_MAX_BYTES bound it; the list of campaigns has all of them.
     """
     newest = heapq.nlargest(OVERVIEW_MAX, campaigns, key=lambda one: one.campaign_id)
     shown_now, weight = list[Shape](), 0
@@ -155,12 +156,12 @@ def overview(campaigns: list[Campaign], now: datetime) -> Shape:
 
 
 def changed(campaign: Campaign, now: datetime) -> Shape:
-    """Say how one campaign stands now, to a monitor."""
+    """Return the state of one campaign for a monitor."""
     return {"type": "campaign_update", "timestamp": instant(now), "data": line(campaign)}
 
 
 def history(points: list[tuple[datetime, int, int]]) -> Shape:
-    """Say how far a campaign was: time, completed, failed."""
+    """Return a campaign's counters over time, from points of time, completed and failed."""
     return {
         "type": "metrics_history",
         "data": [

@@ -1,4 +1,4 @@
-"""Who listens to what: told of each batch once it is stored. No sockets in here."""
+"""The listeners of all campaigns, notified of each batch once it is stored. Knows no sockets."""
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -12,27 +12,29 @@ from campaigns.domain.contact import Contact
 from campaigns.http.shares import Shares
 from projector.projections.changes import Place
 
-CONTACTS_MAX = 1000  # That wait for a slow listener; older ones are left out then.
+CONTACTS_MAX = 1000  # Kept for a slow listener; the oldest are dropped.
 
 
 @dataclass(slots=True, eq=False)
 class Listener:
-    """One connection. What it has not been told yet is kept once a campaign and contact."""
+    """One connection, with the changes that it has not been told yet."""
 
     organization_id: int
     key_hash: str
     client: str
     connected_at: datetime
-    campaign_id: int | None  # None: all of the organization.
-    only: set[int] | None = None  # Of those, these; None: all.
+    campaign_id: int | None  # None: all campaigns of the organization.
+    only: set[int] | None = None  # A subset of those; None: all.
     changed: set[int] = field(default_factory=set)
     contacts: dict[int, Contact] = field(default_factory=dict)
     told: asyncio.Event = field(default_factory=asyncio.Event)
-    leaving: asyncio.Event = field(default_factory=asyncio.Event)  # It must go: its key is none …
-    displaced: bool = False  # … or others have fewer connections, and there are no more.
+    leaving: asyncio.Event = field(
+        default_factory=asyncio.Event
+    )  # It must close: its key was revoked …
+    displaced: bool = False  # … or an organization with fewer connections takes its place.
 
     def take(self) -> tuple[set[int], list[Contact]]:
-        """Return the campaigns that have changed, and contacts, and forget them."""
+        """Return the changed campaigns and contacts, and clear them."""
         changed, contacts = self.changed, list(self.contacts.values())
         self.changed, self.contacts = set(), {}
         self.told.clear()
@@ -48,13 +50,13 @@ class Hub:
     shares: Shares
     _of_campaign: dict[int, set[Listener]] = field(default_factory=dict)
     _of_organization: dict[int, set[Listener]] = field(default_factory=dict)
-    _all: dict[Listener, None] = field(default_factory=dict)  # Longest first.
+    _all: dict[Listener, None] = field(default_factory=dict)  # Oldest connection first.
 
     def come(self, caller: Caller) -> Callable[[], None] | None:
-        """Let a connection in; return what is called when it has gone. None: there is no share.
+        """Admit a connection; return the function to call at its end, or None when it is refused.
 
-        When there are too many, the newest of the organization that has most gives way to one of
-        an organization that has fewer by two or more.
+        At the limit, the newest connection of the organization with the most is closed for one of
+        an organization that has at least two fewer.
         """
         if self.shares.total >= self.listeners_max and not self._make_room(caller.organization_id):
             return None
@@ -73,19 +75,19 @@ class Hub:
         return False
 
     def revoked(self, key_hash: str) -> None:
-        """Let those go whose key is none any more."""
+        """Close the connections of a revoked key."""
         for listener in self._all:
             if listener.key_hash == key_hash:
                 listener.leaving.set()
 
     def of(self, campaign_id: int) -> list[Listener]:
-        """Return who listens to a campaign, longest first."""
+        """Return the listeners of a campaign, oldest connection first."""
         found = self._of_campaign.get(campaign_id, ())
         return sorted(found, key=lambda one: one.connected_at)
 
     @contextmanager
     def listening(self, listener: Listener) -> Iterator[None]:
-        """Tell a listener for as long as this lasts."""
+        """Register a listener for the duration of the context."""
         if listener.campaign_id is None:
             kept, key = self._of_organization, listener.organization_id
         else:
@@ -101,7 +103,7 @@ class Hub:
                 del kept[key]
 
     def changed(self, campaign_ids: Collection[int], contacts: Mapping[Place, Contact]) -> None:
-        """Tell who listens to what a batch has changed."""
+        """Notify the listeners of the campaigns and contacts that a batch changed."""
         if not self._all:
             return
         for campaign_id in campaign_ids:
@@ -122,6 +124,6 @@ class Hub:
 
 def _keep(kept: dict[int, Contact], contact_id: int, contact: Contact) -> None:
     kept.pop(contact_id, None)
-    kept[contact_id] = replace(contact)  # The fold goes on changing its own.
+    kept[contact_id] = replace(contact)  # A copy: the fold changes its own.
     if len(kept) > CONTACTS_MAX:
         del kept[next(iter(kept))]

@@ -1,4 +1,4 @@
-"""All campaigns of an organization as they change. Source: public contract, 'decided' 13 and 25."""
+"""The socket of all campaigns of an organization. Source: public contract, 'decided' 13 and 25."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ from projector.feeds.socket import (
     welcome,
 )
 
-CAMPAIGNS_MAX = 1000  # That a client may subscribe to.
+CAMPAIGNS_MAX = 1000  # A client may subscribe to.
 
 
 def router(feeds: Feeds) -> APIRouter:
@@ -35,7 +35,7 @@ def router(feeds: Feeds) -> APIRouter:
 
 
 async def _watch(feeds: Feeds, line: Line, listener: Listener) -> None:
-    """Tell a monitor how the organization's campaigns stand, until its key is no more."""
+    """Send a monitor the campaigns of its organization as they change, until its key is revoked."""
     views = feeds.asking.views
     own = [
         campaign
@@ -54,7 +54,7 @@ async def _watch(feeds: Feeds, line: Line, listener: Listener) -> None:
 
 
 async def _heed(feeds: Feeds, line: Line, listener: Listener) -> None:
-    """Let a monitor say which campaigns it wants to hear of."""
+    """Handle a monitor's subscriptions."""
     while True:
         asked = await line.hear()
         if asked.get("type") == "ping":

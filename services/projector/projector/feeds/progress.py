@@ -1,4 +1,4 @@
-"""A campaign's progress as it happens, in three vocabularies; and who is connected to it.
+"""The socket of a campaign's progress, and the list of its connections.
 
 Source: public contract, section 6, 'decided' 13 and 25.
 """
@@ -39,14 +39,14 @@ from projector.queries.page import Page
 from projector.queries.shapes import activity_shape
 from projector.store.tables import HISTORY
 
-REPEAT_S = 1.0  # The state once more: a client may have missed its first frames (section 6.4).
+REPEAT_S = 1.0  # The state is repeated: a client may have missed the first frames (section 6.4).
 ACTIVITY = Page(1, 10, 0, 10)  # Source: public contract, 'decided' 14.
 HOURS, HOURS_MAX = 24, 24 * 31  # Of history. Source: public contract, section 6.2.
-POINTS_MAX = 500  # Of history; more are thinned out.
+POINTS_MAX = 500  # Of history; longer ones are thinned out.
 
 
 def router(feeds: Feeds) -> APIRouter:
-    """Return the socket, and who is connected to it, bound to one instance."""
+    """Return the socket and the list of its connections, bound to one instance."""
     routes = APIRouter(prefix="/ws/campaigns", tags=["sockets"])
     Who = Annotated[Caller, Depends(feeds.asking.caller)]  # noqa: N806  (a type)
 
@@ -90,8 +90,8 @@ async def _serve(feeds: Feeds, socket: WebSocket, caller: Caller, campaign_id: s
 
 
 def _there(feeds: Feeds, listener: Listener) -> Campaign | None:
-    """Return the campaign that is listened to, unless it, or the listener's key, is no more."""
-    assert listener.campaign_id is not None, "only of one campaign"
+    """Return the listener's campaign, or None when it was deleted or the key revoked."""
+    assert listener.campaign_id is not None, "not a monitor"
     campaign = feeds.asking.views.campaigns.get(listener.campaign_id)
     if campaign is None or campaign.deleted or not welcome(feeds, listener):
         return None
@@ -99,7 +99,7 @@ def _there(feeds: Feeds, listener: Listener) -> Campaign | None:
 
 
 async def _tell(feeds: Feeds, line: Line, listener: Listener) -> None:
-    """Tell a campaign's progress until the campaign or the key is no more."""
+    """Send a campaign's progress until the campaign is deleted or the key revoked."""
     campaign = _there(feeds, listener)
     if campaign is None:
         return
@@ -125,7 +125,7 @@ async def _tell(feeds: Feeds, line: Line, listener: Listener) -> None:
 
 
 async def _answer(feeds: Feeds, line: Line, listener: Listener) -> None:
-    """Answer what a client of a campaign's progress asks."""
+    """Answer the messages of a client."""
     while True:
         asked = await line.hear()
         campaign = _there(feeds, listener)
@@ -143,7 +143,7 @@ async def _answer(feeds: Feeds, line: Line, listener: Listener) -> None:
                 points = await asyncio.to_thread(_history, feeds, campaign.campaign_id, since)
                 await line.send(frames.history(points))
             case _:
-                continue  # Unknown ones are passed over.
+                continue  # Unknown messages are ignored.
 
 
 def _activity(feeds: Feeds, campaign_id: int) -> list[Shape]:
@@ -160,7 +160,7 @@ def _rows(feeds: Feeds, campaign_id: int, numbers: list[int]) -> dict[int, Row]:
 
 
 def _history(feeds: Feeds, campaign_id: int, since: datetime) -> list[tuple[datetime, int, int]]:
-    """Return how far a campaign was, oldest first."""
+    """Return a campaign's counters over time, oldest first."""
     wanted = select(HISTORY).where(
         HISTORY.c.campaign_id == campaign_id, HISTORY.c.minute >= minute_of(since)
     )

@@ -1,8 +1,8 @@
-"""Publish the outbox to campaign.events: in order, at least once, each event under one id.
+"""Publishes the outbox to campaign.events: in order, at least once, each event under one id.
 
-At start the topic itself says what it has (`last_event`), so that a rebuilt store repeats nothing;
-what a crash repeats has the same id. An outage is waited out: nothing is skipped or reordered.
-One projector publishes.
+At start, the last event of the topic says where to go on, so that a rebuilt store repeats nothing.
+Events that a crash repeats have the same id. During an outage it retries: nothing is skipped or
+reordered. Only one projector may publish.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ Place = tuple[int, int]  # Position, and the fact's index in its record.
 
 
 class EventPublisher(Protocol):
-    """campaign.events as a port: as many partitions as campaign.records, and the same numbers."""
+    """The port of campaign.events, which has the same partitions as campaign.records."""
 
     async def last_event(self, number: int) -> bytes | None:
         """Return the value of a partition's last event, or None when it has none.
@@ -41,19 +41,19 @@ class EventPublisher(Protocol):
         """Append messages (key, value) in this order; return when all are durable.
 
         Raises:
-            OperatingError: not all were acknowledged in time; any of them may be there.
+            OperatingError: not all were acknowledged in time; any of them may have been appended.
 
         """
         ...
 
     async def close(self) -> None:
-        """Let go, in a bounded time."""
+        """Close the connections, in a bounded time."""
         ...
 
 
 @dataclass
 class Publishing:
-    """Empties the outbox, each partition at its own pace."""
+    """Publishes the outbox, each partition independently."""
 
     publisher: EventPublisher
     views: Views
@@ -71,7 +71,7 @@ class Publishing:
         return self._grown.setdefault(number, asyncio.Event())
 
     async def run(self, partitions: int) -> None:
-        """Publish for ever."""
+        """Publish until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for number in range(partitions):
                 name = f"publish {number}"
@@ -83,7 +83,9 @@ class Publishing:
         if place is not None and place[0] == number:
             self._has(number, place[1:])
         elif last is not None:
-            logger.warning("campaign.events/%d ends with an event that is not ours", number)
+            logger.warning(
+                "campaign.events/%d ends with an event that is not from Dialgate", number
+            )
         while True:
             grown = self._wake(number)
             grown.clear()
@@ -99,7 +101,7 @@ class Publishing:
                 await grown.wait()
 
     def _next(self, number: int) -> list[tuple[Place, tuple[bytes, bytes]]]:
-        """Return the next events of a partition, in order, bounded: place, key and value."""
+        """Return the next events of a partition, at most `at_once_max`: place, key and value."""
         asked = (
             select(OUTBOX.c.position, OUTBOX.c.n, OUTBOX.c.campaign_id, OUTBOX.c.event)
             .where(OUTBOX.c.partition == number)
@@ -117,14 +119,14 @@ class Publishing:
             ]
 
     def _has(self, number: int, place: Place) -> None:
-        """Note that the topic has all up to `place`, and forget those events."""
+        """Delete the events up to `place` from the outbox: the topic has them."""
         self.views.published[number] = place
         with self.views.store.writing() as tx:
             had = tuple_(OUTBOX.c.position, OUTBOX.c.n) <= tuple_(*place)
             self.views.store.remove(tx, OUTBOX, OUTBOX.c.partition == number, had)
 
     async def _insist(self, number: int, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask until it is answered, however long that takes."""
+        """Retry with backoff until there is an answer."""
         wait_s = self.retry_s
         while True:
             try:

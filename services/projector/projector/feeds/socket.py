@@ -1,4 +1,4 @@
-"""A client's socket: who comes, what it is sent, what it says, why it is closed.
+"""A client's socket: authentication, sending, receiving, closing.
 
 Source: public contract, section 6.
 """
@@ -22,9 +22,9 @@ from campaigns.process.observability import SHARES_SPENT
 from projector.feeds.hub import Hub, Listener
 from projector.queries.freshness import Asking
 
-REST_S = 0.1  # Between two tellings: ten a second are enough for people.
-SLICE_FRAMES = 50  # Of many, sent before others have the event loop: some 5 ms.
-HEARTBEAT_S = 15.0  # The state once more, whatever happens (section 6.4).
+REST_S = 0.1  # Between two updates of a client: ten a second are enough for people.
+SLICE_FRAMES = 50  # Sent before the event loop is yielded: some 5 ms.
+HEARTBEAT_S = 15.0  # The state is repeated at least this often (section 6.4).
 TOO_MANY = "Too many connections"
 UNKNOWN_KEY, NOT_FOUND, INTERNAL, TRY_LATER = 1008, 4004, 4000, 1013
 TOKEN = "burki-token-"  # noqa: S105  (a name: the key follows it in the subprotocol)
@@ -32,18 +32,20 @@ TOKEN = "burki-token-"  # noqa: S105  (a name: the key follows it in the subprot
 
 @dataclass(frozen=True, slots=True)
 class Feeds:
-    """What every socket needs."""
+    """The dependencies of every socket."""
 
     asking: Asking
     hub: Hub
     clock: Clock
     keys: ApiKeys
-    known: Callable[[str], Awaitable[Caller | None]]  # Who a key is; looked for in the log too.
+    known: Callable[
+        [str], Awaitable[Caller | None]
+    ]  # The caller of a key; looked for in the log too.
     limits: RateLimits
 
 
 class Line:
-    """One client's socket: whole frames, one at a time."""
+    """One client's socket: sends whole frames, one at a time."""
 
     def __init__(self, socket: WebSocket) -> None:
         self._socket, self._turn = socket, asyncio.Lock()
@@ -54,10 +56,12 @@ class Line:
             for count, shape in enumerate(shapes, start=1):
                 await self._socket.send_text(orjson.dumps(shape).decode())
                 if count % SLICE_FRAMES == 0:
-                    await asyncio.sleep(0)  # While there is room, sending waits for nothing.
+                    await asyncio.sleep(
+                        0
+                    )  # Sending alone does not yield while the buffer has room.
 
     async def hear(self) -> Shape:
-        """Return the next message that is a JSON object; others are passed over.
+        """Return the next message that is a JSON object; others are ignored.
 
         Raises:
             WebSocketDisconnect: the client has gone.
@@ -76,7 +80,7 @@ class Line:
 
 
 def key_of(socket: WebSocket) -> tuple[str, str | None]:
-    """Return the key that a client shows, and the subprotocol that brought it."""
+    """Return a client's key, and the subprotocol that carried it, if one did."""
     if token := socket.query_params.get("token"):
         return token, None
     for offered in socket.scope.get("subprotocols", ()):
@@ -88,9 +92,9 @@ def key_of(socket: WebSocket) -> tuple[str, str | None]:
 
 @asynccontextmanager
 async def coming(feeds: Feeds, socket: WebSocket) -> AsyncIterator[Caller | None]:
-    """Let a client in for as long as this lasts. None: it was sent away.
+    """Admit a client for the duration of the context, as its caller; None: it was refused.
 
-    Accepts first, or the client would never learn why it was sent away (section 6.3).
+    The socket is accepted first, or the client could not learn why it is closed (section 6.3).
     """
     caller = await _caller(feeds, socket)
     if caller is None:
@@ -129,14 +133,14 @@ async def _caller(feeds: Feeds, socket: WebSocket) -> Caller | None:
 def listener_of(
     feeds: Feeds, socket: WebSocket, caller: Caller, campaign_id: int | None
 ) -> Listener:
-    """Return a client as the hub knows it. `campaign_id` None: a monitor."""
+    """Return a client's listener. `campaign_id` None: a monitor."""
     client = socket.client.host if socket.client else ""
     hashed = key_hash(key_of(socket)[0])
     return Listener(caller.organization_id, hashed, client, feeds.clock.now(), campaign_id)
 
 
 def welcome(feeds: Feeds, listener: Listener) -> bool:
-    """Say whether a listener's key still is one."""
+    """Say whether a listener's key is still valid."""
     return listener.key_hash in feeds.keys.callers
 
 
@@ -146,7 +150,7 @@ Talk = Callable[[Feeds, Line, Listener], Awaitable[None]]
 async def converse(
     feeds: Feeds, socket: WebSocket, listener: Listener, tell: Talk, hear: Talk
 ) -> None:
-    """Tell and hear until one of them ends: the client has gone, or must go."""
+    """Send and receive until one of them ends, or the client must close."""
     line = Line(socket)
     with feeds.hub.listening(listener):
         both = [asyncio.ensure_future(one(feeds, line, listener)) for one in (tell, hear)]
@@ -163,7 +167,7 @@ async def converse(
     for one in ended:
         if one.cancelled() or isinstance(failure := one.exception(), WebSocketDisconnect):
             return
-        if failure is None:  # It said all there is: the campaign, or the key, is no more.
+        if failure is None:  # The campaign was deleted, or the key revoked.
             known = welcome(feeds, listener)
             code = NOT_FOUND if known else UNKNOWN_KEY
             await socket.close(code, "Campaign not found" if known else UNAUTHORIZED)
@@ -173,7 +177,7 @@ async def converse(
 
 
 async def next_change(listener: Listener, within_s: float) -> bool:
-    """Wait for a change, for so long; say whether there is one."""
+    """Wait for a change, at most `within_s`; say whether there is one."""
     await asyncio.sleep(REST_S)
     try:
         async with asyncio.timeout(within_s):

@@ -1,4 +1,4 @@
-"""What a batch of facts changes in the views: all that the store can do, gathered. Pure."""
+"""The changes that a batch of facts makes to the views. Pure."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +12,7 @@ Place = tuple[int, int]  # Campaign id, and a contact's, execution's or import's
 
 @dataclass(slots=True)
 class Execution:
-    """One attempt to reach a contact, as people see it."""
+    """One attempt to reach a contact, as queries show it."""
 
     execution_id: int  # Ordinal in the campaign.
     contact_id: int
@@ -20,7 +20,7 @@ class Execution:
     run: int
     attempt: int
     status: str
-    executed_at: datetime  # When it rang; when it ended, where it never rang.
+    executed_at: datetime  # When it rang, or ended without ringing.
     ended_at: datetime | None = None
     duration_s: float = 0.0
     error: str | None = None
@@ -29,7 +29,7 @@ class Execution:
 
 @dataclass(slots=True)
 class Import:
-    """One numbered list on its way in, or arrived."""
+    """One numbered import, under way or over."""
 
     number: int
     status: str  # processing, completed, failed.
@@ -46,19 +46,23 @@ class Import:
 
 @dataclass(slots=True)
 class Changes:
-    """One batch's changes. Of one key the last counts, so that a batch writes a row once.
+    """The changes of one batch. The last change to a key wins, so that each row is written once.
 
-    `contacts` and `imports` hold what the store had of those that the batch touches, too.
+    `contacts` and `imports` also hold the stored rows that the batch touches.
     """
 
     contacts: dict[Place, Contact] = field(default_factory=dict)
     executions: dict[Place, Execution] = field(default_factory=dict)
     imports: dict[Place, Import] = field(default_factory=dict)
     lists: dict[str, int] = field(default_factory=dict)  # Import id → list id.
-    lists_met: list[dict[str, Any]] = field(default_factory=list)  # Rows of LISTS, not counting.
+    lists_met: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # New rows of LISTS, not counting yet.
     lists_counted: list[dict[str, Any]] = field(default_factory=list)
     lists_dropped: list[dict[str, Any]] = field(default_factory=list)
     rows: list[tuple[int, int, bytes]] = field(default_factory=list)  # Of ROWS.
-    history: dict[Place, tuple[int, int]] = field(default_factory=dict)  # Second: the minute.
+    history: dict[Place, tuple[int, int]] = field(
+        default_factory=dict
+    )  # Campaign id and minute → completed, failed.
     keys: list[AnyOrganizationFact] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)  # Rows of OUTBOX.

@@ -1,6 +1,6 @@
-"""Projection: what became of each contact that was ever asked for. Pure.
+"""Projection: the state of each contact that was ever called. Pure.
 
-A stop or a replacing import changes nothing here: what people see is derived when they ask.
+A stop or a replacing import changes no row: queries derive the status that they show.
 """
 
 from campaigns.domain.campaign import Campaign
@@ -10,26 +10,26 @@ from projector.projections.changes import Changes, Place
 
 
 def project(changes: Changes, campaign: Campaign, fact: AnyCallFact) -> None:
-    """Fold one call fact into its contact. `campaign` has folded it already."""
+    """Fold a call fact into its contact. `campaign` has folded it already."""
     place = (fact.campaign_id, fact.contact_id)
     changes.contacts[place] = evolve_contact(_found(changes, campaign, place), campaign, fact)
 
 
 def project_exhausted(changes: Changes, campaign: Campaign, fact: ContactExhausted) -> None:
-    """Fold in that a contact gets no further attempt."""
+    """Fold that a contact gets no further attempt."""
     place = (fact.campaign_id, fact.contact_id)
     changes.contacts[place] = exhaust(_found(changes, campaign, place), fact)
 
 
 def project_rearmed(changes: Changes, campaign: Campaign, fact: CampaignRearmed) -> None:
-    """Fold in who is named; of all others it is derived."""
+    """Fold a re-arming into the contacts that it names; for others the status is derived."""
     for contact_id in fact.contact_ids:
         place = (fact.campaign_id, contact_id)
         changes.contacts[place] = select(campaign, _found(changes, campaign, place))
 
 
 def places_of(fact: object) -> list[Place]:
-    """Return which contacts a fact is about that is no call's."""
+    """Return the contacts that a fact names, other than a call fact."""
     if isinstance(fact, ContactExhausted):
         return [(fact.campaign_id, fact.contact_id)]
     if isinstance(fact, CampaignRearmed):

@@ -1,6 +1,6 @@
-"""Projection: one row an attempt, numbered by the campaign. Pure.
+"""Projection: one row an attempt, numbered in its campaign. Pure.
 
-An attempt gets its number at CallStarted, or at CallEnded or CallLate where there is none.
+An attempt gets its number at CallStarted, or without one at CallEnded or CallLate.
 """
 
 from datetime import datetime
@@ -26,15 +26,15 @@ RANG_LATE = "rang late"  # Source: architecture, "strict pause" 5.
 def project(
     changes: Changes, campaign: Campaign, call: OpenCall | None, before: int, fact: AnyCallFact
 ) -> None:
-    """Say what a fact changes. `campaign` has folded it already.
+    """Project one call fact. `campaign` has folded it already.
 
-    `call`: the open call that the fact is about, as it was found; `before`: how many executions
-    the campaign had then. A fact that changed nothing in the campaign changes nothing here.
+    `call` is the open call of the fact before that fold, and `before` the number of executions.
+    A fact that did not change the campaign changes nothing here.
     """
     match fact:
         case CallStarted():
             if campaign.executions == before:
-                return  # Nobody had asked for it, or it had started already.
+                return  # No permission, or it had started already.
             made = _made(campaign.executions, fact, ContactStatus.IN_PROGRESS, fact.started_at)
         case CallEnded():
             if call is None:
@@ -50,7 +50,7 @@ def project(
             made = _made(campaign.executions, fact, ContactStatus.FAILED, fact.late_at)
             made.ended_at, made.error = fact.late_at, RANG_LATE
         case CallRequested() | CallAbandoned():
-            return  # A permission that was not used leaves no execution.
+            return  # An unused permission is no execution.
         case unreachable:
             assert_never(unreachable)
     changes.executions[fact.campaign_id, made.execution_id] = made

@@ -1,4 +1,4 @@
-"""Projection: how far a campaign was, minute by minute, by the facts' own times. Pure."""
+"""Projection: a campaign's counters for each minute, by the times of the facts. Pure."""
 
 from datetime import datetime
 
@@ -17,12 +17,12 @@ _MINUTE_S = 60
 
 
 def minute_of(at: datetime) -> int:
-    """Return the minute of a time, since 1970."""
+    """Return a time in whole minutes since 1970."""
     return int(at.timestamp() // _MINUTE_S)
 
 
 def project(changes: Changes, campaign: Campaign, fact: AnyCampaignFact) -> None:
-    """Say what a fact changes. `campaign` has folded it already; of a minute the last counts."""
+    """Project one fact. `campaign` has folded it already; the last state of a minute wins."""
     match fact:
         case CallEnded():
             at = fact.ended_at
@@ -33,6 +33,6 @@ def project(changes: Changes, campaign: Campaign, fact: AnyCampaignFact) -> None
         case CampaignRearmed():
             at = fact.rearmed_at
         case _:
-            return  # It changes neither.
+            return  # It changes neither counter.
     counters = campaign.counters
     changes.history[campaign.campaign_id, minute_of(at)] = (counters.completed, counters.failed)

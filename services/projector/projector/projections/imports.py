@@ -5,14 +5,14 @@ from projector.projections.changes import Changes, Import, Place
 
 
 def place_of(fact: object) -> Place | None:
-    """Return which import a fact is about, or None. Contacts added as JSON are none."""
+    """Return the numbered import of a fact, or None. Contacts added as JSON have no number."""
     if isinstance(fact, ImportStarted | ImportFailed | ImportCompleted) and fact.number is not None:
         return fact.campaign_id, fact.number
     return None
 
 
 def project(changes: Changes, fact: ImportStarted | ImportCompleted | ImportFailed) -> None:
-    """Say what a fact changes. A short list is completed without having been started."""
+    """Project one fact. A short list completes without an ImportStarted."""
     if (place := place_of(fact)) is None:
         return
     found = changes.imports.get(place)

@@ -1,7 +1,7 @@
-"""Projection: lists of contacts, as they arrive and when they count. Pure.
+"""Projection: lists of contacts while they arrive, and when they start to count. Pure.
 
-A row is stored once, under its list; a list of a million counts by one update, and which contact
-a row is follows from the list's range.
+A row is stored once, under its list. A list of a million rows starts to count by one update; the
+contact of a row follows from the range of its list.
 """
 
 from datetime import datetime
@@ -23,12 +23,12 @@ _PARTITIONS_MAX = 1 << 16
 
 
 def list_id(partition: int, ordinal: int) -> int:
-    """Return a list's id: from its first fact's ordinal, so that a rebuild gives it the same."""
+    """Return a list's id, made from the ordinal of its first fact: the same in every rebuild."""
     return ordinal * _PARTITIONS_MAX + partition
 
 
 def import_of(fact: object) -> str | None:
-    """Return the import id that a fact names a list by, or None."""
+    """Return the import id by which a fact names a list, or None."""
     if isinstance(fact, ListFact):
         return fact.import_id
     return None
@@ -40,7 +40,7 @@ def project(
     partition: int,
     ordinal: int,
 ) -> None:
-    """Say what a fact changes. `ordinal`: of the accepted fact in its partition."""
+    """Project one fact. `ordinal`: its number among the accepted facts of its partition."""
     if fact.import_id is None or (isinstance(fact, ListClosed) and fact.counts):
         return
     number = _number(changes, fact.import_id, partition, ordinal)
@@ -54,7 +54,7 @@ def project(
         case ImportCompleted():
             _count(changes, number, fact, fact.first_contact_id, fact.source, fact.completed_at)
         case ImportFailed() | ListClosed():
-            # Rows of the same batch too, or what is stored would depend on how batches fall.
+            # Rows of this batch too, so that the result does not depend on batching.
             changes.rows = [row for row in changes.rows if row[0] != number]
             changes.lists_dropped.append({"dropped": number})
 

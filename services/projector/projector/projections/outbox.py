@@ -1,8 +1,8 @@
 """Projection: accepted facts as CloudEvents 1.0, JSON structured mode, for campaign.events. Pure.
 
 Every accepted fact that names a campaign becomes one event, calls and imports included. Two kinds
-stay inside: ContactsAdded and ListClosed, for a list is no campaign's until it counts, and
-personal data stands nowhere else; and ApiKeyCreated, which is of an organization.
+are not published: ContactsAdded and ListClosed, since a list belongs to no campaign until it counts
+and only it holds personal data; and facts about API keys, which belong to an organization.
 
 Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
 """
@@ -23,11 +23,11 @@ def project(recorded: Recorded) -> Iterator[dict[str, Any]]:
     """Yield a row of the outbox for each fact that is published.
 
     The id is `partition@position/n`, n the fact's index in its record from 0: the same in every
-    rebuild. `type` is the fact's tag, `subject` its stream, `data` its data as recorded,
-    with what stands aside.
+    rebuild. `type` is the fact's tag, `subject` its stream, `data` its recorded data with
+    its aside fields.
     """
     envelope, partition = recorded.envelope, recorded.partition.number
-    assert isinstance(envelope, Envelope), "foreign bytes have no facts"
+    assert isinstance(envelope, Envelope), "only an accepted record is projected"
     for n, (offered, fact) in enumerate(zip(envelope.offered, recorded.facts, strict=True)):
         campaign_id = getattr(fact, "campaign_id", None)
         if campaign_id is None:
@@ -57,7 +57,7 @@ def project(recorded: Recorded) -> Iterator[dict[str, Any]]:
 def place_of(event: bytes) -> tuple[int, int, int] | None:
     """Return an event's partition, position and n, by which events are ordered.
 
-    None: no event of ours; a stranger wrote it.
+    None means that somebody else wrote the event.
     """
     try:
         found = orjson.loads(event)

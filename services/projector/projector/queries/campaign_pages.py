@@ -1,7 +1,7 @@
-"""What the queries read of the store: pages of campaigns and executions. No HTTP.
+"""Reads pages of campaigns and executions from the store. Knows no HTTP.
 
-Each function sees one state of the views (the caller's read transaction). A contact's row is found
-by its list's range; what became of it only where it was ever asked for.
+Each function reads one snapshot, the caller's transaction. The row of a contact is found by the
+range of its list.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -18,12 +18,12 @@ from projector.store.tables import CAMPAIGNS, EXECUTIONS, IMPORTS, LISTS, ROWS, 
 from projector.store.views import EXECUTION, IMPORT, stretches
 
 _ROW = Codec(Row)
-WINDOW = 50  # Rows of a page that stand in memory together: each may have 32 KiB of texts.
+WINDOW = 50  # Rows of a page in memory at once: each may have 32 KiB of texts.
 T = TypeVar("T")
 
 
 class Given(NamedTuple):
-    """A contact as it was given."""
+    """A contact as it was imported."""
 
     row: Row
     source: str | None
@@ -31,14 +31,14 @@ class Given(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """One execution of a page, and whom it called."""
+    """One execution of a page, and the contact that it called."""
 
     execution: Execution
     row: Row | None
 
 
 class Wanted(NamedTuple):
-    """Which campaigns a list asks for. None: all."""
+    """The filters of a list of campaigns. None: no filter."""
 
     organization_id: int
     status: str | None
@@ -48,7 +48,7 @@ class Wanted(NamedTuple):
 
 
 def windows(found: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Yield a page's rows, so many at a time."""
+    """Yield the rows of a page, WINDOW at a time."""
     for first in range(0, len(found), WINDOW):
         yield found[first : first + WINDOW]
 
@@ -64,7 +64,7 @@ def campaign_of(tx: Connection, campaign_id: int) -> Campaign | None:
 def campaigns(tx: Connection, wanted: Wanted, page: Page) -> tuple[Iterable[Campaign], int]:
     """Return a page of an organization's campaigns, newest first, and how many there are.
 
-    They are read as they are drawn, within the transaction.
+    The campaigns are read lazily, within the transaction.
     """
     where = [CAMPAIGNS.c.organization_id == wanted.organization_id, CAMPAIGNS.c.deleted == 0]
     where += [
@@ -85,7 +85,7 @@ def campaigns(tx: Connection, wanted: Wanted, page: Page) -> tuple[Iterable[Camp
 
 
 def _campaigns(tx: Connection, ids: Sequence[int]) -> Iterator[Campaign]:
-    for some in windows(ids):  # No cursor stays open when the page ends early.
+    for some in windows(ids):  # Not a cursor, which would stay open when the page ends early.
         asked = select(CAMPAIGNS.c.campaign_id, CAMPAIGNS.c.state)
         found = tx.execute(asked.where(CAMPAIGNS.c.campaign_id.in_(some))).all()
         states = {row.campaign_id: row.state for row in found}
@@ -94,7 +94,7 @@ def _campaigns(tx: Connection, ids: Sequence[int]) -> Iterator[Campaign]:
 
 
 def rows(tx: Connection, campaign_id: int, numbers: Collection[int]) -> dict[int, Given]:
-    """Return contacts as they were given, by their numbers; those that no list has are missing."""
+    """Return contacts as they were imported, by their numbers; unknown numbers are missing."""
     if not numbers:
         return {}
     end = LISTS.c.first_contact_id + LISTS.c.rows
@@ -122,7 +122,7 @@ def executions(
 ) -> tuple[Iterable[Attempt], int]:
     """Return a page of a campaign's executions, newest first, and how many there are.
 
-    Whom they called is read as they are drawn, within the transaction.
+    Their contacts are read lazily, within the transaction.
     """
     where = [EXECUTIONS.c.campaign_id == campaign_id]
     if status is not None:
@@ -154,13 +154,13 @@ def import_of(tx: Connection, campaign_id: int, number: int) -> Import | None:
 
 
 def received(tx: Connection, campaign: Campaign, partition: int) -> int:
-    """Return how many rows have come of the list that is on its way in; 0 when there is none."""
+    """Return how many rows of the import under way have arrived; 0 without one."""
     if campaign.importing is None:
         return 0
     import_id = plain(campaign.importing.import_id)
     its_list = select(LISTS.c.list_id).where(
         LISTS.c.partition == partition, LISTS.c.import_id == import_id
     )
-    # The last one: rows are dense, so that none is counted.
+    # Row numbers are dense: the last one is the count.
     last = select(func.max(ROWS.c.row)).where(ROWS.c.list_id == its_list.scalar_subquery())
     return int(tx.execute(last).scalar() or 0)

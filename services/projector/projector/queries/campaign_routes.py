@@ -23,16 +23,16 @@ _ASSISTANT_MAX = 2**53
 
 
 class Include(StrEnum):
-    """What a list leaves out unless it is asked for."""
+    """Parts that a list leaves out by default."""
 
-    TEXTS = "texts"  # Templates, variables, what is to be imported.
+    TEXTS = "texts"  # Templates, variables, import settings.
 
 
 def member(kind: type[StrEnum], value: str | None, name: str) -> str | None:
-    """Read a filter of a closed set.
+    """Check a filter against its enumeration.
 
     Raises:
-        HTTPException: 400, it is none of them. Source: public contract, rows 1 and 10.
+        HTTPException: 400, it is no member. Source: public contract, rows 1 and 10.
 
     """
     if value is not None and value not in list(kind):

@@ -1,7 +1,7 @@
-"""How contacts stand: pages of them, by what people see. No HTTP.
+"""Reads pages of contacts, filtered by the status that is shown. Knows no HTTP.
 
-Most contacts of a long list have no row of their own: they were never asked for, and how they
-stand follows from their campaign.
+Most contacts of a long list have no row in CONTACTS: they were never called ("untouched"), and
+their status follows from their campaign.
 """
 
 from collections.abc import Collection, Iterable
@@ -18,11 +18,11 @@ from projector.queries.page import Page
 from projector.store.tables import CONTACTS
 from projector.store.views import CONTACT, stretches
 
-_WINDOW = 4096  # Contacts looked at together.
+_WINDOW = 4096  # Contacts examined by one query.
 
 
 class Listed(NamedTuple):
-    """One contact of a page: what became of it, and as it was given."""
+    """One contact of a page: its state, and its row as imported."""
 
     contact: Contact
     row: Row
@@ -35,7 +35,7 @@ def contacts(
 ) -> tuple[Iterable[Listed], int]:
     """Return a page of a campaign's contacts in the order of their lists, and how many there are.
 
-    They are read as they are drawn, within the transaction. A status is what people see: pending
+    They are read lazily, within the transaction. `status` is the one that is shown: pending
     contacts of a stopped campaign are cancelled.
     """
     stopped = campaign.status is Status.CANCELLED
@@ -78,9 +78,9 @@ def _standing(campaign: Campaign) -> ColumnElement[str]:
 
 
 def _untouched_range(campaign: Campaign, waiting: bool | None) -> tuple[int, int]:
-    """Return between which ids who was never asked for waits, or is skipped; None: both.
+    """Return the range of untouched ids: waiting (True), skipped (False), or both (None).
 
-    Those behind the last arming wait; those before it as well, if it took all.
+    Untouched contacts after the last re-arming wait; so do those before it if it selected all.
     """
     begin, end = campaign.replaced_through + 1, campaign.contacts_end
     all_wait = campaign.selection is Selection.ALL
@@ -91,7 +91,7 @@ def _untouched_range(campaign: Campaign, waiting: bool | None) -> tuple[int, int
 
 
 def _not_gone(campaign: Campaign) -> ColumnElement[bool]:
-    """Say that no replacing import took a touched contact: `gone` of campaign.py, in SQL."""
+    """Say that no import replaced a touched contact: `gone` of the campaign, in SQL."""
     return or_(
         CONTACTS.c.contact_id > campaign.replaced_through,
         CONTACTS.c.tried == 1,
@@ -105,7 +105,7 @@ def _touched(tx: Connection, campaign: Campaign, so: ColumnElement[bool]) -> int
 
 
 def _untouched(tx: Connection, campaign: Campaign, first: int, last: int) -> int:
-    """Count who was never asked for: ids are dense, so nobody is looked at."""
+    """Count untouched contacts: ids are dense, so the touched ones are subtracted."""
     if last < first:
         return 0
     between = CONTACTS.c.contact_id.between(first, last)
@@ -115,7 +115,7 @@ def _untouched(tx: Connection, campaign: Campaign, first: int, last: int) -> int
 def _some(
     tx: Connection, campaign: Campaign, so: ColumnElement[bool], skip: int, limit: int
 ) -> list[int]:
-    """Return the ids of touched contacts that are so, in order."""
+    """Return the ids of touched contacts that meet the condition, in order."""
     found = select(CONTACTS.c.contact_id).where(CONTACTS.c.campaign_id == campaign.campaign_id, so)
     found = found.order_by(CONTACTS.c.contact_id).offset(skip).limit(limit)
     return list(tx.execute(found).scalars())
@@ -131,10 +131,10 @@ def _with_untouched(
     *,
     everybody: bool,
 ) -> list[int]:
-    """Return the ids of a page of touched contacts that are so, and of untouched ones.
+    """Return the ids of a page of untouched contacts, and of touched ones that meet the condition.
 
-    Between `begin` and `end` ids are dense: a window of them at a time, who is not so is left out;
-    before it only touched contacts count, behind it none. `everybody`: none is left out.
+    Ids from `begin` to `end` are dense: touched contacts that do not meet it are left out, a window
+    at a time. Before `begin` only touched contacts count, after `end` none. `everybody`: no filter.
     """
     skip, numbers = page.skip, list[int]()
     if begin > 1:

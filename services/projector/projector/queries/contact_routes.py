@@ -69,7 +69,7 @@ def router(asking: Asking) -> APIRouter:
         caller: Who,
         consistency: Fresh = Consistency.LINEARIZABLE,
     ) -> Response:
-        """Get how an import stands."""
+        """Get the state of an import."""
         headers = await asking.one(campaign_id, caller, consistency)
 
         def asked(tx: Connection, campaign: Campaign) -> Shape:

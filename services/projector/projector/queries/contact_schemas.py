@@ -1,4 +1,4 @@
-"""How contacts, executions and imports are answered, for the OpenAPI document. Pure."""
+"""The schemas of contacts, executions and imports in the OpenAPI document. Pure."""
 
 from typing import Any, Literal, get_args
 

@@ -1,4 +1,4 @@
-"""How a query is asked: as fresh as the log, of one's own organization, off the event loop."""
+"""How a query is answered: as fresh as the log, for one organization, off the event loop."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ from projector.queries.parts import Parts, PartsResponse
 FORBIDDEN: dict[int | str, dict[str, Any]] = {
     403: {**ERRORS[404], "description": "The campaign belongs to another organization"}
 }
-_ERRORS = {  # No body; and every key may read.
+_ERRORS = {  # A GET has no body, and every key may read.
     status: answer for status, answer in ERRORS.items() if status not in (403, 413)
 }
 
@@ -35,8 +35,8 @@ _ERRORS = {  # No body; and every key may read.
 class Consistency(StrEnum):
     """How fresh an answer must be."""
 
-    LINEARIZABLE = "linearizable"  # All that was answered before the question came.
-    EVENTUAL = "eventual"  # What is folded: no wait.
+    LINEARIZABLE = "linearizable"  # Includes all that was answered before the request.
+    EVENTUAL = "eventual"  # What is folded already, without waiting.
 
 
 Fresh = Annotated[Consistency, Query(alias="consistency")]
@@ -44,16 +44,16 @@ Fresh = Annotated[Consistency, Query(alias="consistency")]
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What every query needs."""
+    """The dependencies of every query."""
 
     views: Views
-    caller: CallerOf  # The dependency that knows who asks.
+    caller: CallerOf  # The dependency that authenticates.
     fresh_s: float
-    page_max_bytes: int  # Of a list's rows as JSON, said once.
+    page_max_bytes: int  # Of a list's rows as JSON, counted once.
 
     @property
     def partitions(self) -> int:
-        """Return how many partitions campaigns have."""
+        """Return the number of campaign partitions."""
         return self.views.log.partitions(CAMPAIGN_RECORDS)
 
     async def one(
@@ -95,7 +95,7 @@ class Asking:
     async def read(
         self, question: Callable[[Connection], object], headers: dict[str, str]
     ) -> Response:
-        """Answer from one state of the store, in a thread: a long list stalls nobody."""
+        """Answer from one snapshot of the store, in a thread, so that a long list blocks nobody."""
 
         def answered() -> Response:
             with self.views.store.reading() as tx:
@@ -109,12 +109,12 @@ class Asking:
         question: Callable[[Connection, Campaign], object],
         headers: dict[str, str],
     ) -> Response:
-        """Answer a question about a campaign that is there, with the version that was read."""
+        """Answer a query about an existing campaign, with the ETag of the version that was read."""
 
         def answered() -> Response:
             with self.views.store.reading() as tx:
                 campaign = campaign_of(tx, campaign_id)
-                assert campaign is not None, "what was folded is stored"
+                assert campaign is not None, "a folded campaign is stored"
                 at = headers | {"ETag": etag(campaign)}
                 return _response(question(tx, campaign), at)
 
@@ -128,7 +128,7 @@ def _response(answer: object, headers: dict[str, str]) -> Response:
 
 
 def unknown() -> NoReturn:
-    """Say that there is no such campaign.
+    """Answer that there is no such campaign.
 
     Raises:
         HTTPException: always.
@@ -144,9 +144,9 @@ def get(
     answer: str,
     also: dict[int | str, dict[str, Any]] | None = None,
 ) -> None:
-    """Add a query under GET, and under HEAD, which no document repeats.
+    """Add a query under GET, and under HEAD, which the OpenAPI document leaves out.
 
-    `answer`: the name of what it says. `also`: errors besides those of every query.
+    `answer` names its schema. `also`: errors besides those of every query.
     """
     responses = {**_ERRORS, **(also or {}), **ok(answer, description="As it stands")}
     router.add_api_route(path, endpoint, methods=["GET"], responses=responses)

@@ -1,4 +1,4 @@
-"""GET of an organization's API keys: never a key itself."""
+"""GET of an organization's API keys, without the keys themselves."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from projector.queries.freshness import Asking, Consistency, Fresh, get
 
 
 def router(asking: Asking, keys: ApiKeys, admin: CallerOf) -> APIRouter:
-    """Return the route, bound to one instance. `admin`: who asks, if it may."""
+    """Return the route, bound to one instance. `admin` authenticates."""
     routes = APIRouter(prefix="/api/v1/keys", tags=["keys"])
     Who = Annotated[Caller, Depends(admin)]  # noqa: N806  (a type)
 

@@ -1,4 +1,4 @@
-"""GET of what becomes of a campaign: when it begins by itself, how far its pause has settled."""
+"""GET of a campaign's schedule and of its pause."""
 
 from typing import Annotated
 

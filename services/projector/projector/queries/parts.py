@@ -1,7 +1,7 @@
-"""An answer of several parts, sent slice by slice.
+"""An answer of several parts, sent in slices.
 
-A long list stands in memory once, however often its rows are said, and of a client that reads
-slowly one slice waits in its socket.
+A long list is in memory once, even where the answer repeats its rows; for a slow client one slice
+waits in its socket.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from fastapi import Response
 from starlette.types import Receive, Scope, Send
 
-SLICE_BYTES = 64 * 1024  # Handed to the socket at once: asyncio's own high-water mark.
+SLICE_BYTES = 64 * 1024  # Written to the socket at once: asyncio's high-water mark.
 
 
 class Parts(tuple[bytes, ...]):
-    """The JSON of an answer, in order. One part may stand in it twice."""
+    """The JSON of an answer, in order. A part may occur twice."""
 
     __slots__ = ()
 
@@ -27,7 +27,7 @@ class PartsResponse(Response):
         self._parts = parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send all of it, each slice once there is room for it."""
+        """Send the slices, with backpressure."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(start)
         for part in self._parts:

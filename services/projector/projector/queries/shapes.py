@@ -1,4 +1,4 @@
-"""The public contract's shapes of what only the projector knows. Pure.
+"""The JSON of the public contract for contacts, executions, imports, progress, pauses. Pure.
 
 Source: public contract, 1.3 rows 10, 12, 13, 14; 8.4; 'decided' 6, 7, 21.
 """
@@ -37,7 +37,7 @@ def contact_shape(
         "call_sid": contact.call_id,
         "call_duration": round(contact.duration_s) if contact.ended_at else None,
         "call_status": contact.last_outcome.value if contact.last_outcome else None,
-        "last_outcome": contact.last_outcome.value.replace("-", "_")  # As statuses are spelt.
+        "last_outcome": contact.last_outcome.value.replace("-", "_")  # Spelt as statuses are.
         if contact.last_outcome
         else None,
         "next_attempt_at": at(contact.due_at) if status is ContactStatus.PENDING else None,
@@ -93,9 +93,9 @@ def activity_shape(execution: Execution, row: Row | None) -> Shape:
 
 
 def import_shape(campaign_id: int, one: Import, received: int) -> Shape:
-    """Return how an import stands. `received`: rows that have come, while it is on its way in.
+    """Return the state of an import. `received`: rows that have arrived, while it is under way.
 
-    Nothing of it counts before all of it does: `imported_count` is 0 until then.
+    `imported_count` is 0 until the whole list counts.
     """
     done = one.status == "completed"
     return {
@@ -118,7 +118,7 @@ def import_shape(campaign_id: int, one: Import, received: int) -> Shape:
 
 
 def progress_shape(campaign: Campaign, activity: list[tuple[Execution, Row | None]]) -> Shape:
-    """Return how far a campaign is: both sets of keys (8.3 #18).
+    """Return a campaign's progress, with both sets of keys (8.3 #18).
 
     `activity`: the newest executions, newest first.
     """
@@ -164,10 +164,10 @@ def progress_shape(campaign: Campaign, activity: list[tuple[Execution, Row | Non
 
 
 def pause_shape(campaign: Campaign) -> Shape:
-    """Return how far a pause has settled; of a stop, or of what never ran, just the phase.
+    """Return how far a pause has settled; after a stop, or before a start, only the phase.
 
-    `settling` lasts here until every permission is resolved; the pause's own answer may come
-    before, when leases are over. Source: public contract, section 10.
+    `settling` lasts until every permission is resolved; the answer to the pause itself may come
+    earlier, when the leases have expired. Source: public contract, section 10.
     """
     if campaign.status is Status.RUNNING:
         phase = "running"

@@ -1,13 +1,13 @@
-"""The views' tables. What is filtered or joined on is a column; the rest is JSON in a blob.
+"""The tables of the views. Queries filter and join on columns; all else is JSON in a blob.
 
-Free text stands in blobs alone (and, without NUL, in `searched`): PostgreSQL takes no NUL as text,
-and no client's string may stop the fold. Nothing in here depends on how the log was batched, or on
-the order of partitions, so that a rebuilt store is the same, row by row.
+Free text is stored only in blobs (and, without NUL, in `searched`): PostgreSQL accepts no NUL in
+text, and no client's string may stop the fold. No row depends on how the log was batched, or on
+the order of partitions, so a rebuilt store is the same, row by row.
 """
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 9  # A store of another version is thrown away and built anew from the log.
+SCHEMA_VERSION = 9  # A store of another version is rebuilt from the log.
 
 METADATA = MetaData()
 
@@ -34,8 +34,8 @@ TRACKING = _table(
     "tracking",
     Column("application_name", String, primary_key=True),  # "campaign.records/3".
     _number("notification_id"),  # Ordinal of the last accepted fact of the partition; 0: none yet.
-    _number("position"),  # Of the last record that was ruled on, refused and foreign ones included.
-    _blob("digest"),  # Chain of what was accepted up to there: campaigns.log.digest.
+    _number("position"),  # Of the last record with a ruling, refused and foreign ones included.
+    _blob("digest"),  # Of the accepted records up to there: campaigns.log.digest.
     _blob("digest_before"),
     _number("last_accepted"),
 )
@@ -52,7 +52,7 @@ CAMPAIGNS = _table(
     _key("campaign_id"),
     _number("partition"),
     _number("organization_id"),
-    _number("deleted"),  # 1: there for nobody.
+    _number("deleted"),  # 1: no query shows it.
     Column("status", String, nullable=False),
     Column("campaign_type", String, nullable=False),
     _number("assistant_id"),
@@ -69,10 +69,10 @@ Index(
 
 LISTS = _table(
     "lists",
-    _key("list_id"),  # See contacts.list_id: the same in every rebuild.
+    _key("list_id"),  # From projections.lists.list_id: the same in every rebuild.
     _number("partition"),
     Column("import_id", String, nullable=False),
-    _number("campaign_id", nullable=True),  # None: on its way in, does not count.
+    _number("campaign_id", nullable=True),  # None: under way, its rows are no contacts yet.
     _number("first_contact_id", nullable=True),
     _number("rows", nullable=True),
     Column("source", String),
@@ -84,11 +84,13 @@ Index("projector_lists_by_import", LISTS.c.partition, LISTS.c.import_id, unique=
 ROWS = _table("rows", _key("list_id"), _key("row"), _blob("details"))  # Row 1 is the first.
 
 CONTACTS = _table(
-    "contacts",  # Those that were ever asked for.
+    "contacts",  # Contacts with at least one permission, or that a fact names.
     _key("campaign_id"),
     _key("contact_id"),
-    _number("epoch"),  # The campaign's, when this was so.
-    Column("status", String, nullable=False),  # As folded: what people see is derived.
+    _number("epoch"),  # The campaign's epoch at the last change.
+    Column(
+        "status", String, nullable=False
+    ),  # As folded: queries derive the status that they show.
     _number("tried"),  # 1: attempted in any run.
     _blob("state"),  # The Contact.
 )
@@ -117,7 +119,7 @@ Index(
 )
 
 HISTORY = _table(
-    "history",  # How far a campaign was in each minute in which that changed.
+    "history",  # The counters of a campaign, for each minute in which they changed.
     _key("campaign_id"),
     _key("minute"),  # Since 1970, by the facts' own times.
     _number("completed"),
@@ -130,7 +132,7 @@ API_KEYS = _table("api_keys", Column("key_hash", String, primary_key=True), _blo
 REVOKED_KEYS = _table("revoked_keys", Column("key_hash", String, primary_key=True), _blob("fact"))
 
 OUTBOX = _table(
-    "outbox",  # Accepted facts that campaign.events does not have yet, as far as is known.
+    "outbox",  # Accepted facts that are not yet known to be in campaign.events.
     _key("partition"),
     _key("position"),
     _key("n"),
@@ -140,5 +142,5 @@ OUTBOX = _table(
 
 
 def plain(text: str) -> str:
-    """Return a text that every database takes."""
+    """Return the text without NUL, which PostgreSQL does not accept."""
     return text.replace("\0", "\ufffd")

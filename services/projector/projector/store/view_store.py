@@ -1,18 +1,14 @@
-"""The views' store, through SQLAlchemy Core: SQLite by default, PostgreSQL by a URL.
+"""The store of the views, with their ledgers and checkpoints.
 
-It is the TrackingRecorder of the eventsourcing library: view, ledger and position move in one
-transaction (ADR-0007). A cache of the log: a file of another schema or log is thrown away.
+It is a TrackingRecorder of the eventsourcing library: view, ledger and position move in one
+transaction (ADR-0007). It is a cache of the log: a store of another schema or log is rebuilt.
 """
 
 import logging
-import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Iterable
 from pathlib import Path
-from threading import Condition, Event, RLock
-from typing import Any
+from threading import Condition, Event
 
 from eventsourcing.persistence import (
     IntegrityError,
@@ -20,94 +16,42 @@ from eventsourcing.persistence import (
     TrackingRecorder,
     WaitInterruptedError,
 )
-from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, exc, select
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import Connection, select
 
 from campaigns.log.digest import Chain
 from campaigns.log.port import refuse_recreated
 from campaigns.log.reader import Reader
-from campaigns.process.errors import StoreUnavailableError
 from campaigns.records.installation import Installation
 from campaigns.records.topics import Partition, partition_of
-from campaigns.stores.checkpoint import remove
-from projector.store.tables import ABOUT, LEDGERS, METADATA, SCHEMA_VERSION, TRACKING
+from projector.store.database import Database
+from projector.store.tables import ABOUT, LEDGERS, SCHEMA_VERSION, TRACKING
 
 logger = logging.getLogger(__name__)
 
-Rows = Sequence[Mapping[str, Any]]  # Any: a column's own type, bound by the driver.
-Values = Sequence[tuple[Any, ...]]  # Rows in the order of their table's columns.
-_POLL_S = 0.02  # How soon a waiter sees that it was interrupted.
+_POLL_S = 0.02  # How soon a waiting thread notices that it was interrupted.
 
 
-class Store(TrackingRecorder):
-    """All views, their ledgers and positions. One writer at a time, any number of readers."""
+class Store(Database, TrackingRecorder):
+    """All views, with their ledgers and checkpoints."""
 
     def __init__(self, url: str | None, data_dir: Path | None) -> None:
-        """Note where the tables are; they are opened, or made, by the first who asks.
-
-        `url` is SQLAlchemy's; None: `data_dir`/projector.db, or a file that is gone at `close`.
-        """
-        self._given, self._data_dir = url, data_dir
-        self._path: Path | None = None  # None: PostgreSQL, or not opened yet.
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
-        self._writing = RLock()
+        """Store the address, as `Database` does."""
+        super().__init__(url, data_dir)
         self._moved = Condition()
-        self._upserts: dict[
-            str, tuple[Any, str]
-        ] = {}  # Any: each dialect has an Insert of its own.
-        self._engine: Engine | None = None
-        self._about: dict[str, str] = {}  # What it says of itself, once it is known.
-        self.unreadable = False  # Something in it could not be read: `close` throws it away.
-
-    @property
-    def engine(self) -> Engine:
-        """Return the database, connected to by the first who asks.
-
-        Raises:
-            StoreUnavailableError: it cannot be reached, or written.
-
-        """
-        if self._engine is None:
-            self._engine = self._connected()
-        return self._engine
-
-    def _connected(self) -> Engine:
-        url = self._given
-        if url is None:
-            if self._data_dir is None:
-                self._temporary = tempfile.TemporaryDirectory(prefix="dialgate-")
-                self._data_dir = Path(self._temporary.name)
-            self._path = self._data_dir / "projector.db"
-            url = f"sqlite:///{self._path}"
-        engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
-        if engine.dialect.name == "sqlite":
-            event.listen(engine, "connect", _tune)
-            event.listen(engine, "begin", _begin)
-        try:
-            METADATA.create_all(engine)
-        except exc.OperationalError as no:
-            engine.dispose()
-            why = str(no.orig).partition("\n")[0]
-            raise StoreUnavailableError(f"the views' database cannot be used: {why}") from no
-        except exc.DatabaseError as no:
-            if type(no) is not exc.DatabaseError or self._path is None:
-                raise  # The world misbehaves.
-            logger.warning("%s is damaged (%s): it is built anew from the log", self._path, no.orig)
-            engine.dispose()
-            remove(self._path)
-            METADATA.create_all(engine)
-        return engine
+        self._about: dict[str, str] = {}  # The content of ABOUT, once known.
+        self.unreadable = False  # Part of it could not be read: `close` deletes it.
 
     def belongs_to(
         self, log_id: str, *, publishes: bool, installation: Installation | None = None
     ) -> None:
-        """Make sure that this is a store of that log and of this schema: otherwise begin anew.
+        """Make sure that the store is of that log and of this schema; otherwise clear it.
 
-        So does one that has passed a record that was skipped since, by what holds for the
-        `installation`. `publishes`: one that was folded without an outbox cannot begin to publish.
+        It is also cleared when it has passed a record that `installation` has skipped since, and
+        when it `publishes` now but was folded without an outbox.
 
         Raises:
-            LogCutError: its log was deleted, and made anew at the same place; it stays as it is.
+            LogCutError: its log was deleted, and another one created in its place; the store is
+                unchanged.
 
         """
         with self.reading() as tx:
@@ -127,81 +71,20 @@ class Store(TrackingRecorder):
             or holds.unlike(about.get("skipped", "[]").encode(), positions)
         ):
             logger.info(
-                "the views are of another log or version, or of before a record was skipped:"
-                " they are built anew from the log"
+                "the views are of another log or version, or passed a record that was skipped"
+                " since: they are rebuilt from the log"
             )
-            self._clear()
-        self._say_what_it_is()
+            self.clear()
+        self._write_about()
 
-    @property
-    def where(self) -> str:
-        """Return where the views are, for people; no secret is in it."""
-        return str(self._path or "the views' database")
+    def rebuild(self) -> None:
+        """Clear all views, to fold them from the log again."""
+        self.clear()
+        self._write_about()
 
-    def begin_anew(self) -> None:
-        """Throw all views away: they are folded from the log once more."""
-        self._clear()
-        self._say_what_it_is()
-
-    def _say_what_it_is(self) -> None:
+    def _write_about(self) -> None:
         with self.writing() as tx:
             self.put(tx, ABOUT, [{"name": k, "value": v} for k, v in self._about.items()])
-
-    def _clear(self) -> None:
-        if self._path is None:
-            METADATA.drop_all(self.engine)
-            METADATA.create_all(self.engine)
-            return
-        self._disconnect()
-        remove(self._path)
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """Open the one writing transaction: it commits at the end, or leaves nothing."""
-        with self._writing, self.engine.connect() as connection:
-            tx = connection.execution_options(writes=True)
-            with tx.begin():
-                yield tx
-
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Open a transaction that sees one state of the views, whatever is written meanwhile."""
-        with self.engine.connect() as connection:
-            if self.engine.dialect.name != "sqlite":
-                connection.execution_options(isolation_level="REPEATABLE READ")
-            with connection.begin():
-                yield connection
-
-    def put(self, tx: Connection, table: Table, rows: Rows) -> None:
-        """Insert rows, or replace those of the same key: one statement, whatever their number."""
-        self.put_values(tx, table, [tuple(map(row.__getitem__, _names(table))) for row in rows])
-
-    def put_values(self, tx: Connection, table: Table, rows: Values) -> None:
-        """Do what `put` does with rows as tuples, in the order of the table's columns."""
-        if not rows:
-            return
-        upsert, text = self._upsert(table)
-        if self.engine.dialect.name == "sqlite":
-            # Straight to the driver: SQLAlchemy looks at each value, a third of a fold's time.
-            tx.exec_driver_sql(text, rows)
-        else:
-            names = _names(table)
-            tx.execute(upsert, [dict(zip(names, row, strict=True)) for row in rows])
-
-    def _upsert(self, table: Table) -> tuple[Any, str]:
-        if (known := self._upserts.get(table.name)) is None:
-            made = self._insert(table)
-            others = {c.name: made.excluded[c.name] for c in table.columns if not c.primary_key}
-            made = made.on_conflict_do_update(index_elements=list(table.primary_key), set_=others)
-            known = self._upserts[table.name] = (made, str(made.compile(self.engine)))
-        return known
-
-    def _insert(self, table: Table) -> Any:
-        if self.engine.dialect.name == "sqlite":
-            return sqlite.insert(table)
-        from sqlalchemy.dialects import postgresql  # All its drivers come along: only where used.
-
-        return postgresql.insert(table)
 
     def move(
         self,
@@ -212,7 +95,10 @@ class Store(TrackingRecorder):
         chain: Chain,
         ledger: Iterable[tuple[str, bytes]],
     ) -> None:
-        """Move a partition's checkpoint in the view's own transaction. `facts`: accepted so far."""
+        """Move a partition's checkpoint, in the transaction of its views.
+
+        `facts`: how many facts the partition has accepted so far.
+        """
         name = str(partition)
         rows = [{"application_name": name, "key": k, "value": v} for k, v in ledger]
         self.put(tx, LEDGERS, rows)
@@ -220,7 +106,7 @@ class Store(TrackingRecorder):
         self.put(tx, TRACKING, [tracking | _place(position, chain)])
 
     def restore(self, reader: Reader, partitions: Iterable[Partition]) -> dict[Partition, int]:
-        """Take the checkpoints back; return how many facts each partition had accepted."""
+        """Load the checkpoints into `reader`; return how many facts each partition has accepted."""
         facts = {}
         with self.reading() as tx:
             checkpoints = {row.application_name: row for row in tx.execute(select(TRACKING))}
@@ -238,23 +124,23 @@ class Store(TrackingRecorder):
         return facts
 
     def moved(self) -> None:
-        """Wake those who wait for a position, after a commit."""
+        """Wake the threads in `wait`, after a commit."""
         with self._moved:
             self._moved.notify_all()
 
     def insert_tracking(self, tracking: Tracking) -> None:
-        """Move one application's notification id on, alone.
+        """Record an application's notification id, without a view.
 
         Raises:
-            IntegrityError: that one, or a later one, is recorded already.
+            IntegrityError: this id, or a later one, is recorded already.
 
         """
-        made = self._insert(TRACKING).values(
+        made = self.insert(TRACKING).values(
             application_name=tracking.application_name,
             notification_id=tracking.notification_id,
             **_place(0, Chain()),
         )
-        # RETURNING tells whether it moved; a driver's row count may be unknown (-1).
+        # RETURNING says whether it moved: a driver may not know its row count (-1).
         moving = made.on_conflict_do_update(
             index_elements=[TRACKING.c.application_name],
             set_={"notification_id": made.excluded.notification_id},
@@ -264,7 +150,7 @@ class Store(TrackingRecorder):
             moved = tx.execute(moving).first()
         if moved is None:
             raise IntegrityError(
-                f"{tracking.application_name}: expected an id behind"
+                f"{tracking.application_name}: expected an id after"
                 f" {self.max_tracking_id(tracking.application_name)},"
                 f" found {tracking.notification_id}"
             )
@@ -288,7 +174,7 @@ class Store(TrackingRecorder):
         """Block a thread until a notification id is reached. `timeout` in seconds.
 
         Raises:
-            TimeoutError: not reached in time.
+            TimeoutError: it was not reached in time.
             WaitInterruptedError: `interrupt` was set before.
 
         """
@@ -305,39 +191,12 @@ class Store(TrackingRecorder):
                     )
                 self._moved.wait(left if interrupt is None else min(left, _POLL_S))
 
-    def dump(self, tables: Iterable[Table]) -> dict[str, list[tuple[Any, ...]]]:
-        """Return the rows of some tables in the order of their keys, for comparing stores."""
-        with self.reading() as tx:
-            return {
-                table.name: [
-                    tuple(row) for row in tx.execute(select(table).order_by(*table.primary_key))
-                ]
-                for table in tables
-            }
-
-    def remove(self, tx: Connection, table: Table, *where: Any) -> None:
-        """Delete rows by a condition."""
-        tx.execute(delete(table).where(*where))
-
     def close(self) -> None:
-        """Let go of all connections; throw away what could not be read."""
+        """Close all connections; delete a store that could not be read."""
         if self.unreadable:
-            logger.warning("%s cannot be read: the next start builds it anew", self.where)
-            self._clear()
-        self._disconnect()
-        if self._temporary is not None:
-            self._temporary.cleanup()
-
-    def _disconnect(self) -> None:
-        if self._engine is not None:
-            self._engine.dispose()
-            self._engine = None
-
-
-@cache
-def _names(table: Table) -> tuple[str, ...]:
-    """Return a table's columns as they stand in its statements."""
-    return tuple(column.name for column in table.columns)
+            logger.warning("%s cannot be read: the next start rebuilds it", self.where)
+            self.clear()
+        self.disconnect()
 
 
 def _place(position: int, chain: Chain) -> dict[str, int | bytes]:
@@ -347,15 +206,3 @@ def _place(position: int, chain: Chain) -> dict[str, int | bytes]:
         "digest_before": chain.before,
         "last_accepted": chain.last,
     }
-
-
-def _tune(connection: Any, _: Any) -> None:
-    """Set a new SQLite connection up: Any is the driver's own connection."""
-    connection.isolation_level = None  # We begin transactions ourselves, reads included.
-    for pragma in ("journal_mode = wal", "synchronous = normal", "busy_timeout = 10000"):
-        connection.execute(f"pragma {pragma}")
-
-
-def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes")
-    connection.exec_driver_sql("begin immediate" if writes else "begin")

@@ -1,4 +1,4 @@
-"""The views in the store: what a batch needs of them is read first, what it changed is written.
+"""Reads the rows that a batch needs, and writes those that it changed.
 
 A few statements a batch, whatever the number of its records.
 """
@@ -42,7 +42,7 @@ K = TypeVar("K")
 CONTACT, EXECUTION, IMPORT = Codec(Contact), Codec(Execution), Codec(Import)
 _CREATED, _REVOKED = Codec(ApiKeyCreated), Codec(ApiKeyRevoked)
 
-_KEYS_A_QUERY = 500  # Below SQLite's limit of bound values, and a query stays short.
+_KEYS_A_QUERY = 500  # Below SQLite's limit of bound values.
 _COUNTS = (
     update(LISTS)
     .where(LISTS.c.list_id == bindparam("counted"), LISTS.c.campaign_id.is_(None))
@@ -67,7 +67,7 @@ def look_up(
     imports: Iterable[Place],
     lists: Collection[str],
 ) -> Changes:
-    """Return what the store has of all that a batch touches, and no change yet."""
+    """Return the stored rows that a batch touches, as `Changes` without a change."""
     changes = Changes()
     for campaign_id, some in _by_campaign(contacts):
         asked = select(CONTACTS.c.state).where(
@@ -94,7 +94,7 @@ def look_up(
 
 
 def _by_campaign(places: Iterable[Place]) -> Iterator[tuple[int, list[int]]]:
-    """Group places: SQLite finds pairs `in (values …)` by a scan, one column by its index."""
+    """Group places by campaign: SQLite scans for pairs, and has an index for one column."""
     by_campaign: dict[int, set[int]] = {}
     for campaign_id, number in places:
         by_campaign.setdefault(campaign_id, set()).add(number)
@@ -104,18 +104,18 @@ def _by_campaign(places: Iterable[Place]) -> Iterator[tuple[int, list[int]]]:
 
 
 def stretches(keys: Collection[K]) -> Iterator[list[K]]:
-    """Yield keys by the number that one query may bind."""
+    """Yield keys in lists as long as one query may bind."""
     every = list(keys)
     for first in range(0, len(every), _KEYS_A_QUERY):
         yield every[first : first + _KEYS_A_QUERY]
 
 
 def write(store: Store, tx: Connection, changes: Changes) -> None:
-    """Write one batch's changes: a statement a table."""
+    """Write the changes of a batch, with one statement a table."""
     store.put(tx, LISTS, [{**_NOT_COUNTING, **row} for row in changes.lists_met])
     if changes.lists_counted:
         tx.execute(_COUNTS, changes.lists_counted)
-    if changes.lists_dropped:  # Before the rows: those that came after the failure stay.
+    if changes.lists_dropped:  # Before ROWS: rows after the failure stay.
         tx.execute(_DROPS, changes.lists_dropped)
     store.put_values(tx, ROWS, changes.rows)
     store.put_values(tx, CONTACTS, [_contact(p, one) for p, one in changes.contacts.items()])
@@ -161,7 +161,7 @@ def _execution(place: Place, execution: Execution) -> tuple[object, ...]:
 def write_campaigns(
     store: Store, tx: Connection, dirty: Iterable[Campaign], partitions: int
 ) -> None:
-    """Write the campaigns that a batch has changed."""
+    """Write the campaigns that a batch changed."""
     store.put(tx, CAMPAIGNS, [_row(campaign, partitions) for campaign in dirty])
 
 
@@ -182,10 +182,10 @@ def _row(campaign: Campaign, partitions: int) -> dict[str, Any]:
 
 
 def restore(tx: Connection, campaigns: Campaigns) -> list[AnyOrganizationFact]:
-    """Take all campaigns back into a fresh fold; return the API keys.
+    """Load all campaigns into an empty fold; return the facts about API keys.
 
     Raises:
-        StoreUnreadableError: one of them cannot be read; the fold is as it was.
+        StoreUnreadableError: one of them cannot be read; the fold is unchanged.
 
     """
     asked = select(CAMPAIGNS.c.campaign_id, CAMPAIGNS.c.partition, CAMPAIGNS.c.state)

@@ -1,0 +1,189 @@
+"""The projector's database, through SQLAlchemy Core: SQLite by default, PostgreSQL by a URL.
+
+Transactions, upserts and the making of tables; nothing about what the tables mean.
+"""
+
+import logging
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, select
+from sqlalchemy import exc as errors
+from sqlalchemy.dialects import sqlite
+
+from campaigns.process.errors import StoreUnavailableError
+from campaigns.stores.checkpoint import remove
+from projector.store.tables import METADATA
+
+logger = logging.getLogger(__name__)
+
+Rows = Sequence[Mapping[str, Any]]  # Any: a column's own type, bound by the driver.
+Values = Sequence[tuple[Any, ...]]  # Rows in the order of their table's columns.
+
+
+class Database:
+    """One writing transaction at a time, any number of reading ones."""
+
+    def __init__(self, url: str | None, data_dir: Path | None) -> None:
+        """Store the address; the first access connects, and creates missing tables.
+
+        `url` is SQLAlchemy's. None means `data_dir`/projector.db, or without a directory a
+        temporary file that is deleted at `disconnect`.
+        """
+        self._url, self._data_dir = url, data_dir
+        self._path: Path | None = None  # None: PostgreSQL, or not connected yet.
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._writing = RLock()
+        # By table. Any: each dialect has its own Insert.
+        self._upserts: dict[str, tuple[Any, str]] = {}
+        self._engine: Engine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """Return the engine; the first access connects.
+
+        Raises:
+            StoreUnavailableError: the database cannot be reached or written to.
+
+        """
+        if self._engine is None:
+            self._engine = self._connected()
+        return self._engine
+
+    def _connected(self) -> Engine:
+        url = self._url
+        if url is None:
+            if self._data_dir is None:
+                self._temporary = tempfile.TemporaryDirectory(prefix="dialgate-")
+                self._data_dir = Path(self._temporary.name)
+            self._path = self._data_dir / "projector.db"
+            url = f"sqlite:///{self._path}"
+        engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _tune)
+            event.listen(engine, "begin", _begin)
+        try:
+            METADATA.create_all(engine)
+        except errors.OperationalError as exc:
+            engine.dispose()
+            why = str(exc.orig).partition("\n")[0]
+            raise StoreUnavailableError(f"the views' database cannot be used: {why}") from exc
+        except errors.DatabaseError as exc:
+            if type(exc) is not errors.DatabaseError or self._path is None:
+                raise  # Not a damaged file of ours.
+            logger.warning("%s is damaged (%s): it is rebuilt from the log", self._path, exc.orig)
+            engine.dispose()
+            remove(self._path)
+            METADATA.create_all(engine)
+        return engine
+
+    @property
+    def where(self) -> str:
+        """Return the database's location, for messages: without secrets."""
+        return str(self._path or "the views' database")
+
+    def clear(self) -> None:
+        """Delete all rows; the tables are created again, at the latest by the next access."""
+        if self._path is None:
+            METADATA.drop_all(self.engine)
+            METADATA.create_all(self.engine)
+            return
+        self._dispose()
+        remove(self._path)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Open the one writing transaction: it commits at the end, or rolls back on an error."""
+        with self._writing, self.engine.connect() as connection:
+            tx = connection.execution_options(writes=True)
+            with tx.begin():
+                yield tx
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a transaction that reads one snapshot, whatever is written meanwhile."""
+        with self.engine.connect() as connection:
+            if self.engine.dialect.name != "sqlite":
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
+
+    def put(self, tx: Connection, table: Table, rows: Rows) -> None:
+        """Upsert rows in one statement, whatever their number."""
+        self.put_values(tx, table, [tuple(map(row.__getitem__, _names(table))) for row in rows])
+
+    def put_values(self, tx: Connection, table: Table, rows: Values) -> None:
+        """Upsert rows given as tuples in the order of the table's columns."""
+        if not rows:
+            return
+        upsert, text = self._upsert(table)
+        if self.engine.dialect.name == "sqlite":
+            # Directly on the driver: SQLAlchemy's processing of each value is a third of a fold.
+            tx.exec_driver_sql(text, rows)
+        else:
+            names = _names(table)
+            tx.execute(upsert, [dict(zip(names, row, strict=True)) for row in rows])
+
+    def _upsert(self, table: Table) -> tuple[Any, str]:
+        if (known := self._upserts.get(table.name)) is None:
+            made = self.insert(table)
+            others = {c.name: made.excluded[c.name] for c in table.columns if not c.primary_key}
+            made = made.on_conflict_do_update(index_elements=list(table.primary_key), set_=others)
+            known = self._upserts[table.name] = (made, str(made.compile(self.engine)))
+        return known
+
+    def insert(self, table: Table) -> Any:  # Any: each dialect has its own Insert.
+        """Return an insert of the database's dialect, which knows `on_conflict_do_update`."""
+        if self.engine.dialect.name == "sqlite":
+            return sqlite.insert(table)
+        from sqlalchemy.dialects import postgresql  # Imported late: it loads its drivers.
+
+        return postgresql.insert(table)
+
+    def dump(self, tables: Iterable[Table]) -> dict[str, list[tuple[Any, ...]]]:
+        """Return the rows of tables in the order of their keys, to compare stores."""
+        with self.reading() as tx:
+            return {
+                table.name: [
+                    tuple(row) for row in tx.execute(select(table).order_by(*table.primary_key))
+                ]
+                for table in tables
+            }
+
+    def remove(self, tx: Connection, table: Table, *where: Any) -> None:
+        """Delete rows by a condition."""
+        tx.execute(delete(table).where(*where))
+
+    def disconnect(self) -> None:
+        """Close all connections, and delete a temporary file."""
+        self._dispose()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def _dispose(self) -> None:
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+
+@cache
+def _names(table: Table) -> tuple[str, ...]:
+    """Return the names of a table's columns, in order."""
+    return tuple(column.name for column in table.columns)
+
+
+def _tune(connection: Any, _: Any) -> None:
+    """Configure a new SQLite connection. Any: the driver's own connection."""
+    connection.isolation_level = None  # `_begin` begins all transactions, reading ones included.
+    for pragma in ("journal_mode = wal", "synchronous = normal", "busy_timeout = 10000"):
+        connection.execute(f"pragma {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("begin immediate" if writes else "begin")

@@ -69,7 +69,7 @@ def router(asking: Asking) -> APIRouter:
         caller: Who,
         consistency: Fresh = Consistency.LINEARIZABLE,
     ) -> Response:
-        """Get the state of an import."""
+        """Get how an import stands."""
         headers = await asking.one(campaign_id, caller, consistency)
 
         def asked(tx: Connection, campaign: Campaign) -> Shape:

@@ -1,7 +1,7 @@
-"""The build before and this one, side by side on one Kafka under load: upgraded, back, raised.
+"""An earlier build and this one, side by side on one Kafka under load: upgraded, back, raised.
 
-The build before is the last one without levels: it knows nothing of what was made since, and it is
-not asked to. Its code is taken from history and run with this build's libraries.
+Each earlier build is the last one of its level. Its code is taken from git's history and run with
+this build's libraries; without that history the test fails.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ import tarfile
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -28,23 +29,45 @@ from tests.support.system import KEY, ROOT, Process, System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka]
 
-BEFORE = "4553756b63cf7ab751addaad3bc9074f876cfdb0"  # The last build without levels.
+
+@dataclass(frozen=True)
+class Build:
+    """An earlier build: the last one that knows its level and no later one."""
+
+    commit: str
+    level: int
+    refuses: str  # What it says of a log whose level it does not know.
+    makes_topics: bool  # Also on a broker whose own defaults do not suit.
+    rebuilds: frozenset[str]  # Parts whose stores are of another version than this build's.
+
+
+BUILDS = (
+    Build(
+        "4553756b63cf7ab751addaad3bc9074f876cfdb0", 1,
+        f"expected rule version 1, found {LEVEL_NEWEST}",
+        makes_topics=False, rebuilds=frozenset({"command-api", "dialer"}),
+    ),
+    Build(
+        "01b25372e808dc0e24fbcf87a178824abe98588b", 2,
+        f"expected a level of at most 2, found {LEVEL_NEWEST}",
+        makes_topics=True, rebuilds=frozenset(),
+    ),
+)  # fmt: skip
 PACKAGES = ("shared", "services/command-api", "services/dialer", "services/projector")
 PARTITIONS = 3
 CONTACTS, CONCURRENT = 700, 3
 UNKNOWN_MAX = 3 * 2 * CONCURRENT  # Three exchanges of all processes, two campaigns each.
-# What a build without levels says of a later one.
-RAISED = f"expected rule version 1, found {LEVEL_NEWEST}"
 
 
-def build_before(folder: Path) -> Path:
-    """Return a folder with the code of the build before."""
+def unpacked(build: Build, folder: Path) -> Path:
+    """Return a folder with the code of an earlier build."""
+    git = ["git", "-c", "safe.directory=*"]
     archive = subprocess.run(
-        ["git", "-c", "safe.directory=*", "archive", BEFORE, "shared", "services", "dialgate"],
+        [*git, "archive", build.commit, "shared", "services", "dialgate"],
         cwd=ROOT, capture_output=True, check=False,
     )  # fmt: skip
     assert archive.returncode == 0, (
-        f"expected the history with {BEFORE[:7]}, found none of it: git fetch --unshallow"
+        f"expected the history with {build.commit[:7]}, found none of it: git fetch --unshallow"
         f" ({archive.stderr.decode(errors='replace')[:200]})"
     )
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as packed:
@@ -53,7 +76,7 @@ def build_before(folder: Path) -> Path:
 
 
 async def made(servers: str, namespace: str) -> None:
-    """Make the topics that the build before knows: on a broker with its own defaults it cannot."""
+    """Make the topics that the build without levels knows: it cannot, with a broker's defaults."""
     kafka = Kafka(servers, namespace)
     admin = kafka.admin()
     await admin.start()
@@ -137,14 +160,16 @@ def level(system: System) -> dict[str, int]:
     return found
 
 
+@pytest.mark.parametrize("build", BUILDS, ids=lambda build: f"level {build.level}")
 def test_two_builds_run_side_by_side_until_the_level_is_raised(
-    tmp_path: Path, kafka_servers: str, namespace: str
+    tmp_path: Path, kafka_servers: str, namespace: str, build: Build
 ) -> None:
-    asyncio.run(made(kafka_servers, namespace))
+    if not build.makes_topics:
+        asyncio.run(made(kafka_servers, namespace))
     system = System(
         tmp_path, "parts", kafka=kafka_servers, namespace=namespace, partitions=PARTITIONS
     )
-    rolling = Rolling(system, build_before(tmp_path / "before"))
+    rolling = Rolling(system, unpacked(build, tmp_path / "before"))
     apis = ["command-api", "command-api-2"]
     for verb in ("command-api", "dialer"):
         system.another(verb)
@@ -160,13 +185,13 @@ def test_two_builds_run_side_by_side_until_the_level_is_raised(
             clients[0].wait_until(first, lambda found: handled(found) > 5)
             rolling.exchange(every, old=False)  # Upgraded, in whatever order.
             assert level(system) | {"adds": 0} == {
-                "before": 1, "level": 1, "newest": LEVEL_NEWEST, "adds": 0,
+                "before": build.level, "level": build.level, "newest": LEVEL_NEWEST, "adds": 0,
             }  # fmt: skip
             second = clients[1].create(40, concurrent=CONCURRENT)
             clients[0].start(second)
             assert clients[0].status(first) in ("running", "paused")
             rolling.exchange(reversed(every), old=True)  # And back, before the level is raised.
-            assert rolling.built_anew() >= {"command-api", "dialer"}, "of another version"
+            assert rolling.built_anew() >= build.rebuilds, "of another version"
             assert clients[1].status(first) in ("running", "paused"), "under load to the end"
             clients[0].wait_for(second, "completed")
             rolling.exchange(every, old=False)
@@ -178,7 +203,7 @@ def test_two_builds_run_side_by_side_until_the_level_is_raised(
         clients[0].hurry(first)
         for campaign in (first, third):
             clients[0].wait_for(campaign, "completed")
-        _refused(rolling, "command-api-2")
+        _refused(rolling, "command-api-2", build)
         pauses = [pause for client in clients for pause in client.pauses]
         report = audit(system, pauses)
         answers = {one: served(clients[0], one) for one in (first, second, third)}
@@ -194,14 +219,14 @@ def test_two_builds_run_side_by_side_until_the_level_is_raised(
     assert report.lost == 0
 
 
-def _refused(rolling: Rolling, name: str) -> None:
-    """A process of the build before starts no more: it says why, and ends."""
+def _refused(rolling: Rolling, name: str, build: Build) -> None:
+    """A process of the earlier build no longer starts: it says why, and ends."""
     process = rolling.system[name]
     process.stop()
     rolling.make(process, old=True)
     process.spawn()
     assert process.wait(60) != 0
-    assert RAISED in process.output()
+    assert build.refuses in process.output()
 
 
 def _rebuilt(system: System) -> None:

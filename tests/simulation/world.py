@@ -10,6 +10,7 @@ from typing import Any
 
 import command_api.imports.csv_import
 import command_api.imports.rows
+import command_api.slices
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.carrier_refusals import Limits
 from campaigns.domain.facts import CallRequested
@@ -47,6 +48,8 @@ RATE_MAX = 5e-5  # Drift: what an undisciplined quartz does.
 
 # A limit, not a mechanism: files of more than so many rows are announced and come in chunks.
 SHORT_IMPORTS = ((command_api.imports.csv_import, "ROWS_IN_REQUEST", 3),)
+# Slices are measured in real time, and a world must not depend on it: none is cut.
+WHOLE = ((command_api.slices, "SLICE_S", float("inf")),)
 # Limits as well: a list of one is longer than a record, and is closed when it stood still for 6 s.
 LONG_LISTS = (
     (command_api.imports.rows, "RECORD_BYTES_MAX", command_api.imports.rows.ROOM_BYTES + 330),
@@ -101,7 +104,7 @@ class World:
                 self.plan.struck["long-imports"] += short
                 long = LONG_LISTS if "long-lists" in self.plan.kinds else ()
                 imports = SHORT_IMPORTS if short else ()
-                with swapped(*imports, *long, *undecidable(self.plan)):
+                with swapped(*WHOLE, *imports, *long, *undecidable(self.plan)):
                     self.loop.run_until_complete(self._live())
             except StalledError as exc:
                 self.story.tell("world", "stands still: {}", exc)

@@ -26,7 +26,7 @@ from campaigns.records.record import Record
 from campaigns.records.topics import Partition
 from campaigns.sqlite.sqlite_log import SqliteLog
 from command_api.commands.create import CreateCampaign
-from command_api.creator import Creating
+from command_api.creator import Creator
 from command_api.imports.add_contacts import add_contacts
 from command_api.imports.rows import contacts_added
 from tests.support.import_world import CAMPAIGN_ID, ORIGIN, PARTITION, World, world
@@ -81,7 +81,7 @@ async def settled(*worlds: World) -> None:
 
 
 async def create(w: World, name: str = "A") -> Any:
-    creating = Creating(w.writer, 1, sqlite3.connect(":memory:"), w.lists)
+    creating = Creator(w.writer, 1, sqlite3.connect(":memory:"), w.lists)
     command = CreateCampaign(
         organization_id=7, assistant_id=1, name=name, description=None,
         campaign_type=CampaignType.CALL, welcome_message_template=None, agenda_template=None,

@@ -114,7 +114,9 @@ def already_so_is_answered_without_catching_up() -> Swaps:
 @mutation
 def no_keys() -> Swaps:
     """An Idempotency-Key is not looked for."""
-    return [(command_api.idempotency.Keys, "earlier", lambda self, campaign_id, given: None)]
+    return [
+        (command_api.idempotency.IdempotencyKeys, "earlier", lambda self, campaign_id, given: None)
+    ]
 
 
 @mutation

@@ -32,7 +32,7 @@ from campaigns.records.record import Envelope, Record, Recorded
 from campaigns.records.topics import Partition, campaign_partition
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
-from command_api.idempotency import Keys
+from command_api.idempotency import IdempotencyKeys
 from command_api.imports.csv_import import Importing
 from command_api.imports.csv_list import CsvImport
 from command_api.open_lists import OpenLists
@@ -54,7 +54,7 @@ class World:
         self.contacts = Contacts(self._dbs[0], by_phone=True)
         self.reader = Reader(log, self)
         self.writer = Writer(self.reader, self.campaigns, self.clock, "command-api/test")
-        self.earlier = Keys(self._dbs[1], 10)
+        self.idempotency_keys = IdempotencyKeys(self._dbs[1], 10)
         self.importing = Importing(self)
         self.lists = OpenLists(self)
         self.waits = 0  # For barriers.

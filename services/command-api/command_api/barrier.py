@@ -1,8 +1,8 @@
-"""The barrier: is every permission before this moment resolved, or over?
+"""The barrier: wait until every permission before a position is resolved or has expired.
 
-A permission is waited for by the terms in its own record, counted from when this process first
-folded it, which is never too early: it was sent before it was read. After a restart the wait
-begins anew; no time of it is stored (architecture, "strict pause" 4).
+A permission expires by the terms in its own record, counted from the instant at which this process
+folded it. That is never too early, because it was sent before it was read. After a restart the wait
+starts over, because no instant is stored (architecture "The strict pause", 4).
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from campaigns.process.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """How a barrier was passed."""
+    """How long the barrier was waited for, and what became of the permissions."""
 
     settled_in_ms: float
     permissions_abandoned: int
@@ -31,7 +31,7 @@ class _Wait:
 
 @dataclass
 class Barrier:
-    """Knows since when this process has known of each open permission, and who waits for which."""
+    """The instant at which each open permission was folded, and the commands that wait for them."""
 
     clock: Clock
     _folded_at: dict[tuple[int, str], float] = field(
@@ -40,14 +40,14 @@ class Barrier:
     _waits: dict[int, list[_Wait]] = field(default_factory=dict)  # By campaign id.
 
     def restored(self, campaigns: Iterable[Campaign]) -> None:
-        """Count the permissions of a checkpoint as folded now: the wait begins anew."""
+        """Count the permissions of a checkpoint as folded now: the wait starts over."""
         now = self.clock.monotonic()
         for campaign in campaigns:
             for call in campaign.permissions():
                 self._folded_at[campaign.campaign_id, call.call_id] = now
 
     def fold(self, fact: AnyCallFact) -> None:
-        """Take one accepted call fact in."""
+        """Fold one accepted call fact."""
         match fact:
             case CallRequested():
                 self._folded_at[fact.campaign_id, fact.call_id] = self.clock.monotonic()
@@ -66,10 +66,10 @@ class Barrier:
                     wait.passed.set_result(None)
 
     async def passed(self, campaign: Campaign, position: int) -> Settled:
-        """Wait until no permission accepted before `position` can become a ring any more.
+        """Wait until no permission accepted before `position` can become a ring.
 
-        Call it once the fold has reached `position`. With none open it answers at once; else when
-        all are resolved, or each one's own lease + carrier timeout have passed.
+        Call it once the fold has reached `position`. It returns at once when none is open, else
+        when all are resolved, or the lease and carrier timeout of each have passed.
         """
         began = self.clock.monotonic()
         waited = [call for call in campaign.permissions() if call.position < position]
@@ -89,7 +89,7 @@ class Barrier:
             async with asyncio.timeout(max(0.0, over_at - began)):
                 await wait.passed
         except TimeoutError:
-            pass  # Every lease and carrier timeout is over: nobody can ring by them now.
+            pass  # Every lease and carrier timeout has passed: no permission can become a ring.
         finally:
             waits.remove(wait)
             if not waits:

@@ -1,4 +1,4 @@
-"""The shell of creates: free ids for many at once, the key's own stream, first contacts."""
+"""Creates: free ids for many at once, a stream for each Idempotency-Key, first contacts."""
 
 import itertools
 import sqlite3
@@ -47,12 +47,12 @@ class _Brought:
 
 
 @dataclass
-class Creating:
+class Creator:
     """The creates of one instance."""
 
     writer: Writer[Campaigns]
     partitions: int
-    db: sqlite3.Connection  # The store's: what is folded is kept in its transaction.
+    db: sqlite3.Connection  # The store's: folded rows are written in its transaction.
     lists: OpenLists
     creates: dict[Stream, CreateKeyed] = field(default_factory=dict)  # Folded, by stream.
     _in_flight: dict[int, list[object]] = field(default_factory=dict)  # By partition, in order.
@@ -62,7 +62,7 @@ class Creating:
         self.db.execute(_TABLE)
 
     def restore(self) -> None:
-        """Take back what the store has.
+        """Restore what the store holds.
 
         Raises:
             StoreUnreadableError: the key of a create cannot be read.
@@ -72,7 +72,7 @@ class Creating:
             self.creates[stream] = _KEYED.load(stored, stream)
 
     def fold(self, fact: CreateKeyed) -> None:
-        """Take the key of a create in."""
+        """Fold the Idempotency-Key of a create."""
         self.creates[fact.stream] = fact
         kept = "insert or replace into creates values (?, ?)"
         self.db.execute(kept, (fact.stream, fact.model_dump_json()))
@@ -80,10 +80,10 @@ class Creating:
     async def create(
         self, command: CreateCampaign, rows: Sequence[Row], origin: Origin
     ) -> tuple[Campaign, Ruling | None] | Rejected:
-        """Create a campaign; return it, and where it stands in the log (None: an earlier try's).
+        """Create a campaign; return it with its ruling (None: an earlier request created it).
 
         Raises:
-            TooContendedError: other instances were always first, for `tries_s`.
+            TooContendedError: it lost against other instances for `tries_s`.
             OutcomeUnknownError: it was not read back in time; it may still take effect.
             LogUnavailableError, NotFreshError: nothing was recorded.
 
@@ -129,7 +129,7 @@ class Creating:
                 import_id = uuid4().hex
                 added = await self._bring(import_id, rows, partition, command, origin, brought)
                 stored = True
-                continue  # It may have taken a while.
+                continue  # Time has passed: look again.
             if brought.import_id and ledger.version(brought.stream) != brought.chunks:
                 stored = False  # Somebody took it for dead: this list can never count.
                 tries.refused()

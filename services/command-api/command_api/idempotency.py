@@ -1,6 +1,6 @@
-"""Idempotency-Keys as the log has them: a field of the record, part of the folded state.
+"""Idempotency-Keys: a field of the record in the log, and part of the folded state.
 
-The last so many of each campaign. Nothing is kept for what was rejected.
+The newest ones of each campaign are kept. A rejected command keeps none.
 """
 
 import hashlib
@@ -25,24 +25,24 @@ _TABLE = (
 
 
 class Done(NamedTuple):
-    """What an earlier request with the key did."""
+    """The record that an earlier request with the key appended."""
 
-    digest: str  # Of its method, path and body.
+    digest: str  # Of the request: method, path and body.
     record_id: str
     partition: Partition
     position: int
 
 
 def request_digest(method: str, path: str, body: bytes) -> str:
-    """Return what tells one request from another under the same key, hexadecimal."""
-    told = hashlib.sha256(f"{method} {path}\n".encode())
-    told.update(body)
-    return told.hexdigest()
+    """Return a digest that tells requests with the same key apart, hexadecimal."""
+    digest = hashlib.sha256(f"{method} {path}\n".encode())
+    digest.update(body)
+    return digest.hexdigest()
 
 
 @dataclass
-class Keys:
-    """The keys of all campaigns; rows stand in the store's open transaction."""
+class IdempotencyKeys:
+    """The keys of all campaigns. Their rows are written in the store's open transaction."""
 
     db: sqlite3.Connection
     kept_max: int
@@ -56,7 +56,7 @@ class Keys:
             self._by_campaign.setdefault(campaign_id, OrderedDict())[key] = done
 
     def fold(self, campaign_id: int, recorded: Recorded) -> None:
-        """Note the key of an accepted record, if it has one."""
+        """Fold the key of an accepted record, if it has one."""
         envelope = recorded.envelope
         if not isinstance(envelope, Envelope) or envelope.idempotency is None:
             return
@@ -77,7 +77,7 @@ class Keys:
             )
 
     def earlier(self, campaign_id: int, given: Idempotency | None) -> Handled | Rejected | None:
-        """Return how an earlier request with this key went; None when there was none."""
+        """Return the outcome of an earlier request with this key; None when there was none."""
         if given is None:
             return None
         keys = self._by_campaign.get(campaign_id)

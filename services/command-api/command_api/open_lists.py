@@ -1,8 +1,8 @@
-"""Lists of which chunks stand in the log, and which no fact counts: closed by who fails, or comes.
+"""Lists whose chunks stand in the log without a fact that counts them: closed once they are dead.
 
-A list that is longer than a record goes before the fact that counts it. Both that fact's record and
-a list's abandonment close its stream, at the version that its chunks left: so the first one wins,
-and the other is refused, whoever wrote it and however late it comes (ADR-0022).
+A list that is longer than a record is appended before the fact that counts it. The record of that
+fact and the abandonment of the list both close its stream, at the version that its chunks left: the
+first one wins, and the other is refused, from whichever instance and however late (ADR-0022).
 """
 
 import asyncio
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class Service(Protocol):
-    """What closing lists needs of the command API."""
+    """What open lists need of the command API."""
 
     campaigns: Campaigns
     contacts: Contacts
@@ -36,28 +36,28 @@ class OpenLists:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._given_up: set[str] = set()  # By who wrote them: there is nothing to wait for.
-        self._seen: dict[str, tuple[int, float]] = {}  # Its stream's version, and since when.
+        self._given_up: set[str] = set()  # By their own instance: no need to wait.
+        self._seen: dict[str, tuple[int, float]] = {}  # Its stream's version, since when.
 
     @property
     def closes(self) -> bool:
-        """Say whether every process reads by now that a list is closed."""
+        """Say whether every process can read that a list is closed."""
         return self._service.writer.reader.installation.level >= ListClosed.SINCE
 
     def closed(self, import_id: str | None, now: datetime) -> ListClosed | None:
-        """Return what stands beside the fact that counts a list; None: nothing, or not yet."""
+        """Return the fact that closes a list which counts; None below its level."""
         if import_id is None or not self.closes:
             return None
         return ListClosed(import_id=import_id, counts=True, closed_at=now)
 
     def give_up(self, import_id: str) -> None:
-        """Have a list of ours closed at the next check: the request that brought it has failed."""
+        """Have a list of this instance closed at the next check: its request has failed."""
         self._given_up.add(import_id)
 
     async def run(self, *, stale_s: float = STALE_S, check_s: float = CHECK_S) -> None:
-        """Close, for ever, the lists that were given up, and those that nothing has moved.
+        """Close, until cancelled, the lists that were given up, and those that stopped growing.
 
-        All instances do this; one wins. Below the level of the fact nothing is written.
+        All instances do this, and the first one wins. Below the level of the fact none is closed.
         """
         while True:
             await asyncio.sleep(check_s)
@@ -65,7 +65,7 @@ class OpenLists:
                 await self.close_dead(stale_s)
 
     async def close_dead(self, stale_s: float) -> None:
-        """Look once. What cannot be closed now is looked at again at the next check."""
+        """Check once. What cannot be closed now is tried again at the next check."""
         now = self._service.writer.clock.monotonic()
         campaigns = self._service.campaigns.by_id.values()
         under_way = {one.importing.import_id for one in campaigns if one.importing}
@@ -88,7 +88,7 @@ class OpenLists:
             await self._close(partition, import_id)
 
     def _place(self, import_id: str) -> tuple[Partition, int] | None:
-        """Return where a list's chunks stand, and how many they are."""
+        """Return the partition of a list, and the number of its chunks."""
         reader, stream = self._service.writer.reader, import_stream(import_id)
         for partition in reader.positions:
             if version := reader.ledger(partition).version(stream):
@@ -96,7 +96,7 @@ class OpenLists:
         return None
 
     async def _close(self, partition: Partition, import_id: str) -> None:
-        """Close a list, unless it was counted, or moved, since. Nothing is awaited in between."""
+        """Close a list, unless it was counted or has grown meanwhile. Awaits nothing between."""
         writer, stream = self._service.writer, import_stream(import_id)
         if not self._service.contacts.is_open(import_id):
             return
@@ -108,7 +108,7 @@ class OpenLists:
                 logger.warning(
                     "list abandoned", extra={"import_id": import_id, "chunks": condition[stream]}
                 )
-        except OperatingError as exc:  # At the next check again.
+        except OperatingError as exc:  # Tried again at the next check.
             logger.warning(
                 "list not abandoned yet", extra={"import_id": import_id, "reason": str(exc)}
             )

@@ -1,4 +1,4 @@
-"""The command API as a part: its fold, its writer, its barrier, and their lives."""
+"""The command API as a part of a process: its fold, its writer and its barrier."""
 
 import asyncio
 import logging
@@ -45,7 +45,7 @@ from campaigns.stores.fold import fold_contacts
 from command_api.barrier import Barrier, Settled
 from command_api.commands.lifecycle import M
 from command_api.commands.verb import Verb
-from command_api.creator import Creating
+from command_api.creator import Creator
 from command_api.http import (
     campaign_routes,
     change_routes,
@@ -55,7 +55,7 @@ from command_api.http import (
     schedule_routes,
     template_routes,
 )
-from command_api.idempotency import Keys
+from command_api.idempotency import IdempotencyKeys
 from command_api.imports.csv_import import Importing
 from command_api.keys.key_changes import ensure_key
 from command_api.keys.keyring import Keyring
@@ -105,14 +105,14 @@ class CommandApi:
         self.keyring = Keyring(self.writer, self.keys)
         self.importing = Importing(self)
         self.lists = OpenLists(self)
-        # Of keys there is no number besides: an organization's imports are its own affair.
+        # No bound for each key: an organization may divide its imports among its keys as it likes.
         imports_max = settings.imports_per_organization_max
         self.imports = Shares(imports_max, imports_max)
         self.renderer = Renderer(settings.template_s, settings.previews_per_organization_max)
 
     def routers(self) -> Sequence[APIRouter]:
-        """Return the commands."""
-        every = (
+        """Return the routes of the commands."""
+        modules = (
             campaign_routes,
             change_routes,
             re_execution_routes,
@@ -121,7 +121,7 @@ class CommandApi:
             template_routes,
             key_routes,
         )
-        return [routes.router(self) for routes in every]
+        return [routes.router(self) for routes in modules]
 
     @property
     def partitions(self) -> int:
@@ -134,17 +134,15 @@ class CommandApi:
         path = self._data_dir / "command-api.db" if self._data_dir else None
         self._store = Store(path, self.log.id, self.reader.installation)
         self.contacts = Contacts(self._store.db, by_phone=True)
-        self.creating = Creating(self.writer, self.partitions, self._store.db, self.lists)
+        self.creator = Creator(self.writer, self.partitions, self._store.db, self.lists)
         self.keyring.open(self._store.db)
-        self._store.restore(
-            self.reader, self.campaigns, self.creating.restore, self.keyring.restore
-        )
+        self._store.restore(self.reader, self.campaigns, self.creator.restore, self.keyring.restore)
         await self.reader.check()
-        self.earlier = Keys(self._store.db, self.settings.idempotency_keys_max)
+        self.idempotency_keys = IdempotencyKeys(self._store.db, self.settings.idempotency_keys_max)
         self.barrier.restored(self.campaigns.by_id.values())
 
     async def run(self) -> None:
-        """Follow until cancelled; carry imports; make the first key if there is none."""
+        """Follow the log until cancelled; run imports; make the first API key if there is none."""
         with self._store.in_use():
             await self._run()
 
@@ -170,7 +168,7 @@ class CommandApi:
     # -- the fold ------------------------------------------------------------------------------
 
     def fold(self, recorded: Recorded) -> None:
-        """Take one accepted record in: campaigns, contacts, keys, and who waits for what."""
+        """Fold one accepted record into campaigns, contacts, keys, and the barrier."""
         fold_contacts(self.campaigns, self.contacts, recorded)
         for fact in recorded.facts:
             match fact:
@@ -180,11 +178,11 @@ class CommandApi:
                 case ContactsAdded() | ListClosed() | InstallationFact():
                     continue
                 case CreateKeyed():
-                    self.creating.fold(fact)
+                    self.creator.fold(fact)
                 case ApiKeyCreated() | ApiKeyRevoked():
                     self.keyring.fold(fact)
                 case _:
-                    self.earlier.fold(fact.campaign_id, recorded)
+                    self.idempotency_keys.fold(fact.campaign_id, recorded)
 
     def folded(self, partition: Partition, position: int) -> None:
         """Write the contacts of the batch; `save` commits about every second."""
@@ -204,7 +202,7 @@ class CommandApi:
         origin: Origin,
         reread: Reread[M] | None = None,
     ) -> Answer:
-        """Decide a lifecycle command, or find what an earlier try with its key did.
+        """Decide a lifecycle command, or return what an earlier request with its key did.
 
         Raises: see Writer.handle.
         """
@@ -224,7 +222,7 @@ class CommandApi:
         command: M,
         reread: Reread[M] | None = None,
     ) -> Facts | Answer:
-        """Say how a command would be decided now. Raises: see Writer.preview."""
+        """Return how a command would be decided now. Raises: see Writer.preview."""
         partition = campaign_partition(command.campaign_id, self.partitions)
         return await self.writer.preview(verb.decider, command, partition=partition, reread=reread)
 
@@ -233,13 +231,13 @@ class CommandApi:
     ) -> Handled | Rejected | None:
         campaign = folded.get(command.campaign_id)
         if campaign is None or campaign.created.organization_id != command.organization_id:
-            return None  # Another organization's keys are not there either.
+            return None  # Another organization's Idempotency-Keys do not exist for the caller.
         if campaign.deleted and not verb.repeatable_when_deleted:
-            return None  # Nor are those of what is deleted, but for the repeated delete itself.
-        return self.earlier.earlier(command.campaign_id, origin.idempotency)
+            return None  # Nor do those of a deleted campaign, except that of its delete.
+        return self.idempotency_keys.earlier(command.campaign_id, origin.idempotency)
 
     async def settled(self, campaign_id: int, position: int | None = None) -> Settled:
-        """Wait until no permission accepted before `position` (None: by now) can still ring."""
+        """Wait until no permission accepted before `position` (None: until now) can still ring."""
         partition = campaign_partition(campaign_id, self.partitions)
         if position is None:
             position = self.reader.positions.get(partition, 0) + 1
@@ -248,15 +246,15 @@ class CommandApi:
     # -- health and the end --------------------------------------------------------------------
 
     async def troubles(self) -> Sequence[str]:
-        """Return why it is not ready: the log does not answer, or the fold lags behind it."""
-        if found := self.log.troubles(RECORD_TOPICS, RECORD_TOPICS):  # It needs no waiting.
+        """Return why the part is not ready: the log does not answer, or the fold lags behind it."""
+        if found := self.log.troubles(RECORD_TOPICS, RECORD_TOPICS):  # Known without waiting.
             return [f"command-api: {trouble}" for trouble in found]
         everything = [*campaign_partitions(self.partitions), ORGANIZATIONS]
         ready = await self.reader.ready(everything, within_s=self.settings.command_catch_up_s)
         return () if ready else ("command-api: the log is away, or too far ahead",)
 
     async def drain(self) -> None:
-        """Nothing to stop: requests have been answered; imports are failed by whoever comes."""
+        """Do nothing: requests are answered, and another instance fails the imports in progress."""
 
     async def close(self) -> None:
         """Write the checkpoint."""

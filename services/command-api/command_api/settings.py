@@ -21,7 +21,7 @@ def _known(country: str) -> str:
     found = country.strip().upper()
     if found == "US":
         return found
-    import phonenumbers  # Here, as it takes long to load, and every process reads these settings.
+    import phonenumbers  # Imported here: it loads slowly, and every process reads these settings.
 
     if found not in phonenumbers.SUPPORTED_REGIONS:
         raise ValueError("expected a country by its two letters, such as US or DE (ISO 3166-1)")
@@ -32,7 +32,7 @@ Country = Annotated[str, AfterValidator(_known)]
 
 
 class CommandApiSettings(Settings):
-    """Who may ask, how much at once, and how long an answer may take."""
+    """Keys and their shares, the limits of requests, and how long an answer may take."""
 
     model_config = SettingsConfigDict(env_prefix="DIALGATE_", frozen=True, allow_inf_nan=False)
 
@@ -59,12 +59,12 @@ class CommandApiSettings(Settings):
     command_catch_up_s: Seconds = 10.0  # How long a no waits for the log's end; then 503.
 
     def rates(self, monotonic: Callable[[], float]) -> RateLimits:
-        """Return how often keys may ask, and how much at once."""
+        """Return the rate limits of keys, and their shares."""
         at_once = Shares(self.requests_per_organization_max, self.requests_per_key_max)
         return RateLimits(monotonic, self.rate_per_minute, self.wrong_keys_per_minute, at_once)
 
     def limits(self) -> Limits:
-        """Return how large a request may be."""
+        """Return the size limits of requests."""
         return Limits(
             self.body_max_mb * MIB,
             self.import_max_mb * MIB,
@@ -74,7 +74,7 @@ class CommandApiSettings(Settings):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        """Refuse a body that could never be taken."""
+        """Refuse settings under which a body of the full size could never be received."""
         if self.bodies_max_mb < self.body_max_mb:
             raise ValueError(
                 f"bodies_max_mb: expected at least body_max_mb {self.body_max_mb},"

@@ -1,4 +1,4 @@
-"""Turns at something that one does at a time: organizations in a circle, each in its own order."""
+"""Turns at an exclusive resource: round-robin over organizations, first come first within one."""
 
 import asyncio
 from collections import deque
@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Turns:
-    """Who waits, by organization: who has just had a turn comes behind all others."""
+    """Waiting requests by organization: one that has had its turn goes behind all others."""
 
     waiting_max: int  # Of one organization.
-    _waiting: dict[int, deque[asyncio.Future[None]]] = field(default_factory=dict)  # In a circle.
+    _waiting: dict[int, deque[asyncio.Future[None]]] = field(default_factory=dict)  # Round-robin.
     _busy: bool = False
 
     def full(self, organization_id: int) -> bool:
-        """Say whether an organization has as many waiting as it may."""
+        """Say whether as many requests of an organization wait as may."""
         return len(self._waiting.get(organization_id, ())) >= self.waiting_max
 
     @asynccontextmanager
     async def turn(self, organization_id: int) -> AsyncIterator[None]:
-        """Wait for a turn, and have it for as long as this lasts."""
+        """Wait for a turn, and hold it until the context ends."""
         if self._busy:
             mine = asyncio.get_running_loop().create_future()
             self._waiting.setdefault(organization_id, deque()).append(mine)
@@ -37,7 +37,7 @@ class Turns:
             self._next()
 
     def _leave(self, organization_id: int, mine: "asyncio.Future[None]") -> None:
-        if not mine.cancelled():  # It was its turn just now.
+        if not mine.cancelled():  # It has just been given its turn.
             self._next()
         elif mine in (waiting := self._waiting.get(organization_id, deque())):
             waiting.remove(mine)
@@ -45,7 +45,7 @@ class Turns:
                 del self._waiting[organization_id]
 
     def _next(self) -> None:
-        """Let the next one have a turn; who is not there any more is passed over."""
+        """Give the next waiting request its turn; cancelled ones are passed over."""
         self._busy = False
         while self._waiting and not self._busy:
             organization_id = next(iter(self._waiting))

@@ -12,7 +12,7 @@ from campaigns.domain.facts import CampaignPaused
 from campaigns.log.writer import Handled
 from campaigns.records.record import Idempotency, Record, Recorded
 from campaigns.testing.log_contract import FIRST, NOON
-from command_api.idempotency import Keys, request_digest
+from command_api.idempotency import IdempotencyKeys, request_digest
 
 
 @pytest.fixture
@@ -38,14 +38,14 @@ def test_a_digest_tells_method_path_and_body_apart() -> None:
 
 
 def test_without_a_key_or_an_earlier_try_there_is_nothing_to_find(db: sqlite3.Connection) -> None:
-    keys = Keys(db, 10)
+    keys = IdempotencyKeys(db, 10)
     keys.fold(1, keyed(None))
     assert keys.earlier(1, None) is None
     assert keys.earlier(1, Idempotency("k", "digest")) is None
 
 
 def test_an_earlier_try_is_found_with_where_it_stands(db: sqlite3.Connection) -> None:
-    keys, recorded = Keys(db, 10), keyed("k", position=5)
+    keys, recorded = IdempotencyKeys(db, 10), keyed("k", position=5)
     keys.fold(1, recorded)
     found = keys.earlier(1, Idempotency("k", "digest"))
     assert isinstance(found, Handled)
@@ -56,7 +56,7 @@ def test_an_earlier_try_is_found_with_where_it_stands(db: sqlite3.Connection) ->
 
 
 def test_another_request_under_the_key_is_rejected(db: sqlite3.Connection) -> None:
-    keys = Keys(db, 10)
+    keys = IdempotencyKeys(db, 10)
     keys.fold(1, keyed("k", "one"))
     found = keys.earlier(1, Idempotency("k", "other"))
     assert isinstance(found, Rejected)
@@ -64,7 +64,7 @@ def test_another_request_under_the_key_is_rejected(db: sqlite3.Connection) -> No
 
 
 def test_the_first_use_of_a_key_counts(db: sqlite3.Connection) -> None:
-    keys = Keys(db, 10)
+    keys = IdempotencyKeys(db, 10)
     keys.fold(1, keyed("k", position=1))
     keys.fold(1, keyed("k", "other", position=2))
     found = keys.earlier(1, Idempotency("k", "digest"))
@@ -76,12 +76,12 @@ def test_the_first_use_of_a_key_counts(db: sqlite3.Connection) -> None:
 def test_the_last_keys_of_each_campaign_are_kept_across_a_restart(
     db: sqlite3.Connection, restarted: bool
 ) -> None:
-    keys = Keys(db, 3)
+    keys = IdempotencyKeys(db, 3)
     for number in range(1, 6):
         keys.fold(1, keyed(f"k{number}", position=number))
     keys.fold(2, keyed("k1", position=6))
     if restarted:
-        keys = Keys(db, 3)
+        keys = IdempotencyKeys(db, 3)
     kept = [n for n in range(1, 6) if keys.earlier(1, Idempotency(f"k{n}", "digest"))]
     assert kept == [3, 4, 5]
     assert keys.earlier(2, Idempotency("k1", "digest"))

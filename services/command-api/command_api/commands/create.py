@@ -23,7 +23,7 @@ from command_api.commands.schedule import campaign_scheduled
 
 @dataclass(frozen=True, slots=True)
 class CreateCampaign:
-    """Ask for a new campaign."""
+    """Create a campaign."""
 
     organization_id: int
     assistant_id: int
@@ -50,15 +50,15 @@ def key_digest(key: str) -> str:
 
 
 def partition_number(digest: str, partitions: int) -> int:
-    """Return where a keyed create belongs, on every instance alike."""
+    """Return the partition of a create with a key: the same one on every instance."""
     return int(digest, 16) % partitions
 
 
 def free_id(highest: int, kth: int, partition: int, partitions: int) -> int:
-    """Return the k-th free id of a partition behind the highest one given (0: none).
+    """Return the k-th free id of a partition above the highest id in use (0: none is).
 
-    Instances number their own creates in flight ahead, so that many at once do not refuse one
-    another; gaps are fine (architecture, "Idempotency-Key").
+    An instance gives each of its creates in flight another k, so that they do not refuse one
+    another; gaps are fine (architecture "Commands").
     """
     first = partition or partitions  # Ids begin at 1.
     after = highest or first - partitions
@@ -80,7 +80,7 @@ def decide(
     chunks: Sequence[ContactsAdded],
     closed: ListClosed | None = None,
 ) -> Facts:
-    """Create the campaign under a free id: always a yes.
+    """Create the campaign under a free id. It is never rejected.
 
     `keyed`: digests of key and request. `rows`: of the list `import_id`, all of which stands in
     `chunks` when it fits into this record, and in the log already when it does not; then `closed`.

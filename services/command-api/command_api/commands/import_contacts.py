@@ -1,20 +1,21 @@
-"""Contacts into a campaign: the commands, and what they rest on. Pure: no clock, no log.
+"""Add contacts to a campaign: the commands, and what they rest on. Pure: no clock, no log.
 
-All or nothing: a list's rows are contacts only once its ImportCompleted is accepted. One that fits
-goes into one record with it; a longer CSV file is announced (ImportStarted), then comes in chunks.
+All or nothing: the rows of a list are contacts only once its ImportCompleted is accepted. A list
+that fits stands in the same record; a longer CSV file is announced (ImportStarted), then appended
+in chunks.
 
-Which numbers a campaign has already is too much to read in one instant, so it is read before, and
-the decision carries the `Basis` that this reading stands on:
+The numbers that a campaign has are too many to read in one instant, so they are read before, and
+the decision carries the `Basis` of that reading:
 
-- An append skips the numbers of all contacts that are not gone. Those change by lists that begin
-  to count and by replacing imports alone: both write contacts/<id> or campaign/<id>, both are
-  guards, and both move the basis. Calls move only contact/* streams: they change how a contact
-  stands, never whether it is one (a gone contact is asked for no more).
-- A replacing import keeps who was attempted or is in progress, and that does change by calls. But
-  it is allowed only where none may be requested (draft, scheduled, paused), and while no permission
-  is unresolved, so that the kept are the same at every moment between basis and acceptance: a
-  resume in between moves campaign/<id>, and the basis (`run`, `paused_at`); of the calls that had
-  begun already none stops being kept. While an announced one is under way nothing may start.
+- An append skips the numbers of all contacts that are not gone. Only lists that begin to count
+  and replacing imports change these: they write contacts/<id> or campaign/<id>, which are guards,
+  and both change the basis. Calls write only contact/* streams: they change the state of a
+  contact, never whether it is one (no call is requested for a gone contact).
+- A replacing import keeps the contacts that were attempted or are in progress, and calls change
+  these. But it is allowed only while no call may be requested (draft, scheduled, paused) and no
+  permission is unresolved, so that the kept contacts stay the same from basis to acceptance: a
+  resume in between writes campaign/<id> and changes the basis (`run`, `paused_at`), and a contact
+  whose call had begun stays kept. While an announced import is in progress nothing may start.
 """
 
 from dataclasses import dataclass
@@ -53,18 +54,18 @@ from command_api.imports.rows import contacts_added
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What a reading of the numbers that a campaign has already rests on."""
+    """What a reading of the numbers of a campaign rests on."""
 
     contacts_end: int
     replaced_through: int
-    run: int = 0  # From here on: of a replacing import only.
+    run: int = 0  # This and the fields below: of a replacing import only.
     paused_at: datetime | None = None
     executions: int = 0  # A call that rang late (a broken promise) shows here.
     imports: int = 0  # The next one's number follows.
 
 
 def basis_of(campaign: Campaign, *, replacing: bool) -> Basis:
-    """Return what deduplication against this campaign rests on, as of now."""
+    """Return what a deduplication against this campaign made now rests on."""
     basis = Basis(campaign.contacts_end, campaign.replaced_through)
     if not replacing:
         return basis
@@ -83,7 +84,7 @@ class StartImport:
     """Announce a CSV file that is too long for one record."""
 
     campaign_id: int
-    organization_id: int  # The caller's: another one's campaign does not exist for it.
+    organization_id: int  # The caller's: another organization's campaign does not exist for it.
     import_id: str
     file_name: str | None
     rows: int  # As counted.
@@ -92,7 +93,7 @@ class StartImport:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """What became of a list's other rows."""
+    """The rows of a list that are not new contacts."""
 
     duplicates: int = 0
     unusable: int = 0
@@ -101,19 +102,19 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class CompleteImport:
-    """Make a list count. CSV replaces the untouched contacts; JSON appends."""
+    """Make a list count. CSV replaces untouched contacts; JSON appends."""
 
     campaign_id: int
     organization_id: int  # The caller's.
     import_id: str
     source: ImportSource
     file_name: str | None
-    chunks: tuple[tuple[Row, ...], ...]  # That go into the same record; none, they went before.
+    chunks: tuple[tuple[Row, ...], ...]  # In the same record; none when they were appended before.
     rows: int  # Of the list, all its chunks together.
     skipped: Skipped
     variable_mappings: dict[str, str | None]
     available_variables: tuple[str, ...]
-    basis: Basis | None  # None: the campaign was not known when the list was read.
+    basis: Basis | None  # None: the campaign did not exist when the list was read.
     announced: bool  # By an ImportStarted.
     now: datetime
     closed: ListClosed | None = None  # Of chunks that went before, not announced.
@@ -121,7 +122,7 @@ class CompleteImport:
 
 @dataclass(frozen=True, slots=True)
 class FailImport:
-    """Give up an announced list: it will never count."""
+    """Fail an announced import: its list will never count."""
 
     campaign_id: int
     import_id: str
@@ -132,9 +133,9 @@ class FailImport:
 def import_rejection(
     campaign: Campaign | None, organization_id: int, move: Move, import_id: str | None = None
 ) -> Rejected | None:
-    """Say why contacts may not come in now; None when they may.
+    """Return why contacts may not be added now; None when they may.
 
-    `import_id`: of the announced import that this is about; None when there is none yet.
+    `import_id`: of the announced import in question; None when it is not announced yet.
     Source: public contract, 'decided' 22.
     """
     if campaign is None or hidden(campaign, organization_id):
@@ -153,7 +154,7 @@ def import_rejection(
 
 
 def decide_start(campaign: Campaign | None, command: StartImport) -> Decision:
-    """Announce the list; stale while a permission is unresolved: a reading settles them first."""
+    """Announce the list; stale while a permission is unresolved: the next reading settles it."""
     if campaign is None:
         return not_found()
     if no := import_rejection(campaign, command.organization_id, Move.IMPORT):
@@ -175,8 +176,8 @@ def decide_start(campaign: Campaign | None, command: StartImport) -> Decision:
 def decide_complete(campaign: Campaign | None, command: CompleteImport) -> Decision:
     """Make the list count.
 
-    Stale when the list must be read again: its basis has moved, or it replaces and a permission is
-    unresolved (who was never attempted is not known then). Unchanged when there is nothing to add.
+    Stale when the list must be read again: its basis has changed, or it replaces contacts while a
+    permission is unresolved, so that the untouched ones are not known. Unchanged when it is empty.
     """
     replacing = command.source is ImportSource.CSV
     announced = command.import_id if command.announced else None
@@ -191,10 +192,10 @@ def decide_complete(campaign: Campaign | None, command: CompleteImport) -> Decis
         return STALE
     if not replacing and not command.rows:
         return UNCHANGED
-    return completing(campaign, command)
+    return completion_facts(campaign, command)
 
 
-def completing(campaign: Campaign, command: CompleteImport) -> Facts:
+def completion_facts(campaign: Campaign, command: CompleteImport) -> Facts:
     """Return the facts of one record that makes the list count, in their order."""
     facts: list[AnyFact] = []
     number: int | None = None
@@ -235,7 +236,7 @@ def completing(campaign: Campaign, command: CompleteImport) -> Facts:
 
 
 def decide_bring(campaign: Campaign | None, command: StartImport | CompleteImport) -> Decision:
-    """Make a file count at once when it fits into one record; else announce it."""
+    """Make a file count at once when it fits into one record, else announce it."""
     match command:
         case StartImport():
             return decide_start(campaign, command)
@@ -244,7 +245,7 @@ def decide_bring(campaign: Campaign | None, command: StartImport | CompleteImpor
 
 
 def decide_fail(campaign: Campaign | None, command: FailImport) -> Decision:
-    """Give the list up, unless it is not under way any more."""
+    """Fail the import, unless it is no longer in progress."""
     importing = campaign.importing if campaign else None
     if importing is None or importing.import_id != command.import_id:
         return UNCHANGED
@@ -279,7 +280,7 @@ COMPLETE_IMPORT: Decider[Campaigns, CompleteImport, Campaign | None] = Decider(
     read=_campaign,
     decide=decide_complete,
 )
-# A chunk that arrives at the same moment refuses it: the list is not dead, its stream has moved.
+# A chunk that arrives meanwhile refuses it, because the stream of the list has moved: it lives.
 FAIL_IMPORT: Decider[Campaigns, FailImport, Campaign | None] = Decider(
     streams=lambda command: (
         contacts_stream(command.campaign_id),

@@ -90,10 +90,10 @@ Contacts = Annotated[list[Any], WrapValidator(_listed)]
 
 
 def _few(given: Any) -> Any:  # Any: JSON.
-    """Refuse more names at once: else each of them could be an error of its own.
+    """Refuse too many names before each of them can be an error of its own.
 
     Raises:
-        ValueError: there are more than NAMES_MAX.
+        ValueError: more than NAMES_MAX.
 
     """
     if isinstance(given, dict | list) and len(given) > NAMES_MAX:
@@ -101,10 +101,10 @@ def _few(given: Any) -> Any:  # Any: JSON.
     return given
 
 
-def plain(given: Any) -> Any:  # Any: JSON, not looked at yet.
-    """Return a body as it came, unless no record or database could hold it.
+def plain(given: Any) -> Any:  # Any: JSON, not validated yet.
+    """Return a body as it is, unless a record or a database could not hold it.
 
-    Contacts are looked at row by row instead (rows.parse_contacts).
+    Contacts are validated row by row instead (rows.parse_contacts).
 
     Raises:
         ValueError: it is larger than BODY_BYTES_MAX without its contacts, nested more than
@@ -117,8 +117,8 @@ def plain(given: Any) -> Any:  # Any: JSON, not looked at yet.
         if deeper(rest, JSON_DEPTH_MAX):
             raise ValueError(f"it is nested more than {JSON_DEPTH_MAX} deep")
         try:
-            orjson.dumps(rest.get("pending_import"))  # Kept as it came: no field checks it.
-            # Numbers: each field checks. JSON has none that are not finite; Python reads them.
+            orjson.dumps(rest.get("pending_import"))  # Kept as it is: no field validates it.
+            # Each field validates its numbers. Python reads NaN and Infinity, which JSON lacks.
             text = json.dumps(rest, ensure_ascii=False, allow_nan=False).encode()
         except (orjson.JSONEncodeError, ValueError) as exc:
             raise ValueError("a text is no Unicode, or a number too large or not finite") from exc

@@ -58,7 +58,7 @@ HALTED = ERRORS | OUTDATED | accepted("CampaignHalted") | ok("CampaignHalted", "
 
 
 def router(service: "CommandApi") -> APIRouter:
-    """Return the commands of a campaign's life, bound to one instance."""
+    """Return the routes of the lifecycle commands, bound to one instance."""
     routes = APIRouter(prefix=PREFIX, tags=["campaigns"], route_class=JsonRoute)
     caller_known, options_known = caller_of(service.keys, service.limits), options_of(service)
     who = Annotated[Caller, Depends(caller_known)]
@@ -135,7 +135,7 @@ async def _create(
         schedule=schedule,
     )
     with counted("create"):
-        made = await service.creating.create(command, rows, origin_of(caller, keyed))
+        made = await service.creator.create(command, rows, origin_of(caller, keyed))
     if isinstance(made, Rejected):
         raise refused("create", made)
     campaign, ruling = made
@@ -185,7 +185,7 @@ async def _start(
     shape = campaign_shape(campaign) | {
         "success": True,
         "message": message,
-        # A text, always: of what was recorded now, or of what will begin it.
+        # Always a text: of the record made now, or of the one that will begin it.
         "task_id": task_id,
         "campaign_id": campaign_id,
         "scheduled_time": at(later),

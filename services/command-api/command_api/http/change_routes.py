@@ -32,7 +32,7 @@ DELETED = "CampaignDeletedAnswer"
 
 
 def router(service: "CommandApi") -> APIRouter:
-    """Return what changes a campaign itself, bound to one instance."""
+    """Return the routes, bound to one instance."""
     routes = APIRouter(prefix=PREFIX, tags=["campaigns"], route_class=JsonRoute)
     who = Annotated[Caller, Depends(caller_of(service.keys, service.limits))]
     with_what = Annotated[Options, Depends(options_of(service))]
@@ -80,7 +80,7 @@ async def _update(
     match handled:
         case Tried():
             return tried(campaign, _UPDATE)
-        case Handled():  # A lower max_attempts says who may be called.
+        case Handled():  # A lower max_attempts restricts who may be called.
             await service.settled(campaign_id, handled.ruling.position)
         case Unchanged():
             pass

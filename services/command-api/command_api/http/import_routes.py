@@ -1,4 +1,4 @@
-"""Contacts into a campaign: CSV files and JSON. Parse, import, answer."""
+"""Add contacts to a campaign, from CSV files and JSON: parse, import, answer."""
 
 import asyncio
 import hashlib
@@ -49,7 +49,7 @@ class ContactsBody(BaseModel):
 
 
 def router(service: "CommandApi") -> APIRouter:
-    """Return the two ways in, bound to one instance."""
+    """Return both routes, bound to one instance."""
     routes = APIRouter(prefix=PREFIX, tags=["contacts"], route_class=JsonRoute)
     who = Annotated[Caller, Depends(caller_of(service.keys, service.limits))]
     key = Annotated[Idempotency | None, Depends(idempotency_of(service))]
@@ -89,7 +89,7 @@ def router(service: "CommandApi") -> APIRouter:
 
 
 def _under_way(service: "CommandApi", caller: Caller) -> int:
-    """Return how many imports of an organization there are: in requests, and behind them."""
+    """Return the number of imports of an organization, in requests and in the background."""
     mine = caller.organization_id
     behind = sum(
         campaign.importing is not None and campaign.created.organization_id == mine
@@ -172,7 +172,7 @@ def _answer(
     file_name: str | None,
     status: int,
 ) -> Response:
-    """Render what became of a list. Source: public contract, 8.4, and 'decided' 2 and 22."""
+    """Render the outcome of an import. Source: public contract, 8.4, and 'decided' 2 and 22."""
     shape = {
         "success": True,
         "message": message,
@@ -192,7 +192,7 @@ def _answer(
 async def _keyed(
     service: "CommandApi", campaign_id: int, file: BinaryIO, mappings: str, key: str | None
 ) -> Idempotency | None:
-    """Return the key with a digest of what was sent: of the parts, as a repeat's boundary differs.
+    """Return the key with a digest of the parts: the boundary of a repeated body differs.
 
     Raises:
         RequestValidationError: the key is empty or too long.
@@ -210,14 +210,14 @@ async def _keyed(
 
 
 def _digest(file: BinaryIO) -> str:
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     while piece := file.read(2**20):
-        told.update(piece)
-    return told.hexdigest()
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def _file_name(given: str | None) -> str | None:
-    """Return a file's name as it is kept: the last part, printable, of bounded length."""
+    """Return a file name as it is stored: its last part, printable, of bounded length."""
     name = (given or "").replace("\\", "/").rsplit("/", 1)[-1]
     name = "".join(char for char in name if char.isprintable())
     return name[-FILE_NAME_CHARS_MAX:] or None

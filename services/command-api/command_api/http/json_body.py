@@ -1,9 +1,9 @@
 """A large JSON body, read in steps: nothing of it holds the event loop. Pure.
 
-The object of the body and its `contacts` are walked here; what stands in them is measured before
-json's scanner, which cannot be interrupted, reads it. Of the contacts only their places are kept:
-they are read once to know that they are JSON, and again one by one when they are looked at, so that
-however many there are, few stand in memory as objects. Errors are those of json.loads.
+The object of the body and its `contacts` array are walked here; each value is measured before the
+scanner of json, which cannot be interrupted, reads it. Only the places of contacts are kept: each
+is read once to validate its JSON, and again when it is used, so that few of them are in memory as
+objects, however many there are. Errors are those of json.loads.
 """
 
 import codecs
@@ -19,8 +19,8 @@ from command_api.slices import Steps
 
 LARGE_BYTES = 64 * 1024  # A body up to this size is read at once: some 5 ms at most.
 BODY_BYTES_MAX = 192 * 1024  # As JSON, without contacts: a record holds all of it.
-REST_CHARS_MAX = 3 * BODY_BYTES_MAX  # As it came: a letter of two bytes may be written \u00e9.
-CONTACT_CHARS_MAX = 128 * 1024  # One contact as it came: as long as a row of a file may be.
+REST_CHARS_MAX = 3 * BODY_BYTES_MAX  # As received: a character of two bytes may be written \u00e9.
+CONTACT_CHARS_MAX = 128 * 1024  # One contact as received: as long as a row of a file may be.
 CONTAINERS_MAX = 20_000  # Objects and arrays, without contacts.
 VALUES_MAX = 32_768  # Likewise.
 CONTACT_VALUES_MAX = 10_000  # Of one contact, objects and arrays among them.
@@ -34,7 +34,7 @@ _SCALAR = re.compile(r'[^ \t\n\r,:"\[\]{}]*')
 # A text whole, or whatever opens, closes or parts; a lone quotation mark begins a text without end.
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|["\[\]{},]', re.DOTALL)
 _DECODER = json.JSONDecoder()
-_TRAILING_COMMA_ITSELF = sys.version_info >= (3, 13)  # Is where the error is.
+_TRAILING_COMMA_ITSELF = sys.version_info >= (3, 13)  # Where the error is said to be.
 
 
 class TooLargeError(ValueError):
@@ -180,7 +180,7 @@ class _Text:
                 return found, at
 
     def _next(self, at: int, end: str) -> Steps[tuple[bool, int]]:
-        """Pass over what stands behind a value: say whether it was the last, and what comes."""
+        """Pass over the delimiter: return whether the value was the last, and the next place."""
         at = yield from self._space(at)
         char = self._text[at : at + 1]
         if char == end:
@@ -237,10 +237,10 @@ class _Text:
         if stop < len(text):
             room.too_large()
         room.take(opened, parted)
-        return len(text)  # The scanner says what is wrong, and where.
+        return len(text)  # The scanner raises the error, with its place.
 
     def _space(self, at: int) -> Steps[int]:
-        """Return where something begins that is no white space."""
+        """Return the place of the next character that is not white space."""
         while True:
             found = _SPACE.match(self._text, at, at + _STEP_CHARS)
             assert found is not None, "it matches nothing too"

@@ -1,4 +1,4 @@
-"""The kind of route that reads JSON bodies: a large one in slices, so that it holds nobody up."""
+"""Routes that read JSON bodies: a large one in slices, so that the event loop stays free."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -12,20 +12,20 @@ from command_api.slices import REST_S, in_slices
 
 
 class JsonRequest(Request):
-    """A request whose JSON is read in slices when there is much of it."""
+    """A request whose JSON is read in slices when it is large."""
 
-    async def json(self) -> Any:  # Any: JSON, not looked at yet.
-        """Return the body, as FastAPI asks for it.
+    async def json(self) -> Any:  # Any: JSON, not validated yet.
+        """Return the body, as FastAPI expects it.
 
         Raises:
-            json.JSONDecodeError: it is no JSON.
+            json.JSONDecodeError: it is not JSON.
             HTTPException: 422, something in it is too large: FastAPI lets nothing else through.
 
         """
         body = await self.body()
         if len(body) <= LARGE_BYTES:
             return await super().json()
-        await asyncio.sleep(REST_S)  # To put its pieces together was one call.
+        await asyncio.sleep(REST_S)  # Its pieces were joined in one call.
         try:
             return await in_slices(read(body))
         except TooLargeError as exc:
@@ -38,13 +38,13 @@ class JsonRequest(Request):
 
 
 class JsonRoute(APIRoute):
-    """Of every router here whose routes have bodies."""
+    """The route class of every router whose routes have bodies."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers, asked with a JsonRequest."""
-        answered = super().get_route_handler()
+        """Return the handler, called with a JsonRequest."""
+        handle = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
-            return await answered(JsonRequest(request.scope, request.receive))
+            return await handle(JsonRequest(request.scope, request.receive))
 
         return handler

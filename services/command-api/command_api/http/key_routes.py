@@ -1,4 +1,4 @@
-"""API keys over HTTP: made and revoked by keys that may. Listed by the projector."""
+"""API keys over HTTP: created and revoked by admin keys. The projector lists them."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,7 +51,7 @@ KeyId = Annotated[str, Path(pattern="^[0-9a-f]{16}$")]
 
 
 def router(service: "CommandApi") -> APIRouter:
-    """Return what is done about keys, bound to one instance."""
+    """Return the routes, bound to one instance."""
     routes = APIRouter(prefix="/api/v1/keys", tags=["keys"], route_class=JsonRoute)
     who = Annotated[Caller, Depends(caller_of(service.keys, service.limits, Scope.ADMIN))]
 

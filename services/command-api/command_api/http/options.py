@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from command_api.service import CommandApi
 
 PREFIX = "/api/v1/campaigns"
-Lines = Annotated[list[str], Header()]  # A list may stand in several lines of one name.
+Lines = Annotated[list[str], Header()]  # A list may be spread over several header lines.
 DryRun = Annotated[bool, Query(description="Say what would be answered, and change nothing.")]
 _VERSION = re.compile(r'"([0-9]{1,16})"', re.ASCII)
-_PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')  # A comma in quotes parts nothing.
+_PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')  # A comma in quotes does not separate.
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +53,23 @@ def idempotency_of(service: "CommandApi") -> KeyedOf:
         if not 1 <= len(idempotency_key) <= longest:
             raise key_unusable(f"expected 1 to {longest} characters")
         body = await request.body()
-        told = request.method, request.url.path, body
+        request_parts = request.method, request.url.path, body
         if len(body) <= LARGE_BYTES:
-            return Idempotency(idempotency_key, request_digest(*told))
-        # In a thread: hashing many bytes lets others run.
-        return Idempotency(idempotency_key, await asyncio.to_thread(request_digest, *told))
+            return Idempotency(idempotency_key, request_digest(*request_parts))
+        # In a thread: hashing releases the interpreter lock.
+        return Idempotency(idempotency_key, await asyncio.to_thread(request_digest, *request_parts))
 
     return keyed
 
 
 def options_of(service: "CommandApi") -> OptionsOf:
-    """Return the dependency that reads a command's headers, and whether it is only tried."""
+    """Return the dependency that reads a command's headers, and whether it is a dry run."""
     keyed_known = idempotency_of(service)
 
     async def options(
         request: Request,
         idempotency_key: Annotated[str | None, Header()] = None,
-        prefer: Lines = [],  # noqa: B006  (FastAPI's way to say none; never changed)
+        prefer: Lines = [],  # noqa: B006  (FastAPI's way to declare none; never mutated)
         if_match: Lines = [],  # noqa: B006
         dry_run: DryRun = False,
     ) -> Options:
@@ -80,7 +80,7 @@ def options_of(service: "CommandApi") -> OptionsOf:
 
 
 async def never_tried(dry_run: Annotated[bool, Query(include_in_schema=False)] = False) -> None:
-    """Refuse to try what cannot be tried: else it would be done in earnest.
+    """Refuse a dry run of a command that has none: it would be done.
 
     Raises:
         RequestValidationError: `dry_run` was given.
@@ -97,7 +97,7 @@ InEarnest = Annotated[None, Depends(never_tried)]
 
 
 def asynchronous(prefer: Sequence[str]) -> bool:
-    """Say whether Prefer's lines ask for `respond-async`, among whatever else they ask for.
+    """Say whether the lines of Prefer ask for `respond-async`, among other preferences.
 
     Source: RFC 7240, sections 2 and 4.1.
     """
@@ -109,9 +109,9 @@ def asynchronous(prefer: Sequence[str]) -> bool:
 
 
 def versions(if_match: Sequence[str]) -> frozenset[int] | None:
-    """Read If-Match's lines: the versions that they name, or None for any (no line, or `*`).
+    """Read the lines of If-Match: the versions that they name, or None for any (no line, or `*`).
 
-    What is no version of ours matches none. Source: RFC 9110, section 13.1.1.
+    An entity tag of another form matches no version. Source: RFC 9110, section 13.1.1.
     """
     named = [one.strip() for line in if_match for one in line.split(",")]
     if not if_match or named == ["*"]:
@@ -121,5 +121,5 @@ def versions(if_match: Sequence[str]) -> frozenset[int] | None:
 
 
 def origin_of(caller: Caller, keyed: Idempotency | None) -> Origin:
-    """Return who asks, on behalf of which request."""
+    """Return the origin of a command: its caller, and the request."""
     return Origin(caller.actor, correlation_id.get(), idempotency=keyed)

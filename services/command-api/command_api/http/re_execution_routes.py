@@ -1,4 +1,4 @@
-"""Re-execute: parse, read who is named, decide, answer."""
+"""Re-execute: parse, read the named contacts, decide, answer."""
 
 import asyncio
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ ReExecuteBody = Annotated[dict[str, Any] | None, Body(examples=EXAMPLES)]
 
 
 def router(service: "CommandApi") -> APIRouter:
-    """Return the way to another run, bound to one instance."""
+    """Return the route, bound to one instance."""
     routes = APIRouter(prefix=PREFIX, tags=["campaigns"], route_class=JsonRoute)
     who = Annotated[Caller, Depends(caller_of(service.keys, service.limits))]
     with_what = Annotated[Options, Depends(options_of(service))]
@@ -48,7 +48,7 @@ def router(service: "CommandApi") -> APIRouter:
         options: with_what,
         body: ReExecuteBody = None,
     ) -> Response:
-        """Arm a campaign that is over for another run: to be started, or by a schedule."""
+        """Prepare another run of a campaign that is over: to be started, or by a schedule."""
         return await _re_execute(service, campaign_id, caller, options, body or {})
 
     return routes
@@ -93,7 +93,7 @@ async def _re_execute(
 
 
 def selected(given: object) -> tuple[Selection, Sequence[int]]:
-    """Read who takes part: a word, or the ids of contacts.
+    """Read the selection: a word, or the ids of contacts.
 
     Raises:
         HTTPException: 400, it is neither.
@@ -112,7 +112,7 @@ def _schedule(given: object, now: datetime) -> Schedule | None:
     """Read `schedule_settings`; without a type they are immediate.
 
     Raises:
-        HTTPException: 400, they are no schedule.
+        HTTPException: 400, they are not a schedule.
 
     """
     if given is None or (isinstance(given, dict) and given.get("schedule_type") is None):
@@ -126,7 +126,7 @@ def _schedule(given: object, now: datetime) -> Schedule | None:
 async def _named(
     service: "CommandApi", campaign_id: int, caller: Caller, wanted: Sequence[int]
 ) -> Named | None:
-    """Read the contacts that are named; None when the campaign is not there for this caller."""
+    """Read the named contacts; None when the campaign does not exist for this caller."""
     campaign = service.campaigns.get(campaign_id)
     if campaign is None or hidden(campaign, caller.organization_id):
         return None

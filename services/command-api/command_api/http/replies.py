@@ -1,4 +1,4 @@
-"""What the routes of all commands have in common: how one is decided, waited for and answered."""
+"""What all command routes share: how a command is decided, waited for and answered."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A command that was only tried, and would be done."""
+    """The outcome of a dry run: the command would be done."""
 
 
 async def decided(
@@ -39,11 +39,11 @@ async def decided(
     options: Options,
     reread: Reread[M] | None = None,
 ) -> Handled | Unchanged | Tried:
-    """Decide a command, or only try it.
+    """Decide a command, or try it in a dry run.
 
     Raises:
         HTTPException: it was rejected.
-        RequestValidationError: its Idempotency-Key came with another request before.
+        RequestValidationError: its Idempotency-Key was used with another request before.
 
     """
     if options.dry_run:
@@ -54,7 +54,7 @@ async def decided(
         done = await service.move(verb, command, origin_of(caller, options.keyed), reread)
     if isinstance(done, Rejected):
         if done.reason in verb.settled_reasons:
-            await service.settled(command.campaign_id)  # So that this misleads nobody either.
+            await service.settled(command.campaign_id)  # Then this 400 is as true as a 200.
         raise refused(verb.name, done)
     return done
 
@@ -73,10 +73,10 @@ async def settle(
 def halted(
     campaign: Campaign, handled: Handled, settled: Settled | None, shape: dict[str, object]
 ) -> Response:
-    """Answer a command that ends calling: with its receipt, which says how the answer is known."""
+    """Answer a command that ends calling, with its receipt."""
     if handled.ruling.position == campaign.halted_position:
         abandoned = campaign.abandoned
-    else:  # Somebody has resumed meanwhile, and paused again: what was seen by who waited.
+    else:  # Resumed and paused again meanwhile: count what this wait saw.
         abandoned = settled.permissions_abandoned if settled else 0
     receipt = receipt_shape(campaign, handled.ruling.at, abandoned)
     headers = headers_of(campaign, handled)
@@ -88,7 +88,7 @@ def halted(
 
 
 def tried(campaign: Campaign, verb: Verb[M]) -> Response:
-    """Answer what was only tried: the campaign as it is, and what the receipt would rest on."""
+    """Answer a dry run: the campaign as it is, and what the receipt would rest on."""
     shape = campaign_shape(campaign)
     shape |= {
         "message": f"Campaign would be {verb.done}",
@@ -99,7 +99,7 @@ def tried(campaign: Campaign, verb: Verb[M]) -> Response:
 
 
 def headers_of(campaign: Campaign, handled: Handled | Unchanged) -> dict[str, str]:
-    """Return the headers of an answer: the campaign's version, and where the record stands."""
+    """Return the headers of an answer: the campaign's version, and the record's position."""
     headers = {"ETag": etag(campaign)}
     if isinstance(handled, Handled):
         headers[POSITION] = handled.ruling.at
@@ -118,7 +118,7 @@ def counted(verb: str) -> Iterator[None]:
 
 
 def refused(verb: str, no: Rejected) -> Exception:
-    """Count a no, and return it as an HTTP error."""
+    """Count a rejection, and return it as an HTTP error."""
     COMMANDS.labels(verb, no.reason.value).inc()
     if no.reason is Reason.KEY_REUSED:
         return key_unusable(no.detail)
@@ -126,6 +126,6 @@ def refused(verb: str, no: Rejected) -> Exception:
 
 
 def count(verb: str, began: float) -> None:
-    """Count a command that was done. `began`: by perf_counter."""
+    """Count a command that was done. `began`: when, by perf_counter."""
     COMMANDS.labels(verb, "done").inc()
     COMMAND_S.labels(verb).observe(perf_counter() - began)

@@ -1,7 +1,7 @@
-"""What schedules look like: the endpoint's, the SDKs' embedded one, the guide's hours. Pure.
+"""Schedules in bodies: the endpoint's, the SDKs' embedded one, the guide's hours. Pure.
 
 `days_of_week` is 1..7 in `recurring_config`, and 0..6 in the embedded schedule: each keeps its
-place. Source: public contract, section 4, 8.3 #15 to #17, 'decided' 8, 9 and 23.
+spelling. Source: public contract, section 4, 8.3 #15 to #17, 'decided' 8, 9 and 23.
 """
 
 from collections.abc import Mapping
@@ -21,16 +21,16 @@ from campaigns.domain.facts import (
 from campaigns.domain.recurrence import clock_time, first_day, instant_of
 from campaigns.domain.zones import names, zone
 
-Given = Mapping[str, Any]  # Any: JSON, not looked at yet.
-Loc = tuple[str | int, ...]  # Where in what was given, as 422 says it.
+Given = Mapping[str, Any]  # Any: JSON, not validated yet.
+Loc = tuple[str | int, ...]  # The place in the body, as a 422 names it.
 EVERY_DAY = (1, 2, 3, 4, 5, 6, 7)
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _TIME: TypeAdapter[str] = TypeAdapter(TimeOfDay)
-YEAR_MAX = 2999  # Later is a slip of the pen, and the calendar ends in 9999.
+YEAR_MAX = 2999  # Later is a typing error, and the calendar ends in 9999.
 
 
 class UnusableScheduleError(Exception):
-    """What was given is no schedule."""
+    """The body is not a usable schedule."""
 
     def __init__(self, loc: Loc, msg: str) -> None:
         super().__init__(msg)
@@ -41,7 +41,7 @@ def parse_schedule(given: Given, now: datetime) -> Schedule | None:
     """Read a schedule as the endpoint takes it; None: `immediate`.
 
     Raises:
-        UnusableScheduleError: it is none.
+        UnusableScheduleError: it is not a schedule.
 
     """
     kind = _of(given, "schedule_type")
@@ -64,10 +64,10 @@ def parse_schedule(given: Given, now: datetime) -> Schedule | None:
 
 
 def parse_embedded(given: Given | None, now: datetime) -> Schedule | None:
-    """Read a campaign's own schedule, as the SDKs send it; None: `immediate`, or none at all.
+    """Read a campaign's own schedule, as the SDKs send it; None: `immediate`, or none.
 
     Raises:
-        UnusableScheduleError: it is none.
+        UnusableScheduleError: it is not a schedule.
 
     """
     if not given or _of(given, "schedule_type") is None:
@@ -91,7 +91,7 @@ def parse_hours(given: object, time_zone: object) -> CallingHours | None:
     """Read `allowed_hours` and `time_zone` of the guide's `execution_settings`; None: none given.
 
     Raises:
-        UnusableScheduleError: they are none.
+        UnusableScheduleError: they are not calling hours.
 
     """
     place = _zone({"time_zone": time_zone}, "time_zone", "UTC")
@@ -142,7 +142,7 @@ def _recurring(config: Given, time_zone: str, start: datetime | None, now: datet
         "time": _of(config, "time"),
         "time_zone": _zone(zone_given, "time_zone", time_zone, "recurring_config"),
         "end_date": _of(config, "end_date"),
-        "first_day": date(1970, 1, 1),  # Not known yet.
+        "first_day": date(1970, 1, 1),  # Computed below.
     }
     try:
         wanted = Recurrence.model_validate(fields)
@@ -158,12 +158,12 @@ def _recurring(config: Given, time_zone: str, start: datetime | None, now: datet
     recurrence = wanted.model_copy(update={"first_day": day, "days_of_week": days})
     at = instant_of(day, clock_time(wanted.time), zone(wanted.time_zone))
     if start and ahead:
-        at = max(at, start)  # Of a time that there is twice, the one that was asked for.
+        at = max(at, start)  # Of a local time that occurs twice, the one that was given.
     return Schedule(first_at=at, time_zone=wanted.time_zone, recurrence=recurrence)
 
 
 def _weekly(given: Given) -> dict[str, Any]:
-    """Return the `recurring_config` that an embedded schedule stands for ('decided' 23)."""
+    """Return the `recurring_config` that an embedded schedule means ('decided' 23)."""
     time_zone = _zone(given, "timezone", "UTC")
     at = _time(given, "start_time")
     if at is None:
@@ -182,7 +182,7 @@ def _weekly(given: Given) -> dict[str, Any]:
 
 
 def _of(given: Given, name: str) -> Any:
-    """Return what stands under a name, in either spelling."""
+    """Return the value of a name, in either spelling."""
     head, *tail = name.split("_")
     return given.get(name, given.get(head + "".join(part.title() for part in tail)))
 

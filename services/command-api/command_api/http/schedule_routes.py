@@ -1,4 +1,4 @@
-"""Save a schedule, take it away: parse, decide, answer."""
+"""Save a schedule, or remove it: parse, decide, answer."""
 
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -61,7 +61,7 @@ def router(service: "CommandApi") -> APIRouter:
         options: with_what,
         body: ScheduleBody = None,
     ) -> Response:
-        """Say when a draft begins by itself; `immediate` takes that back."""
+        """Say when a draft begins by itself; `immediate` removes its schedule."""
         now = service.clock.now()
         try:
             wanted = parse_schedule(body or {}, now)
@@ -76,7 +76,7 @@ def router(service: "CommandApi") -> APIRouter:
 
     @routes.post("/{campaign_id}/unschedule", responses=SCHEDULED)
     async def unschedule(campaign_id: CampaignId, caller: who, options: with_what) -> Response:
-        """Take a scheduled campaign back to a draft."""
+        """Turn a scheduled campaign back into a draft."""
         began = perf_counter()
         command = MoveCampaign(
             campaign_id, caller.organization_id, service.clock.now(), if_match=options.if_match
@@ -88,7 +88,7 @@ def router(service: "CommandApi") -> APIRouter:
 
 
 def unusable(no: UnusableScheduleError) -> Rejected:
-    """Return why a schedule is none, as the contract answers it."""
+    """Return the rejection of an unusable schedule, as the contract words it."""
     return Rejected(Reason.SCHEDULE_UNUSABLE, f"Invalid schedule configuration: {no.msg}")
 
 

@@ -49,7 +49,7 @@ class CampaignRearmedAnswer(CampaignChanged):
 
 
 class CampaignScheduledAnswer(CampaignChanged):
-    """A campaign whose schedule was saved, or taken away."""
+    """A campaign whose schedule was saved or removed."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [CAMPAIGN | {"success": True, "message": "Schedule saved"}]}
@@ -66,7 +66,7 @@ class UnusableRow(BaseModel):
 
 
 class ImportedAnswer(BaseModel):
-    """What became of a list of contacts; `import_id` and `file_name` are null where it was JSON."""
+    """The outcome of an import; `import_id` and `file_name` are null for JSON."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [IMPORTED]})
 
@@ -84,7 +84,7 @@ class ImportedAnswer(BaseModel):
 
 
 class PreviewAnswer(BaseModel):
-    """How a template reads; a mistake in it is an answer too."""
+    """A rendered template; a mistake in it is an answer too."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"success": True, "rendered_template": "Hello Ann"}]}
@@ -95,12 +95,12 @@ class PreviewAnswer(BaseModel):
 
 
 class KeyMade(Key):
-    """A new key: itself, this once."""
+    """A new key, with its secret, which is shown once."""
 
     key: str
 
 
 class KeyRevoked(Key):
-    """A key that is none any more."""
+    """A key that was revoked."""
 
     message: str

@@ -1,4 +1,4 @@
-"""What a body says, once: settings under all their names, and what this build cannot keep. Pure."""
+"""The settings of a body, under whichever name they came; what is not supported. Pure."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ def given_settings(body: DetailsBody) -> tuple[dict[str, object], str | None, st
     """Return the settings that were given, the welcome and the agenda template.
 
     Raises:
-        RequestValidationError: one thing was given under two names with two values.
+        RequestValidationError: one setting has different values under two names.
 
     """
     given: dict[str, tuple[tuple[str, ...], object]] = {}
@@ -68,7 +68,7 @@ def given_settings(body: DetailsBody) -> tuple[dict[str, object], str | None, st
 
 @contextmanager
 def unusable_at(*loc: str) -> Iterator[None]:
-    """Say where in a body a schedule is none, as a 422."""
+    """Turn an unusable schedule into a 422 that names its place in the body."""
     try:
         yield
     except UnusableScheduleError as exc:
@@ -76,10 +76,10 @@ def unusable_at(*loc: str) -> Iterator[None]:
 
 
 def schedule_of(body: DetailsBody, now: datetime) -> Schedule | None:
-    """Return the schedule that a body brings; None: immediate, or none at all.
+    """Return the schedule of a body; None: immediate, or none.
 
     Raises:
-        RequestValidationError: it is no schedule.
+        RequestValidationError: it is not a schedule.
 
     """
     with unusable_at("schedule"):
@@ -87,7 +87,7 @@ def schedule_of(body: DetailsBody, now: datetime) -> Schedule | None:
 
 
 def refuse_until(body: ReasonBody | None) -> str | None:
-    """Return the reason given; refuse an end of the pause, which this build cannot keep.
+    """Return the reason; refuse `until`, the end of a pause, which is not supported.
 
     Raises:
         RequestValidationError: `until` was given.

@@ -1,4 +1,4 @@
-"""Template preview: how a template reads with given variables."""
+"""Template preview: a template rendered with given variables."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,7 +27,7 @@ class TemplateBody(Body):
     )
 
     template: Text
-    variables: dict[str, Any] | None = None  # Any: whatever JSON has; templates look at it.
+    variables: dict[str, Any] | None = None  # Any: JSON, read by the template.
 
 
 def router(service: "CommandApi") -> APIRouter:

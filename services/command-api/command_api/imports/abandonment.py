@@ -1,4 +1,4 @@
-"""Announced imports that will never count: given up by who carries them, or finds them stale."""
+"""Announced imports that will never count: their own instance fails them, or any other."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from command_api.imports.chunks import CHUNK_TRIES_S, Service, decide, partition
 STALE_S = 60.0  # Source: architecture, "Facts": no chunk of an import was folded for that long.
 STALE_CHECK_S = 5.0
 
-assert CHUNK_TRIES_S < STALE_S, "who is still trying is not dead"
+assert CHUNK_TRIES_S < STALE_S, "an import whose chunk is still tried is not stale"
 
 logger = logging.getLogger(__name__)
 
@@ -20,10 +20,10 @@ logger = logging.getLogger(__name__)
 async def fail_import(
     service: Service, campaign_id: int, import_id: str, reason: str, origin: Origin
 ) -> bool:
-    """Give an announced list up; say whether this did it. Safe to repeat.
+    """Fail an announced import; return whether this call did it. Safe to repeat.
 
     Raises:
-        OperatingError: see Writer.handle; then who finds it stale gives it up.
+        OperatingError: see Writer.handle; the import is failed later, when it is found stale.
 
     """
     command = FailImport(campaign_id, import_id, reason, service.clock.now())
@@ -33,12 +33,12 @@ async def fail_import(
 async def fail_stale_imports(
     service: Service, *, stale_s: float = STALE_S, check_s: float = STALE_CHECK_S
 ) -> None:
-    """Give up, for ever, the imports of which this instance folds no chunk for `stale_s`.
+    """Fail, until cancelled, each import of which this instance folds no chunk for `stale_s`.
 
-    Whichever instance carried it is dead or stuck; should it come back, it is told at its next
-    chunk. All instances do this; one wins.
+    The instance that ran it is dead or stuck; should it recover, its next chunk is refused. All
+    instances do this, and the first one wins.
     """
-    moved: dict[str, tuple[int, float]] = {}  # Import → its stream's version, and since when.
+    moved: dict[str, tuple[int, float]] = {}  # Import → its stream's version, since when.
     while True:
         await asyncio.sleep(check_s)
         now, before = service.clock.monotonic(), moved
@@ -63,7 +63,7 @@ async def _fail_stale(service: Service, campaign_id: int, import_id: str, stale_
     try:
         if await fail_import(service, campaign_id, import_id, reason, origin):
             logger.warning("import failed", extra={"campaign_id": campaign_id, "reason": reason})
-    except OperatingError as exc:  # At the next check again.
+    except OperatingError as exc:  # Tried again at the next check.
         logger.warning(
             "stale import not failed", extra={"campaign_id": campaign_id, "reason": str(exc)}
         )

@@ -1,6 +1,6 @@
 """Contacts that come as JSON are appended, in one record or in chunks.
 
-What is decided, and why it stays true, is in import_contacts.py.
+import_contacts.py says what is decided, and why it stays true.
 """
 
 import asyncio
@@ -17,17 +17,17 @@ from command_api.commands.import_contacts import (
     COMPLETE_IMPORT,
     CompleteImport,
     basis_of,
-    completing,
+    completion_facts,
 )
 from command_api.imports.chunks import Chunks, GivenUpError, Imported, Service, bring, ready, recall
-from command_api.imports.new_rows import SLICE_ROWS, Tally, unknown
+from command_api.imports.new_rows import SLICE_ROWS, Tally, without_known
 from command_api.imports.rows import chunks, few_chunks, fits, variables_of
 from command_api.slices import REST_S, in_slices
 
 
 @dataclass
 class _List:
-    """Contacts that came as JSON, read against a campaign: those aside whose number it has."""
+    """Contacts from JSON, read against a campaign: those whose number it has are skipped."""
 
     service: Service
     campaign_id: int
@@ -35,8 +35,8 @@ class _List:
     rows: Sequence[Row]
     repeated: int  # Duplicates within the request.
     origin: Origin
-    command: CompleteImport | None = None  # As it was read last.
-    sent: Chunks | None = None  # Its chunks, when they went before.
+    command: CompleteImport | None = None  # Of the latest reading.
+    sent: Chunks | None = None  # Its chunks, when they were appended before.
 
     async def read(self) -> CompleteImport | Handled | Rejected:
         """Find the rows that are new; append them when they do not fit into the last record."""
@@ -48,7 +48,7 @@ class _List:
         new: list[Row] = []
         for first in range(0, len(self.rows), SLICE_ROWS):
             some = self.rows[first : first + SLICE_ROWS]
-            new += unknown(campaign, service.contacts, some, tally, replacing=False)
+            new += without_known(campaign, service.contacts, some, tally, replacing=False)
             await asyncio.sleep(REST_S)
         few = await in_slices(few_chunks(new))
         command = CompleteImport(
@@ -67,7 +67,7 @@ class _List:
             now=service.clock.now(),
         )
         self.give_up()
-        if few is None or not fits(completing(campaign, command)):
+        if few is None or not fits(completion_facts(campaign, command)):
             without_key = Origin(self.origin.actor, self.origin.correlation_id)  # The last has it.
             sent = Chunks(service, campaign_id, command.import_id, without_key, announced=False)
             self.sent = sent
@@ -82,11 +82,11 @@ class _List:
         return command
 
     def given_up(self) -> Rejected | None:
-        """Say that somebody has taken the list for dead; None: it may still count."""
+        """Return a rejection when another instance has closed the list; else None."""
         return self.sent.given_up() if self.sent else None
 
     def give_up(self) -> None:
-        """Have the chunks dropped that were sent, if there are any: they do not count."""
+        """Have the appended chunks dropped, if there are any: they do not count."""
         if self.sent is not None:
             self.service.lists.give_up(self.sent.import_id)
             self.sent = None
@@ -100,9 +100,9 @@ async def add_contacts(
     repeated: int,
     origin: Origin,
 ) -> Imported | Rejected:
-    """Append contacts to a campaign, those aside whose number it has already.
+    """Append contacts to a campaign, except those whose number it has.
 
-    `repeated`: how many duplicates the request itself had. An empty list adds nothing.
+    `repeated`: the number of duplicates within the request. An empty list adds nothing.
 
     Raises:
         OperatingError: the log misbehaved; see its `may_still_take_effect`.

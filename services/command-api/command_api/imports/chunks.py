@@ -1,6 +1,6 @@
-"""A list on its way in, chunk by chunk.
+"""One list of contacts, appended chunk by chunk and then decided about.
 
-The shell of import_contacts.py for one list; csv_import.py says which lists there are.
+Runs the deciders of import_contacts.py for one list; csv_import.py runs all of them.
 """
 
 import asyncio
@@ -29,12 +29,12 @@ from command_api.commands.import_contacts import (
     import_rejection,
 )
 from command_api.commands.lifecycle import hidden, not_found
-from command_api.idempotency import Keys
+from command_api.idempotency import IdempotencyKeys
 from command_api.imports.rows import chunks, contacts_added
 from command_api.open_lists import OpenLists
 
-CHUNK_TRIES_S = 30.0  # How long one chunk is tried.
-CHUNK_AGAIN_S = 0.2  # After an append that the log did not take.
+CHUNK_TRIES_S = 30.0  # How long one chunk is tried for.
+CHUNK_AGAIN_S = 0.2  # Wait after an append that the log did not acknowledge.
 
 
 class PermissionsOpenError(OperatingError):
@@ -42,11 +42,11 @@ class PermissionsOpenError(OperatingError):
 
 
 class GivenUpError(Exception):
-    """A list that somebody else has given up while it was on its way in."""
+    """Another instance has failed the import while it was in progress."""
 
 
 class Service(Protocol):
-    """What importing needs of the command API."""
+    """What imports need of the command API."""
 
     log: EventLog
     clock: Clock
@@ -54,7 +54,7 @@ class Service(Protocol):
     campaigns: Campaigns
     contacts: Contacts
     writer: Writer[Campaigns]
-    earlier: Keys
+    idempotency_keys: IdempotencyKeys
     lists: OpenLists
 
     async def settled(self, campaign_id: int) -> object:
@@ -64,10 +64,10 @@ class Service(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of a list."""
+    """The outcome of an import."""
 
     number: int | None  # The import's public id; None: JSON.
-    completed: bool  # False: it goes on in the background.
+    completed: bool  # False: it continues in the background.
     rows: int  # New contacts.
     skipped: Skipped
     at: datetime
@@ -78,7 +78,7 @@ Command = TypeVar("Command", bound=StartImport | CompleteImport | FailImport)
 
 
 def partition_of(service: Service, campaign_id: int) -> Partition:
-    """Return where a campaign's records live."""
+    """Return the partition of a campaign's records."""
     return campaign_partition(campaign_id, service.log.partitions(CAMPAIGN_RECORDS))
 
 
@@ -98,7 +98,7 @@ async def decide(
         partition=partition_of(service, command.campaign_id),
         key=command.campaign_id,
         repeated=lambda _: (
-            service.earlier.earlier(command.campaign_id, origin.idempotency) or unless()
+            service.idempotency_keys.earlier(command.campaign_id, origin.idempotency) or unless()
         ),
         reread=reread,
     )
@@ -141,7 +141,7 @@ async def ready(
     campaign = service.campaigns.get(campaign_id)
     if campaign is None or hidden(campaign, organization_id):
         return not_found()
-    if (earlier := service.earlier.earlier(campaign_id, origin.idempotency)) is not None:
+    if (earlier := service.idempotency_keys.earlier(campaign_id, origin.idempotency)) is not None:
         return earlier
     if no := import_rejection(campaign, organization_id, move):
         return no

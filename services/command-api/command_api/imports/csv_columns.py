@@ -1,4 +1,4 @@
-"""What each column of a CSV file is: phone number, name, a template variable. Pure."""
+"""The meaning of each column of a CSV file: phone number, name, template variable. Pure."""
 
 import json
 import unicodedata
@@ -35,10 +35,10 @@ class TooManyRowsError(UnusableFileError):
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What each column is, in the file's order."""
+    """The field of each column, in the order of the file."""
 
     fields: tuple[str | None, ...]  # None: left out.
-    more_phones: tuple[int, ...] = ()  # Columns that say the number where its own says nothing.
+    more_phones: tuple[int, ...] = ()  # Used where the phone column is empty.
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ def parse_mappings(text: str) -> dict[str, str | None]:
     """Return `column_mappings`: CSV header → field name; null or "" leaves a column out.
 
     Raises:
-        UnusableFileError: it is no JSON object of texts.
+        UnusableFileError: it is not a JSON object of texts.
 
     Source: public contract, section 5.
     """
@@ -81,15 +81,15 @@ def _clean(text: str) -> bool:
 
 
 def find_columns(header: Sequence[str], mappings: Mapping[str, str | None]) -> Columns:
-    """Say what each column is.
+    """Return the field of each column.
 
     A mapping counts first (its header is matched loosely when not literally), then the documented
     headers, case, spaces and underscores aside; every other column is a template variable, named
-    by its header in snake_case. Of several columns for one field the first is it, and the others
-    are variables; mapped twice, it is an error.
+    by its header in snake_case. Of several columns for one field the first one gets it, and the
+    others are variables; two mappings to one field are an error.
 
-    A further column with a documented header of a phone number is a variable, and says the number
-    in rows where the first does not.
+    A further column with a documented header of a phone number is a variable, and supplies the
+    number of rows in which the first is empty.
 
     Raises:
         UnusableFileError: there is no phone column, or two are mapped to one field, or the header

@@ -1,6 +1,6 @@
-"""CSV files on their way in: within the request when they are short, else in the background.
+"""Imports of CSV files: within the request when they are short, else in the background.
 
-What is decided, and why it stays true, is in import_contacts.py.
+import_contacts.py says what is decided, and why it stays true.
 """
 
 import asyncio
@@ -37,20 +37,20 @@ from command_api.imports.csv_list import CsvImport, CsvList
 from command_api.imports.csv_rows import CsvFile
 from command_api.imports.new_rows import Tally, count_rows, new_rows
 
-ROWS_IN_REQUEST = 10_000  # A longer file goes on in the background. Source: contract, row 11.
+ROWS_IN_REQUEST = 10_000  # A longer file continues in the background. Source: contract, row 11.
 
 logger = logging.getLogger(__name__)
 
 
 class Importing:
-    """The imports of one instance. Those in the background live as long as `run` does."""
+    """The imports of one instance. Those in the background end with `run`."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
-        """Carry background imports, and end those and lists that are dead, until cancelled."""
+        """Run background imports, and end dead ones and dead lists, until cancelled."""
         async with asyncio.TaskGroup() as self._tasks:
             self._tasks.create_task(self._service.lists.run(), name="close dead lists")
             await fail_stale_imports(self._service)

@@ -1,4 +1,4 @@
-"""A CSV file as a list of contacts, read against a campaign: what is to be decided about it."""
+"""A CSV file as a list of contacts, read against a campaign: the command that imports it."""
 
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -10,7 +10,12 @@ from campaigns.domain.facts import ImportSource, Row
 from campaigns.domain.moves import Move
 from campaigns.log.writer import Handled, Origin
 from campaigns.records.record import RECORD_BYTES_MAX
-from command_api.commands.import_contacts import CompleteImport, StartImport, basis_of, completing
+from command_api.commands.import_contacts import (
+    CompleteImport,
+    StartImport,
+    basis_of,
+    completion_facts,
+)
 from command_api.imports.chunks import Service, ready
 from command_api.imports.csv_rows import CsvFile
 from command_api.imports.new_rows import Tally, new_rows
@@ -19,7 +24,7 @@ from command_api.imports.rows import chunks, fits, row_bytes
 
 @dataclass(frozen=True, slots=True)
 class CsvImport:
-    """One CSV file that is to become contacts."""
+    """One CSV file to import."""
 
     campaign_id: int
     organization_id: int  # The caller's.
@@ -27,23 +32,23 @@ class CsvImport:
     file_name: str | None
     mappings: dict[str, str | None]
     rows_max: int
-    region: str  # Of numbers without a country.
+    region: str  # Country of numbers without one.
 
 
 @dataclass
 class CsvList:
-    """A file, read against a campaign as it is: as one record if it fits, else to be announced."""
+    """A file read against a campaign: one record if it fits, else an import to be announced."""
 
     service: Service
     file: CsvFile
     rows: int  # As counted.
-    short: bool  # It may be brought in at once, if it fits into one record.
+    short: bool  # It may be imported at once, if it fits into one record.
     given: CsvImport
     origin: Origin
-    command: CompleteImport | StartImport | None = None  # As it was read last.
+    command: CompleteImport | StartImport | None = None  # Of the latest reading.
 
     async def read(self) -> CompleteImport | StartImport | Handled | Rejected:
-        """Settle the campaign, and read the file; or say why nothing of it may come in."""
+        """Settle the campaign, and read the file; or return why it may not be imported."""
         service, given = self.service, self.given
         campaign = await ready(
             service, given.campaign_id, given.organization_id, Move.IMPORT, self.origin
@@ -65,7 +70,7 @@ class CsvList:
 async def _whole(
     service: Service, campaign: Campaign, file: CsvFile, given: CsvImport
 ) -> CompleteImport | None:
-    """Return a file as one record's command; None when it does not fit into one."""
+    """Return the command that imports a file in one record; None when it does not fit."""
     basis, tally, size = basis_of(campaign, replacing=True), Tally(), 0
     gathered: list[Row] = []
     async for rows in new_rows(campaign, service.contacts, file, tally):
@@ -88,4 +93,4 @@ async def _whole(
         announced=False,
         now=service.clock.now(),
     )
-    return command if fits(completing(campaign, command)) else None
+    return command if fits(completion_facts(campaign, command)) else None

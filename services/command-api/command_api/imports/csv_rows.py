@@ -1,4 +1,4 @@
-"""A CSV file as rows, streamed: never more than one row of it in memory. Pure but for reading."""
+"""A CSV file as a stream of rows, one in memory at a time. Pure, except that it reads the file."""
 
 import csv
 import io
@@ -13,22 +13,22 @@ from command_api.imports.csv_lines import Lines
 from command_api.imports.phone import REGION, Unusable, normalise_phone
 from command_api.imports.rows import make_row
 
-# What one slice may cost: each line 1, each cell 1, each 100 characters 1, each row that is not
-# blank ROW_UNITS more. Some 2 to 5 ms: so long the event loop is held.
+# The cost of one slice: 1 for each line, each cell and each 100 characters, and ROW_UNITS more for
+# each row that is not blank. It holds the event loop for 2 to 5 ms.
 SLICE_UNITS = 1_500
 ROW_UNITS = 10
 _SHOWN = ("name", "email", "company")
-# What spreadsheets write between cells, depending on the country; the first counts in a draw.
+# What spreadsheets write between cells, depending on the country. In a draw the first one wins.
 DELIMITERS = (",", ";", "\t")
-# Excel's own way to say it, as a first line; and its "Unicode text", which begins with a mark.
-# Saved once more it is a row of its own: `sep=;,,` where the others are separated by commas.
+# Excel names the delimiter in a first line. Saved once more, that line is a row of its own:
+# `sep=;,,` where the others are separated by commas.
 _SEPARATOR = re.compile(r'"?sep=([,;\t|]?)"?([,;\t|\s"]*)', re.IGNORECASE)
 _BLANK = re.compile(r"[\s,;]*")  # Of a row without anything in it, whatever separates cells.
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Cells(NamedTuple):
-    """One row that is not blank, not looked at yet."""
+    """One row that is not blank, before validation."""
 
     line: int  # Where it begins; line 1 is the file's first.
     cells: list[str] | Unusable
@@ -56,7 +56,7 @@ class CsvFile:
         self.encoding = "UTF-16" if wide else "UTF-8"
         self._text = io.TextIOWrapper(file, "utf-16" if wide else "utf-8-sig", newline="")
         self._region = region
-        self._before = 0  # Lines before the header: what says how to read the others, blank ones.
+        self._before = 0  # Lines before the header: the delimiter's, and blank ones.
         try:
             self.delimiter, self.columns = self._read_header(mappings)
         except UnusableFileError:
@@ -68,14 +68,14 @@ class CsvFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let go of the file, which stays open. Nothing can be read afterwards."""
+        """Detach the file, which stays open. Nothing can be read afterwards."""
         self._text.detach()
 
     def _read_header(self, mappings: Mapping[str, str | None]) -> tuple[str, Columns]:
-        """Return what separates the cells, and what each column is."""
+        """Return the delimiter, and the columns."""
         delimiters = self._pass_over()
         read: dict[str, Columns] = {}
-        wrong: list[tuple[int, UnusableFileError]] = []  # With how many columns it would have.
+        wrong: list[tuple[int, UnusableFileError]] = []  # With its number of columns.
         for delimiter in delimiters:
             cells: list[str] = []
             try:
@@ -95,7 +95,7 @@ class CsvFile:
         return best, read[best]
 
     def _pass_over(self) -> tuple[str, ...]:
-        """Count the lines before the header, once; return what may separate its cells."""
+        """Count the lines before the header, once; return its possible delimiters."""
         delimiters: tuple[str, ...] = DELIMITERS
         self._text.seek(0)
         lines = Lines(self._text, self.encoding, searching=True)
@@ -115,10 +115,10 @@ class CsvFile:
         return delimiters
 
     def slices(self) -> Iterator[list[Cells]]:
-        """Yield the rows behind the header from the file's beginning, blank ones passed over.
+        """Yield the rows after the header, from the beginning of the file, without blank ones.
 
-        Each slice costs SLICE_UNITS, and one row at most; one is empty where all is blank. Whoever
-        reads lets others have the event loop between two.
+        Each slice costs SLICE_UNITS, or one row more; a slice of blank rows is empty. The caller
+        yields the event loop between two.
 
         Raises:
             UnusableFileError: what follows is not text, or is one row without an end.
@@ -140,7 +140,7 @@ class CsvFile:
     def _rows(
         self, delimiter: str, *, searching: bool = False
     ) -> Iterator[tuple[Cells | None, float]]:
-        """Yield each row, None for a blank one, with what it cost."""
+        """Yield each row, None for a blank one, with its cost."""
         self._text.seek(0)
         lines = Lines(self._text, self.encoding, searching=searching)
         for _ in range(self._before):

@@ -1,7 +1,7 @@
-"""Which rows of a list are new contacts: counted, normalised, deduplicated, slice by slice.
+"""The rows of a list that are new contacts: counted, normalised, deduplicated in slices.
 
-Nothing here holds the event loop for longer than one slice, and memory holds a slice and the set
-of the numbers seen (some 100 bytes each).
+The event loop is held for one slice at most. Memory holds one slice, and the set of the numbers
+seen (some 100 bytes each).
 """
 
 import asyncio
@@ -32,13 +32,13 @@ class Tally:
     seen: set[int] = field(default_factory=set)  # Numbers of this list, as integers.
 
     def fail(self, line: int, reason: str) -> None:
-        """Count a row that cannot be used."""
+        """Count an unusable row, and keep its reason while there is room."""
         self.unusable += 1
         if len(self.errors) < ERRORS_MAX:
             self.errors.append(RowError(line=line, reason=reason))
 
     def first(self, phone_number: str) -> bool:
-        """Say whether a number is the list's first of its kind; count it if not."""
+        """Say whether a number is new in this list; count it as a duplicate if not."""
         number = int(phone_number[1:])
         if number in self.seen:
             self.duplicates += 1
@@ -48,12 +48,12 @@ class Tally:
 
     @property
     def skipped(self) -> Skipped:
-        """Return what became of the rows that are no new contacts."""
+        """Return the counts of the rows that are not new contacts."""
         return Skipped(self.duplicates, self.unusable, tuple(self.errors))
 
 
 async def count_rows(file: CsvFile, rows_max: int) -> int:
-    """Return how many rows a file has that are not blank.
+    """Return the number of rows of a file that are not blank.
 
     Raises:
         TooManyRowsError: more than `rows_max`.
@@ -75,7 +75,7 @@ async def count_rows(file: CsvFile, rows_max: int) -> int:
 async def new_rows(
     campaign: Campaign, contacts: Contacts, file: CsvFile, tally: Tally
 ) -> AsyncIterator[list[Row]]:
-    """Yield a file's usable rows that are no duplicates, in slices, and count the others."""
+    """Yield the usable rows of a file that are not duplicates, in slices; count the others."""
     for batch in file.slices():
         rows = []
         for row in batch:
@@ -85,14 +85,14 @@ async def new_rows(
             elif tally.first(contact.phone_number):
                 rows.append(contact)
         if rows:
-            yield unknown(campaign, contacts, rows, tally, replacing=True)
+            yield without_known(campaign, contacts, rows, tally, replacing=True)
         await asyncio.sleep(REST_S)
 
 
-def unknown(
+def without_known(
     campaign: Campaign, contacts: Contacts, rows: Sequence[Row], tally: Tally, *, replacing: bool
 ) -> list[Row]:
-    """Return those rows whose number the campaign does not have, and count both kinds."""
+    """Return the rows whose number the campaign does not have, and count both kinds."""
     known = contacts.known(campaign, [row.phone_number for row in rows], replacing=replacing)
     new = [row for row in rows if row.phone_number not in known]
     tally.duplicates += len(rows) - len(new)

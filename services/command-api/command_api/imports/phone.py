@@ -1,4 +1,4 @@
-"""Phone numbers as E.164, or why they are none. Pure."""
+"""Phone numbers as E.164, or why they are unusable. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -10,29 +10,29 @@ from phonenumbers import CountryCodeSource, PhoneNumber, ValidationResult
 
 from command_api.imports.characters import digits_of, narrow, trimmed
 
-REGION = "US"  # Numbers without a country are of here. Source: public contract, section 5.
+REGION = "US"  # The country of numbers without one. Source: public contract, section 5.
 DIGITS_MAX = 15  # Source: E.164, 6.1.
-PHONE_CHARS_MAX = 40  # So many digits, with generous punctuation.
+PHONE_CHARS_MAX = 40  # DIGITS_MAX, with generous punctuation.
 TAIL_DIGITS_MIN = 4  # Behind a slash: fewer are a second number that differs in its last digits.
 _AMERICAN = 1  # The country code of all of NANP.
-_ABROAD = "00"  # What most of the world dials for +.
+_ABROAD = "00"  # What most countries dial for +.
 
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """Why a number or a contact cannot be used. Never quotes it: reasons are no personal data."""
+    """Why a number or a contact cannot be used. Never quotes it: a reason has no personal data."""
 
     reason: str
 
 
 _NANP = re.compile(r"(\+?1)?([2-9][0-9]{9})", re.ASCII)
-_GUARDS = "'’‘ʼ`´＇\"“”="  # What spreadsheets need around a number so that it stays a text.
+_GUARDS = "'’‘ʼ`´＇\"“”="  # Written around a number so that a spreadsheet keeps it as text.
 _PUNCTUATION = re.compile(
     r"[\s()\[\]{}./\-‐-―−⁃·]+"
 )  # Brackets, dots, dashes of all kinds, spaces.
 _LINES = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _DIALABLE = re.compile(r"\+?[0-9]+", re.ASCII)
-_DECIMAL = re.compile(r"[0-9]+\.0+", re.ASCII)  # A spreadsheet took the number for a quantity.
+_DECIMAL = re.compile(r"[0-9]+\.0+", re.ASCII)  # A spreadsheet stored the number as a quantity.
 _REASONS = {
     ValidationResult.INVALID_COUNTRY_CODE: "there is no such country code",
     ValidationResult.TOO_SHORT: "it is too short",
@@ -45,12 +45,12 @@ _TWO_READINGS = Unusable("the phone number may be read in two ways: write it wit
 
 
 def normalise_phone(text: str, region: str = REGION) -> str | Unusable:
-    """Return a number as E.164, or why it is none.
+    """Return a number as E.164, or why it is unusable.
 
-    Shape only: a number that is possible is taken, whether or not anybody has it (the documented
-    samples are 555 numbers, which no validity check lets pass). A region's own way abroad, or a
-    leading 00, counts as +; an extension or letters make a number unusable. `region`: of numbers
-    without a country, such as US.
+    Only the shape counts: a possible number is accepted, whether or not it is assigned (the
+    documented samples are 555 numbers, which fail any validity check). The international prefix of
+    the region, or a leading 00, counts as +; an extension or letters make a number unusable.
+    `region`: the country of numbers without one, such as US.
 
     Source: public contract, section 5.
     """
@@ -72,7 +72,7 @@ def normalise_phone(text: str, region: str = REGION) -> str | Unusable:
         return _TWO_NUMBERS
     found = _NANP.fullmatch(dialable)
     if found and (found[1] == "+1" or american(region)):
-        return f"+1{found[2]}"  # As phonenumbers would say it, in a tenth of the time.
+        return f"+1{found[2]}"  # What phonenumbers would return, in a tenth of the time.
     return _e164(dialable, region)
 
 

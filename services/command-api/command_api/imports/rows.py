@@ -1,6 +1,6 @@
-"""Contacts as they are given: JSON, rows of files, and their chunks. Pure: no clock, no log.
+"""Contacts as they were given: JSON, rows of files, and chunks of them. Pure: no clock, no log.
 
-`contacts_added` is the one place that makes a ContactsAdded; create and import share it.
+Only `contacts_added` makes a ContactsAdded; create and import share it.
 """
 
 import json
@@ -24,20 +24,20 @@ VARIABLE_NAME_CHARS_MAX = 100
 VARIABLE_CHARS_MAX = 10_000
 ROW_BYTES_MAX = 32 * 1024  # One contact as JSON.
 CHUNK_BYTES_MAX = 64 * 1024  # Small, so that folding one delays a pause by milliseconds.
-ROOM_BYTES = 8 * 1024  # In a record: for its envelope, ids and condition.
-ERRORS_MAX = 100  # Reported of one list. Source: public contract, 'decided' 2.
+ROOM_BYTES = 8 * 1024  # Of a record, for its envelope, ids and condition.
+ERRORS_MAX = 100  # Reported for one list. Source: public contract, 'decided' 2.
 
 assert ROW_BYTES_MAX <= CHUNK_BYTES_MAX < RECORD_BYTES_MAX - ROOM_BYTES
 
 
 def parse_contacts(
-    contacts: Iterable[Any],  # Any: JSON, not looked at yet.
+    contacts: Iterable[Any],  # Any: JSON, not validated yet.
     region: str = REGION,
 ) -> Steps[list[Row]]:
-    """Return a request's contacts, duplicates of one number skipped (the first one counts).
+    """Return the contacts of a request, the first one of each number.
 
     Takes both SDKs' spellings (`phone_number` and `phoneNumber`); null and unknown keys are
-    passed over. Costs some 20 µs a contact; one a step.
+    ignored. Costs some 20 µs a contact; each is one step.
 
     Raises:
         RequestValidationError: one contact is unusable, and so the whole request; `loc` is
@@ -107,7 +107,7 @@ def _contact(contact: Any, region: str) -> Row | list[_Error]:
     assert isinstance(number, str), "no error, so there is a number"
     texts = {name: contact.get(name) for name in _TEXTS}
     said = {key: value for key, value in (variables or {}).items() if value is not None}
-    if len(said) > VARIABLES_MAX:  # Before each of them is spelt.
+    if len(said) > VARIABLES_MAX:  # Before each of them is written as text.
         return [("value_error", (), f"Value error, {_TOO_MANY_VARIABLES}")]
     try:
         given = {key: _spelt(value) for key, value in said.items()}
@@ -118,10 +118,10 @@ def _contact(contact: Any, region: str) -> Row | list[_Error]:
 
 
 def _spelt(value: Any) -> str:
-    """Return a template variable's value as text: what is no text, as JSON.
+    """Return the value of a template variable as text: JSON, unless it is a text.
 
     Raises:
-        ValueError: text in it is no Unicode, a number in it too large or not finite, or it is
+        ValueError: a text in it is not Unicode, a number is too large or not finite, or it is
             nested more than JSON_DEPTH_MAX deep.
 
     """

@@ -1,4 +1,4 @@
-"""API keys: made, shown once, kept by their hash alone; revoked for ever. No HTTP in here."""
+"""API keys: created, shown once, kept by their hash alone; revoked for good. No HTTP."""
 
 import secrets
 from collections.abc import Callable
@@ -18,16 +18,16 @@ KEYS_MAX = 1_000  # Of one organization, revoked ones included: every service ho
 
 
 def new_key() -> str:
-    """Return a key of 256 random bits, of characters that need no escaping in a URL."""
+    """Return a key of 256 random bits, in characters that need no escaping in a URL."""
     return f"dg_live_{secrets.token_urlsafe(32)}"
 
 
 @dataclass(frozen=True, slots=True)
 class CreateKey:
-    """Ask for a key."""
+    """Create a key."""
 
     organization_id: int
-    key: str  # The secret: it goes no further than its hash.
+    key: str  # The secret: only its hash is recorded.
     now: datetime
     name: str | None = None
     scope: Scope = Scope.ADMIN
@@ -36,7 +36,7 @@ class CreateKey:
 
 @dataclass(frozen=True, slots=True)
 class RevokeKey:
-    """Ask that a key is none any more."""
+    """Revoke a key."""
 
     organization_id: int
     key_id: str
@@ -44,7 +44,7 @@ class RevokeKey:
 
 
 def created(command: CreateKey) -> ApiKeyCreated:
-    """Return the fact of a key."""
+    """Return the fact of a new key."""
     return ApiKeyCreated(
         organization_id=command.organization_id,
         key_hash=key_hash(command.key),
@@ -57,14 +57,14 @@ def created(command: CreateKey) -> ApiKeyCreated:
 
 
 def decide_create(keys: ApiKeys, command: CreateKey) -> Decision:
-    """Make the key, unless there are too many."""
+    """Create the key, unless the organization has too many."""
     if len(keys.of(command.organization_id)) >= KEYS_MAX:
         return Rejected(Reason.TOO_MANY_KEYS, f"There are {KEYS_MAX} keys already")
     return (created(command),)
 
 
 def decide_revoke(keys: ApiKeys, command: RevokeKey) -> Decision:
-    """Revoke the key, unless it is revoked already."""
+    """Revoke the key; unchanged when it is revoked already."""
     found = keys.named(command.organization_id, command.key_id)
     if found is None:
         return Rejected(Reason.UNKNOWN_KEY, "Key not found")
@@ -83,7 +83,7 @@ ChangeKeys = CreateKey | RevokeKey
 
 
 def decide(keys: ApiKeys, command: ChangeKeys) -> Decision:
-    """Make a key, or revoke one."""
+    """Create a key, or revoke one."""
     match command:
         case CreateKey():
             return decide_create(keys, command)
@@ -92,7 +92,7 @@ def decide(keys: ApiKeys, command: ChangeKeys) -> Decision:
 
 
 def decider(keys: ApiKeys) -> Decider[Campaigns, ChangeKeys, ApiKeys]:
-    """Return how keys are changed by an instance that has folded these."""
+    """Return the decider for an instance that has folded these keys."""
     return Decider(
         streams=lambda command: (organization_stream(command.organization_id),),
         read=lambda _folded, _command: keys,
@@ -103,9 +103,9 @@ def decider(keys: ApiKeys) -> Decider[Campaigns, ChangeKeys, ApiKeys]:
 async def ensure_key(
     writer: Writer[Campaigns], keys: ApiKeys, show: Callable[[str], None], catch_up_s: float
 ) -> None:
-    """Make organization 1's first key unless any key is known, and show it once.
+    """Create organization 1's first key unless any key is known, and show it once.
 
-    Two instances may try at once: one wins, the other shows nothing.
+    Two instances may try at once: one wins, and the other shows nothing.
 
     Raises:
         LogUnavailableError, NotFreshError, OutcomeUnknownError: try again.

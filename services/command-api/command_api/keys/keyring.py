@@ -1,4 +1,4 @@
-"""API keys as this service keeps them: folded, in its store, and how they are changed."""
+"""The API keys of this service: folded, kept in its store, and changed through its writer."""
 
 import sqlite3
 from dataclasses import dataclass, field
@@ -20,31 +20,31 @@ _CREATED, _REVOKED = Codec(ApiKeyCreated), Codec(ApiKeyRevoked)
 
 @dataclass
 class Keyring:
-    """All keys of the log, in the store's open transaction, and those of the environment."""
+    """All keys of the log, kept in the store's open transaction, and those of the environment."""
 
     writer: Writer[Campaigns]
     keys: ApiKeys = field(default_factory=ApiKeys)
 
     def open(self, db: sqlite3.Connection) -> None:
-        """Keep keys in the store from now on."""
+        """Use a store."""
         self._db = db
         db.execute(_TABLE)
 
     def restore(self) -> None:
-        """Take back what the store has.
+        """Restore what the store holds.
 
         Raises:
             StoreUnreadableError: a key cannot be read.
 
         """
-        asked = "select hash, fact from api_keys where tag = ?"
-        for hashed, stored in self._db.execute(asked, (ApiKeyCreated.TYPE,)):
+        query = "select hash, fact from api_keys where tag = ?"
+        for hashed, stored in self._db.execute(query, (ApiKeyCreated.TYPE,)):
             self.keys.fold(_CREATED.load(stored, f"API key {hashed[:12]}"))
-        for hashed, stored in self._db.execute(asked, (ApiKeyRevoked.TYPE,)):
+        for hashed, stored in self._db.execute(query, (ApiKeyRevoked.TYPE,)):
             self.keys.fold(_REVOKED.load(stored, f"API key {hashed[:12]}"))
 
     def fold(self, fact: AnyOrganizationFact) -> None:
-        """Take one accepted fact in."""
+        """Fold one accepted fact."""
         self.keys.fold(fact)
         self._db.execute(
             "insert or replace into api_keys values (?, ?, ?)",
@@ -52,7 +52,7 @@ class Keyring:
         )
 
     async def change(self, command: ChangeKeys, origin: Origin) -> Answer:
-        """Make or revoke a key. Raises: see Writer.handle."""
+        """Create or revoke a key. Raises: see Writer.handle."""
         return await self.writer.handle(
             decider(self.keys),
             command,

@@ -13,7 +13,7 @@ from command_api.turns import Turns
 
 LINE_BYTES_MAX = 2**21  # An answer: RESULT_CHARS_MAX, escaped.
 WAITING_MAX = 10  # Requests of one organization; one template is rendered at a time.
-ALARM_AFTER = 2  # Times the limit: the worker's own alarm, should this process be gone.
+ALARM_AFTER = 2  # Times the limit: the worker's own alarm, in case this process has died.
 
 
 class RenderingBusyError(OperatingError):
@@ -22,7 +22,7 @@ class RenderingBusyError(OperatingError):
 
 @dataclass
 class Renderer:
-    """One worker process, begun by the first who asks and anew after each that was killed."""
+    """One worker process, started by the first request and again after it was killed."""
 
     within_s: float
     waiting_max: int = WAITING_MAX  # Of one organization.
@@ -34,7 +34,7 @@ class Renderer:
     async def render(
         self, template: str, variables: dict[str, Any], organization_id: int = 0
     ) -> tuple[str | None, str]:
-        """Return the text; or None, and what is wrong with the template. Any: what JSON has.
+        """Return the text; or None, and what is wrong with the template. Any: JSON.
 
         Raises:
             RenderingBusyError: too many of this organization are waiting.
@@ -50,10 +50,10 @@ class Renderer:
         worker = await self._running()
         assert worker.stdin is not None, "its pipes are ours"
         assert worker.stdout is not None, "its pipes are ours"
-        asked = json.dumps({"template": template, "variables": variables}).encode()
+        request = json.dumps({"template": template, "variables": variables}).encode()
         try:
             async with asyncio.timeout(self.within_s):
-                worker.stdin.write(asked + b"\n")
+                worker.stdin.write(request + b"\n")
                 await worker.stdin.drain()
                 line = await worker.stdout.readline()
         except TimeoutError:
@@ -61,7 +61,7 @@ class Renderer:
             return None, "it takes too long"
         except ConnectionError:
             line = b""
-        except BaseException:  # Cancelled, or an answer that is none: the rest of it is no one's.
+        except BaseException:  # Cancelled, or a bad answer: its rest is for no other request.
             await self.close()
             raise
         if not line:
@@ -79,14 +79,14 @@ class Renderer:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
                 limit=LINE_BYTES_MAX,
-                env={},  # No secret of ours.
+                env={},  # No secrets of this process.
             )
             assert self._worker.stdout is not None, "its pipes are ours"
-            await self._worker.stdout.readline()  # It is ready: its own start is no template's.
+            await self._worker.stdout.readline()  # Ready: its start is not a template's time.
         return self._worker
 
     async def close(self) -> None:
-        """End the worker, whatever it is at."""
+        """Kill the worker, whatever it is doing."""
         worker, self._worker = self._worker, None
         if worker is None:
             return

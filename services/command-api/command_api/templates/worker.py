@@ -1,7 +1,7 @@
 """Renders templates for command_api.templates.renderer, in a process of its own that can be killed.
 
-Templates are user input: Jinja2's sandbox keeps them from objects that are not theirs, but not from
-running for ever or filling the memory. Reads a JSON object a line, writes one a line.
+Templates are user input: Jinja2's sandbox keeps them from other objects, but not from running for
+ever or filling the memory. Reads a JSON object a line, writes one a line.
 """
 
 import contextlib
@@ -26,19 +26,19 @@ _US = re.compile(r"(?:\+?1)?([2-9][0-9]{2})([0-9]{3})([0-9]{4})", re.ASCII)
 
 
 def phone_format(number: object) -> str:
-    """Spell a US number as `(555) 123-4567`; any other as it came."""
+    """Format a US number as `(555) 123-4567`; return any other as it is."""
     text = str(number)
     found = _US.fullmatch(re.sub(r"[^0-9+]", "", text))
     return f"({found[1]}) {found[2]}-{found[3]}" if found else text
 
 
 def title_case(text: object) -> str:
-    """Begin each word with a capital."""
+    """Capitalise each word."""
     return " ".join(word.capitalize() for word in str(text).split(" "))
 
 
 def environment() -> ImmutableSandboxedEnvironment:
-    """Return what templates see: nothing to load, the documented filters."""
+    """Return the environment of templates: no loader, and the documented filters."""
     made = ImmutableSandboxedEnvironment(autoescape=False)  # Speech, no HTML.
     made.filters["phone_format"] = phone_format
     made.filters["title_case"] = title_case
@@ -57,7 +57,7 @@ def render(
             length += len(piece)
             if length > RESULT_CHARS_MAX:
                 return {"error": _TOO_LONG}
-        text = "".join(pieces)  # A template can write half a character, which no JSON has.
+        text = "".join(pieces)  # A template can write half a surrogate pair: no JSON.
         return {"rendered": text.encode(errors="replace").decode()}
     except TemplateError as exc:
         reason = exc.message or type(exc).__name__
@@ -66,7 +66,7 @@ def render(
         reason = "it needs too much memory"
     except RecursionError:
         reason = "it is nested too deeply"
-    except Exception as exc:  # Whatever a template does is the template's mistake.
+    except Exception as exc:  # Whatever a template raises is a mistake in the template.
         reason = f"{type(exc).__name__}: {exc}"
     return {"error": " ".join(reason.split())[:REASON_CHARS_MAX]}
 
@@ -74,15 +74,15 @@ def render(
 def main() -> None:
     """Render until the input ends. The one argument: how long one template may take, seconds."""
     alarm_s = float(sys.argv[1])
-    with contextlib.suppress(OSError, ValueError):  # Not every system can limit it.
+    with contextlib.suppress(OSError, ValueError):  # Not every system supports the limit.
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX_BYTES, MEMORY_MAX_BYTES))
     within = environment()
     _say({"ready": "yes"})
     for line in sys.stdin.buffer:
-        asked = json.loads(line)
-        # Whoever asks kills this process before; if nobody is left to do so, the alarm does.
+        request = json.loads(line)
+        # The renderer kills this process earlier; the alarm does if the renderer has died.
         signal.setitimer(signal.ITIMER_REAL, alarm_s)
-        answer = render(within, asked["template"], asked["variables"])
+        answer = render(within, request["template"], request["variables"])
         signal.setitimer(signal.ITIMER_REAL, 0)
         _say(answer)
 

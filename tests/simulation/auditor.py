@@ -319,8 +319,6 @@ class Audit:
             return False
         handed = self.world.log.handed[started[0][1].envelope.id]
         given_s = self.world.log.given.get((handed.by.name, request.call_id))
-        if request.refuses_late and not self._carrier.terms.seen_weak(handed.by, given_s):
-            return False
         over_s = request.lease_s + request.carrier_timeout_s
         heard = [
             told.boot_s
@@ -329,7 +327,10 @@ class Audit:
             and told.who is handed.by
             and told.at_s <= handed.at_s
         ]
-        return given_s is not None and bool(heard) and min(heard) - given_s > over_s
+        if given_s is None or not heard:
+            return False
+        seen_weak = self._carrier.terms.seen_weak(handed.by, given_s, min(heard))
+        return min(heard) - given_s > over_s and (seen_weak or not request.refuses_late)
 
     def _hung_up(self, entry: Entry, call_id: str) -> bool:
         """Say whether who recorded a late ring, and knew it to ring, has hung up at least once.

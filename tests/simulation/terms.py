@@ -122,10 +122,13 @@ class Terms:
         meanwhile = [refuses for at_s, refuses in self._changes if from_s < at_s <= until_s]
         return all([*before[-1:], *meanwhile])
 
-    def seen_weak(self, who: Process, since_boot_s: float | None) -> bool:
-        """Say whether a dialer has seen since then, by its clock, that it cannot rely on it."""
-        return since_boot_s is not None and any(
-            known.process is who and known.weak_boot_s > since_boot_s for known in self.known
+    def seen_weak(self, who: Process, since_boot_s: float, until_boot_s: float) -> bool:
+        """Say whether a dialer saw in that time, by its clock, that it cannot rely on a refusal."""
+        return any(
+            since_boot_s < weak_boot_s <= until_boot_s
+            for known in self.known
+            if known.process is who
+            for weak_boot_s in known.weak_since_boot_s
         )
 
 
@@ -139,7 +142,8 @@ class Known:
         )
         self._said: Said | None = None
         self._answered_boot_s = float("-inf")
-        self.weak_boot_s = float("-inf")  # When it last read that it cannot rely on a refusal.
+        self._refused = False  # What it read last.
+        self.weak_since_boot_s: list[float] = []  # When it read that a refusal is no longer sure.
         self.lag_s: float | None = terms.lookup_lag_s
         if terms.asked:
             terms.known.append(self)
@@ -162,8 +166,9 @@ class Known:
             return self._terms.refuses_late
         said = self._told()
         refuses = said is not None and said.refuses_late and self.clocks_agree
-        if not refuses:
-            self.weak_boot_s = self.process.clock.boottime()
+        if self._refused and not refuses:
+            self.weak_since_boot_s.append(self.process.clock.boottime())
+        self._refused = refuses
         return refuses
 
     @property

@@ -31,12 +31,12 @@ class OpenCall:
     started_at: datetime | None = None  # None: a permission, not used yet as far as we know.
     execution: int | None = None  # Its ordinal in the campaign, once it has started.
     first: bool = False  # The contact was never attempted before, in any run.
-    carrier: str | None = None  # Whom it permits to ring. None: its CallRequested does not say.
+    carrier: str | None = None  # The carrier that may place it. None: its CallRequested names none.
 
 
 @dataclass(slots=True)
 class ImportUnderWay:
-    """A list that is on its way in."""
+    """An import that has started and not ended."""
 
     import_id: str
     number: int
@@ -46,7 +46,7 @@ class ImportUnderWay:
 
 @dataclass(slots=True)
 class Counters:
-    """How many contacts stand where. pending + … + cancelled = total, always."""
+    """The number of contacts by status. pending + … + cancelled = total, always."""
 
     total: int = 0  # Without those that are gone or skipped.
     pending: int = 0
@@ -69,9 +69,9 @@ class Change:
 
 @dataclass(slots=True)
 class Campaign:
-    """What the facts of one campaign come to."""
+    """The state of one campaign, folded from its facts."""
 
-    created: CampaignCreated  # With what was updated since.
+    created: CampaignCreated  # With later updates applied.
     status: Status = Status.DRAFT
     deleted: bool = False
     version: int = 1  # How many facts of its own stream there are. Source: contract, section 10.
@@ -84,10 +84,10 @@ class Campaign:
     late: set[int] = field(default_factory=set)  # Contacts that rang late. Ought to be none.
     late_calls: int = 0  # Ever, in any run. Ought to be none.
     tried: int = 0  # Contacts ever attempted, in any run; those in progress included.
-    epoch: int = 0  # How often it was armed anew: each contact's attempts begin anew with it.
-    selection: Selection = Selection.ALL  # Of the last time.
-    rearmed_through: int = 0  # The last contact id then.
-    rearmed_run: int = 0  # Runs up to this one were before it.
+    epoch: int = 0  # How often it was rearmed; each contact's attempts start from 0 with it.
+    selection: Selection = Selection.ALL  # Of the last rearming.
+    rearmed_through: int = 0  # The last contact id at the last rearming.
+    rearmed_run: int = 0  # The last run before it.
     contacts_end: int = 0  # The last contact id.
     replaced_through: int = 0  # Untouched contacts up to here are gone.
     imports: int = 0  # Numbered ones, under way included.
@@ -125,12 +125,12 @@ class Campaign:
 
     @property
     def never_tried(self) -> int:
-        """Return how many contacts were never attempted: those that a replacing import takes."""
+        """Return the number of contacts never attempted: a replacing import removes these."""
         return self.counters.total + self.counters.skipped - self.tried
 
     @property
     def settings(self) -> CampaignSettings:
-        """Return how it calls."""
+        """Return its current settings."""
         return self.created.settings
 
     def permissions(self) -> list[OpenCall]:
@@ -168,10 +168,10 @@ def dump(campaign: Campaign) -> bytes:
 
 
 def load(stored: bytes, campaign_id: int) -> Campaign:
-    """Take back what `dump` made, whatever the log had in it.
+    """Return the state that `dump` wrote.
 
     Raises:
-        StoreUnreadableError: somebody else wrote it; the campaign is named.
+        StoreUnreadableError: `dump` did not write it; the error names the campaign.
 
     """
     return _CODEC.load(stored, f"campaign {campaign_id}")

@@ -1,4 +1,9 @@
-"""One contact's state: what its calls and its campaign's epochs make of it. Pure."""
+"""One contact's state, derived from its calls and from its campaign's epochs. Pure.
+
+The epoch rule stands three times, and all three must say the same: here (`current`, `shown`), in
+SQL in campaigns.stores.contacts (`Contacts.due`, `Contacts.fresh`), and in SQL in
+projector.queries.contact_pages (`_standing`, `_untouched_range`).
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -51,7 +56,7 @@ RETRIED = frozenset({Disposition.NO_ANSWER, Disposition.BUSY, Disposition.FAILED
 
 @dataclass(slots=True)
 class Contact:
-    """What became of one contact that was ever asked for."""
+    """The state of one contact. A contact that no call was requested for is not stored."""
 
     contact_id: int
     status: ContactStatus = ContactStatus.PENDING
@@ -63,8 +68,8 @@ class Contact:
     ended_at: datetime | None = None
     duration_s: float = 0.0
     error: str | None = None
-    unplaced: Unplaced | None = None  # The carrier took no call for it, the last times.
-    epoch: int = 0  # The campaign's, when this was so.
+    unplaced: Unplaced | None = None  # The carrier has placed none of its last calls.
+    epoch: int = 0  # The campaign's epoch when this was written.
     tried: bool = False  # Attempted in an earlier epoch.
 
     @property
@@ -123,7 +128,7 @@ def evolve_contact(contact: Contact, campaign: Campaign, fact: AnyCallFact) -> C
 
 
 def exhaust(contact: Contact, fact: ContactExhausted) -> Contact:
-    """Fold in that a contact gets no further attempt, in place."""
+    """Close a contact that gets no further attempt, in place."""
     if contact.status is ContactStatus.PENDING:
         last = contact.last_outcome
         contact.status = ENDS_AS[last] if last else ContactStatus.FAILED
@@ -132,14 +137,14 @@ def exhaust(contact: Contact, fact: ContactExhausted) -> Contact:
 
 
 def current(campaign: Campaign, contact: Contact) -> Contact:
-    """Bring a contact up to the last time that its campaign was armed anew.
+    """Return a contact as it is in its campaign's current epoch.
 
-    Who is selected is pending, the others are skipped. Those that are named are brought up when
-    that is folded (`select`).
+    A CampaignRearmed begins an epoch: selected contacts are pending, the others are skipped.
+    Contacts that it names are updated when it is folded (`select`).
     """
     if contact.epoch == campaign.epoch:
         return contact
-    if contact.contact_id > campaign.rearmed_through:  # Its list came later.
+    if contact.contact_id > campaign.rearmed_through:  # Its list was imported after the rearming.
         contact.epoch = campaign.epoch
         return contact
     match campaign.selection:
@@ -158,14 +163,14 @@ def current(campaign: Campaign, contact: Contact) -> Contact:
 
 
 def select(campaign: Campaign, contact: Contact) -> Contact:
-    """Return a contact as one that was named when its campaign was armed anew just now."""
+    """Return a contact that the CampaignRearmed just folded has named: it is pending."""
     contact = current(campaign, contact)
     contact.status = ContactStatus.PENDING
     return contact
 
 
 def shown(campaign: Campaign, contact: Contact) -> ContactStatus:
-    """Return the status that people see: pending contacts of a stopped campaign are cancelled."""
+    """Return the status that clients see: pending contacts of a stopped campaign are cancelled."""
     if contact.status is ContactStatus.PENDING and campaign.status is Status.CANCELLED:
         return ContactStatus.CANCELLED
     return contact.status

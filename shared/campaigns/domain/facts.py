@@ -92,7 +92,7 @@ class ImportSource(StrEnum):
 
 
 class Selection(StrEnum):
-    """Who takes part in a run anew; the others are skipped."""
+    """Which contacts a rearming selects; the others are skipped."""
 
     ALL = "all"
     FAILED_ONLY = "failed_only"  # Failed, no answer, busy and voicemail, for good.
@@ -246,7 +246,7 @@ class CampaignCreated(CampaignFact):
 
 
 class CampaignUpdated(CampaignFact):
-    """Settings or texts are others from now on; None leaves one as it is. Made by: command_api.commands.update."""  # noqa: E501
+    """Settings or texts have changed; None leaves one unchanged. Made by: command_api.commands.update."""  # noqa: E501
 
     TYPE = "campaign-updated.v1"
 
@@ -266,7 +266,7 @@ class CampaignUpdated(CampaignFact):
 
 
 class CampaignDeleted(CampaignFact):
-    """It is there for nobody any more; who was pending is cancelled. Made by: command_api.commands.delete."""  # noqa: E501
+    """The campaign is deleted; pending contacts are cancelled. Made by: command_api.commands.delete."""  # noqa: E501
 
     TYPE = "campaign-deleted.v1"
 
@@ -275,7 +275,7 @@ class CampaignDeleted(CampaignFact):
 
 
 class CampaignScheduled(CampaignFact):
-    """It begins by itself, when its time comes. Made by: command_api.commands.schedule."""
+    """The campaign will start at a set time. Made by: command_api.commands.schedule."""
 
     TYPE = "campaign-scheduled.v1"
 
@@ -284,7 +284,7 @@ class CampaignScheduled(CampaignFact):
 
 
 class CampaignUnscheduled(CampaignFact):
-    """It does not begin by itself: it is a draft again. Made by: command_api.commands.schedule."""
+    """The schedule is removed; it is a draft again. Made by: command_api.commands.schedule."""
 
     TYPE = "campaign-unscheduled.v1"
 
@@ -319,7 +319,7 @@ class RunEnded(CampaignFact):
 
 
 class CampaignFailed(CampaignFact):
-    """It cannot begin, and calls nobody. Made by: dialer.decisions.lifecycle."""
+    """A scheduled campaign cannot start. Made by: dialer.decisions.lifecycle."""
 
     TYPE = "campaign-failed.v1"
 
@@ -358,7 +358,7 @@ class CampaignResumed(CampaignFact):
 
 
 class CampaignStopped(CampaignFact):
-    """The run is over for good; who was pending is cancelled.
+    """The run is over for good; pending contacts are cancelled.
 
     Made by: command_api.commands.stop.
     """
@@ -379,9 +379,9 @@ class CampaignCompleted(CampaignFact):
 
 
 class CampaignRearmed(CampaignFact):
-    """A run that is over may be begun anew: who is selected is pending, the others are skipped.
+    """A finished campaign is a draft again: selected contacts are pending, the others skipped.
 
-    An epoch, as a stop is. All attempts and counters begin anew; executions stay.
+    An epoch, as a stop is. Attempts and counters start from 0; executions are kept.
     Made by: command_api.commands.re_execute.
     """
 
@@ -645,7 +645,7 @@ class ApiKeyCreated(OrganizationFact):
 
 
 class ApiKeyRevoked(OrganizationFact):
-    """A key is none any more. Made by: command_api.keys.key_changes."""
+    """A key no longer authenticates. Made by: command_api.keys.key_changes."""
 
     TYPE = "api-key-revoked.v1"
 

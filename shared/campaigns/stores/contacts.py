@@ -52,7 +52,9 @@ create index if not exists contacts_failed on contacts (campaign_id, epoch, cont
 """
 BY_PHONE = "create index if not exists rows_by_phone on rows (list_id, phone_number)"
 _PHONES_A_QUERY = 500  # Below SQLite's limit of bound values, and a query stays short.
-# Pending, and not taken away by a replacing import before its first attempt (`campaign.gone`).
+# The epoch rule in SQL, with `fresh` below: campaigns.domain.contact says it in Python, and
+# projector.queries.contact_pages in SQL.
+# Pending, and not removed by a replacing import before its first attempt (`campaign.gone`).
 _LEFT = "campaign_id = ? and epoch = ? and (contact_id > ? or tried = 1)"
 _WAITING = (f"{_LEFT} and pending = 1", f"{_LEFT} and pending = 2")  # Each has its index.
 _CONTACT, _ROW = Codec(Contact), Codec(Row)

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Annotated
+
+from pydantic import PlainSerializer
 
 from campaigns.domain.codec import Codec
 from campaigns.domain.facts import (
@@ -12,6 +15,9 @@ from campaigns.domain.facts import (
     Selection,
 )
 from campaigns.domain.moves import MOVES, Move, Status
+
+# Stored in order: equal states have equal bytes, whatever order their facts came in.
+ContactIds = Annotated[set[int], PlainSerializer(sorted, return_type=list[int])]
 
 
 @dataclass(slots=True)
@@ -81,7 +87,7 @@ class Campaign:
     calls: dict[str, OpenCall] = field(default_factory=dict)  # By call id; permissions included.
     # Calls that were given back as not placed, the latest of them, by call id.
     doubted: dict[str, OpenCall] = field(default_factory=dict)
-    late: set[int] = field(default_factory=set)  # Contacts that rang late. Ought to be none.
+    late: ContactIds = field(default_factory=set)  # Contacts that rang late. Ought to be none.
     late_calls: int = 0  # Ever, in any run. Ought to be none.
     tried: int = 0  # Contacts ever attempted, in any run; those in progress included.
     epoch: int = 0  # How often it was rearmed; each contact's attempts start from 0 with it.

@@ -183,8 +183,18 @@ def test_health_and_metrics_say_what_a_process_does(tmp_path: Path) -> None:
         assert metric(url, 'dialgate_late_calls_total{part="dialer"}') == 0
 
 
-def test_a_data_directory_that_is_gone_is_not_ready_but_live(tmp_path: Path) -> None:
+def test_an_embedded_log_that_is_moved_away_ends_its_process(tmp_path: Path) -> None:
     with System(tmp_path) as system:
+        system.data_dir.rename(tmp_path / "moved")
+        assert system["up"].wait() == 1
+        assert "the log was replaced while it was in use" in system["up"].log.read_text()
+
+
+@pytest.mark.kafka
+def test_a_data_directory_that_is_gone_is_not_ready_but_live(
+    tmp_path: Path, kafka_servers: str
+) -> None:
+    with System(tmp_path, kafka=kafka_servers, namespace="gone.") as system:
         system.data_dir.rename(tmp_path / "moved")
         ready = httpx.get(f"{system.commands_url}/health/ready")
         assert ready.status_code == 503
@@ -232,7 +242,7 @@ def test_the_demo_against_a_running_system_succeeds(tmp_path: Path) -> None:
     with System(tmp_path) as system:
         shown = system.run("demo", "--url", system.commands_url, "--contacts", "200")
     assert shown.returncode == 0, shown
-    assert "200 calls, 0 of them between pause and resume, by the carrier's record" in shown.stdout
+    assert "200 calls, 0 of them between pause and resume, by the carrier's log" in shown.stdout
     assert "pause answered" in shown.stdout
 
 

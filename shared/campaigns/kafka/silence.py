@@ -33,9 +33,8 @@ async def first_of(asks: Collection[Callable[[], Awaitable[T]]], next_s: float) 
                 return_when=asyncio.FIRST_COMPLETED,
             )
             for one in done:
-                if (no := one.exception()) is None:
+                if (failed := one.exception()) is None:
                     return one.result()
-                failed = no
     finally:
         for one in asked:
             one.cancel()

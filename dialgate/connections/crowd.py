@@ -87,7 +87,7 @@ class Crowd:
         self._of: dict[int | None, OrderedDict[Connection, None]] = {}
         # Who has come in which turn of the loop, as long as it may not have been read from.
         self._unread: OrderedDict[Connection, int] = OrderedDict()
-        self._turn = 0
+        self._turn, self._counting = 0, False
         self._unsent: OrderedDict[Connection, int] = OrderedDict()
         self._unsent_bytes = 0
         self._look_s = min(LOOK_MAX_S, bounds.body_idle_s / 4, bounds.head_s / 4)
@@ -113,21 +113,25 @@ class Crowd:
             return False
         self._all.add(one)
         self._of.setdefault(one.organization_id, OrderedDict())[one] = None
-        if not self._unread:
-            asyncio.get_running_loop().call_soon(self._next_turn)
         self._unread[one] = self._turn
+        self._count_turns()
         CONNECTIONS.set(len(self._all))
         if self._look is None:
             self._look_again()
         return True
 
+    def _count_turns(self) -> None:
+        """Count the loop's turns, each of them once, as long as there are newcomers."""
+        if self._unread and not self._counting:
+            self._counting = True
+            asyncio.get_running_loop().call_soon(self._next_turn)
+
     def _next_turn(self) -> None:
         """Count a turn of the loop; who came some turns ago has been read from."""
-        self._turn += 1
+        self._turn, self._counting = self._turn + 1, False
         while self._unread and self._turn - next(iter(self._unread.values())) >= TURNS:
             self._unread.popitem(last=False)
-        if self._unread:
-            asyncio.get_running_loop().call_soon(self._next_turn)
+        self._count_turns()
 
     def leave(self, one: Connection) -> None:
         """Let go of a connection that is closed, or was never let in."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dialgate.connections.server import ACCEPTED_AT_ONCE
 from tests.attack.flood import UPGRADE
 from tests.attack.instance import NEIGHBOUR, Instance, wait_for
 from tests.attack.line import Line, head
@@ -63,6 +64,9 @@ def test_who_has_asked_before_he_is_accepted_is_served_whoever_comes_behind(
     """Eight places, and hundreds in the backlog: nobody is displaced before he was read from."""
     with Instance(tmp_path, descriptors=144) as instance, contextlib.ExitStack() as held:
         asked = head("GET", CAMPAIGNS, NEIGHBOUR)
+        # asyncio makes a connection of a socket two turns after it was accepted. Two turns' are in,
+        # over the bound, two turns' are not in yet, and one turn's are being closed.
+        most = instance.sockets() + 5 * ACCEPTED_AT_ONCE
         for first in (b"", b"GET / HTTP/1.1\r\nX-A: ", asked):
             os.kill(instance["up"].pid, signal.SIGSTOP)
             try:
@@ -72,9 +76,10 @@ def test_who_has_asked_before_he_is_accepted_is_served_whoever_comes_behind(
                 lines[150].send(asked)
             finally:
                 os.kill(instance["up"].pid, signal.SIGCONT)
-            assert lines[150].answer()[0] == 200
-            assert instance.sockets() < 8 + 50, "over its bound by a few turns' newcomers at most"
-        assert instance.ask("GET", CAMPAIGNS)[0] == 200
+            # Where all have asked, all places may be taken by requests under way.
+            assert lines[150].answer()[0] in ((200, 503) if first == asked else (200,))
+            assert instance.sockets() <= most
+        wait_for(lambda: instance.ask("GET", CAMPAIGNS)[0] == 200, "all of them were answered")
 
 
 def test_sockets_leave_others_their_half(instance: Instance) -> None:

@@ -47,11 +47,25 @@ async def opened(
         cluster.servers, 1, namespace=namespace, ends_s=30, request_timeout_ms=TIMEOUT_MS,
         read_only=read_only,
     )  # fmt: skip
+    if not read_only:
+        await all_there(cluster)
     await log.open()
     try:
         yield log
     finally:
         await log.close()
+
+
+async def all_there(cluster: Cluster) -> None:
+    """Wait until no broker is missing: topics get as many replicas as there are brokers."""
+    async with asyncio.timeout(60):
+        admin = cluster.kafka().admin()
+        await admin.start()
+        try:
+            while len((await admin.describe_cluster())["brokers"]) < cluster.size:
+                await asyncio.sleep(0.1)
+        finally:
+            await admin.close()
 
 
 async def in_sync(cluster: Cluster, log: KafkaLog) -> Node:

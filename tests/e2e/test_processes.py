@@ -186,6 +186,8 @@ def test_health_and_metrics_say_what_a_process_does(tmp_path: Path) -> None:
 def test_an_embedded_log_that_is_moved_away_ends_its_process(tmp_path: Path) -> None:
     with System(tmp_path) as system:
         system.data_dir.rename(tmp_path / "moved")
+        # Noticed where the log is used next, not while nothing happens.
+        assert httpx.get(f"{system.commands_url}/health/ready").status_code == 503
         assert system["up"].wait() == 1
         assert "the log was replaced while it was in use" in system["up"].log.read_text()
 

@@ -125,6 +125,18 @@ async def test_newcomers_of_each_turn_have_as_many_turns() -> None:
     assert came[0].dropped
 
 
+async def test_a_turn_counts_once_whoever_came_and_went_in_it() -> None:
+    full, one = await crowd(places=1), Client()
+    for _ in range(5):
+        gone = Client()
+        assert full.enter(gone)
+        full.leave(gone)
+    assert full.enter(one)
+    await turns(TURNS - 1)
+    assert full.enter(Client()), "over the bound: one may not have been read from"
+    assert not one.dropped
+
+
 async def test_who_had_its_last_answer_makes_room_first() -> None:
     answered, greedy = Client(2), [Client(1) for _ in range(3)]
     full = await crowd(*greedy, answered)

@@ -19,7 +19,7 @@ from tests.attack.line import head
 
 CROWD = 400  # Connections of each kind.
 HEAVY, BUSY = 8, 4
-DRIP_S = (2.0, 5.0)  # Between two bytes of who is slow.
+DRIP_S = (2.0, 5.0)  # Between two bytes of a slow sender.
 AGAIN_S = (2.0, 4.0)  # Before one that was closed comes again: some 900 newcomers a second.
 CAMPAIGNS = "/api/v1/campaigns"
 HEAVY_BYTES = 10 * 2**20

@@ -1,4 +1,4 @@
-"""A body that is sent in an evil way costs its sender, and nobody else: security, 3, 4 and 5."""
+"""A body that is sent with bad intent costs its sender alone: security, 3, 4 and 5."""
 
 import time
 from collections.abc import Iterator

@@ -101,7 +101,7 @@ def test_what_organizations_hold_together_is_bounded_too(tmp_path: Path) -> None
 
 
 def test_a_file_is_no_body_in_memory(tmp_path: Path) -> None:
-    """Uploads go to a file, and are bounded by their own number: they take nobody's share."""
+    """Uploads go to files and have a limit of their own: they take no share of JSON bodies."""
     rows = b"phone\n" + b"".join(b"+1202555%04d\n" % n for n in range(10_000)) * 4
     part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n'
     with Instance(tmp_path, body_max_mb=1, bodies_max_mb=1) as instance:

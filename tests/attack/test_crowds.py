@@ -28,7 +28,7 @@ def statuses(found: bytes) -> list[int]:
 
 @contextlib.contextmanager
 def crowd(instance: Instance, count: int, first: bytes = b"") -> Iterator[list[Line]]:
-    """Hold so many connections that have said so much."""
+    """Hold this many connections, each of which has sent these bytes."""
     with contextlib.ExitStack() as held:
         lines = [held.enter_context(instance.connect()) for _ in range(count)]
         for line in lines:
@@ -61,7 +61,7 @@ def test_more_connections_than_files_keep_nobody_out(instance: Instance, first: 
 def test_who_has_asked_before_he_is_accepted_is_served_whoever_comes_behind(
     tmp_path: Path,
 ) -> None:
-    """Eight places, and hundreds in the backlog: nobody is displaced before he was read from."""
+    """Eight places, hundreds in the backlog: no connection is displaced before it was read from."""
     with Instance(tmp_path, descriptors=144) as instance, contextlib.ExitStack() as held:
         asked = head("GET", CAMPAIGNS, NEIGHBOUR)
         # asyncio makes a connection of a socket two turns after it was accepted. Two turns' are in,

@@ -62,7 +62,7 @@ def test_a_flood_of_every_kind_is_hardly_noticed_next_door(tmp_path: Path) -> No
             flooded_s = neighbour.median_s(PAUSES)
             assert instance.peak_mb() < MEMORY_MAX_MB
             assert len(instance.descriptors()) < 256
-            why = closed(instance)  # A stranger who asks at once is served while it lasts.
+            why = closed(instance)  # Another client that asks at once is served during the flood.
         wait_for(lambda: instance.sockets() < 20, "its connections are gone")
         print(f"idle {idle_s * 1000:.1f} ms, flooded {flooded_s * 1000:.1f} ms, {why}")
         print(f"{neighbour.client.retries} tries more", end=", ")

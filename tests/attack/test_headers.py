@@ -1,4 +1,4 @@
-"""What every answer says of itself, whoever answers: the application, the protocol, a page."""
+"""The headers of every answer: of the application, of the protocol, of a page."""
 
 import pytest
 

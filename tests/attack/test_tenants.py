@@ -25,7 +25,7 @@ def monitor(instance: Instance, key: str) -> Iterator[ClientConnection]:
 
 
 def ponged(socket: ClientConnection) -> None:
-    """Ask whether a socket still stands, and return once it has said so."""
+    """Ping a socket, and return once it has answered."""
     socket.send('{"type": "ping"}')
     while "pong" not in str(socket.recv(timeout=20)):
         continue

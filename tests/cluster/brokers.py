@@ -174,7 +174,7 @@ class Cluster:
             jaas.format("scram-sha-256"): scram,
             jaas.format("scram-sha-512"): scram,
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-            # Only the controllers' own listener, on loopback, has nobody's name.
+            # Only the controllers' own listener, on loopback, is anonymous.
             "super.users": f"User:{ADMIN};User:ANONYMOUS",
         }
 

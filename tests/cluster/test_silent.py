@@ -1,4 +1,4 @@
-"""A broker falls silent and its connections stand: who asks the others waits for no time-out.
+"""A broker falls silent with its connections open: requests to the others wait for no time-out.
 
 The client's own time-out is far longer here than any of this may take.
 """

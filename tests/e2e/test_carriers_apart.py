@@ -29,5 +29,5 @@ def test_a_dialer_with_a_carrier_of_its_own_does_not_start_beside_another(
         assert "Traceback" not in said
         assert system["dialer"].running
         system["dialer"].stop()
-        second.start()  # Nobody has another carrier any more.
+        second.start()  # All dialers now have one carrier.
         second.stop()

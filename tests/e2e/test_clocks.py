@@ -55,7 +55,7 @@ class WallClock:
         }
 
     def step(self, seconds: float) -> None:
-        """Set it so far from the right time, at once."""
+        """Step it to this distance from the right time."""
         staged = self._file.with_suffix(".staged")
         staged.write_text(f"{seconds:+.3f}")
         staged.rename(self._file)

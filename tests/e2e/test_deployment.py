@@ -173,7 +173,7 @@ def pins(text: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])
 def test_what_is_installed_is_what_was_hashed(file: str) -> None:
-    """`make hashes` writes them anew, once constraints.txt has changed."""
+    """`make hashes` rewrites them when constraints.txt has changed."""
     text = (ROOT / file).read_text()
     pinned, constrained = pins(text), pins((ROOT / "constraints.txt").read_text())
     stale = {n: v for n, v in pinned.items() if constrained.get(n, v) != v}

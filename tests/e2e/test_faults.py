@@ -90,7 +90,7 @@ def freeze_when(process: Process, wanted: Callable[[], bool], moment: str) -> No
 
 
 def locked(system: System) -> bool:
-    """Say whether nobody can write to the embedded log. Kafka has no such lock."""
+    """Say whether the embedded log is locked against writes. Kafka has no such lock."""
     path = system.data_dir / "log.db"
     if not path.exists():
         return False
@@ -187,7 +187,7 @@ def test_a_request_that_comes_after_the_pause_is_refused_by_the_carrier(tmp_path
 
 
 def test_a_carrier_that_cannot_refuse_rings_late_and_the_log_says_so(tmp_path: Path) -> None:
-    """The danger of the test above is real: this carrier rings, and nobody is silent about it."""
+    """The danger of the test above is real: this carrier rings late, and the log records it."""
     report, _ = late_requests(System(tmp_path, "parts", carrier_refuses_late=False))
     assert report.late >= 4, f"expected CallLate in the log: {report}"
     assert report.violations

@@ -40,7 +40,7 @@ def test_a_projector_killed_at_random_loses_and_reorders_no_event(
             assert len(rings_of(system.rings)) < CONTACTS * len(campaigns), "in the middle"
             if number % 2:
                 remove(system.data_dir / "projector.db")
-            if client.pause(campaigns[-1]):  # Nobody projects; commands need nobody to.
+            if client.pause(campaigns[-1]):  # No projector runs; commands need none.
                 client.resume(campaigns[-1])
             system["projector"].restart()
         for campaign in campaigns:

@@ -1,4 +1,4 @@
-"""The broker refuses records in the middle of a running campaign: then all goes on by itself."""
+"""The broker refuses records in the middle of a running campaign, which then continues unaided."""
 
 import asyncio
 import time
@@ -69,7 +69,7 @@ def until(status: int, system: System, *paths: str) -> dict[str, object]:
 
 
 def unready(system: System) -> None:
-    """Check that who appends says that it is not ready, while it tries in vain."""
+    """Check that a part whose appends are refused says that it is not ready."""
     with system.client() as client:
         answer = client.once("GET", f"{system.commands_url}/health/ready", timeout=20)
         assert answer.status_code == 503

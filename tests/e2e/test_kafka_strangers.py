@@ -1,4 +1,4 @@
-"""What strangers write on campaign.records: garbage disturbs nobody, a newer fact stops all."""
+"""Foreign records on campaign.records: garbage is skipped, a newer fact stops every service."""
 
 import asyncio
 import contextlib
@@ -116,7 +116,7 @@ NEWER = "expected a fact of this version, found 'campaign-halted.v9'"
 
 
 def ends_by_itself(process: Process, said: Iterable[str]) -> None:
-    """Expect that a process ends by itself, with a status and a sentence that say why."""
+    """Expect that a process exits, with a status and a sentence that say why."""
     status = process.wait(30)
     assert status == 1, f"{process.verb} exited with {status}\n{process.output()}"
     assert all(part in process.output() for part in said), process.output()

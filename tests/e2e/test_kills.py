@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a campaign: nobody lost, nobody rung twice, a pause stays a pause."""
+"""kill -9 in the middle of a campaign: no contact lost or rung twice, a pause stays a pause."""
 
 import random
 import time

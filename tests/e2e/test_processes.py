@@ -106,7 +106,7 @@ def test_a_stop_in_the_middle_ends_well_and_the_next_start_goes_on(
     report.assert_clean(rings=300)
 
 
-KEYS = 2  # Records of the organization's own partition: they may be read anew.
+KEYS = 2  # Records of the organization's own partition: they may be read again.
 
 
 def counted(system: System, ruling: str) -> float:

@@ -97,7 +97,7 @@ class Rolling:
         self._old_path = f"{before}:{paths}"
 
     def make(self, process: Process, *, old: bool) -> None:
-        """Say which build a process is from its next start on."""
+        """Choose the build of a process for its next start."""
         process.home = self._before if old else ROOT
         process.environment.pop("PYTHONPATH", None)
         if old:
@@ -115,7 +115,7 @@ class Rolling:
             process.restart()
 
     def built_anew(self) -> set[str]:
-        """Return which processes have found a store of the other build, and built it anew."""
+        """Return the processes that found a store of the other build, and rebuilt it."""
         return {
             name
             for name, one in self.system.processes.items()
@@ -213,7 +213,7 @@ def test_two_builds_run_side_by_side_until_the_level_is_raised(
             client.close()
     print(report, f"cycles {cycles[0]}")
     # A permission of the build before names no carrier: open while its dialer was exchanged, and
-    # not found, it ends as unknown, since nobody can say that its phone did not ring (ADR-0018).
+    # not found, it ends as unknown, since no carrier can rule out a ring (ADR-0018).
     assert report.unknown <= UNKNOWN_MAX
     report.assert_clean(rings=CONTACTS + 40 + 10 - report.unknown, pauses=6)
     assert report.lost == 0
@@ -230,7 +230,7 @@ def _refused(rolling: Rolling, name: str, build: Build) -> None:
 
 
 def _rebuilt(system: System) -> None:
-    """Throw the views away, and have them built anew from a log of both builds."""
+    """Delete the views, and have them rebuilt from a log of both builds."""
     projector = system["projector"]
     projector.stop()
     for path in projector.data_dir.glob("projector.db*"):

@@ -40,7 +40,7 @@ class Wire:
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def hold(self) -> None:
-        """Let no request pass any more."""
+        """Stop passing requests on."""
         with self._lock:
             self._held.clear()
             self._open.clear()

@@ -1,6 +1,6 @@
 """Judges a world by what is left of it: the log, the carrier's own record, the answers given.
 
-It was not there: it folds the log itself, by the rule, and believes no service. Times are true.
+It folds the log itself, by the rule, and trusts no service. Times are true.
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ from tests.simulation.injections import is_undecidable
 from tests.simulation.world import World
 
 CLOCK_SLACK = 1 - 2e-4  # What drift may take from a wait.
-TELLING_S = 90.0  # Who has heard of a late ring, and lives so long, has put it on the record.
+TELLING_S = 90.0  # A process that has heard of a late ring, and lives this long, has recorded it.
 
 
 class Audit:
@@ -178,7 +178,7 @@ class Audit:
                 self.find(5, f"{call_id} ended {end.disposition.value}; the carrier never said so")
 
     def _believable(self, permission: Permission) -> None:
-        """Invariant 5: nothing is recorded that cannot be so; who cannot be decided is unknown."""
+        """Invariant 5: no impossible time is recorded; an undecidable call ends as unknown."""
         request = permission.request
         for fact, _ in permission.of(CallStarted, CallEnded):
             at = fact.started_at if isinstance(fact, CallStarted) else fact.ended_at  # type: ignore[union-attr]
@@ -192,13 +192,13 @@ class Audit:
                 self.find(5, f"{request.call_id} could not be decided, and ended as {end}")
 
     def _exceptions(self) -> None:
-        """Invariant 8: who meets an exception in a reaction ends, whoever woke it."""
+        """Invariant 8: an exception in a reaction ends its process."""
         for process in self.world.raised_in:
             if process not in self.world.fell and process.died_at == float("inf"):
                 self.find(8, f"{process.name} went on after an exception in a reaction")
 
     def _rests(self) -> None:
-        """Invariant 8: who cannot be placed rests longer each time, and others come first."""
+        """Invariant 8: a contact that could not be placed twice rests before the next try."""
         rows: dict[tuple[int, int, int], tuple[int, datetime]] = {}  # How often, and when last.
         for permission in sorted(self.permissions.values(), key=lambda one: one.entry.at_s):
             request = permission.request
@@ -344,7 +344,7 @@ class Audit:
         return not knew or over or call_id in self._carrier.asked_to_hang_up
 
     def _leases(self) -> None:
-        """Invariant 3: nobody asks the carrier once the lease is over by his own clock."""
+        """Invariant 3: no dialer asks the carrier after the lease, by the dialer's own clock."""
         for call_id, who, boot_s in self._carrier.asked:
             handed = self.world.log.handed.get(call_id)
             permission = self.permissions.get(call_id)

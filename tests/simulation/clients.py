@@ -95,7 +95,7 @@ def again(exchange: Exchange) -> Exchange:
 
 
 async def live(world: "World", number: int) -> None:
-    """Create a campaign and start it; then let its people loose until the faults end."""
+    """Create a campaign and start it; then run its clients until the faults end."""
     owner = Person(world, number, "owner")
     shape = world.plan.shape
     created = await owner.insist(_create(world, number, f"create {number}"))
@@ -112,7 +112,7 @@ async def live(world: "World", number: int) -> None:
 
 
 async def create_and_delete(world: "World") -> None:
-    """Create campaigns that nobody starts, one after the other, and delete them."""
+    """Create campaigns one after the other, and delete each without starting it."""
     person = Person(world, 0, "creator")
     while world.loop.true() < world.plan.until_s:
         key = f"another {person.dice.randrange(10**9)}"
@@ -190,7 +190,7 @@ async def _meanwhile(person: Person, verb: str) -> None:
 
 
 async def _back_and_forth(person: Person, exchange: Exchange) -> None:
-    """Change it once more and back, by every instance: one that lags takes it to be so already."""
+    """Change it and change it back, by every instance: one that lags finds it unchanged."""
     for _ in range(3):
         await person.ask(person.request("update", None))
         apis = range(len(person.world.apis))
@@ -198,7 +198,7 @@ async def _back_and_forth(person: Person, exchange: Exchange) -> None:
 
 
 async def _toggle(world: "World", number: int, campaign_id: int, n: int) -> None:
-    """Pause and resume, again and again; when all is done, begin it anew."""
+    """Pause and resume repeatedly; re-execute the campaign when it has ended."""
     person = Person(world, number, f"pauser {n}")
     person.campaign_id = campaign_id
     dice, plan = person.dice, world.plan
@@ -226,7 +226,7 @@ async def _begin_again(person: Person, verb: str) -> None:
 
 
 async def _repeat_later(person: Person, exchange: Exchange) -> None:
-    """Send a request once more, when things have moved on: proxies and queues do that."""
+    """Repeat a request much later, as proxies and queues do."""
     await asyncio.sleep(person.dice.uniform(0.0, 6.0))
     person.world.story.danger("a client repeated itself")
     await person.ask(again(exchange))
@@ -279,7 +279,7 @@ async def _add_at_the_end(world: "World", number: int, campaign_id: int) -> None
 
 
 async def finish(world: "World") -> None:
-    """See every campaign through, now that nothing goes wrong any more."""
+    """Bring every campaign to its end, now that the faults are over."""
     await asyncio.gather(*(_finish(world, n) for n in range(world.plan.shape.campaigns)))
 
 

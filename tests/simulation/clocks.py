@@ -7,7 +7,7 @@ from campaigns.testing.virtual_time import NOON
 
 
 class SimClock:
-    """A machine's clocks over the one true time, which nobody in the simulation can read."""
+    """A machine's clocks over the one true time, which no simulated process can read."""
 
     def __init__(
         self, true_s: Callable[[], float], *, rate: float = 1.0, ahead_s: float = 0.0
@@ -15,8 +15,8 @@ class SimClock:
         self._true_s, self._rate = true_s, rate
         self.ahead_s = ahead_s  # Of the wall clock.
         self.stepped_at_s = 0.0  # True time: since then nothing but drift.
-        self._stood_s = 0.0  # In all, so far: every clock.
-        self._slept_s = 0.0  # In all, so far: the monotonic clock alone.
+        self._stood_s = 0.0  # In total: every clock.
+        self._slept_s = 0.0  # In total: the monotonic clock alone.
         self._behind_s = 0.0  # What standing still has cost the wall clock, until it is set.
         self._stands_since: float | None = None
         self._sleeps_since: float | None = None

@@ -116,7 +116,7 @@ class SimCarrier:
         return Random(f"{self.plan.seed}/{call_id}").choice(NONSENSE)(self.clock.now())
 
     def exchange(self) -> None:
-        """Have another carrier answer from now on, which knows nothing; what rings, rings on."""
+        """Replace the carrier that answers by one that knows no call; phones ring on."""
         if self.plan.now() < self.plan.until_s:
             self.plan.struck["exchange"] += 1
             self.id += "+"
@@ -135,7 +135,7 @@ class SimCarrier:
         answer: "asyncio.Future[Placed]",
         whom: str,
     ) -> None:
-        """Take a request; one that means another carrier is answered so, and rings nobody."""
+        """Take a request; refuse one that is meant for another carrier, without a ring."""
         if whom != self.id:
             self.story.danger("a request arrived at another carrier than it was for")
             self._send(port, Elsewhere(), answer, call.call_id)
@@ -214,7 +214,7 @@ class SimCarrier:
                 self.tell(port.process, said, call_id)
 
     def tell(self, who: Process, said: Found | Elsewhere, call_id: str) -> None:
-        """Note who has heard of a ring."""
+        """Note which process has heard of a ring."""
         if isinstance(said, Rung | Ended):
             self.told.append(
                 Told(call_id, who, self.loop.true(), who.clock.boottime(), isinstance(said, Rung))
@@ -257,7 +257,7 @@ class SimCarrier:
         self.story.tell("carrier", "hangs up {}", call_id)
         for placement in self.placements.get(call_id, ()):
             if placement.carrier != self.id:
-                continue  # It rings elsewhere: nobody here can end it.
+                continue  # It rings at another carrier, which alone can end it.
             placement.hung_up = True
             if isinstance(placement.state, Rung):
                 began_at = placement.state.began_at
@@ -307,7 +307,7 @@ class CarrierPort:
         return self._carrier.id
 
     async def open(self, report: Report) -> None:
-        """Hear of ends from now on, once the terms are known."""
+        """Receive reports of ended calls; return once the terms are known."""
         self.report = report
         if self._carrier.terms.asked:
             while not await self._check():

@@ -1,6 +1,6 @@
 """The log as it can be: slow, silent, forgetful, repetitive, away. Over MemoryLog.
 
-What one process hands over goes its own way from then on, whatever becomes of the process.
+A record that a process has handed over takes its course, also when the process dies.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class SimLog:
     refused: set[str] = field(default_factory=set)  # Record ids: surely never there.
     given: dict[tuple[str, str], float] = field(
         default_factory=dict
-    )  # To whom which, by his clock.
+    )  # When each process was given each record, by its clock.
     watchers: list[Callable[[Recorded], None]] = field(default_factory=list)
 
     def hand_over(
@@ -104,10 +104,10 @@ class LogPort:
         """Nothing to connect to."""
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to release."""
 
     def troubles(self, writing: Collection[str], reading: Collection[str] = ()) -> Sequence[str]:
-        """Return nothing: what goes wrong is told to who appends."""
+        """Return no trouble: an append raises its own."""
         return ()
 
     async def append(

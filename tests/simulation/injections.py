@@ -1,4 +1,4 @@
-"""Exceptions that nobody foresaw, put into dialers: into a reaction, or one call's decision."""
+"""Unforeseen exceptions, injected into dialers: into a reaction, or into one call's decision."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -49,7 +49,7 @@ def _leaves(failure: BaseException) -> Iterator[BaseException]:
 
 
 def is_undecidable(plan: Plan, call_id: str) -> bool:
-    """Say whether nobody can decide about a call, ever."""
+    """Say whether every decision about a call raises."""
     return plan.marked("undecidable", call_id, 0.06)
 
 

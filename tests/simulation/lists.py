@@ -1,6 +1,6 @@
-"""What the auditor makes of lists of contacts: each counts, or is closed and dropped, once.
+"""The auditor's check of lists of contacts: each counts, or is closed and dropped, once.
 
-Its reading of ADR-0022, of the log and of the rows in every store; it believes no fold of ours.
+It reads ADR-0022 itself, over the log and the rows of every store; it trusts no fold of ours.
 """
 
 from campaigns.domain.facts import (

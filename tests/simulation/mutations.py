@@ -212,7 +212,7 @@ def the_barrier_waits_by_its_own_terms() -> Swaps:
 
 @mutation
 def the_barrier_has_no_bound() -> Swaps:
-    """A permission that nobody resolves is waited for as long as that takes."""
+    """The barrier waits without a limit for a permission that is not resolved."""
     passed = Barrier.passed
 
     async def forever(self: Barrier, campaign: Campaign, position: int) -> Settled:

@@ -149,7 +149,7 @@ def anothers_CallStarted_does_not_count() -> Swaps:  # noqa: N802
 
 @mutation
 def another_carriers_not_found_is_believed() -> Swaps:
-    """Whoever answers can say that a phone did not ring, whomever the permission names."""
+    """Any carrier's "not found" is believed, whichever carrier the permission names."""
 
     def credulous(call: Call, found: Found | None, asked_at: float, now: float, **how: Any) -> Any:
         return handlers_module.looked_up(call, found, asked_at, now, lag_s=call.lag_s, **how)
@@ -159,7 +159,7 @@ def another_carriers_not_found_is_believed() -> Swaps:
 
 @mutation
 def the_last_look_at_the_carriers_name_is_left_out() -> Swaps:
-    """A permission is placed with whoever answers, whomever it names."""
+    """A permission is placed with the carrier that answers, whichever carrier it names."""
     place = dialer.carrier_requests.CarrierRequests.place
 
     async def blind(self: Any, order: Any, call: Call, sent_at: float) -> None:
@@ -224,7 +224,7 @@ def recovery_only_at_a_start() -> Swaps:
 
 @mutation
 def a_due_CallLate_dies_with_its_dialer() -> Swaps:  # noqa: N802
-    """Whoever begins does not ask about what was given back as not placed."""
+    """A dialer that starts does not look up the calls that were given back as not placed."""
     return [(handlers_module, "recheck", lambda state, campaign_id, clocks: None)]
 
 
@@ -329,7 +329,7 @@ def what_is_not_read_back_is_waited_for() -> Swaps:
 
 @mutation
 def a_request_is_waited_for_beyond_its_lease() -> Swaps:
-    """A permission that does not appear is never asked for anew."""
+    """A permission that does not appear is never requested again."""
     return [(reactor_module, "_asked", lambda state, call, clocks: None)]
 
 

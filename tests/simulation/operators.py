@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SKIPPED_WITHIN_S = (0.3, 3.0)  # Sooner than a world is looked at once its faults have ended.
 AGAIN_S = (0.05, 0.5)  # A supervisor starts again what has ended.
-STOPS_MAX = 200  # More of them in one world: nobody gets past the record.
+STOPS_MAX = 200  # With more of them in one world no service gets past the record.
 UNREADABLE = "is not as agreed"
 
 
@@ -32,8 +32,8 @@ class Operators:
 
     def __init__(self, world: "World") -> None:
         self._world, self._dice = world, Random(f"{world.seed}/operators")
-        self.raised_at_s = 0.0  # Since when records may be of the newest level.
-        self.skipped: dict[Partition, dict[int, RecordSkipped]] = {}  # What counts for nobody.
+        self.raised_at_s = 0.0  # Records may be of the newest level from this time on.
+        self.skipped: dict[Partition, dict[int, RecordSkipped]] = {}  # They count for none.
         self._stops = 0
         self._draw()
 
@@ -88,7 +88,7 @@ class Operators:
         assert isinstance(fact, RecordSkipped), "as decided"
         self.skipped.setdefault(recorded.partition, {})[recorded.position] = fact
 
-    # -- who ends of it ------------------------------------------------------------------------
+    # -- services that end because of it --------------------------------------------------------
 
     def foreseen(self, no: BaseException) -> bool:
         """Say whether a service ends as it should: at the record, or since it was skipped."""

@@ -34,7 +34,7 @@ class Deed:
     kind: str
     whom: int  # Which process, as a number to be reduced by how many there are.
     for_s: float
-    steps: int  # How many more steps a killed process makes.
+    steps: int  # Steps that a process makes before it is killed.
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Plan:
         return self._dice[subject]
 
     def marked(self, kind: str, whom: str, chance: float) -> bool:
-        """Say whether a fault has hold of something, or of somebody, for ever."""
+        """Say whether a fault applies to one subject for the whole run."""
         drawn = Random(f"{self.seed}/{kind}/{whom}").random()
         return drawn < chance and kind in self.kinds
 

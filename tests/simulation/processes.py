@@ -138,7 +138,7 @@ class SimLoop(VirtualLoop):
         return self._files.passed_s
 
     def time(self) -> float:
-        """Return the monotonic clock of whoever asks."""
+        """Return the monotonic clock of the calling process."""
         owner = OWNER.get(None)
         return self._files.passed_s if owner is None else owner.clock.monotonic()
 
@@ -157,7 +157,7 @@ class SimLoop(VirtualLoop):
         *args: *Ts,
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
-        """Call back when the clock of whoever asks shows this."""
+        """Call back when the clock of the calling process shows this time."""
         owner = OWNER.get(None)
         true = when if owner is None else owner.clock.true_at(when)
         timer = _Timer(true, callback, args, self, context)
@@ -168,7 +168,7 @@ class SimLoop(VirtualLoop):
         return timer
 
     def outside(self, after_s: float, callback: Callable[..., None], *args: Any) -> None:
-        """Call back after so much true time, as nobody's step: it happens whoever dies."""
+        """Call back after this much true time, as no process's step: no death prevents it."""
         timer = _Timer(self.true() + max(0.0, after_s), callback, args, self, NOBODY)
         timer.owner, timer.own_when = None, 0.0
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
@@ -204,6 +204,6 @@ class SimLoop(VirtualLoop):
             self.close()
 
     def spawn(self, process: Process | None, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Run something as a step of a process, or of nobody."""
+        """Run something as a step of a process, or of none."""
         context = process.context.copy() if process else contextvars.Context()
         return self.create_task(work, context=context)

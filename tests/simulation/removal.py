@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-Swaps = list[tuple[Any, str, Any]]  # Any: functions of every kind, whoever has them.
+Swaps = list[tuple[Any, str, Any]]  # Any: functions of every kind, on any owner.
 Mutation = Callable[[], AbstractContextManager[None]]
 MUTATIONS: dict[str, Mutation] = {}
 

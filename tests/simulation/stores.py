@@ -1,4 +1,4 @@
-"""What the auditor makes of the services' states: invariants 1 and 7, rebuilt they are the same."""
+"""The auditor's check of the services' states (invariants 1 and 7): a rebuild gives the same."""
 
 import sqlite3
 from typing import Any
@@ -70,7 +70,7 @@ def judge_stores(found: Audit) -> None:
 
 
 def _judge_views(found: Audit, name: str, part: Projector) -> None:
-    """Compare what people query with the same, made anew from the log in one go."""
+    """Compare the projector's views with views that are rebuilt from the log."""
     store = Store(None, None)
     store.belongs_to(part.log.id, publishes=False)
     views = Views(store, part.log, False, lambda key: None)

@@ -17,7 +17,7 @@ from tests.simulation.processes import Process
 if TYPE_CHECKING:
     from tests.simulation.faulty_carrier import SimCarrier
 
-KINDS = frozenset({"terms", "clocks-apart"})  # Of fault: without them nobody need ask.
+KINDS = frozenset({"terms", "clocks-apart"})  # Of fault: without them the terms never change.
 CHECK_S = 2.0
 CHANGES_MAX = 4  # Of each kind, in one world.
 WITHIN_S = 30.0  # When they begin.
@@ -26,7 +26,7 @@ SLACK_S = 0.01  # Clocks drift between two checks.
 
 
 class Said(NamedTuple):
-    """A carrier's answer to who asks for its terms."""
+    """A carrier's answer to a request for its terms."""
 
     carrier: str
     refuses_late: bool
@@ -68,7 +68,7 @@ class Terms:
             loop.outside(dice.uniform(0.5, WITHIN_S), happen)
 
     def _change(self, dice: Random) -> None:
-        """Declare otherwise from now on; a shorter lag holds of what was taken before, too."""
+        """Change the declared terms; a shorter lag applies to earlier orders too."""
         story, now_s = self.carrier.story, self.carrier.loop.true()
         if dice.random() < 0.7:
             self.refuses_late = not self.refuses_late
@@ -98,7 +98,7 @@ class Terms:
         loop.outside(dice.uniform(3.0, 15.0), set_right)
 
     def _go_deaf(self, dice: Random) -> None:
-        """Answer nobody who asks for terms and time, for a while."""
+        """Leave requests for terms and time unanswered, for a while."""
         self.deaf_until_s = self.carrier.loop.true() + dice.uniform(4.0, 15.0)
         self.carrier.story.tell("carrier", "says no terms until {:.2f}", self.deaf_until_s)
 
@@ -109,7 +109,7 @@ class Terms:
         return min(AS_IF_NO_LAG_S if lag_s is None else lag_s for lag_s in lags)
 
     def say(self) -> Said | None:
-        """Answer who asks. None: not now."""
+        """Return the terms; None while such requests are not answered."""
         loop, plan = self.carrier.loop, self.carrier.plan
         if loop.true() < min(self.deaf_until_s, plan.until_s):
             return None

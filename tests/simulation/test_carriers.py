@@ -1,4 +1,4 @@
-"""A carrier that is exchanged, or one a dialer: nobody is rung twice for one attempt."""
+"""A carrier that is exchanged, or one for each dialer: no phone rings twice for one attempt."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A log that was cut and has grown again rings nobody: the dialer stops before it decides."""
+"""After a log was cut and has grown again no phone rings: the dialer stops before it decides."""
 
 import asyncio
 from pathlib import Path

@@ -178,7 +178,7 @@ def test_no_ring_begins_after_a_pause_is_settled_and_the_rest_is_rung_after_a_re
 
 
 def test_who_has_met_an_unknown_fact_asks_for_nothing_more() -> None:
-    """Its ledger counts a fact that may say that nobody is to be called: the rule would accept."""
+    """The unknown fact may forbid calls; the rule counts it, and would accept a request."""
 
     async def scenario() -> None:
         b = bench()

@@ -1,4 +1,4 @@
-"""A ring that comes long after its call was given back, and that nobody lives to tell of."""
+"""A ring that begins long after its call was given back, and that no living dialer heard of."""
 
 import asyncio
 from datetime import datetime

@@ -19,7 +19,7 @@ from tests.simulation.test_dialing import Bench, dialing
 
 
 class Forgetful(MemoryLog):
-    """A log that loses every third record of a dialer, and says so to nobody, or that it may be."""
+    """A log that loses every third record of a dialer, silently or with an unknown outcome."""
 
     def __init__(self, *, says: bool) -> None:
         super().__init__()

@@ -50,7 +50,7 @@ def test_contacts_that_were_read_ahead_and_replaced_do_not_stop_the_run() -> Non
 
 
 def test_contacts_that_were_asked_for_and_then_replaced_do_not_starve_those_that_wait() -> None:
-    """Found by the simulation: the one who was due longest was gone, and held the only place."""
+    """Found by the simulation: the contact due longest was gone, and held the only place."""
 
     async def scenario() -> None:
         b = bench()
@@ -63,7 +63,7 @@ def test_contacts_that_were_asked_for_and_then_replaced_do_not_starve_those_that
         async with dialing(b) as dialer:
             await asyncio.sleep(1)
             await b.pause()
-            await asyncio.sleep(30)  # Both are given back: nobody rang.
+            await asyncio.sleep(30)  # Both are given back: no phone rang.
             rows = (Row(phone_number="+16660000001"),)
             await b.offer(*replacing(b.clock.now(), rows, through=2))
             unreachable.add(3)

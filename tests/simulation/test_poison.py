@@ -158,7 +158,7 @@ class Odd(Rung):
 
 
 class Unforeseeing(CarrierRequests):
-    """One that lets something through of which nobody has thought."""
+    """One that lets an unforeseen error through."""
 
     tell: Callable[[Input], None]
     contact_of: Callable[[str], int]

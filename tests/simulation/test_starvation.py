@@ -1,4 +1,4 @@
-"""Contacts that cannot be placed rest, come behind the others, and end: nobody waits for them."""
+"""Contacts that cannot be placed rest, come behind the others, and end: no other waits for them."""
 
 import asyncio
 from collections.abc import Callable, Collection
@@ -124,7 +124,7 @@ def test_a_contact_that_can_be_placed_after_all_begins_its_row_anew() -> None:
 
 
 def test_a_carrier_that_takes_nobodys_call_for_an_hour_ends_nobody() -> None:
-    """Its questions answered, its orders not: whoever was asked for only rests."""
+    """The carrier answers look-ups but takes no order: the contacts rest, and none fails."""
 
     async def scenario() -> None:
         b, carrier = picky(NOBODY)

@@ -1,4 +1,4 @@
-"""An exception in a reaction ends the dialer, whoever woke it; the next life loses nobody."""
+"""An exception in any reaction ends the dialer; after the restart no contact is lost."""
 
 import asyncio
 import sqlite3

@@ -71,7 +71,7 @@ class Slot:
     directory: Path | None
     process: Process
     lives: int = 0
-    busy: bool = False  # A scheduled fault has hold of it.
+    busy: bool = False  # A scheduled fault is in progress on it.
 
 
 @dataclass
@@ -85,8 +85,8 @@ class World:
     crashes: list[str] = field(default_factory=list)
     finished: bool = False
     raised_in: list[Process] = field(default_factory=list)  # An exception, in a reaction.
-    fell: list[Process] = field(default_factory=list)  # Who ended of it.
-    cut_under_way: bool = False  # Who notices it ends, as it should.
+    fell: list[Process] = field(default_factory=list)  # Processes that ended because of it.
+    cut_under_way: bool = False  # A service that notices it must end.
     put_back: Callable[[], None] = lambda: None  # Makes the log whole again, if it was cut.
     ended_at_s: float = 0.0
     parts_at_the_end: dict[str, Service] = field(default_factory=dict)
@@ -223,13 +223,13 @@ class World:
         return raises
 
     def _ended_of_it(self, slot: Slot, process: Process) -> None:
-        """Have the supervisor begin anew what has ended of an exception."""
+        """Have the supervisor restart a process that ended by an exception."""
         self.fell.append(process)
         self.story.danger("an exception in a reaction ended its part")
 
         def begin() -> None:
             if slot.process is process and not process.dead:
-                if not process.running:  # Its machine is held, and the supervisor with it.
+                if not process.running:  # Its machine is held, the supervisor included.
                     self.loop.outside(0.2, begin)
                     return
                 self._kill(slot)
@@ -295,7 +295,7 @@ class World:
         slot = next((slot for slot in self.slots if slot.process is process), None)
         if slot is not None and not process.dead:
             self._kill(slot)
-            if not slot.busy:  # Else who has hold of it begins it again.
+            if not slot.busy:  # Otherwise the fault in progress restarts it.
                 slot.busy = True
                 self.loop.outside(self.plan.dice("die").uniform(0.2, 8.0), self._restart, slot)
 
@@ -390,7 +390,7 @@ class World:
         self._begin(slot)
 
     def _make_fair(self) -> None:
-        """End all faults: from now on everything has to go on by itself."""
+        """End all faults: the system must now recover without help."""
         self.story.tell("world", "is fair from now on")
         self.plan.until_s = min(self.plan.until_s, self.loop.true())
         self.log.stalled_until_s = 0.0

@@ -51,7 +51,7 @@ class Report:
     late: int = 0  # CallLate: a broken promise on the record.
     after_a_pause: int = 0  # Rings between a pause's 200 and the next resume.
     rung_twice: int = 0  # For one attempt.
-    lost: int = 0  # Contacts that nobody has seen through.
+    lost: int = 0  # Contacts without a final outcome.
     refused: int = 0  # Records that were decided too late.
     foreign: int = 0
     completed: int = 0  # Campaigns.

@@ -22,7 +22,7 @@ class Way:
     lost: bool = False  # What was taken never appears.
     refusing: bool = False  # What was taken never appears, and the log says so a moment later.
     hanging: bool = False  # An append is never answered, and never appears.
-    unknown: bool = False  # An append appears, and nobody says so.
+    unknown: bool = False  # An append appears, and is not acknowledged.
     overtaken: bool = False  # Somebody else is always first.
     reading: asyncio.Event = field(default_factory=asyncio.Event)  # Set: records come.
     appended: int = 0

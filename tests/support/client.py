@@ -1,7 +1,7 @@
 """A client of the public API that outlives the processes it talks to, and notes each pause.
 
-It tries again while nobody listens or the answer is 503, each command under an Idempotency-Key of
-its own, so that a repeat is the same command. Times are Unix nanoseconds of this process.
+It repeats a request while no process listens or the answer is 503. Each command has an
+Idempotency-Key of its own, so a repeat is the same command. Times are Unix nanoseconds.
 """
 
 import time
@@ -117,7 +117,7 @@ class Client:
         return self._done(self.command(f"/{campaign_id}/start"))
 
     def pause(self, campaign_id: int) -> Json | None:
-        """Pause, and note when the 200 arrived. None: it is not running (any more)."""
+        """Pause, and note when the 200 arrived. None: it is not running."""
         answer = self.command(f"/{campaign_id}/pause")
         arrived_at_ns = time.time_ns()
         if answer.status_code == 400:

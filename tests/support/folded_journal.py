@@ -141,7 +141,7 @@ class Told(Journal):
         )  # fmt: skip
 
     def rearm(self, selection: Selection = Selection.ALL, *named: int) -> None:
-        """Arm it anew, as the command API's decision says it."""
+        """Arm it again, as the command API decides it."""
         there = {n: self.contact(n).ever for n in named if selection is Selection.CONTACTS}
         counters = self.campaign.counters
         contacts, untouched = {

@@ -226,7 +226,7 @@ class Journal:
         self.write(fact, campaign_id=campaign_id)
 
     def replace(self, through: int, rows: int, number: int = 1, *, campaign_id: int = 1) -> None:
-        """Import a list that replaces who was never attempted."""
+        """Import a list that replaces the contacts that were never attempted."""
         import_id = uuid4().hex
         added = tuple(Row(phone_number=f"+1666{n:07d}") for n in range(1, rows + 1))
         self.write(

@@ -78,7 +78,7 @@ class Seen:
         assert self.campaign is not None
         if isinstance(fact, CallRequested | CallStarted | CallAbandoned | CallEnded | CallLate):
             self.contact = evolve_contact(self.contact, self.campaign, fact)
-            self.contact.due_at = None  # The test's clock stands still: nobody rests.
+            self.contact.due_at = None  # The test's clock stands still: no rest would end.
 
 
 async def everything(log: EventLog, partition: Partition, after: int = 0) -> list[Recorded]:

@@ -1,4 +1,4 @@
-"""What anybody sees of our topics with a plain Kafka client, and the rule anew on plain JSON.
+"""What a plain Kafka client reads from our topics, and a second implementation of the rule on JSON.
 
 A subscriber who knows nothing of the rule, and an auditor who trusts no code of ours.
 """

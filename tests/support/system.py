@@ -63,7 +63,7 @@ KNOBS: Mapping[str, object] = {
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on and the kernel gives to nobody by itself."""
+    """Return a free port below the kernel's ephemeral range."""
     for port in random.sample(PORTS, 200):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -93,7 +93,7 @@ class Process:
         self.log = folder / f"{verb}.out"  # Of all its lives.
         self.starts = 0
         self._popen: subprocess.Popen[bytes] | None = None
-        self._seen = 0  # How much of the log earlier lives have written.
+        self._seen = 0  # Bytes of the log that earlier lives wrote.
 
     @property
     def url(self) -> str:
@@ -113,7 +113,7 @@ class Process:
 
     @property
     def started(self) -> bool:
-        """Say whether it was started, and nobody has noted its end (`wait`, `kill9`, `stop`)."""
+        """Say whether it was started and not yet ended by `wait`, `kill9` or `stop`."""
         return self._popen is not None
 
     @property
@@ -152,7 +152,7 @@ class Process:
     restart = start  # After kill9 or stop: the same port, the same files.
 
     def output(self) -> str:
-        """Return what this life of it has written so far."""
+        """Return what it has written since its last start."""
         if not self.log.exists():
             return ""
         with self.log.open("rb") as out:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.facts import (
     AnyFact,
     CampaignCreated,
@@ -21,6 +23,7 @@ from campaigns.domain.facts import (
     Row,
 )
 from campaigns.log.port import EventLog, MemoryLog, OnRefusal
+from campaigns.process.clock import SystemClock
 from campaigns.process.errors import LogUnavailableError
 from campaigns.records.record import Record
 from campaigns.records.topics import Partition
@@ -29,6 +32,9 @@ from command_api.commands.create import CreateCampaign
 from command_api.creator import Creator
 from command_api.imports.add_contacts import add_contacts
 from command_api.imports.rows import contacts_added
+from command_api.open_lists import OpenLists
+from command_api.service import CommandApi
+from command_api.settings import CommandApiSettings
 from tests.support.import_world import CAMPAIGN_ID, ORIGIN, PARTITION, World, world
 from tests.support.on_kafka import opened
 
@@ -124,6 +130,63 @@ async def test_a_create_that_fails_half_way_leaves_no_row_anywhere() -> None:
         async with instance(log) as (anew, _):
             assert rows_of(anew) == 0
             assert not anew.contacts.open_lists()
+
+
+class Unlisted(dict[int, Campaign]):
+    """Campaigns that may be looked up, and are too many to look at."""
+
+    def values(self) -> Any:  # Any: it never returns.
+        raise AssertionError("a check looked at all campaigns")
+
+
+@pytest.mark.parametrize("announced", [False, True])
+async def test_a_check_looks_only_at_campaigns_with_an_import_in_progress(announced: bool) -> None:
+    log = MemoryLog()
+    async with world(log):
+        pass  # There is a campaign.
+    async with instance(log) as (w, door):
+        await half_a_create(w, door)
+        w.campaigns.by_id = Unlisted(w.campaigns.by_id)
+        names: Any = {"campaign_id": CAMPAIGN_ID, "import_id": "announced", "number": 1}
+        if announced:
+            now, chunk = w.clock.now(), contacts_added("announced", 1, ROWS[:3])
+            await w.offer(ImportStarted(**names, file_name=None, rows=6, started_at=now), chunk)
+        assert [c.campaign_id for c in w.campaigns.importing()] == [CAMPAIGN_ID] * announced
+        await w.lists.close_dead(stale_s=1e9)
+        assert rows_of(w) == 3 * announced, "the dead list is closed, the announced one is not"
+        if announced:
+            await w.offer(ImportFailed(**names, reason="a test", failed_at=w.clock.now()))
+        assert not list(w.campaigns.importing())
+
+
+@pytest.mark.parametrize("stale_s", [0.05, 1e6])
+async def test_a_list_whose_upload_died_is_closed_once_it_is_stale(stale_s: float) -> None:
+    log = MemoryLog()
+    async with instance(log) as (w, door):
+        await half_a_create(w, door)
+    async with instance(log) as (other, _):
+        other.lists = OpenLists(other, stale_s)
+        checking = asyncio.create_task(other.lists.run(check_s=0.01))
+        if stale_s < 1:
+            while rows_of(other):
+                await asyncio.sleep(0.01)
+            (closed,) = await facts(other, ListClosed)
+            assert not closed.counts
+        else:
+            checks: list[int] = []
+            place = other.lists._place
+            other.lists._place = lambda import_id: checks.append(1) or place(import_id)  # type: ignore[method-assign,func-returns-value]  # Counts the checks.
+            while len(checks) < 20:
+                await asyncio.sleep(0.01)
+            assert rows_of(other) == len(ROWS)
+        checking.cancel()
+
+
+async def test_the_command_api_takes_how_long_a_list_may_stand_still_from_its_setting() -> None:
+    settings = CommandApiSettings(list_stale_s=40.0)
+    assert CommandApi(MemoryLog(), SystemClock(), settings, None).lists.stale_s == 40.0
+    with pytest.raises(ValidationError, match="list_stale_s: expected more than tries_s"):
+        CommandApiSettings(list_stale_s=15.0)
 
 
 async def test_the_list_of_an_instance_that_died_is_closed_once_by_whoever_comes() -> None:

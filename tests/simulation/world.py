@@ -54,8 +54,9 @@ WHOLE = ((command_api.slices, "SLICE_S", float("inf")),)
 LONG_LISTS = (
     (command_api.imports.rows, "RECORD_BYTES_MAX", command_api.imports.rows.ROOM_BYTES + 330),
     (command_api.imports.rows.chunks, "__defaults__", (300,)),
-    (OpenLists.run, "__kwdefaults__", {"stale_s": 6.0, "check_s": 1.0}),
+    (OpenLists.run, "__kwdefaults__", {"check_s": 1.0}),
 )
+LONG_LIST_STALE_S = 6.0
 UNPLACED = Limits(its_own=3, anybodys=6)  # Rests of minutes are too long for a world.
 VIEWS = ProjectorSettings(api_keys=web.SETTINGS.api_keys)
 Service = CommandApi | Dialer | Projector
@@ -243,7 +244,9 @@ class World:
         if slot in self.projectors:
             return Projector(log, slot.clock, VIEWS, slot.directory, None)
         if slot in self.apis:
-            return CommandApi(log, slot.clock, web.SETTINGS, slot.directory)
+            long = {"list_stale_s": LONG_LIST_STALE_S} if "long-lists" in self.plan.kinds else {}
+            own = web.SETTINGS.model_copy(update=long)
+            return CommandApi(log, slot.clock, own, slot.directory)
         shape, ids = self.plan.shape, _Ids(process.name)
         settings = DialerSettings(
             lease_s=shape.lease_s[slot.index],

@@ -46,7 +46,7 @@ _ids = count(1)
 class World:
     """A command API as importing sees it, without HTTP."""
 
-    def __init__(self, log: EventLog) -> None:
+    def __init__(self, log: EventLog, stale_s: float = 300.0) -> None:
         self.log = log
         self.clock: Clock = SystemClock()
         self.campaigns = Campaigns()
@@ -56,7 +56,7 @@ class World:
         self.writer = Writer(self.reader, self.campaigns, self.clock, "command-api/test")
         self.idempotency_keys = IdempotencyKeys(self._dbs[1], 10)
         self.importing = Importing(self)
-        self.lists = OpenLists(self)
+        self.lists = OpenLists(self, stale_s)
         self.waits = 0  # For barriers.
 
     def close(self) -> None:

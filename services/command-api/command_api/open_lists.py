@@ -17,7 +17,6 @@ from campaigns.process.errors import OperatingError
 from campaigns.records.topics import Partition
 from campaigns.stores.contacts import Contacts
 
-STALE_S = 300.0  # No chunk of a list was folded for that long, and nothing counts it.
 CHECK_S = 5.0
 
 logger = logging.getLogger(__name__)
@@ -34,8 +33,9 @@ class Service(Protocol):
 class OpenLists:
     """The lists of one instance's store that do not count."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, service: Service, stale_s: float) -> None:
+        """Close lists of which no chunk was folded for `stale_s`, and that nothing counts."""
+        self._service, self.stale_s = service, stale_s
         self._given_up: set[str] = set()  # By their own instance: no need to wait.
         self._seen: dict[str, tuple[int, float]] = {}  # Its stream's version, since when.
 
@@ -54,7 +54,7 @@ class OpenLists:
         """Have a list of this instance closed at the next check: its request has failed."""
         self._given_up.add(import_id)
 
-    async def run(self, *, stale_s: float = STALE_S, check_s: float = CHECK_S) -> None:
+    async def run(self, *, check_s: float = CHECK_S) -> None:
         """Close, until cancelled, the lists that were given up, and those that stopped growing.
 
         All instances do this, and the first one wins. Below the level of the fact none is closed.
@@ -62,17 +62,20 @@ class OpenLists:
         while True:
             await asyncio.sleep(check_s)
             if self.closes:
-                await self.close_dead(stale_s)
+                await self.close_dead(self.stale_s)
 
     async def close_dead(self, stale_s: float) -> None:
         """Check once. What cannot be closed now is tried again at the next check."""
         now = self._service.writer.clock.monotonic()
-        campaigns = self._service.campaigns.by_id.values()
-        under_way = {one.importing.import_id for one in campaigns if one.importing}
+        announced = {
+            campaign.importing.import_id
+            for campaign in self._service.campaigns.importing()
+            if campaign.importing
+        }
         before, self._seen = self._seen, {}
         dead: list[tuple[Partition, str]] = []
         for import_id in self._service.contacts.open_lists():
-            if import_id in under_way:  # Announced: it fails by a fact of its own.
+            if import_id in announced:  # It fails by a fact of its own.
                 continue
             place = self._place(import_id)
             if place is None:

@@ -104,7 +104,7 @@ class CommandApi:
         )
         self.keyring = Keyring(self.writer, self.keys)
         self.importing = Importing(self)
-        self.lists = OpenLists(self)
+        self.lists = OpenLists(self, settings.list_stale_s)
         # No bound for each key: an organization may divide its imports among its keys as it likes.
         imports_max = settings.imports_per_organization_max
         self.imports = Shares(imports_max, imports_max)

@@ -52,6 +52,7 @@ class CommandApiSettings(Settings):
     idempotency_keys_max: PositiveInt = 1_000  # Kept a campaign.
     idempotency_key_length_max: int = Field(default=255, ge=1, le=1000)  # Characters.
     imports_per_organization_max: PositiveInt = 8  # CSV files under way at once.
+    list_stale_s: Seconds = 300.0  # A list that gets no chunk for so long, uncounted, is dropped.
     template_s: Seconds = 1.0  # How long one template preview may take.
     previews_per_organization_max: PositiveInt = 10  # That wait; organizations take turns.
     tries_s: Seconds = 5.0  # How long a refused command is decided again.
@@ -74,10 +75,15 @@ class CommandApiSettings(Settings):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        """Refuse settings under which a body of the full size could never be received."""
+        """Refuse settings that defeat one another: of bodies, and of lists still on their way."""
         if self.bodies_max_mb < self.body_max_mb:
             raise ValueError(
                 f"bodies_max_mb: expected at least body_max_mb {self.body_max_mb},"
                 f" got {self.bodies_max_mb}"
+            )
+        if self.list_stale_s <= self.tries_s + self.ruling_s:  # Its next chunk may still come.
+            raise ValueError(
+                f"list_stale_s: expected more than tries_s + ruling_s"
+                f" {self.tries_s + self.ruling_s:g}, got {self.list_stale_s:g}"
             )
         return self

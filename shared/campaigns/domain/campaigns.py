@@ -1,5 +1,6 @@
 """All campaigns as one reader has folded them. Pure; what a service adds is its own."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from campaigns.domain.campaign import Campaign
@@ -14,6 +15,7 @@ class Campaigns:
     by_id: dict[int, Campaign] = field(default_factory=dict)
     dirty: set[int] = field(default_factory=set)
     highest_by_partition: dict[int, int] = field(default_factory=dict)  # Ids given so far.
+    _importing: set[int] = field(default_factory=set)  # Those with an announced import.
 
     def get(self, campaign_id: int) -> Campaign | None:
         """Return a campaign, or None when there is none."""
@@ -29,6 +31,7 @@ class Campaigns:
             if found is None:
                 self.take(campaign, partition)
             self.dirty.add(fact.campaign_id)
+            self._index(campaign)
         return campaign
 
     def take(self, campaign: Campaign, partition: int) -> None:
@@ -36,3 +39,14 @@ class Campaigns:
         self.by_id[campaign.campaign_id] = campaign
         highest = self.highest_by_partition.get(partition, 0)
         self.highest_by_partition[partition] = max(highest, campaign.campaign_id)
+        self._index(campaign)
+
+    def importing(self) -> Iterator[Campaign]:
+        """Yield the campaigns with an announced import in progress, without looking at others."""
+        return map(self.by_id.__getitem__, self._importing)
+
+    def _index(self, campaign: Campaign) -> None:
+        if campaign.importing is not None:
+            self._importing.add(campaign.campaign_id)
+        else:
+            self._importing.discard(campaign.campaign_id)

@@ -92,8 +92,7 @@ def _under_way(service: "CommandApi", caller: Caller) -> int:
     """Return the number of imports of an organization, in requests and in the background."""
     mine = caller.organization_id
     behind = sum(
-        campaign.importing is not None and campaign.created.organization_id == mine
-        for campaign in service.campaigns.by_id.values()
+        campaign.created.organization_id == mine for campaign in service.campaigns.importing()
     )
     return service.imports.of_organization[mine] + behind
 

@@ -43,7 +43,7 @@ async def fail_stale_imports(
         await asyncio.sleep(check_s)
         now, before = service.clock.monotonic(), moved
         moved = {}
-        under_way = [c for c in service.campaigns.by_id.values() if c.importing]
+        under_way = list(service.campaigns.importing())
         for campaign in under_way:
             assert campaign.importing is not None, "asked above, and nothing was awaited"
             import_id = campaign.importing.import_id

@@ -19,7 +19,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from bench.table import Figure, Row, show
-from campaigns.domain.facts import CampaignPaused, campaign_stream
+from campaigns.domain.facts import CampaignPaused
+from campaigns.domain.values.stream_names import campaign_stream
 from campaigns.kafka.clients import Kafka
 from campaigns.kafka.kafka_log import KafkaLog
 from campaigns.process.errors import LogUnavailableError

@@ -13,14 +13,14 @@ from campaigns.domain.facts import (
     CampaignCreated,
     CampaignPaused,
     CampaignResumed,
-    CampaignSettings,
     CampaignStarted,
     CampaignType,
     ContactsAdded,
     Disposition,
-    Row,
-    Stream,
 )
+from campaigns.domain.values.campaign_settings import CampaignSettings
+from campaigns.domain.values.rows import Row
+from campaigns.domain.values.stream_names import Stream
 from campaigns.records.record import Record
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

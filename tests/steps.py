@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from campaigns.domain.facts import Row
+from campaigns.domain.values.rows import Row
 from command_api.imports import rows
 from command_api.imports.phone import REGION
 from command_api.slices import Steps

@@ -7,7 +7,8 @@ from uuid import uuid4
 
 from campaigns.domain.api_keys import ApiKeys
 from campaigns.domain.decider import Decision, Rejected, Stale, Unchanged
-from campaigns.domain.facts import ApiKeyCreated, ApiKeyRevoked, organization_stream
+from campaigns.domain.facts import ApiKeyCreated, ApiKeyRevoked
+from campaigns.domain.values.stream_names import organization_stream
 from campaigns.log.installation_log import founded
 from campaigns.log.port import EventLog
 from campaigns.process.clock import SystemClock

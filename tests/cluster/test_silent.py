@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from campaigns.domain.facts import CampaignPaused, campaign_stream
+from campaigns.domain.facts import CampaignPaused
+from campaigns.domain.values.stream_names import campaign_stream
 from campaigns.kafka.clients import Kafka
 from campaigns.kafka.kafka_log import KafkaLog
 from campaigns.kafka.membership import Membership

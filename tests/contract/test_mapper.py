@@ -12,7 +12,8 @@ from eventsourcing.persistence import JSONTranscoder, MapperDeserialisationError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.domain.facts import TAGS, CampaignPaused, campaign_stream
+from campaigns.domain.facts import TAGS, CampaignPaused
+from campaigns.domain.values.stream_names import campaign_stream
 from campaigns.eventsourcing.mapper import FactMapper, StreamedFact, stored_events
 from campaigns.records.record import Envelope, Record, read_envelope
 from campaigns.records.tags import Json, Upcasts, current

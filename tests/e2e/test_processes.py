@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from campaigns.domain.facts import campaign_stream
+from campaigns.domain.values.stream_names import campaign_stream
 from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.log_contract import FIRST, some_record
 from tests.support.auditor import audit

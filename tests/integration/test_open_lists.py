@@ -14,14 +14,14 @@ from campaigns.domain.campaign import Campaign
 from campaigns.domain.facts import (
     AnyFact,
     CampaignCreated,
-    CampaignSettings,
     CampaignType,
     ContactsAdded,
     ImportFailed,
     ImportStarted,
     ListClosed,
-    Row,
 )
+from campaigns.domain.values.campaign_settings import CampaignSettings
+from campaigns.domain.values.rows import Row
 from campaigns.log.port import EventLog, MemoryLog, OnRefusal
 from campaigns.process.clock import SystemClock
 from campaigns.process.errors import LogUnavailableError

@@ -27,7 +27,8 @@ from eventsourcing.projection import Projection, ProjectionRunner
 from eventsourcing.sqlite import SQLiteTrackingRecorder
 from eventsourcing.utils import Environment
 
-from campaigns.domain.facts import AnyFact, CampaignPaused, CampaignStarted, campaign_stream
+from campaigns.domain.facts import AnyFact, CampaignPaused, CampaignStarted
+from campaigns.domain.values.stream_names import campaign_stream
 from campaigns.eventsourcing.mapper import StreamedFact
 from campaigns.eventsourcing.ordinals import KEPT_MAX
 from campaigns.eventsourcing.recorder import LogRecorder

@@ -5,7 +5,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from campaigns.domain.facts import CampaignPaused, CreateKeyed, create_stream
+from campaigns.domain.facts import CampaignPaused, CreateKeyed
+from campaigns.domain.values.stream_names import create_stream
 from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.log_contract import FIRST, NOON, offered
 from dialgate.settings import ProcessSettings

@@ -12,8 +12,8 @@ from campaigns.domain.facts import (
     CampaignPaused,
     CampaignResumed,
     CampaignStopped,
-    campaign_stream,
 )
+from campaigns.domain.values.stream_names import campaign_stream
 from campaigns.log.port import MemoryLog
 from campaigns.process.observability import REGISTRY
 from campaigns.records.record import Record

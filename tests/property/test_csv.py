@@ -9,7 +9,7 @@ from typing import Literal
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from campaigns.domain.facts import Row
+from campaigns.domain.values.rows import Row
 from command_api.imports.characters import trimmed
 from command_api.imports.csv_columns import UnusableFileError
 from command_api.imports.csv_rows import CsvFile

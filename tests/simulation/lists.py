@@ -10,8 +10,8 @@ from campaigns.domain.facts import (
     ImportFailed,
     ImportStarted,
     ListClosed,
-    import_stream,
 )
+from campaigns.domain.values.stream_names import import_stream
 from projector.service import Projector
 from projector.store.tables import LISTS, ROWS
 from tests.simulation.answers import LIST_GIVEN_UP

@@ -14,13 +14,9 @@ import dialer.decisions.lifecycle
 import dialer.reactor.reactor
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import UNCHANGED
-from campaigns.domain.facts import (
-    AnyInstallationFact,
-    CallRequested,
-    campaign_stream,
-    contact_stream,
-)
+from campaigns.domain.facts import AnyInstallationFact, CallRequested
 from campaigns.domain.levels import LEVEL_NEWEST
+from campaigns.domain.values.stream_names import campaign_stream, contact_stream
 from campaigns.log.reader import Reader
 from campaigns.log.writer import Writer
 from campaigns.process.errors import LogUnavailableError

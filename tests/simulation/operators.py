@@ -9,8 +9,9 @@ from random import Random
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from campaigns.domain.facts import AnyInstallationFact, ContactsAdded, RecordSkipped, Row
+from campaigns.domain.facts import AnyInstallationFact, ContactsAdded, RecordSkipped
 from campaigns.domain.levels import LEVEL_NEWEST
+from campaigns.domain.values.rows import Row
 from campaigns.process.errors import ContractError, SkippedMeanwhileError
 from campaigns.records.installation import Installation, raise_level, skip_record
 from campaigns.records.record import Record, Recorded

@@ -24,17 +24,16 @@ from campaigns.domain.facts import (
     CampaignCreated,
     CampaignPaused,
     CampaignResumed,
-    CampaignSettings,
     CampaignStarted,
     CampaignStopped,
     CampaignType,
     ContactsAdded,
     Disposition,
-    Row,
-    Stream,
-    campaign_stream,
 )
 from campaigns.domain.moves import Status
+from campaigns.domain.values.campaign_settings import CampaignSettings
+from campaigns.domain.values.rows import Row
+from campaigns.domain.values.stream_names import Stream, campaign_stream
 from campaigns.log.port import MemoryLog
 from campaigns.process.errors import CarrierUnavailableError, ContractError
 from campaigns.records.ledger import Ledger

@@ -15,9 +15,9 @@ from campaigns.domain.facts import (
     Disposition,
     ImportCompleted,
     ImportSource,
-    Row,
 )
 from campaigns.domain.moves import Status
+from campaigns.domain.values.rows import Row
 from campaigns.log.port import OnRefusal
 from campaigns.process.errors import CarrierUnavailableError
 from campaigns.records.record import Record

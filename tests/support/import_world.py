@@ -19,11 +19,11 @@ from campaigns.domain.facts import (
     CallStarted,
     CampaignCreated,
     CampaignPaused,
-    CampaignSettings,
     CampaignStarted,
     CampaignType,
     Disposition,
 )
+from campaigns.domain.values.campaign_settings import CampaignSettings
 from campaigns.log.port import EventLog, MemoryLog
 from campaigns.log.reader import Reader
 from campaigns.log.writer import Origin, Writer

@@ -13,7 +13,6 @@ from campaigns.domain.facts import (
     CallStarted,
     CampaignCreated,
     CampaignPaused,
-    CampaignSettings,
     CampaignStarted,
     CampaignStopped,
     CampaignType,
@@ -22,8 +21,9 @@ from campaigns.domain.facts import (
     Disposition,
     ImportCompleted,
     ImportSource,
-    Row,
 )
+from campaigns.domain.values.campaign_settings import CampaignSettings
+from campaigns.domain.values.rows import Row
 from campaigns.log.port import MemoryLog
 from campaigns.records.ledger import Ledger
 from campaigns.records.record import Envelope, Record, Recorded

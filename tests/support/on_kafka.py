@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from campaigns.domain.facts import CampaignPaused, campaign_stream
+from campaigns.domain.facts import CampaignPaused
+from campaigns.domain.values.stream_names import campaign_stream
 from campaigns.kafka.clients import MESSAGE_BYTES_MAX, Kafka
 from campaigns.kafka.kafka_log import KafkaLog
 from campaigns.kafka.topic_setup import LASTING

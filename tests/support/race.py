@@ -26,14 +26,12 @@ from campaigns.domain.facts import (
     CampaignFact,
     CampaignPaused,
     CampaignResumed,
-    CampaignSettings,
     CampaignStarted,
     CampaignType,
-    Stream,
-    campaign_stream,
-    contact_stream,
 )
 from campaigns.domain.moves import Move
+from campaigns.domain.values.campaign_settings import CampaignSettings
+from campaigns.domain.values.stream_names import Stream, campaign_stream, contact_stream
 from campaigns.log.port import EventLog
 from campaigns.records.ledger import Ledger
 from campaigns.records.record import AppendCondition, Envelope, Record, Recorded

@@ -29,8 +29,8 @@ from campaigns.domain.facts import (
     CampaignFact,
     CreateKeyed,
     Disposition,
-    Stream,
 )
+from campaigns.domain.values.stream_names import Stream
 from campaigns.http.edge import install
 from campaigns.log.port import EventLog, MemoryLog
 from campaigns.process.clock import Clock

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.contact import Contact
-from campaigns.domain.facts import Row
+from campaigns.domain.values.rows import Row
 from command_api.settings import CommandApiSettings
 from dialer.settings import DialerSettings
 from dialgate import __main__

@@ -10,7 +10,9 @@ from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.codec import Codec
 from campaigns.domain.decider import Reason, Rejected
-from campaigns.domain.facts import ContactsAdded, CreateKeyed, Row, Stream, import_stream
+from campaigns.domain.facts import ContactsAdded, CreateKeyed
+from campaigns.domain.values.rows import Row
+from campaigns.domain.values.stream_names import Stream, import_stream
 from campaigns.log.reader import Ruling
 from campaigns.log.writer import Origin, Tries, Writer, unreadable
 from campaigns.process.errors import TooContendedError

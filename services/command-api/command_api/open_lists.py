@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Protocol
 
 from campaigns.domain.campaigns import Campaigns
-from campaigns.domain.facts import ListClosed, import_stream
+from campaigns.domain.facts import ListClosed
+from campaigns.domain.values.stream_names import import_stream
 from campaigns.log.writer import Origin, Writer
 from campaigns.process.errors import OperatingError
 from campaigns.records.topics import Partition

@@ -7,14 +7,10 @@ from typing import Annotated
 from pydantic import PlainSerializer
 
 from campaigns.domain.codec import Codec
-from campaigns.domain.facts import (
-    AnyCallFact,
-    CampaignCreated,
-    CampaignSettings,
-    Schedule,
-    Selection,
-)
+from campaigns.domain.facts import AnyCallFact, CampaignCreated, Selection
 from campaigns.domain.moves import MOVES, Move, Status
+from campaigns.domain.values.campaign_settings import CampaignSettings
+from campaigns.domain.values.schedule import Schedule
 
 # Stored in order: equal states have equal bytes, whatever order their facts came in.
 ContactIds = Annotated[set[int], PlainSerializer(sorted, return_type=list[int])]

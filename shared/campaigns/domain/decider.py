@@ -6,7 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from campaigns.domain.facts import AnyFact, Stream
+from campaigns.domain.facts import AnyFact
+from campaigns.domain.values.stream_names import Stream
 
 
 class Reason(StrEnum):

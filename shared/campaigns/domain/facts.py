@@ -1,57 +1,34 @@
 """THE CONTRACT: every fact there is, its fields, its stream, and the one module that makes it.
 
-Read this first. Pure: no clock, no Kafka. A fact is past tense and immutable; its tag is kebab-case
-with a version and never changes meaning. A new meaning is a new version. What readers of before
-must not meet says from which level on it is written; a field that they may ignore stands aside:
-levels.py, ADR-0014.
+Read this first; what facts are made of stands in values/: streams, instants, rows,
+settings, schedules. Pure: no clock, no Kafka. A fact is past tense and immutable; its tag
+is kebab-case with a version and never changes meaning. A new meaning is a new version. What readers
+of before must not meet says from which level on it is written; a field that they may ignore stands
+aside: levels.py, ADR-0014.
 """
 
-from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Annotated, ClassVar, NewType
+from typing import Annotated, ClassVar, get_args
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 from campaigns.domain.levels import ASIDE
+from campaigns.domain.values.campaign_settings import CampaignSettings
+from campaigns.domain.values.instants import Instant
+from campaigns.domain.values.rows import Row, RowError
+from campaigns.domain.values.schedule import Schedule
+from campaigns.domain.values.stream_names import (
+    Stream,
+    campaign_stream,
+    contact_stream,
+    contacts_stream,
+    create_stream,
+    import_stream,
+    installation_stream,
+    organization_stream,
+)
 
-Stream = NewType("Stream", str)  # "campaign/42", or one contact of it: "contact/42/7".
-Instant = Annotated[AwareDatetime, Field(strict=False)]  # JSON has no times: ISO 8601 text.
 Count = Annotated[int, Field(ge=0)]
-
-
-def campaign_stream(campaign_id: int) -> Stream:
-    """Return the stream that orders lifecycle, settings, and who may be called."""
-    return Stream(f"campaign/{campaign_id}")
-
-
-def contacts_stream(campaign_id: int) -> Stream:
-    """Return the stream that orders which lists of contacts count."""
-    return Stream(f"contacts/{campaign_id}")
-
-
-def contact_stream(campaign_id: int, contact_id: int) -> Stream:
-    """Return the stream that orders the attempts to reach one contact."""
-    return Stream(f"contact/{campaign_id}/{contact_id}")
-
-
-def import_stream(import_id: str) -> Stream:
-    """Return the stream of one list's chunks; `import_id` is the id of its first record."""
-    return Stream(f"import/{import_id}")
-
-
-def create_stream(organization_id: int, digest: str) -> Stream:
-    """Return the stream of one create's Idempotency-Key; `digest` is hexadecimal."""
-    return Stream(f"create/{organization_id}/{digest}")
-
-
-def organization_stream(organization_id: int) -> Stream:
-    """Return the stream of one organization's keys (topic organization.records)."""
-    return Stream(f"organization/{organization_id}")
-
-
-def installation_stream() -> Stream:
-    """Return the one stream of what holds for a whole installation (topic installation.records)."""
-    return Stream("installation/decisions")
 
 
 class CampaignType(StrEnum):
@@ -145,79 +122,6 @@ class CallFact(CampaignFact):
     def stream(self) -> Stream:
         """Return the contact's own stream, so that contacts do not contend."""
         return contact_stream(self.campaign_id, self.contact_id)
-
-
-TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
-DAY_END = "24:00"
-EndOfHours = Annotated[str, Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
-Weekday = Annotated[int, Field(ge=1, le=7)]  # 1 is Monday.
-
-
-class CallingHours(BaseModel):
-    """When a campaign may call: from `start` until before `end`, beginning on these days.
-
-    From level 2 on a window may last until the day is over, or over midnight into the next.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    start: TimeOfDay
-    end: EndOfHours  # Not start. Earlier than it: on the day after. DAY_END: when the day is over.
-    days: tuple[Weekday, ...]  # On which it begins.
-    time_zone: str  # IANA's name.
-
-    def needs(self) -> int:
-        """Return the level that a reader of this has (see campaigns.domain.levels)."""
-        return 2 if self.end == DAY_END or self.end < self.start else 1
-
-
-class CampaignSettings(BaseModel):
-    """How a campaign calls. Bounds: public contract, create and 'decided' 18."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    max_attempts: int = Field(default=3, ge=1, le=10)  # In total, a contact and run.
-    retry_delay_minutes: int = Field(default=30, ge=5, le=1440)
-    max_concurrent_calls: int = Field(default=5, ge=1, le=1000)
-    calls_per_minute: int = Field(default=10, ge=1, le=60000)
-    leave_voicemail: bool = False
-    voicemail_message: str | None = None
-    enable_voicemail_detection: bool | None = None  # None: as the carrier does.
-    calling_hours: CallingHours | None = None  # None: whenever it runs.
-
-
-class Frequency(StrEnum):
-    """What a recurring schedule counts."""
-
-    DAILY = "daily"
-    WEEKLY = "weekly"
-    MONTHLY = "monthly"
-
-
-class Recurrence(BaseModel):
-    """When runs begin, again and again. Bounds: public contract, section 4, 'decided' 9."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    frequency: Frequency
-    interval: int = Field(default=1, ge=1, le=365)  # Every so many days, weeks or months.
-    days_of_week: tuple[Weekday, ...] = ()  # Weekly; none: the first run's.
-    day_of_month: int | None = Field(default=None, ge=1, le=31)  # Monthly; None: the first run's.
-    time: TimeOfDay
-    time_zone: str  # IANA's name.
-    end_date: date | None = None  # The last day on which a run may begin.
-    first_day: date  # Of the first run; intervals count from it.
-
-
-class Schedule(BaseModel):
-    """When a campaign begins by itself."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    first_at: Instant
-    time_zone: str  # IANA's name; as it was given.
-    recurrence: Recurrence | None = None  # None: once.
-    hours: CallingHours | None = None  # While its runs may call, besides the settings' own.
 
 
 class CampaignCreated(CampaignFact):
@@ -408,21 +312,6 @@ class ContactsReplaced(CampaignFact):
     replaced_at: Instant
 
 
-class Row(BaseModel):
-    """One contact as it was given. Personal data stands here and nowhere else."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    phone_number: str  # E.164.
-    name: str | None = None
-    email: str | None = None
-    variables: dict[str, str] = Field(default_factory=dict)  # Template variables, name included.
-
-    def as_json(self) -> bytes:
-        """Return what `model_dump_json` comes down to, without its way there: lists are long."""
-        return self.__pydantic_serializer__.to_json(self)
-
-
 class ContactsAdded(Fact):
     """A chunk of a list on its way in; counts when a fact names the list. Made by: command_api.imports.rows."""  # noqa: E501
 
@@ -471,15 +360,6 @@ class ImportStarted(ContactsFact):
     file_name: str | None
     rows: Count  # As counted before the first chunk.
     started_at: Instant
-
-
-class RowError(BaseModel):
-    """One row that could not be used."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    line: PositiveInt  # Line 1 is the header.
-    reason: str
 
 
 class ImportCompleted(ContactsFact):
@@ -715,46 +595,5 @@ AnyOrganizationFact = ApiKeyCreated | ApiKeyRevoked
 AnyInstallationFact = LevelRaised | RecordSkipped
 ListEvent = ContactsAdded | ListClosed
 AnyFact = AnyCampaignFact | ListEvent | CreateKeyed | AnyOrganizationFact | AnyInstallationFact
-
-FACTS: tuple[type[AnyFact], ...] = (
-    CampaignCreated,
-    CampaignUpdated,
-    CampaignDeleted,
-    CampaignScheduled,
-    CampaignUnscheduled,
-    CampaignDue,
-    RunEnded,
-    CampaignFailed,
-    CampaignStarted,
-    CampaignPaused,
-    CampaignResumed,
-    CampaignStopped,
-    CampaignCompleted,
-    CampaignRearmed,
-    ContactsReplaced,
-    ContactsAdded,
-    ListClosed,
-    ImportStarted,
-    ImportCompleted,
-    ImportFailed,
-    CreateKeyed,
-    CallRequested,
-    CallStarted,
-    CallAbandoned,
-    CallEnded,
-    CallLate,
-    ContactExhausted,
-    ApiKeyCreated,
-    ApiKeyRevoked,
-    LevelRaised,
-    RecordSkipped,
-)
+FACTS: tuple[type[AnyFact], ...] = get_args(AnyFact)
 TAGS: dict[str, type[AnyFact]] = {fact.TYPE: fact for fact in FACTS}  # The only way to a class.
-
-
-def instant(at: datetime) -> str:
-    """Return a time as answers and events spell it: UTC, ISO 8601 with `+00:00`.
-
-    Source: public contract, 'decided' 17.
-    """
-    return at.astimezone(UTC).isoformat()

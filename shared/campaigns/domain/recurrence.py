@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from campaigns.domain.facts import Frequency, Recurrence
+from campaigns.domain.values.schedule import Frequency, Recurrence
 from campaigns.domain.zones import zone
 
 DAYS_AHEAD_MAX = 63  # Within so many days each recurrence has a first run.

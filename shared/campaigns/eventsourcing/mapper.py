@@ -15,7 +15,8 @@ import orjson
 from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import Mapper, MapperDeserialisationError, StoredEvent
 
-from campaigns.domain.facts import AnyFact, Stream
+from campaigns.domain.facts import AnyFact
+from campaigns.domain.values.stream_names import Stream
 from campaigns.process.errors import ContractError
 from campaigns.records.offer import whole
 from campaigns.records.record import Envelope

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from zlib import crc32
 
-from campaigns.domain.facts import Stream
+from campaigns.domain.values.stream_names import Stream
 from campaigns.records.record import Envelope, Recorded
 
 STRIDE = 512  # Facts between two marks: 16 bytes each.

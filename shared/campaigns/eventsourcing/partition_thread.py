@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
-from campaigns.domain.facts import Stream
+from campaigns.domain.values.stream_names import Stream
 from campaigns.eventsourcing.ordinals import Ordinals
 from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader

@@ -24,7 +24,7 @@ from eventsourcing.persistence import (
     StoredEvent,
 )
 
-from campaigns.domain.facts import Stream
+from campaigns.domain.values.stream_names import Stream
 from campaigns.eventsourcing.notifications import as_theirs, stretch
 from campaigns.eventsourcing.partition_thread import PartitionThread
 from campaigns.log.port import EventLog

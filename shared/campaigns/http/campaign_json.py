@@ -8,7 +8,10 @@ from typing import Any
 
 from campaigns.domain.api_keys import ApiKeys, key_id
 from campaigns.domain.campaign import Campaign
-from campaigns.domain.facts import CallingHours, Recurrence, Schedule, Scope, instant
+from campaigns.domain.facts import Scope
+from campaigns.domain.values.campaign_settings import CallingHours
+from campaigns.domain.values.instants import instant
+from campaigns.domain.values.schedule import Recurrence, Schedule
 
 Shape = dict[str, Any]  # Any: JSON.
 

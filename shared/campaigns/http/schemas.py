@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from campaigns.domain.facts import CampaignType, Frequency, Scope
+from campaigns.domain.facts import CampaignType, Scope
 from campaigns.domain.moves import Status
+from campaigns.domain.values.schedule import Frequency
 from campaigns.http.examples import CAMPAIGN, PAUSED, RECEIPT, TRIED
 
 

@@ -12,13 +12,9 @@ from hashlib import sha256
 
 import orjson
 
-from campaigns.domain.facts import (
-    AnyInstallationFact,
-    LevelRaised,
-    RecordSkipped,
-    installation_stream,
-)
+from campaigns.domain.facts import AnyInstallationFact, LevelRaised, RecordSkipped
 from campaigns.domain.levels import LEVEL_NEWEST, LEVEL_OLDEST
+from campaigns.domain.values.stream_names import installation_stream
 from campaigns.process.errors import LevelBeyondError, LogCutError
 from campaigns.records.ledger import Ledger
 from campaigns.records.record import AppendCondition, Envelope, Recorded, beyond

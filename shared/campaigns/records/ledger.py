@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from campaigns.domain.facts import Stream
+from campaigns.domain.values.stream_names import Stream
 from campaigns.records.record import AppendCondition, Envelope
 from campaigns.records.streams import place_of
 

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
-from campaigns.domain.facts import TAGS, AnyFact, CallRequested, Stream
+from campaigns.domain.facts import TAGS, AnyFact, CallRequested
 from campaigns.domain.levels import Withheld, asides, needed, withheld
+from campaigns.domain.values.stream_names import Stream
 from campaigns.process.errors import ContractError
 from campaigns.records.tags import current, decode
 

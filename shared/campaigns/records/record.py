@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from campaigns.domain.facts import AnyFact, Stream
+from campaigns.domain.facts import AnyFact
 from campaigns.domain.levels import LEVEL_NEWEST, LEVEL_OLDEST
+from campaigns.domain.values.stream_names import Stream
 from campaigns.process.errors import ContractError, LevelBeyondError
 from campaigns.records.offer import Offered, fact_of, offer
 from campaigns.records.streams import misplaced

@@ -15,7 +15,8 @@ import orjson
 from campaigns.domain.campaign import Campaign, gone
 from campaigns.domain.codec import Codec
 from campaigns.domain.contact import FAILED, Contact, ContactStatus, current
-from campaigns.domain.facts import ContactsAdded, Row, Selection
+from campaigns.domain.facts import ContactsAdded, Selection
+from campaigns.domain.values.rows import Row
 
 SCHEMA = """
 create table if not exists lists (

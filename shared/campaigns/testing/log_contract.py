@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from uuid import uuid4
 
-from campaigns.domain.facts import AnyFact, ApiKeyCreated, CampaignPaused, Stream
+from campaigns.domain.facts import AnyFact, ApiKeyCreated, CampaignPaused
 from campaigns.domain.levels import needed
+from campaigns.domain.values.stream_names import Stream
 from campaigns.log.port import BATCH_MAX, EventLog
 from campaigns.process.errors import LogCutError, LogUnavailableError, UnreadableRecordError
 from campaigns.records.record import RECORD_BYTES_MAX, Envelope, Foreign, Record, Recorded

@@ -18,9 +18,9 @@ from campaigns.domain.facts import (
     CampaignPaused,
     ContactsAdded,
     Disposition,
-    Row,
-    Stream,
 )
+from campaigns.domain.values.rows import Row
+from campaigns.domain.values.stream_names import Stream
 from campaigns.process.errors import UnreadableRecordError
 from campaigns.records.entry import entry
 from campaigns.records.record import RECORD_BYTES_MAX, VERSION_MAX, Idempotency, Record

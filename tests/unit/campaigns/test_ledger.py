@@ -2,7 +2,7 @@
 
 import sys
 
-from campaigns.domain.facts import Stream, campaign_stream, contact_stream
+from campaigns.domain.values.stream_names import Stream, campaign_stream, contact_stream
 from campaigns.records.ledger import Ledger
 from campaigns.records.record import Envelope
 

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.domain.facts import CampaignPaused, Stream
+from campaigns.domain.facts import CampaignPaused
+from campaigns.domain.values.stream_names import Stream
 from campaigns.eventsourcing import ordinals
 from campaigns.eventsourcing.ordinals import STRIDE, Ordinals
 from campaigns.records.record import Envelope, Record, Recorded

@@ -3,8 +3,8 @@
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 
-from campaigns.domain.facts import Frequency, Recurrence
 from campaigns.domain.recurrence import first_day, instant_of, next_run
+from campaigns.domain.values.schedule import Frequency, Recurrence
 from campaigns.domain.zones import zone
 
 NEW_YORK = "America/New_York"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from campaigns.domain.facts import Stream
+from campaigns.domain.values.stream_names import Stream
 from campaigns.records.ledger import Ledger
 from campaigns.records.streams import misplaced, place_of
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition

@@ -11,7 +11,8 @@ import pytest
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.decider import STALE, UNCHANGED, Decider, Decision, Reason, Rejected
-from campaigns.domain.facts import CampaignPaused, campaign_stream
+from campaigns.domain.facts import CampaignPaused
+from campaigns.domain.values.stream_names import campaign_stream
 from campaigns.log.writer import Handled, Reread
 from campaigns.process.errors import TooContendedError
 from campaigns.testing.virtual_time import NOON, VirtualClock, run_virtually

@@ -6,7 +6,7 @@ import pytest
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from campaigns.domain.facts import CampaignSettings
+from campaigns.domain.values.campaign_settings import CampaignSettings
 from campaigns.http.campaign_json import receipt_shape
 from campaigns.testing.log_contract import NOON
 from command_api.http.bodies import (

@@ -7,8 +7,9 @@ import pytest
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.decider import UNCHANGED, Decider, Decision, Reason, Rejected
-from campaigns.domain.facts import CampaignDeleted, CampaignPaused, CampaignUpdated, campaign_stream
+from campaigns.domain.facts import CampaignDeleted, CampaignPaused, CampaignUpdated
 from campaigns.domain.moves import Status
+from campaigns.domain.values.stream_names import campaign_stream
 from command_api.commands.delete import DELETE
 from command_api.commands.lifecycle import MoveCampaign
 from command_api.commands.pause import PAUSE

@@ -7,12 +7,12 @@ import pytest
 
 from campaigns.domain.facts import (
     CampaignCreated,
-    CampaignSettings,
     CampaignType,
     ContactsAdded,
     CreateKeyed,
-    Row,
 )
+from campaigns.domain.values.campaign_settings import CampaignSettings
+from campaigns.domain.values.rows import Row
 from campaigns.testing.log_contract import NOON
 from command_api.commands.create import (
     CreateCampaign,

@@ -7,7 +7,7 @@ from typing import BinaryIO, cast
 
 import pytest
 
-from campaigns.domain.facts import Row
+from campaigns.domain.values.rows import Row
 from command_api.imports.csv_columns import (
     UnusableFileError,
     find_columns,

@@ -14,12 +14,10 @@ from campaigns.domain.facts import (
     ImportFailed,
     ImportSource,
     ImportStarted,
-    Row,
-    campaign_stream,
-    contacts_stream,
-    import_stream,
 )
 from campaigns.domain.moves import Status
+from campaigns.domain.values.rows import Row
+from campaigns.domain.values.stream_names import campaign_stream, contacts_stream, import_stream
 from command_api.commands.import_contacts import (
     BRING_FILE,
     COMPLETE_IMPORT,

@@ -15,9 +15,8 @@ from campaigns.domain.facts import (
     CampaignStopped,
     CampaignType,
     Disposition,
-    campaign_stream,
-    contacts_stream,
 )
+from campaigns.domain.values.stream_names import campaign_stream, contacts_stream
 from command_api.commands.lifecycle import MoveCampaign
 from command_api.commands.pause import PAUSE
 from command_api.commands.start import RESUME, START

@@ -5,7 +5,7 @@ import random
 import phonenumbers
 import pytest
 
-from campaigns.domain.facts import Row
+from campaigns.domain.values.rows import Row
 from command_api.imports.phone import REGION, Unusable, normalise_phone
 from command_api.settings import CommandApiSettings
 from tests.steps import parse_contacts

@@ -8,8 +8,9 @@ from fastapi import HTTPException
 from campaigns.domain.campaign import Campaign, Counters
 from campaigns.domain.contact import ContactStatus
 from campaigns.domain.decider import STALE, Decision, Reason, Rejected
-from campaigns.domain.facts import CampaignRearmed, Disposition, Selection, campaign_stream
+from campaigns.domain.facts import CampaignRearmed, Disposition, Selection
 from campaigns.domain.moves import Status
+from campaigns.domain.values.stream_names import campaign_stream
 from command_api.commands.re_execute import RE_EXECUTE, Named, ReExecute, basis_of
 from command_api.http.re_execution_routes import selected
 from tests.support.folded_journal import Told

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from fastapi.exceptions import RequestValidationError
 
-from campaigns.domain.facts import ContactsAdded, Row
+from campaigns.domain.facts import ContactsAdded
+from campaigns.domain.values.rows import Row
 from campaigns.records.record import RECORD_BYTES_MAX
 from command_api.imports.rows import (
     CHUNK_BYTES_MAX,

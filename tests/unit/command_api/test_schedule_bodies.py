@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from campaigns.domain.facts import CallingHours, Frequency, Schedule
+from campaigns.domain.values.campaign_settings import CallingHours
+from campaigns.domain.values.schedule import Frequency, Schedule
 from command_api.http.schedule_bodies import (
     UnusableScheduleError,
     parse_embedded,

@@ -11,8 +11,8 @@ from campaigns.domain.facts import (
     CallRequested,
     CampaignCreated,
     CampaignFact,
-    CampaignSettings,
 )
+from campaigns.domain.values.campaign_settings import CampaignSettings
 from campaigns.records.record import Recorded
 from campaigns.stores.checkpoint import Store
 from campaigns.stores.contacts import Contacts

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from campaigns.domain.decider import Reason, Rejected
-from campaigns.domain.facts import CampaignCompleted, Disposition, campaign_stream, contacts_stream
+from campaigns.domain.facts import CampaignCompleted, Disposition
 from campaigns.domain.moves import Status
+from campaigns.domain.values.stream_names import campaign_stream, contacts_stream
 from dialer.decisions.lifecycle import COMPLETE, CompleteCampaign, done
 from tests.support.folded_journal import Told
 

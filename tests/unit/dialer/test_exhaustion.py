@@ -11,9 +11,8 @@ from campaigns.domain.facts import (
     CampaignUpdated,
     ContactExhausted,
     Disposition,
-    campaign_stream,
-    contact_stream,
 )
+from campaigns.domain.values.stream_names import campaign_stream, contact_stream
 from dialer.decisions.exhaustion import EXHAUST, ExhaustContact
 from dialer.decisions.gates import Reading
 from tests.support.folded_journal import Told

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from campaigns.domain.facts import CallingHours
+from campaigns.domain.values.campaign_settings import CallingHours
 from campaigns.domain.zones import zone
 from dialer.decisions.hours import closes_at, opens_of
 

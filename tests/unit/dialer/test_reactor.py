@@ -14,9 +14,8 @@ from campaigns.domain.facts import (
     CampaignPaused,
     CampaignResumed,
     Disposition,
-    campaign_stream,
-    contact_stream,
 )
+from campaigns.domain.values.stream_names import campaign_stream, contact_stream
 from dialer.calls.effects import Offer, Place
 from dialer.calls.inputs import Answered, NotHanded, Reported, Stopping, Woken, Working
 from dialer.carrier.port import Ended, NoRing, RefusedLate, Rung

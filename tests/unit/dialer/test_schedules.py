@@ -8,7 +8,6 @@ import pytest
 from campaigns.domain.facts import (
     AnyCampaignFact,
     AnyFact,
-    CallingHours,
     CallRequested,
     CampaignCompleted,
     CampaignDue,
@@ -17,17 +16,15 @@ from campaigns.domain.facts import (
     CampaignUnscheduled,
     CampaignUpdated,
     Disposition,
-    Frequency,
     ImportCompleted,
     ImportSource,
-    Recurrence,
     RunEnded,
-    Schedule,
     Selection,
-    campaign_stream,
-    contacts_stream,
 )
 from campaigns.domain.moves import Status
+from campaigns.domain.values.campaign_settings import CallingHours
+from campaigns.domain.values.schedule import Frequency, Recurrence, Schedule
+from campaigns.domain.values.stream_names import campaign_stream, contacts_stream
 from dialer.calls.effects import Offer
 from dialer.calls.inputs import Working
 from dialer.decisions.gates import Reading, within_hours

@@ -21,8 +21,8 @@ from campaigns.domain.facts import (
     ContactsReplaced,
     Disposition,
     ImportFailed,
-    Row,
 )
+from campaigns.domain.values.rows import Row
 from campaigns.records.record import Recorded
 from campaigns.testing.log_contract import NOON
 from projector.feeds import frames

@@ -9,15 +9,14 @@ from campaigns.domain.decider import Facts
 from campaigns.domain.facts import (
     AnyFact,
     CampaignCreated,
-    CampaignSettings,
     CampaignType,
     ContactsAdded,
     CreateKeyed,
     ListClosed,
-    Schedule,
-    Stream,
-    create_stream,
 )
+from campaigns.domain.values.campaign_settings import CampaignSettings
+from campaigns.domain.values.schedule import Schedule
+from campaigns.domain.values.stream_names import Stream, create_stream
 from command_api.commands.schedule import campaign_scheduled
 
 

@@ -40,14 +40,15 @@ from campaigns.domain.facts import (
     ImportSource,
     ImportStarted,
     ListClosed,
-    Row,
-    RowError,
+)
+from campaigns.domain.moves import Move
+from campaigns.domain.values.rows import Row, RowError
+from campaigns.domain.values.stream_names import (
     Stream,
     campaign_stream,
     contacts_stream,
     import_stream,
 )
-from campaigns.domain.moves import Move
 from command_api.commands.lifecycle import IMPORT_IN_PROGRESS, hidden, not_found
 from command_api.imports.rows import contacts_added
 

@@ -8,7 +8,8 @@ from typing import TypeVar
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.decider import Decider, Decision, Reason, Rejected
-from campaigns.domain.facts import CampaignType, Stream, campaign_stream, contacts_stream
+from campaigns.domain.facts import CampaignType
+from campaigns.domain.values.stream_names import Stream, campaign_stream, contacts_stream
 
 # Source: public contract, start, and 'decided' 22 and 28.
 NOT_FOUND = "Campaign not found"

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import STALE, Decision, Reason, Rejected
-from campaigns.domain.facts import CampaignRearmed, Schedule, Selection
+from campaigns.domain.facts import CampaignRearmed, Selection
 from campaigns.domain.moves import Move
+from campaigns.domain.values.schedule import Schedule
 from command_api.commands.lifecycle import (
     IMPORT_IN_PROGRESS,
     MoveCampaign,

@@ -5,8 +5,13 @@ from datetime import datetime
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import UNCHANGED, Decision, Reason, Rejected
-from campaigns.domain.facts import CampaignScheduled, CampaignType, CampaignUnscheduled, Schedule
+from campaigns.domain.facts import (
+    CampaignScheduled,
+    CampaignType,
+    CampaignUnscheduled,
+)
 from campaigns.domain.moves import Move, Status
+from campaigns.domain.values.schedule import Schedule
 from command_api.commands.lifecycle import MoveCampaign, lifecycle_decider, type_rejection
 
 UNNAMED_ZONE = "UTC"  # Source: public contract, section 4.

@@ -6,8 +6,9 @@ from typing import Any, assert_never
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import UNCHANGED, Decision, Reason, Rejected, Stale, Unchanged
-from campaigns.domain.facts import AnyFact, CampaignUpdated, Schedule
+from campaigns.domain.facts import AnyFact, CampaignUpdated
 from campaigns.domain.moves import Move
+from campaigns.domain.values.schedule import Schedule
 from command_api.commands.lifecycle import MoveCampaign, lifecycle_decider
 from command_api.commands.schedule import ScheduleCampaign, decide_schedule
 

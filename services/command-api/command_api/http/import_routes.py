@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from campaigns.domain.api_keys import Caller
 from campaigns.domain.decider import Reason, Rejected
-from campaigns.domain.facts import instant
+from campaigns.domain.values.instants import instant
 from campaigns.http.door import POSITION, CampaignId, caller_of, json_response, refusal
 from campaigns.http.responses import ERRORS, ok
 from campaigns.process.observability import COMMANDS, SHARES_SPENT

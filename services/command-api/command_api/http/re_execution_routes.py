@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Body, Depends, HTTPException, Response
 
 from campaigns.domain.api_keys import Caller
-from campaigns.domain.facts import Schedule, Selection
+from campaigns.domain.facts import Selection
+from campaigns.domain.values.schedule import Schedule
 from campaigns.http.campaign_json import at, campaign_shape, type_of
 from campaigns.http.door import ID_MAX, CampaignId, caller_of, json_response
 from campaigns.http.responses import ERRORS, OUTDATED, ok

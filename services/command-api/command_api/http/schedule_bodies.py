@@ -10,15 +10,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from campaigns.domain.facts import (
-    DAY_END,
-    CallingHours,
-    Frequency,
-    Recurrence,
-    Schedule,
-    TimeOfDay,
-)
 from campaigns.domain.recurrence import clock_time, first_day, instant_of
+from campaigns.domain.values.campaign_settings import DAY_END, CallingHours, TimeOfDay
+from campaigns.domain.values.schedule import Frequency, Recurrence, Schedule
 from campaigns.domain.zones import names, zone
 
 Given = Mapping[str, Any]  # Any: JSON, not validated yet.

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from campaigns.domain.facts import CampaignSettings, Schedule
+from campaigns.domain.values.campaign_settings import CampaignSettings
+from campaigns.domain.values.schedule import Schedule
 from command_api.http.bodies import CreateBody, DetailsBody, ReasonBody, unprocessable
 from command_api.http.schedule_bodies import UnusableScheduleError, parse_embedded, parse_hours
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from campaigns.domain.facts import import_stream
+from campaigns.domain.values.stream_names import import_stream
 from campaigns.log.writer import Handled, Origin
 from campaigns.process.errors import OperatingError
 from command_api.commands.import_contacts import FAIL_IMPORT, FailImport

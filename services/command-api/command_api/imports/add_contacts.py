@@ -10,8 +10,9 @@ from uuid import uuid4
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import Reason, Rejected, Unchanged
-from campaigns.domain.facts import ImportSource, Row
+from campaigns.domain.facts import ImportSource
 from campaigns.domain.moves import Move
+from campaigns.domain.values.rows import Row
 from campaigns.log.writer import Handled, Origin
 from command_api.commands.import_contacts import (
     COMPLETE_IMPORT,

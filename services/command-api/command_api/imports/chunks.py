@@ -12,8 +12,10 @@ from typing import Protocol, TypeVar
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.decider import Decider, Reason, Rejected
-from campaigns.domain.facts import ImportCompleted, ImportStarted, Row, import_stream
+from campaigns.domain.facts import ImportCompleted, ImportStarted
 from campaigns.domain.moves import Move
+from campaigns.domain.values.rows import Row
+from campaigns.domain.values.stream_names import import_stream
 from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader, Ruling
 from campaigns.log.writer import Answer, Handled, Origin, Reread, Writer

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO, NamedTuple, Self
 
-from campaigns.domain.facts import Row
+from campaigns.domain.values.rows import Row
 from command_api.imports.characters import seen, trimmed
 from command_api.imports.csv_columns import PHONE, Columns, UnusableFileError, find_columns
 from command_api.imports.csv_lines import Lines

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from campaigns.domain.campaign import Campaign
-from campaigns.domain.facts import Row, RowError
+from campaigns.domain.values.rows import Row, RowError
 from campaigns.stores.contacts import Contacts
 from command_api.commands.import_contacts import Skipped
 from command_api.imports.csv_columns import TooManyRowsError, UnusableFileError

@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 from fastapi.exceptions import RequestValidationError
 
-from campaigns.domain.facts import AnyFact, ContactsAdded, Row
+from campaigns.domain.facts import AnyFact, ContactsAdded
+from campaigns.domain.values.rows import Row
 from campaigns.records.record import RECORD_BYTES_MAX
 from command_api.imports.characters import trimmed
 from command_api.imports.depth import JSON_DEPTH_MAX, deeper

@@ -8,7 +8,8 @@ from datetime import datetime
 from campaigns.domain.api_keys import ApiKeys, key_hash, key_prefix
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.decider import UNCHANGED, Decider, Decision, Reason, Rejected
-from campaigns.domain.facts import ApiKeyCreated, ApiKeyRevoked, Scope, organization_stream
+from campaigns.domain.facts import ApiKeyCreated, ApiKeyRevoked, Scope
+from campaigns.domain.values.stream_names import organization_stream
 from campaigns.log.writer import Origin, Writer
 from campaigns.records.topics import ORGANIZATIONS
 

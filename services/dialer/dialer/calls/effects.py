@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from campaigns.domain.facts import AnyFact, Stream
+from campaigns.domain.facts import AnyFact
+from campaigns.domain.values.stream_names import Stream
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from campaigns.domain.decider import Decider, Decision, Reason, Rejected
-from campaigns.domain.facts import ContactExhausted, Stream, campaign_stream, contact_stream
+from campaigns.domain.facts import ContactExhausted
+from campaigns.domain.values.stream_names import Stream, campaign_stream, contact_stream
 from dialer.decisions.gates import Reading, attempts_left, campaign_running, contact_pending
 
 

@@ -4,8 +4,8 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from campaigns.domain.campaign import Campaign
-from campaigns.domain.facts import DAY_END, CallingHours
 from campaigns.domain.recurrence import clock_time, instant_of
+from campaigns.domain.values.campaign_settings import DAY_END, CallingHours
 from campaigns.domain.zones import zone
 
 _DAYS_AHEAD_MAX = 9  # A window opens at least once a week.

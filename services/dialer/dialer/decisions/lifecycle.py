@@ -13,12 +13,10 @@ from campaigns.domain.facts import (
     CampaignDue,
     CampaignFailed,
     RunEnded,
-    Stream,
-    campaign_stream,
-    contacts_stream,
 )
 from campaigns.domain.moves import Move
 from campaigns.domain.recurrence import next_run
+from campaigns.domain.values.stream_names import Stream, campaign_stream, contacts_stream
 
 NO_CONTACTS = "No contacts found"
 

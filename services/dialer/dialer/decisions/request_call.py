@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from campaigns.domain.decider import Decider, Decision
-from campaigns.domain.facts import CallRequested, Stream, campaign_stream, contact_stream
+from campaigns.domain.facts import CallRequested
+from campaigns.domain.values.stream_names import Stream, campaign_stream, contact_stream
 from dialer.calls.lease import ring_by
 from dialer.decisions.gates import Reading, first_shut
 

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import Rejected, Unchanged
-from campaigns.domain.facts import CallRequested, contact_stream
+from campaigns.domain.facts import CallRequested
 from campaigns.domain.moves import Status
+from campaigns.domain.values.stream_names import contact_stream
 from dialer.calls.call import Call, call_of
 from dialer.calls.call_states import Logged, Said, Use
 from dialer.calls.effects import Effect, LookUp, Offer, Place

@@ -11,7 +11,8 @@ import orjson
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.contact import Contact, ContactStatus, shown
-from campaigns.domain.facts import Row, instant
+from campaigns.domain.values.instants import instant
+from campaigns.domain.values.rows import Row
 from campaigns.http.campaign_json import Shape, percent
 from projector.queries.shapes import progress_shape
 

@@ -13,8 +13,8 @@ from sqlalchemy import select
 
 from campaigns.domain.api_keys import Caller
 from campaigns.domain.campaign import Campaign
-from campaigns.domain.facts import Row
 from campaigns.domain.moves import Status
+from campaigns.domain.values.rows import Row
 from campaigns.http.campaign_json import Shape, at
 from campaigns.http.door import ID_MAX, CampaignId
 from campaigns.process.errors import OperatingError

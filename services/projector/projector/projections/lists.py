@@ -13,8 +13,8 @@ from campaigns.domain.facts import (
     ImportFailed,
     ImportSource,
     ListClosed,
-    instant,
 )
+from campaigns.domain.values.instants import instant
 from projector.projections.changes import Changes
 from projector.store.tables import plain
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from campaigns.domain.campaign import Campaign, load
 from campaigns.domain.codec import Codec
-from campaigns.domain.facts import Row
+from campaigns.domain.values.rows import Row
 from projector.projections.changes import Execution, Import
 from projector.queries.page import Page
 from projector.store.tables import CAMPAIGNS, EXECUTIONS, IMPORTS, LISTS, ROWS, plain

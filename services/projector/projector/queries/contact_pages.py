@@ -11,8 +11,9 @@ from sqlalchemy import ColumnElement, Connection, case, func, literal, or_, sele
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.contact import FAILED, Contact, ContactStatus, current
-from campaigns.domain.facts import Row, Selection
+from campaigns.domain.facts import Selection
 from campaigns.domain.moves import Status
+from campaigns.domain.values.rows import Row
 from projector.queries.campaign_pages import rows, windows
 from projector.queries.page import Page
 from projector.store.tables import CONTACTS

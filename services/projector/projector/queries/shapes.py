@@ -5,8 +5,9 @@ Source: public contract, 1.3 rows 10, 12, 13, 14; 8.4; 'decided' 6, 7, 21.
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.contact import Contact, ContactStatus, shown
-from campaigns.domain.facts import Disposition, Row
+from campaigns.domain.facts import Disposition
 from campaigns.domain.moves import Status
+from campaigns.domain.values.rows import Row
 from campaigns.http.campaign_json import Shape, at, metrics_shape, percent, receipt_shape
 from projector.projections.changes import Execution, Import
 from projector.projections.executions import OUTCOME_UNKNOWN

@@ -20,7 +20,8 @@ from campaigns.domain.campaign import Campaign, dump, load
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.codec import Codec
 from campaigns.domain.contact import Contact
-from campaigns.domain.facts import AnyOrganizationFact, ApiKeyCreated, ApiKeyRevoked, instant
+from campaigns.domain.facts import AnyOrganizationFact, ApiKeyCreated, ApiKeyRevoked
+from campaigns.domain.values.instants import instant
 from projector.projections.changes import Changes, Execution, Import, Place
 from projector.store.tables import (
     API_KEYS,

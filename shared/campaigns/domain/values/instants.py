@@ -1,0 +1,16 @@
+"""A moment as facts hold it and as answers spell it. Pure."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
+
+Instant = Annotated[AwareDatetime, Field(strict=False)]  # JSON has no times: ISO 8601 text.
+
+
+def instant(at: datetime) -> str:
+    """Return a time as answers and events spell it: UTC, ISO 8601 with `+00:00`.
+
+    Source: public contract, 'decided' 17.
+    """
+    return at.astimezone(UTC).isoformat()

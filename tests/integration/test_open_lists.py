@@ -168,15 +168,16 @@ async def test_a_list_whose_upload_died_is_closed_once_it_is_stale(stale_s: floa
         other.lists = OpenLists(other, stale_s)
         checking = asyncio.create_task(other.lists.run(check_s=0.01))
         if stale_s < 1:
-            while rows_of(other):
-                await asyncio.sleep(0.01)
+            async with asyncio.timeout(10):
+                while rows_of(other):
+                    await asyncio.sleep(0.01)
             (closed,) = await facts(other, ListClosed)
             assert not closed.counts
         else:
             checks: list[int] = []
             place = other.lists._place
             other.lists._place = lambda import_id: checks.append(1) or place(import_id)  # type: ignore[method-assign,func-returns-value]  # Counts the checks.
-            while len(checks) < 20:
+            while len(checks) < 20 and rows_of(other):
                 await asyncio.sleep(0.01)
             assert rows_of(other) == len(ROWS)
         checking.cancel()

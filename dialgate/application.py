@@ -1,6 +1,6 @@
 """One FastAPI application for whatever parts a process runs, and the one OpenAPI document.
 
-The services are imported only once somebody asks for the document.
+The services are imported when the document is first requested.
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ def make_app(parts: Sequence[Part], routers: Sequence[APIRouter]) -> FastAPI:
 
 @cache
 def document() -> dict[str, Any]:
-    """Return the OpenAPI document of the whole public API: whichever service answers, the same."""
+    """Return the OpenAPI document of the whole public API, the same from each service."""
     from command_api.service import CommandApi
     from projector.service import Projector
 
@@ -82,22 +82,22 @@ def document() -> dict[str, Any]:
 
 
 def _answers() -> dict[str, Any]:
-    """Return the schemas of all answers, which routes know by name alone."""
+    """Return the schemas of all answers; routes only name them."""
     models = {
-        one
+        model
         for module in map(import_module, ANSWERS)
-        for one in vars(module).values()
-        if isinstance(one, type) and issubclass(one, BaseModel) and one.__module__ in ANSWERS
+        for model in vars(module).values()
+        if isinstance(model, type) and issubclass(model, BaseModel) and model.__module__ in ANSWERS
     }
-    every = sorted(models, key=lambda one: one.__name__)
     _, found = models_json_schema(
-        [(one, "serialization") for one in every], ref_template="#/components/schemas/{model}"
+        [(model, "serialization") for model in sorted(models, key=lambda model: model.__name__)],
+        ref_template="#/components/schemas/{model}",
     )
     schemas: dict[str, Any] = found["$defs"]
     return schemas
 
 
 def _named(route: APIRoute) -> str:
-    """Return an operation's name, as clients that are generated call it: `campaigns_pause`."""
+    """Return the operation's name in generated clients: `campaigns_pause`."""
     tag = str(route.tags[0]) if route.tags else "dialgate"
     return f"{tag}_{route.name}".replace(" ", "_").lower()

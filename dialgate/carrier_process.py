@@ -17,7 +17,7 @@ from dialgate.process import listen
 from dialgate.settings import ProcessSettings
 
 HEAD_MAX_BYTES = 16 * 1024  # Of a request's line and headers: ours are short.
-GRACE_S = 1  # A request that is held back for a ring must not hold back the end.
+GRACE_S = 1  # A request that waits for its ring to begin must not delay the stop.
 
 
 async def serve(
@@ -29,9 +29,10 @@ async def serve(
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        OSError: the port is in use, the address is not ours, or anybody could have phones rung.
+        OSError: the port is in use, the address is not local, or the carrier would place calls for
+            anyone without a secret.
         CarrierUnavailableError: another carrier has the file open, or it is damaged.
-        Exception: a timer of the carrier has failed; its rings go on at the next start.
+        Exception: a timer of the carrier has failed; its rings continue at the next start.
 
     """
     if settings.secret is None and not loopback(process.host):
@@ -57,7 +58,7 @@ async def serve(
 
 
 class _Server(Server):
-    """uvicorn that ends well when it is asked to: its own would raise the signal once more."""
+    """uvicorn that exits with 0 on a signal: by itself it would raise the signal again."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,7 +1,7 @@
-"""How long anything holds the event loop: while it does, nobody's pause is answered.
+"""How long anything holds the event loop: meanwhile no request, and no pause, is answered.
 
-A timer's lateness, looked at every LOOK_S, so that a hold is seen to that. A process that gets no
-processor is late too: it cannot tell, and its clients cannot either.
+Measured as the lateness of a timer, every LOOK_S, which is its resolution. A process that gets no
+processor time is late too; neither it nor its clients can tell the two apart.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from prometheus_client import Histogram
 from campaigns.process.observability import QUIET_S, REGISTRY
 
 LOOK_S = 0.01
-HOLD_MAX_S = 0.02  # What a piece of work is cut to.
-HOLD_WARN_S = 0.2  # Far above it: somebody notices.
+HOLD_MAX_S = 0.02  # Long work is cut into slices of this.
+HOLD_WARN_S = 0.2  # Far above it: clients notice.
 HOLD_S = Histogram(
     "dialgate_loop_hold_seconds", "How late the event loop came to a timer.", registry=REGISTRY,
     buckets=(0.002, 0.005, 0.01, HOLD_MAX_S, 0.05, 0.1, HOLD_WARN_S, 0.5, 1, 2, 5, 10, 30),
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 async def measure() -> NoReturn:
-    """Measure until cancelled; warn of a long hold, once in QUIET_S, of the longest since."""
+    """Measure until cancelled; warn of the longest hold, at most once in QUIET_S."""
     loop = asyncio.get_running_loop()
     quiet_until, longest_s = loop.time(), 0.0
     while True:

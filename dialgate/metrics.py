@@ -1,4 +1,4 @@
-"""What /metrics says: the process's own counters, and what its parts hold at this moment."""
+"""The metrics of a process: its own counters, and the state of its parts at this moment."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,7 +12,7 @@ from campaigns.process.observability import REGISTRY
 
 
 class _Parts(Collector):
-    """Reads the parts when asked: nothing is counted twice on a hot path."""
+    """Reads the parts at each scrape, so that hot paths count nothing twice."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parts = parts

@@ -37,12 +37,12 @@ def router() -> APIRouter:
 
     @routes.api_route("/", methods=["GET", "HEAD"])
     async def home() -> HTMLResponse:
-        """Say what this is, and where to go on."""
+        """Return the front page, which links to the documentation."""
         return _answer("home.html")
 
     @routes.api_route("/docs", methods=["GET", "HEAD"])
     async def docs() -> HTMLResponse:
-        """Show every operation, to be tried."""
+        """Return the interactive documentation of every operation."""
         return _answer("docs.html")
 
     return routes

@@ -6,7 +6,7 @@ DIALGATE_DATA_DIR or DIALGATE_KAFKA_SERVERS names. The application's name says w
     class Campaigns(Application[str]):
         name = "campaign.records/0"
 
-Not offered: writing, process recorders, snapshots; facts come to one who tracks where he is.
+Not offered: writing, process recorders, snapshots. A subscriber keeps its own position.
 """
 
 from typing import Any, NoReturn
@@ -29,14 +29,14 @@ from dialgate.settings import PREFIX, ProcessSettings, misspelt
 
 
 class Factory(InfrastructureFactory[TrackingRecorder]):
-    """Makes recorders of the log's partitions; it closes those that it made."""
+    """Makes recorders of the log's partitions, and closes those that it has made."""
 
-    def __init__(self, env: Any) -> None:  # Any: the library's own union of what it may be given.
+    def __init__(self, env: Any) -> None:  # Any: a union of the library's own.
         super().__init__(env)
         self._made: list[LogRecorder] = []
 
     def application_recorder(self) -> ApplicationRecorder:
-        """Return the partition that the application is named after, followed from now on.
+        """Return a recorder of the partition that the application is named after; it follows.
 
         Raises:
             InfrastructureFactoryError: no partition has that name, or a setting does not exist.
@@ -65,16 +65,16 @@ class Factory(InfrastructureFactory[TrackingRecorder]):
         transcoder: Transcoder | None = None,
         mapper_class: type[Mapper[Any]] | None = None,  # Any: of UUIDs or of text.
     ) -> Mapper[Any]:
-        """Return the facts' own Mapper, whatever MAPPER_TOPIC says: no other can read the log."""
+        """Return the facts' own Mapper and ignore MAPPER_TOPIC: no other can read the log."""
         return FactMapper(transcoder or self.transcoder())
 
     def tracking_recorder(
         self, tracking_recorder_class: type[TrackingRecorder] | None = None
     ) -> TrackingRecorder:
-        """Return a view that needs no argument, such as one on the projector's store.
+        """Return a view whose class takes no argument, such as one on the projector's store.
 
         Raises:
-            InfrastructureFactoryError: no class is given: where the view is kept is its own.
+            InfrastructureFactoryError: no class is given; each view keeps its own data.
 
         """
         if tracking_recorder_class is None:
@@ -85,15 +85,15 @@ class Factory(InfrastructureFactory[TrackingRecorder]):
         return tracking_recorder_class()
 
     def aggregate_recorder(self, purpose: str = "events") -> NoReturn:
-        """Refuse: there are no aggregates and no snapshots."""
+        """Raise: there are no aggregates and no snapshots."""
         raise NotSupportedError(f"the log keeps no {purpose} of aggregates: it is for reading")
 
     def process_recorder(self) -> NoReturn:
-        """Refuse: a process would write."""
+        """Raise: a process would write."""
         raise NotSupportedError("the log is offered for reading; commands go to the command API")
 
     def close(self) -> None:
-        """Let go of the log."""
+        """Close the log."""
         for recorder in self._made:
             recorder.close()
 

@@ -1,7 +1,7 @@
 """Run parts in one process behind one uvicorn: open, serve, drain, close, in that order.
 
-Order matters at both ends: the log opens before the parts and closes after them; nothing listens
-before all have opened; a stop lets requests finish, then the parts, then writes the checkpoints.
+The log opens before the parts and closes after them; nothing is served before all have opened; a
+stop first lets requests finish, then drains the parts, then writes the checkpoints.
 """
 
 import asyncio
@@ -28,12 +28,12 @@ from dialgate.connections.server import BACKLOG, Listener, Server, configured
 from dialgate.loop_holds import measure
 from dialgate.metrics import exposition
 from dialgate.settings import ProcessSettings
-from dialgate.shutdown import Ending
+from dialgate.shutdown import Shutdown
 
 logger = logging.getLogger("dialgate")
 
 DONE, WENT_WRONG, MISUSED = 0, 1, 2  # What a process exits with.
-GC_AFTER = 50_000  # Allocations between collections: Python's 700 interrupts a pause too often.
+GC_AFTER = 50_000  # Allocations between collections: with Python's 700 they delay pauses too often.
 
 
 @dataclass
@@ -63,13 +63,13 @@ class Process:
                 await stack.enter_async_context(extra)
             self.app.include_router(health(self))
             gc.collect()
-            gc.freeze()  # What start-up has made stays; collections need not look at it again.
+            gc.freeze()  # Collections skip what start-up has made: it stays.
             gc.set_threshold(GC_AFTER)
             await self._serve(listener)
         return self.status
 
     async def _serve(self, listener: socket.socket) -> None:
-        app = Ending(self.app, lambda: server.should_exit)
+        app = Shutdown(self.app, lambda: server.should_exit)
         server = Server(configured(app, self.bounds, self.settings.drain_s))
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda loop, context: self._unforeseen(context, server))
@@ -95,7 +95,7 @@ class Process:
             return
         how = "was cancelled" if ended.cancelled() else "has ended"
         failure = None if ended.cancelled() else ended.exception()
-        failure = failure or EndedError(f"it {how}, and nobody had asked for it")
+        failure = failure or EndedError(f"it {how}, although the process was not stopping")
         self.status = WENT_WRONG
         server.should_exit = True
         for cause in _leaves(failure):
@@ -105,10 +105,9 @@ class Process:
             )  # fmt: skip
 
     def _unforeseen(self, context: dict[str, Any], server: uvicorn.Server) -> None:
-        """End the process for what died unseen: the last net, behind every `Watch`.
+        """End the process for an exception that nothing else has handled, not even a `Watch`.
 
-        What belongs to one connection ends that connection, and an outage that nobody heard of to
-        its end is an outage still.
+        One that belongs to a connection ends only that connection; an outage ends nothing.
         """
         failure = context.get("exception")
         fatal = not (
@@ -118,24 +117,24 @@ class Process:
             or "protocol" in context
             or type(failure).__module__.startswith("aiokafka.")
         )
-        said = context.get("message", "")
+        message = context.get("message", "")
         logger.log(
             logging.ERROR if fatal else logging.WARNING,
-            "unforeseen: %s: %r", said, failure, exc_info=failure if fatal else None,
+            "unforeseen: %s: %r", message, failure, exc_info=failure if fatal else None,
         )  # fmt: skip
         if fatal:
             self.status = WENT_WRONG
             server.should_exit = True
 
     async def look(self) -> None:
-        """Let each part note how far it is behind. Without an answer, that is of when it looked."""
-        with contextlib.suppress(TimeoutError, OperatingError):  # /health/ready says it.
+        """Have each part measure its lag. If the log does not answer, the last value stays."""
+        with contextlib.suppress(TimeoutError, OperatingError):  # /health/ready reports it.
             async with asyncio.timeout(self.settings.ready_s):
                 for part in self.parts:
                     await part.reader.look()
 
     async def troubles(self) -> list[str]:
-        """Return why the process is not ready; nothing when it is."""
+        """Return why the process is not ready; empty when it is."""
         found = [f"{task.get_name()} has stopped" for task in self._running if task.done()]
         if not self.settings.data_dir.exists():
             found.append(f"{self.settings.data_dir} is gone")
@@ -153,7 +152,7 @@ class Process:
 
 
 def health(process: Process) -> APIRouter:
-    """Return the routes that answer for the process itself."""
+    """Return the routes about the process itself."""
     router = APIRouter(include_in_schema=False)
 
     @router.api_route("/health/live", methods=["GET", "HEAD"])
@@ -181,14 +180,14 @@ def health(process: Process) -> APIRouter:
 
 
 def listen(settings: ProcessSettings) -> socket.socket:
-    """Take the port before anything else is begun.
+    """Take the port, before anything else starts.
 
     Raises:
-        OSError: it is in use, or the address is not ours.
+        OSError: it is in use, or the address is not local.
 
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    # With its protocol named, or asyncio does not set TCP_NODELAY on what it accepts, and every
+    # The protocol is named, or asyncio does not set TCP_NODELAY on accepted sockets, and every
     # answer waits 40 ms for a delayed acknowledgement (seen in bench/pause.py).
     listener = Listener(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:

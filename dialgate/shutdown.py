@@ -1,4 +1,4 @@
-"""Plain ASGI: answers the requests that a stop cuts off, such as a pause that still waits."""
+"""ASGI middleware: answers the requests that a stop cuts off, such as a pause that still waits."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,13 +9,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from campaigns.http.door import RETRY_AFTER_S
 from campaigns.process.observability import correlation_id
 
-DETAIL = "The server stops, and could not wait for the end of this: ask again"
+DETAIL = "The server is stopping, and could not finish this request: send it again"
 
 
-class Ending:
-    """The application, and what it owes to those who wait when the server has no time left.
+class Shutdown:
+    """An application whose unfinished requests are answered 503 when the server stops.
 
-    Without it their task is cancelled, and they are told 500, as if something had broken.
+    By itself the server cancels their tasks and answers 500, as if something had broken.
     """
 
     def __init__(self, app: ASGIApp, ends: Callable[[], bool]) -> None:
@@ -27,19 +27,19 @@ class Ending:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun = False
+        began = False
 
         async def sending(message: Message) -> None:
-            nonlocal begun
-            begun = True
+            nonlocal began
+            began = True
             await send(message)
 
         try:
             await self._app(scope, receive, sending)
         except asyncio.CancelledError:
-            if begun or not self._ends():
+            if began or not self._ends():
                 raise
-            # Not swallowed: who cancelled it wants the request to end, and it ends with this.
+            # Not swallowed: it was cancelled to end the request, which this answer does.
             may_still = scope["method"] not in ("GET", "HEAD")
             headers = {"Retry-After": str(RETRY_AFTER_S), "X-Request-ID": correlation_id.get()}
             shape = {"detail": DETAIL, "may_still_take_effect": may_still}

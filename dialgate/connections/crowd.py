@@ -1,11 +1,11 @@
-"""All connections of a process: how many, which of them wait for their clients, who makes room.
+"""All connections of a process: how many, which wait for their clients, which one makes room.
 
-When there are as many as there may be, a newcomer takes the place of a connection that waits for
-its client: of one that has had its last answer, else, of whoever has most connections (an
-organization, or all strangers together), of the one that has waited longest. A newcomer itself
-keeps its place until the loop has read from it once; when there is nobody but newcomers, those who
-come next wait in the kernel's backlog. So a flood of slow clients displaces itself, with a key or
-without, and who sends a request at once is served. No bytes in here.
+When all places are taken, a newcomer displaces a connection that waits for its client: one that has
+had its last answer, or else the one that has waited longest among those of the organization (or all
+clients without a key) that has the most connections. A newcomer keeps its place until the loop has
+read from it once; when there are only newcomers, further connections wait in the kernel's backlog.
+So a flood of slow clients displaces itself, with a key or without, and a client that sends its
+request at once is served. This module handles no bytes.
 """
 
 import asyncio
@@ -20,42 +20,40 @@ from campaigns.process.observability import CLOSED, CONNECTIONS
 from dialgate.connections.bounds import Bounds
 
 LOOK_MAX_S = 1.0  # How often deadlines are looked at, at least.
-# How many turns of the loop begin, at most, before a connection that has entered was read from:
-# asyncio looks at it in the next one, and reads behind what that one has to do anyway.
+# The turns of the loop that begin, at most, before a new connection has been read from: asyncio
+# polls it in the next turn, and reads after that turn's other callbacks.
 TURNS = 3
-ANSWERED = -1  # No organization: who had its last answer, and has not hung up yet.
-
-
-SOCKETS = 0  # None either: they count by themselves, and make room only when they are stuck.
+ANSWERED = -1  # Not an organization: connections that had their last answer and are still open.
+SOCKETS = 0  # Nor is this: WebSockets are counted apart, and make room only when they stall.
 
 
 class Connection(Protocol):
     """What the crowd knows of one connection."""
 
-    organization_id: int | None  # Whose key was shown on it last; None: a stranger's. Set here.
+    organization_id: int | None  # Of the last key it showed; None: it showed none. Set here.
 
     @property
     def waits(self) -> bool:
-        """Say whether it waits for its client; else it waits for us, and keeps its place."""
+        """Say whether it waits for its client; if it waits for the server, it keeps its place."""
 
     def overdue(self, now_s: float) -> str | None:
-        """Say which deadline has passed, if one has, and act on it."""
+        """Return which deadline has passed, if any, and act on it."""
 
     def unsent_bytes(self) -> int:
-        """Return how much of its answers its client has not taken."""
+        """Return how much of its answers its client has not read."""
 
     def drop(self) -> None:
         """Close it at once; what was not sent is lost."""
 
 
-class Unread:
-    """How long a client has taken nothing of what it was sent."""
+class Stall:
+    """What a client has not read yet, and how long it has read nothing."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport, self._bytes, self._since_s = transport, 0, 0.0
 
-    def stuck_s(self, now_s: float) -> float:
-        """Look; return since when nothing has gone out, though something should."""
+    def lasts_s(self, now_s: float) -> float:
+        """Look, and return for how long nothing was read although something is there."""
         left = self._transport.get_write_buffer_size()
         if left:
             left += _in_kernel(self._transport)
@@ -66,13 +64,13 @@ class Unread:
 
 
 def _in_kernel(transport: asyncio.Transport) -> int:
-    """Return how many bytes the kernel has that the client has not acknowledged.
+    """Return how many sent bytes the client has not acknowledged.
 
-    They may be megabytes: a slow reader takes of these for long before it takes one of ours.
+    They may be megabytes, which a slow client reads before any byte of our own buffer.
     """
     try:
         found = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
-    except (AttributeError, OSError):  # Closed meanwhile, or a system that does not tell.
+    except (AttributeError, OSError):  # Closed meanwhile, or unknown on this system.
         return 0
     return int.from_bytes(found, sys.byteorder)
 
@@ -83,10 +81,10 @@ class Crowd:
     def __init__(self, bounds: Bounds) -> None:
         self.bounds, self.sockets = bounds, 0
         self._all: set[Connection] = set()
-        # Of each organization, None for strangers: who has waited for its client longest is first.
+        # By organization (None: without a key), longest wait for a client first.
         self._of: dict[int | None, OrderedDict[Connection, None]] = {}
-        # Who has come in which turn of the loop, as long as it may not have been read from.
-        self._unread: OrderedDict[Connection, int] = OrderedDict()
+        # In which turn of the loop each came, while it may not have been read from.
+        self._newcomers: OrderedDict[Connection, int] = OrderedDict()
         self._turn, self._counting = 0, False
         self._unsent: OrderedDict[Connection, int] = OrderedDict()
         self._unsent_bytes = 0
@@ -95,25 +93,25 @@ class Crowd:
 
     @property
     def accepts(self) -> bool:
-        """Say whether more may be accepted; else they wait in the backlog for a turn or two.
+        """Say whether more may be accepted; if not, they wait in the backlog for a turn or two.
 
-        So there are never more connections without a place than are accepted in those turns.
+        So connections without a place are never more than those accepted in these turns.
         """
-        return len(self._unread) < self.bounds.unread_max
+        return len(self._newcomers) < self.bounds.newcomers_max
 
     def enter(self, one: Connection) -> bool:
-        """Take a connection in; False when there is no room, and nobody who could make it.
+        """Register a connection; False when no connection can make room for it.
 
-        Where all who could make it are newcomers, it is over the bound by those of a few turns.
+        While only newcomers could, the bound is exceeded by those of a few turns.
         """
         while len(self._all) >= self.bounds.connections_max and self._make_room():
             pass
-        if len(self._all) >= self.bounds.connections_max and not self._unread:
+        if len(self._all) >= self.bounds.connections_max and not self._newcomers:
             CLOSED.labels("refused").inc()
             return False
         self._all.add(one)
         self._of.setdefault(one.organization_id, OrderedDict())[one] = None
-        self._unread[one] = self._turn
+        self._newcomers[one] = self._turn
         self._count_turns()
         CONNECTIONS.set(len(self._all))
         if self._look is None:
@@ -122,33 +120,33 @@ class Crowd:
 
     def _count_turns(self) -> None:
         """Count the loop's turns, each of them once, as long as there are newcomers."""
-        if self._unread and not self._counting:
+        if self._newcomers and not self._counting:
             self._counting = True
             asyncio.get_running_loop().call_soon(self._next_turn)
 
     def _next_turn(self) -> None:
-        """Count a turn of the loop; who came some turns ago has been read from."""
+        """Count a turn of the loop; connections of some turns ago have been read from."""
         self._turn, self._counting = self._turn + 1, False
-        while self._unread and self._turn - next(iter(self._unread.values())) >= TURNS:
-            self._unread.popitem(last=False)
+        while self._newcomers and self._turn - next(iter(self._newcomers.values())) >= TURNS:
+            self._newcomers.popitem(last=False)
         self._count_turns()
 
     def leave(self, one: Connection) -> None:
-        """Let go of a connection that is closed, or was never let in."""
+        """Forget a connection that is closed, or was never registered."""
         if one in self._all:
             self._all.remove(one)
-            self._unread.pop(one, None)
+            self._newcomers.pop(one, None)
             self._take_out(one)
             CONNECTIONS.set(len(self._all))
         self._unsent_bytes -= self._unsent.pop(one, 0)
 
-    def waited(self, one: Connection) -> None:
-        """Note that a connection begins to wait for its client: others have waited longer."""
+    def begins_to_wait(self, one: Connection) -> None:
+        """Note that a connection begins to wait for its client, last of all."""
         if one in self._all:
             self._of[one.organization_id].move_to_end(one)
 
-    def belongs(self, one: Connection, organization_id: int) -> None:
-        """Note whose key was shown on a connection, or that it has had its last answer."""
+    def assign(self, one: Connection, organization_id: int) -> None:
+        """Assign a connection to the owner of its key, or to those with their last answer."""
         if one in self._all:
             self._take_out(one)
             self._of.setdefault(organization_id, OrderedDict())[one] = None
@@ -160,8 +158,8 @@ class Crowd:
         if not of:
             del self._of[one.organization_id]
 
-    def holds(self, one: Connection, unsent_bytes: int) -> None:
-        """Note how much of an answer a client has not taken; the oldest go when it is too much."""
+    def note_unsent(self, one: Connection, unsent_bytes: int) -> None:
+        """Note how much of an answer a client has not read; drop the oldest above the bound."""
         self._unsent_bytes += unsent_bytes - self._unsent.get(one, 0)
         self._unsent[one] = unsent_bytes
         while self._unsent_bytes > self.bounds.unsent_max_bytes and len(self._unsent) > 1:
@@ -171,20 +169,20 @@ class Crowd:
             oldest.drop()
 
     def _gives_way(self, whose: int | None) -> tuple[bool, int, bool]:
-        """Return the order in which they give way: where two have as many, strangers do."""
+        """Return the sort key by which owners give way; on a tie, clients without a key first."""
         return whose != ANSWERED, -len(self._of[whose]), whose is not None
 
     def has_socket(self) -> bool:
-        """Say whether one more may be a WebSocket; one that should be gone by now makes room."""
+        """Say whether one more may be a WebSocket; a stalled one makes room."""
         return self.sockets < self.bounds.sockets_max or self._make_room([SOCKETS])
 
     def _make_room(self, among: Iterable[int | None] = ()) -> bool:
         for whose in among or sorted(self._of, key=self._gives_way):
             waiting = (
-                one for one in self._of.get(whose, ()) if one.waits and one not in self._unread
+                one for one in self._of.get(whose, ()) if one.waits and one not in self._newcomers
             )
             if (one := next(waiting, None)) is not None:
-                self.leave(one)  # Its descriptor is free by the time that more are accepted.
+                self.leave(one)  # Its descriptor is free before more are accepted.
                 CLOSED.labels("crowded").inc()
                 one.drop()
                 return True
@@ -201,7 +199,7 @@ class Crowd:
                 CLOSED.labels(why).inc()
         for one in list(self._unsent):
             if left := one.unsent_bytes():
-                self.holds(one, left)
+                self.note_unsent(one, left)
             else:
                 self._unsent_bytes -= self._unsent.pop(one, 0)
         if self._all:

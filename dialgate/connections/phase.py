@@ -1,4 +1,4 @@
-"""What a connection waits for, and how long it may. Pure."""
+"""What an HTTP connection waits for, and for how long it may. Pure."""
 
 from enum import Enum, auto
 
@@ -11,14 +11,14 @@ class Phase(Enum):
     NEW = auto()  # The client's first byte.
     HEAD = auto()  # The rest of a request's line and headers.
     BODY = auto()  # The rest of a body, and its trailers.
-    ANSWER = auto()  # Us.
+    ANSWER = auto()  # The server.
     IDLE = auto()  # Another request.
-    LINGER = auto()  # The client to hear that it was answered before it had sent everything.
+    LINGER = auto()  # The client to read an answer that was sent before its body was complete.
 
     def late(self, waited_s: float, still_s: float, bounds: Bounds) -> str:
-        """Return what has taken too long, in words for the client; empty: nothing has.
+        """Return what has taken too long, as text for the client; empty: nothing has.
 
-        `still_s`: how long nothing has come of a body that we would take.
+        `still_s`: how long nothing has arrived of a body that the server would read.
         """
         match self:
             case Phase.NEW | Phase.HEAD if waited_s > bounds.head_s:
@@ -26,9 +26,9 @@ class Phase(Enum):
             case Phase.BODY if waited_s > bounds.body_s:
                 return f"The body took over {bounds.body_s:g} s"
             case Phase.BODY if still_s > bounds.body_idle_s:
-                return f"Nothing of the body came in {bounds.body_idle_s:g} s"
-            case Phase.IDLE if waited_s > bounds.idle_s + 1:  # uvicorn's own comes first.
-                return f"No request came in {bounds.idle_s:g} s"
+                return f"Nothing of the body arrived in {bounds.body_idle_s:g} s"
+            case Phase.IDLE if waited_s > bounds.idle_s + 1:  # uvicorn's own timer is first.
+                return f"No request arrived in {bounds.idle_s:g} s"
             case Phase.LINGER if waited_s > bounds.linger_s:
-                return f"It did not hang up in {bounds.linger_s:g} s"
+                return f"It did not close in {bounds.linger_s:g} s"
         return ""

@@ -1,4 +1,4 @@
-"""A place in the crowd: what every connection is to all others, speaking HTTP or as a socket."""
+"""A connection's place in the crowd: what HTTP connections and WebSockets have in common."""
 
 import asyncio
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from dialgate.connections.crowd import Crowd, Unread
+from dialgate.connections.crowd import Crowd, Stall
 
 
 class Place:
-    """The first base of our protocols; the second is uvicorn's, and is made as uvicorn does it."""
+    """The first base of our protocols; the second is uvicorn's, which defines the signature."""
 
     transport: asyncio.Transport
 
@@ -28,19 +28,19 @@ class Place:
         self.organization_id: int | None = None
 
     def _takes_place(self) -> bool:
-        """Take a place, once there is a transport; False: there is none."""
-        self._unread = Unread(self.transport)
-        return self._crowd.enter(self)  # type: ignore[arg-type]  # With its other base it is one.
+        """Take a place, once there is a transport; False: none is free."""
+        self._stall = Stall(self.transport)
+        return self._crowd.enter(self)  # type: ignore[arg-type]  # With its second base it is one.
 
-    def _stuck(self, now_s: float) -> bool:
-        """Say that the client has taken nothing for too long, and drop it."""
-        if self._unread.stuck_s(now_s) <= self._bounds.answer_idle_s:
+    def _stalled(self, now_s: float) -> bool:
+        """Drop a client that has read nothing for too long, and return whether it was one."""
+        if self._stall.lasts_s(now_s) <= self._bounds.answer_idle_s:
             return False
         self.drop()
         return True
 
     def unsent_bytes(self) -> int:
-        """Return how much of what it was sent the client has not taken."""
+        """Return how much of its answers the client has not read."""
         return self.transport.get_write_buffer_size()
 
     def drop(self) -> None:

@@ -1,8 +1,8 @@
-"""HTTP as uvicorn speaks it, with a bound on all that a client may send, keep or leave waiting.
+"""uvicorn's HTTP protocol, with bounds on what a client may send, hold or delay (ADR-0020).
 
-uvicorn's protocol takes in heads, trailers and pipelined requests without end, and waits for bodies
-and for readers for ever, before any application sees it. What stands in here bounds them, by
-ADR-0020; door.py bounds a whole head exactly, and a body.
+uvicorn reads heads, trailers and pipelined requests without a limit, and waits for bodies and slow
+readers for ever, before an application sees them. This module bounds these; door.py bounds a body,
+and a whole head exactly.
 """
 
 import asyncio
@@ -10,24 +10,26 @@ from typing import Any
 
 from campaigns.domain.api_keys import Caller
 from campaigns.http.door import TOLD, head_too_large
-from dialgate.connections.farewell import Out, Parting
+from dialgate.connections.http_connection import AnswerTransport, HttpConnection
 from dialgate.connections.phase import Phase
 from dialgate.connections.refusal import BAD_REQUEST, HEAD_TOO_LARGE, UNAVAILABLE
 
 
-class BoundedProtocol(Parting):
-    """One connection. Its crowd looks at its deadlines about once a second: no timer a request."""
+class BoundedProtocol(HttpConnection):
+    """One connection. Its crowd checks deadlines about once a second: no timer per request."""
 
     def __init__(self, *given: Any, **named: Any) -> None:  # Any: as uvicorn's; see Place.
         super().__init__(*given, **named)
-        self._keeps = True  # Whether the connection may be kept once this body is whole.
-        self._broken = ""  # What was wrong behind the requests that are answered first.
+        self._keeps = True  # Whether to keep the connection once this body is complete.
+        self._broken = (
+            ""  # What is wrong with the bytes after the requests that are answered first.
+        )
 
     # -- a connection's life -------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn's.
         super().connection_made(transport)
-        self._out = Out(self)
+        self._out = AnswerTransport(self)
         if not self._takes_place():
             self._deaf = True
             self._say(UNAVAILABLE, "Too many connections")
@@ -38,7 +40,7 @@ class BoundedProtocol(Parting):
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's; uvicorn says nothing.
-        """Note that the client says no more; who has asked for something hears the answer."""
+        """Note that the client sends no more; requests in progress are answered."""
         if self._phase is not Phase.ANSWER:
             return False  # asyncio closes it.
         self._keeps = self.cycle.keep_alive = False
@@ -54,19 +56,19 @@ class BoundedProtocol(Parting):
             return
         if not self._open:
             phase = self._parsing or Phase.IDLE
-        else:  # The last one's body may be under way; those before it are ours to answer.
-            under_way = self._open == 1 and self._parsing is Phase.BODY
-            phase = Phase.BODY if under_way else Phase.ANSWER
+        else:  # The last body may be incomplete; earlier requests wait for an answer.
+            incomplete = self._open == 1 and self._parsing is Phase.BODY
+            phase = Phase.BODY if incomplete else Phase.ANSWER
         if phase is not self._phase:
             self._phase, self._since = phase, self.loop.time()
             self._moved = self._since
             if phase is not Phase.ANSWER:
-                self._crowd.waited(self)
+                self._crowd.begins_to_wait(self)
 
     def _told(self, caller: Caller) -> None:
-        """Note whose key was shown, as soon as it is known: a slow body is its owner's."""
+        """Count the connection, and a slow body, for the key's owner as soon as it is known."""
         if caller.organization_id != self.organization_id and self._phase is not Phase.LINGER:
-            self._crowd.belongs(self, caller.organization_id)
+            self._crowd.assign(self, caller.organization_id)
 
     # -- what comes in -------------------------------------------------------------------------
 
@@ -87,7 +89,7 @@ class BoundedProtocol(Parting):
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= self._bounds.pipelined_max:
-            raise ValueError("more requests than a client can wait for")
+            raise ValueError("too many pipelined requests")
         self._parsing, self._fields = Phase.HEAD, 0
         super().on_message_begin()
 
@@ -96,18 +98,20 @@ class BoundedProtocol(Parting):
         if self._fields > self._bounds.fields_max:
             self._refuse_fields(f"The request has over {self._bounds.fields_max} headers")
         if self._parsing is Phase.HEAD:
-            name = name.lower()  # As uvicorn does it; a call more a header would be felt.
+            name = (
+                name.lower()
+            )  # As uvicorn does it; one more call for each header would be measurable.
             if name == b"expect" and value.lower() == b"100-continue":
                 self.expect_100_continue = True
             self.headers.append((name, value))
             return
-        self._bytes += len(name) + len(value)  # A trailer: nobody needs it, and none is believed.
+        self._bytes += len(name) + len(value)  # A trailer: counted, then dropped.
         if self._bytes > self._bounds.head_max_bytes:
             self._refuse_fields(head_too_large(self._bounds.head_max_bytes))
 
     def _refuse_fields(self, detail: str) -> None:
         self._refuse(HEAD_TOO_LARGE, detail)
-        raise ValueError(detail)  # So that the parser stops; it is answered already.
+        raise ValueError(detail)  # Stops the parser; the answer is sent already.
 
     def on_headers_complete(self) -> None:
         before = self.cycle
@@ -115,11 +119,11 @@ class BoundedProtocol(Parting):
         self._parsing, self._bytes, self._fields = None, 0, 0
         if self.cycle is before:
             return  # A WebSocket.
-        # Until its body is whole, an answer ends the connection: nobody reads on to the next one.
+        # An answer before its body is complete closes the connection: the rest is not read.
         self._parsing, self._open = Phase.BODY, self._open + 1
         self._keeps, self.cycle.keep_alive = self.cycle.keep_alive, False
         self.cycle.transport = self._out  # type: ignore[assignment]  # What it uses of one.
-        self.scope[TOLD] = self._told  # type: ignore[literal-required]  # Beside what ASGI knows.
+        self.scope[TOLD] = self._told  # type: ignore[literal-required]  # An extra key beside ASGI's.
 
     def on_body(self, body: bytes) -> None:
         self._moved = self.loop.time()
@@ -133,7 +137,7 @@ class BoundedProtocol(Parting):
 
     def handle_websocket_upgrade(self) -> None:
         if self._open or not self.url.isascii() or self.scope["method"] != "GET":
-            self.send_400_response("A WebSocket cannot begin like this.")
+            self.send_400_response("This is no valid WebSocket handshake.")
         elif (
             sum(len(name) + len(value) for name, value in self.headers) + len(self.url)
             > self._bounds.head_max_bytes
@@ -146,7 +150,7 @@ class BoundedProtocol(Parting):
             super().handle_websocket_upgrade()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Serve the request as if it asked for no upgrade; what follows it is no HTTP we know."""
+        """Serve the request without the upgrade; ignore what follows it."""
         self._deaf = True
         self.cycle.keep_alive = False
 
@@ -155,14 +159,14 @@ class BoundedProtocol(Parting):
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._phase is Phase.ANSWER:
-            self._crowd.waited(self)
+            self._crowd.begins_to_wait(self)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP; the requests before it have their answers first."""
+        """Refuse bytes that are not HTTP, after the answers to earlier requests."""
         if self._deaf:
             return  # It was refused already.
         if self._parsing is Phase.BODY and self.pipeline:
-            self.pipeline.popleft()  # Its body will never be whole.
+            self.pipeline.popleft()  # Its body will never be complete.
             self._open -= 1
             self._parsing = None
         if self._open and self._parsing is not Phase.BODY:
@@ -174,7 +178,7 @@ class BoundedProtocol(Parting):
     def on_response_complete(self) -> None:
         self._open -= 1
         if held := self.transport.get_write_buffer_size():
-            self._crowd.holds(self, held)
+            self._crowd.note_unsent(self, held)
         if self._phase is Phase.LINGER:
             self.server_state.total_requests += 1
             return

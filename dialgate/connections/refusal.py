@@ -1,4 +1,4 @@
-"""The bytes of answers that no application gives: the request did not get that far. Pure."""
+"""Answers, as bytes, to requests that do not reach an application. Pure."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ UNAVAILABLE = b"503 Service Unavailable"
 
 
 def refusal(status: bytes, detail: str, given: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Return an answer that ends its connection; `given`: headers that every answer has."""
+    """Return an answer that closes its connection. `given`: the headers of every answer."""
     body = orjson.dumps({"detail": detail})
     fields = [b"%b: %b\r\n" % field for field in given]
     head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"

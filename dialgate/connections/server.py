@@ -1,4 +1,4 @@
-"""uvicorn as this product runs it: within bounds, with its headers, without its signals."""
+"""uvicorn as this product runs it: with bounds, our headers, and no signal handlers."""
 
 import contextlib
 import socket
@@ -14,12 +14,12 @@ from dialgate.connections.crowd import Crowd
 from dialgate.connections.protocol import BoundedProtocol
 from dialgate.connections.socket_protocol import BoundedSocket
 
-BACKLOG = 512  # Connections that the kernel keeps until they are accepted …
-# … so many in one turn of the loop. It needs as many descriptors to spare; and with fewer, a client
-# waits in the backlog for a second when hundreds come in each.
+BACKLOG = 512  # Connections that the kernel queues until they are accepted.
+# Connections accepted in one turn of the loop; each needs a spare descriptor. With fewer, a client
+# waits in the backlog for a second when hundreds arrive in each.
 ACCEPTED_AT_ONCE = 16
 SOCKET_BYTES_MAX = 65_536  # Of one message from a client.
-# Of every answer: answers are about people, or have a key in them, and none is to be guessed at.
+# Of every answer: it may hold personal data or a key, and its type must not be guessed.
 HEADERS = (
     ("cache-control", "no-store"),
     ("referrer-policy", "no-referrer"),
@@ -28,7 +28,7 @@ HEADERS = (
 
 
 class Config(uvicorn.Config):
-    """uvicorn's, and whom it lets in."""
+    """uvicorn's configuration, and the crowd that admits connections."""
 
     def __init__(self, crowd: Crowd, *given: Any, **named: Any) -> None:  # Any: as uvicorn's.
         super().__init__(*given, **named)
@@ -36,7 +36,7 @@ class Config(uvicorn.Config):
 
 
 class Listener(socket.socket):
-    """A socket that accepts only when its crowd does: who comes meanwhile waits in the kernel."""
+    """A socket that accepts only while its crowd does; others wait in the kernel's backlog."""
 
     crowd: Crowd | None = None
 
@@ -44,7 +44,7 @@ class Listener(socket.socket):
         """Accept a connection.
 
         Raises:
-            BlockingIOError: there is none, or not now; asyncio asks again in the loop's next turn.
+            BlockingIOError: none waits, or none is admitted now; asyncio tries again next turn.
 
         """
         if self.crowd is not None and not self.crowd.accepts:
@@ -53,7 +53,7 @@ class Listener(socket.socket):
 
 
 def configured(app: ASGIApp, bounds: Bounds, drain_s: float) -> Config:
-    """Return how an application of ours is served, within bounds. ADR-0020 has their order."""
+    """Return uvicorn's configuration for an application, within bounds (ADR-0020)."""
     crowd = Crowd(bounds)
     return Config(
         crowd,
@@ -61,13 +61,13 @@ def configured(app: ASGIApp, bounds: Bounds, drain_s: float) -> Config:
         log_config=None,
         access_log=False,
         lifespan="off",
-        # uvicorn only calls them; it knows classes alone.
+        # Typed as classes; uvicorn only calls them.
         http=partial(BoundedProtocol, crowd=crowd),
         ws=partial(BoundedSocket, crowd=crowd),
         ws_max_size=SOCKET_BYTES_MAX,
         backlog=ACCEPTED_AT_ONCE,
-        timeout_keep_alive=bounds.idle_s,  # It goes to call_later.
-        proxy_headers=False,  # Nobody asks where a request came from.
+        timeout_keep_alive=bounds.idle_s,  # A float will do: it is passed to call_later.
+        proxy_headers=False,  # Client addresses are not used.
         server_header=False,
         headers=list(HEADERS),
         timeout_graceful_shutdown=int(drain_s) or 1,
@@ -75,18 +75,18 @@ def configured(app: ASGIApp, bounds: Bounds, drain_s: float) -> Config:
 
 
 class Server(uvicorn.Server):
-    """uvicorn without its signal handling: it would end the process before the parts are closed."""
+    """uvicorn without its signal handlers, which would end the process before parts close."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals to us."""
+        """Leave signals to the process."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to accept, a few connections in one turn of the loop."""
+        """Begin to accept, a few connections in each turn of the loop."""
         for listener in sockets or ():
             if isinstance(listener, Listener) and isinstance(self.config, Config):
                 listener.crowd = self.config.crowd
         await super().startup(sockets)
         for listener in sockets or ():
-            listener.listen(BACKLOG)  # asyncio takes one number for both.
+            listener.listen(BACKLOG)  # asyncio uses one number for both.

@@ -1,4 +1,4 @@
-"""WebSockets as uvicorn speaks them, bounded like all other connections (ADR-0020)."""
+"""uvicorn's WebSocket protocol, bounded like all other connections (ADR-0020)."""
 
 import asyncio
 
@@ -10,12 +10,12 @@ from dialgate.connections.place import Place
 
 
 class BoundedSocket(Place, WebSocketsSansIOProtocol):
-    """One socket: its client is pinged by uvicorn; here it must also take what it is sent."""
+    """One WebSocket. uvicorn pings its client; here the client must also read what it is sent."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.organization_id = SOCKETS
-        self.close_timeout = self._bounds.linger_s  # For its client to agree to the end.
+        self.close_timeout = self._bounds.linger_s  # For its client to confirm the close.
         self._crowd.sockets += 1
         if not self._takes_place():
             transport.close()
@@ -26,7 +26,7 @@ class BoundedSocket(Place, WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take in what its client says, as long as that is little, and its answers are taken."""
+        """Take in messages, while they are few and the client reads what it is sent."""
         super().data_received(data)
         bounds = self._bounds
         if (
@@ -39,9 +39,9 @@ class BoundedSocket(Place, WebSocketsSansIOProtocol):
 
     @property
     def waits(self) -> bool:
-        """Say whether its client must do something: take what it was sent, or agree to the end."""
+        """Say whether its client must act: read what it was sent, or confirm the close."""
         return self.close_sent or not self.writable.is_set()
 
     def overdue(self, now_s: float) -> str | None:
-        """Say that the client takes nothing, and drop it, once that lasts too long."""
-        return "answer" if self._stuck(now_s) else None
+        """Drop a client that has read nothing for too long, and return this deadline."""
+        return "answer" if self._stalled(now_s) else None

@@ -3,7 +3,7 @@
 import asyncio
 
 from dialgate.connections.bounds import Bounds
-from dialgate.connections.crowd import ANSWERED, TURNS, Crowd, Unread
+from dialgate.connections.crowd import ANSWERED, TURNS, Crowd, Stall
 
 
 class Client:
@@ -46,7 +46,7 @@ async def test_there_is_room_until_there_is_none() -> None:
 async def test_who_has_waited_longest_makes_room() -> None:
     clients = [Client() for _ in range(4)]
     full = await crowd(*clients)
-    full.waited(clients[0])  # It was served meanwhile.
+    full.begins_to_wait(clients[0])  # It was served meanwhile.
     assert full.enter(Client())
     assert [one.dropped for one in clients] == [False, True, False, False]
 
@@ -78,7 +78,7 @@ async def test_who_has_most_places_makes_room_with_a_key_or_without() -> None:
 async def test_a_key_that_is_shown_later_counts_from_then_on() -> None:
     clients = [Client() for _ in range(4)]
     full = await crowd(*clients)
-    full.belongs(clients[0], 1)
+    full.assign(clients[0], 1)
     assert full.enter(Client())
     assert clients[1].dropped
 
@@ -140,7 +140,7 @@ async def test_a_turn_counts_once_whoever_came_and_went_in_it() -> None:
 async def test_who_had_its_last_answer_makes_room_first() -> None:
     answered, greedy = Client(2), [Client(1) for _ in range(3)]
     full = await crowd(*greedy, answered)
-    full.belongs(answered, ANSWERED)
+    full.assign(answered, ANSWERED)
     assert full.enter(Client())
     assert answered.dropped and not any(one.dropped for one in greedy)
 
@@ -149,9 +149,9 @@ async def test_answers_that_nobody_takes_are_bounded_together() -> None:
     clients = [Client(1, 40 * 2**20), Client(2, 20 * 2**20), Client(3, 20 * 2**20)]
     full = await crowd(*clients)
     for one in clients:
-        full.holds(one, one.unsent_bytes())
+        full.note_unsent(one, one.unsent_bytes())
     assert [one.dropped for one in clients] == [True, False, False], "64 MiB: the oldest goes"
-    full.holds(clients[1], 60 * 2**20)
+    full.note_unsent(clients[1], 60 * 2**20)
     assert clients[1].dropped
 
 
@@ -169,9 +169,9 @@ class Slow(asyncio.Transport):
 
 async def test_how_long_a_client_takes_nothing_is_measured_from_its_last_byte() -> None:
     transport = Slow()
-    unread = Unread(transport)
+    stall = Stall(transport)
     found = []
     for now_s, left in enumerate((0, 9, 9, 9, 8, 8, 12, 12, 0, 5)):
         transport.left = left
-        found.append(unread.stuck_s(now_s))
+        found.append(stall.lasts_s(now_s))
     assert found == [0, 0, 1, 2, 0, 1, 2, 3, 0, 0], "what is added is no progress"

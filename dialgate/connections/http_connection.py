@@ -1,6 +1,7 @@
-"""How a connection of HTTP ends before its client has said everything: refused, late, or answered.
+"""The state of an HTTP connection, and how it ends early: refused, too slow, or answered.
 
-A socket that is closed with unread bytes takes back what it has sent; so it is listened to a while.
+Closing a socket with unread bytes resets it, and the client may lose the answer. So what still
+arrives is read and discarded for a while (`linger_s`).
 """
 
 from typing import Any
@@ -12,37 +13,39 @@ from dialgate.connections.phase import Phase
 from dialgate.connections.place import Place
 from dialgate.connections.refusal import TIMEOUT, refusal
 
-LINGER_MAX_BYTES = 2**20  # Of a body that nobody wants: less is swallowed, so that the no is heard.
+LINGER_MAX_BYTES = (
+    2**20
+)  # Of a refused body: less is discarded, so that the client sees the answer.
 
 
-class Parting(Place, HttpToolsProtocol):
-    """What a connection waits for, and every end that we make of it."""
+class HttpConnection(Place, HttpToolsProtocol):
+    """What a connection waits for, and each way in which the server ends it."""
 
     def __init__(self, *given: Any, **named: Any) -> None:  # Any: as uvicorn's; see Place.
         super().__init__(*given, **named)
         self._phase, self._since = Phase.NEW, self.loop.time()
         self._parsing: Phase | None = None  # HEAD, BODY, or None: between two requests.
-        self._open = 0  # Requests that are not answered yet.
-        self._bytes = self._fields = 0  # Of this head, or of these trailers.
-        self._moved = 0.0  # When the last of a body came.
-        self._deaf = False  # What comes now is no request any more.
+        self._open = 0  # Unanswered requests.
+        self._bytes = self._fields = 0  # Of the current head, or of trailers.
+        self._moved = 0.0  # When the last bytes of a body arrived.
+        self._deaf = False  # Ignore what arrives from here on.
 
     @property
     def waits(self) -> bool:
-        """Say whether it waits for its client, which may have to take an answer first."""
+        """Say whether it waits for its client, perhaps to read an answer."""
         return self._phase is not Phase.ANSWER or self.flow.write_paused
 
     def answered(self) -> None:
-        """Close after an answer: at once, or once it was heard, in the middle of a body."""
+        """Close after an answer: at once, or in the middle of a body after lingering."""
         if self._parsing is Phase.BODY and self._open == 1:
             self._linger()
         else:
             self.transport.close()
 
     def _refuse(self, status: bytes, detail: str) -> None:
-        """Answer instead of the application, which sees its client go."""
+        """Answer in place of the application, which sees a disconnect."""
         self._deaf = True
-        if self._open:  # Only a body that is under way.
+        if self._open:  # Only a body that is incomplete.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
             if self.cycle.response_started:
@@ -58,9 +61,9 @@ class Parting(Place, HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self._deaf, self._bytes, self._since = True, 0, self.loop.time()
         self._phase = Phase.LINGER
-        self._crowd.belongs(self, ANSWERED)
+        self._crowd.assign(self, ANSWERED)
         if self.cycle is not None:
-            self.cycle.body.clear()  # Nobody reads it any more.
+            self.cycle.body.clear()  # It will not be read.
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -72,27 +75,27 @@ class Parting(Place, HttpToolsProtocol):
                 self.drop()
 
     def overdue(self, now_s: float) -> str | None:
-        """Say which deadline has passed, if one has, and act on it."""
-        if self._stuck(now_s):
+        """Return which deadline has passed, if any, and act on it."""
+        if self._stalled(now_s):
             return "answer"
-        if self.flow.read_paused:  # It is we who do not take it.
+        if self.flow.read_paused:  # The server itself has paused reading.
             self._moved = now_s
         phase = self._phase
         if not (late := phase.late(now_s - self._since, now_s - self._moved, self._bounds)):
             return None
         if phase is Phase.LINGER:
             self.drop()
-            return None  # It was counted for what it was answered.
+            return None  # It was counted when it was refused.
         if phase in (Phase.HEAD, Phase.BODY):
             self._refuse(TIMEOUT, late)
         else:
-            self.transport.close()  # It never asked for anything.
+            self.transport.close()  # There is no request to answer.
         return {Phase.BODY: "body", Phase.IDLE: "idle"}.get(phase, "head")
 
 
-class Out:
-    """What an answer needs of its transport."""
+class AnswerTransport:
+    """The part of a transport that an answer uses."""
 
-    def __init__(self, protocol: Parting) -> None:
+    def __init__(self, protocol: HttpConnection) -> None:
         self.write, self.is_closing = protocol.transport.write, protocol.transport.is_closing
         self.close = protocol.answered

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from dialgate.shutdown import Ending
+from dialgate.shutdown import Shutdown
 
 
 async def waits(scope: Scope, receive: Receive, send: Send) -> None:
@@ -32,7 +32,7 @@ async def cut_off(app: Any, method: str, *, stopping: bool) -> list[Message]:
         return {"type": "http.request", "body": b""}
 
     scope = {"type": "http", "method": method, "path": "/", "headers": []}
-    request = asyncio.ensure_future(Ending(app, lambda: stopping)(scope, receive, send))
+    request = asyncio.ensure_future(Shutdown(app, lambda: stopping)(scope, receive, send))
     await asyncio.sleep(0)
     request.cancel()
     await asyncio.wait([request])

@@ -1,6 +1,6 @@
-"""The public contract's shape of a campaign, made from its state. Pure.
+"""A campaign as JSON in the public contract's shape, computed from its state. Pure.
 
-A superset that satisfies the documentation and the SDKs. Source: public contract, 8.3 and 8.4.
+A superset that satisfies the documentation and the SDKs. Source: contract 8.3 and 8.4.
 """
 
 from datetime import datetime
@@ -17,12 +17,12 @@ Shape = dict[str, Any]  # Any: JSON.
 
 
 def at(time: datetime | None) -> str | None:
-    """Return a time as answers spell it, or None."""
+    """Return a time in the format of the answers, or None."""
     return instant(time) if time else None
 
 
-# What a row of a list does not have: texts that the documentation shows of one campaign alone, and
-# those that stand under `settings` as well, where the SDKs read them.
+# The fields that a row of a list lacks: texts that the documentation shows only for a single
+# campaign, and those that `settings` repeats, where the SDKs read them.
 LEFT_OUT = (
     "welcome_message_template", "agenda_template", "end_call_message_template",
     "sms_message_template", "fallback_values", "variable_mappings", "available_variables",
@@ -31,9 +31,9 @@ LEFT_OUT = (
 
 
 def campaign_shape(campaign: Campaign, *, texts: bool = True) -> Shape:
-    """Return a campaign as every answer shows it; settings stand under both their names.
+    """Return a campaign as every answer shows it; settings appear under both their names.
 
-    `texts` False: as a row of a list, without LEFT_OUT.
+    With `texts` False: a row of a list, without LEFT_OUT.
     """
     shape = _campaign_shape(campaign)
     if not texts:
@@ -107,14 +107,14 @@ def _campaign_shape(campaign: Campaign) -> Shape:
 
 
 def type_of(schedule: Schedule | None) -> str:
-    """Return a schedule's type as it is embedded: a one-off shows `once` ('decided' 23)."""
+    """Return the type of an embedded schedule: a one-off shows `once` (contract 9.23)."""
     if schedule is None:
         return "immediate"
     return "once" if schedule.recurrence is None else "recurring"
 
 
 def schedule_shape(campaign: Campaign) -> Shape:
-    """Return a campaign's schedule as it is embedded: never null (8.3 #15), days from 0."""
+    """Return a campaign's embedded schedule: never null (contract 8.3), days from 0."""
     schedule = campaign.schedule
     hours = schedule.hours if schedule else None
     recurrence = schedule.recurrence if schedule else None
@@ -130,7 +130,7 @@ def schedule_shape(campaign: Campaign) -> Shape:
 
 
 def recurring_shape(recurrence: Recurrence) -> Shape:
-    """Return a recurrence as the documentation has it: days from 1."""
+    """Return a recurrence in the documentation's format: days from 1."""
     return {
         "frequency": recurrence.frequency.value,
         "interval": recurrence.interval,
@@ -143,7 +143,7 @@ def recurring_shape(recurrence: Recurrence) -> Shape:
 
 
 def hours_shape(hours: CallingHours | None) -> Shape | None:
-    """Return calling hours as the guide has them."""
+    """Return calling hours in the guide's format."""
     if hours is None:
         return None
     return {"start": hours.start, "end": hours.end, "days": [_DAYS[day - 1] for day in hours.days]}
@@ -153,22 +153,22 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 
 
 def receipt_shape(campaign: Campaign, position: str | None, abandoned: int = 0) -> Shape:
-    """Return what a pause's answer rests on.
+    """Return the evidence for a pause's answer.
 
-    `position`: of the fact in the log. `abandoned`: of the permissions that were open there.
+    `position`: of the fact in the log. `abandoned`: how many permissions open there were abandoned.
     """
     return {
         "position": position,
         "calls_in_progress": len(campaign.calling()),
         "permissions_abandoned": abandoned,
         "contacts_pending": campaign.counters.pending,
-        # Strict when every carrier of the run refuses late rings.
+        # Strict if every carrier of the run refuses late rings.
         "guarantee": "strict" if campaign.strict else "best effort",
     }
 
 
 def key_shape(keys: ApiKeys, hashed: str) -> Shape:
-    """Return an API key as people see it: never the key itself."""
+    """Return the public description of an API key: never the key itself."""
     made, revoked_at = keys.created[hashed], keys.revoked_at.get(hashed)
     scopes = list(Scope)
     return {
@@ -185,9 +185,9 @@ def key_shape(keys: ApiKeys, hashed: str) -> Shape:
 
 
 def metrics_shape(campaign: Campaign) -> Shape:
-    """Return rates in percent (two decimals) and talk in seconds.
+    """Return rates in percent (two decimals) and talk time in seconds.
 
-    Source: public contract, 1.3 row 13: averaged over completed; answered of calls made.
+    The average is over completed contacts; the answer rate is of calls made. Source: contract 1.3.
     """
     counters = campaign.counters
     return {
@@ -202,5 +202,5 @@ def metrics_shape(campaign: Campaign) -> Shape:
 
 
 def percent(part: float, whole: float) -> float:
-    """Return a percentage, 0..100 with two decimals; 0 of nothing."""
+    """Return a percentage, 0..100 with two decimals; 0 if `whole` is 0."""
     return round(100 * part / whole, 2) if whole else 0.0

@@ -1,4 +1,4 @@
-"""What both HTTP services share: who asks, error bodies, limits, correlation ids."""
+"""Authentication, error bodies and limits of both HTTP services."""
 
 import json
 import logging
@@ -22,24 +22,27 @@ from campaigns.process.errors import OperatingError
 from campaigns.process.observability import KEYS_REFUSED, SHARES_SPENT, limit_repetitions
 
 logger = logging.getLogger(__name__)
-limit_repetitions(logger)  # An outage is answered so to everybody.
+limit_repetitions(logger)  # During an outage every request logs the same.
 
-RETRY_AFTER_S = 1  # Whole seconds: the public SDK fails on a date or a decimal.
+RETRY_AFTER_S = 1  # An integer: the public SDK fails on a date or a decimal.
 ID_MAX = 2**53 - 1  # JSON numbers are exact up to here.
-UNAUTHORIZED = "Invalid or missing API key"  # Source: public contract, 'decided' 11.
+UNAUTHORIZED = "Invalid or missing API key"  # Source: contract 9.11.
 TOO_OFTEN = "This key asks too often"
 TOO_MANY_AT_ONCE = "Too many requests of this organization, or key, at once"
-TOO_HEAVY_AT_ONCE = "Too much in the bodies of this organization's requests at once"
-TOO_HEAVY = "Too much in the bodies of all requests at once"
+TOO_HEAVY_AT_ONCE = "This organization's requests in progress are too large together"
+TOO_HEAVY = "All requests in progress are too large together"
 TOO_MANY_WRONG = "Too many requests without a valid API key"
-ENDED = "dialgate.ended"  # In a request's scope: what is called when it is over.
-TOLD = "dialgate.told"  # In a request's scope, where its connection is told who asks: CALLER, once.
-UNKNOWN = "dialgate.unknown"  # In a request's scope, once its key was found to be none.
-POSITION = "Dialgate-Position"  # partition@position: what an answer shows at least.
+# Keys of a request's ASGI scope.
+CALLER = "dialgate.caller"  # The caller, once the key is verified.
+ENDED = "dialgate.ended"  # The callbacks to call when the request is over.
+TOLD = "dialgate.told"  # The callback that tells the connection its caller.
+UNKNOWN = "dialgate.unknown"  # Set once the key was found to be unknown.
+
+POSITION = "Dialgate-Position"  # partition@position: an answer shows at least this much.
 
 CampaignId = Annotated[int, Path(ge=1, le=ID_MAX)]
 
-# Every way of saying no, as a status. Source: public contract, section 1.3 and 'decided'.
+# The HTTP status of each reason. Source: contract 1.3 and 9.
 STATUS: Mapping[Reason, int] = {
     Reason.UNKNOWN_CAMPAIGN: 404,
     Reason.UNKNOWN_IMPORT: 404,
@@ -67,7 +70,7 @@ STATUS: Mapping[Reason, int] = {
 
 
 class RefusedError(HTTPException):
-    """A business no that says more than its text."""
+    """A rejection, whose body may have more fields than `detail`."""
 
     def __init__(self, no: Rejected) -> None:
         super().__init__(STATUS[no.reason], no.detail)
@@ -75,33 +78,32 @@ class RefusedError(HTTPException):
 
 
 def refusal(no: Rejected) -> HTTPException:
-    """Return a business no as an HTTP error with its documented text."""
+    """Return a rejection as an HTTP error with its documented text."""
     return RefusedError(no)
 
 
 def etag(campaign: Campaign) -> str:
-    """Return a campaign's version, for If-Match. Counters move on without it.
+    """Return a campaign's version, for If-Match. Counters change without changing it.
 
-    Source: public contract, section 10.
+    Source: contract 10.
     """
     return f'"{campaign.version}"'
 
 
 CallerOf = Callable[[Request], Awaitable[Caller]]
-CALLER = "dialgate.caller"  # In a request's scope, once its key has been looked at.
 _RANK = {scope: rank for rank, scope in enumerate(Scope)}
 
 
 class Door:
-    """The dependency that knows who asks. Edge has it looked at before a body is read."""
+    """The dependency that authenticates a request. Edge calls it before a body is read."""
 
     def __init__(self, keys: ApiKeys, limits: RateLimits, needed: Scope) -> None:
         self._keys, self._limits, self._needed = keys, limits, needed
 
     async def __call__(self, request: Request) -> Caller:
-        """Return who asks; a request is counted once, however often this is called."""
+        """Return the caller; a request is counted once, however often this is called."""
         if (known := request.scope.get(CALLER)) is not None:
-            assert isinstance(known, Caller), "set here alone"
+            assert isinstance(known, Caller), "only this method sets it"
             return known
         scheme, key = get_authorization_scheme_param(request.headers.get("authorization"))
         found = (
@@ -121,7 +123,7 @@ class Door:
         return found
 
     def _count(self, request: Request, caller: Caller) -> None:
-        """Take a share of the requests at once, until Edge has seen this one's end."""
+        """Count this request against the caller's share until Edge sees its end."""
         if (ended := request.scope.get(ENDED)) is None:
             return
         give_back = self._limits.at_once.take(caller)
@@ -131,7 +133,7 @@ class Door:
         ended.append(give_back)
 
     def _refused(self, request: Request) -> HTTPException:
-        """Count a request without a key that is known; once, however often it is looked at."""
+        """Count a request without a known key; once, however often this is called."""
         no = HTTPException(401, UNAUTHORIZED, {"WWW-Authenticate": "Bearer"})
         if UNKNOWN in request.scope:
             return no
@@ -140,28 +142,28 @@ class Door:
 
 
 def wrong_key(limits: RateLimits, client: Address | None) -> HTTPException | None:
-    """Count, and log once in a while, that somebody showed no key that is known.
+    """Count a request without a known key, and log it at a bounded rate.
 
-    Returns the 429 for an address that does so too often. Known keys pass from there all the same.
+    Returns the 429 for an address that sends too many; its requests with known keys still pass.
     """
     KEYS_REFUSED.inc()
     address = client.host if client else ""
-    logger.warning("no key that is known, from %s", address)
+    logger.warning("a request without a known key, from %s", address)
     if (wait_s := limits.wrong_wait_s(address)) > 0:
         return HTTPException(429, TOO_MANY_WRONG, {"Retry-After": str(wait_s)})
     return None
 
 
 def caller_of(keys: ApiKeys, limits: RateLimits, needed: Scope = Scope.OPERATE) -> Door:
-    """Return the dependency that knows who asks.
+    """Return the dependency that authenticates a request.
 
-    Raises 401 for nobody we know, 403 for a key without the scope, 429 for one that asks too often.
+    Raises 401 without a known key, 403 without the scope, 429 over the key's rate or share.
     """
     return Door(keys, limits, needed)
 
 
 def door_of(route: object) -> CallerOf | None:
-    """Return what looks at the key of a route's requests. None: it asks for none."""
+    """Return the dependency that authenticates a route's requests. None: it needs no key."""
     dependant = getattr(route, "dependant", None)
     dependencies = dependant.dependencies if dependant else ()
     return next((one.call for one in dependencies if isinstance(one.call, Door)), None)
@@ -170,7 +172,7 @@ def door_of(route: object) -> CallerOf | None:
 def json_response(
     shape: object, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return JSON that is not looked at again."""
+    """Return a JSON response without validating it."""
     return Response(orjson.dumps(shape), status, headers, media_type="application/json")
 
 
@@ -180,23 +182,23 @@ class Limits:
 
     body_max_bytes: int
     upload_max_bytes: int  # For paths that end in UPLOAD.
-    head_max_bytes: int = 64 * 1024  # Of its line and headers.
-    bodies_max_bytes: int = 64 * 2**20  # Of all bodies that a process holds, but for uploads.
+    head_max_bytes: int = 64 * 1024  # Its line and headers.
+    bodies_max_bytes: int = 64 * 2**20  # All bodies that a process holds, except uploads.
 
     @property
     def bodies_of_organization_max_bytes(self) -> int:
-        """Return how much of it may be one organization's: half, but one whole body at least."""
+        """Return one organization's part of it: half, but at least one whole body."""
         return max(self.bodies_max_bytes // 2, self.body_max_bytes)
 
 
 def head_too_large(most: int) -> str:
-    """Say that a request's line and headers are more than the limit."""
+    """Return the message for a request whose line and headers are over the limit."""
     return f"The request's line and headers are over {most} bytes"
 
 
 async def unavailable(request: Request, error: Exception) -> Response:
-    """Answer 503: nothing was done, or it is not known."""
-    assert isinstance(error, OperatingError), "installed for nothing else"
+    """Answer 503: nothing was done, or the outcome is unknown."""
+    assert isinstance(error, OperatingError), "registered for this class only"
     logger.warning("answered 503: %s", error)
     return JSONResponse(
         {"detail": str(error), "may_still_take_effect": error.may_still_take_effect},
@@ -206,14 +208,14 @@ async def unavailable(request: Request, error: Exception) -> Response:
 
 
 async def refused(request: Request, error: Exception) -> Response:
-    """Answer a business no that says more than its text."""
-    assert isinstance(error, RefusedError), "installed for nothing else"
+    """Answer a rejection, with its additional fields."""
+    assert isinstance(error, RefusedError), "registered for this class only"
     return JSONResponse({"detail": error.detail, **error.more}, error.status_code)
 
 
 async def unprocessable(request: Request, error: Exception) -> Response:
-    """Answer 422 in FastAPI's shape, without `input`: what was sent need not be JSON or Unicode."""
-    assert isinstance(error, RequestValidationError), "installed for nothing else"
+    """Answer 422 in FastAPI's shape, without `input`, which need not be JSON or Unicode."""
+    assert isinstance(error, RequestValidationError), "registered for this class only"
     detail = [{name: each[name] for name in ("type", "loc", "msg")} for each in error.errors()]
-    # Escaped, so that a lone surrogate in the name of a key can be said.
+    # Escaped, so that a lone surrogate in a field's name can be encoded.
     return Response(json.dumps({"detail": detail}), 422, media_type="application/json")

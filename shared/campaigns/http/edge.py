@@ -1,4 +1,4 @@
-"""The edge of an application: how large a request may be, who may send a body, and its id."""
+"""The edge of an application: bounds requests, checks keys before bodies, assigns request ids."""
 
 from collections.abc import Callable
 from uuid import uuid4
@@ -29,7 +29,7 @@ from campaigns.process.errors import OperatingError
 from campaigns.process.observability import SHARES_SPENT, correlation_id
 
 UPLOAD = "/import-data"
-PIECE_BYTES = 64  # What Python needs for each piece of a body, besides its bytes.
+PIECE_BYTES = 64  # Python's overhead for each piece of a body.
 
 
 def install(app: FastAPI, limits: Limits) -> None:
@@ -48,7 +48,7 @@ class Edge:
         self._weight = Weight(limits.bodies_max_bytes, limits.bodies_of_organization_max_bytes)
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        """Serve one request, or one socket."""
+        """Serve one request or one WebSocket."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -82,7 +82,7 @@ class Edge:
             return
         ended = scope[ENDED] = list[Callable[[], None]]()
         receive = _opened(scope, receive)
-        if not upload:  # Which goes to a file.
+        if not upload:  # An upload is written to a file.
             receive = _weighed(scope, receive, self._weight)
         try:
             await self._app(scope, _bounded(receive, most), sending)
@@ -101,7 +101,7 @@ def _too_large(most: int) -> str:
 
 
 def _opened(scope: AsgiScope, receive: Receive) -> Receive:
-    """Take nothing of a body in before its sender's key, rate and scope have been looked at."""
+    """Read nothing of a body before its sender's key, rate and scope are checked."""
     looked = False
 
     async def receiving() -> Message:
@@ -109,14 +109,14 @@ def _opened(scope: AsgiScope, receive: Receive) -> Receive:
         if not looked:
             looked = True
             if (door := door_of(scope.get("route"))) is not None:
-                await door(Request(scope))  # An HTTPException goes up as from a dependency.
+                await door(Request(scope))  # An HTTPException propagates as from a dependency.
         return await receive()
 
     return receiving
 
 
 def _weighed(scope: AsgiScope, receive: Receive, weight: Weight) -> Receive:
-    """Count what a request's body weighs until it has ended; refuse what would be too much."""
+    """Count the memory of a request's body until the request ends; refuse what is over a bound."""
     held = 0
 
     async def receiving() -> Message:
@@ -147,7 +147,7 @@ def _bounded(receive: Receive, most: int) -> Receive:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > most:  # An HTTPException, which FastAPI lets through where it reads bodies.
+        if seen > most:  # FastAPI propagates an HTTPException where it reads bodies.
             raise HTTPException(413, _too_large(most))
         return message
 

@@ -1,4 +1,4 @@
-"""Examples of answers, for the OpenAPI document and the docs; tests hold them to their schemas."""
+"""Examples of answers for the OpenAPI document and the docs; tests check them against schemas."""
 
 from typing import Any
 

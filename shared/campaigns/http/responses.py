@@ -1,4 +1,4 @@
-"""What a route can answer, for the OpenAPI document: a status, what it means, its body."""
+"""Descriptions of a route's responses for the OpenAPI document: status, meaning, body."""
 
 from typing import Any
 
@@ -26,13 +26,13 @@ _UNAVAILABLE = {
     }
 }
 
-# For OpenAPI: what any operation can answer besides its own. Source: 'decided' 27.
+# The errors that any operation can answer besides its own. Source: contract 9.27.
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"description": "Not in this state, or not with this input", "content": _DETAIL},
     401: {"description": UNAUTHORIZED, "content": _DETAIL},
     403: {"description": "The key's scope does not allow it", "content": _DETAIL},
     404: {"description": "No such campaign for this organization", "content": _DETAIL},
-    413: {"description": "More than the limit", "content": _DETAIL},
+    413: {"description": "Over the limit", "content": _DETAIL},
     431: {"description": "The request's line and headers are over the limit", "content": _DETAIL},
     429: {"description": TOO_OFTEN, "content": _DETAIL},
     503: {
@@ -49,9 +49,9 @@ Described = dict[int | str, dict[str, Any]]  # Any: FastAPI's own words for resp
 
 
 def ok(*answers: str, status: int = 200, description: str = "Done") -> Described:
-    """Return what a route says of its success: one of these answers, by the names of their models.
+    """Return the description of a route's success: one of these answers, by their models' names.
 
-    By name, so that no process pays for models that only the document needs (dialgate.application).
+    By name, so that no process loads models that only the document needs (dialgate.application).
     """
     refs = [{"$ref": f"#/components/schemas/{answer}"} for answer in answers]
     schema = refs[0] if len(refs) == 1 else {"anyOf": refs}
@@ -60,5 +60,5 @@ def ok(*answers: str, status: int = 200, description: str = "Done") -> Described
 
 
 def accepted(answer: str) -> Described:
-    """Return what a route says of its 202: `Prefer: respond-async`."""
-    return ok(answer, status=202, description="It counts; calls on their way may still begin")
+    """Return the description of a route's 202, for `Prefer: respond-async`."""
+    return ok(answer, status=202, description="Recorded; calls already requested may still begin")

@@ -1,7 +1,7 @@
-"""What answers look like, for the OpenAPI document. Pure, and nothing is made through these.
+"""Schemas of the answers, for the OpenAPI document only. Pure.
 
-Answers are written by campaign_json.py and the routes as plain JSON, for speed; a test holds them
-against these, key by key. Source: public contract, 8.3 and 8.4.
+For speed, campaign_json.py and the routes write answers as plain JSON; a test compares them with
+these schemas, key by key. Source: contract 8.3 and 8.4.
 """
 
 from datetime import date
@@ -16,11 +16,11 @@ from campaigns.http.examples import CAMPAIGN, PAUSED, RECEIPT, TRIED
 
 
 def _unsaid(schema: dict[str, Any]) -> None:
-    """A key that may be missing has no default that a client could rely on."""
+    """Remove the default of a key that may be missing: clients cannot rely on it."""
     schema.pop("default", None)
 
 
-# The value of a key that may be missing. Any: each key has a type of its own.
+# The default of a key that may be missing. Any: each key has its own type.
 MISSING: Any = Field(default=None, json_schema_extra=_unsaid)
 
 
@@ -79,7 +79,7 @@ class ExecutionSettings(BaseModel):
 
 
 class AdvancedSettings(BaseModel):
-    """What becomes of voicemail, in the guide's words."""
+    """How voicemail is handled, in the guide's words."""
 
     enable_voicemail_detection: bool | None
     leave_voicemail: bool
@@ -87,7 +87,7 @@ class AdvancedSettings(BaseModel):
 
 
 class Metrics(BaseModel):
-    """Rates in percent, talk in seconds."""
+    """Rates in percent, talk time in seconds."""
 
     success_rate: float
     answer_rate: float
@@ -97,7 +97,7 @@ class Metrics(BaseModel):
 
 
 class CampaignRow(BaseModel):
-    """A campaign in a list: what the documentation shows of it there, and what the SDKs read."""
+    """A campaign in a list: the fields that the documentation shows there and the SDKs read."""
 
     id: int
     organization_id: int
@@ -149,14 +149,14 @@ class CampaignAnswer(CampaignRow):
 
 
 class Receipt(BaseModel):
-    """What the answer to a pause rests on."""
+    """The evidence for the answer to a pause."""
 
-    position: str | None  # Of the fact in the log. None: nothing was recorded.
+    position: str | None  # The fact's place in the log. None: nothing was recorded.
     calls_in_progress: int
     permissions_abandoned: int
     contacts_pending: int
     guarantee: Literal["strict", "best effort"]
-    settled_in_ms: float = MISSING  # Where it was not waited for.
+    settled_in_ms: float = MISSING  # Missing if the answer did not wait for it.
 
 
 class CampaignChanged(CampaignAnswer):
@@ -170,7 +170,7 @@ class CampaignChanged(CampaignAnswer):
 
 
 class CampaignHalted(CampaignChanged):
-    """A campaign that was paused or stopped, and how it is known that nobody is called any more."""
+    """A campaign that was paused or stopped, and the evidence that no further call begins."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [CAMPAIGN | {"status": "paused"} | PAUSED]}
@@ -180,7 +180,7 @@ class CampaignHalted(CampaignChanged):
 
 
 class CampaignTried(CampaignHalted):
-    """What `dry_run=true` shows: the campaign as it is, and what the receipt would rest on."""
+    """The answer to `dry_run=true`: the campaign as it is, and the receipt that would result."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [CAMPAIGN | TRIED]})
 
@@ -188,7 +188,7 @@ class CampaignTried(CampaignHalted):
 
 
 class CampaignDeletedAnswer(BaseModel):
-    """A campaign that is there no more."""
+    """The answer to a deletion."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -201,7 +201,7 @@ class CampaignDeletedAnswer(BaseModel):
 
 
 class Key(BaseModel):
-    """An API key as people see it: never the key itself."""
+    """The public description of an API key: never the key itself."""
 
     id: str
     key_prefix: str

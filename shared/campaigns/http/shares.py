@@ -1,6 +1,6 @@
-"""A share each: how much of something one organization, and one key, may have under way. Pure.
+"""Shares: how much of something one organization, and one key, may have in progress. Pure.
 
-Counted in each process. Whoever is over a share is told so at once; nobody waits for another's.
+Counted per process. A caller over its share is refused at once; nobody waits for another's.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ Who = TypeVar("Who", int, str)
 
 @dataclass
 class Shares:
-    """What is under way now, by whom."""
+    """What each organization and key has in progress."""
 
     organization_max: int
     key_max: int
@@ -25,11 +25,11 @@ class Shares:
 
     @property
     def total(self) -> int:
-        """Return how much is under way in all."""
+        """Return how much is in progress in all."""
         return self.of_organization.total()
 
     def take(self, caller: Caller) -> Callable[[], None] | None:
-        """Count one more; return what gives it back, once. None: this caller has its share."""
+        """Count one more; return a function that gives it back. None: the share is used up."""
         organization_id, key = caller.organization_id, caller.key_hash
         if self.of_organization[organization_id] >= self.organization_max:
             return None
@@ -51,7 +51,7 @@ class Shares:
 
     @contextmanager
     def taken(self, caller: Caller) -> Iterator[bool]:
-        """Count one more for as long as this lasts; say whether there was a share left."""
+        """Count one more within the context; yield whether the share allowed it."""
         give_back = self.take(caller)
         try:
             yield give_back is not None

@@ -1,6 +1,6 @@
-"""How many bytes of bodies a process holds, and whose: bounded together, and for each organization.
+"""How many bytes of request bodies a process holds: bounded in all, and for each organization.
 
-Pure. What is held is given back whole, when its request is over.
+Pure. A request gives back all that it holds when it is over.
 """
 
 from collections import Counter
@@ -9,7 +9,7 @@ from enum import Enum, auto
 
 
 class Spent(Enum):
-    """Whose bound would be passed."""
+    """The bound that would be exceeded."""
 
     SHARE = auto()  # The organization's own.
     ALL = auto()  # That of all organizations together.
@@ -17,14 +17,14 @@ class Spent(Enum):
 
 @dataclass
 class Weight:
-    """What is held now, in bytes."""
+    """The bytes held now."""
 
     all_max_bytes: int
     organization_max_bytes: int
     of_organization: Counter[int] = field(default_factory=Counter)
 
     def take(self, organization_id: int, count: int) -> Spent | None:
-        """Hold so many more; what would pass a bound is not held, and the bound is returned."""
+        """Hold `count` more bytes, or return the bound that they would exceed."""
         if self.of_organization[organization_id] + count > self.organization_max_bytes:
             return Spent.SHARE
         if self.of_organization.total() + count > self.all_max_bytes:
@@ -33,7 +33,7 @@ class Weight:
         return None
 
     def give_back(self, organization_id: int, count: int) -> None:
-        """Hold so many fewer."""
+        """Hold `count` fewer bytes."""
         self.of_organization[organization_id] -= count
         assert self.of_organization[organization_id] >= 0, "each request gives back what it took"
         if not self.of_organization[organization_id]:

@@ -13,7 +13,6 @@ from campaigns.kafka.clients import Kafka
 from campaigns.kafka.events import KafkaEvents
 from campaigns.kafka.kafka_log import KafkaLog
 from campaigns.kafka.membership import Membership
-from campaigns.kafka.topic_setup import doubts
 from campaigns.process.errors import LogCutError, LogUnavailableError, TopicMisfitError
 from campaigns.records.topics import (
     CAMPAIGN_RECORDS,
@@ -213,32 +212,6 @@ async def test_topics_that_are_made_anew_while_a_process_runs_are_noticed(
             await until(lambda: "created again" in "".join(log.troubles([CAMPAIGN_RECORDS])))
     finally:
         await log.close()
-
-
-SETTINGS_OF_THREE = {"min.insync.replicas": "2"}
-
-
-@pytest.mark.parametrize(
-    ("settings", "copies", "brokers", "said"),
-    [
-        ({"min.insync.replicas": "2"}, 3, 3, []),
-        ({}, 1, 1, ["one broker has it"]),
-        ({}, 1, 3, ["one of 3 brokers has it"]),
-        ({"min.insync.replicas": "1"}, 3, 3, ["set 2"]),
-        ({"min.insync.replicas": "1"}, 2, 3, ["set 2"]),
-        ({"min.insync.replicas": "3"}, 3, 3, ["nothing is taken while one is away"]),
-        (SETTINGS_OF_THREE | {"message.timestamp.before.max.ms": "1000"}, 3, 3, ["clocks"]),
-        (SETTINGS_OF_THREE | {"segment.bytes": "1000"}, 3, 3, ["a file each"]),
-        (SETTINGS_OF_THREE | {"compression.type": "gzip"}, 3, 3, []),
-        (SETTINGS_OF_THREE | {"message.timestamp.type": "LogAppendTime"}, 3, 3, []),
-    ],
-)
-def test_what_may_cost_records_is_said(
-    settings: dict[str, str], copies: int, brokers: int, said: list[str]
-) -> None:
-    found = list(doubts(settings, copies, brokers))
-    assert len(found) == len(said)
-    assert all(words in doubt for words, doubt in zip(said, found, strict=True))
 
 
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])

@@ -1,8 +1,8 @@
-"""Facts as the eventsourcing library's StoredEvents, and back: one Mapper, tags never imported.
+"""Maps facts to the eventsourcing library's StoredEvents, and back.
 
 Stream = originator id, version = originator version (1 is a stream's first fact), tag = topic,
 data = state as JSON. The library's own Mapper resolves a topic by importing it, so that a record
-with a made-up tag could run code; this one only looks it up (tags.py: closed table, upcasts).
+with a forged tag could run code; this one looks it up in a closed table (tags.py), with upcasts.
 Not offered: compression and encryption (the log is plain JSON), snapshots.
 """
 
@@ -25,7 +25,7 @@ from campaigns.records.tags import UPCASTS, Upcasts, decode
 
 @dataclass(frozen=True, slots=True)
 class StreamedFact:
-    """One accepted fact at its place in its stream: what a projection is given."""
+    """One accepted fact at its place in its stream: the input of a projection."""
 
     originator_id: str  # The stream: "campaign/42".
     originator_version: int  # 1 is the stream's first.
@@ -33,15 +33,15 @@ class StreamedFact:
 
 
 class FactMapper(Mapper[str]):
-    """The one place where facts become StoredEvents and come back."""
+    """The only converter between facts and StoredEvents."""
 
     upcasts: ClassVar[Upcasts] = UPCASTS
 
     def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
-        """Return a fact as the library stores it.
+        """Return a fact in the library's form.
 
         Raises:
-            TypeError: it is no fact at its place in a stream.
+            TypeError: it is not a StreamedFact.
 
         """
         if not isinstance(domain_event, StreamedFact):
@@ -54,10 +54,10 @@ class FactMapper(Mapper[str]):
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> StreamedFact:
-        """Return the fact, validated, in its present version.
+        """Return the fact, validated, in its current version.
 
         Raises:
-            MapperDeserialisationError: its tag is not known here, or its state is not as agreed.
+            MapperDeserialisationError: this build does not know its tag, or its state is invalid.
 
         """
         where = f"{stored_event.originator_id} version {stored_event.originator_version}"
@@ -72,9 +72,9 @@ class FactMapper(Mapper[str]):
 
 
 def stored_events(envelope: Envelope) -> Iterator[StoredEvent]:
-    """Yield the facts of an accepted record, as they stand in the log: nothing is decoded.
+    """Yield the facts of an accepted record as stored, without decoding them.
 
-    Their versions come from the record's own condition: it was accepted because that was so.
+    Their versions come from the record's condition, which held because the record was accepted.
     """
     grown: Counter[Stream] = Counter()
     for offered in envelope.offered:

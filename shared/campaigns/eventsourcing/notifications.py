@@ -10,17 +10,17 @@ from campaigns.process.errors import LogCutError, OperatingError
 from campaigns.records.record import Envelope
 from campaigns.records.tags import current
 
-CHUNK = 256  # Records that are looked at, or read again, at once.
+CHUNK = 256  # Records examined, or reread, at a time.
 
 
 def stretch(
     followed: PartitionThread, first: int, topics: Sequence[str] = ()
 ) -> tuple[list[Notification], int]:
-    """Return one stretch of notifications from an ordinal on, and the ordinal where it ends.
+    """Return one stretch of notifications, beginning at `first`, and the ordinal where it ends.
 
-    It ends before `first` when nothing more has been followed yet. `topics` are tags; a fact
-    whose tag this version does not know is never left out: it may be a newer version of one that
-    was asked for, and the Mapper stops there.
+    It ends before `first` if no more records were read yet. `topics` are tags; a fact whose tag
+    this build does not know is always included: it may be a newer version of a requested one, and
+    the Mapper stops there.
 
     Raises:
         OperationalError: the log did not answer in time.
@@ -32,7 +32,7 @@ def stretch(
             return [], first - 1
         kept = ordinals.kept(first, CHUNK)
         after, before = ordinals.place(first)
-        position = followed.position  # What is not ruled yet has no ordinal.
+        position = followed.position  # Records after it have no ruling, thus no ordinal.
     if kept:
         before, records = kept
         return _numbered(ordinals.counting(records), before, first, topics)
@@ -42,7 +42,7 @@ def stretch(
         except OperatingError as exc:
             raise as_theirs(exc) from exc
         if not records:
-            raise LogCutError(f"{followed.partition}: what follows {after} is gone")
+            raise LogCutError(f"{followed.partition}: the records after {after} are gone")
         found, through = _numbered(ordinals.counting(records), before, first, topics)
         if through >= first:
             return found, through
@@ -52,8 +52,8 @@ def stretch(
 def _numbered(
     envelopes: Iterable[Envelope], before: int, first: int, topics: Sequence[str]
 ) -> tuple[list[Notification], int]:
-    """Number accepted facts; return those from `first` on that were asked for, and the last one."""
-    wanted = {None, *(current(topic) for topic in topics)}  # None: not known here.
+    """Number accepted facts; return those requested from `first` on, and the last ordinal."""
+    wanted = {None, *(current(topic) for topic in topics)}  # None: an unknown tag.
     found, ordinal = [], before
     for envelope in envelopes:
         if ordinal + len(envelope.offered) < first:
@@ -67,6 +67,6 @@ def _numbered(
 
 
 def as_theirs(no: OperatingError) -> OperationalError | ProgrammingError:
-    """Return an operating error in the library's own terms."""
+    """Return an operating error as one of the library's errors."""
     kind = ProgrammingError if isinstance(no, ClosedError) else OperationalError
     return kind(str(no))

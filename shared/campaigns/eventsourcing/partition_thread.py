@@ -1,4 +1,4 @@
-"""One partition, followed by an event loop in a thread of its own, for those who have no loop.
+"""Follows one partition on an event loop in its own thread, for callers without a loop.
 
 The bridge between the log's port, which is asynchronous, and libraries that block their threads.
 """
@@ -24,22 +24,22 @@ logger = logging.getLogger(__name__)
 
 
 class ClosedError(OperatingError):
-    """Nobody follows: not opened yet, or closed."""
+    """The partition is not followed: not opened yet, or closed."""
 
 
 class PartitionThread:
-    """Rules and numbers a partition's records as they come. Any thread but its own may ask."""
+    """Rules and numbers a partition's records as they arrive. Any other thread may call it."""
 
     def __init__(
         self, make_log: Callable[[], EventLog], partition: Partition, within_s: float
     ) -> None:
-        """Note what to follow; `open` begins. `within_s` bounds every wait for the log."""
+        """Store the settings; `open` connects. `within_s` bounds every wait for the log."""
         self.partition = partition
         self.within_s = within_s
         self.ordinals = Ordinals()
-        self.position = 0  # Up to which records are ruled and numbered.
-        self.lock = threading.Lock()  # Of the three of them, and of the listeners.
-        self.failure: Exception | None = None  # What ended the following before it was closed.
+        self.position = 0  # Records up to here are ruled and numbered.
+        self.lock = threading.Lock()  # Guards ordinals, position and listeners.
+        self.failure: Exception | None = None  # What ended it before it was closed.
         self._make_log = make_log
         self._listeners: set[threading.Event] = set()
         self._batch: list[Recorded] = []
@@ -47,11 +47,11 @@ class PartitionThread:
         self._loop: asyncio.AbstractEventLoop | None = None  # None: closed.
 
     def open(self) -> None:
-        """Connect and begin to follow; returns once connected.
+        """Connect and begin to follow; return once connected.
 
         Raises:
             LogUnavailableError: the log cannot be reached.
-            ContractError: the log is not what was agreed, or has no such partition.
+            ContractError: the log does not fit, or has no such partition.
 
         """
         opened: Future[None] = Future()
@@ -64,7 +64,7 @@ class PartitionThread:
         opened.result()
 
     def close(self) -> None:
-        """Let go of the log, and wake who listens: whoever asks now gets a ClosedError."""
+        """Close the log and wake the listeners; later calls raise ClosedError."""
         thread, self._thread = self._thread, None
         loop, self._loop = self._loop, None
         if thread and loop:
@@ -76,7 +76,7 @@ class PartitionThread:
         self._closing = asyncio.Event()
         try:
             self._log = await self._opened()
-        except BaseException as exc:  # Whatever it is belongs to the thread that waits for it.
+        except BaseException as exc:  # The thread that waits in `open` raises it.
             opened.set_exception(exc)
             return
         self._reader = Reader(self._log, self)
@@ -84,7 +84,7 @@ class PartitionThread:
         self._loop = asyncio.get_running_loop()
         opened.set_result(None)
         try:
-            await self._closing.wait()  # The loop goes on answering when the following has ended.
+            await self._closing.wait()  # The loop still answers after a failure.
         finally:
             self._following.cancel()
             await asyncio.wait([self._following])
@@ -107,7 +107,7 @@ class PartitionThread:
             await self._reader.follow([self.partition])
         except ExceptionGroup as exc:
             failure = exc.exceptions[0]
-            logger.error("%s is followed no more: %s", self.partition, failure)
+            logger.error("stopped following %s: %s", self.partition, failure)
             self.failure = failure
             self.wake()
 
@@ -116,7 +116,7 @@ class PartitionThread:
         self._batch.append(recorded)
 
     def folded(self, partition: Partition, position: int) -> None:
-        """Number the batch, and wake who listens."""
+        """Number the batch, and wake the listeners."""
         batch, self._batch = self._batch, []
         with self.lock:
             for recorded in batch:
@@ -133,21 +133,21 @@ class PartitionThread:
             listener.set()
 
     def listen(self, event: threading.Event) -> None:
-        """Set an event after each batch that brings accepted facts, and when all is over."""
+        """Set an event after each batch with accepted facts, and at the end."""
         with self.lock:
             self._listeners.add(event)
 
     def unlisten(self, event: threading.Event) -> None:
-        """Leave an event alone."""
+        """Stop setting an event."""
         with self.lock:
             self._listeners.discard(event)
 
     def check(self) -> None:
-        """Return if more may come.
+        """Return if more records may come.
 
         Raises:
-            ClosedError: nobody follows.
-            Exception: what ended the following.
+            ClosedError: it is not open.
+            Exception: the failure that ended it.
 
         """
         if self.failure:
@@ -156,18 +156,18 @@ class PartitionThread:
             raise ClosedError(f"{self.partition} is not open")
 
     def catch_up(self) -> None:
-        """Wait until all is ruled and numbered that the log held when this was called.
+        """Wait until all records that the log held at the call are ruled and numbered.
 
         Raises:
-            LogUnavailableError: the log did not say in time where it ends.
-            NotFreshError: the following did not get there in time.
-            Exception: what ended the following.
+            LogUnavailableError: the log did not answer in time where it ends.
+            NotFreshError: the records were not read in time.
+            Exception: the failure that ended it.
 
         """
         self._ask(self._caught_up())
 
     def version(self, stream: Stream) -> int:
-        """Return how many facts of a stream were accepted, as of the log's end now.
+        """Return how many facts of a stream were accepted, up to the log's current end.
 
         Raises:
             Exception: as `catch_up`.
@@ -176,7 +176,7 @@ class PartitionThread:
         return self._ask(self._version(stream))
 
     def read(self, after: int, limit: int) -> Sequence[Recorded]:
-        """Read records again.
+        """Reread records.
 
         Raises:
             LogUnavailableError: the log did not answer in time.
@@ -203,7 +203,7 @@ class PartitionThread:
         return await self._log.read(self.partition, after, limit)
 
     def _ask(self, question: Coroutine[Any, Any, T]) -> T:
-        """Let the loop answer a thread."""
+        """Run a coroutine on the loop and wait for its result in the calling thread."""
         loop = self._loop
         if loop is None:
             question.close()

@@ -1,12 +1,12 @@
-"""The log as eventsourcing's ApplicationRecorder, for reading: a partition is an application.
+"""The log as a read-only ApplicationRecorder of eventsourcing: a partition is an application.
 
 A notification's id is the ordinal of its fact among the partition's accepted facts: 1, 2, 3 …,
-the same in every reader; what was refused and what is foreign has none. A stock ProjectionRunner
-follows it: dialgate/persistence.py makes one from PERSISTENCE_MODULE.
+the same in every reader; refused and foreign records have none. The library's own ProjectionRunner
+can follow it: dialgate/persistence.py creates one from PERSISTENCE_MODULE.
 
-Not offered: writing, and so no process recorder, no snapshots, and nothing that saves through an
-Aggregate or Application. A decision here rests on two streams, which that vocabulary cannot say;
-commands go to the command API. Nor does memory hold the log: older facts are read from it again.
+Not offered: writing, and so no process recorder, no snapshots, no Aggregate or Application that
+saves. A decision here rests on two streams, which the library's interface cannot express; commands
+go to the command API. Memory does not hold the log: older facts are reread from it.
 """
 
 import logging
@@ -31,27 +31,27 @@ from campaigns.log.port import EventLog
 from campaigns.process.errors import LogCutError, OperatingError
 from campaigns.records.topics import Partition
 
-HANDED_BYTES_MAX = 1024 * 1024  # What a subscription hands on at once; ten of these may wait.
-RETRY_S = 0.5  # How long a subscription waits before it asks again while the log is away.
+HANDED_BYTES_MAX = 1024 * 1024  # Per item of a subscription's queue, which holds ten.
+RETRY_S = 0.5  # Between a subscription's retries while the log is unavailable.
 
 logger = logging.getLogger(__name__)
 
 
 class LogRecorder(ApplicationRecorder):
-    """The accepted facts of one partition, in order. Any thread may ask."""
+    """The accepted facts of one partition, in order. Thread-safe."""
 
     def __init__(
         self, make_log: Callable[[], EventLog], partition: Partition, *, within_s: float = 30.0
     ) -> None:
-        """Note what to follow; `open` begins. `within_s` bounds every wait for the log."""
+        """Store the settings; `open` connects. `within_s` bounds every wait for the log."""
         self.followed = PartitionThread(make_log, partition, within_s)
 
     def open(self) -> None:
-        """Connect, and follow in a thread of its own.
+        """Connect, and follow in a separate thread.
 
         Raises:
             OperationalError: the log cannot be reached.
-            ContractError: the log is not what was agreed, or has no such partition.
+            ContractError: the log does not fit, or has no such partition.
 
         """
         try:
@@ -60,15 +60,15 @@ class LogRecorder(ApplicationRecorder):
             raise OperationalError(str(exc)) from exc
 
     def close(self) -> None:
-        """Let go of the log. Subscriptions that are not stopped yet end with an error."""
+        """Close the log. Subscriptions that are not stopped yet end with an error."""
         self.followed.close()
 
     def max_notification_id(self) -> int | None:
-        """Return the last ordinal as of the log's end now, so that what was answered is in it.
+        """Return the last ordinal at the log's current end, which covers every answered command.
 
         Raises:
             OperationalError: the log did not answer in time.
-            ContractError: the log holds a record that is not as agreed.
+            ContractError: the log holds a record that breaks the contract.
 
         """
         try:
@@ -87,14 +87,14 @@ class LogRecorder(ApplicationRecorder):
         *,
         inclusive_of_start: bool = True,
     ) -> Sequence[Notification]:
-        """Return accepted facts by their ordinals, as far as followed (see max_notification_id).
+        """Return accepted facts by their ordinals, as far as read (see max_notification_id).
 
-        `topics` are tags. A fact whose tag this version does not know is never left out: it may
-        be a newer version of one that was asked for, and the Mapper stops there.
+        `topics` are tags. A fact whose tag this build does not know is always included: it may be
+        a newer version of a requested one, and the Mapper stops there.
 
         Raises:
             OperationalError: the log did not answer in time.
-            ContractError: behind the last one the log holds a record that is not as agreed.
+            ContractError: after the last one the log holds a record that breaks the contract.
 
         """
         first = 1 if start is None else max(1, start + (not inclusive_of_start))
@@ -110,11 +110,11 @@ class LogRecorder(ApplicationRecorder):
         return found[:limit]
 
     def check(self) -> None:
-        """Return if more may come.
+        """Return if more facts may come.
 
         Raises:
             ProgrammingError: the recorder is not open.
-            ContractError: the log holds a record that is not as agreed.
+            ContractError: the log holds a record that breaks the contract.
 
         """
         try:
@@ -131,10 +131,10 @@ class LogRecorder(ApplicationRecorder):
         desc: bool = False,
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
-        """Return one stream's accepted facts, as of now. For looking: it reads the log again.
+        """Return one stream's accepted facts at the log's current end, for inspection.
 
-        Of the partition it reads the stretches that hold such a fact, and about one in twenty of
-        the others: of a long stream, or in a long log, that takes its time.
+        It rereads the stretches of the partition that hold such a fact, and about one in twenty of
+        the others: slow for a long stream, or a long log.
 
         Raises:
             OperationalError: the log did not answer in time.
@@ -151,7 +151,7 @@ class LogRecorder(ApplicationRecorder):
         while version < last and (desc or limit is None or len(found) < limit):
             with self.followed.lock:
                 holding = self.followed.ordinals.holding(stream, first)
-            assert holding is not None, "a version that was folded stands somewhere"
+            assert holding is not None, "the log holds each version that was folded"
             some, through = stretch(self.followed, holding)
             for one in some:
                 if one.originator_id == stream:
@@ -162,7 +162,7 @@ class LogRecorder(ApplicationRecorder):
         return (found[::-1] if desc else found)[:limit]
 
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> "LogSubscription":
-        """Return an iterator of the notifications behind `gt`, which waits for more at the end.
+        """Return an iterator of the notifications after `gt`, which waits for more at the end.
 
         Raises:
             LogCutError: the log has fewer facts than `gt`.
@@ -178,28 +178,28 @@ class LogRecorder(ApplicationRecorder):
         return LogSubscription(recorder=self, gt=gt, topics=topics)
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: object) -> NoReturn:
-        """Refuse: nothing is written here.
+        """Refuse: this recorder is read-only.
 
         Raises:
             NotSupportedError: always.
 
         """
         raise NotSupportedError(
-            "the log is offered for reading: a command goes to the command API, whose decisions"
-            " carry the versions that they rest on"
+            "the log is read-only here: send commands to the command API, whose decisions carry the"
+            " versions that they rest on"
         )
 
 
 class LogSubscription(ListenNotifySubscription[LogRecorder]):
-    """Notifications as they are accepted. An outage of the log is waited out."""
+    """Notifications as their facts are accepted. It waits while the log is unavailable."""
 
     def __init__(
         self, recorder: LogRecorder, gt: int | None = None, topics: Sequence[str] = ()
     ) -> None:
-        self._through = gt or 0  # Looked at so far, whether asked for or not.
+        self._through = gt or 0  # The last ordinal examined, whether requested or not.
         super().__init__(recorder=recorder, gt=gt, topics=topics)
         recorder.followed.listen(self._has_been_notified)
-        self._has_been_notified.set()  # For what came before this listened.
+        self._has_been_notified.set()  # For facts accepted before the call above.
 
     def stop(self) -> None:
         """End the iteration."""
@@ -207,7 +207,7 @@ class LogSubscription(ListenNotifySubscription[LogRecorder]):
         self._recorder.followed.unlisten(self._has_been_notified)
 
     def _pull(self) -> None:
-        """Hand on what is there; called again after each wake-up."""
+        """Queue the available notifications; called again after each wake-up."""
         while not self._has_been_stopped:
             self._has_been_notified.clear()
             try:
@@ -228,7 +228,7 @@ class LogSubscription(ListenNotifySubscription[LogRecorder]):
 
 
 def _bounded(notifications: Sequence[Notification]) -> Iterator[Sequence[Notification]]:
-    """Split what is handed on, so that none weighs much more than it may."""
+    """Split notifications into items of about HANDED_BYTES_MAX at most."""
     some: list[Notification] = []
     weight = 0
     for one in notifications:

@@ -1,4 +1,4 @@
-"""What all Kafka clients of ours have in common: servers, security, timeouts, quiet logs."""
+"""The common settings of all our Kafka clients: servers, security, timeouts, quiet logs."""
 
 import logging
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from campaigns.process.observability import limit_repetitions
 from campaigns.records.record import RECORD_BYTES_MAX
 
 MESSAGE_BYTES_MAX = RECORD_BYTES_MAX + 64 * 1024  # A record or an event, with key and headers.
-REQUEST_TIMEOUT_MS = 5_000  # Shorter than any outage that clients should sit out silently.
+REQUEST_TIMEOUT_MS = 5_000  # Shorter than any outage that clients should wait out silently.
 RETRY_BACKOFF_MS = 50
 
 _LOGGERS = (
@@ -29,7 +29,7 @@ _LOGGERS = (
     "aiokafka.consumer.group_coordinator",
     "aiokafka.producer.sender",
 )
-# A cluster's first start: said only once it has lasted.
+# Normal while a cluster starts for the first time: logged only if it lasts.
 _PASSING = ("Group Coordinator Request failed: %s",)
 
 
@@ -37,10 +37,10 @@ Line = tuple[int | None, object]
 
 
 def line_to(client: AIOKafkaClient | None, at: TopicPartition) -> Line | None:
-    """Return the partition's leader and the connection to it, as a client has them now, if any.
+    """Return the partition's leader and the client's current connection to it, if any.
 
-    Another one means that the leader was away, or is another. Brokers count leaders (epochs) and
-    this client does not tell which one a record came from, or asks by it (OffsetForLeaderEpoch).
+    A different one means that the leader was away or has changed. Brokers number leaders (leader
+    epochs), but this client neither exposes a record's epoch nor asks OffsetForLeaderEpoch.
     """
     if client is None:
         return None
@@ -50,7 +50,7 @@ def line_to(client: AIOKafkaClient | None, at: TopicPartition) -> Line | None:
 
 @dataclass(frozen=True, slots=True)
 class Kafka:
-    """A cluster, and how to speak to it."""
+    """A cluster, and how to connect to it."""
 
     servers: str  # Comma-separated host:port.
     namespace: str = ""  # Put before each topic name, so that several systems share a cluster.
@@ -63,7 +63,7 @@ class Kafka:
         return f"{self.namespace}{name}"
 
     def producer(self, **options: Any) -> AIOKafkaProducer:  # Any: aiokafka's own options.
-        """Return an idempotent producer whose acknowledgement means: on all replicas in sync."""
+        """Return an idempotent producer, acknowledged by all in-sync replicas."""
         producer = AIOKafkaProducer(
             **self._common(),
             acks="all",
@@ -77,7 +77,7 @@ class Kafka:
         return producer
 
     def consumer(self, *topics: str, **options: Any) -> AIOKafkaConsumer:
-        """Return a consumer that commits nothing and never picks a position by itself."""
+        """Return a consumer that commits nothing and never resets its position."""
         common = self._common()
         consumer = AIOKafkaConsumer(
             *topics,
@@ -85,7 +85,7 @@ class Kafka:
                 **common,
                 "enable_auto_commit": False,
                 "auto_offset_reset": "none",
-                "fetch_min_bytes": 1,  # More would add its waiting time to every ruling.
+                "fetch_min_bytes": 1,  # More would delay every ruling.
                 **options,
             },
         )
@@ -93,7 +93,7 @@ class Kafka:
         return consumer
 
     def admin(self) -> AIOKafkaAdminClient:
-        """Return a client that makes topics and looks at them."""
+        """Return a client that creates and describes topics."""
         admin = AIOKafkaAdminClient(**self._common())
         Connections.take(admin._client, self.silence)
         return admin
@@ -107,10 +107,10 @@ class Kafka:
         }
 
     async def reach(self) -> None:
-        """Speak to one broker, whichever of those named answers first.
+        """Connect to the first of the named brokers that answers.
 
         Raises:
-            KafkaConnectionError: says of each why it cannot be.
+            KafkaConnectionError: none did; the message says why, for each broker.
 
         """
         found = dict[str, str]()
@@ -138,6 +138,6 @@ class Kafka:
 
 
 def hush() -> None:
-    """Rate-limit what the Kafka client logs while a broker is away. Idempotent."""
+    """Rate-limit the Kafka client's log lines while a broker is away. Idempotent."""
     for name in _LOGGERS:
         limit_repetitions(logging.getLogger(name), passing=_PASSING)

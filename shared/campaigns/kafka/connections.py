@@ -1,8 +1,8 @@
-"""The Kafka client's connections, so that a broker which falls silent holds up nobody else.
+"""The Kafka client's connections, changed so that a silent broker delays no request to another.
 
-By itself the client hears of an election only when a request has timed out, asks one broker at a
-time what is new, and connects to one at a time: each of these waits for the silent one in full.
-Nothing here shortens a time-out: whoever is slow and still in the cluster is waited for as before.
+The stock client learns of an election only when a request has timed out, asks one broker at a time
+for metadata, and connects to one at a time: each step waits for the silent one's full timeout.
+Nothing here shortens a timeout: a slow broker that is still in the cluster gets all its time.
 """
 
 import asyncio
@@ -23,32 +23,32 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from campaigns.kafka.silence import NEXT_S, Silence, first_of
 
-logger = logging.getLogger("aiokafka")  # Where the client itself would say it; `hush` bounds it.
+logger = logging.getLogger("aiokafka")  # The client's own, which `hush` rate-limits.
 
-DOUBT_S = 0.5  # A broker owes an answer for so long: the others are asked what became of it,
-AGAIN_S = 0.2  # and asked again so often, until it answers or is gone;
-JOINING_AGAIN_S = 1.0  # of a group's coordinator, so often.
+DOUBT_S = 0.5  # After so long without an answer, the other brokers are asked for metadata,
+AGAIN_S = 0.2  # and asked again at this interval until the broker answers or has left;
+JOINING_AGAIN_S = 1.0  # the interval for a group's coordinator.
 
 At = tuple[int, ConnectionGroup]
 
 
 class _Question(MetadataRequest):  # type: ignore[misc]  # aiokafka has no types.
-    """Asks about topics without making them, as Kafka's default would (auto.create.topics.enable).
+    """Asks about topics without creating them, whatever auto.create.topics.enable says.
 
-    A topic that is made by a question has the broker's partitions and loses records after a week.
+    A topic created by a question has the broker's defaults, and deletes records after a week.
     """
 
     def __init__(self, topics: list[str] | None = None) -> None:
         super().__init__(topics, allow_auto_topic_creation=False)
 
 
-# The client has no setting for it, and asks at each update of its metadata.
+# The client has no setting for this, and asks at each update of its metadata.
 aiokafka.client.MetadataRequest = _Question
 aiokafka.admin.client.MetadataRequest = _Question
 
 
 class Connections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types.
-    """What a consumer, a producer or an administrator sends its requests with."""
+    """The connections through which a consumer, producer or admin client sends requests."""
 
     _sync_task: asyncio.Task[None] | None  # The client's own.
     _connecting: dict[At, asyncio.Task[AIOKafkaConnection]]
@@ -56,16 +56,16 @@ class Connections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no type
 
     @classmethod
     def take(cls, client: AIOKafkaClient, silence: Silence) -> None:
-        """Let a client that was just made be one of these: there is no way to give it another."""
-        assert not client._conns, "it has not begun"
+        """Turn a new client into one of these: aiokafka does not let one inject it."""
+        assert not client._conns, "it has not started"
         client.__class__ = cls
         client._connecting, client._silence = {}, silence
 
     async def bootstrap(self) -> None:
-        """Learn of the cluster from the first of the named brokers that knows others.
+        """Fetch the cluster's metadata from the first of the named brokers that has it.
 
         Raises:
-            KafkaConnectionError: none did.
+            KafkaConnectionError: none has.
 
         """
         asks = [partial(self._hear_from, host, port) for host, port, _ in self.hosts]
@@ -86,22 +86,22 @@ class Connections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no type
     async def send(
         self, node_id: int, request: Any, *, group: ConnectionGroup = ConnectionGroup.DEFAULT
     ) -> Any:
-        """Send a request; when its answer is late, look what became of the broker."""
-        # A coordinator answers when all members have come: that may well be late.
+        """Send a request; if its answer is late, ask the others about the broker."""
+        # A coordinator answers once all members have joined, which may take longer.
         again_s = AGAIN_S if group is ConnectionGroup.DEFAULT else JOINING_AGAIN_S
         with self._doubting(node_id, again_s):
             return await super().send(node_id, request, group=group)
 
     @contextmanager
     def _doubting(self, node_id: int, again_s: float = AGAIN_S) -> Iterator[None]:
-        """Ask the others about a broker that owes an answer, or a connection, for too long."""
+        """Ask the other brokers about one whose answer, or connection, takes too long."""
         owing, again = self._silence.owing, None
 
         def doubt() -> None:
             nonlocal again
             if again is None:
                 owing[node_id] += 1
-            if len(self.cluster.brokers()) > 1:  # Else there is nobody else to ask.
+            if len(self.cluster.brokers()) > 1:  # Otherwise there is no other to ask.
                 self.force_metadata_update()
             again = self._loop.call_later(again_s, doubt)
 
@@ -115,12 +115,12 @@ class Connections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no type
                 owing[node_id] -= 1
 
     def get_random_node(self) -> int | None:
-        """Return a broker, if possible one that answers."""
+        """Return a broker, preferably one that answers."""
         nodes = self._nodes()
         return nodes[0] if nodes else None
 
     def _nodes(self) -> list[int]:
-        """Return the brokers in a random order, those that do not answer last."""
+        """Return the brokers in random order, with the silent ones last."""
         nodes = [one.nodeId for one in self.cluster.brokers()]
         random.shuffle(nodes)
         return sorted(nodes, key=self._silence.rank)
@@ -147,14 +147,14 @@ class Connections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no type
         return _of_brokers(await connection.send(question))
 
     def _leave_the_gone(self) -> None:
-        """Wait no longer for brokers that owe answers and are, so the others say, not there.
+        """Close the connections of silent brokers that, according to the others, have left.
 
-        Their requests fail as those on a broken connection do, and go to whoever leads now.
+        Their requests fail as on a broken connection, and are retried with the current leader.
         """
         gone = self._silence.heard({one.nodeId for one in self.cluster.brokers()})
         for at in {*self._conns, *self._connecting}:
             if at[0] in gone:
-                logger.warning("node %s owes answers and is not in the cluster now", at[0])
+                logger.warning("node %s is silent and no longer in the cluster", at[0])
                 if at in self._connecting:
                     self._connecting[at].cancel()
                 else:
@@ -176,7 +176,7 @@ class Connections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no type
             connecting = asyncio.create_task(self._connect(at), name=f"connect to node {node_id}")
             self._connecting[at] = connecting
             connecting.add_done_callback(partial(self._connecting_ended, at))
-        await asyncio.wait([connecting])  # One who waits may be cancelled; the others wait on.
+        await asyncio.wait([connecting])  # Cancelling one waiter does not affect the others.
         try:
             return connecting.result()
         except (OSError, KafkaError, TimeoutError, asyncio.CancelledError) as exc:
@@ -187,11 +187,11 @@ class Connections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no type
     def _connecting_ended(self, at: At, connecting: asyncio.Task[AIOKafkaConnection]) -> None:
         del self._connecting[at]
         if not connecting.cancelled():
-            connecting.exception()  # Looked at: whoever waited for it may be gone.
+            connecting.exception()  # Retrieved, since all waiters may have been cancelled.
 
     async def _connect(self, at: At) -> AIOKafkaConnection:
         if (broker := self.cluster.broker_metadata(at[0])) is None:
-            raise KafkaConnectionError(f"node {at[0]} is not in the cluster now")
+            raise KafkaConnectionError(f"node {at[0]} is no longer in the cluster")
         with self._doubting(at[0]):
             connection = await self._connected(broker.host, broker.port, self._on_connection_closed)
         self._conns[at] = connection
@@ -218,7 +218,7 @@ class Connections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no type
         )
 
     async def close(self) -> None:
-        """Let go of all connections, and of those that are being made."""
+        """Close all connections, and cancel those being made."""
         connecting = list(self._connecting.values())
         for one in connecting:
             one.cancel()
@@ -227,12 +227,12 @@ class Connections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no type
 
 
 def _of_brokers(answer: Any) -> Any:
-    """Return an answer about the cluster that names brokers: one that just begins knows none.
+    """Return a metadata answer, unless it names no brokers, as one that just started does.
 
     Raises:
         KafkaConnectionError: it names none.
 
     """
     if not answer.brokers:
-        raise KafkaConnectionError("it knows of no broker yet")
+        raise KafkaConnectionError("it does not know any broker yet")
     return answer

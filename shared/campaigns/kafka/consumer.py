@@ -1,4 +1,4 @@
-"""Reads stretches of a partition on a consumer apart, and makes `Recorded` of what Kafka holds."""
+"""Reads stretches of a partition on a separate consumer, and converts messages to `Recorded`."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,15 +14,15 @@ from campaigns.process.errors import LogCutError, LogUnavailableError
 from campaigns.records.record import Recorded
 from campaigns.records.topics import Partition
 
-POLL_MAX = 256  # Records decoded before others get their turn.
-_FETCH_WAIT_MS = 10  # It reads what is known to be there; a longer wait only holds up the next.
+POLL_MAX = 256  # Records decoded before other tasks get their turn.
+_FETCH_WAIT_MS = 10  # It reads records known to exist; a longer wait would only delay the next.
 _POLL_MS = 250
 
 
 async def assigned(
     kafka: Kafka, partitions: Iterable[TopicPartition], fetch_max_wait_ms: int
 ) -> AIOKafkaConsumer:
-    """Return a consumer that holds these partitions and reads none yet: seek, then resume.
+    """Return a consumer with these partitions assigned and paused: seek, then resume.
 
     Raises:
         KafkaError: the cluster did not answer.
@@ -33,13 +33,13 @@ async def assigned(
     consumer.assign(held)
     consumer.pause(*held)
     for at in held:
-        consumer.seek(at, 0)  # Without a position it would look for a committed one.
+        consumer.seek(at, 0)  # Without a position it would fetch a committed one.
     return consumer
 
 
 @dataclass(eq=False)
 class Stretches:
-    """One-shot reads, one at a time, on a connection made when it is first needed."""
+    """One-shot reads, one at a time, on a consumer created at the first read."""
 
     kafka: Kafka
     at: Mapping[Partition, TopicPartition]
@@ -51,13 +51,13 @@ class Stretches:
     async def read(
         self, partition: Partition, after: int, wanted: int, *, moved: bool = False
     ) -> Sequence[Recorded]:
-        """Return the `wanted` records behind `after`, which the log is known to have.
+        """Return the `wanted` records after `after`, which the log is known to have.
 
-        `moved`: the partition may have another leader than when this connection was used last.
+        `moved`: the partition's leader may have changed since the last read.
 
         Raises:
             LogUnavailableError: no answer in time.
-            LogCutError: what follows `after` is gone.
+            LogCutError: the records after `after` are gone.
 
         """
         found: list[Recorded] = []
@@ -84,7 +84,7 @@ class Stretches:
                         found.extend(consecutive(partition, head, got.get(at, ()), end, count))
                         await asyncio.sleep(0)
             except OffsetOutOfRangeError as exc:
-                raise LogCutError(f"{partition}: what follows {after} is gone") from exc
+                raise LogCutError(f"{partition}: the records after {after} are gone") from exc
             except (KafkaError, OSError, TimeoutError) as exc:
                 raise LogUnavailableError(f"{partition}: cannot be read now: {exc!r}") from exc
             finally:
@@ -93,7 +93,7 @@ class Stretches:
         return found[:wanted]
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Close the consumer."""
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
             await stop(consumer)
@@ -101,15 +101,15 @@ class Stretches:
 
 @dataclass(eq=False, slots=True)
 class Placed:
-    """Records of our own that followers had by their acknowledgement, not fetched yet: ADR-0013.
+    """Our own records, delivered at their acknowledgement and not fetched yet: ADR-0013.
 
-    What the fetch brings in their place is the same, or brokers have lost what they acknowledged.
+    The fetch must bring the same records, or brokers have lost what they acknowledged.
     """
 
     raws: dict[int, bytes] = field(default_factory=dict)  # By position.
 
     def check(self, partition: Partition, messages: Iterable[Any], end: int | None) -> None:
-        """Compare what was fetched. `end`: the position that was read up to, if known.
+        """Compare them with fetched messages. `end`: the position fetched up to, if known.
 
         Raises:
             LogCutError: another record stands where ours was acknowledged, or none.
@@ -134,10 +134,10 @@ class Placed:
 def consecutive(
     partition: Partition, head: int, messages: Iterable[Any], end: int | None, partitions: int
 ) -> Iterator[Recorded]:
-    """Yield what stands behind `head`, with an empty, foreign entry where an offset has no record.
+    """Yield the entries after `head`, with an empty, foreign one for an offset without a record.
 
-    Offsets without a record are control batches of a stranger's transaction: they must not make
-    positions that nobody ever reaches. `end`: the position that was read up to, if known.
+    Such offsets are control batches of a foreign transaction: without an entry, no reader would
+    ever reach their positions. `end`: the position fetched up to, if known.
     """
     for message in messages:
         if message.offset < head:

@@ -1,4 +1,4 @@
-"""How Kafka's brokers and we know each other: TLS, certificates, SASL; and why it failed."""
+"""Authentication between us and Kafka's brokers: TLS, certificates, SASL; and why it failed."""
 
 import asyncio
 import os
@@ -16,20 +16,20 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
-TOKEN_S = 10.0  # How long an authorization server may take.
-EARLY_S = 30.0  # A token is replaced so long before it ends.
+TOKEN_S = 10.0  # Timeout of a request to the authorization server.
+EARLY_S = 30.0  # A token is replaced so long before it expires.
 
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """What is asked for. The defaults: no TLS, no names."""
+    """The security settings. The defaults: no TLS, no authentication."""
 
     protocol: str = "PLAINTEXT"  # Or SSL, SASL_PLAINTEXT, SASL_SSL.
     mechanism: str | None = None  # PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER.
     username: str | None = None
     password: str | None = field(default=None, repr=False)
-    cafile: Path | None = None  # PEM of who signed the brokers' certificates. None: the system's.
-    certfile: Path | None = None  # PEM of our own certificate, and those between it and its root.
+    cafile: Path | None = None  # PEM of the CA of the brokers' certificates. None: the system's.
+    certfile: Path | None = None  # PEM of our own certificate and its intermediates.
     keyfile: Path | None = None  # PEM of its key.
     tokens: AbstractTokenProvider | None = None  # For OAUTHBEARER.
 
@@ -39,10 +39,10 @@ class Security:
         return self.protocol.endswith("SSL")
 
     def context(self) -> ssl.SSLContext:
-        """Return the TLS side of it. Files are read anew each time: certificates are renewed.
+        """Return the TLS context. Files are reread each time, since certificates are renewed.
 
         Raises:
-            OSError: a file cannot be read, or is no certificate or key; the sentence names it.
+            OSError: a file cannot be read, or is not a certificate or key; the message names it.
 
         """
         context = ssl.create_default_context()
@@ -59,11 +59,11 @@ class Security:
                     context.load_cert_chain(path, self.keyfile, password=_no_password)
             except (ssl.SSLError, ValueError) as exc:
                 pair = f"{path} and {self.keyfile}" if what == "certificate" else f"{path}"
-                raise OSError(f"{pair}: no {what} in PEM that fits: {exc}") from exc
+                raise OSError(f"{pair}: no usable {what} in PEM: {exc}") from exc
         return context
 
     def options(self) -> dict[str, Any]:  # Any: aiokafka's own options.
-        """Return it as aiokafka's clients take it.
+        """Return the settings as options of aiokafka's clients.
 
         Raises:
             OSError: as `context`.
@@ -82,9 +82,9 @@ class Security:
         return options
 
     def why(self, no: BaseException) -> str:
-        """Say in a sentence why a connection failed, and which setting is about it."""
-        authorities = self.cafile or "the system's own authorities"
-        where = f"who signed it is looked for in {authorities}"
+        """Return in a sentence why a connection failed, and which setting is involved."""
+        authorities = self.cafile or "the system's certificate authorities"
+        where = f"its issuer must be among {authorities}"
         match no:
             case ssl.SSLCertVerificationError():
                 return f"the broker's certificate is not accepted: {no.verify_message}; {where}"
@@ -92,13 +92,13 @@ class Security:
                 own = self.certfile or "none"
                 return f"TLS failed: {no.reason or no}; our own certificate: {own}"
             case SaslAuthenticationFailed():
-                return f"{self.mechanism} as {self.username or 'the token says'}: {no}"
+                return f"{self.mechanism} as {self.username or 'the token'}: {no}"
             case UnsupportedSaslMechanismError():
                 return f"{no}"
             case TimeoutError():
                 return f"no answer; perhaps it does not speak {self.protocol}"
             case KafkaError() if self.encrypted and self.certfile is None:
-                return f"{no}; perhaps it asks for a certificate of ours, and there is none"
+                return f"{no}; perhaps it requires a client certificate, and none is configured"
             case KafkaError():
                 return f"{no}; perhaps it does not speak {self.protocol}"
             case _:
@@ -106,7 +106,7 @@ class Security:
 
 
 def _no_password() -> str:
-    """Never ask at a terminal: ssl would."""
+    """Refuse a password: by default, ssl would prompt for one at the terminal."""
     raise ValueError("the key has a password; one without is expected")
 
 
@@ -116,13 +116,13 @@ def _readable(path: Path) -> None:
 
 
 class TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no types.
-    """Takes the token from a file that somebody else renews."""
+    """Reads the token from a file that another program renews."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     async def token(self) -> str:
-        """Return what stands in it now.
+        """Return the file's current content.
 
         Raises:
             OSError: it cannot be read.
@@ -132,7 +132,7 @@ class TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no
 
 
 class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no types.
-    """Asks an authorization server for tokens. Source: RFC 6749, section 4.4."""
+    """Gets tokens from an authorization server. Source: RFC 6749, section 4.4."""
 
     def __init__(self, url: str, client_id: str, secret: str, scope: str | None) -> None:
         self._url, self._client_id, self._secret, self._scope = url, client_id, secret, scope
@@ -140,10 +140,10 @@ class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]  # aiokafk
         self._asking = asyncio.Lock()
 
     async def token(self) -> str:
-        """Return a token that holds for a while yet.
+        """Return a token that is valid for at least EARLY_S, if the server issues such.
 
         Raises:
-            OSError: the server gave none.
+            OSError: the server issued none.
 
         """
         loop = asyncio.get_running_loop()
@@ -170,4 +170,4 @@ class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]  # aiokafk
                     raise ValueError("no access_token in the answer")
                 return found
         except (httpx.HTTPError, ValueError, AttributeError) as exc:
-            raise OSError(f"{self._url} gave no token to {self._client_id}: {exc}") from exc
+            raise OSError(f"{self._url} issued no token to {self._client_id}: {exc}") from exc

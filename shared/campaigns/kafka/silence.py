@@ -1,4 +1,4 @@
-"""Which brokers do not answer, and how the others are asked. Knows nothing of the client."""
+"""Tracks the brokers that do not answer, and asks several in turn. Independent of the client."""
 
 import asyncio
 from collections import Counter
@@ -6,21 +6,21 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-NEXT_S = 0.3  # A broker is asked alone for so long; then the next one is asked as well.
+NEXT_S = 0.3  # After so long without an answer, the next broker is asked as well.
 
 T = TypeVar("T")
 
 
 async def first_of(asks: Collection[Callable[[], Awaitable[T]]], next_s: float) -> T:
-    """Return the first answer. The next is asked once one has failed, or has waited for `next_s`.
+    """Return the first answer. The next one is asked when one fails, or after `next_s`.
 
-    Who was asked and is not needed any more is cancelled.
+    The remaining requests are cancelled.
 
     Raises:
-        Exception: all have failed; that of the last.
+        Exception: all have failed; the last one's exception.
 
     """
-    assert asks, "somebody is asked"
+    assert asks, "at least one is asked"
     waiting, asked = list(asks), set[asyncio.Future[T]]()
     failed: BaseException | None = None
     try:
@@ -46,17 +46,17 @@ async def first_of(asks: Collection[Callable[[], Awaitable[T]]], next_s: float) 
 
 @dataclass(slots=True)
 class Silence:
-    """The brokers that do not answer, as far as any client of a process has found."""
+    """The brokers that do not answer, as observed by all clients of a process."""
 
     owing: Counter[int] = field(default_factory=Counter)  # Requests unanswered for DOUBT_S.
-    gone: set[int] = field(default_factory=set)  # Left by the cluster while they owed answers.
+    gone: set[int] = field(default_factory=set)  # They left the cluster while they owed answers.
 
     def rank(self, node_id: int) -> tuple[bool, int]:
-        """Return what puts those that do not answer last."""
+        """Return a sort key that puts brokers that do not answer last."""
         return node_id in self.gone, self.owing[node_id]
 
     def heard(self, there: Collection[int]) -> Collection[int]:
-        """Take the cluster's word on who is in it; return whose answers are not waited for."""
+        """Note which brokers the cluster has; return those whose answers are given up."""
         self.gone.difference_update(there)
         self.gone.update(one for one, owes in self.owing.items() if owes and one not in there)
         return self.gone

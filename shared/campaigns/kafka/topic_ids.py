@@ -1,8 +1,7 @@
-"""Asks a cluster what topics are behind some names: their ids, their replicas, our rights.
+"""Asks a cluster for topics' ids and replicas, and our rights to them.
 
-One that was made anew has another id.
-
-The Kafka client speaks older versions of the metadata request, which do not say it.
+A topic that was deleted and created again has another id. The Kafka client speaks only older
+versions of the metadata request, without ids.
 Source: Kafka's protocol guide, Metadata, version 12 (KIP-516: topic identifiers).
 """
 
@@ -27,8 +26,8 @@ from aiokafka.protocol.types import (
 )
 
 _ID_BYTES = 16
-_NOT_TOLD = -(2**31)  # Instead of rights.
-_BY_NAME = bytes(_ID_BYTES)  # No id: the topic is asked for by its name.
+_NOT_TOLD = -(2**31)  # In place of rights.
+_BY_NAME = bytes(_ID_BYTES)  # No id: the topic is looked up by its name.
 
 
 class _Id(AbstractType[bytes]):  # type: ignore[misc]  # aiokafka has no types.
@@ -118,19 +117,19 @@ class _Question(Request[_Asked]):  # type: ignore[misc]  # aiokafka has no types
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """One topic as a broker describes it to us."""
+    """A broker's description of one topic."""
 
-    error: str | None  # Its name, if there is one: nothing else is known then.
+    error: str | None  # The error's name, if any: nothing else is known then.
     id: str  # As Kafka's own tools spell it.
-    replicas: Sequence[int]  # How many, a partition.
-    in_sync: Sequence[int]  # How many of them now, a partition.
-    rights: frozenset[int] | None  # Codes of what we may do with it. None: not told.
+    replicas: Sequence[int]  # How many, per partition.
+    in_sync: Sequence[int]  # How many are in sync, per partition.
+    rights: frozenset[int] | None  # Codes of the operations that we may perform. None: not told.
 
 
 async def described(
     admin: AIOKafkaAdminClient, names: Collection[str]
 ) -> Mapping[str, Described] | None:
-    """Return what a broker says of each topic; None if it does not know ids (before Kafka 3.1).
+    """Return the description of each topic; None if the broker has no ids (before Kafka 3.1).
 
     Raises:
         KafkaError: the cluster did not answer.
@@ -138,7 +137,7 @@ async def described(
     """
     try:
         answer: Any = await admin._send_request(_Question(names))  # Any: as its schema says.
-    except NotImplementedError:  # The broker and this question have no version in common.
+    except NotImplementedError:  # The broker does not support this version.
         return None
     found = {}
     for code, name, raw, _, partitions, operations, *_ in answer.topics:
@@ -155,7 +154,7 @@ async def described(
 
 
 async def topic_ids(admin: AIOKafkaAdminClient, names: Collection[str]) -> Mapping[str, str]:
-    """Return each topic's id; empty for brokers that do not know ids.
+    """Return each topic's id; empty if the broker has no ids.
 
     Raises:
         KafkaError: the cluster did not answer, or does not know a topic.

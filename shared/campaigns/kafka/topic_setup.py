@@ -1,4 +1,4 @@
-"""Makes the topics of the catalogue on first start, and checks those that exist."""
+"""Creates the topics of the catalogue on first start, and checks those that exist."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,30 +10,30 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from campaigns.kafka.clients import MESSAGE_BYTES_MAX
 from campaigns.process.errors import LogUnavailableError, TopicMisfitError
 
-# What a log must be: nothing in it is ever thrown away, and nothing acknowledged is.
+# Required of a log's topic: no record is ever deleted, and no acknowledged record is lost.
 LASTING = {
     "cleanup.policy": "delete",
     "retention.ms": "-1",
     "retention.bytes": "-1",
     "unclean.leader.election.enable": "false",
 }
-REPLICATION_MAX = 3  # Two brokers' disks may be lost; more cost time at each append.
-CLOCKS_MS = 60_000  # Clocks may differ so far, at least, before records are refused.
-SEGMENT_MS, SEGMENT_BYTES = 3_600_000, 1024 * 1024  # Files of a log that is kept for ever.
+REPLICATION_MAX = 3  # Two brokers' disks may be lost; more replicas slow down each append.
+CLOCKS_MS = 60_000  # Clocks that differ by less must not have their records refused.
+SEGMENT_MS, SEGMENT_BYTES = 3_600_000, 1024 * 1024  # Smaller segments make too many files.
 _ANY_MS = 2**63 - 1
-_SETTLE_S = 0.05  # A topic that was just made is not known everywhere at once.
+_SETTLE_S = 0.05  # A new topic is not known to all brokers at once.
 
 
 async def make_and_check(
     admin: AIOKafkaAdminClient, counts: Mapping[str, int], replication: int | None, brokers: int
 ) -> None:
-    """Make what is missing, and check what is there. `counts`: partitions by topic name.
+    """Create missing topics, and check existing ones. `counts`: partitions by topic name.
 
-    `replication` None: as many as there are brokers, REPLICATION_MAX at most.
+    `replication` None: as many replicas as there are brokers, at most REPLICATION_MAX.
 
     Raises:
-        TopicMisfitError: a topic has other partitions, or would lose records.
-        KafkaError: the cluster did not answer, or cannot make them now.
+        TopicMisfitError: a topic has another number of partitions, or would lose records.
+        KafkaError: the cluster did not answer, or cannot create them now.
 
     """
     while missing := await _missing(admin, counts):
@@ -45,11 +45,11 @@ async def make_and_check(
 
 
 async def check_there(admin: AIOKafkaAdminClient, counts: Mapping[str, int]) -> None:
-    """Check for a reader that the topics are there: it makes none, and may not see settings.
+    """Check for a reader that the topics exist: it creates none, and may not see settings.
 
     Raises:
-        LogUnavailableError: nobody has made them yet, or this reader may not see them.
-        TopicMisfitError: a topic has other partitions.
+        LogUnavailableError: they do not exist yet, or this reader may not see them.
+        TopicMisfitError: a topic has another number of partitions.
         KafkaError: the cluster did not answer.
 
     """
@@ -68,7 +68,7 @@ async def _missing(admin: AIOKafkaAdminClient, counts: Mapping[str, int]) -> lis
         elif found != counts[name]:
             raise TopicMisfitError(
                 f"{name}: expected {counts[name]} partitions, found {found}"
-                " (the number is fixed when the topic is made: DIALGATE_PARTITIONS)"
+                " (the number is fixed when the topic is created: DIALGATE_PARTITIONS)"
             )
     return missing
 
@@ -85,7 +85,7 @@ async def _make(admin: AIOKafkaAdminClient, counts: Mapping[str, int], replicati
     )
     for name, code, *words in answer.topic_errors:
         error = for_code(code)
-        if code and error is not TopicAlreadyExistsError:  # Another process was first.
+        if code and error is not TopicAlreadyExistsError:  # Another process created it.
             raise KafkaError(f"{name}: {error.__name__} {words}")
 
 
@@ -95,7 +95,7 @@ async def settings_of(
     """Return the settings of each topic.
 
     Raises:
-        KafkaError: the cluster did not answer, or we may not see them (DescribeConfigs).
+        KafkaError: the cluster did not answer, or we lack the right (DescribeConfigs).
 
     """
     asked, found = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names], {}
@@ -103,24 +103,24 @@ async def settings_of(
         for code, words, _, name, entries in answer.resources:
             if code:
                 raise KafkaError(
-                    f"{name}: settings cannot be seen: {for_code(code).__name__} {words}"
+                    f"{name}: its settings cannot be read: {for_code(code).__name__} {words}"
                 )
             found[name] = {setting: value for setting, value, *_ in entries}
     return found
 
 
 def check_settings(name: str, found: Mapping[str, str]) -> None:
-    """Refuse a topic that could lose records, or could not take them.
+    """Refuse a topic that could lose records, or reject large ones.
 
     Raises:
-        TopicMisfitError: says which setting was expected and found.
+        TopicMisfitError: names the setting, the expected and the found value.
 
     """
     for setting, expected in LASTING.items():
         if found.get(setting) != expected:
             raise TopicMisfitError(
                 f"{name}: expected {setting}={expected}, found {found.get(setting)}:"
-                " the log is the only truth, nothing of it may be thrown away"
+                " the log is the only truth, so none of it may be deleted"
             )
     if int(found.get("max.message.bytes", "0")) < MESSAGE_BYTES_MAX:
         raise TopicMisfitError(
@@ -130,27 +130,29 @@ def check_settings(name: str, found: Mapping[str, str]) -> None:
 
 
 def doubts(settings: Mapping[str, str], copies: int, brokers: int) -> Iterator[str]:
-    """Yield what an operator should know of a topic that can be used. `copies`: its replicas."""
+    """Yield what an operator should know of a usable topic. `copies`: replicas per partition."""
     required = int(settings.get("min.insync.replicas", "1"))
     if copies == 1 and brokers == 1:
-        yield "one broker has it: what was acknowledged is gone with that broker's disk"
-    elif copies == 1:
-        yield f"one of {brokers} brokers has it: give it replicas, or it is gone with that disk"
-    elif required == 1:
+        yield "one broker has it: acknowledged records are lost with that broker's disk"
+    elif copies < (most := min(REPLICATION_MAX, brokers)):
         yield (
-            "min.insync.replicas=1: one replica may acknowledge alone, and what it acknowledged is"
-            " gone with it; set 2"
+            f"replicas on {copies} of {brokers} brokers: Kafka adds none by itself, reassign its"
+            f" partitions to {most}"
         )
-    elif required >= copies:
-        yield f"min.insync.replicas={required} of {copies}: nothing is taken while one is away"
+    if copies > 1 and required == 1:
+        yield (
+            "min.insync.replicas=1: one replica may acknowledge alone, and its acknowledged records"
+            " are lost with it; set 2"
+        )
+    elif copies > 1 and required >= copies:
+        yield f"min.insync.replicas={required} of {copies}: no record is taken while one is away"
     for side in ("before", "after"):
         allowed_ms = int(settings.get(f"message.timestamp.{side}.max.ms", _ANY_MS))
         if allowed_ms < CLOCKS_MS:
             yield (
-                f"message.timestamp.{side}.max.ms={allowed_ms}: clocks that differ by that have"
-                " their records refused"
+                f"message.timestamp.{side}.max.ms={allowed_ms}: brokers refuse the records of a"
+                " clock that differs by more"
             )
-    if int(settings.get("segment.ms", _ANY_MS)) < SEGMENT_MS:
-        yield f"segment.ms={settings['segment.ms']}: a file each, of which brokers run out"
-    if int(settings.get("segment.bytes", _ANY_MS)) < SEGMENT_BYTES:
-        yield f"segment.bytes={settings['segment.bytes']}: a file each, of which brokers run out"
+    for setting, least in (("segment.ms", SEGMENT_MS), ("segment.bytes", SEGMENT_BYTES)):
+        if int(settings.get(setting, _ANY_MS)) < least:
+            yield f"{setting}={settings[setting]}: too many files for the brokers in the long run"

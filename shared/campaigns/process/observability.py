@@ -41,7 +41,7 @@ TOPIC_DOUBTS = Gauge(
 
 
 KEYS_REFUSED = Counter(
-    "dialgate_keys_refused_total", "Requests and sockets without a key that is known.",
+    "dialgate_keys_refused_total", "Requests and sockets without a known key.",
     registry=REGISTRY,
 )  # fmt: skip
 SHARES_SPENT = Counter(

@@ -67,7 +67,7 @@ async def test_a_token_that_ends_soon_is_asked_for_anew() -> None:
 async def test_no_token_is_an_error_that_names_the_server_and_no_secret(
     answer: str, status: str
 ) -> None:
-    with pytest.raises(OSError, match="gave no token to me") as no:
+    with pytest.raises(OSError, match="issued no token to me") as no:
         await token_of(Authority(answer, status))
     assert "secret" not in str(no.value)
 

@@ -191,7 +191,7 @@ async def test_a_leader_that_is_slow_and_stays_is_waited_for_on_the_same_connect
         await log.append(AT, a_record(0), 1)
         await read.until(lambda: len(read.ids) == 1)
         leader = await in_sync(cluster, log)
-        line = log._lines_now(AT)
+        leader_before = log._fetcher.leaders.now(AT)
         owing = log.kafka.silence.owing
         known = log._appender._producer.client.cluster  # type: ignore[union-attr]  # It is open.
         number = int(leader.properties["node.id"])
@@ -207,7 +207,7 @@ async def test_a_leader_that_is_slow_and_stays_is_waited_for_on_the_same_connect
         finally:
             leader.thaw()
         await read.until(lambda: len(read.ids) == 2)
-        assert log._lines_now(AT) == line
+        assert log._fetcher.leaders.now(AT) == leader_before
         assert log.unacknowledged == 0
         assert read.ids == ["s0", "s1"]
         async with asyncio.timeout(BACK_S_MAX):

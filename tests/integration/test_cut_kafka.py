@@ -109,7 +109,7 @@ async def scenario(broker: Broker, log: KafkaLog) -> None:
     reading.cancel()
     await asyncio.wait([reading])
 
-    consumer = log._consumer
+    consumer = log._fetcher.consumer
     assert consumer is not None
     consumer.pause(*log._at.values())  # It is slower than those who write meanwhile.
     broker.kill()

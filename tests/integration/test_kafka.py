@@ -149,7 +149,7 @@ async def test_followers_of_one_process_share_each_record(
     async with opened(kafka_servers, namespace) as log:
         first, second = log.batches(PARTITION, 0), log.batches(PARTITION, 0)
         waiting = [asyncio.ensure_future(anext(one)) for one in (first, second)]
-        await until(lambda: len(log._tails[PARTITION].followers) == 2)
+        await until(lambda: len(log._fetcher.tails[PARTITION].followers) == 2)
         await log.append(PARTITION, paused(0), 42)
         one, other = await asyncio.gather(*waiting)
         assert one[0] is other[0]
@@ -288,7 +288,7 @@ async def test_what_comes_by_its_acknowledgement_stands_where_everybody_finds_it
     assert first == second == there
     assert [position for position, _ in there] == list(range(1, 2 * each + 2))
     for log in (one, other):
-        assert 0 < log.placed <= each, "vacuous: none came by its acknowledgement"
+        assert 0 < log._fetcher.placed <= each, "vacuous: none came by its acknowledgement"
 
 
 async def test_events_are_published_in_order_and_the_last_is_found(

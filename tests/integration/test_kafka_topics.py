@@ -174,8 +174,8 @@ async def test_topics_that_are_deleted_while_a_process_runs_are_not_made_by_it(
             await until(lambda: folded.ids == ["r0"])
             await deleted(kafka_servers, names)
             await log.append(PARTITION, paused(1), 42)
-            assert log._consumer is not None
-            for client in (log._consumer._client, log._appender._producer.client):  # type: ignore[union-attr]
+            assert log._fetcher.consumer is not None
+            for client in (log._fetcher.consumer._client, log._appender._producer.client):  # type: ignore[union-attr]
                 await client.force_metadata_update()
     assert await there(kafka_servers, namespace) == set()
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
@@ -31,21 +30,6 @@ _LOGGERS = (
 )
 # Normal while a cluster starts for the first time: logged only if it lasts.
 _PASSING = ("Group Coordinator Request failed: %s",)
-
-
-Line = tuple[int | None, object]
-
-
-def line_to(client: AIOKafkaClient | None, at: TopicPartition) -> Line | None:
-    """Return the partition's leader and the client's current connection to it, if any.
-
-    A different one means that the leader was away or has changed. Brokers number leaders (leader
-    epochs), but this client neither exposes a record's epoch nor asks OffsetForLeaderEpoch.
-    """
-    if client is None:
-        return None
-    leader = client.cluster.leader_for_partition(at)
-    return leader, client._conns.get((leader, ConnectionGroup.DEFAULT))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
-"""Reads where partitions begin and end, on its own connection, batching concurrent callers.
+"""Reads where partitions begin and end, on separate connections, batching concurrent callers.
 
 On the polling consumer a request would wait for the fetch: half a second on an idle log.
 """
 
 import asyncio
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -12,8 +13,14 @@ from aiokafka.errors import KafkaError
 
 from campaigns.kafka.clients import Kafka
 from campaigns.kafka.lifecycle import start, stop
-from campaigns.process.errors import LogUnavailableError
+from campaigns.kafka.producer import RETRY_S
+from campaigns.log.port import refuse_beyond
+from campaigns.process.errors import LogCutError, LogUnavailableError
+from campaigns.process.observability import limit_repetitions
 from campaigns.records.topics import Partition
+
+logger = logging.getLogger(__name__)
+limit_repetitions(logger)
 
 
 @dataclass(eq=False, slots=True)
@@ -119,3 +126,39 @@ def _heard(answer: asyncio.Future[Mapping[Partition, int]]) -> None:
     """Retrieve the exception, so that asyncio does not report it if all callers have gone."""
     if not answer.cancelled():
         answer.exception()
+
+
+class Bounds:
+    """The current beginnings and ends of partitions."""
+
+    def __init__(self, kafka: Kafka, deadline_s: float) -> None:
+        self.begins = Offsets(kafka, deadline_s, beginnings=True)
+        self.ends = Offsets(kafka, deadline_s)
+
+    async def expect(self, partition: Partition, after: int) -> None:
+        """Refuse a reader whose position is no longer in the log; wait out an outage.
+
+        Raises:
+            LogCutError: `after` lies beyond the log's end, or the records after it are gone.
+
+        """
+        while True:
+            try:
+                begins, ends = await asyncio.gather(
+                    self.begins.ask([partition]), self.ends.ask([partition])
+                )
+            except LogUnavailableError as exc:
+                logger.warning("%s: waiting for the log: %s", partition, exc)
+                await asyncio.sleep(RETRY_S)
+            else:
+                refuse_beyond(partition, after, ends[partition])
+                if begins[partition] > after:
+                    raise LogCutError(
+                        f"{partition}: expected the record after {after}, found that the log"
+                        f" begins after {begins[partition]}: records were deleted"
+                    )
+                return
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await asyncio.gather(self.begins.close(), self.ends.close())

@@ -16,7 +16,8 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import MessageBatch
 from aiokafka.structs import RecordMetadata
 
-from campaigns.kafka.clients import MESSAGE_BYTES_MAX, Kafka, Line, line_to
+from campaigns.kafka.clients import MESSAGE_BYTES_MAX, Kafka
+from campaigns.kafka.leaders import Leader, leader_of
 from campaigns.kafka.lifecycle import STOP_S, start, stop_producer
 from campaigns.kafka.refusals import never_there
 from campaigns.log.port import OnRefusal
@@ -189,9 +190,9 @@ class Appender:
                 found[sent.at] = f"{where} has not acknowledged a record for {late_s} s"
         return tuple(found.values())
 
-    def line(self, at: TopicPartition) -> Line | None:
-        """Return the connection on which records are acknowledged now, or None."""
-        return line_to(self._producer.client if self._producer else None, at)
+    def leader(self, at: TopicPartition) -> Leader | None:
+        """Return the leader that acknowledges records now, if any."""
+        return leader_of(self._producer.client if self._producer else None, at)
 
     async def close(self) -> None:
         """Close, in a bounded time."""

@@ -50,13 +50,13 @@ def test_what_was_acknowledged_and_is_gone_stops_the_followers(
 
 async def test_a_follower_of_a_log_that_was_cut_is_stopped_behind_what_it_had() -> None:
     log = KafkaLog("127.0.0.1:1", 1)
-    tail = log._tails[FIRST]
+    tail = log._fetcher.tails[FIRST]
     follower, _ = tail.join(0)
-    log._lines[FIRST] = log._lines_now(FIRST)  # As it is once something was read.
-    log._placed(Recorded(FIRST, 0, b"ours", 1), 1)
+    await log._fetcher.leaders.verify(FIRST, None)
+    log._fetcher.place(Recorded(FIRST, 0, b"ours", 1), 1)
     assert [one.raw for one in tail.take(follower, 9) or ()] == [b"ours"]
     tail.moved(follower, 1)
-    log._deliver(FIRST, fetched(b"another"), None)
+    log._fetcher.deliver(FIRST, fetched(b"another"), None)
     with pytest.raises(LogCutError):
         tail.take(follower, 9)
 
@@ -64,14 +64,14 @@ async def test_a_follower_of_a_log_that_was_cut_is_stopped_behind_what_it_had() 
 async def test_an_acknowledgement_on_a_new_connection_places_nothing() -> None:
     """The broker was away: what stands before may be others' by now. The fetch finds out."""
     log = KafkaLog("127.0.0.1:1", 1)
-    tail = log._tails[FIRST]
+    tail = log._fetcher.tails[FIRST]
     tail.join(0)
-    log._lines[FIRST] = ((1, "a connection"), (1, "a connection"))
-    log._placed(Recorded(FIRST, 0, b"ours", 1), 1)
+    log._fetcher.leaders.reading = lambda _: (1, "a connection")
+    log._fetcher.place(Recorded(FIRST, 0, b"ours", 1), 1)
     assert tail.head == 0
-    log._lines[FIRST] = log._lines_now(FIRST)
-    log._placed(Recorded(FIRST, 0, b"ours", 1), 1)
-    assert tail.head == 1, "on the one that was looked at"
+    await log._fetcher.leaders.verify(FIRST, None)
+    log._fetcher.place(Recorded(FIRST, 0, b"ours", 1), 1)
+    assert tail.head == 1, "on the one that was verified"
 
 
 class Paused:
@@ -89,33 +89,33 @@ class Paused:
 
 async def test_a_partition_that_cannot_be_read_holds_up_no_other() -> None:
     log, consumer = KafkaLog("127.0.0.1:1", 2), Paused()
-    log._consumer = consumer
+    log._fetcher.consumer = consumer
     first, second = (log._at[Partition(CAMPAIGN_RECORDS, number)] for number in (0, 1))
-    log._tails[FIRST].join(0)
+    log._fetcher.tails[FIRST].join(0)
     over = asyncio.Event()
 
     async def looked_at() -> None:
         await over.wait()
 
-    log._hold(first, looked_at())
-    log._hold(first, looked_at())  # Asked once, however often its fetch fails.
+    log._fetcher.hold(first, looked_at())
+    log._fetcher.hold(first, looked_at())  # Asked once, however often its fetch fails.
     await asyncio.sleep(0)
     assert consumer.paused == {first}, "the other is fetched meanwhile"
-    assert second not in log._held
+    assert second not in log._fetcher.held
     over.set()
     async with asyncio.timeout(5):
-        while log._held:
+        while log._fetcher.held:
             await asyncio.sleep(0)
     assert not consumer.paused
 
 
 async def test_a_partition_that_was_cut_is_not_fetched_again() -> None:
     log, consumer = KafkaLog("127.0.0.1:1", 1), Paused()
-    log._consumer = consumer
-    log._tails[FIRST].join(0)
-    log._tails[FIRST].fail(LogCutError("cut"))
-    log._hold(log._at[FIRST], asyncio.sleep(0))
+    log._fetcher.consumer = consumer
+    log._fetcher.tails[FIRST].join(0)
+    log._fetcher.tails[FIRST].fail(LogCutError("cut"))
+    log._fetcher.hold(log._at[FIRST], asyncio.sleep(0))
     async with asyncio.timeout(5):
-        while log._held:
+        while log._fetcher.held:
             await asyncio.sleep(0)
     assert consumer.paused == {log._at[FIRST]}

@@ -1,7 +1,7 @@
 """The embedded log: one SQLite file, durable, for one process or several on one machine.
 
 A record is synced to disk before any reader sees it. The file and its tables: file.py; the only
-thread that writes: committer.py.
+thread that writes: committer.py; reading for all followers: feeder.py.
 """
 
 import asyncio
@@ -10,14 +10,13 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from campaigns.log.port import BATCH_MAX, OnRefusal, refuse_beyond, refuse_other
-from campaigns.log.tail import Tail
+from campaigns.log.port import BATCH_MAX, OnRefusal, refuse_beyond
 from campaigns.process.errors import LogCutError, LogUnavailableError
-from campaigns.process.watch import EndedError
 from campaigns.records.entry import entry
 from campaigns.records.record import Record, Recorded
 from campaigns.records.topics import Partition, counts
 from campaigns.sqlite.committer import Committer, Round, Waiting
+from campaigns.sqlite.feeder import Feeder
 from campaigns.sqlite.file import (
     Stretch,
     connect,
@@ -28,7 +27,6 @@ from campaigns.sqlite.file import (
     stretch,
 )
 
-CHUNK = 512  # Records per read from the file, for all followers.
 VISITORS_MS = 500.0  # How soon a process with all parts sees an operator's `dialgate upgrade`.
 PRIVATE_MAX = 2_048  # Records per read of a follower that has fallen behind the tail.
 
@@ -61,9 +59,7 @@ class SqliteLog:
         self._id = ""
         self._file = (0, 0)  # Which one is open: it may be replaced.
         self._count: dict[str, int] = {}
-        self._ends: dict[Partition, int] = {}  # As of the last look.
-        self._tails: dict[Partition, Tail] = {}
-        self._feeding: dict[Partition, asyncio.Task[None]] = {}
+        self._feeder = Feeder({}, self._stretch, self._stop)
         self._reading: ThreadPoolExecutor | None = None
         self._asking: sqlite3.Connection | None = None  # The event loop's.
         self._chunks: sqlite3.Connection | None = None  # The reading thread's.
@@ -95,15 +91,12 @@ class SqliteLog:
         self._asking = connect(self._path, read_only=self._read_only)
         self._chunks = connect(self._path, read_only=self._read_only)
         self._reading = ThreadPoolExecutor(1, f"read {self._path.name}")
-        self._tails = {
-            Partition(topic, number): Tail()
-            for topic, count in self._count.items()
-            for number in range(count)
-        }
-        self._ends = {partition: end_of(self._asking, partition) for partition in self._tails}
+        every = (Partition(topic, n) for topic, count in self._count.items() for n in range(count))
+        ends = {partition: end_of(self._asking, partition) for partition in every}
+        self._feeder = Feeder(ends, self._stretch, self._stop)
         self._committer = Committer(
             self._path,
-            self._ends,
+            ends,
             self._publish,
             read_only=self._read_only,
             poll_ms=self._poll_ms,
@@ -115,8 +108,7 @@ class SqliteLog:
         committer, self._committer = self._committer, None
         if committer is not None:
             await asyncio.to_thread(committer.close)
-        for feeding in list(self._feeding.values()):
-            feeding.cancel()
+        self._feeder.cancel()
         if self._reading is not None:
             await asyncio.to_thread(self._reading.shutdown)
         for db in (self._asking, self._chunks):
@@ -142,7 +134,7 @@ class SqliteLog:
         if self._committer is None or self._read_only or self._failed:
             why = self._failed or ("open for reading only" if self._read_only else "not open")
             raise LogUnavailableError(f"{self._path}: takes nothing: {why}")
-        assert partition in self._tails, f"{partition} does not exist"
+        assert partition in self._feeder.tails, f"{partition} does not exist"
         taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         made = entry(record, partition, self._count[partition.topic])
         self._committer.put(Waiting(partition, made, taken))
@@ -162,11 +154,11 @@ class SqliteLog:
         refuse_beyond(partition, after, ends[partition])
         if self._failed:
             raise LogUnavailableError(self._failed)
-        tail = self._tails[partition]
+        tail = self._feeder.tails[partition]
         follower, _ = tail.join(after)
         try:
             while True:
-                self._feed(partition)
+                self._feeder.feed(partition)
                 batch = tail.take(follower, batch_max)
                 if batch is None:
                     # Reread the last record: the reader compares it with the one it folded.
@@ -210,12 +202,12 @@ class SqliteLog:
         try:
             refuse_other_file(self._path, self._file)
             for partition, end in ends.items():
-                refuse_beyond(partition, self._ends[partition], end)
+                refuse_beyond(partition, self._feeder.ends[partition], end)
         except LogCutError as exc:
             self._stop(exc)
             raise LogUnavailableError(str(exc)) from exc
         for partition, end in ends.items():
-            self._grown(partition, end)
+            self._feeder.grown(partition, end)
         return ends
 
     async def _stretch(self, partition: Partition, after: int, limit: int) -> Stretch:
@@ -237,23 +229,14 @@ class SqliteLog:
     def _stop(self, failure: Exception) -> None:
         """Take and yield no more records."""
         self._failed = str(failure)
-        for tail in self._tails.values():
-            tail.fail(failure)
-
-    def _grown(self, partition: Partition, end: int) -> None:
-        if end > self._ends[partition]:
-            self._ends[partition] = end
-            self._feed(partition)
+        self._feeder.fail(failure)
 
     def _publish(self, turn: Round) -> None:
         """Give newly durable records to the followers, and answer the appending callers."""
         for partition, (first, entries) in turn.written.items():
-            tail = self._tails[partition]
-            if tail.hungry and tail.head == first - 1:  # From memory, without reading the file.
-                tail.extend([one.placed(first + n) for n, one in enumerate(entries)])
-            self._grown(partition, first + len(entries) - 1)
+            self._feeder.place(partition, first, entries)
         for partition, end in turn.ends.items():
-            self._grown(partition, end)
+            self._feeder.grown(partition, end)
         if turn.broken:
             self._stop(turn.cut or LogUnavailableError(str(turn.error)))
         for one in turn.waiting:
@@ -263,46 +246,3 @@ class SqliteLog:
                 one.taken.set_exception(turn.error)
             else:
                 one.taken.set_result(None)
-
-    def _feed(self, partition: Partition) -> None:
-        """Start reading from the file for all followers, if one of them needs it."""
-        if partition not in self._feeding and self._wanted(partition):
-            feeding = asyncio.create_task(self._fed(partition), name=f"feed {partition}")
-            self._feeding[partition] = feeding
-            feeding.add_done_callback(lambda done: self._fed_no_more(partition, done))
-
-    def _wanted(self, partition: Partition) -> bool:
-        tail = self._tails[partition]
-        return tail.hungry and tail.head < self._ends[partition]
-
-    async def _fed(self, partition: Partition) -> None:
-        tail = self._tails[partition]
-        try:
-            while self._wanted(partition):
-                # Reread the last record: it must still be the one that was read.
-                last, after = tail.last, tail.head - (tail.last is not None)
-                end = self._ends[partition]  # The file has at least the records up to here.
-                found = await self._stretch(partition, after, CHUNK)
-                refuse_other(partition, last, found.records)
-                # The head may have moved meanwhile, by a commit or by another read.
-                new = [one for one in found.records if one.position > tail.head]
-                if new and new[0].position == tail.head + 1:
-                    tail.extend(new)
-                if tail.head == after + len(found.records):
-                    if found.failure:
-                        tail.fail(found.failure)
-                    elif not new:
-                        refuse_beyond(partition, end, tail.head)
-        except LogCutError as exc:
-            self._stop(exc)
-        except LogUnavailableError as exc:
-            tail.fail(exc)
-        finally:
-            del self._feeding[partition]
-
-    def _fed_no_more(self, partition: Partition, done: asyncio.Task[None]) -> None:
-        """Report a bug to the followers, which would otherwise wait indefinitely."""
-        if not done.cancelled() and (bug := done.exception()):
-            self._tails[partition].fail(
-                bug if isinstance(bug, Exception) else EndedError(repr(bug))
-            )

@@ -20,7 +20,7 @@ import pytest
 
 from campaigns.domain.levels import LEVEL_NEWEST
 from campaigns.kafka.clients import Kafka
-from campaigns.kafka.topic_setup import make_and_check
+from campaigns.kafka.topics.topic_setup import make_and_check
 from campaigns.records.topics import CAMPAIGN_EVENTS, NAMING_TOPICS, TOPICS
 from tests.support.auditor import audit
 from tests.support.client import Client, handled

@@ -11,7 +11,7 @@ from campaigns.domain.facts import CampaignPaused
 from campaigns.domain.values.stream_names import campaign_stream
 from campaigns.kafka.clients import MESSAGE_BYTES_MAX, Kafka
 from campaigns.kafka.kafka_log import KafkaLog
-from campaigns.kafka.topic_setup import LASTING
+from campaigns.kafka.topics.topic_setup import LASTING
 from campaigns.log.reader import Reader
 from campaigns.records.record import Envelope, Record, Recorded
 from campaigns.records.topics import Partition, campaign_partition

@@ -1,7 +1,7 @@
 """The log on Kafka, through aiokafka. All followers in a process share one consumer.
 
 No broker failure loses or skips a record: an outage is waited out, and a log that was cut stops
-the reader. Fetching: fetcher.py. Creating topics: topic_setup.py. The read index: offsets.py.
+the reader. Fetching: fetcher.py. The read index: offsets.py. Topics: topics/.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from aiokafka.errors import KafkaError
 from campaigns.kafka.clients import REQUEST_TIMEOUT_MS, Kafka, hush
 from campaigns.kafka.consumer import Stretches
 from campaigns.kafka.fetcher import Fetcher
-from campaigns.kafka.inspection import Inspection
 from campaigns.kafka.offsets import Bounds
 from campaigns.kafka.producer import RETRY_S, Appender
 from campaigns.kafka.security import Security
-from campaigns.kafka.topic_ids import topic_ids
-from campaigns.kafka.topic_setup import check_there, make_and_check
+from campaigns.kafka.topics.inspection import Inspection
+from campaigns.kafka.topics.topic_ids import topic_ids
+from campaigns.kafka.topics.topic_setup import check_there, make_and_check
 from campaigns.log.port import BATCH_MAX, OnRefusal
 from campaigns.process.errors import LogUnavailableError
 from campaigns.process.observability import limit_repetitions

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from campaigns.kafka import inspection
 from campaigns.kafka.clients import Kafka
-from campaigns.kafka.inspection import Inspection
-from campaigns.kafka.topic_ids import Described
-from campaigns.kafka.topic_setup import doubts
+from campaigns.kafka.topics import inspection
+from campaigns.kafka.topics.inspection import Inspection
+from campaigns.kafka.topics.topic_ids import Described
+from campaigns.kafka.topics.topic_setup import doubts
 from campaigns.process.observability import TOPIC_DOUBTS
 from campaigns.records.topics import CAMPAIGN_RECORDS
 

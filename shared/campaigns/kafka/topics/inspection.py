@@ -14,8 +14,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from campaigns.kafka.clients import Kafka
-from campaigns.kafka.topic_ids import Described, described
-from campaigns.kafka.topic_setup import check_settings, doubts, settings_of
+from campaigns.kafka.topics.topic_ids import Described, described
+from campaigns.kafka.topics.topic_setup import check_settings, doubts, settings_of
 from campaigns.process.errors import TopicMisfitError
 from campaigns.process.observability import TOPIC_DOUBTS, limit_repetitions
 

@@ -13,6 +13,10 @@ TOOLS := .venv-tools/.installed
 HASHES := .venv-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --constraint constraints.txt --extra postgres
 PYTEST := $(BIN)/python -m pytest
+# Tiers that need nothing but processors run on all of them; the others measure, or wait for brokers.
+SPREAD := tests/unit tests/property tests/contract tests/simulation tests/soak tests/test_tidy.py
+ALONE := tests/integration tests/conformance tests/e2e tests/cluster tests/attack
+SPREADING := -n auto --dist loadscope -m 'not kafka'
 RUN := .venv/.installed
 DEV := .venv/.installed-dev
 COMPOSE := docker compose $(if $(GATEWAY_DOMAIN),-f compose.yaml -f compose.tls.yaml)
@@ -52,10 +56,12 @@ run: $(RUN) ## set up what is missing and run everything in one process (DIALGAT
 	@exec $(BIN)/dialgate up
 
 test: $(DEV) lint types ## set up what is missing, a Kafka broker included, and run all tests
-	$(PYTEST) --durations=15
+	$(PYTEST) $(SPREADING) --durations=15 $(SPREAD)
+	$(PYTEST) -m kafka $(SPREAD)
+	$(PYTEST) --durations=15 $(ALONE)
 
 check: $(DEV) lint types ## format, lint, types and the quick tiers: under two minutes
-	$(PYTEST) tests/unit tests/property tests/contract tests/simulation tests/test_tidy.py -m 'not kafka'
+	$(PYTEST) $(SPREADING) $(SPREAD)
 
 lint: $(DEV)
 	$(BIN)/ruff format --check

@@ -354,6 +354,23 @@ def test_each_line_of_the_threat_model_names_a_test_that_exists() -> None:
             assert re.search(rf"def {test}\(", (ROOT / file).read_text()), test
 
 
+def test_every_test_is_in_one_run_of_make_test() -> None:
+    """Its runs split the tiers: what no run names would be skipped without a word."""
+    makefile = (ROOT / "Makefile").read_text()
+    named = [
+        name
+        for variable in ("SPREAD", "ALONE")
+        for name in re.search(rf"(?m)^{variable} := (.+)$", makefile)[1].split()  # type: ignore[index]
+    ]
+    runs = re.search(r"(?m)^test:.*\n((?:\t.*\n)+)", makefile)
+    assert runs is not None
+    for run in ("$(SPREADING) --durations=15 $(SPREAD)", "-m kafka $(SPREAD)", "$(ALONE)"):
+        assert f"{run}\n" in runs[1], run
+    tests = {one.relative_to(ROOT) for one in (ROOT / "tests").rglob("test_*.py")}
+    counted = Counter(test for test in tests for name in named if test.is_relative_to(name))
+    assert {test: counted[test] for test in tests if counted[test] != 1} == {}
+
+
 def test_the_commands_that_documents_name_exist() -> None:
     listed = re.findall(r"^([a-z0-9 -]+):(?!=)", (ROOT / "Makefile").read_text(), re.MULTILINE)
     targets = {name for names in listed for name in names.split()}

@@ -1,9 +1,9 @@
 """Run every benchmark, one after the other, and write the table into docs/measurements.md.
 
 `python -m bench` runs all of them; `python -m bench pause strict` only these, and writes nothing.
-`failover` stands apart (`make bench BENCH=failover`): it kills and freezes brokers for minutes, and
-what it finds is the brokers' settings more than the machine.
-Each runs in a process of its own; what one prints of its table is taken as it is.
+`failover` runs only by name (`make bench BENCH=failover`): it kills and freezes brokers for minutes,
+and measures the brokers' settings more than the machine.
+Each runs in a process of its own, whose printed rows are copied.
 """
 
 import re
@@ -49,7 +49,7 @@ def table(questions: tuple[str, ...]) -> list[str]:
 
 
 def main() -> None:
-    """Measure what was asked for (all, without arguments); only all of it is written down."""
+    """Run the named benchmarks; without arguments all, which alone writes the table."""
     asked = tuple(sys.argv[1:])
     text = "\n".join([HEAD, *table(asked or QUESTIONS)])
     today = datetime.now(UTC).date()

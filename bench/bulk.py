@@ -1,7 +1,7 @@
-"""A long log in little time: the records of bench/history.py, from templates, straight to the file.
+"""A long log, quickly: the records of bench/history.py, from templates, straight into the file.
 
-To make and encode a record costs more than to read it: with millions, that would take longer than
-what is measured. So one call's records are encoded once, and every further call is filled in.
+Making and encoding a record costs more than reading it: for millions, more than the measurement.
+So the records of one call are encoded once, as templates for all other calls.
 """
 
 import re
@@ -18,13 +18,13 @@ from bench.history import NOON, PAUSED_EVERY, ROWS_A_CHUNK, history
 from campaigns.records.topics import CAMPAIGN_RECORDS
 from campaigns.sqlite.file import prepare
 
-CHECKED = 4_000  # Records that are compared with those of bench/history.py, pauses among them.
+CHECKED = 4_000  # Records compared with those of bench/history.py; they include pauses.
 A_COMMIT = 20_000  # Records.
 _ID = re.compile(rb'"id":"[0-9a-f]{32}"')
 
 
 def raw_calls(contacts: int) -> Iterator[bytes]:
-    """Yield what `history` yields, encoded; only the ids of what is no permission are others."""
+    """Yield what `history` yields, encoded; only the ids of records without a permission differ."""
     made = history(contacts)
     head = len(range(0, contacts, ROWS_A_CHUNK)) + 2  # The list, the creation, the start.
     yield from (record.encode() for record in islice(made, head))
@@ -54,7 +54,7 @@ def _seconds(instant: str) -> bytes:
 
 
 def _template(raw: bytes) -> bytes:
-    """Return contact 1's record as a format for everybody's."""
+    """Return contact 1's record as a template for all contacts."""
     raw = _ID.sub(b'"id":"@id"', raw.replace(b"%", b"%%"))
     for found, put in (
         (b"contact/12/1", b"contact/12/@contactd"),
@@ -74,7 +74,7 @@ def _template(raw: bytes) -> bytes:
 
 
 def check(contacts: int) -> None:
-    """Compare the first records with those that are made one by one."""
+    """Compare the first records with those that `history` makes."""
     for raw, record in islice(zip(raw_calls(contacts), history(contacts), strict=True), CHECKED):
         ours, theirs = orjson.loads(raw), orjson.loads(record.encode())
         ours["id"] = theirs["id"]
@@ -82,7 +82,7 @@ def check(contacts: int) -> None:
 
 
 def fill(path: Path, records: int) -> int:
-    """Make a log of some so many records; return how many."""
+    """Make a log of about this many records; return their exact number."""
     contacts = records // 3
     check(contacts)
     prepare(path, 1, read_only=False)

@@ -1,8 +1,8 @@
 """How many calls a second does one dialer place, and what does a long list cost it in memory?
 
 A `dialgate dialer` of its own on an embedded log, with the simulated carrier in its process and no
-set-up, ringing or talk: what is left is the dialer. Its processor time is what counts, since the
-command API and this benchmark share the machine. The list of a million comes in as CSV.
+set-up, ringing or talk: only the dialer's work is left. Its processor time is measured, since the
+command API and this benchmark share the machine. The list of a million is imported as CSV.
 """
 
 import os
@@ -36,7 +36,7 @@ def used(pid: int) -> tuple[float, float]:
 
 
 def done(rings: Path, wanted: int) -> None:
-    """Wait until the carrier has recorded so many rings."""
+    """Wait until the carrier has recorded this many rings."""
     give_up_at = time.monotonic() + 300
     while not rings.exists() or rings.read_bytes().count(b"\n") < wanted:
         assert time.monotonic() < give_up_at, f"expected {wanted} rings in {rings}"
@@ -82,7 +82,7 @@ def measure(folder: Path, pending: int) -> list[Figure]:
 
 
 def long_list(client: Client, url: str, pending: int) -> None:
-    """Import a long list into a campaign, and start it: the dialer has folded it by then."""
+    """Import a long list into a campaign, and start it, so that the dialer has folded it."""
     campaign = client.create(1, calls_per_minute=1)
     csv = b"phone_number,name\n" + b"".join(
         b"+1555%07d,Contact %d\n" % (n, n) for n in range(pending)

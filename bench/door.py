@@ -1,8 +1,8 @@
-"""What do the bounds at the door (ADR-0020) cost a request that is accepted?
+"""What do the bounds at the door (ADR-0020) cost an accepted request?
 
 The same command API twice, each on an embedded log of its own: behind our door, and as uvicorn
-serves it by itself. They are measured in short turns, so that what else the machine does strikes
-both; what is compared are medians of the turns.
+serves it by itself. They are measured in short turns, so that other load on the machine affects
+both; the medians of the turns are compared.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ async def measured(port: int) -> "Served":
 
 
 class Served:
-    """One of the two, and what was measured of it."""
+    """One of the two servers, and its measurements."""
 
     def __init__(
         self, port: int, alone: Iterator[Request], others: Sequence[Iterator[Request]]
@@ -50,7 +50,7 @@ class Served:
         self.rates: list[float] = []
 
     async def turn(self) -> None:
-        """Measure once more."""
+        """Measure one round."""
         self.pauses_ms.append(await one_connection(self._port, self._alone))
         self.rates.append(await many_connections(self._port, self._others))
 

@@ -1,9 +1,9 @@
-"""How long is nothing acknowledged when a broker dies, falls silent, or is restarted?
+"""For how long is nothing acknowledged when a broker dies, falls silent, or is restarted?
 
-Three brokers; the seconds between two records that came through: ours are appended and read back
+Three brokers; the seconds between two records that succeeded: ours are appended and read back
 (what a call waits for), the bare client's are acknowledged. All write to the same partition at
 once. The floor is a bare aiokafka producer with our settings; a second one has its own defaults.
-`make bench BENCH=failover` takes about five minutes, so that it is not among the others.
+`make bench BENCH=failover` takes about five minutes, so it is not among the others.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ AT = Partition(CAMPAIGN_RECORDS, 0)
 EVERY_S, AGAIN_S, SETTLE_S, GIVE_UP_S = 0.02, 1.0, 1.0, 90.0
 KILLED_S_MAX, RESTARTED_S_MAX = 3.0, 1.0  # Source: issue 9.
 OURS, BARE, DEFAULTS = "ours", "bare", "defaults"
-BROKERS = {  # What users may set; the first are Kafka's own values, the second what we advise.
+BROKERS = {  # First Kafka's own values, then those that we advise.
     "9 s": {
         "broker.session.timeout.ms": "9000",
         "broker.heartbeat.interval.ms": "2000",
@@ -46,7 +46,7 @@ BROKERS = {  # What users may set; the first are Kafka's own values, the second 
 
 
 class Writers:
-    """Three that write to the same partition, one record after the other, and when each came."""
+    """Three writers to one partition, one record at a time, and when each was acknowledged."""
 
     def __init__(self, kafka: Kafka) -> None:
         self.kafka = kafka
@@ -54,7 +54,7 @@ class Writers:
         self._read = asyncio.Event()
 
     async def ours(self, log: KafkaLog) -> None:
-        """Append a record of a campaign, and wait until any of ours was read back."""
+        """Append a record of a campaign, and wait until one is read back."""
         for number in count():
             record = Record(
                 id=f"b{number}", time=datetime.now(UTC), source="bench", actor="bench",
@@ -83,7 +83,7 @@ class Writers:
             await asyncio.sleep(EVERY_S)
 
     async def silence_of(self, happens: Callable[[], Awaitable[object]]) -> dict[str, float]:
-        """Return the longest time of each without a record, until a while after it happened."""
+        """Return each writer's longest time without a record, until some time after the event."""
         began = monotonic()
         await happens()
         done = monotonic()
@@ -98,7 +98,7 @@ class Writers:
 
 @asynccontextmanager
 async def writing(cluster: Cluster) -> AsyncIterator[Writers]:
-    """Let all three write until the block ends."""
+    """Have all three write until the block ends."""
     log = KafkaLog(cluster.servers, 1)
     await log.open()
     common: dict[str, Any] = {"acks": "all", "enable_idempotence": True}
@@ -126,7 +126,7 @@ async def writing(cluster: Cluster) -> AsyncIterator[Writers]:
 
 
 async def in_sync(cluster: Cluster) -> Node:
-    """Wait until all replicas are; return the partition's leader."""
+    """Wait until all replicas are in sync; return the partition's leader."""
     async with asyncio.timeout(GIVE_UP_S):
         while True:
             with suppress(KafkaError, OSError, TimeoutError):
@@ -144,7 +144,7 @@ async def in_sync(cluster: Cluster) -> Node:
 
 
 async def stop(node: Node) -> None:
-    """Ask it to end, as a restart does: it hands its partitions over first."""
+    """Stop a broker as a restart does: it hands its partitions over first."""
     assert node.process is not None, "running"
     node.process.send_signal(signal.SIGTERM)
     await asyncio.to_thread(node.process.wait, GIVE_UP_S)
@@ -152,7 +152,7 @@ async def stop(node: Node) -> None:
 
 
 async def back(cluster: Cluster, node: Node) -> None:
-    """Start it again; return when it has all records."""
+    """Start it again; return once it has all records."""
     node.spawn()
     await asyncio.to_thread(node.await_answer)
     await in_sync(cluster)
@@ -199,7 +199,7 @@ async def measure(session: str) -> list[Row | Figure]:
 
 
 def rows(what: str, case: str, took: dict[str, float]) -> list[Row | Figure]:
-    """Return ours beside the bare client with our settings, and that with its own."""
+    """Return our silences beside the bare client's, with our settings and with its own."""
     limit = RESTARTED_S_MAX if "restart" in case else KILLED_S_MAX
     return [
         Row(what, "s", took[OURS], took[BARE], f"≤ {limit:.0f} s", took[OURS] <= limit),
@@ -208,7 +208,7 @@ def rows(what: str, case: str, took: dict[str, float]) -> list[Row | Figure]:
 
 
 def main() -> None:
-    """Measure with Kafka's own session time-out, and with the one that we advise."""
+    """Measure with Kafka's default session time-out, and with the one that we advise."""
     for session in BROKERS:
         show(f"failover, session {session}", asyncio.run(measure(session)))
 

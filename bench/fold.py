@@ -1,6 +1,6 @@
 """How fast is a fold, compared with bare `json.loads` of the same records?
 
-A record is decoded, ruled on, chained into the digest and folded, as the reader does it.
+A record is decoded, ruled on, added to the digest and folded, as in the reader.
 """
 
 import json

@@ -24,7 +24,7 @@ from campaigns.domain.values.stream_names import Stream
 from campaigns.records.record import Record
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-CAMPAIGN = 12  # Of partition 0, be there 1 or 12.
+CAMPAIGN = 12  # Of partition 0, with 1 partition or with 12.
 ROWS_A_CHUNK = 1_000
 PAUSED_EVERY = 500  # Calls.
 
@@ -60,7 +60,7 @@ def history(contacts: int) -> Iterator[Record]:
     yield record(CampaignStarted(campaign_id=CAMPAIGN, run=1, started_at=NOON))
     guard = Stream(f"campaign/{CAMPAIGN}")
     for contact in range(1, contacts + 1):
-        call: dict[str, Any] = {  # Any: what every fact of a call says of it.
+        call: dict[str, Any] = {  # Any: the fields that every fact of a call has.
             "campaign_id": CAMPAIGN, "contact_id": contact, "run": 1, "attempt": 1,
         }  # fmt: skip
         call_id = f"{contact:032x}"
@@ -93,7 +93,7 @@ def history(contacts: int) -> Iterator[Record]:
 
 
 def raw_history(records: int) -> list[bytes]:
-    """Return the first `records` records as they stand in the log."""
+    """Return the first `records` records as the log stores them."""
     return [record.encode() for record in islice(history(records // 3 + 1), records)]
 
 

@@ -1,6 +1,6 @@
-"""A small HTTP/1.1 client for benchmarks: keep-alive, one request after the other a connection.
+"""A small HTTP/1.1 client for benchmarks: keep-alive, one request at a time on a connection.
 
-As little of its own time as Python allows, so that what is measured is the server.
+It takes as little time as Python allows, so that the server is what is measured.
 """
 
 import asyncio
@@ -57,5 +57,5 @@ class Connection:
         return took
 
     def close(self) -> None:
-        """Hang up."""
+        """Close it."""
         self._writer.close()

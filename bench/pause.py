@@ -1,6 +1,6 @@
 """How long does a pause take, and how many commands a second? Beside the bare endpoint.
 
-Alternates pause and start on idle running campaigns (nobody to call: no permission is open), as
+Alternates pause and start on idle running campaigns (no contacts: no permission is open), as
 `dialgate command-api` on a real broker serves them; the floor is floor_app.py on the same broker,
 under the same uvicorn. The two are measured in turn, in one run.
 """
@@ -57,7 +57,7 @@ async def wait_for(port: int) -> None:
 
 
 async def running_campaign(connection: Connection, contacts: int = 1) -> int:
-    """Create and start a campaign; no dialer runs, so nobody is called."""
+    """Create and start a campaign; no dialer runs, so no call is made."""
     numbers = [{"phone_number": f"+1555{n:07}"} for n in range(1, contacts + 1)]
     body = orjson.dumps(
         {"name": "b", "assistant_id": 1, "campaign_type": "call", "contacts": numbers}
@@ -70,7 +70,7 @@ async def running_campaign(connection: Connection, contacts: int = 1) -> int:
 
 
 def alternating(campaign_id: int) -> Iterator[Request]:
-    """Yield pause and start in turn, for ever."""
+    """Yield pause and start in turn, without end."""
     verbs = cycle(("pause", "start"))
     for verb in verbs:
         yield Request.post(f"/api/v1/campaigns/{campaign_id}/{verb}", KEY)
@@ -85,7 +85,7 @@ async def one_connection(port: int, requests: Iterator[Request]) -> float:
 
 
 async def many_connections(port: int, streams: Sequence[Iterator[Request]]) -> float:
-    """Return requests a second over as many connections as there are streams."""
+    """Return requests a second, over one connection for each stream."""
     until = perf_counter() + LOAD_S
 
     async def keep_asking(requests: Iterator[Request]) -> int:
@@ -104,7 +104,7 @@ async def many_connections(port: int, streams: Sequence[Iterator[Request]]) -> f
 async def measure(ours: int, floor: int) -> list[Row]:
     """Measure both in turn; return medians of the rounds."""
     connection = await Connection.to(ours)
-    alone = alternating(await running_campaign(connection))  # Its pauses stay the even ones.
+    alone = alternating(await running_campaign(connection))  # Its pauses are the even requests.
     campaigns = [await running_campaign(connection) for _ in range(CONNECTIONS)]
     connection.close()
     bare = [cycle([Request.post(f"/{n}/pause", KEY)]) for n in range(CONNECTIONS)]

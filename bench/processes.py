@@ -1,8 +1,8 @@
 """How many commands a second do 1, 2 and 4 command APIs answer, on one broker and this machine?
 
-Each process answers commands to campaigns of its own, and folds everybody's. In each round they
-are started one after the other, so that none runs that is not measured. The floor is the single
-process; client, broker and processes share the cores, so that on few of them more processes gain
+Each process answers commands to campaigns of its own, and folds those of all. In each round they
+are started one after the other, so that each count is measured without idle ones. The floor is the single
+process; client, broker and processes share the cores, so that on few cores more processes gain
 little: the ratio shows what folding each other's records costs.
 """
 
@@ -24,7 +24,7 @@ COUNTS, ROUNDS = (1, 2, 4), 3
 
 
 async def rate(ports: tuple[int, ...]) -> float:
-    """Return commands a second over all of them together."""
+    """Return commands a second of all processes together."""
     streams = []
     for port in ports:
         connection = await Connection.to(port)
@@ -35,7 +35,7 @@ async def rate(ports: tuple[int, ...]) -> float:
 
 
 async def one_round(servers: str, folder: Path) -> list[float]:
-    """Return commands a second for each count, with so many processes and no more."""
+    """Return commands a second for each number of processes."""
     found, started = [], 0
     with ExitStack() as running:
         for count in COUNTS:

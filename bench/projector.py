@@ -18,7 +18,7 @@ from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 from projector.advance import Views
 from projector.store.view_store import Store
 
-RECORDS, ROUNDS, BATCH = 30_000, 3, 512  # A batch: what the log hands over at most.
+RECORDS, ROUNDS, BATCH = 30_000, 3, 512  # BATCH: the most that the log hands over at once.
 
 
 def fold(raw: list[bytes], folder: Path) -> float:

@@ -18,7 +18,7 @@ from bench.table import Figure, show
 from tests.support.system import KEY, Process
 
 SIZES = (100_000, 1_000_000, 3_000_000)
-RESTARTS = 3  # The median counts.
+RESTARTS = 3  # Their median is reported.
 
 
 def ready_s(process: Process) -> float:
@@ -32,12 +32,12 @@ def ready_s(process: Process) -> float:
                 if client.get(f"{process.url}/health/ready").status_code == 200:
                     return time.monotonic() - began
             except httpx.TransportError:
-                pass  # It does not listen yet.
+                pass  # It is not listening yet.
             time.sleep(0.02)
 
 
 def measure(records: int) -> list[Figure]:
-    """Return the first start, the memory, and the restart, of a log so long."""
+    """Return the first start, the memory and the restart for a log of this length."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "data").mkdir()

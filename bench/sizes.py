@@ -1,4 +1,4 @@
-"""Does a pause get slower with a million contacts, with 10,000 campaigns, or while a list comes in?
+"""Does a pause slow down with a million contacts, with 10,000 campaigns, or during an import?
 
 Two `dialgate command-api` on one broker, each on topics of its own: one stays small (one campaign,
 10 contacts), the other grows. The idle pause of bench/pause.py is measured on both in turn, a few
@@ -24,13 +24,13 @@ from tests.support.broker import find_broker
 
 SMALL, LARGE = 18080, 18082  # Ports.
 PAIRS, TURN, CAMPAIGNS, CONTACTS, IMPORTED = 400, 10, 10_000, 1_000_000, 100_000
-WARM = 40  # Pairs that do not count.
+WARM = 40  # Pairs that are not counted.
 API = "/api/v1/campaigns"
 
 
 @dataclass
 class Both:
-    """The pauses of both, side by side."""
+    """The pauses of both servers, side by side."""
 
     small: list[float]
     large: list[float]
@@ -43,12 +43,12 @@ class Both:
         return Row(what, "ms", ours, floor, f"≤ {target}", ours / floor <= target)
 
     def worst(self, share: float) -> float:
-        """Return what so large a share of the large one's pauses do not exceed, milliseconds."""
+        """Return this percentile of the large server's pauses, milliseconds."""
         return sorted(self.large)[int(share * len(self.large)) - 1]
 
 
 async def turns(small: Iterator[Request], large: Iterator[Request]) -> AsyncGenerator[Both]:
-    """Yield a few pauses of each, for ever: the starts between them are not counted."""
+    """Yield a few pauses of each, without end; the starts between them are not counted."""
     ends = await Connection.to(SMALL), await Connection.to(LARGE)
     try:
         while True:
@@ -78,7 +78,7 @@ async def compared(small: Iterator[Request], large: Iterator[Request]) -> Both:
 
 
 async def import_rows(client: httpx.AsyncClient, campaign: int, rows: int) -> None:
-    """Import a list, and wait until it counts: until then a start is refused."""
+    """Import a list, and wait until it counts; before that a start is refused."""
     csv = b"phone_number,name\n" + b"".join(b"+1555%07d,Contact %d\n" % (n, n) for n in range(rows))
     answer = await client.post(f"{API}/{campaign}/import-data", files={"file": ("a.csv", csv)})
     assert answer.status_code in {200, 202}, answer.text
@@ -107,13 +107,13 @@ async def campaign_on(port: int, contacts: int = 10) -> int:
 
 
 async def measure(scale: float) -> list[Row]:
-    """Grow the one step by step, beside the other; return a row for each step."""
+    """Grow one server step by step, beside the other; return a row for each step."""
     small = alternating(await campaign_on(SMALL))
     one, big, other = [await campaign_on(LARGE) for _ in range(3)]
     large, rows, headers = alternating(one), [], {"Authorization": f"Bearer {KEY}"}
     base = f"http://127.0.0.1:{LARGE}"
     async with httpx.AsyncClient(base_url=base, headers=headers, timeout=900) as client:
-        for campaign in (big, other):  # Lists come in while a campaign is paused.
+        for campaign in (big, other):  # Lists are imported into paused campaigns.
             await client.post(f"{API}/{campaign}/pause")
         say("equal", await compared(small, large))
         count = int(IMPORTED * scale)
@@ -140,7 +140,7 @@ async def while_importing(
     small: Iterator[Request],
     large: Iterator[Request],
 ) -> Both:
-    """Return the pauses of both while a list comes into the large one."""
+    """Return the pauses of both during an import into the large one."""
     importing, found = asyncio.create_task(import_rows(client, campaign, rows)), Both([], [])
     async with aclosing(turns(small, large)) as each:
         async for both in each:
@@ -153,7 +153,7 @@ async def while_importing(
 
 
 def say(what: str, both: Both) -> None:
-    """Say more than the table does."""
+    """Print details that the table leaves out."""
     ours, floor = statistics.median(both.large), statistics.median(both.small)
     print(
         f"{what}: {ours:.2f} ms beside {floor:.2f} ms, 95 of 100 within {both.worst(0.95):.2f} ms,"

@@ -1,8 +1,8 @@
-"""What does a pause take with calls in flight, and how soon does a resume ring when it may?
+"""How long does a pause take with calls in flight, and how soon does a phone ring after a resume?
 
 `dialgate command-api` and `dialgate dialer` on a real broker, the simulated carrier in the
 dialer's process. The floor of the pause is the idle pause of the same processes plus one carrier
-set-up, since a call that is at the carrier begins to ring or not only after it.
+set-up, since only after it a call at the carrier begins to ring, or does not.
 """
 
 import os
@@ -18,7 +18,7 @@ from tests.support.client import Client
 from tests.support.system import KEY, Process
 
 CYCLES, CONTACTS, CONCURRENT, SETUP_MS = 60, 9_000, 20, 20.0
-CALL_MAX_S = 0.25  # Ringing and talk, and some more.
+CALL_MAX_S = 0.25  # Ringing and talk, with a margin.
 KNOBS = {
     "api_key": KEY, "lease_s": 2, "carrier_timeout_s": 5,
     "carrier_ringing_min_s": 0.05, "carrier_ringing_max_s": 0.1,
@@ -51,7 +51,7 @@ def cycles(
             for _ in range(CYCLES):
                 time.sleep(0.25)
                 paused.append(timed(client, busy))
-                time.sleep(CALL_MAX_S)  # Its calls end: capacity is free, and the dialer idle.
+                time.sleep(CALL_MAX_S)  # The calls end: capacity is free, and the dialer idle.
                 idle.append(timed(client, quiet))
                 client.resume(quiet)
                 seen, sent = rings.stat().st_size, time.time_ns()
@@ -64,7 +64,7 @@ def cycles(
 
 
 def timed(client: Client, campaign: int) -> float:
-    """Pause; return the milliseconds that it took."""
+    """Pause; return how long it took, in milliseconds."""
     began = time.perf_counter()
     assert client.pause(campaign) is not None, "the campaign ended too soon"
     return (time.perf_counter() - began) * 1000

@@ -1,4 +1,4 @@
-"""What a benchmark prints: ours beside the floor of the same run, as a ratio."""
+"""What a benchmark prints: our number beside the floor's of the same run, and their ratio."""
 
 import os
 import platform
@@ -20,7 +20,7 @@ class Row:
     ours: float
     floor: float
     target: str = "–"  # Of the ratio ours / floor.
-    met: bool | None = None  # None: nothing was aimed at.
+    met: bool | None = None  # None: it has no target.
 
     def markdown(self) -> str:
         """Return it as a row of a Markdown table."""
@@ -32,7 +32,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number that has a target of its own, and no floor."""
+    """One number with a target of its own, and no floor."""
 
     what: str
     unit: str
@@ -53,7 +53,7 @@ HEAD = "| what | ours | floor | ratio | target | |\n| --- | --- | --- | --- | --
 
 
 def machine() -> str:
-    """Return what it was measured on."""
+    """Return the machine that it was measured on."""
     kafka = os.environ.get("DIALGATE_KAFKA_SERVERS") and "of unknown version"
     return (
         f"{os.cpu_count()} cores{_processor()}, {platform.system()} {platform.machine()},"
@@ -64,7 +64,7 @@ def machine() -> str:
 
 
 def _processor() -> str:
-    """Return the processor's name, where the system tells it."""
+    """Return the processor's name, where the system has it."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

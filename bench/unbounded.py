@@ -1,4 +1,4 @@
-"""The floor of bench/door.py: the command API as uvicorn serves it by itself, without our door."""
+"""The floor of bench/door.py: the command API on plain uvicorn, without our door."""
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -9,7 +9,7 @@ from dialgate.connections.bounds import Bounds
 
 
 def plain(app: ASGIApp, bounds: Bounds, drain_s: float) -> uvicorn.Config:
-    """Return how uvicorn serves an application that nobody attacks."""
+    """Return uvicorn's own configuration, without bounds."""
     return uvicorn.Config(
         app,
         log_config=None,

@@ -1,8 +1,8 @@
 """Run every benchmark, one after the other, and write the table into docs/measurements.md.
 
 `python -m bench` runs all of them; `python -m bench pause strict` only these, and writes nothing.
-`failover` runs only by name (`make bench BENCH=failover`): it kills and freezes brokers for minutes,
-and measures the brokers' settings more than the machine.
+`failover` runs only by name (`make bench BENCH=failover`): it kills and freezes brokers for
+minutes, and measures the brokers' settings more than the machine.
 Each runs in a process of its own, whose printed rows are copied.
 """
 

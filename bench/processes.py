@@ -1,8 +1,8 @@
 """How many commands a second do 1, 2 and 4 command APIs answer, on one broker and this machine?
 
 Each process answers commands to campaigns of its own, and folds those of all. In each round they
-are started one after the other, so that each count is measured without idle ones. The floor is the single
-process; client, broker and processes share the cores, so that on few cores more processes gain
+are started one after the other, so that each count is measured without idle ones. The floor is the
+single process; client, broker and processes share the cores, so that on few cores more processes gain
 little: the ratio shows what folding each other's records costs.
 """
 

@@ -2,8 +2,8 @@
 
 Each process answers commands to campaigns of its own, and folds those of all. In each round they
 are started one after the other, so that each count is measured without idle ones. The floor is the
-single process; client, broker and processes share the cores, so that on few cores more processes gain
-little: the ratio shows what folding each other's records costs.
+single process; client, broker and processes share the cores, so on few cores more processes gain
+little: the ratio shows what folding the records of the others costs.
 """
 
 import asyncio

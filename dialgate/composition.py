@@ -75,7 +75,8 @@ class Composition:
 
     def dialer(self) -> Part:
         """Return the dialer with its carrier; on Kafka it shares the partitions with others."""
-        from dialer.carrier.http.client import HttpCarrier, callback_router
+        from dialer.carrier.http.callback_route import callback_router
+        from dialer.carrier.http.client import HttpCarrier
         from dialer.service import Dialer
 
         settings, carrier = DialerSettings(), self._carrier()

@@ -20,7 +20,8 @@ from campaigns.domain.facts import Disposition
 from campaigns.process.clock import SystemClock
 from campaigns.process.errors import CarrierNonsenseError, CarrierUnavailableError
 from dialer.carrier.http.app import create_carrier_app
-from dialer.carrier.http.client import HttpCarrier, callback_router
+from dialer.carrier.http.callback_route import callback_router
+from dialer.carrier.http.client import HttpCarrier
 from dialer.carrier.port import (
     CallOrder,
     Carrier,

@@ -22,17 +22,23 @@ class InjectedError(Exception):
 
 
 class FaultyDialer(Dialer):
-    """Some of whose effects cannot be performed."""
+    """A dialer some of whose effects cannot be performed."""
 
     raises: Callable[[], bool]
-    decided: Callable[[CallRequested], None]  # Told of each request when it is decided on.
+    decided: Callable[[CallRequested], None]  # Called with each request when it is decided on.
 
-    def _perform(self, effect: Effect, clocks: Clocks) -> None:
-        if isinstance(effect, Offer) and isinstance(request := effect.facts[0], CallRequested):
-            self.decided(request)
-        if self.raises():
-            raise InjectedError("simulated")
-        super()._perform(effect, clocks)
+    async def open(self) -> None:
+        await super().open()
+        perform = self.reactions._perform
+
+        def faulty(effect: Effect, clocks: Clocks) -> None:
+            if isinstance(effect, Offer) and isinstance(request := effect.facts[0], CallRequested):
+                self.decided(request)
+            if self.raises():
+                raise InjectedError("simulated")
+            perform(effect, clocks)
+
+        self.reactions._perform = faulty  # type: ignore[method-assign]  # Of this one.
 
 
 def is_injected(failure: BaseException) -> bool:

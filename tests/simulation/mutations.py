@@ -28,7 +28,7 @@ from command_api.service import CommandApi
 from dialer.calls.call_states import Use
 from dialer.calls.effects import Effect, Offer
 from dialer.calls.inputs import Clocks
-from dialer.service import Dialer
+from dialer.reactions import Reactions
 from tests.simulation.faulty_log import LogPort
 from tests.simulation.removal import Swaps, mutation
 
@@ -65,16 +65,16 @@ def no_stream_versions() -> Swaps:
 @mutation
 def no_check_of_the_own_record() -> Swaps:
     """A dialer rings as soon as it has sent its request, without reading it back."""
-    perform = Dialer._perform
+    perform = Reactions._perform
 
-    def eager(self: Dialer, effect: Effect, clocks: Clocks) -> None:
+    def eager(self: Reactions, effect: Effect, clocks: Clocks) -> None:
         perform(self, effect, clocks)
         if isinstance(effect, Offer) and isinstance(effect.facts[0], CallRequested):
             call = self.state.calls[effect.record_id]
             call.use = Use.PLACING
             self._place(effect.record_id)
 
-    return [(Dialer, "_perform", eager)]
+    return [(Reactions, "_perform", eager)]
 
 
 @mutation

@@ -15,7 +15,6 @@ import dialer.carrier_requests
 import dialer.decisions.resolution
 import dialer.reactor.input_handlers
 import dialer.reactor.reactor
-import dialer.service
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.carrier_refusals import Unplaced
 from campaigns.domain.contact import Contact
@@ -33,9 +32,10 @@ from dialer.calls.call_states import Late, Logged, Said, Use
 from dialer.calls.effects import Effect, HangUp
 from dialer.calls.inputs import Answered, Clocks
 from dialer.carrier.port import Found, NoRing, Rung, Taken
+from dialer.current_terms import CurrentTerms
 from dialer.decisions.resolution import abandoned
+from dialer.reactions import Reactions
 from dialer.reactor.state import State
-from dialer.service import Dialer
 from tests.simulation.faulty_carrier import CarrierPort
 from tests.simulation.removal import Swaps, mutation
 
@@ -115,13 +115,13 @@ def a_call_that_is_merely_taken_counts_as_started() -> Swaps:
 @mutation
 def no_hanging_up() -> Swaps:
     """A late call is recorded, and left to ring."""
-    perform = Dialer._perform
+    perform = Reactions._perform
 
-    def lazy(self: Dialer, effect: Effect, clocks: Clocks) -> None:
+    def lazy(self: Reactions, effect: Effect, clocks: Clocks) -> None:
         if not isinstance(effect, HangUp):
             perform(self, effect, clocks)
 
-    return [(Dialer, "_perform", lazy)]
+    return [(Reactions, "_perform", lazy)]
 
 
 @mutation
@@ -171,7 +171,7 @@ def the_last_look_at_the_carriers_name_is_left_out() -> Swaps:
 @mutation
 def terms_are_read_once() -> Swaps:
     """A dialer goes by the terms that its carrier had when it began."""
-    return [(Dialer, "_declares_otherwise", lambda self: False)]
+    return [(CurrentTerms, "differ_from", lambda self, terms: False)]
 
 
 @mutation
@@ -340,11 +340,11 @@ def a_request_is_waited_for_beyond_its_lease() -> Swaps:
 def an_exception_in_a_reaction_is_only_logged() -> Swaps:
     """What a timer or the carrier woke may raise, and the dialer goes on."""
 
-    def woken(self: Dialer) -> None:
+    def woken(self: Reactions) -> None:
         with suppress(Exception):
-            self._react()
+            self.react()
 
-    return [(Dialer, "_woken", woken)]
+    return [(Reactions, "_woken", woken)]
 
 
 @mutation

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-import dialer.service
+import dialer.reactions
 from dialer.calls.call_states import Late, Logged, Said, combinations
 from dialer.calls.effects import Effect
 from dialer.calls.inputs import Clocks, Input
@@ -11,7 +11,7 @@ from dialer.reactor.state import State
 from tests.simulation.removal import swapped
 from tests.simulation.verdicts import judge
 
-service_module: Any = dialer.service  # Any: what it has imported is swapped where it is used.
+reactions_module: Any = dialer.reactions  # Any: what it has imported is swapped where it is used.
 SEEDS = range(8)
 COMMON = {
     (Logged.ASKED, Said.NOTHING, Late.NO_RING),
@@ -27,7 +27,7 @@ COMMON = {
 
 
 def test_every_call_stands_as_the_table_says() -> None:
-    react, legal = service_module.react, set(combinations())
+    react, legal = reactions_module.react, set(combinations())
     met: set[tuple[Logged, Said, Late]] = set()
 
     def watched(state: State, inputs: Iterable[Input], clocks: Clocks) -> list[Effect]:
@@ -37,7 +37,7 @@ def test_every_call_stands_as_the_table_says() -> None:
             met.add((call.logged, call.said, call.late))
         return effects
 
-    with swapped((service_module, "react", watched)):
+    with swapped((reactions_module, "react", watched)):
         for seed in SEEDS:
             assert not judge(seed).broken
     assert met <= legal

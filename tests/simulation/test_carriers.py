@@ -25,7 +25,7 @@ async def ended(dialer: Dialer, running: "asyncio.Task[None]") -> None:
 
 
 async def killed(dialer: Dialer, running: "asyncio.Task[None]") -> None:
-    dialer._over = True  # It says nothing more.
+    dialer.reactions.stop()
     running.cancel()
     await asyncio.wait([running])
 

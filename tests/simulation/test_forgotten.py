@@ -52,7 +52,7 @@ def test_what_never_comes_back_leaves_nothing_behind(says: bool) -> None:
             assert not dialer.reader.on_ruling
             assert not dialer.state.offers
             assert not dialer.state.calls
-            assert not dialer._sender.offered
+            assert not dialer.reactions.sender.offered
         assert Counter(call.contact_id for _, call in b.carrier.rings) == Counter(range(1, 61))
 
     run_virtually(scenario())

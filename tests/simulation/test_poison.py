@@ -188,8 +188,10 @@ def test_what_nobody_foresaw_about_one_call_ends_it_as_unknown_and_is_remarked_o
         b = Bench(MemoryLog(), clock, ScriptedCarrier(clock))
         await b.campaign(CONTACTS, max_concurrent_calls=4)
         async with dialing(b) as dialer:
-            talk = dialer._talk = Unforeseeing(b.carrier, clock, 5.0, lambda news: None)
-            talk._tell, talk.tell = talk.look_at, dialer._take
+            talk = dialer.reactions.requests = Unforeseeing(
+                b.carrier, clock, 5.0, lambda news: None
+            )
+            talk._tell, talk.tell = talk.look_at, dialer.reactions.take
             talk.contact_of = lambda call_id: dialer.state.calls[call_id].contact_id
             talk.reports = reports
             await asyncio.sleep(300)

@@ -19,17 +19,23 @@ from tests.simulation.test_dialing import SETTINGS, Bench, bench, dialing
 
 
 class Faulty(Dialer):
-    """One whose disk fails while it does its `left`-th effect of a kind."""
+    """A dialer whose disk fails at its `left`-th effect of a kind."""
 
     left = 0
     kind: type[Effect] = Offer
 
-    def _perform(self, effect: Effect, clocks: Clocks) -> None:
-        if isinstance(effect, self.kind):
-            self.left -= 1
-            if self.left == 0:
-                raise sqlite3.OperationalError("disk I/O error")
-        super()._perform(effect, clocks)
+    async def open(self) -> None:
+        await super().open()
+        perform = self.reactions._perform
+
+        def faulty(effect: Effect, clocks: Clocks) -> None:
+            if isinstance(effect, self.kind):
+                self.left -= 1
+                if self.left == 0:
+                    raise sqlite3.OperationalError("disk I/O error")
+            perform(effect, clocks)
+
+        self.reactions._perform = faulty  # type: ignore[method-assign]  # Of this one.
 
 
 @dataclass

@@ -162,7 +162,7 @@ class World:
         processes = [*(slot.process for slot in self.slots), *self._buried]
         for process in processes:
             if isinstance(process.part, Dialer):
-                process.part._tasks = None  # It reacts to nothing more.
+                process.part.reactions.stop()
         self.loop.bury(processes)
 
     # -- processes -----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The dialer's shell: it follows the log, and performs the effects that the reactor asks for."""
+"""The dialer as a part of a process: its fold, its checkpoint, its partitions and its end."""
 
 import asyncio
 import os
@@ -10,13 +10,12 @@ from secrets import token_hex
 from fastapi import APIRouter
 
 from campaigns.domain.campaigns import Campaigns
-from campaigns.domain.carrier_refusals import Limits
 from campaigns.domain.facts import CampaignFact
 from campaigns.log.installation_log import founded
 from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader
 from campaigns.process.clock import Clock
-from campaigns.process.watch import Watch, lasting
+from campaigns.process.watch import lasting
 from campaigns.records.record import Recorded
 from campaigns.records.topics import (
     CAMPAIGN_RECORDS,
@@ -28,27 +27,18 @@ from campaigns.stores.checkpoint import SAVE_S, Store
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
 from dialer import bucket_store
-from dialer.calls.effects import Effect, HangUp, LookUp, Offer, Place
 from dialer.calls.inputs import (
-    Answered,
-    Clocks,
     Folded,
-    Input,
-    Refused,
     Stopping,
-    Woken,
     Working,
 )
-from dialer.carrier.port import CallOrder, Carrier, Ended, NoRing, Watched
-from dialer.carrier_requests import CarrierRequests
+from dialer.carrier.port import Carrier, Watched
 from dialer.decisions.pacing import Window
 from dialer.membership import Membership
-from dialer.reactor.reactor import react
+from dialer.reactions import Reactions
 from dialer.reactor.recovery import restore
-from dialer.reactor.state import State, Terms
-from dialer.record_sender import RecordSender
+from dialer.reactor.state import State
 from dialer.settings import DialerSettings
-from dialer.undecidable_calls import UndecidableCalls
 
 _DRAIN_POLL_S = 0.01
 
@@ -73,23 +63,18 @@ class Dialer:
         self._source = f"dialer/{socket.gethostname()}-{os.getpid()}-{new_id()[:6]}"
         self.campaigns = Campaigns()
         self.reader = Reader(log, self)
-        self._inputs: list[Input] = []
-        self._alarm: asyncio.TimerHandle | None = None
-        self._soon: asyncio.Handle | None = None
-        self._tasks: asyncio.TaskGroup | None = None
-        self._talk = CarrierRequests(carrier, clock, settings.carrier_timeout_s, self._take)
-        self._sender = RecordSender(
-            log, self.reader, self._source, tell=self._take, ruled=self._ruled
-        )
-        self._undecided = UndecidableCalls()
-        self._watch = Watch()  # Of reactions outside a fold step.
-        self._over = False  # Drained: no reaction any more.
+        self.reactions = Reactions(log, clock, settings, carrier, self.reader, self._source)
         self._membership = Membership(self.reader, settings.catch_up_s)
 
     @property
     def carrier(self) -> Carrier:
         """Return the carrier, for metrics."""
         return self._carrier
+
+    @property
+    def state(self) -> State:
+        """Return what the reactor knows."""
+        return self.reactions.state
 
     def routers(self) -> Sequence[APIRouter]:
         """Return no route: a dialer answers no requests."""
@@ -112,47 +97,18 @@ class Dialer:
         self.contacts = Contacts(self._store.db)
         self._store.restore(self.reader, self.campaigns)
         await self.reader.check()
-        await self._carrier.open(self._reported)
-        self.state = State(
-            self._terms(),
+        await self._carrier.open(self.reactions.reported)
+        state = State(
+            self.reactions.terms.now(),
             self.campaigns,
             self.contacts,
             self._partitions,
             self._new_id,
             Window(self._settings.asking_max, float(self._settings.asking_max)),
         )
-        bucket_store.restore(self._store.db, self.state)
-        restore(self.state, self._clocks())
-
-    def _terms(self) -> Terms:
-        settings, carrier = self._settings, self._carrier
-        return Terms(
-            carrier=carrier.id,
-            lease_s=settings.lease_s,
-            carrier_timeout_s=settings.carrier_timeout_s,
-            refuses_late=carrier.refuses_late,
-            clocks_agree=carrier.clocks_agree,
-            lookup_lag_s=carrier.lookup_lag_s,
-            silence_s=carrier.silence_s,
-            placing_max=carrier.placing_max,
-            resend_s=settings.resend_s,
-            resend_max_s=settings.resend_max_s,
-            recover_poll_s=settings.recover_poll_s,
-            schedule_grace_s=settings.schedule_grace_s,
-            unplaced=Limits(settings.unplaced_max, settings.unplaced_away_max),
-        )
-
-    def _declares_otherwise(self) -> bool:
-        """Say whether the carrier declares other terms by now. Asked at every reaction."""
-        terms, carrier = self.state.terms, self._carrier
-        return (
-            terms.carrier != carrier.id
-            or terms.refuses_late != carrier.refuses_late
-            or terms.clocks_agree != carrier.clocks_agree
-            or terms.lookup_lag_s != carrier.lookup_lag_s
-            or terms.silence_s != carrier.silence_s
-            or terms.placing_max != carrier.placing_max
-        )
+        self.reactions.open(state, self.contacts)
+        bucket_store.restore(self._store.db, state)
+        restore(state, self.reactions.clocks())
 
     async def run(self) -> None:
         """Follow and dial until cancelled.
@@ -166,15 +122,15 @@ class Dialer:
         try:
             with self._store.in_use():
                 async with asyncio.TaskGroup() as tasks:
-                    self._tasks = tasks
+                    self.reactions.begin(tasks)
                     tasks.create_task(lasting(self.reader.follow(partitions), "dialer follows"))
                     tasks.create_task(lasting(self._work(), "dialer works"))
                     tasks.create_task(lasting(self._save_regularly(), "dialer saves"))
-                    tasks.create_task(self._watch.wait())
+                    tasks.create_task(self.reactions.watch.wait())
                     if isinstance(self._carrier, Watched):
                         tasks.create_task(self._carrier.watch())
         finally:
-            self._tasks = None
+            self.reactions.stop()
 
     def shares_partitions(self, troubles: Callable[[], Sequence[str]]) -> None:
         """Work no partition until `assigned` names some: there may be other dialers.
@@ -186,15 +142,15 @@ class Dialer:
     def assigned(self, partitions: frozenset[int]) -> None:
         """Work these partitions, once the fold has caught up; stop to work all others now."""
         self._membership.assign(partitions)
-        self._take(Working(partitions & self.state.working))
+        self.reactions.take(Working(partitions & self.state.working))
 
     def refused(self, why: Exception) -> None:
         """Fail: the other dialers do not share their partitions with this one."""
-        self._watch.fail(why)
+        self.reactions.watch.fail(why)
 
     async def _work(self) -> None:
         await self._membership.follow(
-            self._partitions, lambda numbers: self._take(Working(numbers))
+            self._partitions, lambda numbers: self.reactions.take(Working(numbers))
         )
 
     # -- the fold ------------------------------------------------------------------------------
@@ -205,108 +161,21 @@ class Dialer:
         at = self._clock.boottime()
         for fact in recorded.facts:
             if isinstance(fact, CampaignFact):
-                self._inputs.append(Folded(fact, at))
+                self.reactions.inputs.append(Folded(fact, at))
 
     def folded(self, partition: Partition, position: int) -> None:
         """React at once: the batch may hold a pause, or permissions whose lease runs."""
         self.contacts.flush()
-        self._react()
-
-    def _ruled(self, record_id: str, accepted: bool) -> None:
-        if accepted:
-            self.state.offers.pop(record_id, None)
-        else:
-            self._inputs.append(Refused(record_id, taken=True))
-
-    # -- inputs in, effects out -----------------------------------------------------------------
-
-    def _clocks(self) -> Clocks:
-        return Clocks(self._clock.now(), self._clock.boottime())
-
-    def _take(self, news: Input) -> None:
-        self._inputs.append(news)
-        if self._soon is None:
-            self._soon = asyncio.get_running_loop().call_soon(self._woken)
-
-    def _woken(self) -> None:
-        """React to inputs that come from timers, the carrier or a failed append.
-
-        An exception ends the part, as one of a fold step does: inputs and effects of this reaction
-        are lost, so what is in memory must not be used any more.
-        """
-        try:
-            self._react()
-        except Exception as exc:
-            self.reader.torn = True
-            self._watch.fail(exc)
-
-    def _react(self) -> None:
-        if self._soon is not None:
-            self._soon.cancel()
-            self._soon = None
-        if self._over or self._tasks is None or self.reader.torn:
-            return  # It ends, or has ended: the next process reads the log.
-        inputs, self._inputs = self._inputs, []
-        if self._declares_otherwise():
-            self.state.declare(self._terms())
-        clocks = self._clocks()
-        for effect in react(self.state, inputs, clocks):
-            self._perform(effect, clocks)
-        self._undecided.take(self.state.undecided)
-        self._set_alarm(clocks)
-
-    def _set_alarm(self, clocks: Clocks) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-        if (wake_at := self.state.wake_at()) is not None:
-            self._alarm = asyncio.get_running_loop().call_later(
-                max(0.0, wake_at - clocks.boot), self._take, Woken()
-            )
-
-    def _perform(self, effect: Effect, clocks: Clocks) -> None:
-        assert self._tasks is not None, "effects come from a running dialer"
-        match effect:
-            case Offer():
-                record = self._sender.record(effect, clocks)
-                self._tasks.create_task(self._sender.send(effect, record))
-            case Place(call_id=call_id):
-                self._place(call_id)
-            case LookUp(call_id=call_id):
-                self._tasks.create_task(self._talk.look_up(call_id, self.state.calls.get(call_id)))
-            case HangUp(call_id=call_id):
-                self._tasks.create_task(self._talk.hang_up(call_id))
-
-    def _place(self, call_id: str) -> None:
-        """Hand a call to the carrier."""
-        call = self.state.calls[call_id]
-        row = self.contacts.row(call.campaign_id, call.contact_id)
-        if row is None:
-            self._take(Answered(call_id, NoRing("no such contact")))
-            return
-        assert call.sent_at is not None, "this process places only calls that it requested"
-        assert self._tasks is not None, "effects come from a running dialer"
-        order = CallOrder(
-            call_id,
-            call.campaign_id,
-            call.contact_id,
-            call.run,
-            call.attempt,
-            row.phone_number,
-            row.variables,
-        )
-        self._tasks.create_task(self._talk.place(order, call, call.sent_at))
-
-    def _reported(self, call_id: str, ended: Ended) -> None:
-        self._talk.reported(call_id, ended, self.state.calls.get(call_id))
+        self.reactions.react()
 
     # -- health, drain and close --------------------------------------------------------------
 
     async def _save_regularly(self) -> None:
         while True:
             await asyncio.sleep(SAVE_S)
-            for record_id in self._sender.offered.forgotten(self._clock.boottime()):
-                self._sender.forget(record_id)
+            sender = self.reactions.sender
+            for record_id in sender.offered.forgotten(self._clock.boottime()):
+                sender.forget(record_id)
                 self.state.forget(record_id)
             await self._store.save_in_slices(self.reader, self.campaigns, self._partitions)
 
@@ -322,22 +191,21 @@ class Dialer:
 
     def remarks(self) -> Sequence[str]:
         """Return what an operator should know although it is ready."""
-        return self._undecided.remarks()
+        return self.reactions.undecided.remarks()
 
     async def drain(self) -> None:
         """Request no more calls, give back unused permissions, wait a little for the others."""
-        self._take(Stopping())
+        self.reactions.take(Stopping())
         until = self._clock.monotonic() + self._settings.calls_drain_s
         while self._clock.monotonic() < until:
             await asyncio.sleep(_DRAIN_POLL_S)
             if not (self.state.asking or self.state.placing):
                 break
-        self._over = True
+        self.reactions.stop()
 
     async def close(self) -> None:
         """Write the checkpoint; close carrier and store."""
-        if self._alarm is not None:
-            self._alarm.cancel()
+        self.reactions.stop()
         await self._carrier.close()
         self._store.save(self.reader, self.campaigns, self._partitions)
         self._store.close()

@@ -78,7 +78,6 @@ class Carrier(Protocol):
     """The system that rings phones. An adapter never repeats a request by itself."""
 
     name: str
-    silence_s: float  # A started call silent for longer is asked about.
     placing_max: int  # Calls on their way to it at once: nothing waits in its queue.
 
     @property
@@ -95,6 +94,11 @@ class Carrier(Protocol):
     @property
     def lookup_lag_s(self) -> float | None:
         """Return after how long "not found" is the truth. None: it never is."""
+        ...
+
+    @property
+    def silence_s(self) -> float:
+        """Return after how long without a report a started call is looked up."""
         ...
 
     @property

@@ -1,6 +1,6 @@
 """The adapter for a carrier that is a process of its own (app.py). Nothing is sent twice.
 
-Ends of calls come as callbacks to the dialer's HTTP port (`callback_router`). If one is lost, the
+Ends of calls come as callbacks to the dialer's HTTP port (callback_route.py). If one is lost, the
 dialer looks up the call after `silence_s`.
 """
 
@@ -12,8 +12,7 @@ from datetime import datetime
 from typing import NoReturn
 
 import httpx
-from fastapi import APIRouter, HTTPException, Request
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from campaigns.process.clock import Clock
 from campaigns.process.errors import CarrierNonsenseError, CarrierUnavailableError
@@ -22,7 +21,8 @@ from dialer.carrier import validation
 from dialer.carrier.http.carrier_clock import CarrierClock
 from dialer.carrier.http.carrier_response import CarrierResponse, parsed, send, unavailable
 from dialer.carrier.http.connections import Connections
-from dialer.carrier.http.wire import CALLBACK_PATH, About, EndedEvent, Order
+from dialer.carrier.http.declaration import Declaration
+from dialer.carrier.http.wire import CALLBACK_PATH, EndedEvent, Order
 from dialer.carrier.port import (
     CallOrder,
     Elsewhere,
@@ -38,7 +38,7 @@ from dialer.carrier.validation import ImplausibleError
 OPEN_S = 10.0  # How long `open` waits for an answer.
 OPEN_RETRY_S = 0.2
 CHECK_S = 10.0  # How often terms and clocks are compared.
-UNAUTHORIZED, MISDIRECTED = 401, 421
+MISDIRECTED = 421
 QUESTIONS_MAX = 32  # Look-ups and hang-ups at once; they never queue behind placings.
 
 logger = logging.getLogger(__name__)
@@ -72,16 +72,11 @@ class HttpCarrier:
         are looked up. `timeout_s` bounds each request; a clock difference is logged when it
         exceeds half of `lease_s`; terms and clock are checked every `check_s`.
         """
-        self.id: str | None = None  # Of the carrier that answered last. None: not known.
-        self.lookup_lag_s: float | None = None
-        self.silence_s = timeout_s
         self.placing_max = placing_max
         self.token = secrets.token_urlsafe(24)  # Of this process; a callback must carry it.
-        self._declares_refusal = False
         self._check_s = check_s
-        self._comparison = CarrierClock(
-            clock, lease_s=lease_s, timeout_s=timeout_s, check_s=check_s
-        )
+        carrier_clock = CarrierClock(clock, lease_s=lease_s, timeout_s=timeout_s, check_s=check_s)
+        self._declared = Declaration(carrier_clock, timeout_s)
         self._callback_url = (
             f"{callback_url.rstrip('/')}{CALLBACK_PATH}{self.token}" if callback_url else None
         )
@@ -89,24 +84,38 @@ class HttpCarrier:
         self._report: Report | None = None
         self._watch = Watch()
         self._checking: asyncio.Task[None] | None = None
-        self._exchanged = asyncio.Event()  # Another carrier answers: ask for its terms at once.
         self._placing = Connections(base_url, timeout_s, placing_max, secret)
         self._asking = Connections(base_url, timeout_s, QUESTIONS_MAX, secret)
 
     @property
+    def id(self) -> str | None:
+        """Return the id of the carrier that answered last. None: not known."""
+        return self._declared.id
+
+    @property
+    def lookup_lag_s(self) -> float | None:
+        """Return after how long "not found" is the truth. None: it never is."""
+        return self._declared.lookup_lag_s
+
+    @property
+    def silence_s(self) -> float:
+        """Return after how long without a report a call is looked up."""
+        return self._declared.silence_s
+
+    @property
     def clock_difference_s(self) -> float | None:
         """Return the carrier's clock minus ours. None: not known."""
-        return self._comparison.difference_s
+        return self._declared.clock.difference_s
 
     @property
     def clocks_agree(self) -> bool:
         """Say whether the clocks surely differ by less than the carrier timeout."""
-        return self._comparison.agrees
+        return self._declared.clock.agrees
 
     @property
     def refuses_late(self) -> bool:
         """Say whether it refuses late rings, by a clock that can be relied on."""
-        return self._declares_refusal and self.clocks_agree
+        return self._declared.refuses_late
 
     async def open(self, report: Report) -> None:
         """Ask for the carrier's terms, which permissions will name.
@@ -119,7 +128,7 @@ class HttpCarrier:
         deadline = self._clock.monotonic() + self._open_s
         while True:
             try:
-                await self._check()
+                await self._declared.ask(self._asking, self._clock)
                 break
             except CarrierUnavailableError:
                 if self._clock.monotonic() >= deadline:
@@ -140,25 +149,6 @@ class HttpCarrier:
             await asyncio.wait([self._checking])
         await self._placing.close()
         await self._asking.close()
-
-    def _known(self, meant: str | None, who: str | None) -> bool:
-        """Say whether the carrier `meant` answers; another that does replaces it."""
-        if who is not None and who not in (meant, self.id):
-            self._take_for(who)
-        return who == meant
-
-    def _take_for(self, who: str | None) -> None:
-        """Switch to another carrier; the terms of the one before do not hold for it."""
-        if self.id is not None:
-            logger.warning(
-                "carrier %s answers where carrier %s did: it is not asked about the other's calls,"
-                " which end as unknown unless the other reports them",
-                who,
-                self.id,
-            )
-        self.id, self._declares_refusal, self.lookup_lag_s = who, False, None
-        self._comparison.forget()
-        self._exchanged.set()
 
     async def place(self, call: CallOrder, ring_by: datetime) -> Placed:
         """Place a call: one request, never repeated.
@@ -181,12 +171,9 @@ class HttpCarrier:
             callback_url=self._callback_url,
         )
         meant = self.id
-        try:
-            async with self._placing.one() as connection:
-                said = await send(connection, "PUT", call.call_id, meant, order.model_dump_json())
-        except httpx.HTTPError as exc:
-            unavailable("PUT", call.call_id, exc)
-        known = self._known(meant, said.carrier)
+        body = order.model_dump_json()
+        said = await _send(self._placing, "PUT", call.call_id, meant, body)
+        known = self._declared.is_of(meant, said.carrier)
         if said.status == MISDIRECTED and said.carrier is not None:
             return Elsewhere()
         found = self._found(said)
@@ -202,12 +189,8 @@ class HttpCarrier:
 
         """
         meant = self.id
-        try:
-            async with self._asking.one() as connection:
-                said = await send(connection, "GET", call_id, meant)
-        except httpx.HTTPError as exc:
-            unavailable("GET", call_id, exc)
-        if not self._known(meant, said.carrier):
+        said = await _send(self._asking, "GET", call_id, meant)
+        if not self._declared.is_of(meant, said.carrier):
             unavailable("GET", call_id, f"of carrier {said.carrier}, and {meant} was asked")
         return self._found(said)
 
@@ -225,12 +208,8 @@ class HttpCarrier:
 
         """
         meant = self.id
-        try:
-            async with self._asking.one() as connection:
-                said = await send(connection, "DELETE", call_id, meant)
-        except httpx.HTTPError as exc:
-            unavailable("DELETE", call_id, exc)
-        if not (self._known(meant, said.carrier) and said.status in (200, 204)):
+        said = await _send(self._asking, "DELETE", call_id, meant)
+        if not (self._declared.is_of(meant, said.carrier) and said.status in (200, 204)):
             unavailable("DELETE", call_id, said.status)
 
     def reported(self, event: EndedEvent) -> None:
@@ -248,51 +227,19 @@ class HttpCarrier:
         while True:
             with suppress(TimeoutError):  # Time for the next check.
                 async with asyncio.timeout(self._check_s):
-                    await self._exchanged.wait()
-            self._exchanged.clear()
+                    await self._declared.exchanged.wait()
+            self._declared.exchanged.clear()
             try:
-                await self._check()
+                await self._declared.ask(self._asking, self._clock)
             except CarrierUnavailableError as exc:
                 logger.warning("the carrier does not say its terms: %s", exc)
 
-    async def _check(self) -> None:
-        """Ask for the carrier's terms, and compare clocks."""
-        try:
-            async with self._asking.one() as connection:
-                before = self._clock.boottime()
-                response = await connection.get("/")
-            after = self._clock.boottime()
-            if response.status_code == UNAUTHORIZED:
-                raise CarrierUnavailableError(
-                    "the carrier asks for its secret: expected DIALGATE_CARRIER_SECRET to be the"
-                    " same at both ends"
-                )
-            about = About.model_validate_json(response.raise_for_status().content)
-        except (httpx.HTTPError, ValidationError) as exc:
-            unavailable("GET", "/", exc)
-        if about.id != self.id:
-            self._take_for(about.id)
-            self._exchanged.clear()
-        self._declares_refusal, self.lookup_lag_s = about.refuses_late, about.lookup_lag_s
-        self.silence_s = about.silence_s
-        self._comparison.compare(about.now, before, after)
 
-
-def callback_router(carrier: HttpCarrier) -> APIRouter:
-    """Return the route that takes the carrier's callbacks."""
-    router = APIRouter()
-
-    @router.post(f"{CALLBACK_PATH}{{token}}", status_code=204, include_in_schema=False)
-    async def ended(token: str, request: Request) -> None:
-        """Take a call's end; 404 unless the token is this process's own, 422 if implausible."""
-        if not secrets.compare_digest(token.encode(), carrier.token.encode()):
-            raise HTTPException(404)
-        try:
-            carrier.reported(EndedEvent.model_validate_json(await request.body()))
-        except ValidationError as exc:  # Without the input: it may be no JSON.
-            said = exc.errors(include_url=False, include_context=False, include_input=False)
-            raise HTTPException(422, said) from exc
-        except ImplausibleError as exc:
-            raise HTTPException(422, str(exc)) from exc
-
-    return router
+async def _send(
+    connections: Connections, verb: str, call_id: str, meant: str | None, body: str | None = None
+) -> CarrierResponse:
+    try:
+        async with connections.one() as connection:
+            return await send(connection, verb, call_id, meant, body)
+    except httpx.HTTPError as exc:
+        unavailable(verb, call_id, exc)

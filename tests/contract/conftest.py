@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("campaigns.testing.log_contract")
+pytest.register_assert_rewrite("campaigns.testing")

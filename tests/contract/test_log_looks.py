@@ -8,7 +8,7 @@ from campaigns.records.topics import Partition
 from campaigns.sqlite.committer import Round
 from campaigns.sqlite.file import Stretch
 from campaigns.sqlite.sqlite_log import SqliteLog
-from campaigns.testing.log_contract import FIRST, some_record
+from campaigns.testing.sample_records import FIRST, some_record
 
 
 class Meanwhile(SqliteLog):

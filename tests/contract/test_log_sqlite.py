@@ -24,13 +24,14 @@ from campaigns.process.errors import (
 )
 from campaigns.records.topics import ORGANIZATIONS, Partition
 from campaigns.sqlite.sqlite_log import SqliteLog
-from campaigns.testing.log_contract import FIRST, CutLogContract, followed, ids, some_record
+from campaigns.testing.log_contract import CutLogContract
+from campaigns.testing.sample_records import FIRST, followed, ids, some_record
 
 WRITER = """
 import asyncio, sys
 from pathlib import Path
 from campaigns.sqlite.sqlite_log import SqliteLog
-from campaigns.testing.log_contract import FIRST, some_record
+from campaigns.testing.sample_records import FIRST, some_record
 
 async def main(path, count):
     log = SqliteLog(path, exclusive=False)

@@ -17,7 +17,7 @@ from campaigns.domain.values.stream_names import campaign_stream
 from campaigns.eventsourcing.mapper import FactMapper, StreamedFact, stored_events
 from campaigns.records.record import Envelope, Record, read_envelope
 from campaigns.records.tags import Json, Upcasts, current
-from campaigns.testing.log_contract import FIRST, NOON
+from campaigns.testing.sample_records import FIRST, NOON
 
 SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.json"))
 MAPPER = FactMapper(JSONTranscoder())

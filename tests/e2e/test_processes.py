@@ -15,7 +15,7 @@ import pytest
 
 from campaigns.domain.values.stream_names import campaign_stream
 from campaigns.sqlite.sqlite_log import SqliteLog
-from campaigns.testing.log_contract import FIRST, some_record
+from campaigns.testing.sample_records import FIRST, some_record
 from tests.support.auditor import audit
 from tests.support.client import API, Client, Json, handled
 from tests.support.system import KEY, System

@@ -17,7 +17,7 @@ from campaigns.log.reader import Reader
 from campaigns.process.errors import LogCutError
 from campaigns.records.record import Recorded
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
-from campaigns.testing.log_contract import close, some_record
+from campaigns.testing.sample_records import close, some_record
 from tests.support.broker import Broker
 from tests.unit.campaigns.test_reader import Remembered
 

@@ -18,7 +18,7 @@ from campaigns.records.installation import digest_of
 from campaigns.records.record import Recorded
 from campaigns.records.topics import INSTALLATION, INSTALLATION_KEY, Partition
 from campaigns.sqlite.sqlite_log import SqliteLog
-from campaigns.testing.log_contract import FIRST, NOON, offered, some_record
+from campaigns.testing.sample_records import FIRST, NOON, offered, some_record
 from campaigns.testing.virtual_time import VirtualClock
 
 RECORD, KEY = some_record(FIRST)

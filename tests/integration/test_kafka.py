@@ -17,7 +17,7 @@ from campaigns.kafka.kafka_log import KafkaLog
 from campaigns.log.reader import Reader
 from campaigns.process.errors import ContractError, LogCutError, LogUnavailableError
 from campaigns.records.topics import CAMPAIGN_RECORDS, ORGANIZATION_RECORDS, campaign_partitions
-from campaigns.testing.log_contract import close
+from campaigns.testing.sample_records import close
 from tests.support.broker import Broker
 from tests.support.on_kafka import PARTITION, Folded, following, opened, paused, until
 

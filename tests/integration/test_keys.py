@@ -14,7 +14,7 @@ from campaigns.domain.api_keys import key_hash
 from campaigns.domain.facts import ApiKeyCreated
 from campaigns.records.topics import ORGANIZATIONS
 from campaigns.sqlite.sqlite_log import SqliteLog
-from campaigns.testing.log_contract import NOON, offered
+from campaigns.testing.sample_records import NOON, offered
 from dialgate.__main__ import cli
 from tests.support.ear import is_type, listening
 from tests.support.several_apis import CONTACTS

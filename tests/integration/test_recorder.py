@@ -41,7 +41,7 @@ from campaigns.records.installation import skip_record
 from campaigns.records.ledger import Ledger
 from campaigns.records.record import Envelope, Record, read_envelope
 from campaigns.sqlite.sqlite_log import SqliteLog
-from campaigns.testing.log_contract import FIRST, NOON
+from campaigns.testing.sample_records import FIRST, NOON
 from dialgate.persistence import Factory
 from tests.support.broker import Broker
 

@@ -8,7 +8,7 @@ import pytest
 from campaigns.domain.facts import CampaignPaused, CreateKeyed
 from campaigns.domain.values.stream_names import create_stream
 from campaigns.sqlite.sqlite_log import SqliteLog
-from campaigns.testing.log_contract import FIRST, NOON, offered
+from campaigns.testing.sample_records import FIRST, NOON, offered
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.replay import replay
 

@@ -17,7 +17,7 @@ from campaigns.domain.values.stream_names import campaign_stream
 from campaigns.log.port import MemoryLog
 from campaigns.process.observability import REGISTRY
 from campaigns.records.record import Record
-from campaigns.testing.log_contract import FIRST
+from campaigns.testing.sample_records import FIRST
 from command_api.settings import CommandApiSettings
 from tests.support.broken_way import Way
 from tests.support.several_apis import CONTACTS, in_memory, virtually

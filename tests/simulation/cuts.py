@@ -14,7 +14,7 @@ from campaigns.domain.facts import CampaignPaused
 from campaigns.process.errors import LogCutError
 from campaigns.records.record import Record
 from campaigns.records.topics import Partition, campaign_partitions
-from campaigns.testing.log_contract import NOON
+from campaigns.testing.sample_records import NOON
 from projector.service import Projector
 from tests.simulation.processes import Process
 

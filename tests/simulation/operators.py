@@ -16,7 +16,7 @@ from campaigns.process.errors import ContractError, SkippedMeanwhileError
 from campaigns.records.installation import Installation, raise_level, skip_record
 from campaigns.records.record import Record, Recorded
 from campaigns.records.topics import INSTALLATION, Partition, campaign_partitions
-from campaigns.testing.log_contract import NOON
+from campaigns.testing.sample_records import NOON
 from tests.simulation.processes import Process
 
 if TYPE_CHECKING:

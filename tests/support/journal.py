@@ -28,7 +28,7 @@ from campaigns.log.port import MemoryLog
 from campaigns.records.ledger import Ledger
 from campaigns.records.record import Envelope, Record, Recorded
 from campaigns.records.topics import CAMPAIGN_RECORDS, ORGANIZATIONS, Partition, campaign_partition
-from campaigns.testing.log_contract import NOON
+from campaigns.testing.sample_records import NOON
 
 
 class Journal:

@@ -15,7 +15,7 @@ from campaigns.domain.api_keys import (
 )
 from campaigns.domain.facts import ApiKeyCreated, ApiKeyRevoked, Scope
 from campaigns.http.rate_limits import RateLimits
-from campaigns.testing.log_contract import NOON
+from campaigns.testing.sample_records import NOON
 from command_api.settings import CommandApiSettings
 from dialgate.settings import ProcessSettings, weak_keys
 

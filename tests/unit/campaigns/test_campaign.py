@@ -10,7 +10,7 @@ from campaigns.domain.contact import ABANDONED_REST, ContactStatus
 from campaigns.domain.evolution import evolve
 from campaigns.domain.facts import CampaignPaused, CampaignStarted, Disposition
 from campaigns.domain.moves import MOVES, Move, Status
-from campaigns.testing.log_contract import NOON
+from campaigns.testing.sample_records import NOON
 from tests.support.folded_journal import Told
 
 

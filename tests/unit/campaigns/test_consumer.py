@@ -11,7 +11,7 @@ from campaigns.kafka.kafka_log import KafkaLog
 from campaigns.process.errors import LogCutError
 from campaigns.records.record import Recorded
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
-from campaigns.testing.log_contract import FIRST
+from campaigns.testing.sample_records import FIRST
 
 
 def fetched(*values: bytes, first: int = 0) -> list[SimpleNamespace]:

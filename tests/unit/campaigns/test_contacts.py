@@ -12,7 +12,7 @@ from campaigns.domain.contact import Contact, ContactStatus
 from campaigns.domain.evolution import evolve
 from campaigns.domain.facts import Selection
 from campaigns.stores.contacts import Contacts
-from campaigns.testing.log_contract import NOON
+from campaigns.testing.sample_records import NOON
 from tests.contract.test_samples import sample
 
 OLD = 5_000  # Contacts that an earlier run has left waiting, or failed for good.

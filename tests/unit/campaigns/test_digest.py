@@ -15,7 +15,7 @@ from campaigns.process.errors import LogCutError
 from campaigns.records.installation import Installation, skip_record
 from campaigns.records.record import Recorded
 from campaigns.stores.checkpoint import Store
-from campaigns.testing.log_contract import FIRST, NOON
+from campaigns.testing.sample_records import FIRST, NOON
 from tests.unit.campaigns.test_reader import Remembered, some
 
 STRANGE = b"no record"

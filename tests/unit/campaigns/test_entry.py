@@ -25,7 +25,7 @@ from campaigns.process.errors import UnreadableRecordError
 from campaigns.records.entry import entry
 from campaigns.records.record import RECORD_BYTES_MAX, VERSION_MAX, Idempotency, Record
 from campaigns.records.topics import CAMPAIGN_RECORDS, INSTALLATION, ORGANIZATIONS, Partition
-from campaigns.testing.log_contract import NOON, offered
+from campaigns.testing.sample_records import NOON, offered
 
 PARTITIONS = 12
 PARTITION = Partition(CAMPAIGN_RECORDS, 42 % PARTITIONS)

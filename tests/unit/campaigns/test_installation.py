@@ -14,7 +14,7 @@ from campaigns.process.errors import LevelBeyondError, LogUnavailableError
 from campaigns.records.installation import Installation, raise_level
 from campaigns.records.record import Record, Recorded
 from campaigns.records.topics import INSTALLATION, INSTALLATION_KEY, ORGANIZATIONS, Partition
-from campaigns.testing.log_contract import FIRST, NOON, offered, some_record
+from campaigns.testing.sample_records import FIRST, NOON, offered, some_record
 from campaigns.testing.virtual_time import VirtualClock, run_virtually
 
 

@@ -20,7 +20,7 @@ from campaigns.domain.levels import (
 from campaigns.process.errors import ContractError
 from campaigns.records.offer import Offered, fact_of, offer, whole
 from campaigns.records.tags import decode
-from campaigns.testing.log_contract import NOON
+from campaigns.testing.sample_records import NOON
 
 
 @unique

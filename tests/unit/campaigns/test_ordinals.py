@@ -8,7 +8,7 @@ from campaigns.domain.values.stream_names import Stream
 from campaigns.eventsourcing import ordinals
 from campaigns.eventsourcing.ordinals import STRIDE, Ordinals
 from campaigns.records.record import Envelope, Record, Recorded
-from campaigns.testing.log_contract import FIRST, NOON
+from campaigns.testing.sample_records import FIRST, NOON
 
 PAUSED = CampaignPaused(campaign_id=1, reason=None, paused_at=NOON)
 

@@ -11,7 +11,7 @@ from campaigns.log.reader import Reader, Ruling
 from campaigns.process.errors import ContractError, LogCutError, LogUnavailableError, NotFreshError
 from campaigns.records.record import Record, Recorded
 from campaigns.records.topics import ORGANIZATIONS, Partition
-from campaigns.testing.log_contract import FIRST, some_record
+from campaigns.testing.sample_records import FIRST, some_record
 
 
 @dataclass

@@ -18,7 +18,7 @@ from campaigns.records.installation import Installation, skip_record
 from campaigns.records.record import Record, Recorded
 from campaigns.records.topics import INSTALLATION, INSTALLATION_KEY, ORGANIZATIONS, Partition
 from campaigns.stores.checkpoint import Store
-from campaigns.testing.log_contract import FIRST, NOON, offered, some_record
+from campaigns.testing.sample_records import FIRST, NOON, offered, some_record
 from campaigns.testing.virtual_time import VirtualClock, run_virtually
 from projector.store.view_store import Store as Views
 from tests.support.postgres import postgres_url

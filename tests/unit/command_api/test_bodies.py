@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from campaigns.domain.values.campaign_settings import CampaignSettings
 from campaigns.http.campaign_json import receipt_shape
-from campaigns.testing.log_contract import NOON
+from campaigns.testing.sample_records import NOON
 from command_api.http.bodies import (
     CreateBody,
     ReasonBody,

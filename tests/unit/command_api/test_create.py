@@ -13,7 +13,7 @@ from campaigns.domain.facts import (
 )
 from campaigns.domain.values.campaign_settings import CampaignSettings
 from campaigns.domain.values.rows import Row
-from campaigns.testing.log_contract import NOON
+from campaigns.testing.sample_records import NOON
 from command_api.commands.create import (
     CreateCampaign,
     decide,

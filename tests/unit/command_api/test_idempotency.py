@@ -11,7 +11,7 @@ from campaigns.domain.decider import Reason, Rejected
 from campaigns.domain.facts import CampaignPaused
 from campaigns.log.writer import Handled
 from campaigns.records.record import Idempotency, Record, Recorded
-from campaigns.testing.log_contract import FIRST, NOON
+from campaigns.testing.sample_records import FIRST, NOON
 from command_api.idempotency import IdempotencyKeys, request_digest
 
 

@@ -24,7 +24,7 @@ from campaigns.domain.facts import (
 )
 from campaigns.domain.values.rows import Row
 from campaigns.records.record import Recorded
-from campaigns.testing.log_contract import NOON
+from campaigns.testing.sample_records import NOON
 from projector.feeds import frames
 from projector.projections import executions, lists, outbox
 from projector.projections.changes import Changes, Execution

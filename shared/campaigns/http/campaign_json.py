@@ -107,7 +107,7 @@ def _campaign_shape(campaign: Campaign) -> Shape:
 
 
 def type_of(schedule: Schedule | None) -> str:
-    """Return the type of an embedded schedule: a one-off shows `once` ('decided' 23)."""
+    """Return the type of an embedded schedule: a one-off shows `once` (contract 9.23)."""
     if schedule is None:
         return "immediate"
     return "once" if schedule.recurrence is None else "recurring"

@@ -26,7 +26,7 @@ limit_repetitions(logger)  # During an outage every request logs the same.
 
 RETRY_AFTER_S = 1  # An integer: the public SDK fails on a date or a decimal.
 ID_MAX = 2**53 - 1  # JSON numbers are exact up to here.
-UNAUTHORIZED = "Invalid or missing API key"  # Source: 'decided' 11.
+UNAUTHORIZED = "Invalid or missing API key"  # Source: contract 9.11.
 TOO_OFTEN = "This key asks too often"
 TOO_MANY_AT_ONCE = "Too many requests of this organization, or key, at once"
 TOO_HEAVY_AT_ONCE = "This organization's requests in progress are too large together"
@@ -42,7 +42,7 @@ POSITION = "Dialgate-Position"  # partition@position: an answer shows at least t
 
 CampaignId = Annotated[int, Path(ge=1, le=ID_MAX)]
 
-# The HTTP status of each reason. Source: contract 1.3 and 'decided'.
+# The HTTP status of each reason. Source: contract 1.3 and 9.
 STATUS: Mapping[Reason, int] = {
     Reason.UNKNOWN_CAMPAIGN: 404,
     Reason.UNKNOWN_IMPORT: 404,

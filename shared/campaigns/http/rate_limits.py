@@ -34,7 +34,7 @@ class Buckets:
 
 @dataclass
 class RateLimits:
-    """The limits on requests per minute and in progress. Source: contract 7.3 and 'decided' 14."""
+    """The limits on requests per minute and in progress. Source: contract 7.3 and 9.14."""
 
     monotonic: Callable[[], float]
     per_minute: int | None  # For keys without a limit of their own. None: unlimited.

@@ -26,7 +26,7 @@ _UNAVAILABLE = {
     }
 }
 
-# The errors that any operation can answer besides its own. Source: 'decided' 27.
+# The errors that any operation can answer besides its own. Source: contract 9.27.
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"description": "Not in this state, or not with this input", "content": _DETAIL},
     401: {"description": UNAUTHORIZED, "content": _DETAIL},

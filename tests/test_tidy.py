@@ -37,7 +37,6 @@ LONG = {
     "tests/simulation/world.py": "one world, from its seed to its end",
     "tests/simulation/auditor.py": "one judge: every promise about one permission side by side",
     "shared/campaigns/stores/contacts.py": "The contacts' tables, and every question about them.",
-    "services/command-api/command_api/commands/import_contacts.py": "three commands on one basis",
     "services/command-api/command_api/http/campaign_routes.py": "one noun's routes",
     "services/dialer/dialer/carrier/simulated/simulated_carrier.py": "one adapter, one file",
     "services/projector/projector/store/view_store.py": "the TrackingRecorder, which is one class",

@@ -34,7 +34,7 @@ from campaigns.domain.facts import (
 from campaigns.domain.moves import Move, Status
 from campaigns.records.record import Recorded
 from command_api.commands.delete import DELETE
-from command_api.commands.import_contacts import import_rejection
+from command_api.commands.import_basis import import_rejection
 from command_api.commands.lifecycle import MoveCampaign, hidden
 from command_api.commands.re_execute import RE_EXECUTE, ReExecute
 from command_api.commands.schedule import TIME_PAST

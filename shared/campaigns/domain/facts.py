@@ -302,7 +302,7 @@ class ContactsReplaced(CampaignFact):
     """Contacts up to `through` that are pending and were never attempted are gone.
 
     An epoch, not a loop: each contact's status is derived from it. Stands in the record of the
-    ImportCompleted that replaces. Made by: command_api.commands.import_contacts.
+    ImportCompleted that replaces. Made by: command_api.commands.complete_import.
     """
 
     TYPE = "contacts-replaced.v1"
@@ -350,7 +350,7 @@ class ListClosed(Fact):
 class ImportStarted(ContactsFact):
     """A list too long for one record is on its way in.
 
-    Made by: command_api.commands.import_contacts.
+    Made by: command_api.commands.start_import.
     """
 
     TYPE = "import-started.v1"
@@ -365,7 +365,7 @@ class ImportStarted(ContactsFact):
 class ImportCompleted(ContactsFact):
     """A list counts: its rows are contacts first_contact_id … in row order.
 
-    Made by: command_api.commands.import_contacts.
+    Made by: command_api.commands.complete_import.
     """
 
     TYPE = "import-completed.v1"
@@ -385,7 +385,7 @@ class ImportCompleted(ContactsFact):
 
 
 class ImportFailed(ContactsFact):
-    """A list on its way in will never count. Made by: command_api.commands.import_contacts."""
+    """A list on its way in will never count. Made by: command_api.commands.fail_import."""
 
     TYPE = "import-failed.v1"
 

@@ -18,19 +18,16 @@ from campaigns.domain.facts import (
 from campaigns.domain.moves import Status
 from campaigns.domain.values.rows import Row
 from campaigns.domain.values.stream_names import campaign_stream, contacts_stream, import_stream
-from command_api.commands.import_contacts import (
-    BRING_FILE,
+from command_api.commands.complete_import import (
     COMPLETE_IMPORT,
-    FAIL_IMPORT,
     CompleteImport,
-    FailImport,
     Skipped,
-    StartImport,
-    basis_of,
     decide_complete,
-    decide_fail,
-    decide_start,
 )
+from command_api.commands.fail_import import FAIL_IMPORT, FailImport, decide_fail
+from command_api.commands.file_import import BRING_FILE
+from command_api.commands.import_basis import basis_of
+from command_api.commands.start_import import StartImport, decide_start
 from tests.support.import_world import created
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -6,7 +6,7 @@ import logging
 from campaigns.domain.values.stream_names import import_stream
 from campaigns.log.writer import Handled, Origin
 from campaigns.process.errors import OperatingError
-from command_api.commands.import_contacts import FAIL_IMPORT, FailImport
+from command_api.commands.fail_import import FAIL_IMPORT, FailImport
 from command_api.imports.chunks import CHUNK_TRIES_S, Service, decide, partition_of
 
 STALE_S = 60.0  # Source: architecture, "Facts": no chunk of an import was folded for that long.

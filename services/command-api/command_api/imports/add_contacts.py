@@ -1,6 +1,6 @@
 """Contacts that come as JSON are appended, in one record or in chunks.
 
-import_contacts.py says what is decided, and why it stays true.
+import_basis.py says what is decided, and why it stays true.
 """
 
 import asyncio
@@ -14,12 +14,8 @@ from campaigns.domain.facts import ImportSource
 from campaigns.domain.moves import Move
 from campaigns.domain.values.rows import Row
 from campaigns.log.writer import Handled, Origin
-from command_api.commands.import_contacts import (
-    COMPLETE_IMPORT,
-    CompleteImport,
-    basis_of,
-    completion_facts,
-)
+from command_api.commands.complete_import import COMPLETE_IMPORT, CompleteImport, completion_facts
+from command_api.commands.import_basis import basis_of
 from command_api.imports.chunks import Chunks, GivenUpError, Imported, Service, bring, ready, recall
 from command_api.imports.new_rows import SLICE_ROWS, Tally, without_known
 from command_api.imports.rows import chunks, few_chunks, fits, variables_of

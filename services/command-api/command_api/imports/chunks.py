@@ -1,6 +1,6 @@
 """One list of contacts, appended chunk by chunk and then decided about.
 
-Runs the deciders of import_contacts.py for one list; csv_import.py runs all of them.
+Runs the deciders for one list; csv_import.py runs them for whole files.
 """
 
 import asyncio
@@ -23,14 +23,11 @@ from campaigns.process.clock import Clock
 from campaigns.process.errors import LogUnavailableError, OperatingError, OutcomeUnknownError
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition, campaign_partition
 from campaigns.stores.contacts import Contacts
-from command_api.commands.import_contacts import (
-    CompleteImport,
-    FailImport,
-    Skipped,
-    StartImport,
-    import_rejection,
-)
+from command_api.commands.complete_import import CompleteImport, Skipped
+from command_api.commands.fail_import import FailImport
+from command_api.commands.import_basis import import_rejection
 from command_api.commands.lifecycle import hidden, not_found
+from command_api.commands.start_import import StartImport
 from command_api.idempotency import IdempotencyKeys
 from command_api.imports.rows import chunks, contacts_added
 from command_api.open_lists import OpenLists

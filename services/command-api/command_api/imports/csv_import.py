@@ -1,6 +1,6 @@
 """Imports of CSV files: within the request when they are short, else in the background.
 
-import_contacts.py says what is decided, and why it stays true.
+import_basis.py says what is decided, and why it stays true.
 """
 
 import asyncio
@@ -14,14 +14,10 @@ from campaigns.domain.facts import ImportSource
 from campaigns.log.reader import Ruling
 from campaigns.log.writer import Handled, Origin
 from campaigns.process.errors import OperatingError
-from command_api.commands.import_contacts import (
-    BRING_FILE,
-    COMPLETE_IMPORT,
-    CompleteImport,
-    Skipped,
-    StartImport,
-    basis_of,
-)
+from command_api.commands.complete_import import COMPLETE_IMPORT, CompleteImport, Skipped
+from command_api.commands.file_import import BRING_FILE
+from command_api.commands.import_basis import basis_of
+from command_api.commands.start_import import StartImport
 from command_api.imports.abandonment import fail_import, fail_stale_imports
 from command_api.imports.chunks import (
     Chunks,

@@ -11,12 +11,9 @@ from campaigns.domain.moves import Move
 from campaigns.domain.values.rows import Row
 from campaigns.log.writer import Handled, Origin
 from campaigns.records.record import RECORD_BYTES_MAX
-from command_api.commands.import_contacts import (
-    CompleteImport,
-    StartImport,
-    basis_of,
-    completion_facts,
-)
+from command_api.commands.complete_import import CompleteImport, completion_facts
+from command_api.commands.import_basis import basis_of
+from command_api.commands.start_import import StartImport
 from command_api.imports.chunks import Service, ready
 from command_api.imports.csv_rows import CsvFile
 from command_api.imports.new_rows import Tally, new_rows

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.values.rows import Row, RowError
 from campaigns.stores.contacts import Contacts
-from command_api.commands.import_contacts import Skipped
+from command_api.commands.complete_import import Skipped
 from command_api.imports.csv_columns import TooManyRowsError, UnusableFileError
 from command_api.imports.csv_rows import CsvFile
 from command_api.imports.phone import Unusable

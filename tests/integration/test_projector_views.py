@@ -15,6 +15,7 @@ from projector.advance import Views
 from projector.projections.changes import Execution
 from projector.queries.campaign_pages import Wanted, campaigns
 from projector.queries.page import Page
+from projector.store.database import ROWS_A_STATEMENT
 from projector.store.tables import (
     ABOUT,
     API_KEYS,
@@ -99,6 +100,13 @@ def history() -> Journal:
     journal.replace(5, 4)
     journal.ask(6)
     journal.stop(2)
+    journal.create(5, contacts=ROWS_A_STATEMENT + 20)
+    journal.start(5)
+    for attempt in (1, 2):  # A batch writes more rows than a statement takes, and reads them again.
+        for contact_id in range(1, ROWS_A_STATEMENT + 20):
+            journal.call(
+                contact_id, Disposition.BUSY, attempt, campaign_id=5, retry_in=timedelta(hours=1)
+            )
     return journal
 
 

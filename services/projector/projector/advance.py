@@ -22,6 +22,7 @@ from campaigns.domain.facts import (
     ApiKeyRevoked,
     CallEnded,
     CallFact,
+    CallRequested,
     CampaignCreated,
     CampaignFact,
     CampaignRearmed,
@@ -98,10 +99,8 @@ class Views:
         """Fold the batch, and commit it with its ledger and position."""
         batch, self._batch = self._batch, []
         with self.store.writing() as tx:
-            facts = self._facts.get(partition, 0)
             changes = self._look_up(tx, partition, batch)
-            for recorded in batch:
-                facts = self._fold(changes, recorded, facts)
+            facts = self._fold(changes, batch, self._facts.get(partition, 0))
             views.write(self.store, tx, changes)
             dirty = [self.campaigns.by_id[one] for one in sorted(self.campaigns.dirty)]
             views.write_campaigns(self.store, tx, dirty, self.log.partitions(CAMPAIGN_RECORDS))
@@ -118,38 +117,47 @@ class Views:
         if changes.events:
             self.on_moved(partition)
 
-    def _fold(self, changes: Changes, recorded: Recorded, ordinal: int) -> int:
-        """Fold one record; return the ordinal of its last fact."""
-        number = recorded.partition.number
-        for fact in recorded.facts:
-            ordinal += 1
-            match fact:  # Calls first: they are most of a log.
-                case CallFact():
-                    self._fold_call(changes, recorded, fact)
-                case CampaignFact():
-                    self._fold_campaign(changes, recorded, fact, ordinal)
-                case ContactsAdded() | ListClosed():
-                    lists.project(changes, fact, number, ordinal)
-                case ApiKeyCreated() | ApiKeyRevoked():
-                    changes.keys.append(fact)
-                case CreateKeyed() | InstallationFact():
-                    continue
-                case unreachable:
-                    assert_never(unreachable)
-        if self.publishes and recorded.position >= self.published.get(number, (0, 0))[0]:
-            changes.events += outbox.project(recorded)
+    def _fold(self, changes: Changes, batch: Sequence[Recorded], ordinal: int) -> int:
+        """Fold a batch; return the ordinal of its last fact."""
+        for recorded in batch:
+            for fact in recorded.facts:
+                ordinal += 1
+                if isinstance(fact, CallFact):  # Most of a log, so they take the shortest way.
+                    self._fold_call(changes, recorded.position, fact)
+                else:
+                    self._fold_other(changes, recorded, fact, ordinal)
+            if self.publishes:
+                number = recorded.partition.number
+                if recorded.position >= self.published.get(number, (0, 0))[0]:
+                    changes.events += outbox.project(recorded)
         return ordinal
 
-    def _fold_call(self, changes: Changes, recorded: Recorded, fact: AnyCallFact) -> None:
-        found = self.campaigns.get(fact.campaign_id)
-        if found is None:
+    def _fold_call(self, changes: Changes, position: int, fact: AnyCallFact) -> None:
+        campaign = self.campaigns.get(fact.campaign_id)
+        if campaign is None:
             return  # Facts of a campaign that was never created.
-        before, call = found.executions, found.calls.get(fact.call_id)
-        self.campaigns.fold(fact, recorded.position, recorded.partition.number, recorded.actor)
-        if isinstance(fact, CallEnded):
-            history.project(changes, found, fact)
-        contacts.project(changes, found, fact)
-        executions.project(changes, found, call, before, fact)
+        before, call = campaign.executions, campaign.calls.get(fact.call_id)
+        self.campaigns.fold_call(campaign, fact, position)
+        contacts.project(changes, campaign, fact)
+        if not isinstance(fact, CallRequested):
+            executions.project(changes, campaign, call, before, fact)
+            if isinstance(fact, CallEnded):
+                history.project(changes, campaign, fact)
+
+    def _fold_other(
+        self, changes: Changes, recorded: Recorded, fact: AnyFact, ordinal: int
+    ) -> None:
+        match fact:
+            case CampaignFact():
+                self._fold_campaign(changes, recorded, fact, ordinal)
+            case ContactsAdded() | ListClosed():
+                lists.project(changes, fact, recorded.partition.number, ordinal)
+            case ApiKeyCreated() | ApiKeyRevoked():
+                changes.keys.append(fact)
+            case CreateKeyed() | InstallationFact():
+                return
+            case unreachable:
+                assert_never(unreachable)
 
     def _fold_campaign(
         self, changes: Changes, recorded: Recorded, fact: AnyCampaignFact, ordinal: int
@@ -178,19 +186,20 @@ class Views:
                 return  # Lifecycle: the views derive it from the campaign's state.
 
     def _look_up(self, tx: Connection, partition: Partition, batch: Sequence[Recorded]) -> Changes:
-        places, facts = set[Place](), list[AnyFact]()
+        calls, facts = set[Place](), list[AnyFact]()
         for recorded in batch:
             for fact in recorded.facts:
                 if isinstance(fact, CallFact):
-                    places.add((fact.campaign_id, fact.contact_id))
+                    calls.add((fact.campaign_id, fact.contact_id))
                 else:
                     facts.append(fact)
-                    places.update(contacts.places_of(fact))
+        places = calls.union(*map(contacts.places_of, facts))
         changes = views.look_up(
+            self.store,
             tx,
             partition.number,
             places - self._calling.keys(),
-            [place for one in facts if (place := imports.place_of(one))],
+            {place for one in facts if (place := imports.place_of(one))},
             {import_id for one in facts if (import_id := lists.import_of(one))},
         )
         for place in places & self._calling.keys():

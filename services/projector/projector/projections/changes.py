@@ -10,7 +10,7 @@ from campaigns.domain.facts import AnyOrganizationFact
 Place = tuple[int, int]  # Campaign id, and a contact's, execution's or import's number in it.
 
 
-@dataclass(slots=True)
+@dataclass  # No slots: orjson writes it three times as fast.
 class Execution:
     """One attempt to reach a contact, as queries show it."""
 
@@ -65,4 +65,4 @@ class Changes:
         default_factory=dict
     )  # Campaign id and minute → completed, failed.
     keys: list[AnyOrganizationFact] = field(default_factory=list)
-    events: list[dict[str, Any]] = field(default_factory=list)  # Rows of OUTBOX.
+    events: list[tuple[int, int, int, int, bytes]] = field(default_factory=list)  # Rows of OUTBOX.

@@ -12,7 +12,8 @@ from projector.projections.changes import Changes, Place
 def project(changes: Changes, campaign: Campaign, fact: AnyCallFact) -> None:
     """Fold a call fact into its contact. `campaign` has folded it already."""
     place = (fact.campaign_id, fact.contact_id)
-    changes.contacts[place] = evolve_contact(_found(changes, campaign, place), campaign, fact)
+    contact = current(campaign, changes.contacts.get(place) or Contact(fact.contact_id))
+    changes.contacts[place] = evolve_contact(contact, campaign, fact)
 
 
 def project_exhausted(changes: Changes, campaign: Campaign, fact: ContactExhausted) -> None:

@@ -57,6 +57,4 @@ def project(
 
 
 def _made(number: int, fact: AnyCallFact, status: ContactStatus, at: datetime) -> Execution:
-    return Execution(
-        number, fact.contact_id, fact.call_id, fact.run, fact.attempt, status.value, at
-    )
+    return Execution(number, fact.contact_id, fact.call_id, fact.run, fact.attempt, str(status), at)

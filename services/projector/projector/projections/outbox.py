@@ -18,8 +18,10 @@ from campaigns.records.record import Envelope, Recorded
 
 _ID = re.compile(r"(\d+)@(\d+)/(\d+)", re.ASCII)
 
+Row = tuple[int, int, int, int, bytes]  # Partition, position, n, campaign id, event: of OUTBOX.
 
-def project(recorded: Recorded) -> Iterator[dict[str, Any]]:
+
+def project(recorded: Recorded) -> Iterator[Row]:
     """Yield a row of the outbox for each fact that is published.
 
     The id is `partition@position/n`, n the fact's index in its record from 0: the same in every
@@ -45,13 +47,8 @@ def project(recorded: Recorded) -> Iterator[dict[str, Any]]:
         }
         if envelope.causation_id:
             written["causationid"] = envelope.causation_id
-        yield {
-            "partition": partition,
-            "position": recorded.position,
-            "n": n,
-            "campaign_id": campaign_id,
-            "event": orjson.dumps({**written, "data": whole(offered)}),
-        }
+        written["data"] = whole(offered)
+        yield partition, recorded.position, n, campaign_id, orjson.dumps(written)
 
 
 def place_of(event: bytes) -> tuple[int, int, int] | None:

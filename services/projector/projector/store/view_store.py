@@ -100,8 +100,7 @@ class Store(Database, TrackingRecorder):
         `facts`: how many facts the partition has accepted so far.
         """
         name = str(partition)
-        rows = [{"application_name": name, "key": k, "value": v} for k, v in ledger]
-        self.put(tx, LEDGERS, rows)
+        self.put_values(tx, LEDGERS, [(name, *change) for change in ledger])
         tracking = {"application_name": name, "notification_id": facts}
         self.put(tx, TRACKING, [tracking | _place(position, chain)])
 

@@ -62,6 +62,7 @@ _DROPS = delete(ROWS).where(
 
 
 def look_up(
+    store: Store,
     tx: Connection,
     partition: int,
     contacts: Iterable[Place],
@@ -70,18 +71,12 @@ def look_up(
 ) -> Changes:
     """Return the stored rows that a batch touches, as `Changes` without a change."""
     changes = Changes()
-    for campaign_id, some in _by_campaign(contacts):
-        asked = select(CONTACTS.c.state).where(
-            CONTACTS.c.campaign_id == campaign_id, CONTACTS.c.contact_id.in_(some)
-        )
-        for state in tx.execute(asked).scalars():
+    for campaign_id, numbers in _by_campaign(contacts).items():
+        for state in store.states(tx, CONTACTS, campaign_id, numbers):
             contact = CONTACT.load(state, f"contact of campaign {campaign_id}")
             changes.contacts[campaign_id, contact.contact_id] = contact
-    for campaign_id, some in _by_campaign(imports):
-        asked = select(IMPORTS.c.state).where(
-            IMPORTS.c.campaign_id == campaign_id, IMPORTS.c.number.in_(some)
-        )
-        for state in tx.execute(asked).scalars():
+    for campaign_id, numbers in _by_campaign(imports).items():
+        for state in store.states(tx, IMPORTS, campaign_id, numbers):
             found = IMPORT.load(state, f"import of campaign {campaign_id}")
             changes.imports[campaign_id, found.number] = found
     by_name = {plain(import_id): import_id for import_id in lists}
@@ -94,14 +89,12 @@ def look_up(
     return changes
 
 
-def _by_campaign(places: Iterable[Place]) -> Iterator[tuple[int, list[int]]]:
+def _by_campaign(places: Iterable[Place]) -> dict[int, list[int]]:
     """Group places by campaign: SQLite scans for pairs, and has an index for one column."""
-    by_campaign: dict[int, set[int]] = {}
+    by_campaign: dict[int, list[int]] = {}
     for campaign_id, number in places:
-        by_campaign.setdefault(campaign_id, set()).add(number)
-    for campaign_id, numbers in by_campaign.items():
-        for some in stretches(numbers):
-            yield campaign_id, some
+        by_campaign.setdefault(campaign_id, []).append(number)
+    return by_campaign
 
 
 def stretches(keys: Collection[K]) -> Iterator[list[K]]:
@@ -112,7 +105,7 @@ def stretches(keys: Collection[K]) -> Iterator[list[K]]:
 
 
 def write(store: Store, tx: Connection, changes: Changes) -> None:
-    """Write the changes of a batch, with one statement a table."""
+    """Write the changes of a batch, with a statement for each fifty rows of a table."""
     store.put(tx, LISTS, [{**_NOT_COUNTING, **row} for row in changes.lists_met])
     if changes.lists_counted:
         tx.execute(_COUNTS, changes.lists_counted)
@@ -121,22 +114,8 @@ def write(store: Store, tx: Connection, changes: Changes) -> None:
     store.put_values(tx, ROWS, changes.rows)
     store.put_values(tx, CONTACTS, [_contact(p, one) for p, one in changes.contacts.items()])
     store.put_values(tx, EXECUTIONS, [_execution(p, one) for p, one in changes.executions.items()])
-    store.put(
-        tx,
-        IMPORTS,
-        [
-            {"campaign_id": campaign_id, "number": number, "state": orjson.dumps(one)}
-            for (campaign_id, number), one in changes.imports.items()
-        ],
-    )
-    store.put(
-        tx,
-        HISTORY,
-        [
-            {"campaign_id": campaign_id, "minute": minute, "completed": done, "failed": failed}
-            for (campaign_id, minute), (done, failed) in changes.history.items()
-        ],
-    )
+    store.put_values(tx, IMPORTS, [(*p, orjson.dumps(one)) for p, one in changes.imports.items()])
+    store.put_values(tx, HISTORY, [(*p, *counts) for p, counts in changes.history.items()])
     for table, kind in ((API_KEYS, ApiKeyCreated), (REVOKED_KEYS, ApiKeyRevoked)):
         keys = [
             {"key_hash": plain(key.key_hash), "fact": key.model_dump_json().encode()}
@@ -144,14 +123,14 @@ def write(store: Store, tx: Connection, changes: Changes) -> None:
             if isinstance(key, kind)
         ]
         store.put(tx, table, keys)
-    store.put(tx, OUTBOX, changes.events)
+    store.put_values(tx, OUTBOX, changes.events)
 
 
 _NOT_COUNTING = dict.fromkeys(("campaign_id", "first_contact_id", "rows", "source", "counted_at"))
 
 
 def _contact(place: Place, contact: Contact) -> tuple[object, ...]:
-    status, tried = contact.status.value, int(contact.ever)
+    status, tried = str(contact.status), int(contact.ever)
     return *place, contact.epoch, status, tried, orjson.dumps(contact)
 
 

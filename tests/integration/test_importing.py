@@ -37,7 +37,7 @@ def imported(found: Imported | Rejected) -> Imported:
 
 async def test_a_small_file_is_one_record() -> None:
     async with world() as w:
-        done = imported(await w.importing.import_csv(w.csv(people(range(3))), ORIGIN))
+        done = imported(await w.csv_imports.import_csv(w.csv(people(range(3))), ORIGIN))
         assert (done.number, done.completed, done.rows) == (1, True, 3)
         assert [type(fact) for fact in (await w.records())[-1]] == [ContactsAdded, ImportCompleted]
         assert w.phones() == ["+15550000000", "+15550000001", "+15550000002"]
@@ -49,7 +49,7 @@ async def test_a_small_file_is_one_record() -> None:
 async def test_bad_rows_are_counted_and_reported_and_duplicates_skipped() -> None:
     text = "\ufeffphone,name\n5550000001,Ann\nnonsense,Bo\n(555) 000-0001,Cy\n\n555,Di\n"
     async with world() as w:
-        done = imported(await w.importing.import_csv(w.csv(text), ORIGIN))
+        done = imported(await w.csv_imports.import_csv(w.csv(text), ORIGIN))
         assert (done.rows, done.skipped.duplicates, done.skipped.unusable) == (1, 1, 2)
         assert [error.line for error in done.skipped.errors] == [3, 6]
         completed = (await w.records())[-1][-1]
@@ -60,16 +60,16 @@ async def test_bad_rows_are_counted_and_reported_and_duplicates_skipped() -> Non
 async def test_at_most_a_hundred_bad_rows_are_reported() -> None:
     text = "phone\n5550000001\n" + "bad\n" * 300
     async with world() as w:
-        done = imported(await w.importing.import_csv(w.csv(text), ORIGIN))
+        done = imported(await w.csv_imports.import_csv(w.csv(text), ORIGIN))
         assert (done.skipped.unusable, len(done.skipped.errors)) == (300, 100)
 
 
 async def test_a_longer_file_goes_on_in_the_background_and_counts_at_once() -> None:
     async with world() as w:
-        done = imported(await w.importing.import_csv(w.csv(people(range(12_000))), ORIGIN))
+        done = imported(await w.csv_imports.import_csv(w.csv(people(range(12_000))), ORIGIN))
         assert (done.number, done.completed) == (1, False)
         assert w.campaign.importing is not None
-        again = await w.importing.import_csv(w.csv(people(range(3))), ORIGIN)
+        again = await w.csv_imports.import_csv(w.csv(people(range(3))), ORIGIN)
         assert isinstance(again, Rejected)
         assert again.reason is Reason.IMPORT_IN_PROGRESS
         added = await add_contacts(w, CAMPAIGN_ID, 7, parse_contacts(CONTACTS), 0, ORIGIN)
@@ -92,7 +92,7 @@ CONTACTS = [{"phone_number": "5559999999", "name": "Zoe"}]
 
 async def test_a_file_that_fits_into_no_record_but_is_short_is_done_within_the_call() -> None:
     async with world() as w:
-        done = imported(await w.importing.import_csv(w.csv(people(range(6000))), ORIGIN))
+        done = imported(await w.csv_imports.import_csv(w.csv(people(range(6000))), ORIGIN))
         assert (done.completed, done.rows, done.number) == (True, 6000, 1)
         assert w.campaign.counters.total == 6000
         assert any(isinstance(r[0], ImportStarted) for r in await w.records())
@@ -100,11 +100,11 @@ async def test_a_file_that_fits_into_no_record_but_is_short_is_done_within_the_c
 
 async def test_a_second_import_replaces_who_was_never_attempted() -> None:
     async with world() as w:
-        await w.importing.import_csv(w.csv(people([1, 2, 3])), ORIGIN)
+        await w.csv_imports.import_csv(w.csv(people([1, 2, 3])), ORIGIN)
         await w.start()
         await w.call(2)
         await w.pause()
-        done = imported(await w.importing.import_csv(w.csv(people([2, 3, 4])), ORIGIN))
+        done = imported(await w.csv_imports.import_csv(w.csv(people([2, 3, 4])), ORIGIN))
         assert (done.rows, done.skipped.duplicates, done.number) == (2, 1, 2)
         assert [type(fact) for fact in (await w.records())[-1]] == [
             ContactsReplaced,
@@ -117,11 +117,11 @@ async def test_a_second_import_replaces_who_was_never_attempted() -> None:
 
 async def test_a_long_import_replaces_too() -> None:
     async with world() as w:
-        await w.importing.import_csv(w.csv(people([1, 2, 3])), ORIGIN)
+        await w.csv_imports.import_csv(w.csv(people([1, 2, 3])), ORIGIN)
         await w.start()
         await w.call(2)
         await w.pause()
-        done = imported(await w.importing.import_csv(w.csv(people(range(5000))), ORIGIN))
+        done = imported(await w.csv_imports.import_csv(w.csv(people(range(5000))), ORIGIN))
         assert (done.rows, done.skipped.duplicates) == (4999, 1)
         assert w.campaign.counters.total == 5000
         assert w.phones()[0] == "+15550000002"
@@ -129,11 +129,11 @@ async def test_a_long_import_replaces_too() -> None:
 
 async def test_an_import_of_none_but_known_numbers_replaces_the_rest() -> None:
     async with world() as w:
-        await w.importing.import_csv(w.csv(people([1, 2])), ORIGIN)
+        await w.csv_imports.import_csv(w.csv(people([1, 2])), ORIGIN)
         await w.start()
         await w.call(1)
         await w.pause()
-        done = imported(await w.importing.import_csv(w.csv(people([1])), ORIGIN))
+        done = imported(await w.csv_imports.import_csv(w.csv(people([1])), ORIGIN))
         assert (done.rows, done.skipped.duplicates) == (0, 1)
         await add_contacts(w, CAMPAIGN_ID, 7, parse_contacts(CONTACTS), 0, ORIGIN)
         assert w.phones() == ["+15550000001", "+15559999999"]
@@ -141,13 +141,13 @@ async def test_an_import_of_none_but_known_numbers_replaces_the_rest() -> None:
 
 async def test_an_open_permission_is_waited_for_and_then_refuses_the_import() -> None:
     async with world() as w:
-        await w.importing.import_csv(w.csv(people([1, 2])), ORIGIN)
+        await w.csv_imports.import_csv(w.csv(people([1, 2])), ORIGIN)
         await w.start()
         await w.call(1, answered=False)
         await w.pause()
         before = await w.log.ends([PARTITION])
         with pytest.raises(PermissionsOpenError) as open_still:
-            await w.importing.import_csv(w.csv(people([3])), ORIGIN)
+            await w.csv_imports.import_csv(w.csv(people([3])), ORIGIN)
         assert w.waits == 1
         assert not open_still.value.may_still_take_effect
         assert await w.log.ends([PARTITION]) == before
@@ -155,9 +155,9 @@ async def test_an_open_permission_is_waited_for_and_then_refuses_the_import() ->
 
 async def test_an_import_is_refused_while_calls_may_be_requested() -> None:
     async with world() as w:
-        await w.importing.import_csv(w.csv(people([1])), ORIGIN)
+        await w.csv_imports.import_csv(w.csv(people([1])), ORIGIN)
         await w.start()
-        no = await w.importing.import_csv(w.csv(people([2])), ORIGIN)
+        no = await w.csv_imports.import_csv(w.csv(people([2])), ORIGIN)
         assert isinstance(no, Rejected)
         assert no.reason is Reason.WRONG_STATUS
         added = imported(await add_contacts(w, CAMPAIGN_ID, 7, parse_contacts(CONTACTS), 0, ORIGIN))
@@ -191,7 +191,7 @@ async def test_two_appends_at_once_add_a_number_once() -> None:
 async def test_two_imports_at_once_both_count_the_later_replacing_the_earlier() -> None:
     async with world() as w:
         done = await asyncio.gather(
-            *(w.importing.import_csv(w.csv(people([n])), ORIGIN) for n in range(3))
+            *(w.csv_imports.import_csv(w.csv(people([n])), ORIGIN) for n in range(3))
         )
         assert sorted(imported(one).number or 0 for one in done) == [1, 2, 3]
         assert len(w.phones()) == 1
@@ -202,19 +202,19 @@ async def test_too_many_rows_are_found_before_anything_is_recorded() -> None:
     async with world() as w:
         before = await w.log.ends([PARTITION])
         with pytest.raises(TooManyRowsError, match="more than 20 rows"):
-            await w.importing.import_csv(w.csv(people(range(21)), rows_max=20), ORIGIN)
-        imported(await w.importing.import_csv(w.csv(people(range(20)), rows_max=20), ORIGIN))
+            await w.csv_imports.import_csv(w.csv(people(range(21)), rows_max=20), ORIGIN)
+        imported(await w.csv_imports.import_csv(w.csv(people(range(20)), rows_max=20), ORIGIN))
         with pytest.raises(UnusableFileError, match="no usable row"):
-            await w.importing.import_csv(w.csv("phone\nnonsense\n"), ORIGIN)
+            await w.csv_imports.import_csv(w.csv("phone\nnonsense\n"), ORIGIN)
         assert (await w.log.ends([PARTITION]))[PARTITION] == before[PARTITION] + 1
 
 
 async def test_a_stopped_campaign_fails_the_import_under_way() -> None:
     async with world() as w:
-        await w.importing.import_csv(w.csv(people([1])), ORIGIN)
+        await w.csv_imports.import_csv(w.csv(people([1])), ORIGIN)
         await w.start()
         await w.pause()
-        await w.importing.import_csv(w.csv(people(range(11_000))), ORIGIN)
+        await w.csv_imports.import_csv(w.csv(people(range(11_000))), ORIGIN)
         stopped = CampaignStopped(campaign_id=CAMPAIGN_ID, reason=None, stopped_at=w.clock.now())
         await w.offer(stopped)
         while w.campaign.importing:
@@ -243,7 +243,7 @@ class Flaky(MemoryLog):
 async def test_a_chunk_that_the_log_did_not_take_is_sent_again() -> None:
     log = Flaky()
     async with world(log) as w:
-        await w.importing.import_csv(w.csv(people(range(11_000))), ORIGIN)
+        await w.csv_imports.import_csv(w.csv(people(range(11_000))), ORIGIN)
         while log.appends < 5:
             await asyncio.sleep(0)
         log.down = True
@@ -258,7 +258,7 @@ async def test_a_chunk_that_the_log_did_not_take_is_sent_again() -> None:
 async def test_an_import_whose_server_died_counts_for_nothing_and_is_given_up() -> None:
     log = MemoryLog()
     async with world(log) as first:
-        await first.importing.import_csv(first.csv(people(range(20_000))), ORIGIN)
+        await first.csv_imports.import_csv(first.csv(people(range(20_000))), ORIGIN)
         while len(await log.read(PARTITION, 0, 99)) < 6:
             await asyncio.sleep(0)
     async with world(log, with_campaign=False) as second:
@@ -272,7 +272,7 @@ async def test_an_import_whose_server_died_counts_for_nothing_and_is_given_up() 
         (failed,) = (await second.records())[-1]
         assert isinstance(failed, ImportFailed)
         assert "0.2 s" in failed.reason
-        done = imported(await second.importing.import_csv(second.csv(people([1])), ORIGIN))
+        done = imported(await second.csv_imports.import_csv(second.csv(people([1])), ORIGIN))
         assert (done.number, done.rows) == (2, 1)
 
 
@@ -291,7 +291,7 @@ async def test_an_import_that_still_moves_is_not_given_up() -> None:
     async with world(Slow()) as w, asyncio.TaskGroup() as tasks:
         stale = tasks.create_task(fail_stale_imports(w, stale_s=stale_s, check_s=0.02))
         began = w.clock.monotonic()
-        await w.importing.import_csv(w.csv(people(range(60_000))), ORIGIN)
+        await w.csv_imports.import_csv(w.csv(people(range(60_000))), ORIGIN)
         while w.campaign.importing:
             await asyncio.sleep(0.01)
         took_s = w.clock.monotonic() - began
@@ -302,7 +302,7 @@ async def test_an_import_that_still_moves_is_not_given_up() -> None:
 
 async def test_who_was_given_up_by_another_stops_and_counts_for_nothing() -> None:
     async with world() as w:
-        await w.importing.import_csv(w.csv(people(range(30_000))), ORIGIN)
+        await w.csv_imports.import_csv(w.csv(people(range(30_000))), ORIGIN)
         while len(await w.log.read(PARTITION, 0, 99)) < 4:
             await asyncio.sleep(0)
         assert w.campaign.importing is not None
@@ -331,7 +331,7 @@ async def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
         with path.open("rb") as file:
             given = replace(w.csv(""), file=file)
             tracemalloc.start()
-            done = imported(await w.importing.import_csv(given, ORIGIN))
+            done = imported(await w.csv_imports.import_csv(given, ORIGIN))
             assert not done.completed
         while w.campaign.importing:
             await asyncio.sleep(0.05)

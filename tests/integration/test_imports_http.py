@@ -24,7 +24,7 @@ async def test_a_short_file_is_imported_when_the_answer_comes() -> None:
             "errors": [
                 {
                     "line": 3,
-                    "reason": "the phone number has other than digits and punctuation in it",
+                    "reason": "the phone number has characters other than digits and punctuation",
                 }
             ],
             "total_contacts": 1,

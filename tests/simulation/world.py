@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import command_api.imports.csv_import
+import command_api.imports.csv_imports
 import command_api.imports.rows
 import command_api.slices
 from campaigns.domain.campaign import Campaign
@@ -47,7 +47,7 @@ FAIR_AHEAD_MAX_S = 0.1  # … and, when all is well, by less than half of any le
 RATE_MAX = 5e-5  # Drift: what an undisciplined quartz does.
 
 # A limit, not a mechanism: files of more than so many rows are announced and come in chunks.
-SHORT_IMPORTS = ((command_api.imports.csv_import, "ROWS_IN_REQUEST", 3),)
+SHORT_IMPORTS = ((command_api.imports.csv_imports, "ROWS_IN_REQUEST", 3),)
 # Slices are measured in real time, and a world must not depend on it: none is cut.
 WHOLE = ((command_api.slices, "SLICE_S", float("inf")),)
 # Limits as well: a list of one is longer than a record, and is closed when it stood still for 6 s.

@@ -33,7 +33,7 @@ from campaigns.records.topics import Partition, campaign_partition
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
 from command_api.idempotency import IdempotencyKeys
-from command_api.imports.csv_import import Importing
+from command_api.imports.csv_imports import CsvImports
 from command_api.imports.csv_list import CsvImport
 from command_api.open_lists import OpenLists
 
@@ -55,7 +55,7 @@ class World:
         self.reader = Reader(log, self)
         self.writer = Writer(self.reader, self.campaigns, self.clock, "command-api/test")
         self.idempotency_keys = IdempotencyKeys(self._dbs[1], 10)
-        self.importing = Importing(self)
+        self.csv_imports = CsvImports(self)
         self.lists = OpenLists(self, stale_s)
         self.waits = 0  # For barriers.
 
@@ -208,7 +208,7 @@ async def world(log: EventLog | None = None, *, with_campaign: bool = True) -> A
     async with asyncio.TaskGroup() as tasks:
         running = [
             tasks.create_task(made.reader.follow([PARTITION])),
-            tasks.create_task(made.importing.run()),
+            tasks.create_task(made.csv_imports.run()),
         ]
         await asyncio.sleep(0)
         if with_campaign:

@@ -46,20 +46,12 @@ from command_api.barrier import Barrier, Settled
 from command_api.commands.lifecycle import M
 from command_api.commands.verb import Verb
 from command_api.creator import Creator
-from command_api.http import (
-    campaign_routes,
-    change_routes,
-    import_routes,
-    key_routes,
-    re_execution_routes,
-    schedule_routes,
-    template_routes,
-)
 from command_api.idempotency import IdempotencyKeys
-from command_api.imports.csv_import import Importing
+from command_api.imports.csv_imports import CsvImports
 from command_api.keys.key_changes import ensure_key
 from command_api.keys.keyring import Keyring
 from command_api.open_lists import OpenLists
+from command_api.routers import command_routers
 from command_api.settings import CommandApiSettings
 from command_api.templates.renderer import Renderer
 
@@ -103,25 +95,16 @@ class CommandApi:
             settings.command_catch_up_s,
         )
         self.keyring = Keyring(self.writer, self.keys)
-        self.importing = Importing(self)
+        self.csv_imports = CsvImports(self)
         self.lists = OpenLists(self, settings.list_stale_s)
-        # No bound for each key: an organization may divide its imports among its keys as it likes.
+        # No bound for each key: an organization divides its imports among its keys as it likes.
         imports_max = settings.imports_per_organization_max
         self.imports = Shares(imports_max, imports_max)
         self.renderer = Renderer(settings.template_s, settings.previews_per_organization_max)
 
     def routers(self) -> Sequence[APIRouter]:
         """Return the routes of the commands."""
-        modules = (
-            campaign_routes,
-            change_routes,
-            re_execution_routes,
-            schedule_routes,
-            import_routes,
-            template_routes,
-            key_routes,
-        )
-        return [routes.router(self) for routes in modules]
+        return command_routers(self)
 
     @property
     def partitions(self) -> int:
@@ -129,7 +112,7 @@ class CommandApi:
         return self.log.partitions(CAMPAIGN_RECORDS)
 
     async def open(self) -> None:
-        """Restore the checkpoint. The log is open. Raises: see `founded`."""
+        """Restore the checkpoint; the log is open already. Raises: see `founded`."""
         await self.reader.begin(await founded(self.log, self.clock, self.writer.source))
         path = self._data_dir / "command-api.db" if self._data_dir else None
         self._store = Store(path, self.log.id, self.reader.installation)
@@ -151,7 +134,7 @@ class CommandApi:
             everything = [*campaign_partitions(self.partitions), ORGANIZATIONS]
             tasks.create_task(lasting(self.reader.follow(everything), "command-api follows"))
             tasks.create_task(lasting(self._save_regularly(), "command-api saves"))
-            tasks.create_task(lasting(self.importing.run(), "command-api imports"))
+            tasks.create_task(lasting(self.csv_imports.run(), "command-api imports"))
             tasks.create_task(self._ensure_key())
 
     async def _ensure_key(self) -> None:

@@ -125,7 +125,7 @@ def plain(given: Any) -> Any:  # Any: JSON, not validated yet.
         if len(text) > BODY_BYTES_MAX:
             raise ValueError(f"it is larger than {BODY_BYTES_MAX} bytes")
         if rb"\u0000" in text and _has_nul(rest):
-            raise ValueError("a text has a NUL character in it")
+            raise ValueError("a text contains a NUL character")
     return given
 
 

@@ -120,7 +120,7 @@ async def _import(
             service.settings.phone_country,
         )
         with counted("import"):
-            done = await service.importing.import_csv(given, origin_of(caller, keyed))
+            done = await service.csv_imports.import_csv(given, origin_of(caller, keyed))
     except TooManyRowsError as exc:
         raise HTTPException(413, str(exc)) from exc
     except UnusableFileError as exc:

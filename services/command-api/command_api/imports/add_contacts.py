@@ -1,4 +1,4 @@
-"""Contacts that come as JSON are appended, in one record or in chunks.
+"""Contacts from JSON, appended in one record or in chunks.
 
 import_basis.py says what is decided, and why it stays true.
 """
@@ -36,7 +36,7 @@ class _List:
     sent: Chunks | None = None  # Its chunks, when they were appended before.
 
     async def read(self) -> CompleteImport | Handled | Rejected:
-        """Find the rows that are new; append them when they do not fit into the last record."""
+        """Find the new rows; append them now if they do not fit into the deciding record."""
         service, campaign_id = self.service, self.campaign_id
         campaign = await ready(service, campaign_id, self.organization_id, Move.APPEND, self.origin)
         if not isinstance(campaign, Campaign):
@@ -65,7 +65,9 @@ class _List:
         )
         self.give_up()
         if few is None or not fits(completion_facts(campaign, command)):
-            without_key = Origin(self.origin.actor, self.origin.correlation_id)  # The last has it.
+            without_key = Origin(
+                self.origin.actor, self.origin.correlation_id
+            )  # The last record has it.
             sent = Chunks(service, campaign_id, command.import_id, without_key, announced=False)
             self.sent = sent
             try:

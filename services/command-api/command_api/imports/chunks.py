@@ -1,6 +1,6 @@
 """One list of contacts, appended chunk by chunk and then decided about.
 
-Runs the deciders for one list; csv_import.py runs them for whole files.
+Runs the deciders for one list; csv_imports.py runs them for whole files.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ CHUNK_AGAIN_S = 0.2  # Wait after an append that the log did not acknowledge.
 
 
 class PermissionsOpenError(OperatingError):
-    """Who was never attempted is not known: a dialer holds permissions and does not resolve them."""  # noqa: E501
+    """A dialer does not resolve its permissions, so the untouched contacts are not known."""
 
 
 class GivenUpError(Exception):
@@ -89,7 +89,7 @@ async def decide(
     reread: Reread[Command] | None = None,
     unless: Callable[[], Rejected | None] = lambda: None,
 ) -> Answer:
-    """Decide a command, `unless` that says no in the same instant. Raises: see Writer.handle."""
+    """Decide a command, unless `unless` rejects it then. Raises: see Writer.handle."""
     return await service.writer.handle(
         decider,
         command,
@@ -123,10 +123,10 @@ async def bring(
 async def ready(
     service: Service, campaign_id: int, organization_id: int, move: Move, origin: Origin
 ) -> Campaign | Handled | Rejected:
-    """Return the campaign, settled where contacts are replaced, or why nothing may come in.
+    """Return the campaign, settled if contacts are to be replaced; or an early answer.
 
-    Or how an earlier request with the same Idempotency-Key went. For an early answer: the decision
-    asks again.
+    That is why nothing may be added, which the decision checks again, or the result of an earlier
+    request with the same Idempotency-Key.
 
     Raises:
         PermissionsOpenError: a dialer that is away holds permissions; nothing is recorded.
@@ -152,9 +152,9 @@ async def ready(
 
 
 async def recall(service: Service, campaign_id: int, done: Handled) -> Imported:
-    """Return what an earlier request with the same Idempotency-Key was told, or would have been.
+    """Return the outcome of an earlier request with the same Idempotency-Key.
 
-    Reads its one record again: what a list came to is kept nowhere else here, and repeats are rare.
+    Reads its one record again: this service keeps it nowhere else, and repeats are rare.
 
     Raises:
         LogUnavailableError: it could not be read.
@@ -169,15 +169,15 @@ async def recall(service: Service, campaign_id: int, done: Handled) -> Imported:
                 return Imported(
                     fact.number, True, fact.rows, skipped, fact.completed_at, done.ruling
                 )
-            case ImportStarted():  # What became of it is asked of imports/{id}.
+            case ImportStarted():  # Its outcome is at imports/{id}.
                 return Imported(fact.number, False, 0, Skipped(), fact.started_at, done.ruling)
             case _:
                 continue
-    raise AssertionError(f"{recorded.where}: the request's digest said that it was an import")
+    raise AssertionError(f"{recorded.where}: the request's digest is that of an import")
 
 
 class Chunks:
-    """One list's chunks, appended in order. Holds the rows of the chunk that is not full yet."""
+    """One list's chunks, appended in order. Holds the rows of the last, incomplete chunk."""
 
     def __init__(
         self, service: Service, campaign_id: int, import_id: str, origin: Origin, *, announced: bool
@@ -200,10 +200,10 @@ class Chunks:
         self._waiting = list(last)
 
     async def finish(self) -> None:
-        """Append what is left.
+        """Append the remaining rows.
 
         Raises:
-            GivenUpError: the announced list is not under way any more.
+            GivenUpError: the announced import is no longer in progress.
             OperatingError: a chunk did not get into the log within CHUNK_TRIES_S.
 
         """
@@ -212,7 +212,7 @@ class Chunks:
             self._waiting = []
 
     def given_up(self) -> Rejected | None:
-        """Say that somebody has taken the list for dead; None: it may still count."""
+        """Return a rejection if another instance has closed the list; None: it may still count."""
         if self._announced or self._service.contacts.is_open(self.import_id):
             return None
         return Rejected(Reason.UNKNOWN_IMPORT, "The list was given up meanwhile")
@@ -230,8 +230,8 @@ class Chunks:
         partition = partition_of(self._service, self._campaign_id)
         clock, writer = self._service.clock, self._service.writer
         give_up_at = clock.monotonic() + CHUNK_TRIES_S
-        # A version that has moved is an earlier try of ours whose ruling was lost: to send again is
-        # safe, for at most one of the tries can count. Or the list was closed: see `given_up`.
+        # A version that has moved is an earlier try of ours whose ruling was lost: sending again is
+        # safe, since at most one try can count. Or the list was closed: see `given_up`.
         while self._service.reader.ledger(partition).version(stream) == self._appended:
             record = writer.record((fact,), {stream: self._appended}, self._origin)
             try:

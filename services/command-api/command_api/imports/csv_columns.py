@@ -11,7 +11,7 @@ COLUMNS_MAX = 100
 HEADER_CHARS_MAX = 100
 MAPPINGS_CHARS_MAX = 64 * 1024
 
-_DOTTED_I = "i\u0307"  # What Python makes of a Turkish capital I with a dot.
+_DOTTED_I = "i\u0307"  # Python's lower case of the Turkish dotted capital I.
 PHONE = "phone_number"
 # Loose spelling → field. Source: public contract, section 5.
 FIELDS = {

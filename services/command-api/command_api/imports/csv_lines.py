@@ -1,4 +1,4 @@
-"""The lines of a CSV file, bounded: how long a row is, how far its header. Pure but for reading."""
+"""The lines of a CSV file, with bounds on rows and on the header. Pure but for reading."""
 
 import io
 
@@ -14,7 +14,7 @@ class Lines:
     """The lines of a text file, each row's length bounded: csv.reader itself has no such limit."""
 
     def __init__(self, text: io.TextIOWrapper, encoding: str, *, searching: bool) -> None:
-        """`searching`: for the header, which is not looked for without an end."""
+        """`searching`: for the header, within HEADER_LINES_MAX and HEADER_CHARS_MAX."""
         self._text, self._encoding, self._searching = text, encoding, searching
         self._chars = 0  # Of all lines.
         self.number = 0
@@ -22,12 +22,12 @@ class Lines:
         self.begin_row()
 
     def begin_row(self) -> None:
-        """Count anew what belongs to one row."""
+        """Begin the counts of a new row."""
         self._row_chars, self._row_begins = 0, self.number
 
     @property
     def units(self) -> float:
-        """Return what the lines of the row under way cost."""
+        """Return the cost of the current row's lines."""
         return self.number - self._row_begins + self._row_chars / 100
 
     def __iter__(self) -> "Lines":

@@ -1,4 +1,4 @@
-"""A CSV file as a list of contacts, read against a campaign: the command that imports it."""
+"""A CSV file read against a campaign: the command that imports it."""
 
 from dataclasses import dataclass
 from typing import BinaryIO

@@ -18,12 +18,12 @@ from command_api.imports.rows import make_row
 SLICE_UNITS = 1_500
 ROW_UNITS = 10
 _SHOWN = ("name", "email", "company")
-# What spreadsheets write between cells, depending on the country. In a draw the first one wins.
+# What spreadsheets write between cells, depending on the country. On a tie the first one wins.
 DELIMITERS = (",", ";", "\t")
-# Excel names the delimiter in a first line. Saved once more, that line is a row of its own:
-# `sep=;,,` where the others are separated by commas.
+# Excel names the delimiter in a first line. If the file is saved again, that line becomes a row:
+# `sep=;,,` where the other rows are separated by commas.
 _SEPARATOR = re.compile(r'"?sep=([,;\t|]?)"?([,;\t|\s"]*)', re.IGNORECASE)
-_BLANK = re.compile(r"[\s,;]*")  # Of a row without anything in it, whatever separates cells.
+_BLANK = re.compile(r"[\s,;]*")  # A row without content, with any delimiter.
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -37,13 +37,14 @@ class Cells(NamedTuple):
 class CsvFile:
     """One text file whose first row that is not blank is the header.
 
-    UTF-8 with or without a byte-order mark, or UTF-16 with one. Its cells are separated as its
-    first line says (`sep=;`), else by that of DELIMITERS under which the header has a phone column,
-    and the most columns. Reads the header when made. `file` is read from its beginning each time,
-    and never closed: use this in a `with`. `region`: of phone numbers without a country.
+    UTF-8 with or without a byte-order mark, or UTF-16 with one. Its first line may name the
+    delimiter (`sep=;`); otherwise it is the one of DELIMITERS with which the header has a phone
+    column, and the most columns. The constructor reads the header. `file` is read from its
+    beginning each time, and never closed: use this in a `with`. `region`: of phone numbers without
+    a country.
 
     Raises:
-        UnusableFileError: it is empty, no such text, or has no phone column.
+        UnusableFileError: it is empty, not such text, or has no phone column.
 
     Source: public contract, section 5.
     """
@@ -60,7 +61,7 @@ class CsvFile:
         try:
             self.delimiter, self.columns = self._read_header(mappings)
         except UnusableFileError:
-            self._text.detach()  # Else the file would be closed with it.
+            self._text.detach()  # Otherwise the file would be closed with it.
             raise
         self._phone = self.columns.fields.index(PHONE)
 
@@ -73,9 +74,9 @@ class CsvFile:
 
     def _read_header(self, mappings: Mapping[str, str | None]) -> tuple[str, Columns]:
         """Return the delimiter, and the columns."""
-        delimiters = self._pass_over()
+        delimiters = self._skip_preamble()
         read: dict[str, Columns] = {}
-        wrong: list[tuple[int, UnusableFileError]] = []  # With its number of columns.
+        errors: list[tuple[int, UnusableFileError]] = []  # With the number of columns.
         for delimiter in delimiters:
             cells: list[str] = []
             try:
@@ -88,14 +89,14 @@ class CsvFile:
                 cells = header.cells
                 read[delimiter] = find_columns(cells, mappings)
             except UnusableFileError as exc:
-                wrong.append((len(cells), exc))
+                errors.append((len(cells), exc))
         if not read:
-            raise max(wrong, key=lambda one: one[0])[1]
+            raise max(errors, key=lambda error: error[0])[1]
         best = max(read, key=lambda delimiter: len(read[delimiter].fields))
         return best, read[best]
 
-    def _pass_over(self) -> tuple[str, ...]:
-        """Count the lines before the header, once; return its possible delimiters."""
+    def _skip_preamble(self) -> tuple[str, ...]:
+        """Count the lines before the header; return its possible delimiters."""
         delimiters: tuple[str, ...] = DELIMITERS
         self._text.seek(0)
         lines = Lines(self._text, self.encoding, searching=True)
@@ -117,11 +118,11 @@ class CsvFile:
     def slices(self) -> Iterator[list[Cells]]:
         """Yield the rows after the header, from the beginning of the file, without blank ones.
 
-        Each slice costs SLICE_UNITS, or one row more; a slice of blank rows is empty. The caller
-        yields the event loop between two.
+        Each slice costs SLICE_UNITS, or one row more; a slice of blank rows is empty. Between two
+        slices the caller yields the event loop.
 
         Raises:
-            UnusableFileError: what follows is not text, or is one row without an end.
+            UnusableFileError: the rest is not text, or is one row without an end.
 
         """
         rows = self._rows(self.delimiter)
@@ -197,5 +198,5 @@ class CsvFile:
 
 
 def _any_seen(cells: list[str]) -> bool:
-    """Say whether anybody sees something in a row: it may be blank but for what is invisible."""
+    """Say whether a row has a visible character other than delimiters."""
     return bool(cells) and (cells[0].isalnum() or seen("".join(cells), but=",;"))

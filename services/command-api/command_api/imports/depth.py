@@ -1,4 +1,4 @@
-"""How deep a request's JSON may be nested: far less than readers of the log can take. Pure."""
+"""How deeply a request's JSON may be nested: far less than readers of the log accept. Pure."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ JSON_DEPTH_MAX = 32  # Levels of objects and arrays. Source: ADR-0021.
 
 
 def deeper(given: object, most: int) -> bool:
-    """Say whether JSON is nested more than `most` levels deep; a text or number has none."""
+    """Say whether JSON is nested more than `most` levels deep; a text or number has no level."""
     level = [given] if isinstance(given, dict | list) else []
     for _ in range(most):
         level = [

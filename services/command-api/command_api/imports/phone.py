@@ -13,9 +13,9 @@ from command_api.imports.characters import digits_of, narrow, trimmed
 REGION = "US"  # The country of numbers without one. Source: public contract, section 5.
 DIGITS_MAX = 15  # Source: E.164, 6.1.
 PHONE_CHARS_MAX = 40  # DIGITS_MAX, with generous punctuation.
-TAIL_DIGITS_MIN = 4  # Behind a slash: fewer are a second number that differs in its last digits.
-_AMERICAN = 1  # The country code of all of NANP.
-_ABROAD = "00"  # What most countries dial for +.
+TAIL_DIGITS_MIN = 4  # After a slash: fewer digits are the end of a second number.
+_AMERICAN = 1  # The country code of the whole NANP.
+_ABROAD = "00"  # What most countries dial in place of +.
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ _REASONS = {
     ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "it is too short: no area code",
     ValidationResult.TOO_LONG: "it is too long",
 }
-_NO_NUMBER = Unusable("the phone number is not one that can be written as E.164")
+_NO_NUMBER = Unusable("the phone number cannot be written as E.164")
 _TWO_NUMBERS = Unusable("there is more than one phone number")
-_TWO_READINGS = Unusable("the phone number may be read in two ways: write it with +")
+_TWO_READINGS = Unusable("the phone number can be read in two ways: write it with +")
 
 
 def normalise_phone(text: str, region: str = REGION) -> str | Unusable:
@@ -67,7 +67,7 @@ def normalise_phone(text: str, region: str = REGION) -> str | Unusable:
         return _TWO_NUMBERS
     dialable = _PUNCTUATION.sub("", text)
     if not _DIALABLE.fullmatch(dialable):
-        return Unusable("the phone number has other than digits and punctuation in it")
+        return Unusable("the phone number has characters other than digits and punctuation")
     if "/" in text and _two_numbers(text, region):
         return _TWO_NUMBERS
     found = _NANP.fullmatch(dialable)
@@ -77,7 +77,7 @@ def normalise_phone(text: str, region: str = REGION) -> str | Unusable:
 
 
 def _two_numbers(text: str, region: str) -> bool:
-    """Say whether what stands behind a slash is a number besides, or the end of one.
+    """Say whether the text after a slash is a second number, rather than the end of one.
 
     `030/901820` is one number; `030 12345/46` and `06 1234 5678/9012` are two.
     """
@@ -94,8 +94,9 @@ def _two_numbers(text: str, region: str) -> bool:
 def _e164(dialable: str, region: str) -> str | Unusable:
     """Return a number of digits, perhaps with +, as E.164: the first reading that is valid.
 
-    When none is, the first that is possible. None of them when its country may stand in it twice,
-    or when it leads to two countries from where 00 itself is one of several ways abroad.
+    If none is valid, the first that is possible. It is unusable if the possible readings differ, or
+    if it begins with 00 in a region where that is one of several international prefixes, and leads
+    to two countries.
     """
     readings = list(_readings(dialable, region))
     if not readings:
@@ -106,26 +107,26 @@ def _e164(dialable: str, region: str) -> str | Unusable:
         valid = list(filter(phonenumbers.is_valid_number, possible))
         doubtful = [] if valid else possible
         if dialable.startswith(_ABROAD):
-            doubtful = valid if _way_abroad(region).fullmatch(_ABROAD) else []
+            doubtful = valid if _international_prefix(region).fullmatch(_ABROAD) else []
         if len(set(map(_written, doubtful))) > 1:
             return _TWO_READINGS
         number = (valid or possible or readings)[0]
     why = phonenumbers.is_possible_number_with_reason(number)
     if why != ValidationResult.IS_POSSIBLE:
-        because = _REASONS.get(why, "it does not have the length that its country asks for")
+        because = _REASONS.get(why, "it does not have the length that its country requires")
         return Unusable(f"the phone number is not usable: {because}")
     written = _written(number)
-    if len(written) > 1 + DIGITS_MAX:  # Some countries have longer ones: nobody abroad can dial it.
+    if len(written) > 1 + DIGITS_MAX:  # Some countries have longer ones, for calls within.
         return Unusable("the phone number is not usable: it is too long")
     return written
 
 
 def _readings(dialable: str, region: str) -> Iterator[PhoneNumber]:
-    """Yield what a number may mean, likeliest first.
+    """Yield the readings of a number, likeliest first.
 
-    With +, or behind the region's own way abroad, there is one. 00 is + everywhere, though a
-    region's own way counts first. Digits that begin with the region's own country code are read
-    with it first, for people leave the + out.
+    With +, or after the region's own international prefix, there is one. A leading 00 stands for +
+    everywhere, though the region's own prefix comes first. Digits that begin with the region's
+    country code are first read with it, since people leave out the +.
     """
     here = _parsed(dialable, region)
     abroad = here is not None and here.country_code_source in (
@@ -154,7 +155,7 @@ def _written(number: PhoneNumber) -> str:
 
 
 @cache
-def _way_abroad(region: str) -> re.Pattern[str]:
+def _international_prefix(region: str) -> re.Pattern[str]:
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
     return re.compile((metadata and metadata.international_prefix) or _ABROAD)
 

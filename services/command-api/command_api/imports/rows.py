@@ -142,7 +142,7 @@ def _spelt(value: Any) -> str:
 def make_row(
     phone_number: str, texts: Mapping[str, str | None], variables: Mapping[str, str]
 ) -> Row | Unusable:
-    """Return one contact, or which limit it passes.
+    """Return one contact, or which limit it exceeds.
 
     `texts` are name, email and company; those that are not blank become variables too, unless
     `variables` has its own. Source: public contract, 8.4, contact.
@@ -162,12 +162,12 @@ def make_row(
                 f"a variable's name is longer than {VARIABLE_NAME_CHARS_MAX} characters,"
                 f" or its value longer than {VARIABLE_CHARS_MAX}"
             )
-        if "\0" in name or "\0" in value:  # Databases do not take it.
-            return Unusable("a text has a NUL character in it")
+        if "\0" in name or "\0" in value:  # Databases refuse it.
+            return Unusable("a text contains a NUL character")
         try:
             size += len(orjson.dumps((name, value)))
         except orjson.JSONEncodeError:
-            return Unusable("a text is no Unicode: it has a lone surrogate in it")
+            return Unusable("a text is not Unicode: it contains a lone surrogate")
     if 2 * size > ROW_BYTES_MAX:  # Twice: name and email stand in it twice.
         return Unusable(f"the contact is larger than {ROW_BYTES_MAX // 2048} KiB")
     return Row(
@@ -203,9 +203,9 @@ def chunks(rows: Iterable[Row], bytes_max: int = CHUNK_BYTES_MAX) -> Iterator[tu
 
 
 def few_chunks(rows: Iterable[Row]) -> Steps[tuple[tuple[Row, ...], ...] | None]:
-    """Return a list's chunks; None when they are more than a record holds, whatever else is in it.
+    """Return a list's chunks; None when one record surely cannot hold them.
 
-    Two in a row weigh more than CHUNK_BYTES_MAX together, else they were one.
+    Two neighbours together weigh more than CHUNK_BYTES_MAX, or they would be one.
     """
     found = list[tuple[Row, ...]]()
     for chunk in chunks(rows):
@@ -218,7 +218,7 @@ def few_chunks(rows: Iterable[Row]) -> Steps[tuple[tuple[Row, ...], ...] | None]
 
 def contacts_added(import_id: str, first_row: int, rows: Sequence[Row]) -> ContactsAdded:
     """Make one chunk of a list. `first_row` counts from 1; the rows are not empty."""
-    assert rows, "a chunk without rows says nothing"
+    assert rows, "a chunk has rows"
     return ContactsAdded(import_id=import_id, first_row=first_row, rows=tuple(rows))
 
 

@@ -1,4 +1,4 @@
-"""Imports of CSV files: within the request when they are short, else in the background.
+"""Imports of CSV files: within the request if they are short, otherwise in the background.
 
 import_basis.py says what is decided, and why it stays true.
 """
@@ -38,7 +38,7 @@ ROWS_IN_REQUEST = 10_000  # A longer file continues in the background. Source: c
 logger = logging.getLogger(__name__)
 
 
-class Importing:
+class CsvImports:
     """The imports of one instance. Those in the background end with `run`."""
 
     def __init__(self, service: Service) -> None:
@@ -52,7 +52,7 @@ class Importing:
             await fail_stale_imports(self._service)
 
     async def import_csv(self, given: CsvImport, origin: Origin) -> Imported | Rejected:
-        """Import a file: within the call when it is short, else in the background.
+        """Import a file: within the call if it is short, otherwise in the background.
 
         All rows are counted before anything is recorded.
 
@@ -97,8 +97,8 @@ class Importing:
     async def _go_on(
         self, given: CsvImport, announced: StartImport, origin: Origin, ruling: Ruling
     ) -> Imported:
-        """Go on in the background, with a copy of the file: a request's own ends with it."""
-        assert self._tasks is not None, "run() carries what goes on in the background"
+        """Continue in the background, with a copy of the request's file, which is closed."""
+        assert self._tasks is not None, "run() carries background imports"
         importing = self._service.campaigns.by_id[given.campaign_id].importing
         copy = tempfile.TemporaryFile()  # noqa: SIM115  (closed by the task that reads it)
         given.file.seek(0)

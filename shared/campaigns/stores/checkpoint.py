@@ -1,8 +1,8 @@
 """A service's checkpoint in one SQLite file: state, ledgers, positions and digests move together.
 
-A cache of the log: it may be thrown away at any time, so it is not synced at each commit
-(ADR-0007). A service folds in memory and in the open transaction, and `save` commits both with
-the positions; after a crash all of it stands at the last save, and the rest is folded again.
+A cache of the log: it may be discarded at any time, so it is not synced at each commit (ADR-0007).
+A service folds in memory and in the open transaction, and `save` commits both with the positions;
+after a crash all of it is as of the last save, and later records are folded again.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ from campaigns.records.topics import Partition
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 8  # A file of another version is thrown away and built anew from the log.
-SLICE_MAX = 64  # States written at once: some 2 ms of the event loop, a third of it the rows.
-SAVE_S = 1.0  # How much folding a crash may cost: about this long.
+SCHEMA_VERSION = 8  # A file of another version is discarded and rebuilt from the log.
+SLICE_MAX = 64  # States written at once: some 2 ms of the event loop, a third of it for the rows.
+SAVE_S = 1.0  # A crash loses about this much folding.
 
 _SCHEMA = (
     "create table if not exists about (name text primary key, value text not null)",
@@ -45,39 +45,38 @@ class Store:
     def __init__(
         self, path: Path | None, log_id: str, installation: Installation | None = None
     ) -> None:
-        """Open the file, or make it; one of another log or version is made anew.
+        """Open or create the file.
 
-        So is one that has passed a record that was skipped since, by what holds for the
-        `installation`.
+        A file that is damaged, of another log or version, or that has passed a record which was
+        skipped later (according to the `installation`), is discarded and created again.
 
-        `path` None keeps all in memory. `log_id` names the log that it is a cache of. One that is
-        damaged is made anew, too.
+        `path` None keeps everything in memory. `log_id` identifies the log that it caches.
 
         Raises:
-            LogCutError: its log was deleted, and made anew at the same place; it stays as it is.
+            LogCutError: its log was deleted and created again; the file is kept as it is.
 
         """
         self._path, self._unreadable = path, False
-        # Writes what else is kept of these campaigns, into the same transaction.
+        # Writes further state of these campaigns into the same transaction.
         self.beside: Callable[[Collection[int]], None] = lambda ids: None
-        self._lost = False  # A save failed, and took back what was folded since the last one.
+        self._lost = False  # A save failed: what was folded since the last one is lost.
         try:
             self.db = _connect(path)
             about = self._about()
         except sqlite3.DatabaseError as exc:
             if type(exc) is not sqlite3.DatabaseError or path is None:
-                raise  # The world misbehaves.
-            logger.warning("%s is damaged (%s): it is built anew from the log", path, exc)
+                raise  # Not the file's fault: for example, it is locked.
+            logger.warning("%s is damaged (%s): rebuilding it from the log", path, exc)
             remove(path)
             self.db, about = _connect(path), None
         holds = installation or Installation()
         if about and (about[:2] != (str(SCHEMA_VERSION), log_id) or self._unlike(holds, about[2])):
-            assert path is not None, "memory has no past"
+            assert path is not None, "an in-memory store is always new"
             self.db.close()
             refuse_recreated(path, about[1], log_id)
             logger.info(
-                "%s is of another log or version, or of before a record was skipped:"
-                " it is built anew from the log", path,
+                "%s is of another log or version, or older than a skipped record:"
+                " rebuilding it from the log", path,
             )  # fmt: skip
             remove(path)
             self.db = _connect(path)
@@ -96,10 +95,10 @@ class Store:
         return installation.unlike(marks.encode(), positions)
 
     def restore(self, reader: Reader, campaigns: Campaigns, *others: Callable[[], None]) -> None:
-        """Take the last save back into a fresh reader and fold.
+        """Load the last save into a new reader and fold.
 
-        `others` take back what a service keeps besides; they may be told the same again by the
-        log. A store that cannot be read is emptied: all of it is folded from the log once more.
+        `others` load the service's further state; the log may redeliver what they loaded. A store
+        that cannot be read is emptied, so that everything is folded from the log again.
         """
         asked = "select campaign_id, partition, state from campaigns"
         try:
@@ -107,7 +106,7 @@ class Store:
             for other in others:
                 other()
         except StoreUnreadableError as exc:
-            logger.warning("%s: %s: it is built anew from the log", self._path, exc)
+            logger.warning("%s: %s: rebuilding it from the log", self._path, exc)
             self._empty()
             return
         for topic, number, position, *chain in self.db.execute("select * from positions"):
@@ -131,7 +130,7 @@ class Store:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Throw the store away at its close if what is done here finds it unreadable."""
+        """Within this context, an unreadable store is marked, and `close` deletes it."""
         try:
             yield
         except BaseExceptionGroup as exc:
@@ -139,10 +138,10 @@ class Store:
             raise
 
     async def save_in_slices(self, reader: Reader, campaigns: Campaigns, partitions: int) -> None:
-        """Save as `save` does, and let others run meanwhile: of a thousand campaigns too.
+        """Save like `save`, but let other tasks run in between, even with thousands of campaigns.
 
-        Each slice writes some states into the open transaction. What is folded in between is
-        written again by the last slice, which alone commits: state and position move together.
+        Each slice writes some states into the open transaction. The last slice rewrites what was
+        folded in between, and only it commits: state and position move together.
 
         Raises:
             sqlite3.OperationalError: as `save`.
@@ -158,12 +157,12 @@ class Store:
     def save(self, reader: Reader, campaigns: Campaigns, partitions: int) -> None:
         """Commit what was folded since the last save, with the positions.
 
-        Nothing, once a step of the reader has failed: the ledger, or the fold, is then ahead of
-        its position, and a restart would pass over the very record that stopped it. Nor once a
-        save has failed: what it wanted to store is gone, and later folds rest on it.
+        Once a step of the reader has failed, it saves nothing: the ledger, or the fold, is ahead
+        of its position, and a restart would pass over the record that stopped it. Nor does it
+        once a save has failed: the unsaved state is lost, and later folds rest on it.
 
         Raises:
-            sqlite3.OperationalError: the disk is full, or broken; the last save stands.
+            sqlite3.OperationalError: the disk is full or failing; the last save is kept.
 
         """
         if self._may_write(reader):
@@ -171,7 +170,7 @@ class Store:
                 self._save(reader, campaigns, partitions)
 
     def _may_write(self, reader: Reader) -> bool:
-        if not self.db.in_transaction:  # SQLite has taken it back by itself, for want of room.
+        if not self.db.in_transaction:  # SQLite has rolled it back: the disk is full.
             self._lost = True
         return not (reader.torn or self._lost)
 
@@ -182,7 +181,7 @@ class Store:
         except sqlite3.Error:
             self._lost = True
             if not self.db.in_transaction:
-                self.db.execute("begin")  # Never committed: what is folded from now on is nothing.
+                self.db.execute("begin")  # Never committed: later folds must not be saved.
             raise
 
     def _save(self, reader: Reader, campaigns: Campaigns, partitions: int) -> None:
@@ -209,10 +208,10 @@ class Store:
         )
 
     def close(self) -> None:
-        """Close without saving: what was not saved is folded again."""
+        """Close without saving: unsaved records are folded again at the next start."""
         self.db.close()
         if self._unreadable and self._path is not None:
-            logger.warning("%s cannot be read: the next start builds it anew", self._path)
+            logger.warning("%s cannot be read: the next start rebuilds it", self._path)
             remove(self._path)
 
 
@@ -220,7 +219,7 @@ def _connect(path: Path | None) -> sqlite3.Connection:
     db = sqlite3.connect(path or ":memory:", isolation_level=None)
     try:
         db.execute("pragma journal_mode = wal")
-        db.execute("pragma synchronous = normal")  # Never corrupt; the last saves may be lost.
+        db.execute("pragma synchronous = normal")  # Never corrupts; may lose the last saves.
         for statement in _SCHEMA:
             db.execute(statement)
         db.execute("begin")
@@ -231,6 +230,6 @@ def _connect(path: Path | None) -> sqlite3.Connection:
 
 
 def remove(path: Path) -> None:
-    """Throw a store away, with its write-ahead log."""
+    """Delete a store, with its write-ahead log."""
     for suffix in ("", "-wal", "-shm"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)

@@ -1,8 +1,8 @@
-"""The contacts of all campaigns in a local SQLite file: lists, rows, and what became of each.
+"""The contacts of all campaigns in a local SQLite file: lists, rows, and each contact's state.
 
 Memory does not grow with a list. A row is stored once, under its list, when its chunk arrives; a
-contact gets a row of its own when it is first asked for; which list a contact is of follows from
-the lists' ranges. So a list of a million counts by one update.
+contact gets its own row with its first permission; the lists' ranges tell which list a contact
+belongs to. So one update makes a list of a million count.
 """
 
 import sqlite3
@@ -52,8 +52,8 @@ create index if not exists contacts_failed on contacts (campaign_id, epoch, cont
  where failed = 1;
 """
 BY_PHONE = "create index if not exists rows_by_phone on rows (list_id, phone_number)"
-_PHONES_A_QUERY = 500  # Below SQLite's limit of bound values, and a query stays short.
-# The epoch rule in SQL, with `fresh` below: campaigns.domain.contact says it in Python, and
+_PHONES_A_QUERY = 500  # Below SQLite's limit of bound values, and short enough for one query.
+# The epoch rule in SQL, with `fresh` below: campaigns.domain.contact has it in Python, and
 # projector.queries.contact_pages in SQL.
 # Pending, and not removed by a replacing import before its first attempt (`campaign.gone`).
 _LEFT = "campaign_id = ? and epoch = ? and (contact_id > ? or tried = 1)"
@@ -62,15 +62,15 @@ _CONTACT, _ROW = Codec(Contact), Codec(Row)
 
 
 class Contacts:
-    """One service's contacts. Writes stand in the connection's transaction until it commits.
+    """One service's contacts. Writes stay in the connection's transaction until it commits.
 
-    The next facts about a call are near: what is put is written once a batch (`flush`), and who is
-    being called stays in memory. Every look-up sees both.
+    Facts about one call come close together: changes are written once per batch (`flush`), and
+    contacts that are being called stay in memory. Every look-up sees both.
     """
 
     def __init__(self, connection: sqlite3.Connection, *, by_phone: bool = False) -> None:
         self._db = connection
-        self._put: dict[tuple[int, int], Contact] = {}  # By campaign and contact: not written yet.
+        self._put: dict[tuple[int, int], Contact] = {}  # By campaign and contact: to be written.
         self._calling: dict[tuple[int, int], Contact] = {}  # In progress, as written.
         for statement in SCHEMA.split(";\n"):
             if statement.strip():
@@ -104,7 +104,7 @@ class Contacts:
         )
 
     def drop(self, import_id: str) -> None:
-        """Forget a list that failed: bounded by the list, once, and only where it is stored."""
+        """Delete the rows of a list that does not count, if it is stored here."""
         self._db.execute(
             "delete from rows where list_id ="
             " (select list_id from lists where import_id = ? and campaign_id is null)",
@@ -128,7 +128,7 @@ class Contacts:
         return self._db.execute(asked, (import_id,)).fetchone() is not None
 
     def row(self, campaign_id: int, contact_id: int) -> Row | None:
-        """Return a contact as it was given, or None when no list has it."""
+        """Return a contact's row as imported, or None if no list has it."""
         found = self._db.execute(
             "select details from rows where (list_id, row) = ("
             "  select list_id, ? - first_contact_id + 1 from lists"
@@ -139,7 +139,7 @@ class Contacts:
         return _ROW.load(found[0], f"contact {campaign_id}/{contact_id}") if found else None
 
     def get(self, campaign: Campaign, contact_id: int) -> Contact:
-        """Return what became of a contact; an untouched one when it was never asked for."""
+        """Return a contact's state; that of an untouched one if it never had a permission."""
         place = (campaign.campaign_id, contact_id)
         contact = self._put.get(place) or self._calling.get(place)
         if contact is None:
@@ -150,11 +150,11 @@ class Contacts:
         return current(campaign, contact)
 
     def put(self, campaign_id: int, contact: Contact) -> None:
-        """Note what became of a contact; `flush` writes it."""
+        """Set a contact's state; `flush` writes it."""
         self._put[campaign_id, contact.contact_id] = contact
 
     def flush(self) -> None:
-        """Write what was put: at the end of each batch, or a commit would not hold it."""
+        """Write the states that were set: at the end of each batch, so that a commit has them."""
         self._db.executemany(
             "insert or replace into contacts values (?, ?, ?, ?, ?, ?, ?, ?)",
             starmap(_columns, self._put.items()),
@@ -166,9 +166,9 @@ class Contacts:
         self._put.clear()
 
     def due(self, campaign: Campaign, now: datetime, limit: int) -> list[Contact]:
-        """Return touched contacts that may be asked for again by now, longest due first.
+        """Return touched contacts that are due for a permission, longest due first.
 
-        Behind all others those that could not be placed.
+        Contacts whose calls could not be placed come last.
         """
         self.flush()
         found: list[Contact] = []
@@ -183,7 +183,7 @@ class Contacts:
         return found
 
     def next_due(self, campaign: Campaign) -> float | None:
-        """Return when the next touched contact is due, as Unix time; None when none waits."""
+        """Return when the next touched contact is due, as Unix time; None if no contact waits."""
         self.flush()
         dues = [
             self._db.execute(
@@ -194,23 +194,23 @@ class Contacts:
         return min((float(due) for due in dues if due is not None), default=None)
 
     def fresh(self, campaign: Campaign, after: int, limit: int) -> tuple[list[int], int]:
-        """Return the next contacts behind `after` that were not asked for since it was armed.
+        """Return the next contacts after `after` without a permission since it was armed.
 
-        In order, some `limit` of them, and the last id that was considered for it.
+        At most about `limit` of them, in order, and the last id that was considered.
         """
         self.flush()
         epoch, rearmed = campaign.epoch, campaign.rearmed_through
         if after < rearmed and campaign.selection is Selection.CONTACTS:
-            return [], rearmed  # Those that are named are due.
+            return [], rearmed  # The selected ones are due.
         if after < rearmed and campaign.selection is Selection.FAILED_ONLY:
             failed = self._ids(
                 "failed = 1 and epoch = ? and contact_id > ? order by contact_id limit ?",
                 (campaign.campaign_id, epoch - 1, after, limit),
-                by="contacts_failed",  # SQLite prefers the primary key, and reads everybody.
+                by="contacts_failed",  # SQLite would prefer the primary key, and read all rows.
             )
             return failed, failed[-1] if len(failed) == limit else rearmed
         replaced = campaign.replaced_through
-        if after < replaced and epoch:  # Of those, only who was attempted is left.
+        if after < replaced and epoch:  # Of those, only attempted contacts are left.
             last = min(after + limit, replaced)
             left = "tried = 1 and epoch < ? and contact_id between ? and ? order by contact_id"
             return self._ids(left, (campaign.campaign_id, epoch, after + 1, last)), last
@@ -227,7 +227,7 @@ class Contacts:
         return [contact_id for (contact_id,) in self._db.execute(asked, values)]
 
     def tried(self, campaign: Campaign, contact_ids: Iterable[int]) -> Iterator[tuple[int, bool]]:
-        """Yield each of these contacts that is there, and whether it was ever attempted."""
+        """Yield each of these contacts that exists, and whether it was ever attempted."""
         for contact_id in contact_ids:
             contact = self.get(campaign, contact_id)
             calling = contact.status is ContactStatus.IN_PROGRESS
@@ -237,9 +237,9 @@ class Contacts:
                 yield contact_id, contact.ever
 
     def known(self, campaign: Campaign, phones: Iterable[str], *, replacing: bool) -> set[str]:
-        """Return which of these numbers the campaign has already.
+        """Return which of these numbers the campaign already has.
 
-        `replacing`: as it will be once its untouched contacts are gone. Needs `by_phone`.
+        `replacing`: after its untouched contacts are removed. Needs `by_phone`.
         """
         kept_from = campaign.contacts_end if replacing else campaign.replaced_through
         return {
@@ -276,7 +276,7 @@ def _columns(place: tuple[int, int], contact: Contact) -> tuple[int | float | st
 
 
 def _waiting(campaign: Campaign) -> tuple[int, int, int]:
-    """Return what _WAITING binds."""
+    """Return the values that _WAITING binds."""
     return campaign.campaign_id, campaign.epoch, campaign.replaced_through
 
 

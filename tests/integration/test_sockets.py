@@ -1,16 +1,12 @@
 """The sockets: who may come, what is told, what is answered, when it ends."""
 
 from datetime import datetime
-from typing import Any
 
 import pytest
 from burki.realtime.campaign_progress import CampaignProgressStream
 
 from campaigns.domain.facts import (
     AnyFact,
-    CallEnded,
-    CallRequested,
-    CallStarted,
     CampaignCompleted,
     Disposition,
 )
@@ -19,6 +15,7 @@ from campaigns.records.record import Envelope, Record
 from campaigns.records.topics import CAMPAIGN_RECORDS, campaign_partition
 from tests.support.ear import Ear, is_type, listening
 from tests.support.race import everything
+from tests.support.sample_facts import call_ended, call_requested, call_started
 from tests.support.several_apis import CONTACTS
 from tests.support.whole_api import CAMPAIGNS, Whole, whole_api
 
@@ -56,19 +53,10 @@ async def write(api: Whole, campaign_id: int, *facts: AnyFact, record_id: str = 
 async def call(api: Whole, campaign_id: int, contact_id: int, how: Disposition) -> None:
     """Call a contact to the end."""
     now, call_id = api.commands.clock.now(), f"{campaign_id:016d}{contact_id:016d}"
-    names: dict[str, Any] = {
-        "campaign_id": campaign_id, "contact_id": contact_id, "call_id": call_id,
-        "run": 1, "attempt": 1,
-    }  # fmt: skip
-    requested = CallRequested(
-        **names, requested_at=now, ring_by=now, lease_s=2.0, carrier_timeout_s=5.0,
-        refuses_late=True,
-    )  # fmt: skip
+    requested = call_requested(campaign_id, contact_id, call_id, now)
     await write(api, campaign_id, requested, record_id=call_id)
-    await write(api, campaign_id, CallStarted(**names, started_at=now), record_id=f"s{call_id}")
-    ended = CallEnded(
-        **names, disposition=how, duration_s=4.5, error=None, retry_at=None, ended_at=now
-    )
+    await write(api, campaign_id, call_started(requested, now), record_id=f"s{call_id}")
+    ended = call_ended(requested, now, how, 4.5)
     await write(api, campaign_id, ended, record_id=f"e{call_id}")
 
 

@@ -21,12 +21,10 @@ from campaigns.domain.facts import (
     CallRequested,
     CallStarted,
     CampaignCompleted,
-    CampaignCreated,
     CampaignPaused,
     CampaignResumed,
     CampaignStarted,
     CampaignStopped,
-    CampaignType,
     ContactsAdded,
     Disposition,
 )
@@ -47,6 +45,7 @@ from dialer.carrier.port import (
 from dialer.service import Dialer
 from dialer.settings import DialerSettings
 from tests.simulation.scripted_carrier import ScriptedCarrier
+from tests.support.sample_facts import campaign_created
 
 F = TypeVar("F")
 HERE = Partition(CAMPAIGN_RECORDS, 0)
@@ -93,18 +92,16 @@ class Bench:
         rows = tuple(Row(phone_number=f"+1555{n:07}") for n in range(contacts))
         await self.offer(
             ContactsAdded(import_id=import_id, first_row=1, rows=rows),
-            CampaignCreated(
-                campaign_id=42, organization_id=1, assistant_id=1, name="test", description=None,
-                campaign_type=CampaignType.CALL, welcome_message_template=None,
-                agenda_template=None, end_call_message_template=None, sms_message_template=None,
-                fallback_values={}, variable_mappings={}, available_variables=(),
+            campaign_created(
+                42,
+                self.clock.now(),
                 settings=CampaignSettings.model_validate(
                     {"max_attempts": 1, "calls_per_minute": 6000} | settings
                 ),
-                phone_number_id=None, pending_import=None, import_id=import_id, rows=contacts,
-                created_at=self.clock.now(),
+                import_id=import_id,
+                rows=contacts,
             ),
-        )  # fmt: skip
+        )
         await self.offer(CampaignStarted(campaign_id=42, run=1, started_at=self.clock.now()))
 
     async def pause(self) -> None:

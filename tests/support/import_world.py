@@ -1,29 +1,22 @@
-"""One instance of what importing needs, on a log in memory: a campaign, its contacts, its calls."""
+"""What imports need of a command API, on a log in memory: a campaign, its contacts, its calls."""
 
 import asyncio
 import io
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.decider import Facts
 from campaigns.domain.facts import (
     AnyFact,
-    CallEnded,
-    CallRequested,
-    CallStarted,
     CampaignCreated,
     CampaignPaused,
     CampaignStarted,
-    CampaignType,
     Disposition,
 )
-from campaigns.domain.values.campaign_settings import CampaignSettings
 from campaigns.log.port import EventLog, MemoryLog
 from campaigns.log.reader import Reader
 from campaigns.log.writer import Origin, Writer
@@ -32,10 +25,17 @@ from campaigns.records.record import Envelope, Record, Recorded
 from campaigns.records.topics import Partition, campaign_partition
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
+from campaigns.testing.sample_records import NOON
 from command_api.idempotency import IdempotencyKeys
 from command_api.imports.csv_imports import CsvImports
 from command_api.imports.csv_list import CsvImport
 from command_api.open_lists import OpenLists
+from tests.support.sample_facts import (
+    call_ended,
+    call_requested,
+    call_started,
+    campaign_created,
+)
 
 CAMPAIGN_ID = 42
 ORIGIN = Origin("test", "test")
@@ -60,19 +60,19 @@ class World:
         self.waits = 0  # For barriers.
 
     def close(self) -> None:
-        """Let go of the stores."""
+        """Close the stores."""
         for db in self._dbs:
             db.close()
 
     def fold(self, recorded: Recorded) -> None:
-        """Take a record in."""
+        """Fold a record."""
         fold_contacts(self.campaigns, self.contacts, recorded)
 
     def folded(self, partition: Partition, position: int) -> None:
         """Nothing is stored."""
 
     async def settled(self, campaign_id: int) -> None:
-        """Wait a moment: permissions that are resolved meanwhile are."""
+        """Wait a moment, in which permissions may be resolved."""
         self.waits += 1
         await asyncio.sleep(0.05)
 
@@ -90,36 +90,16 @@ class World:
         assert (await self.writer.append(PARTITION, made, CAMPAIGN_ID)).accepted
 
     async def call(self, contact_id: int, *, answered: bool = True) -> None:
-        """Call a contact, to the end of the call unless it is only to be asked for."""
+        """Call a contact, to the end of the call if `answered`, else only request it."""
         call_id = f"call{next(_ids)}"
-        named: dict[str, Any] = dict(  # noqa: C408
-            campaign_id=CAMPAIGN_ID, contact_id=contact_id, call_id=call_id
-        )
         now = self.clock.now()
-        request = CallRequested(
-            **named,
-            run=1,
-            attempt=1,
-            requested_at=now,
-            ring_by=now + timedelta(seconds=1),
-            lease_s=1.0,
-            carrier_timeout_s=1.0,
-            refuses_late=True,
+        request = call_requested(
+            CAMPAIGN_ID, contact_id, call_id, now, lease_s=1.0, carrier_timeout_s=1.0
         )
         await self.offer(request, record_id=call_id)
         if answered:
-            await self.offer(CallStarted(**named, run=1, attempt=1, started_at=now))
-            ended = CallEnded(
-                **named,
-                run=1,
-                attempt=1,
-                disposition=Disposition.ANSWERED,
-                duration_s=1.0,
-                error=None,
-                retry_at=None,
-                ended_at=now,
-            )
-            await self.offer(ended)
+            await self.offer(call_started(request, now))
+            await self.offer(call_ended(request, now, Disposition.ANSWERED))
 
     async def start(self) -> None:
         """Start the run."""
@@ -154,7 +134,7 @@ class World:
         return found
 
     async def records(self) -> list[Facts]:
-        """Return the facts of all accepted records, as a reader that was not there finds them."""
+        """Return the facts of all accepted records, read by a new reader."""
         raw = await self.log.read(PARTITION, 0, 10_000)
         ledger = Reader(self.log, self).ledger(PARTITION)
         return [
@@ -178,27 +158,7 @@ _REST = (
 
 def created(campaign_id: int = CAMPAIGN_ID) -> CampaignCreated:
     """Return an empty draft."""
-    return CampaignCreated(
-        campaign_id=campaign_id,
-        organization_id=7,
-        assistant_id=1,
-        name="Sample",
-        description=None,
-        campaign_type=CampaignType.CALL,
-        welcome_message_template=None,
-        agenda_template=None,
-        end_call_message_template=None,
-        sms_message_template=None,
-        fallback_values={},
-        variable_mappings={},
-        available_variables=(),
-        settings=CampaignSettings(),
-        phone_number_id=None,
-        pending_import=None,
-        import_id=None,
-        rows=0,
-        created_at=datetime(2026, 3, 1, 12, tzinfo=UTC),
-    )
+    return campaign_created(campaign_id, NOON, organization_id=7)
 
 
 @asynccontextmanager

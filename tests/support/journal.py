@@ -9,26 +9,23 @@ from campaigns.domain.facts import (
     CallAbandoned,
     CallEnded,
     CallLate,
-    CallRequested,
     CallStarted,
-    CampaignCreated,
     CampaignPaused,
     CampaignStarted,
     CampaignStopped,
-    CampaignType,
     ContactsAdded,
     ContactsReplaced,
     Disposition,
     ImportCompleted,
     ImportSource,
 )
-from campaigns.domain.values.campaign_settings import CampaignSettings
 from campaigns.domain.values.rows import Row
 from campaigns.log.port import MemoryLog
 from campaigns.records.ledger import Ledger
 from campaigns.records.record import Envelope, Record, Recorded
 from campaigns.records.topics import CAMPAIGN_RECORDS, ORGANIZATIONS, Partition, campaign_partition
 from campaigns.testing.sample_records import NOON
+from tests.support.sample_facts import call_requested, campaign_created
 
 
 class Journal:
@@ -87,26 +84,14 @@ class Journal:
             for n in range(1, contacts + 1)
         )
         import_id = uuid4().hex
-        created = CampaignCreated(
-            campaign_id=campaign_id,
+        created = campaign_created(
+            campaign_id,
+            self.now,
             organization_id=organization_id,
             assistant_id=123,
             name=name,
-            description=None,
-            campaign_type=CampaignType.CALL,
-            welcome_message_template=None,
-            agenda_template=None,
-            end_call_message_template=None,
-            sms_message_template=None,
-            fallback_values={},
-            variable_mappings={},
-            available_variables=(),
-            settings=CampaignSettings(),
-            phone_number_id=None,
-            pending_import=None,
             import_id=import_id if contacts else None,
             rows=contacts,
-            created_at=self.now,
         )
         facts: tuple[AnyFact, ...] = (created,)
         if contacts:
@@ -135,17 +120,13 @@ class Journal:
     ) -> str:
         """Ask for a permission; return the call's id. `tried`: in an earlier run."""
         call_id = uuid4().hex
-        fact = CallRequested(
-            campaign_id=campaign_id,
-            contact_id=contact_id,
-            call_id=call_id,
+        fact = call_requested(
+            campaign_id,
+            contact_id,
+            call_id,
+            self.now,
             run=run,
             attempt=attempt,
-            requested_at=self.now,
-            ring_by=self.now + timedelta(seconds=2),
-            lease_s=2.0,
-            carrier_timeout_s=5.0,
-            refuses_late=True,
             tried=tried,
             carrier=carrier,
         )

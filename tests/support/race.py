@@ -27,10 +27,8 @@ from campaigns.domain.facts import (
     CampaignPaused,
     CampaignResumed,
     CampaignStarted,
-    CampaignType,
 )
 from campaigns.domain.moves import Move
-from campaigns.domain.values.campaign_settings import CampaignSettings
 from campaigns.domain.values.stream_names import Stream, campaign_stream, contact_stream
 from campaigns.log.port import EventLog
 from campaigns.records.ledger import Ledger
@@ -38,6 +36,7 @@ from campaigns.records.record import AppendCondition, Envelope, Record, Recorded
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition, campaign_partition
 from dialer.decisions.gates import Reading
 from dialer.decisions.request_call import REQUEST_CALL, RequestCall
+from tests.support.sample_facts import campaign_created
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CONTACT_ID = 1
@@ -90,27 +89,7 @@ async def everything(log: EventLog, partition: Partition, after: int = 0) -> lis
 
 def created(campaign_id: int) -> CampaignCreated:
     """Make a campaign of one contact."""
-    return CampaignCreated(
-        campaign_id=campaign_id,
-        organization_id=1,
-        assistant_id=1,
-        name="a race",
-        description=None,
-        campaign_type=CampaignType.CALL,
-        welcome_message_template=None,
-        agenda_template=None,
-        end_call_message_template=None,
-        sms_message_template=None,
-        fallback_values={},
-        variable_mappings={},
-        available_variables=(),
-        settings=CampaignSettings(),
-        phone_number_id=None,
-        pending_import=None,
-        import_id=None,
-        rows=1,
-        created_at=NOON,
-    )
+    return campaign_created(campaign_id, NOON, name="a race", rows=1)
 
 
 def started(campaign_id: int) -> CampaignStarted:

@@ -147,13 +147,13 @@ class SqliteContract(CutLogContract):
     @pytest.mark.parametrize("read_only", [False, True])
     async def test_a_file_that_is_no_log_is_a_misfit(self, read_only: bool) -> None:
         self.path.write_bytes(b"a text, and no database at all. " * 100)
-        with pytest.raises(TopicMisfitError, match="found a file that is none"):
+        with pytest.raises(TopicMisfitError, match="found another kind of file"):
             await SqliteLog(self.path, read_only=read_only).open()
         self.path.unlink()
         with sqlite3.connect(self.path) as db:
             db.execute("create table diary (entry text)")
         db.close()
-        with pytest.raises(TopicMisfitError, match="found a database that is none"):
+        with pytest.raises(TopicMisfitError, match="found another database"):
             await SqliteLog(self.path, read_only=read_only).open()
 
     async def test_a_directory_that_is_missing_makes_the_log_unavailable(self) -> None:

@@ -84,11 +84,11 @@ async def _give_up(producer: AIOKafkaProducer) -> None:
     """
     client, held = producer.client, producer._message_accumulator
     if (sending := producer._sender.sender_task) is not None:
-        sending.cancel()  # It waits for the requests that are on their way,
+        sending.cancel()  # It waits for the requests in flight,
     closing = asyncio.ensure_future(client.close())  # which fail now,
     await asyncio.wait([closing], timeout=STOP_S)
     if client._md_update_fut is not None and not client._md_update_fut.done():
-        client._md_update_fut.set_result(False)  # and wait for metadata, which nobody asks for.
+        client._md_update_fut.set_result(False)  # and wait for metadata that is not being fetched.
     ending = [closing] if sending is None else [closing, sending]
     await asyncio.wait(ending, timeout=STOP_S)
     for one in ending:

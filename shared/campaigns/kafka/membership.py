@@ -137,7 +137,7 @@ class Membership:
         return (self.trouble,) if self.trouble else ()
 
     def answered(self, assigned: Collection[TopicPartition]) -> None:
-        """Take the group's answer: our partitions, or that our carrier is not the group's."""
+        """Process the group's answer: our partitions, or that our carrier is not the group's."""
         self.changed(assigned)
         if (theirs := self._sharing.refused_for) is None:
             self._fits()

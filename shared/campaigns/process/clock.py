@@ -16,11 +16,11 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Return seconds on a clock that nobody can set."""
+        """Return seconds on a clock that cannot be set."""
         ...
 
     def boottime(self) -> float:
-        """Return seconds on a clock that nobody can set and that runs while the machine sleeps."""
+        """Return seconds on a clock that cannot be set and that runs while the machine sleeps."""
         ...
 
 

@@ -1,8 +1,8 @@
-"""Operating errors (the world misbehaves) and contract errors (bytes are not as agreed)."""
+"""Operating errors (the environment fails) and contract errors (bytes break the contract)."""
 
 
 class OperatingError(Exception):
-    """Base class: the world misbehaves. The shell retries within a bound, then answers 503."""
+    """Base class: the environment fails. The shell retries within a bound, then answers 503."""
 
     may_still_take_effect: bool = False
 
@@ -41,7 +41,7 @@ class StoreUnreadableError(OperatingError):
 
 
 class CarrierUnavailableError(OperatingError):
-    """The carrier did not answer, or its answer does not say what became of the request."""
+    """The carrier did not answer, or its answer does not tell the outcome of the request."""
 
 
 class CarrierNonsenseError(CarrierUnavailableError):
@@ -64,7 +64,7 @@ class PartRunningError(OperatingError):
 
 
 class ContractError(Exception):
-    """Bytes in our own log are not as agreed: stop at this position, page, fix, restart."""
+    """Bytes in our own log break the contract: stop at this position, page, fix, restart."""
 
 
 class LevelBeyondError(ContractError):

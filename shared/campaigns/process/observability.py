@@ -29,13 +29,13 @@ BARRIER_S = Histogram(
     "dialgate_barrier_seconds", "How long a pause or stop waited for permissions to be resolved.",
     registry=REGISTRY, buckets=(0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 7, 10, 65),
 )  # fmt: skip
-CONNECTIONS = Gauge("dialgate_connections", "Connections of clients, now.", registry=REGISTRY)
+CONNECTIONS = Gauge("dialgate_connections", "Open client connections.", registry=REGISTRY)
 CLOSED = Counter(
-    "dialgate_connections_closed_total", "Connections that were closed on their clients, by why.",
+    "dialgate_connections_closed_total", "Client connections closed by the server, by reason.",
     ["why"], registry=REGISTRY,
 )  # fmt: skip
 TOPIC_DOUBTS = Gauge(
-    "dialgate_topic_doubts", "What may cost records or answers, of a topic on Kafka: see the log.",
+    "dialgate_topic_doubts", "Conditions of a topic on Kafka that may cost records: see the log.",
     ["topic"], registry=REGISTRY,
 )  # fmt: skip
 
@@ -45,13 +45,13 @@ KEYS_REFUSED = Counter(
     registry=REGISTRY,
 )  # fmt: skip
 SHARES_SPENT = Counter(
-    "dialgate_shares_spent_total", "What was refused because an organization had its share of it.",
+    "dialgate_shares_spent_total", "Requests refused because an organization's share was used up.",
     ["what"], registry=REGISTRY,
 )  # fmt: skip
 
 QUIET_S = 10.0  # A logger repeats the same message at most once in this time.
 WORDS_MAX = 1_000  # Messages remembered; libraries put addresses and the like into theirs.
-# What is taken from `extra` as fields of a line.
+# The names of `extra` that become fields of a line.
 FIELDS = frozenset({"campaign_id", "chunks", "import_id", "reason"})
 WINDOW_S, LINES_MAX = 60.0, 300  # At most so many lines of one logger in that time.
 

@@ -80,10 +80,10 @@ def prepare(path: Path, partitions: int | None, *, read_only: bool) -> About:
         about = _prepared(path, partitions or 1, read_only=read_only)
     except sqlite3.DatabaseError as exc:
         if getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
-            raise TopicMisfitError(f"expected a log at {path}, found a file that is none") from exc
+            raise TopicMisfitError(f"expected a log at {path}, found another kind of file") from exc
         raise LogUnavailableError(f"expected a log at {path}, found {exc}") from exc
     if about is None:
-        raise TopicMisfitError(f"expected a log at {path}, found a database that is none")
+        raise TopicMisfitError(f"expected a log at {path}, found another database")
     if about["schema"] != str(SCHEMA_VERSION):
         raise TopicMisfitError(
             f"{path}: expected schema version {SCHEMA_VERSION}, found {about['schema']}"

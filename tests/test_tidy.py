@@ -37,7 +37,6 @@ LONG = {
     "tests/simulation/auditor.py": "one judge: every promise about one permission side by side",
     "shared/campaigns/stores/contacts.py": "The contacts' tables, and every question about them.",
     "services/command-api/command_api/http/campaign_routes.py": "one noun's routes",
-    "services/dialer/dialer/carrier/simulated/simulated_carrier.py": "one adapter, one file",
     "services/projector/projector/store/view_store.py": "the TrackingRecorder, which is one class",
     "shared/campaigns/domain/facts.py": "the catalogue, to be read in one piece",
     "shared/campaigns/records/record.py": "one envelope: written, read, and what it says",

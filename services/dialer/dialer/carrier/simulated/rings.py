@@ -18,7 +18,7 @@ from campaigns.domain.facts import Disposition
 from campaigns.process.errors import CarrierUnavailableError
 from campaigns.process.private_files import open_private
 from dialer.carrier.port import CallOrder, Ended, Found, NoRing, RefusedLate, Rung, Taken
-from dialer.carrier.simulated.outcome import Outcome
+from dialer.carrier.simulated.outcome import CarrierTerms, Outcome, outcome
 
 MEMORY = ":memory:"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -128,6 +128,19 @@ class Ring:
             *(self.state, self.began_at_ns, self.ended_at_ns, self.disposition),
             *(self.duration_s, self.error),
         )
+
+
+def seconds_left(ring: Ring, terms: CarrierTerms, now_ns: int) -> float | None:
+    """Return the time until a ring begins, or until it ends. None: it is over."""
+    if ring.state is RingState.TAKEN:
+        left_s = ring.taken_at_ns / 1e9 + terms.setup_s - now_ns / 1e9
+        return min(left_s, terms.setup_s)
+    if ring.state is RingState.RINGING:
+        assert ring.began_at_ns is not None, "a ring that began has an instant"
+        fate = outcome(terms, ring.call.call_id)
+        lasts_s = fate.ringing_s + fate.talk_s
+        return min((ring.began_at_ns - now_ns) / 1e9 + lasts_s, lasts_s)
+    return None
 
 
 class RingFile:

@@ -1,18 +1,16 @@
 """The simulated carrier: it behaves like a carrier, but rings no phone. In one event loop.
 
-It is for people who try the product, and for auditors. It never de-duplicates: a second `place`
-of a call rings again and is recorded, so that "rung twice" is visible. Its rings are kept in
-carrier.db; after a close, kill or stop it goes on where it was at the next `open`.
+It serves people who try the product, and auditors. It never de-duplicates: a second `place` of a
+call rings again and is recorded, so that "rung twice" is visible. Its rings are kept in carrier.db;
+after a close or a kill, the next `open` continues them.
 
-The order that everything rests on, for each ring: carrier.db says *taken*; set-up; the line in the
-carrier log; carrier.db says *ringing*; the answer to `place`. What changes in one turn of the
-event loop is one transaction.
+Each ring takes these steps in order: carrier.db says *taken*; set-up; the line in the carrier log;
+carrier.db says *ringing*; the answer to `place`. One turn of the event loop is one transaction.
 """
 
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
@@ -24,18 +22,15 @@ from dialer.carrier.port import (
     CallOrder,
     Ended,
     Found,
-    NoRing,
     NotFound,
     Placed,
-    RefusedLate,
     Report,
-    Rung,
 )
 from dialer.carrier.simulated.outcome import CarrierTerms, outcome
 from dialer.carrier.simulated.ring_log import RingLog
-from dialer.carrier.simulated.rings import Ring, RingFile, RingState, nanoseconds
+from dialer.carrier.simulated.rings import Ring, RingFile, RingState, nanoseconds, seconds_left
+from dialer.carrier.simulated.waiters import Waiters
 
-HOLD_S = 60.0  # A silent carrier raises after this: every wait has an end.
 SAVE_AGAIN_S = 0.5  # After carrier.db could not be written.
 
 logger = logging.getLogger(__name__)
@@ -70,14 +65,13 @@ class SimulatedCarrier:
         self._watch = Watch()  # Of all timers.
         self._open_rings: dict[str, dict[int, Ring]] = {}  # Call id → number → ring.
         self._dirty: dict[int, Ring] = {}
-        self._waiters: dict[int, asyncio.Future[Placed]] = {}
-        self._silent: set[asyncio.Future[Placed]] = set()
+        self._waiters = Waiters(terms)
         self._timers: dict[int, asyncio.TimerHandle] = {}  # Each open ring has at most one.
         self._hidden: set[int] = set()  # Too young to be found.
         self._save_timer: asyncio.Handle | None = None
 
     async def open(self, report: Report) -> None:
-        """Go on with the calls under way. If it is open already, only `report` is replaced.
+        """Continue the calls in progress. If it is open already, only `report` is replaced.
 
         Raises:
             CarrierUnavailableError: another carrier has the file.
@@ -106,7 +100,7 @@ class SimulatedCarrier:
         await self._watch.wait()
 
     async def close(self) -> None:
-        """Stop the timers. Calls under way go on at the next `open`."""
+        """Stop the timers. Calls in progress continue at the next `open`."""
         if self._file is None:
             return
         self._save()
@@ -115,12 +109,9 @@ class SimulatedCarrier:
             self._save_timer = None
         for timer in self._timers.values():
             timer.cancel()
-        for waiter in (*self._waiters.values(), *self._silent):
-            if not waiter.done():
-                waiter.set_exception(CarrierUnavailableError("the carrier closes"))
-        for kept in (self._open_rings, self._dirty, self._waiters, self._timers):
+        self._waiters.close()
+        for kept in (self._open_rings, self._dirty, self._timers):
             kept.clear()
-        self._silent.clear()
         self._hidden.clear()
         self._past = self._file.close()
         self._log.close()
@@ -136,14 +127,13 @@ class SimulatedCarrier:
 
         """
         self._opened()
-        waiter: asyncio.Future[Placed] = self._loop.create_future()
         if outcome(self.terms, call.call_id).silent:
-            return await self._hold(waiter)
+            return await self._waiters.hold()
         self._number += 1
         taken_at_ns = nanoseconds(self._clock.now())
         ring = Ring(self._number, call, nanoseconds(ring_by), callback_url, taken_at_ns)
         self._open_rings.setdefault(call.call_id, {})[ring.number] = ring
-        self._waiters[ring.number] = waiter
+        waiter = self._waiters.expect(ring)
         if self.terms.lookup_lag_s:
             self._hidden.add(ring.number)
             self._loop.call_later(self.terms.lookup_lag_s, self._hidden.discard, ring.number)
@@ -151,24 +141,14 @@ class SimulatedCarrier:
         return await waiter
 
     async def look_up(self, call_id: str) -> Found:
-        """Say what became of a call: its latest ring, if it has several.
-
-        Raises:
-            CarrierUnavailableError: closed, or carrier.db cannot be written.
-
-        """
+        """Return what became of a call: its latest ring, if it has several. Raises: see `_kept`."""
         for ring in self._kept(call_id):
             if ring.number not in self._hidden:
                 return ring.found()
         return NotFound()
 
     async def hang_up(self, call_id: str) -> None:
-        """End every open ring of a call; one that has not begun never will.
-
-        Raises:
-            CarrierUnavailableError: closed, or carrier.db cannot be written.
-
-        """
+        """End every open ring of a call; one that has not begun never will. Raises: see `_kept`."""
         self._opened()
         now_ns = nanoseconds(self._clock.now())
         for ring in tuple(self._open_rings.get(call_id, {}).values()):
@@ -178,12 +158,7 @@ class SimulatedCarrier:
         self._kept(call_id)
 
     def callback_url(self, call_id: str) -> str | None:
-        """Return the callback URL of a call. None: there is none.
-
-        Raises:
-            CarrierUnavailableError: closed, or carrier.db cannot be written.
-
-        """
+        """Return the callback URL of a call. None: there is none. Raises: see `_kept`."""
         return next((ring.callback_url for ring in self._kept(call_id)), None)
 
     def _opened(self) -> RingFile:
@@ -192,22 +167,17 @@ class SimulatedCarrier:
         return self._file
 
     def _kept(self, call_id: str) -> list[Ring]:
-        """Read a call's rings, newest first, once carrier.db says what has happened."""
+        """Return a call's rings, newest first, as carrier.db has them.
+
+        Raises:
+            CarrierUnavailableError: closed, or carrier.db cannot be written.
+
+        """
         file = self._opened()
         self._save()
         if self._dirty:
             raise CarrierUnavailableError("carrier.db cannot be written")
         return list(file.rings_of(call_id))
-
-    async def _hold(self, waiter: "asyncio.Future[Placed]") -> Placed:
-        self._silent.add(waiter)
-        try:
-            async with asyncio.timeout(HOLD_S):
-                return await waiter
-        except TimeoutError as exc:
-            raise CarrierUnavailableError("the carrier does not answer") from exc
-        finally:
-            self._silent.discard(waiter)
 
     def _change(self, ring: Ring) -> None:
         """Save a ring's new state, then act on it."""
@@ -230,29 +200,20 @@ class SimulatedCarrier:
             return
         rings, self._dirty = self._dirty, {}
         for ring in rings.values():
-            self._answer(ring)
+            self._waiters.answer(ring)
             self._go_on(ring)
 
     def _go_on(self, ring: Ring) -> None:
-        """Do what follows from the state that carrier.db now has."""
+        """Take the next step from the state that carrier.db has."""
         if timer := self._timers.pop(ring.number, None):
             timer.cancel()
-        now_ns = nanoseconds(self._clock.now())
-        if ring.state is RingState.TAKEN:
-            left_s = ring.taken_at_ns / 1e9 + self.terms.setup_s - now_ns / 1e9
-            self._set(ring, min(left_s, self.terms.setup_s), self._begin)
-        elif ring.state is RingState.RINGING:
-            assert ring.began_at_ns is not None, "a ring that began has an instant"
-            fate = outcome(self.terms, ring.call.call_id)
-            lasts_s = fate.ringing_s + fate.talk_s
-            left_s = (ring.began_at_ns - now_ns) / 1e9 + lasts_s
-            self._set(ring, min(left_s, lasts_s), self._end)
-        else:
+        left_s = seconds_left(ring, self.terms, nanoseconds(self._clock.now()))
+        if left_s is None:
             self._forget(ring)
-
-    def _set(self, ring: Ring, after_s: float, step: Callable[[Ring], None]) -> None:
-        step = self._watch.guarded(step)
-        self._timers[ring.number] = self._loop.call_later(max(0.0, after_s), step, ring)
+            return
+        step = self._begin if ring.state is RingState.TAKEN else self._end
+        guarded = self._watch.guarded(step)
+        self._timers[ring.number] = self._loop.call_later(max(0.0, left_s), guarded, ring)
 
     def _begin(self, ring: Ring) -> None:
         """Set-up is over: ring, or say why not."""
@@ -275,22 +236,6 @@ class SimulatedCarrier:
         ring.end(outcome(self.terms, ring.call.call_id))
         self._change(ring)
 
-    def _answer(self, ring: Ring) -> None:
-        """Answer the `place` of a ring, once it has begun or never will."""
-        if (
-            ring.state is RingState.TAKEN
-            or (waiter := self._waiters.pop(ring.number, None)) is None
-        ):
-            return
-        lost = outcome(self.terms, ring.call.call_id).answer_lost
-        found = ring.found()
-        placed = Rung(found.began_at) if isinstance(found, Ended) else found
-        assert isinstance(placed, Rung | NoRing | RefusedLate), "taken has no answer yet"
-        if self.terms.answer_latency_s:
-            self._loop.call_later(self.terms.answer_latency_s, _tell, waiter, placed, lost)
-        else:
-            _tell(waiter, placed, lost)
-
     def _forget(self, ring: Ring) -> None:
         """Report a ring that is over, and keep it in carrier.db alone."""
         call_id = ring.call.call_id
@@ -303,12 +248,3 @@ class SimulatedCarrier:
         lost = outcome(self.terms, call_id).report_lost
         if isinstance(found, Ended) and not lost and self._report is not None:
             self._loop.call_soon(self._watch.guarded(self._report), call_id, found)
-
-
-def _tell(waiter: "asyncio.Future[Placed]", placed: Placed, lost: bool) -> None:
-    if waiter.done():  # Cancelled.
-        return
-    if lost:
-        waiter.set_exception(CarrierUnavailableError("the answer was lost"))
-    else:
-        waiter.set_result(placed)

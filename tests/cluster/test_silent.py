@@ -184,6 +184,23 @@ async def test_one_who_begins_beside_a_silent_broker_does_not_wait_for_it(
         await member.close()
 
 
+async def test_a_topic_with_fewer_replicas_than_it_could_have_is_warned_of(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As one that was created while a broker was away: Kafka adds no replica by itself."""
+    await all_there(cluster)
+    for replication, warned in ((None, False), (2, True)):
+        caplog.clear()
+        log = KafkaLog(
+            cluster.servers, 1, namespace=f"copies{replication}.", replication=replication,
+            request_timeout_ms=TIMEOUT_MS,
+        )  # fmt: skip
+        await log.open()
+        await log.close()
+        topic = log.kafka.topic(CAMPAIGN_RECORDS)
+        assert (f"{topic}: replicas on 2 of 3 brokers" in caplog.text) is warned
+
+
 async def test_a_leader_that_is_slow_and_stays_is_waited_for_on_the_same_connection(
     cluster: Cluster,
 ) -> None:

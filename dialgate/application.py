@@ -77,7 +77,7 @@ def document() -> dict[str, Any]:
     written = whole.openapi()
     written["components"]["schemas"] |= _answers()
     written["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
-    written["security"] = [{"bearer": []}]  # Of every operation. Source: public contract, 7.1.
+    written["security"] = [{"bearer": []}]  # Of every operation. Source: contract 7.1.
     return written
 
 

@@ -283,7 +283,7 @@ def test_cited_places_of_the_documents_exist() -> None:
     texts = [text for name, text in sources(*PRODUCT, "tests", "bench").items() if name != ME]
     code = re.sub(r"\n\s*#? *", " ", "\n".join(texts))  # A comment may be broken over lines.
     places = " | ".join([*headings(architecture), *re.findall(r"\*\*(.+?)\.?\*\*", architecture)])
-    for named in re.findall(r'architecture, "([^"]+)"', code):
+    for named in re.findall(r'architecture,? "([^"]+)"', code):
         assert named.lower() in places.lower(), named
     assert not re.search(r"architecture, section", code), "sections there have names"
     decided = set(re.findall(r"^(\d+)\. ", contract.split("## 9. Decided")[1], re.MULTILINE))

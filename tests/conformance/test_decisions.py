@@ -1,6 +1,6 @@
 """What was decided where the documentation is silent, 1 to 15, one test each.
 
-Source: public contract, section 9.
+Source: contract 9.
 """
 
 from datetime import UTC, datetime, timedelta

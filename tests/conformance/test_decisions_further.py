@@ -1,6 +1,6 @@
 """What was decided where the documentation is silent, 16 to 28, one test each.
 
-Source: public contract, section 9.
+Source: contract 9.
 """
 
 import sqlite3

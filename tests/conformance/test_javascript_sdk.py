@@ -1,6 +1,6 @@
 """The official JavaScript SDK's requests, sent as it builds them: nested objects in camelCase.
 
-Source: public contract, 8.2, read from the SDK's source (0.1.0). It has no validation of answers,
+Source: contract 8.2, read from the SDK's source (0.1.0). It has no validation of answers,
 so what they must have is what its callers read: `items`, and the campaign's own keys.
 """
 

@@ -1,6 +1,6 @@
 """What a request may be at most: its head, its body, its time; and what cannot be tried.
 
-Source: public contract, 7.3 and 10.
+Source: contract 7.3 and 10.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """Files too long for one request: how far they are, too many rows, and a death in the middle.
 
 A minute's worth here; with LONG_IMPORTS=1 (`make soak`) a million rows, and the wait until what
-nobody goes on with is given up. Source: public contract, section 5, 'decided' 2, 14 and 22.
+nobody goes on with is given up. Source: contract 5, 9.2, 9.14 and 9.22.
 """
 
 import os

@@ -1,6 +1,6 @@
 """The rows of the contract's table of operations, one test each, against a running system.
 
-Source: public contract, 1.1 and 1.3. What an operation does in every case is tested elsewhere; here
+Source: contract 1.1 and 1.3. What an operation does in every case is tested elsewhere; here
 each is asked as the documentation and the SDKs ask it, and answers with what they show.
 """
 
@@ -290,7 +290,7 @@ def test_row_s4_add_contacts(api: Asking) -> None:
 def test_every_path_is_served_with_and_without_a_slash_and_never_redirects(
     api: Asking, slash: str
 ) -> None:
-    """8.3 #24; `template-preview` is no campaign's id (1.1)."""
+    """Contract 8.3 row 24; `template-preview` is no campaign's id (1.1)."""
     one = api.create(contacts=people(1))
     for path in ("", f"/{one}", f"/{one}/contacts", f"/{one}/progress", f"/{one}/executions",
                  f"/{one}/schedule", f"/{one}/pause"):  # fmt: skip

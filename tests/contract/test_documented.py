@@ -1,6 +1,6 @@
 """The documented contract's paths, parameters and bounds are all in the OpenAPI document.
 
-Source: public contract, sections 1 and 8: what clients of the documented API rely on.
+Source: contract 1 and 8: what clients of the documented API rely on.
 """
 
 from typing import Any

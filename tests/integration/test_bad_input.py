@@ -137,7 +137,7 @@ async def test_another_organization_learns_nothing(api: Whole) -> None:
     ends = await api.ends()
     api.client.headers["Authorization"] = "Bearer two"
     for method, path in OF_ONE:
-        # Documented for the campaign itself, and only there ('decided' 10).
+        # Documented for the campaign itself, and only there (contract 9.10).
         status = 403 if (method, path) == ("GET", "") else 404
         refusal_of(await good(api, method, path, campaign_id), status)
     assert await api.ends() == ends

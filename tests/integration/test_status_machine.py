@@ -1,6 +1,6 @@
 """The campaign's status machine over HTTP: one test a pair of status and action.
 
-Source: public contract, section 2, and 'decided' 4, 19, 20, 22, 23 and 24. The table in the code is
+Source: contract 2, and 9.4, 9.19, 9.20, 9.22, 9.23 and 9.24. The table in the code is
 campaigns.domain.moves.MOVES; this one is written down from the contract, so that either may be
 wrong.
 """

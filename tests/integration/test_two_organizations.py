@@ -137,7 +137,7 @@ async def test_what_the_other_has_is_as_if_it_were_not_there(sides: tuple[Side, 
             continue
         theirs = await one.send(method, path, two.campaign_id, two.api_key_id)
         missing = await one.send(method, path, MISSING, "0" * 16)
-        if (method, path) == ("get", f"{CAMPAIGNS}/{{campaign_id}}"):  # Documented: 'decided' 10.
+        if (method, path) == ("get", f"{CAMPAIGNS}/{{campaign_id}}"):  # Documented: contract 9.10.
             assert (theirs.status_code, missing.status_code) == (403, 404)
             continue
         assert missing.status_code == 404, (method, path)

@@ -76,7 +76,7 @@ class Campaign:
     created: CampaignCreated  # With later updates applied.
     status: Status = Status.DRAFT
     deleted: bool = False
-    version: int = 1  # How many facts of its own stream there are. Source: contract, section 10.
+    version: int = 1  # How many facts of its own stream there are. Source: contract 10.
     changed: Change | None = None
     run: int = 0  # 0: never started.
     counters: Counters = field(default_factory=Counters)

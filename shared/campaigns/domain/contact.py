@@ -27,7 +27,7 @@ from campaigns.domain.moves import FINAL, Status
 
 
 class ContactStatus(StrEnum):
-    """A contact's status. Source: public contract, section 3, and 'decided' 5."""
+    """A contact's status. Source: contract 3, and 9.5."""
 
     PENDING = "pending"
     IN_PROGRESS = "in_progress"
@@ -50,7 +50,7 @@ ENDS_AS: dict[Disposition, ContactStatus] = {
 }
 FAILED = frozenset(ENDS_AS.values()) - {ContactStatus.COMPLETED}  # Counted as failed.
 
-# Retried, within max_attempts. Source: public contract, 'decided' 7; unknown may have rung.
+# Retried, within max_attempts. Source: contract 9.7; unknown may have rung.
 RETRIED = frozenset({Disposition.NO_ANSWER, Disposition.BUSY, Disposition.FAILED})
 
 
@@ -79,7 +79,7 @@ class Contact:
 
 
 # How long a contact waits after an abandonment, so that clocks that differ make no hot loop.
-ABANDONED_REST = timedelta(milliseconds=500)  # Source: architecture, "strict pause" 2.
+ABANDONED_REST = timedelta(milliseconds=500)  # Source: architecture "strict pause" 2.
 
 
 def evolve_contact(contact: Contact, campaign: Campaign, fact: AnyCallFact) -> Contact:

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """A campaign's status. Source: public contract, section 2."""
+    """A campaign's status. Source: contract 2."""
 
     DRAFT = "draft"
     SCHEDULED = "scheduled"
@@ -35,8 +35,8 @@ class Move(StrEnum):
     APPEND = "append"
 
 
-# The legal moves: from which status each is allowed. Source: public contract, section 2, and
-# 'decided' 19, 20, 22.
+# The legal moves: from which status each is allowed. Source: contract 2, and
+# 9.19, 9.20, 9.22.
 MOVES: dict[Move, frozenset[Status]] = {
     Move.START: frozenset({Status.DRAFT, Status.SCHEDULED, Status.PAUSED}),
     Move.PAUSE: frozenset({Status.RUNNING}),

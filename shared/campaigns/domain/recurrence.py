@@ -1,6 +1,6 @@
 """When a recurring campaign begins: wall-clock times of a place, as instants. Pure.
 
-Source: public contract, section 4, 'decided' 8 and 9: a local time that a clock change skips moves
+Source: contract 4, 9.8 and 9.9: a local time that a clock change skips moves
 forward to the first valid instant; of one that there is twice, the first counts.
 """
 

@@ -94,7 +94,7 @@ class Writer(Generic[W]):
     folded: W  # The state that decisions read.
     clock: Clock
     source: str
-    tries_s: float = 5.0  # How long refused tries are repeated. Source: architecture, "commands".
+    tries_s: float = 5.0  # How long refused tries are repeated. Source: architecture "commands".
     ruling_s: float = 10.0  # How long to wait for one ruling; then the outcome is unknown.
     catch_up_s: float = 10.0  # How long a rejection may wait for the log's end.
     rereads_s: float = 10.0  # How long a stale command is read again.

@@ -6,7 +6,7 @@ from campaigns.domain.facts import CampaignDeleted
 from campaigns.domain.moves import Move
 from command_api.commands.lifecycle import MoveCampaign, lifecycle_decider
 
-RUNNING = "Campaign is running: stop it first"  # Source: public contract, 1.3 row 5.
+RUNNING = "Campaign is running: stop it first"  # Source: contract 1.3 row 5.
 
 
 def decide(campaign: Campaign, command: MoveCampaign) -> Decision:

@@ -66,7 +66,7 @@ def import_rejection(
     """Return why contacts may not be added now; None when they may.
 
     `import_id`: of the announced import in question; None when it is not announced yet.
-    Source: public contract, 'decided' 22.
+    Source: contract 9.22.
     """
     if campaign is None or hidden(campaign, organization_id):
         return not_found()

@@ -11,7 +11,7 @@ from campaigns.domain.decider import Decider, Decision, Reason, Rejected
 from campaigns.domain.facts import CampaignType
 from campaigns.domain.values.stream_names import Stream, campaign_stream, contacts_stream
 
-# Source: public contract, start, and 'decided' 22 and 28.
+# Source: contract 1.3 row 6, 9.22 and 9.28.
 NOT_FOUND = "Campaign not found"
 IMPORT_IN_PROGRESS = "An import is in progress"
 MESSAGES_UNSUPPORTED = "Messages are not supported yet"
@@ -75,7 +75,7 @@ def hidden(campaign: Campaign | None, organization_id: int) -> bool:
 def not_found() -> Rejected:
     """Reject a command on a campaign that does not exist for its caller.
 
-    Source: public contract, 'decided' 10.
+    Source: contract 9.10.
     """
     return Rejected(Reason.UNKNOWN_CAMPAIGN, NOT_FOUND)
 
@@ -83,7 +83,7 @@ def not_found() -> Rejected:
 def version_rejection(campaign: Campaign, command: MoveCampaign) -> Rejected | None:
     """Reject a command that names other versions of the campaign, and say which change won.
 
-    Source: public contract, section 10.
+    Source: contract 10.
     """
     if command.if_match is None or campaign.version in command.if_match:
         return None

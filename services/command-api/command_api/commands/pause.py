@@ -6,7 +6,7 @@ from campaigns.domain.facts import CampaignPaused
 from campaigns.domain.moves import Move, Status
 from command_api.commands.lifecycle import MoveCampaign, lifecycle_decider
 
-NOT_RUNNING = "Campaign is not running"  # Source: public contract, pause.
+NOT_RUNNING = "Campaign is not running"  # Source: contract 1.3 row 7.
 
 
 def decide(campaign: Campaign, command: MoveCampaign) -> Decision:

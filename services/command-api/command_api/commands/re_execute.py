@@ -21,7 +21,7 @@ from command_api.commands.lifecycle import (
 )
 from command_api.commands.schedule import campaign_scheduled, schedule_rejection
 
-NONE_MATCH = "No contacts match the selection"  # Source: public contract, 1.3 row 9.
+NONE_MATCH = "No contacts match the selection"  # Source: contract 1.3 row 9.
 CALLS_OPEN = "Calls are still in progress"
 
 

@@ -13,7 +13,7 @@ from command_api.commands.lifecycle import (
 )
 from command_api.commands.schedule import TIME_PAST
 
-# Source: public contract, start, and 'decided' 19.
+# Source: contract 1.3 row 6 and 9.19.
 ALL_PROCESSED = "All contacts have already been processed"
 ALREADY_RUNNING = "Campaign is already running"
 NO_CONTACTS = "No contacts found"
@@ -51,7 +51,7 @@ def contacts_rejection(campaign: Campaign) -> Rejected | None:
 def decide_start(campaign: Campaign, command: MoveCampaign) -> Decision:
     """Start a run, or resume the paused one. A scheduled campaign is unchanged: it will begin.
 
-    Source: public contract, 'decided' 4: starting a scheduled campaign confirms its schedule.
+    Source: contract 9.4: starting a scheduled campaign confirms its schedule.
     """
     if no := start_rejection(campaign) or contacts_rejection(campaign):
         return no

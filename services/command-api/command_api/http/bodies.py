@@ -1,7 +1,7 @@
 """The bodies of requests: every spelling that documentation and SDKs use, bounds as documented.
 
-Unknown and read-only keys are ignored; null means not given. Source: public contract, 1.3 row 2,
-8.1 to 8.3, 'decided' 12 and 18.
+Unknown and read-only keys are ignored; null means not given. Source: contract 1.3 row 2,
+8.1 to 8.3, 9.12 and 9.18.
 """
 
 import json

@@ -52,7 +52,7 @@ QUIET = frozenset({Reason.ALREADY_PAUSED, Reason.NOT_RUNNING, Reason.WRONG_STATU
 _START, _RESUME = Verb("start", START, "started"), Verb("resume", RESUME, "started")
 _PAUSE, _STOP = Verb("pause", PAUSE, "paused", QUIET), Verb("stop", STOP, "stopped", QUIET)
 
-STARTED = "Campaign execution started immediately"  # Source: public contract, 1.3 row 6.
+STARTED = "Campaign execution started immediately"  # Source: contract 1.3 row 6.
 BEGUN = ERRORS | OUTDATED | ok("CampaignBegun", "CampaignTried")
 HALTED = ERRORS | OUTDATED | accepted("CampaignHalted") | ok("CampaignHalted", "CampaignTried")
 

@@ -43,7 +43,7 @@ def router(service: "CommandApi") -> APIRouter:
         """Change texts and settings of a draft or paused campaign; what is not given stays."""
         return await _update(service, campaign_id, caller, options, body)
 
-    for method in ("PUT", "PATCH"):  # The documentation's, and the SDKs': 8.3 #6.
+    for method in ("PUT", "PATCH"):  # The documentation's, and the SDKs': contract 8.3 row 6.
         routes.add_api_route(
             "/{campaign_id}", update, methods=[method], name=f"update by {method}",
             responses=ERRORS | OUTDATED | ok("CampaignChanged", TRIED),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 REARMED = ERRORS | OUTDATED | ok("CampaignRearmedAnswer", "CampaignTried")
 EXAMPLES = [{"contact_selection": "failed_only"}, {"contact_selection": [7, 8, 9]}]
-INVALID_SELECTION = "Invalid contact_selection"  # Source: public contract, 'decided' 24.
+INVALID_SELECTION = "Invalid contact_selection"  # Source: contract 9.24.
 _SLICE = 200  # Contacts read at once: a few ms, so that a pause is not kept waiting.
 _RE_EXECUTE = Verb("re-execute", RE_EXECUTE, "ready for re-execution")
 

@@ -9,7 +9,7 @@ from campaigns.process.errors import OperatingError
 from command_api.commands.fail_import import FAIL_IMPORT, FailImport
 from command_api.imports.chunks import CHUNK_TRIES_S, Service, decide, partition_of
 
-STALE_S = 60.0  # Source: architecture, "Facts": no chunk of an import was folded for that long.
+STALE_S = 60.0  # Source: architecture "Facts": no chunk of an import was folded for that long.
 STALE_CHECK_S = 5.0
 
 assert CHUNK_TRIES_S < STALE_S, "an import whose chunk is still tried is not stale"

@@ -1,6 +1,6 @@
 """Characters as people, spreadsheets and phones type them: invisible, wide, of any script. Pure.
 
-Source: public contract, section 5; the Unicode Character Database's categories.
+Source: contract 5; the Unicode Character Database's categories.
 """
 
 import re

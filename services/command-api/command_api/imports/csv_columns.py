@@ -13,7 +13,7 @@ MAPPINGS_CHARS_MAX = 64 * 1024
 
 _DOTTED_I = "i\u0307"  # Python's lower case of the Turkish dotted capital I.
 PHONE = "phone_number"
-# Loose spelling → field. Source: public contract, section 5.
+# Loose spelling → field. Source: contract 5.
 FIELDS = {
     **dict.fromkeys(("phone", "phonenumber", "mobile", "cell"), PHONE),
     **dict.fromkeys(("name", "fullname", "contactname"), "name"),
@@ -52,7 +52,7 @@ def parse_mappings(text: str) -> dict[str, str | None]:
     Raises:
         UnusableFileError: it is not a JSON object of texts.
 
-    Source: public contract, section 5.
+    Source: contract 5.
     """
     if len(text) > MAPPINGS_CHARS_MAX:
         raise UnusableFileError(f"column_mappings is longer than {MAPPINGS_CHARS_MAX} characters")
@@ -95,7 +95,7 @@ def find_columns(header: Sequence[str], mappings: Mapping[str, str | None]) -> C
         UnusableFileError: there is no phone column, or two are mapped to one field, or the header
             has too many columns or one too long.
 
-    Source: public contract, section 5.
+    Source: contract 5.
     """
     if len(header) > COLUMNS_MAX:
         raise UnusableFileError(f"The header has {len(header)} columns; at most {COLUMNS_MAX} can")

@@ -46,7 +46,7 @@ class CsvFile:
     Raises:
         UnusableFileError: it is empty, not such text, or has no phone column.
 
-    Source: public contract, section 5.
+    Source: contract 5.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from phonenumbers import CountryCodeSource, PhoneNumber, ValidationResult
 
 from command_api.imports.characters import digits_of, narrow, trimmed
 
-REGION = "US"  # The country of numbers without one. Source: public contract, section 5.
+REGION = "US"  # The country of numbers without one. Source: contract 5.
 DIGITS_MAX = 15  # Source: E.164, 6.1.
 PHONE_CHARS_MAX = 40  # DIGITS_MAX, with generous punctuation.
 TAIL_DIGITS_MIN = 4  # After a slash: fewer digits are the end of a second number.
@@ -52,7 +52,7 @@ def normalise_phone(text: str, region: str = REGION) -> str | Unusable:
     the region, or a leading 00, counts as +; an extension or letters make a number unusable.
     `region`: the country of numbers without one, such as US.
 
-    Source: public contract, section 5.
+    Source: contract 5.
     """
     text = trimmed(text).strip(_GUARDS).strip()
     if not text:

@@ -20,7 +20,7 @@ RESULT_CHARS_MAX = 100_000
 REASON_CHARS_MAX = 200
 _TOO_LONG = "the result is too long"
 
-# Always defined. Source: public contract, 1.3 row 18.
+# Always defined. Source: contract 1.3 row 18.
 SYSTEM = {"assistant_name": "your assistant", "company": "our company", "name": "there"}
 _US = re.compile(r"(?:\+?1)?([2-9][0-9]{2})([0-9]{3})([0-9]{4})", re.ASCII)
 

@@ -28,7 +28,7 @@ Gate = Callable[[Reading, datetime], Rejected | None]
 def campaign_running(reading: Reading, now: datetime) -> Rejected | None:
     """Reject a call of a campaign that is not running.
 
-    Source: public contract, pause: no new call is initiated.
+    Source: contract 1.3 row 7: no new call is initiated.
     """
     if reading.campaign.status is Status.RUNNING:
         return None
@@ -38,7 +38,7 @@ def campaign_running(reading: Reading, now: datetime) -> Rejected | None:
 def within_hours(reading: Reading, now: datetime) -> Rejected | None:
     """Reject a call outside the campaign's calling hours, and say when they begin.
 
-    Source: public contract, 'decided' 23, and the guide's `allowed_hours` (section 4).
+    Source: contract 9.23, and the guide's `allowed_hours` (contract 4).
     """
     opens = opens_at(reading.campaign, now)
     if opens is None:
@@ -62,7 +62,7 @@ def contact_pending(reading: Reading, now: datetime) -> Rejected | None:
 def attempts_left(reading: Reading, now: datetime) -> Rejected | None:
     """Reject an attempt beyond `max_attempts`, which counts all of a run.
 
-    Source: public contract, 'decided' 7.
+    Source: contract 9.7.
     """
     if reading.contact.attempts < reading.campaign.settings.max_attempts:
         return None
@@ -72,7 +72,7 @@ def attempts_left(reading: Reading, now: datetime) -> Rejected | None:
 def rested(reading: Reading, now: datetime) -> Rejected | None:
     """Reject a contact before its time, and say when that is.
 
-    Source: public contract, `retry_delay_minutes`; architecture, "strict pause" 2.
+    Source: contract 3; architecture "strict pause" 2.
     """
     due_at = reading.contact.due_at
     if due_at is None or now >= due_at:

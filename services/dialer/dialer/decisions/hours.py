@@ -51,7 +51,7 @@ def opens_of(hours: CallingHours, now: datetime) -> datetime:
 def closes_at(hours: CallingHours, day: date, place: ZoneInfo) -> datetime:
     """Return when the window that begins on this day ends: perhaps on the next one.
 
-    Source: public contract, section 4: it belongs to the day on which it begins.
+    Source: contract 4: it belongs to the day on which it begins.
     """
     if hours.end == DAY_END:
         return instant_of(day + timedelta(days=1), time(), place)

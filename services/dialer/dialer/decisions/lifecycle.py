@@ -41,7 +41,7 @@ class CompleteCampaign:
 def due(campaign: Campaign, now: datetime) -> bool:
     """Say whether a scheduled campaign is to begin now.
 
-    Source: public contract, 'decided' 22: not while an import is under way.
+    Source: contract 9.22: not while an import is under way.
     """
     return (
         campaign.allows(Move.BEGIN)
@@ -54,7 +54,7 @@ def due(campaign: Campaign, now: datetime) -> bool:
 def done(campaign: Campaign) -> bool:
     """Say whether a run has no pending contact, no open call and no import under way.
 
-    Source: public contract, 'decided' 19: a paused campaign completes too.
+    Source: contract 9.19: a paused campaign completes too.
     """
     counters = campaign.counters
     return (
@@ -82,7 +82,7 @@ def transition(
 def _begin(campaign: Campaign | None, command: BeginScheduled) -> Decision:
     """Begin the run, or say why it cannot begin.
 
-    Source: public contract, 'decided' 4: it begins once, and when it is more than the grace
+    Source: contract 9.4: it begins once, and when it is more than the grace
     period late (counted from the end of an import that it waited for) it fails.
     """
     if campaign is None:
@@ -135,7 +135,7 @@ def _complete(campaign: Campaign | None, command: CompleteCampaign) -> Decision:
 def _next_at(campaign: Campaign, now: datetime) -> datetime | None:
     """Return when a recurring campaign's next run begins. None: there is no next run.
 
-    Source: public contract, 'decided' 9 and 23: after `end_date` it completes with its last run.
+    Source: contract 9.9 and 9.23: after `end_date` it completes with its last run.
     """
     if campaign.schedule is None or campaign.schedule.recurrence is None:
         return None

@@ -2,7 +2,7 @@
 
 Even: the burst is one second's worth (whole, at least 1), refilled at limit - burst + 1 a minute,
 so that the limit holds in any sliding minute of CallRequested times.
-Source: architecture, "Pacing"; public contract, `calls_per_minute`.
+Source: architecture "Pacing"; contract 9.18.
 """
 
 from dataclasses import dataclass

@@ -58,7 +58,7 @@ def ended(
     `heard_at`: when this process learnt of the end. It bounds the delay if the carrier's clock is
     ahead.
 
-    Source: public contract, 'decided' 7, 20 and 23: the delay counts from the attempt's end.
+    Source: contract 9.7, 9.20 and 9.23: the delay counts from the attempt's end.
     """
     retries = (
         retried

@@ -1,7 +1,7 @@
 """The frames that sockets send, in the three vocabularies that clients know. Pure.
 
 Times are text with `+00:00`: the SDK reads `timestamp` of each frame before its type.
-Source: public contract, section 6 and 8.3 #22 and #23.
+Source: contract 6 and 8.3 rows 22 and 23.
 """
 
 import heapq
@@ -47,7 +47,7 @@ def progress(campaign: Campaign, now: datetime) -> Shape:
     """Return the state of a campaign, in the SDK's vocabulary, flat and nested.
 
     `completed_contacts` counts contacts that were reached, and in `data` those that are done
-    ('decided' 15).
+    (contract 9.15).
     """
     whole, counters = progress_shape(campaign, []), campaign.counters
     names = (

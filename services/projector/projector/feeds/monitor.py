@@ -1,4 +1,4 @@
-"""The socket of all campaigns of an organization. Source: public contract, 'decided' 13 and 25."""
+"""The socket of all campaigns of an organization. Source: contract 9.13 and 9.25."""
 
 import asyncio
 

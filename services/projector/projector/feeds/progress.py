@@ -1,6 +1,6 @@
 """The socket of a campaign's progress, and the list of its connections.
 
-Source: public contract, section 6, 'decided' 13 and 25.
+Source: contract 6, 9.13 and 9.25.
 """
 
 import asyncio
@@ -40,8 +40,8 @@ from projector.queries.shapes import activity_shape
 from projector.store.tables import HISTORY
 
 REPEAT_S = 1.0  # The state is repeated: a client may have missed the first frames (section 6.4).
-ACTIVITY = Page(1, 10, 0, 10)  # Source: public contract, 'decided' 14.
-HOURS, HOURS_MAX = 24, 24 * 31  # Of history. Source: public contract, section 6.2.
+ACTIVITY = Page(1, 10, 0, 10)  # Source: contract 9.14.
+HOURS, HOURS_MAX = 24, 24 * 31  # Of history. Source: contract 6.2.
 POINTS_MAX = 500  # Of history; longer ones are thinned out.
 
 

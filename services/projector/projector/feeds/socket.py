@@ -1,6 +1,6 @@
 """A client's socket: authentication, sending, receiving, closing.
 
-Source: public contract, section 6.
+Source: contract 6.
 """
 
 import asyncio

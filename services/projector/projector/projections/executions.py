@@ -19,8 +19,8 @@ from campaigns.domain.facts import (
 )
 from projector.projections.changes import Changes, Execution
 
-OUTCOME_UNKNOWN = "outcome unknown"  # Source: architecture, "Facts".
-RANG_LATE = "rang late"  # Source: architecture, "strict pause" 5.
+OUTCOME_UNKNOWN = "outcome unknown"  # Source: architecture "Facts".
+RANG_LATE = "rang late"  # Source: architecture "strict pause" 5.
 
 
 def project(

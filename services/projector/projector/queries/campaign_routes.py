@@ -18,7 +18,7 @@ from projector.queries.page import Page, page_of
 from projector.queries.parts import Parts
 from projector.queries.shapes import progress_shape
 
-ACTIVITY_MAX = 10  # Source: public contract, 'decided' 14.
+ACTIVITY_MAX = 10  # Source: contract 9.14.
 _ASSISTANT_MAX = 2**53
 
 
@@ -32,7 +32,7 @@ def member(kind: type[StrEnum], value: str | None, name: str) -> str | None:
     """Check a filter against its enumeration.
 
     Raises:
-        HTTPException: 400, it is no member. Source: public contract, rows 1 and 10.
+        HTTPException: 400, it is no member. Source: contract 1.3 rows 1 and 10.
 
     """
     if value is not None and value not in list(kind):

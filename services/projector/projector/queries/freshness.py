@@ -61,7 +61,7 @@ class Asking:
     ) -> dict[str, str]:
         """Catch up with a campaign's partition; return the headers of the answer.
 
-        `forbidden`: another organization's campaign is 403, not 404 ('decided' 10).
+        `forbidden`: another organization's campaign is 403, not 404 (contract 9.10).
 
         Raises:
             NotFreshError, LogUnavailableError: answered as 503.

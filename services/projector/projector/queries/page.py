@@ -20,7 +20,7 @@ from fastapi.exceptions import RequestValidationError
 from campaigns.http.campaign_json import Shape
 from projector.queries.parts import Parts
 
-PAGE_MAX = 1000  # Source: public contract, list: per_page 1..1000; 8.3 #3: limit too.
+PAGE_MAX = 1000  # Source: contract 1.3 row 1, 8.3 row 3.
 PER_PAGE = 50
 # The heaviest row of any list without `include`: a campaign's description, voicemail message,
 # welcome and agenda of 20,000 characters each, of which JSON needs six bytes a character at most.
@@ -48,7 +48,7 @@ class Page:
         *,
         texts: bool = False,
     ) -> Parts:
-        """Return a list's answer: the documented keys and the SDK's. Source: 8.3 #2, #4.
+        """Return a list's answer, with the documented keys and the SDK's (contract 8.3 rows 2, 4).
 
         `rows` are drawn one by one, so that no more of them stand in memory than fit. `texts`: the
         rows are as heavy as the client asked for.
@@ -97,7 +97,7 @@ async def page_of(
     skip: Annotated[int | None, Query(ge=0, le=_NUMBER_MAX)] = None,
     limit: Annotated[int | None, Query(ge=1, le=PAGE_MAX)] = None,
 ) -> Page:
-    """Read the page that is asked for; `skip` and `limit` win over the others (8.3 #3)."""
+    """Read the requested page; `skip` and `limit` take precedence (contract 8.3 row 3)."""
     if skip is None and limit is None:
         sized = "per_page" in request.query_params
         return Page(page, per_page, (page - 1) * per_page, per_page, sized=sized)

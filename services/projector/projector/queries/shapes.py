@@ -1,6 +1,6 @@
 """The JSON of the public contract for contacts, executions, imports, progress, pauses. Pure.
 
-Source: public contract, 1.3 rows 10, 12, 13, 14; 8.4; 'decided' 6, 7, 21.
+Source: contract 1.3 rows 10, 12, 13, 14; 8.4; 9.6, 9.7, 9.21.
 """
 
 from campaigns.domain.campaign import Campaign
@@ -16,7 +16,7 @@ from projector.projections.executions import OUTCOME_UNKNOWN
 def contact_shape(
     campaign: Campaign, contact: Contact, row: Row, source: str | None, created_at: str | None
 ) -> Shape:
-    """Return a contact: the documented keys nested, the SDK's flat (8.3 #5)."""
+    """Return a contact: the documented keys nested, the SDK's flat (contract 8.3 row 5)."""
     unknown = contact.last_outcome is Disposition.UNKNOWN
     status = shown(campaign, contact)
     done = status is ContactStatus.COMPLETED
@@ -119,7 +119,7 @@ def import_shape(campaign_id: int, one: Import, received: int) -> Shape:
 
 
 def progress_shape(campaign: Campaign, activity: list[tuple[Execution, Row | None]]) -> Shape:
-    """Return a campaign's progress, with both sets of keys (8.3 #18).
+    """Return a campaign's progress, with both sets of keys (contract 8.3 row 18).
 
     `activity`: the newest executions, newest first.
     """
@@ -168,7 +168,7 @@ def pause_shape(campaign: Campaign) -> Shape:
     """Return how far a pause has settled; after a stop, or before a start, only the phase.
 
     `settling` lasts until every permission is resolved; the answer to the pause itself may come
-    earlier, when the leases have expired. Source: public contract, section 10.
+    earlier, when the leases have expired. Source: contract 10.
     """
     if campaign.status is Status.RUNNING:
         phase = "running"

@@ -18,7 +18,7 @@ _CALLS_MAX = 4_096  # Cached: an outcome is used at each step of its call.
 class CarrierTerms:
     """How the simulated carrier behaves, faults included. Shares are fractions, 0 to 1.
 
-    Source: architecture, "The simulated carrier".
+    Source: architecture "The simulated carrier".
     """
 
     seed: int = 0

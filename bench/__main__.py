@@ -19,6 +19,8 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "measurements.md"
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 QUESTIONS = (
     "pause",
+    "up",
+    "active",
     "processes",
     "strict",
     "sizes",

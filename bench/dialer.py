@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from bench.table import Figure, show
+from bench.table import Figure, Setup, show
 from tests.support.client import API, Client
 from tests.support.system import KEY, Process
 
@@ -101,4 +101,6 @@ def long_list(client: Client, url: str, pending: int) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
-        show("dialer", measure(Path(name), int(sys.argv[1]) if len(sys.argv) > 1 else PENDING))
+        figures = measure(Path(name), int(sys.argv[1]) if len(sys.argv) > 1 else PENDING)
+        parts = "command API and dialer, a process each"
+        show("dialer", figures, Setup(parts, "embedded", "client"))

@@ -22,7 +22,7 @@ from bench.pause import (
     running_campaign,
     wait_for,
 )
-from bench.table import Row, show
+from bench.table import Row, Setup, show
 
 OURS, FLOOR = 18080, 18081
 TURNS, CONNECTIONS = 12, 16
@@ -79,6 +79,7 @@ async def main() -> None:
             Row("pause behind the door, median", "ms", pause, bare, "≤ 1.03", dearer <= DEARER_MAX),
             Row("commands behind the door", "1/s", rate, most, "≥ 0.97", slower >= 0.97),
         ],
+        Setup("one command API alone", "embedded", "client, floor"),
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from bench.table import Figure, Row, show
+from bench.table import Figure, Row, Setup, show
 from campaigns.domain.facts import CampaignPaused
 from campaigns.domain.values.stream_names import campaign_stream
 from campaigns.kafka.clients import Kafka
@@ -210,7 +210,8 @@ def rows(what: str, case: str, took: dict[str, float]) -> list[Row | Figure]:
 def main() -> None:
     """Measure with Kafka's default session time-out, and with the one that we advise."""
     for session in BROKERS:
-        show(f"failover, session {session}", asyncio.run(measure(session)))
+        setup = Setup("a writer and a reader", "Kafka, three brokers", "brokers, floor")
+        show(f"failover, session {session}", asyncio.run(measure(session)), setup)
 
 
 if __name__ == "__main__":

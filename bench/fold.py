@@ -8,7 +8,7 @@ import statistics
 from time import perf_counter
 
 from bench.history import CAMPAIGN, raw_history
-from bench.table import Row, show
+from bench.table import IN_MEMORY, Row, Setup, show
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.facts import CampaignFact
 from campaigns.log.digest import Chain
@@ -56,4 +56,4 @@ def rows() -> list[Row]:
 
 
 if __name__ == "__main__":
-    show("fold", rows())
+    show("fold", rows(), Setup("a fold, no part", IN_MEMORY, ""))

@@ -11,8 +11,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from itertools import cycle, islice
 from pathlib import Path
 from time import perf_counter
@@ -21,11 +21,24 @@ import orjson
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from bench.http_load import Connection, Request
-from bench.table import Row, show
+from bench.table import Row, Setup, show
 from tests.support.broker import find_broker
 
 KEY = "bench-key"
 ROUNDS, PAIRS, LOAD_S, CONNECTIONS = 3, 300, 4.0, 64
+
+
+@asynccontextmanager
+async def bare_kafka(servers: str, port: int) -> AsyncIterator[None]:
+    """Run the floor on a broker, with a topic of its own."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    await admin.create_topics([NewTopic("floor", 12, 1)])
+    await admin.close()
+    command = ("-m", "uvicorn", "bench.floor_app:app", "--port", str(port))
+    with process(*command, "--log-level", "error", FLOOR_KAFKA=servers):
+        await wait_for(port)
+        yield
 
 
 @contextmanager
@@ -56,11 +69,11 @@ async def wait_for(port: int) -> None:
     raise TimeoutError(port)
 
 
-async def running_campaign(connection: Connection, contacts: int = 1) -> int:
-    """Create and start a campaign; no dialer runs, so no call is made."""
+async def running_campaign(connection: Connection, contacts: int = 1, **more: object) -> int:
+    """Create and start a campaign. It makes no call: no dialer runs, or `more` shuts its hours."""
     numbers = [{"phone_number": f"+1555{n:07}"} for n in range(1, contacts + 1)]
     body = orjson.dumps(
-        {"name": "b", "assistant_id": 1, "campaign_type": "call", "contacts": numbers}
+        {"name": "b", "assistant_id": 1, "campaign_type": "call", "contacts": numbers, **more}
     )
     status, answer = await connection.ask(Request.post("/api/v1/campaigns", KEY, body))
     assert status == 200, answer
@@ -76,12 +89,17 @@ def alternating(campaign_id: int) -> Iterator[Request]:
         yield Request.post(f"/api/v1/campaigns/{campaign_id}/{verb}", KEY)
 
 
-async def one_connection(port: int, requests: Iterator[Request]) -> float:
-    """Return the median of the first of each pair (the pause), milliseconds."""
+async def pauses(port: int, requests: Iterator[Request]) -> list[float]:
+    """Return what the first of each pair (the pause) took, milliseconds; ten pairs warm up."""
     connection = await Connection.to(port)
     took = await connection.timed(islice(requests, 2 * PAIRS))
     connection.close()
-    return statistics.median(took[20::2])
+    return took[20::2]
+
+
+async def one_connection(port: int, requests: Iterator[Request]) -> float:
+    """Return the median pause over one connection, milliseconds."""
+    return statistics.median(await pauses(port, requests))
 
 
 async def many_connections(port: int, streams: Sequence[Iterator[Request]]) -> float:
@@ -135,19 +153,14 @@ async def main() -> None:
 
 async def _measured(servers: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        admin = AIOKafkaAdminClient(bootstrap_servers=servers)
-        await admin.start()
-        await admin.create_topics([NewTopic("floor", 12, 1)])
-        await admin.close()
         ours = {
             "DIALGATE_KAFKA_SERVERS": servers, "DIALGATE_API_KEY": KEY,
             "DIALGATE_DATA_DIR": str(Path(folder) / "data"), "DIALGATE_PORT": "18080",
         }  # fmt: skip
-        floor = ("-m", "uvicorn", "bench.floor_app:app", "--port", "18081", "--log-level", "error")
-        with process("-m", "dialgate", "command-api", **ours), process(*floor, FLOOR_KAFKA=servers):
-            await wait_for(18080)
-            await wait_for(18081)
-            show("pause", await measure(18080, 18081))
+        async with bare_kafka(servers, 18081):
+            with process("-m", "dialgate", "command-api", **ours):
+                await wait_for(18080)
+                show("pause", await measure(18080, 18081), Setup("one command API alone"))
 
 
 if __name__ == "__main__":

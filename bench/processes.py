@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.http_load import Connection
 from bench.pause import CONNECTIONS, KEY, alternating, many_connections, process, running_campaign
 from bench.pause import wait_for as served
-from bench.table import Row, show
+from bench.table import Row, Setup, show
 from tests.support.broker import find_broker
 
 PORTS = (18080, 18082, 18083, 18084)
@@ -72,6 +72,7 @@ async def main() -> None:
             Row(f"commands a second, {count} command APIs beside 1", "1/s", many, one)
             for count, many in zip(COUNTS[1:], more, strict=True)
         ],
+        Setup("command APIs alone", beside="client, broker"),
     )
 
 

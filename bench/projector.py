@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 
 from bench.history import raw_history
-from bench.table import Row, show
+from bench.table import IN_MEMORY, Row, Setup, show
 from campaigns.log.port import MemoryLog
 from campaigns.records.record import Recorded
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
@@ -71,4 +71,4 @@ def rows() -> list[Row]:
 
 
 if __name__ == "__main__":
-    show("projector", rows())
+    show("projector", rows(), Setup("the projector's views, no process", IN_MEMORY, ""))

@@ -14,7 +14,7 @@ import httpx
 
 from bench.bulk import fill
 from bench.dialer import used
-from bench.table import Figure, show
+from bench.table import Figure, Setup, show
 from tests.support.system import KEY, Process
 
 SIZES = (100_000, 1_000_000, 3_000_000)
@@ -66,4 +66,5 @@ def measure(records: int) -> list[Figure]:
 
 if __name__ == "__main__":
     sizes = [int(size) for size in sys.argv[1:]] or SIZES
-    show("restart", [row for size in sizes for row in measure(size)])
+    figures = [row for size in sizes for row in measure(size)]
+    show("restart", figures, Setup("`dialgate up`, one process", "embedded", "client"))

@@ -19,7 +19,7 @@ import orjson
 
 from bench.http_load import Connection, Request
 from bench.pause import KEY, alternating, process, running_campaign, wait_for
-from bench.table import Row, show
+from bench.table import Row, Setup, show
 from tests.support.broker import find_broker
 
 SMALL, LARGE = 18080, 18082  # Ports.
@@ -179,7 +179,7 @@ async def main() -> None:
                 }
                 running.enter_context(process("-m", "dialgate", "command-api", **environment))
                 await wait_for(port)
-            show("sizes", await measure(scale))
+            show("sizes", await measure(scale), Setup("one command API alone"))
     finally:
         broker.stop()
 

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.table import Figure, Row, show
+from bench.table import Figure, Row, Setup, show
 from tests.support.broker import find_broker
 from tests.support.client import Client
 from tests.support.system import KEY, Process
@@ -101,6 +101,7 @@ if __name__ == "__main__":
     broker = find_broker()
     assert broker is not None, "no Kafka broker to be had"
     try:
-        show("strict", measure(broker.servers))
+        parts = "command API and dialer, a process each"
+        show("strict", measure(broker.servers), Setup(parts, beside="client, broker"))
     finally:
         broker.stop()

@@ -1,4 +1,4 @@
-"""What a benchmark prints: our number beside the floor's of the same run, and their ratio."""
+"""What a benchmark prints: what ran, our number beside the floor's of the same run, their ratio."""
 
 import os
 import platform
@@ -12,6 +12,23 @@ from tests.support.broker import IMAGE
 
 
 @dataclass(frozen=True, slots=True)
+class Setup:
+    """What ran while a row was measured."""
+
+    parts: str  # Which parts, and in how many processes.
+    log: str = "Kafka"
+    beside: str = "client, broker, floor"  # What shared the cores with it. "": nothing.
+
+    def markdown(self) -> str:
+        """Return it as the cells of a row."""
+        cores = len(os.sched_getaffinity(0))
+        return f"{self.parts} | {self.log} | {f'{cores}, with {self.beside}' if self.beside else 1}"
+
+
+IN_MEMORY = "none: from memory"
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One comparison."""
 
@@ -22,10 +39,11 @@ class Row:
     target: str = "–"  # Of the ratio ours / floor.
     met: bool | None = None  # None: it has no target.
 
-    def markdown(self) -> str:
+    def markdown(self, setup: Setup) -> str:
         """Return it as a row of a Markdown table."""
         return (
-            f"| {self.what} | {self.ours:.2f} {self.unit} | {self.floor:.2f} {self.unit}"
+            f"| {self.what} | {setup.markdown()}"
+            f" | {self.ours:.2f} {self.unit} | {self.floor:.2f} {self.unit}"
             f" | {self.ours / self.floor:.2f} | {self.target} | {_VERDICTS[self.met]} |"
         )
 
@@ -40,16 +58,19 @@ class Figure:
     target: str = "–"
     met: bool | None = None
 
-    def markdown(self) -> str:
+    def markdown(self, setup: Setup) -> str:
         """Return it as a row of a Markdown table."""
         return (
-            f"| {self.what} | {self.ours:.2f} {self.unit} | – | – "
+            f"| {self.what} | {setup.markdown()} | {self.ours:.2f} {self.unit} | – | – "
             f"| {self.target} | {_VERDICTS[self.met]} |"
         )
 
 
 _VERDICTS = {True: "met", False: "**missed**", None: ""}
-HEAD = "| what | ours | floor | ratio | target | |\n| --- | --- | --- | --- | --- | --- |"
+HEAD = (
+    "| what | parts | log | cores | ours | floor | ratio | target | |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+)
 
 
 def machine() -> str:
@@ -71,8 +92,8 @@ def _processor() -> str:
     return next((f" of {name}" for name in named), "")
 
 
-def show(name: str, rows: Sequence[Row | Figure]) -> None:
-    """Print a table on stdout."""
+def show(name: str, rows: Sequence[Row | Figure], setup: Setup) -> None:
+    """Print a table of rows that were measured in one setup."""
     print(f"\n{name}: {machine()}\n\n{HEAD}")
     for row in rows:
-        print(row.markdown())
+        print(row.markdown(setup))

@@ -35,7 +35,7 @@ from command_api.imports.rows import contacts_added
 from command_api.open_lists import OpenLists
 from command_api.service import CommandApi
 from command_api.settings import CommandApiSettings
-from tests.support.import_world import CAMPAIGN_ID, ORIGIN, PARTITION, World, world
+from tests.support.import_world import CAMPAIGN_ID, ORIGIN, PARTITION, ImportWorld, world
 from tests.support.on_kafka import opened
 
 ROWS = [
@@ -44,8 +44,8 @@ ROWS = [
 ]  # Some ten chunks, and more than one record.
 
 
-class Door:
-    """A log whose door is shut to records that hold some fact, or stands still before them."""
+class GatedLog:
+    """A log that refuses records with some facts, or holds them back."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
@@ -72,21 +72,21 @@ def is_a(*kinds: type[AnyFact]) -> Callable[[AnyFact], bool]:
 
 
 @asynccontextmanager
-async def instance(log: EventLog, *, level: int = 3) -> AsyncIterator[tuple[World, Door]]:
-    """Run an instance behind a door of its own; it has read what is there."""
-    door = Door(log)
+async def instance(log: EventLog, *, level: int = 3) -> AsyncIterator[tuple[ImportWorld, GatedLog]]:
+    """Run an instance on a gated log of its own, once it has read what is there."""
+    door = GatedLog(log)
     async with world(door, with_campaign=False) as made:  # type: ignore[arg-type]
         await settled(made)
         made.reader.installation.level = level  # Once its reader has taken the log's own.
         yield made, door
 
 
-async def settled(*worlds: World) -> None:
+async def settled(*worlds: ImportWorld) -> None:
     for one in worlds:
         await one.reader.catch_up([PARTITION], within_s=10)
 
 
-async def create(w: World, name: str = "A") -> Any:
+async def create(w: ImportWorld, name: str = "A") -> Any:
     creating = Creator(w.writer, 1, sqlite3.connect(":memory:"), w.lists)
     command = CreateCampaign(
         organization_id=7, assistant_id=1, name=name, description=None,
@@ -101,15 +101,15 @@ async def create(w: World, name: str = "A") -> Any:
         creating.db.close()
 
 
-async def facts(w: World, kind: type[AnyFact]) -> list[Any]:
+async def facts(w: ImportWorld, kind: type[AnyFact]) -> list[Any]:
     return [fact for some in await w.records() for fact in some if isinstance(fact, kind)]
 
 
-def rows_of(w: World) -> int:
+def rows_of(w: ImportWorld) -> int:
     return int(w.contacts._db.execute("select count(*) from rows").fetchone()[0])
 
 
-async def half_a_create(w: World, door: Door) -> None:
+async def half_a_create(w: ImportWorld, door: GatedLog) -> None:
     door.shut = is_a(CampaignCreated)
     with pytest.raises(LogUnavailableError):
         await create(w)
@@ -122,7 +122,7 @@ async def test_a_create_that_fails_half_way_leaves_no_row_anywhere() -> None:
         await half_a_create(w, door)
         await settled(w, other)
         assert rows_of(w) == rows_of(other) == len(ROWS), "what is to be dropped is there"
-        await w.lists.close_dead(stale_s=1e9)  # It knows: nobody need wait.
+        await w.lists.close_dead(stale_s=1e9)  # Its own list: no need to wait.
         await settled(w, other)
         assert rows_of(w) == rows_of(other) == 0
         (closed,) = await facts(w, ListClosed)
@@ -263,11 +263,11 @@ async def test_a_create_that_comes_after_its_list_was_abandoned_is_refused(
         (dead,) = other.contacts.open_lists()
         for _ in range(2):
             await other.lists.close_dead(stale_s=0.0)
-        door.open.set()  # What was decided before goes its way.
+        door.open.set()  # The create that was decided before is appended now.
         campaign, _ruling = await creating
         await settled(slow, other)
         (created,) = await facts(slow, CampaignCreated)
-        assert created.import_id != dead, "the list was brought anew"
+        assert created.import_id != dead, "the list was appended again"
         closed = {fact.import_id: fact.counts for fact in await facts(slow, ListClosed)}
         assert closed == {dead: False, created.import_id: True}
         for one in (slow, other):

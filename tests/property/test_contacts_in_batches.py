@@ -7,13 +7,13 @@ from campaigns.domain.campaigns import Campaigns
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
 from tests.support.author import STEPS, Author
-from tests.support.folded_journal import Told
+from tests.support.folded_journal import FoldedJournal
 
 STORIES = 100
 ALL = "select * from contacts order by campaign_id, contact_id"
 
 
-def folded(told: Told, chance: random.Random, flushed: float) -> sqlite3.Connection:
+def folded(told: FoldedJournal, chance: random.Random, flushed: float) -> sqlite3.Connection:
     """Fold a story with a batch's end behind some of its records, and at its end."""
     db = sqlite3.connect(":memory:")
     campaigns, contacts = Campaigns(), Contacts(db)

@@ -7,12 +7,12 @@ import pytest
 from campaigns.domain.campaign import Counters, dump, gone, load
 from campaigns.domain.contact import shown
 from tests.support.author import STEPS, STORIES, Author
-from tests.support.folded_journal import Told
+from tests.support.folded_journal import FoldedJournal
 
 FAILED = ("failed", "no_answer", "busy", "voicemail")
 
 
-def counted(told: Told) -> Counters:
+def counted(told: FoldedJournal) -> Counters:
     """Count by looking at each contact."""
     campaign = told.campaign
     found: Counter[str] = Counter()

@@ -9,10 +9,10 @@ from campaigns.stores.checkpoint import Store
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
 from tests.support.author import STEPS, STORIES, Author
-from tests.support.folded_journal import Told
+from tests.support.folded_journal import FoldedJournal
 
 
-def waiting(told: Told) -> set[int]:
+def waiting(told: FoldedJournal) -> set[int]:
     """Look at each contact."""
     campaign = told.campaign
     return {
@@ -23,7 +23,7 @@ def waiting(told: Told) -> set[int]:
     }
 
 
-def found(told: Told, limit: int) -> tuple[list[int], list[int]]:
+def found(told: FoldedJournal, limit: int) -> tuple[list[int], list[int]]:
     """Return who is fresh and who is due, as a dialer asks its store, and who is none of it."""
     campaigns, contacts = Campaigns(), Contacts(Store(None, "a test").db)
     for recorded in told.records:

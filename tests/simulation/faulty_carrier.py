@@ -78,7 +78,7 @@ NONSENSE: tuple[Callable[[datetime], Any], ...] = (
 
 
 @dataclass(frozen=True)
-class Told:
+class HeardAnswer:
     """A dialer was told that a phone has rung."""
 
     call_id: str
@@ -98,7 +98,7 @@ class SimCarrier:
     clock: SimClock
     id: str = "sim"  # Who answers now.
     placements: dict[str, list[Placement]] = field(default_factory=dict)  # By call id.
-    told: list[Told] = field(default_factory=list)
+    told: list[HeardAnswer] = field(default_factory=list)
     asked_to_hang_up: set[str] = field(default_factory=set)
     asked: list[tuple[str, Process, float]] = field(default_factory=list)  # By its own boottime.
 
@@ -217,7 +217,9 @@ class SimCarrier:
         """Note which process has heard of a ring."""
         if isinstance(said, Rung | Ended):
             self.told.append(
-                Told(call_id, who, self.loop.true(), who.clock.boottime(), isinstance(said, Rung))
+                HeardAnswer(
+                    call_id, who, self.loop.true(), who.clock.boottime(), isinstance(said, Rung)
+                )
             )
 
     def _end(

@@ -12,7 +12,7 @@ import command_api.imports.csv_imports
 import command_api.imports.rows
 import command_api.slices
 from campaigns.domain.campaign import Campaign
-from campaigns.domain.carrier_refusals import Limits
+from campaigns.domain.carrier_refusals import RefusalLimits
 from campaigns.domain.facts import CallRequested
 from campaigns.domain.moves import FINAL
 from campaigns.log.port import MemoryLog
@@ -57,7 +57,7 @@ LONG_LISTS = (
     (OpenLists.run, "__kwdefaults__", {"check_s": 1.0}),
 )
 LONG_LIST_STALE_S = 6.0
-UNPLACED = Limits(its_own=3, anybodys=6)  # Rests of minutes are too long for a world.
+UNPLACED = RefusalLimits(its_own=3, anybodys=6)  # Rests of minutes are too long for a world.
 VIEWS = ProjectorSettings(api_keys=web.SETTINGS.api_keys)
 Service = CommandApi | Dialer | Projector
 

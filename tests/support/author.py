@@ -7,7 +7,7 @@ from datetime import timedelta
 from campaigns.domain.campaign import gone
 from campaigns.domain.facts import CampaignUpdated, Disposition, Selection
 from campaigns.domain.moves import FINAL, Move, Status
-from tests.support.folded_journal import Told
+from tests.support.folded_journal import FoldedJournal
 
 STORIES = 400
 STEPS = 60
@@ -19,7 +19,7 @@ class Author:
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
-        self.told = Told()
+        self.told = FoldedJournal()
         self.past: list[tuple[str, int, int, int]] = []  # Calls abandoned: they may ring late yet.
         self.happened: Counter[str] = Counter()
         kinds = ["pause", "stop", "replace", "append", "abandon", "late", "end"]

@@ -26,7 +26,7 @@ from campaigns.records.record import Recorded
 from tests.support.journal import Journal
 
 
-class Told(Journal):
+class FoldedJournal(Journal):
     """One story, and what it comes to."""
 
     def __init__(self) -> None:

@@ -43,7 +43,7 @@ PARTITION = campaign_partition(CAMPAIGN_ID, 1)
 _ids = count(1)
 
 
-class World:
+class ImportWorld:
     """A command API as importing sees it, without HTTP."""
 
     def __init__(self, log: EventLog, stale_s: float = 300.0) -> None:
@@ -162,9 +162,11 @@ def created(campaign_id: int = CAMPAIGN_ID) -> CampaignCreated:
 
 
 @asynccontextmanager
-async def world(log: EventLog | None = None, *, with_campaign: bool = True) -> AsyncIterator[World]:
+async def world(
+    log: EventLog | None = None, *, with_campaign: bool = True
+) -> AsyncIterator[ImportWorld]:
     """Run an instance on a log, with an empty draft in it."""
-    made = World(log or MemoryLog())
+    made = ImportWorld(log or MemoryLog())
     async with asyncio.TaskGroup() as tasks:
         running = [
             tasks.create_task(made.reader.follow([PARTITION])),

@@ -23,7 +23,7 @@ CHECK_S = 5.0
 logger = logging.getLogger(__name__)
 
 
-class Service(Protocol):
+class ListService(Protocol):
     """What open lists need of the command API."""
 
     campaigns: Campaigns
@@ -34,7 +34,7 @@ class Service(Protocol):
 class OpenLists:
     """The lists of one instance's store that do not count."""
 
-    def __init__(self, service: Service, stale_s: float) -> None:
+    def __init__(self, service: ListService, stale_s: float) -> None:
         """Close lists of which no chunk was folded for `stale_s`, and that nothing counts."""
         self._service, self.stale_s = service, stale_s
         self._given_up: set[str] = set()  # By their own instance: no need to wait.

@@ -1,6 +1,6 @@
 """The terms that a dialer's reactor works by: its settings, and what its carrier declares now."""
 
-from campaigns.domain.carrier_refusals import Limits
+from campaigns.domain.carrier_refusals import RefusalLimits
 from dialer.carrier.port import Carrier
 from dialer.reactor.state import Terms
 from dialer.settings import DialerSettings
@@ -28,7 +28,7 @@ class CurrentTerms:
             resend_max_s=settings.resend_max_s,
             recover_poll_s=settings.recover_poll_s,
             schedule_grace_s=settings.schedule_grace_s,
-            unplaced=Limits(settings.unplaced_max, settings.unplaced_away_max),
+            unplaced=RefusalLimits(settings.unplaced_max, settings.unplaced_away_max),
         )
 
     def differ_from(self, terms: Terms) -> bool:

@@ -14,14 +14,14 @@ RECENT = timedelta(minutes=10)  # A carrier that rang somebody no longer ago tak
 UNPLACED = frozenset({Abandonment.NOT_PLACED, Abandonment.REFUSED_LATE})
 
 
-class Limits(NamedTuple):
+class RefusalLimits(NamedTuple):
     """After how many times in a row a contact gets no further try."""
 
     its_own: int = 5  # While the carrier took others' calls.
     anybodys: int = 16  # Although it may be the carrier's trouble: after more than three hours.
 
 
-LIMITS = Limits()
+LIMITS = RefusalLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Unplaced:
         """Return how long it rests now: longer each time."""
         return timedelta(seconds=min(REST_S * REST_TIMES ** min(self.times - 1, 20), REST_S_MAX))
 
-    def over(self, limits: Limits) -> bool:
+    def over(self, limits: RefusalLimits) -> bool:
         """Say whether it gets no further try. Whose trouble the first time is, nobody knows."""
         return self.times >= limits.anybodys or (
             self.times >= limits.its_own and self.its_own >= limits.its_own - 1

@@ -11,18 +11,18 @@ from campaigns.domain.evolution import evolve
 from campaigns.domain.facts import CampaignPaused, CampaignStarted, Disposition
 from campaigns.domain.moves import MOVES, Move, Status
 from campaigns.testing.sample_records import NOON
-from tests.support.folded_journal import Told
+from tests.support.folded_journal import FoldedJournal
 
 
 @pytest.fixture
-def told() -> Told:
-    told = Told()
+def told() -> FoldedJournal:
+    told = FoldedJournal()
     told.running()
     return told
 
 
 def test_a_campaign_begins_as_a_draft_of_its_contacts() -> None:
-    told = Told()
+    told = FoldedJournal()
     told.create(contacts=3)
     campaign = told.campaign
     assert (campaign.status, campaign.run, campaign.contacts_end) == (Status.DRAFT, 0, 3)
@@ -34,13 +34,13 @@ def test_facts_of_a_campaign_that_was_never_created_pass() -> None:
     assert evolve(None, fact, 1) is None
 
 
-def test_a_campaign_is_created_once(told: Told) -> None:
+def test_a_campaign_is_created_once(told: FoldedJournal) -> None:
     before = dump(told.campaign)
     told.create(contacts=7)
     assert dump(told.campaign) == before
 
 
-def test_a_life(told: Told) -> None:
+def test_a_life(told: FoldedJournal) -> None:
     campaign = told.campaign
     assert (campaign.status, campaign.run) == (Status.RUNNING, 1)
     assert campaign.started_at is not None
@@ -53,7 +53,7 @@ def test_a_life(told: Told) -> None:
     assert (campaign.status, campaign.completed_at) == (Status.COMPLETED, campaign.updated_at)
 
 
-def test_a_new_run_begins_unfinished(told: Told) -> None:
+def test_a_new_run_begins_unfinished(told: FoldedJournal) -> None:
     told.campaign.strict = False
     told.complete()
     told.write(CampaignStarted(campaign_id=1, run=2, started_at=told.now))
@@ -83,13 +83,15 @@ LEGAL = {
 
 @pytest.mark.parametrize("move", list(Move))
 @pytest.mark.parametrize("status", list(Status))
-def test_moves_are_legal_as_the_contract_says(told: Told, move: Move, status: Status) -> None:
+def test_moves_are_legal_as_the_contract_says(
+    told: FoldedJournal, move: Move, status: Status
+) -> None:
     assert set(MOVES) == set(Move) == set(LEGAL)
     told.campaign.status = status
     assert told.campaign.allows(move) == (status in LEGAL[move].split())
 
 
-def test_a_permission_is_open_until_it_is_resolved(told: Told) -> None:
+def test_a_permission_is_open_until_it_is_resolved(told: FoldedJournal) -> None:
     campaign = told.campaign
     call_id = told.ask(1)
     (call,) = campaign.permissions()
@@ -104,7 +106,7 @@ def test_a_permission_is_open_until_it_is_resolved(told: Told) -> None:
     assert campaign.counters == Counters(total=3, pending=2, completed=1, untouched=2)
 
 
-def test_an_abandoned_permission_leaves_no_trace_but_a_rest(told: Told) -> None:
+def test_an_abandoned_permission_leaves_no_trace_but_a_rest(told: FoldedJournal) -> None:
     before = asdict(told.campaign.counters)
     call_id, abandoned_at = told.ask(1), told.now
     told.give_back(call_id)
@@ -127,7 +129,7 @@ def test_an_abandoned_permission_leaves_no_trace_but_a_rest(told: Told) -> None:
     ],
 )
 def test_an_attempt_ends_for_good_as_its_disposition_says(
-    told: Told, how: Disposition, status: str, counter: str
+    told: FoldedJournal, how: Disposition, status: str, counter: str
 ) -> None:
     told.call(1, how)
     contact = told.contact(1)
@@ -136,7 +138,7 @@ def test_an_attempt_ends_for_good_as_its_disposition_says(
     assert told.campaign.counters.pending == told.campaign.counters.untouched == 2
 
 
-def test_a_contact_that_waits_for_a_retry_is_pending_and_was_touched(told: Told) -> None:
+def test_a_contact_that_waits_for_a_retry_is_pending_and_was_touched(told: FoldedJournal) -> None:
     told.call(1, Disposition.BUSY, retry_in=timedelta(minutes=30))
     contact = told.contact(1)
     assert (contact.status, contact.attempts) == (ContactStatus.PENDING, 1)
@@ -144,7 +146,7 @@ def test_a_contact_that_waits_for_a_retry_is_pending_and_was_touched(told: Told)
     assert told.campaign.counters == Counters(total=3, pending=3, untouched=2)
 
 
-def test_executions_are_numbered_as_they_start(told: Told) -> None:
+def test_executions_are_numbered_as_they_start(told: FoldedJournal) -> None:
     first, second = told.ask(1), told.ask(2)
     told.ring(second, 2)
     told.ring(first, 1)
@@ -154,14 +156,14 @@ def test_executions_are_numbered_as_they_start(told: Told) -> None:
     assert told.campaign.executions == 3, "what never rang has an execution too"
 
 
-def test_talk_and_answers_are_summed(told: Told) -> None:
+def test_talk_and_answers_are_summed(told: FoldedJournal) -> None:
     told.call(1)
     told.call(2, Disposition.BUSY)
     campaign = told.campaign
     assert (campaign.ended, campaign.answered, campaign.talk_s) == (2, 1, 45.0)
 
 
-def test_the_same_resolution_twice_counts_once(told: Told) -> None:
+def test_the_same_resolution_twice_counts_once(told: FoldedJournal) -> None:
     call_id = told.ask(1)
     told.ring(call_id, 1)
     told.ring(call_id, 1)
@@ -173,7 +175,9 @@ def test_the_same_resolution_twice_counts_once(told: Told) -> None:
     assert told.contact(1).attempts == 1
 
 
-def test_one_carrier_that_cannot_refuse_late_rings_spoils_the_guarantee(told: Told) -> None:
+def test_one_carrier_that_cannot_refuse_late_rings_spoils_the_guarantee(
+    told: FoldedJournal,
+) -> None:
     assert told.campaign.strict
     told.ask(1)
     assert told.campaign.strict
@@ -186,7 +190,7 @@ def test_one_carrier_that_cannot_refuse_late_rings_spoils_the_guarantee(told: To
 
 
 def test_what_was_permitted_before_a_pause_and_given_back_is_counted_until_the_next(
-    told: Told,
+    told: FoldedJournal,
 ) -> None:
     calls = [told.ask(contact_id) for contact_id in (1, 2)]
     told.give_back(told.ask(3))
@@ -202,7 +206,7 @@ def test_what_was_permitted_before_a_pause_and_given_back_is_counted_until_the_n
     assert (told.campaign.abandoned, told.campaign.halted_position) == (0, len(told.records))
 
 
-def test_a_late_ring_spends_an_attempt_and_changes_nothing_else(told: Told) -> None:
+def test_a_late_ring_spends_an_attempt_and_changes_nothing_else(told: FoldedJournal) -> None:
     call_id = told.ask(1)
     told.give_back(call_id)
     told.rang_late(call_id, 1, 1)
@@ -215,7 +219,7 @@ def test_a_late_ring_spends_an_attempt_and_changes_nothing_else(told: Told) -> N
     assert (told.campaign.late_calls, told.campaign.late) == (1, set()), "a counter never falls"
 
 
-def test_a_late_ring_that_was_the_last_attempt_ends_the_contact(told: Told) -> None:
+def test_a_late_ring_that_was_the_last_attempt_ends_the_contact(told: FoldedJournal) -> None:
     told.call(1, Disposition.BUSY, retry_in=timedelta(minutes=5))
     told.call(1, Disposition.BUSY, attempt=2, retry_in=timedelta(minutes=5))
     call_id = told.ask(1, attempt=3)
@@ -226,7 +230,7 @@ def test_a_late_ring_that_was_the_last_attempt_ends_the_contact(told: Told) -> N
     assert told.campaign.counters == Counters(total=3, pending=2, failed=1, untouched=2)
 
 
-def test_a_checkpoint_holds_all_of_it(told: Told) -> None:
+def test_a_checkpoint_holds_all_of_it(told: FoldedJournal) -> None:
     told.call(1)
     told.ring(told.ask(2), 2)
     told.ask(3)

@@ -8,17 +8,17 @@ from campaigns.domain.campaign import Counters, gone
 from campaigns.domain.contact import ContactStatus, shown
 from campaigns.domain.facts import Disposition
 from campaigns.domain.moves import Status
-from tests.support.folded_journal import Told
+from tests.support.folded_journal import FoldedJournal
 
 
 @pytest.fixture
-def told() -> Told:
-    told = Told()
+def told() -> FoldedJournal:
+    told = FoldedJournal()
     told.running(contacts=4)
     return told
 
 
-def status(told: Told, contact_id: int) -> ContactStatus | None:
+def status(told: FoldedJournal, contact_id: int) -> ContactStatus | None:
     """Return what people see of a contact; None when it is gone."""
     contact = told.contact(contact_id)
     in_progress = contact.status is ContactStatus.IN_PROGRESS
@@ -27,7 +27,7 @@ def status(told: Told, contact_id: int) -> ContactStatus | None:
     return shown(told.campaign, contact)
 
 
-def test_a_stop_cancels_who_is_pending_and_who_waits_for_a_retry(told: Told) -> None:
+def test_a_stop_cancels_who_is_pending_and_who_waits_for_a_retry(told: FoldedJournal) -> None:
     told.call(1)
     told.call(2, Disposition.BUSY, retry_in=timedelta(minutes=30))
     told.ring(told.ask(3), 3)
@@ -38,7 +38,7 @@ def test_a_stop_cancels_who_is_pending_and_who_waits_for_a_retry(told: Told) -> 
     assert told.campaign.counters == Counters(total=4, in_progress=1, completed=1, cancelled=2)
 
 
-def test_what_is_abandoned_after_a_stop_was_pending_then(told: Told) -> None:
+def test_what_is_abandoned_after_a_stop_was_pending_then(told: FoldedJournal) -> None:
     call_id = told.ask(1)
     told.stop()
     told.give_back(call_id)
@@ -46,7 +46,7 @@ def test_what_is_abandoned_after_a_stop_was_pending_then(told: Told) -> None:
     assert told.campaign.counters == Counters(total=4, cancelled=4)
 
 
-def test_what_ends_after_a_stop_is_not_retried(told: Told) -> None:
+def test_what_ends_after_a_stop_is_not_retried(told: FoldedJournal) -> None:
     call_id = told.ask(1)
     told.ring(call_id, 1)
     told.stop()
@@ -55,7 +55,9 @@ def test_what_ends_after_a_stop_is_not_retried(told: Told) -> None:
     assert told.campaign.counters == Counters(total=4, failed=1, cancelled=3)
 
 
-def test_a_replacing_import_takes_who_was_never_attempted_and_is_pending(told: Told) -> None:
+def test_a_replacing_import_takes_who_was_never_attempted_and_is_pending(
+    told: FoldedJournal,
+) -> None:
     told.call(1)
     told.call(2, Disposition.BUSY, retry_in=timedelta(minutes=30))
     told.pause()
@@ -69,7 +71,7 @@ def test_a_replacing_import_takes_who_was_never_attempted_and_is_pending(told: T
 
 @pytest.mark.parametrize("rang", [False, True])
 def test_an_open_permission_at_a_replacement_is_judged_by_how_it_resolves(
-    told: Told, rang: bool
+    told: FoldedJournal, rang: bool
 ) -> None:
     call_id = told.ask(1)
     told.pause()
@@ -87,7 +89,7 @@ def test_an_open_permission_at_a_replacement_is_judged_by_how_it_resolves(
         assert told.campaign.counters == Counters(total=1, pending=1, untouched=1)
 
 
-def test_a_late_ring_of_who_is_gone_counts_nothing_but_its_execution(told: Told) -> None:
+def test_a_late_ring_of_who_is_gone_counts_nothing_but_its_execution(told: FoldedJournal) -> None:
     call_id = told.ask(1)
     told.pause()
     told.replace(through=4, rows=1)
@@ -98,7 +100,7 @@ def test_a_late_ring_of_who_is_gone_counts_nothing_but_its_execution(told: Told)
     assert (told.campaign.counters.total, told.campaign.executions) == (before, 1)
 
 
-def test_who_rang_late_before_a_replacement_was_attempted_and_stays(told: Told) -> None:
+def test_who_rang_late_before_a_replacement_was_attempted_and_stays(told: FoldedJournal) -> None:
     call_id = told.ask(1)
     told.give_back(call_id)
     told.rang_late(call_id, 1, 1)
@@ -108,7 +110,7 @@ def test_who_rang_late_before_a_replacement_was_attempted_and_stays(told: Told) 
     assert told.campaign.counters == Counters(total=2, pending=2, untouched=1)
 
 
-def test_two_replacements_leave_the_last_list(told: Told) -> None:
+def test_two_replacements_leave_the_last_list(told: FoldedJournal) -> None:
     told.pause()
     told.replace(through=4, rows=2, number=1)
     told.replace(through=6, rows=3, number=2)
@@ -116,7 +118,7 @@ def test_two_replacements_leave_the_last_list(told: Told) -> None:
     assert told.campaign.counters == Counters(total=3, pending=3, untouched=3)
 
 
-def test_an_import_that_replaces_nobody_appends(told: Told) -> None:
+def test_an_import_that_replaces_nobody_appends(told: FoldedJournal) -> None:
     told.append(2)
     assert told.campaign.counters == Counters(total=6, pending=6, untouched=6)
     assert (told.campaign.contacts_end, told.campaign.imports) == (6, 0)
@@ -124,7 +126,7 @@ def test_an_import_that_replaces_nobody_appends(told: Told) -> None:
     assert told.campaign.last_import_file_name is None, "JSON contacts are no import"
 
 
-def test_an_import_under_way_counts_nothing_and_is_numbered(told: Told) -> None:
+def test_an_import_under_way_counts_nothing_and_is_numbered(told: FoldedJournal) -> None:
     told.pause()
     import_id = told.begin_import(rows=100)
     importing = told.campaign.importing
@@ -142,7 +144,7 @@ def test_an_import_under_way_counts_nothing_and_is_numbered(told: Told) -> None:
 
 
 def test_a_stop_folds_in_one_step_whatever_the_list() -> None:
-    told = Told()
+    told = FoldedJournal()
     told.running(contacts=2000)
     told.stop()
     assert told.campaign.status is Status.CANCELLED

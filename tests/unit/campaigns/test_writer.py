@@ -16,7 +16,7 @@ from campaigns.domain.values.stream_names import campaign_stream
 from campaigns.log.writer import Handled, Reread
 from campaigns.process.errors import TooContendedError
 from campaigns.testing.virtual_time import NOON, VirtualClock, run_virtually
-from tests.support.import_world import CAMPAIGN_ID, ORIGIN, PARTITION, World, world
+from tests.support.import_world import CAMPAIGN_ID, ORIGIN, PARTITION, ImportWorld, world
 
 NO = Rejected(Reason.NOT_RUNNING, "a test")
 FACT = CampaignPaused(campaign_id=CAMPAIGN_ID, reason=None, paused_at=NOON)
@@ -46,13 +46,15 @@ def saying(said: Callable[[], Decision]) -> Decider[Campaigns, Ask, Campaign | N
 
 
 @asynccontextmanager
-async def a_world() -> AsyncIterator[World]:
+async def a_world() -> AsyncIterator[ImportWorld]:
     async with world() as w:
         w.clock = w.writer.clock = VirtualClock(asyncio.get_running_loop())
         yield w
 
 
-async def asked(w: World, decider: Any, command: Ask, reread: Reread[Ask] | None = None) -> object:
+async def asked(
+    w: ImportWorld, decider: Any, command: Ask, reread: Reread[Ask] | None = None
+) -> object:
     return await w.writer.handle(
         decider, command, ORIGIN, partition=PARTITION, key=CAMPAIGN_ID, reread=reread
     )

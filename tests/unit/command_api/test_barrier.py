@@ -7,12 +7,12 @@ from typing import Any
 from campaigns.domain.facts import AnyCallFact, CallStarted
 from campaigns.testing.virtual_time import VirtualClock, run_virtually
 from command_api.barrier import Barrier, Settled
-from tests.support.folded_journal import Told
+from tests.support.folded_journal import FoldedJournal
 
 OVER_S = 7.0  # The journal's lease and carrier timeout.
 
 
-class Story(Told):
+class Story(FoldedJournal):
     """A story whose calls a barrier follows."""
 
     def __init__(self) -> None:

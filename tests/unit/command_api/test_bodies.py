@@ -18,7 +18,7 @@ from command_api.http.bodies import (
 )
 from command_api.http.json_body import BODY_BYTES_MAX
 from command_api.http.settings_body import given_settings, refuse_until, schedule_of, settings_of
-from tests.support.folded_journal import Told
+from tests.support.folded_journal import FoldedJournal
 
 LEAST: dict[str, Any] = {"name": "x", "assistant_id": 1, "campaign_type": "call"}
 
@@ -181,7 +181,7 @@ def test_errors_say_where() -> None:
 
 
 def test_a_pause_is_strict_while_every_carrier_of_the_run_refuses_late_rings() -> None:
-    told = Told()
+    told = FoldedJournal()
     told.running()
     assert receipt_shape(told.campaign, None)["guarantee"] == "strict"
     told.campaign.strict = False

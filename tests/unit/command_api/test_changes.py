@@ -17,19 +17,19 @@ from command_api.commands.start import RESUME, START
 from command_api.commands.stop import STOP
 from command_api.commands.update import UPDATE, UpdateCampaign
 from command_api.http.options import versions
-from tests.support.folded_journal import Told
+from tests.support.folded_journal import FoldedJournal
 
 Move = Decider[Campaigns, MoveCampaign, Campaign | None]
 
 
 @pytest.fixture
-def told() -> Told:
-    told = Told()
+def told() -> FoldedJournal:
+    told = FoldedJournal()
     told.create()
     return told
 
 
-def updated(told: Told, organization_id: int = 1, **given: Any) -> Decision:
+def updated(told: FoldedJournal, organization_id: int = 1, **given: Any) -> Decision:
     settings = given.pop("settings", {})
     command = UpdateCampaign(1, organization_id, told.now, texts=given, settings=settings)
     return UPDATE.decide(UPDATE.read(told.campaigns, command), command)
@@ -47,7 +47,7 @@ def reason_of(decision: Decision) -> Reason | None:
     return decision.reason if isinstance(decision, Rejected) else None
 
 
-def test_an_update_records_what_differs_and_nothing_else(told: Told) -> None:
+def test_an_update_records_what_differs_and_nothing_else(told: FoldedJournal) -> None:
     assert updated(told) == UNCHANGED
     assert updated(told, name=told.campaign.created.name) == UNCHANGED
     fact = fact_of(updated(told, name="New", fallback_values={}, settings={"max_attempts": 1}))
@@ -55,7 +55,7 @@ def test_an_update_records_what_differs_and_nothing_else(told: Told) -> None:
     assert fact.settings == told.campaign.settings.model_copy(update={"max_attempts": 1})
 
 
-def test_what_was_updated_is_so(told: Told) -> None:
+def test_what_was_updated_is_so(told: FoldedJournal) -> None:
     before = told.campaign.settings
     told.write(
         fact_of(
@@ -77,7 +77,7 @@ def test_what_was_updated_is_so(told: Told) -> None:
     assert updated(told, variable_mappings={"a": "b"}, available_variables=("b",)) == UNCHANGED
 
 
-def test_only_drafts_and_paused_campaigns_are_updated(told: Told) -> None:
+def test_only_drafts_and_paused_campaigns_are_updated(told: FoldedJournal) -> None:
     for status in Status:
         told.campaign.status = status
         allowed = status in (Status.DRAFT, Status.PAUSED)
@@ -86,16 +86,16 @@ def test_only_drafts_and_paused_campaigns_are_updated(told: Told) -> None:
         assert reason_of(updated(told)) is expected, "an empty one says so too"
 
 
-def command(told: Told, **more: Any) -> MoveCampaign:
+def command(told: FoldedJournal, **more: Any) -> MoveCampaign:
     return MoveCampaign(1, more.pop("organization_id", 1), told.now, "because", **more)
 
 
-def decided(told: Told, move: Move, **more: Any) -> Decision:
+def decided(told: FoldedJournal, move: Move, **more: Any) -> Decision:
     asked = command(told, **more)
     return move.decide(move.read(told.campaigns, asked), asked)
 
 
-def test_a_campaign_that_does_not_run_is_deleted(told: Told) -> None:
+def test_a_campaign_that_does_not_run_is_deleted(told: FoldedJournal) -> None:
     fact = CampaignDeleted(campaign_id=1, reason="because", deleted_at=told.now)
     assert decided(told, DELETE) == (fact,)
     told.start()
@@ -104,7 +104,7 @@ def test_a_campaign_that_does_not_run_is_deleted(told: Told) -> None:
     assert isinstance(decided(told, DELETE), tuple)
 
 
-def test_a_deleted_campaign_is_there_for_no_command(told: Told) -> None:
+def test_a_deleted_campaign_is_there_for_no_command(told: FoldedJournal) -> None:
     told.start()
     told.pause()
     told.write(CampaignDeleted(campaign_id=1, reason=None, deleted_at=told.now))
@@ -114,12 +114,12 @@ def test_a_deleted_campaign_is_there_for_no_command(told: Told) -> None:
     assert reason_of(updated(told, name="New")) is Reason.UNKNOWN_CAMPAIGN
 
 
-def test_another_organizations_campaign_is_there_for_no_command(told: Told) -> None:
+def test_another_organizations_campaign_is_there_for_no_command(told: FoldedJournal) -> None:
     assert reason_of(updated(told, organization_id=2, name="New")) is Reason.UNKNOWN_CAMPAIGN
     assert reason_of(decided(told, DELETE, organization_id=2)) is Reason.UNKNOWN_CAMPAIGN
 
 
-def test_a_delete_takes_back_what_a_finished_run_said_in_nothing(told: Told) -> None:
+def test_a_delete_takes_back_what_a_finished_run_said_in_nothing(told: FoldedJournal) -> None:
     told.start()
     told.call(1)
     told.call(2)
@@ -130,7 +130,9 @@ def test_a_delete_takes_back_what_a_finished_run_said_in_nothing(told: Told) -> 
     assert (told.campaign.status, told.campaign.counters) == (Status.COMPLETED, before)
 
 
-def test_a_command_that_rests_on_another_version_loses_and_hears_to_whom(told: Told) -> None:
+def test_a_command_that_rests_on_another_version_loses_and_hears_to_whom(
+    told: FoldedJournal,
+) -> None:
     told.start()
     assert told.campaign.version == 2
     assert isinstance(decided(told, PAUSE, if_match=frozenset({1, 2})), tuple)
@@ -143,7 +145,7 @@ def test_a_command_that_rests_on_another_version_loses_and_hears_to_whom(told: T
     assert no.more == {"version": 3, "changed_by": winner}
 
 
-def test_calls_and_lists_leave_the_version_alone(told: Told) -> None:
+def test_calls_and_lists_leave_the_version_alone(told: FoldedJournal) -> None:
     told.start()
     told.call(1)
     told.append(2)

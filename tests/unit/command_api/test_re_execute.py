@@ -13,13 +13,13 @@ from campaigns.domain.moves import Status
 from campaigns.domain.values.stream_names import campaign_stream
 from command_api.commands.re_execute import RE_EXECUTE, Named, ReExecute, basis_of
 from command_api.http.re_execution_routes import selected
-from tests.support.folded_journal import Told
+from tests.support.folded_journal import FoldedJournal
 
 
 @pytest.fixture
-def told() -> Told:
+def told() -> FoldedJournal:
     """Tell of a finished run: 1 was reached, 2 was busy, 3 did not answer."""
-    told = Told()
+    told = FoldedJournal()
     told.running(contacts=3)
     told.call(1)
     told.call(2, Disposition.BUSY)
@@ -28,7 +28,7 @@ def told() -> Told:
     return told
 
 
-def decided(told: Told, selection: Selection = Selection.ALL, **more: Any) -> Decision:
+def decided(told: FoldedJournal, selection: Selection = Selection.ALL, **more: Any) -> Decision:
     command = ReExecute(1, 1, told.now, selection=selection, **more)
     return RE_EXECUTE.decide(RE_EXECUTE.read(told.campaigns, command), command)
 
@@ -45,11 +45,11 @@ def named(campaign: Campaign, *contact_ids: int, untouched: int = 0) -> Named:
     return Named(contact_ids, untouched, basis_of(campaign))
 
 
-def statuses(told: Told) -> list[ContactStatus]:
+def statuses(told: FoldedJournal) -> list[ContactStatus]:
     return [told.contact(n).status for n in range(1, told.campaign.contacts_end + 1)]
 
 
-def test_all_contacts_are_pending_again_and_all_numbers_begin_anew(told: Told) -> None:
+def test_all_contacts_are_pending_again_and_all_numbers_begin_anew(told: FoldedJournal) -> None:
     told.write(fact_of(decided(told)))
     campaign = told.campaign
     assert (campaign.status, campaign.run, campaign.epoch) == (Status.DRAFT, 1, 1)
@@ -61,13 +61,13 @@ def test_all_contacts_are_pending_again_and_all_numbers_begin_anew(told: Told) -
     assert [told.contact(n).attempts for n in (1, 2, 3)] == [0, 0, 0]
 
 
-def test_failed_only_takes_who_was_not_reached_and_skips_the_others(told: Told) -> None:
+def test_failed_only_takes_who_was_not_reached_and_skips_the_others(told: FoldedJournal) -> None:
     told.write(fact_of(decided(told, Selection.FAILED_ONLY)))
     assert statuses(told) == ["skipped", "pending", "pending"]
     assert told.campaign.counters == Counters(total=2, pending=2, skipped=1)
 
 
-def test_named_contacts_are_taken_whatever_became_of_them(told: Told) -> None:
+def test_named_contacts_are_taken_whatever_became_of_them(told: FoldedJournal) -> None:
     fact = fact_of(decided(told, Selection.CONTACTS, named=named(told.campaign, 1)))
     assert (fact.contact_ids, fact.contacts, fact.untouched) == ((1,), 1, 0)
     told.write(fact)
@@ -75,7 +75,7 @@ def test_named_contacts_are_taken_whatever_became_of_them(told: Told) -> None:
     assert told.campaign.counters == Counters(total=1, pending=1, skipped=2)
 
 
-def test_who_was_skipped_may_be_taken_the_next_time(told: Told) -> None:
+def test_who_was_skipped_may_be_taken_the_next_time(told: FoldedJournal) -> None:
     told.write(fact_of(decided(told, Selection.FAILED_ONLY)))
     told.start(run=2)
     told.stop()
@@ -83,7 +83,7 @@ def test_who_was_skipped_may_be_taken_the_next_time(told: Told) -> None:
     assert statuses(told) == ["pending"] * 3
 
 
-def test_who_was_cancelled_did_not_fail(told: Told) -> None:
+def test_who_was_cancelled_did_not_fail(told: FoldedJournal) -> None:
     told.write(fact_of(decided(told)))
     told.start(run=2)
     told.stop()
@@ -92,27 +92,27 @@ def test_who_was_cancelled_did_not_fail(told: Told) -> None:
     )
 
 
-def test_a_contact_that_came_later_is_pending(told: Told) -> None:
+def test_a_contact_that_came_later_is_pending(told: FoldedJournal) -> None:
     told.write(fact_of(decided(told, Selection.FAILED_ONLY)))
     told.append(1)
     assert statuses(told) == ["skipped", "pending", "pending", "pending"]
     assert told.campaign.counters == Counters(total=3, pending=3, skipped=1, untouched=1)
 
 
-def test_an_import_replaces_nobody_who_was_attempted_in_an_earlier_run(told: Told) -> None:
+def test_an_import_replaces_nobody_who_was_attempted_in_an_earlier_run(told: FoldedJournal) -> None:
     told.write(fact_of(decided(told)))
     told.replace(through=3, rows=1)
     assert told.campaign.counters == Counters(total=4, pending=4, untouched=1)
 
 
-def test_whoever_keeps_changing_is_read_anew(told: Told) -> None:
+def test_whoever_keeps_changing_is_read_anew(told: FoldedJournal) -> None:
     stale = named(told.campaign, 1)
     told.campaign.executions += 1
     assert decided(told, Selection.CONTACTS, named=stale) == STALE
     assert decided(told, Selection.CONTACTS) == STALE
 
 
-def test_only_what_is_over_is_run_again(told: Told) -> None:
+def test_only_what_is_over_is_run_again(told: FoldedJournal) -> None:
     for status in Status:
         told.campaign.status = status
         over = status in (Status.COMPLETED, Status.CANCELLED, Status.FAILED)
@@ -124,7 +124,7 @@ def test_only_what_is_over_is_run_again(told: Told) -> None:
 
 
 def test_calls_of_a_stopped_run_are_waited_for() -> None:
-    told = Told()
+    told = FoldedJournal()
     told.running(contacts=1)
     call_id = told.ask(1)
     told.ring(call_id, 1)
@@ -135,7 +135,7 @@ def test_calls_of_a_stopped_run_are_waited_for() -> None:
 
 
 def test_a_ring_of_an_earlier_run_that_comes_to_light_late_changes_nobody() -> None:
-    told = Told()
+    told = FoldedJournal()
     told.running(contacts=1)
     call_id = told.ask(1)
     told.give_back(call_id)

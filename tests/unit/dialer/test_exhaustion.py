@@ -15,7 +15,7 @@ from campaigns.domain.facts import (
 from campaigns.domain.values.stream_names import campaign_stream, contact_stream
 from dialer.decisions.exhaustion import EXHAUST, ExhaustContact
 from dialer.decisions.gates import Reading
-from tests.support.folded_journal import Told
+from tests.support.folded_journal import FoldedJournal
 from tests.unit.dialer.rig import RESEND_S, Rig, offered, offers
 
 
@@ -72,7 +72,7 @@ def test_what_is_not_read_back_is_sent_anew_and_only_then() -> None:
 
 
 def test_nobody_else_is_given_up() -> None:
-    told = Told()
+    told = FoldedJournal()
     told.running(contacts=2)
     told.call(1, Disposition.BUSY, retry_in=timedelta(minutes=30))
 

@@ -17,49 +17,51 @@ from dialer.decisions.gates import (
     first_shut,
     rested,
 )
-from tests.support.folded_journal import Told
+from tests.support.folded_journal import FoldedJournal
 
 
 @pytest.fixture
-def told() -> Told:
-    told = Told()
+def told() -> FoldedJournal:
+    told = FoldedJournal()
     told.running()
     return told
 
 
-def reading(told: Told, contact_id: int = 1) -> Reading:
+def reading(told: FoldedJournal, contact_id: int = 1) -> Reading:
     return Reading(told.campaign, told.contact(contact_id))
 
 
-def test_a_fresh_contact_of_a_running_campaign_may_be_called(told: Told) -> None:
+def test_a_fresh_contact_of_a_running_campaign_may_be_called(told: FoldedJournal) -> None:
     assert first_shut(reading(told), told.now) is None
     assert all(gate(reading(told), told.now) is None for gate in GATES)
 
 
 def test_a_draft_does_not_call() -> None:
-    told = Told()
+    told = FoldedJournal()
     told.create()
     no = campaign_running(reading(told), told.now)
     assert no is not None
     assert (no.reason, no.detail) == (Reason.NOT_RUNNING, "campaign is draft")
 
 
-@pytest.mark.parametrize("move", [Told.pause, Told.stop, Told.complete])
-def test_only_a_running_campaign_calls(told: Told, move: Callable[[Told], object]) -> None:
+@pytest.mark.parametrize("move", [FoldedJournal.pause, FoldedJournal.stop, FoldedJournal.complete])
+def test_only_a_running_campaign_calls(
+    told: FoldedJournal, move: Callable[[FoldedJournal], object]
+) -> None:
     move(told)
     no = campaign_running(reading(told), told.now)
     assert no is not None
     assert (no.reason, no.detail) == (Reason.NOT_RUNNING, f"campaign is {told.campaign.status}")
 
 
-def test_a_resumed_campaign_calls_again(told: Told) -> None:
+def test_a_resumed_campaign_calls_again(told: FoldedJournal) -> None:
     told.pause()
     assert campaign_running(reading(told), told.now)
     told.resume()
     assert campaign_running(reading(told), told.now) is None
 
 
-def test_a_contact_is_called_by_one_call_at_a_time(told: Told) -> None:
+def test_a_contact_is_called_by_one_call_at_a_time(told: FoldedJournal) -> None:
     call_id = told.ask(1)
     assert contact_pending(reading(told), told.now)
     assert contact_pending(reading(told, 2), told.now) is None
@@ -68,14 +70,14 @@ def test_a_contact_is_called_by_one_call_at_a_time(told: Told) -> None:
 
 
 @pytest.mark.parametrize("how", list(Disposition))
-def test_a_contact_that_is_done_is_not_called_again(told: Told, how: Disposition) -> None:
+def test_a_contact_that_is_done_is_not_called_again(told: FoldedJournal, how: Disposition) -> None:
     told.call(1, how)
     no = contact_pending(reading(told), told.now)
     assert no is not None
     assert no.reason is Reason.CONTACT_DONE
 
 
-def test_a_contact_that_a_replacing_import_took_away_is_not_called(told: Told) -> None:
+def test_a_contact_that_a_replacing_import_took_away_is_not_called(told: FoldedJournal) -> None:
     told.call(1, Disposition.BUSY, retry_in=timedelta(minutes=30))
     told.replace(through=3, rows=1)
     assert contact_pending(reading(told, 1), told.now) is None, "it was attempted: it stays"
@@ -83,7 +85,7 @@ def test_a_contact_that_a_replacing_import_took_away_is_not_called(told: Told) -
     assert contact_pending(reading(told, 4), told.now) is None
 
 
-def test_attempts_are_counted_in_all(told: Told) -> None:
+def test_attempts_are_counted_in_all(told: FoldedJournal) -> None:
     told.contact(1).attempts = 2
     assert attempts_left(reading(told), told.now) is None
     told.contact(1).attempts = 3  # As many as max_attempts says.
@@ -92,7 +94,7 @@ def test_attempts_are_counted_in_all(told: Told) -> None:
     assert (no.reason, no.detail) == (Reason.ATTEMPTS_SPENT, "3 attempts spent")
 
 
-def test_a_retry_waits_for_its_time_and_says_when_that_is(told: Told) -> None:
+def test_a_retry_waits_for_its_time_and_says_when_that_is(told: FoldedJournal) -> None:
     told.call(1, Disposition.NO_ANSWER, retry_in=timedelta(minutes=30))
     ended_at, due_at = told.contact(1).ended_at, told.contact(1).due_at
     assert ended_at is not None
@@ -104,7 +106,7 @@ def test_a_retry_waits_for_its_time_and_says_when_that_is(told: Told) -> None:
     assert rested(reading(told), due_at) is None
 
 
-def test_an_abandoned_contact_rests_a_moment(told: Told) -> None:
+def test_an_abandoned_contact_rests_a_moment(told: FoldedJournal) -> None:
     call_id, abandoned_at = told.ask(1), told.now
     told.give_back(call_id)
     assert told.contact(1).status is ContactStatus.PENDING
@@ -112,7 +114,7 @@ def test_an_abandoned_contact_rests_a_moment(told: Told) -> None:
     assert first_shut(reading(told), abandoned_at + ABANDONED_REST) is None
 
 
-def test_the_first_shut_gate_says_why(told: Told) -> None:
+def test_the_first_shut_gate_says_why(told: FoldedJournal) -> None:
     told.call(1)
     told.stop()
     no = first_shut(reading(told), told.now)

@@ -8,15 +8,15 @@ from campaigns.domain.facts import CallRequested, Disposition
 from campaigns.domain.values.stream_names import campaign_stream, contact_stream
 from dialer.decisions.gates import Reading
 from dialer.decisions.request_call import REQUEST_CALL, RequestCall
-from tests.support.folded_journal import Told
+from tests.support.folded_journal import FoldedJournal
 
 
-def command(told: Told, contact_id: int = 1) -> RequestCall:
+def command(told: FoldedJournal, contact_id: int = 1) -> RequestCall:
     return RequestCall("call", 1, contact_id, told.now, 2.0, 5.0, refuses_late=False)
 
 
 def test_a_request_carries_its_terms_and_the_instant_after_which_nothing_rings() -> None:
-    told = Told()
+    told = FoldedJournal()
     told.running()
     assert REQUEST_CALL.decide(Reading(told.campaign, Contact(1)), command(told)) == (
         CallRequested(
@@ -35,7 +35,7 @@ def test_a_request_carries_its_terms_and_the_instant_after_which_nothing_rings()
 
 
 def test_a_retry_is_the_next_attempt() -> None:
-    told = Told()
+    told = FoldedJournal()
     told.running()
     told.call(1, Disposition.BUSY, retry_in=timedelta(minutes=5))
     told.after(minutes=5)
@@ -47,7 +47,7 @@ def test_a_retry_is_the_next_attempt() -> None:
 
 
 def test_an_abandoned_attempts_number_is_used_again() -> None:
-    told = Told()
+    told = FoldedJournal()
     told.running()
     told.give_back(told.ask(1))
     told.after(minutes=1)
@@ -58,7 +58,7 @@ def test_an_abandoned_attempts_number_is_used_again() -> None:
 
 
 def test_a_shut_gate_is_the_answer() -> None:
-    told = Told()
+    told = FoldedJournal()
     told.running()
     told.pause()
     decision = REQUEST_CALL.decide(Reading(told.campaign, Contact(1)), command(told))
@@ -66,5 +66,5 @@ def test_a_shut_gate_is_the_answer() -> None:
 
 
 def test_a_request_rests_on_the_contact_and_is_guarded_by_its_campaign() -> None:
-    told = Told()
+    told = FoldedJournal()
     assert REQUEST_CALL.streams(command(told, 7)) == (contact_stream(1, 7), campaign_stream(1))

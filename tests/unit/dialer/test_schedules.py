@@ -30,7 +30,7 @@ from dialer.calls.inputs import Working
 from dialer.decisions.gates import Reading, within_hours
 from dialer.decisions.hours import opens_at
 from dialer.decisions.lifecycle import BEGIN, BeginScheduled, due
-from tests.support.folded_journal import Told
+from tests.support.folded_journal import FoldedJournal
 from tests.unit.dialer.rig import Rig, offered, offers
 
 HOUR = timedelta(hours=1)
@@ -120,7 +120,7 @@ def test_nobody_to_call_is_a_failure_too() -> None:
 
 
 def test_an_import_under_way_is_waited_for() -> None:
-    told = Told()
+    told = FoldedJournal()
     told.create()
     schedule = Schedule(first_at=told.now + HOUR, time_zone="UTC")
     told.write(CampaignScheduled(campaign_id=1, schedule=schedule, scheduled_at=told.now))
@@ -133,7 +133,7 @@ def test_an_import_under_way_is_waited_for() -> None:
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_the_grace_counts_from_the_end_of_an_import_that_was_waited_for(fails: bool) -> None:
-    told = Told()
+    told = FoldedJournal()
     told.create(contacts=1)
     schedule = Schedule(first_at=told.now + HOUR, time_zone="UTC")
     told.write(CampaignScheduled(campaign_id=1, schedule=schedule, scheduled_at=told.now))
@@ -149,14 +149,14 @@ def test_the_grace_counts_from_the_end_of_an_import_that_was_waited_for(fails: b
     assert isinstance(begun(told), CampaignFailed), "nobody was there, for longer than the grace"
 
 
-def begun(told: Told) -> AnyFact:
+def begun(told: FoldedJournal) -> AnyFact:
     """Return what a dialer says of a campaign whose time has come."""
     facts = BEGIN.decide(told.campaign, BeginScheduled(1, told.now, HOUR.total_seconds()))
     assert isinstance(facts, tuple)
     return facts[0]
 
 
-def imported(told: Told, *, number: int | None, rows: int) -> ImportCompleted:
+def imported(told: FoldedJournal, *, number: int | None, rows: int) -> ImportCompleted:
     return ImportCompleted(
         campaign_id=1, import_id="a list", number=number, source=ImportSource.API, file_name=None,
         first_contact_id=2, rows=rows, skipped=0, failed=0, errors=(), variable_mappings={},
@@ -164,7 +164,7 @@ def imported(told: Told, *, number: int | None, rows: int) -> ImportCompleted:
     )  # fmt: skip
 
 
-def moves_updated_at(told: Told) -> list[AnyCampaignFact]:
+def moves_updated_at(told: FoldedJournal) -> list[AnyCampaignFact]:
     """Return facts that a scheduled campaign may meet, which are no end of an import."""
     return [
         CampaignUpdated(campaign_id=1, name="Other", updated_at=told.now),
@@ -174,7 +174,7 @@ def moves_updated_at(told: Told) -> list[AnyCampaignFact]:
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_nothing_else_moves_the_grace(which: int) -> None:
-    told = Told()
+    told = FoldedJournal()
     told.create(contacts=1)
     schedule = Schedule(first_at=told.now + HOUR, time_zone="UTC")
     told.write(CampaignScheduled(campaign_id=1, schedule=schedule, scheduled_at=told.now))
@@ -232,7 +232,7 @@ def test_after_its_last_day_it_completes_with_its_last_run() -> None:
 
 
 def test_taken_back_between_two_runs_it_is_a_draft_of_everybody() -> None:
-    told = Told()
+    told = FoldedJournal()
     told.running(contacts=2)
     told.call(1)
     told.call(2)
@@ -248,8 +248,8 @@ OFFICE = CallingHours(start="09:00", end="17:00", days=(1, 2, 3, 4, 5), time_zon
 LATE = CallingHours(start="16:00", end="20:00", days=(1, 2, 3, 4, 5, 6, 7), time_zone="UTC")
 
 
-def with_hours(hours: CallingHours, of_schedule: CallingHours | None = None) -> Told:
-    told = Told()
+def with_hours(hours: CallingHours, of_schedule: CallingHours | None = None) -> FoldedJournal:
+    told = FoldedJournal()
     told.create()
     schedule = Schedule(first_at=told.now, time_zone="UTC", hours=of_schedule)
     told.write(CampaignScheduled(campaign_id=1, schedule=schedule, scheduled_at=told.now))

@@ -15,7 +15,7 @@ from campaigns.domain.facts import (
 )
 from campaigns.domain.moves import Move
 from campaigns.domain.values.rows import Row, RowError
-from command_api.commands.import_basis import Basis, basis_of, import_guards, import_rejection
+from command_api.commands.import_basis import ImportBasis, basis_of, import_guards, import_rejection
 from command_api.commands.lifecycle import not_found
 from command_api.imports.rows import contacts_added
 
@@ -43,7 +43,7 @@ class CompleteImport:
     skipped: Skipped
     variable_mappings: dict[str, str | None]
     available_variables: tuple[str, ...]
-    basis: Basis | None  # None: the campaign did not exist when the list was read.
+    basis: ImportBasis | None  # None: the campaign did not exist when the list was read.
     announced: bool  # By an ImportStarted.
     now: datetime
     closed: ListClosed | None = None  # Of chunks that went before, not announced.

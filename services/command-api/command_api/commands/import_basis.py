@@ -5,7 +5,7 @@ that fits stands in the same record; a longer CSV file is announced (ImportStart
 in chunks.
 
 The numbers that a campaign has are too many to read in one instant, so they are read before, and
-the decision carries the `Basis` of that reading:
+the decision carries the `ImportBasis` of that reading:
 
 - An append skips the numbers of all contacts that are not gone. Only lists that begin to count
   and replacing imports change these: they write contacts/<id> or campaign/<id>, which are guards,
@@ -34,7 +34,7 @@ from command_api.commands.lifecycle import IMPORT_IN_PROGRESS, hidden, not_found
 
 
 @dataclass(frozen=True, slots=True)
-class Basis:
+class ImportBasis:
     """What a reading of the numbers of a campaign rests on."""
 
     contacts_end: int
@@ -45,12 +45,12 @@ class Basis:
     imports: int = 0  # The next one's number follows.
 
 
-def basis_of(campaign: Campaign, *, replacing: bool) -> Basis:
+def basis_of(campaign: Campaign, *, replacing: bool) -> ImportBasis:
     """Return what a deduplication against this campaign made now rests on."""
-    basis = Basis(campaign.contacts_end, campaign.replaced_through)
+    basis = ImportBasis(campaign.contacts_end, campaign.replaced_through)
     if not replacing:
         return basis
-    return Basis(
+    return ImportBasis(
         basis.contacts_end,
         basis.replaced_through,
         campaign.run,

@@ -7,7 +7,7 @@ from campaigns.domain.values.stream_names import import_stream
 from campaigns.log.writer import Handled, Origin
 from campaigns.process.errors import OperatingError
 from command_api.commands.fail_import import FAIL_IMPORT, FailImport
-from command_api.imports.chunks import CHUNK_TRIES_S, Service, decide, partition_of
+from command_api.imports.chunks import CHUNK_TRIES_S, ImportService, decide, partition_of
 
 STALE_S = 60.0  # Source: architecture "Facts": no chunk of an import was folded for that long.
 STALE_CHECK_S = 5.0
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 async def fail_import(
-    service: Service, campaign_id: int, import_id: str, reason: str, origin: Origin
+    service: ImportService, campaign_id: int, import_id: str, reason: str, origin: Origin
 ) -> bool:
     """Fail an announced import; return whether this call did it. Safe to repeat.
 
@@ -31,7 +31,7 @@ async def fail_import(
 
 
 async def fail_stale_imports(
-    service: Service, *, stale_s: float = STALE_S, check_s: float = STALE_CHECK_S
+    service: ImportService, *, stale_s: float = STALE_S, check_s: float = STALE_CHECK_S
 ) -> None:
     """Fail, until cancelled, each import of which this instance folds no chunk for `stale_s`.
 
@@ -57,7 +57,9 @@ async def fail_stale_imports(
                 await _fail_stale(service, campaign.campaign_id, importing.import_id, stale_s)
 
 
-async def _fail_stale(service: Service, campaign_id: int, import_id: str, stale_s: float) -> None:
+async def _fail_stale(
+    service: ImportService, campaign_id: int, import_id: str, stale_s: float
+) -> None:
     origin = Origin("command-api", import_id)
     reason = f"Nothing of it arrived for {stale_s:g} s: the server that imported it has stopped"
     try:

@@ -16,7 +16,15 @@ from campaigns.domain.values.rows import Row
 from campaigns.log.writer import Handled, Origin
 from command_api.commands.complete_import import COMPLETE_IMPORT, CompleteImport, completion_facts
 from command_api.commands.import_basis import basis_of
-from command_api.imports.chunks import Chunks, GivenUpError, Imported, Service, bring, ready, recall
+from command_api.imports.chunks import (
+    Chunks,
+    GivenUpError,
+    Imported,
+    ImportService,
+    bring,
+    ready,
+    recall,
+)
 from command_api.imports.new_rows import SLICE_ROWS, Tally, without_known
 from command_api.imports.rows import chunks, few_chunks, fits, variables_of
 from command_api.slices import REST_S, in_slices
@@ -26,7 +34,7 @@ from command_api.slices import REST_S, in_slices
 class _List:
     """Contacts from JSON, read against a campaign: those whose number it has are skipped."""
 
-    service: Service
+    service: ImportService
     campaign_id: int
     organization_id: int
     rows: Sequence[Row]
@@ -92,7 +100,7 @@ class _List:
 
 
 async def add_contacts(
-    service: Service,
+    service: ImportService,
     campaign_id: int,
     organization_id: int,
     rows: Sequence[Row],

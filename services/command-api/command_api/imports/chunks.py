@@ -44,7 +44,7 @@ class GivenUpError(Exception):
     """Another instance has failed the import while it was in progress."""
 
 
-class Service(Protocol):
+class ImportService(Protocol):
     """What imports need of the command API."""
 
     log: EventLog
@@ -76,13 +76,13 @@ class Imported:
 Command = TypeVar("Command", bound=StartImport | CompleteImport | FailImport)
 
 
-def partition_of(service: Service, campaign_id: int) -> Partition:
+def partition_of(service: ImportService, campaign_id: int) -> Partition:
     """Return the partition of a campaign's records."""
     return campaign_partition(campaign_id, service.log.partitions(CAMPAIGN_RECORDS))
 
 
 async def decide(
-    service: Service,
+    service: ImportService,
     decider: Decider[Campaigns, Command, Campaign | None],
     command: Command,
     origin: Origin,
@@ -104,7 +104,7 @@ async def decide(
 
 
 async def bring(
-    service: Service,
+    service: ImportService,
     decider: Decider[Campaigns, Command, Campaign | None],
     read: Reread[Command],
     origin: Origin,
@@ -121,7 +121,7 @@ async def bring(
 
 
 async def ready(
-    service: Service, campaign_id: int, organization_id: int, move: Move, origin: Origin
+    service: ImportService, campaign_id: int, organization_id: int, move: Move, origin: Origin
 ) -> Campaign | Handled | Rejected:
     """Return the campaign, settled if contacts are to be replaced; or an early answer.
 
@@ -151,7 +151,7 @@ async def ready(
     return campaign
 
 
-async def recall(service: Service, campaign_id: int, done: Handled) -> Imported:
+async def recall(service: ImportService, campaign_id: int, done: Handled) -> Imported:
     """Return the outcome of an earlier request with the same Idempotency-Key.
 
     Reads its one record again: this service keeps it nowhere else, and repeats are rare.
@@ -180,7 +180,13 @@ class Chunks:
     """One list's chunks, appended in order. Holds the rows of the last, incomplete chunk."""
 
     def __init__(
-        self, service: Service, campaign_id: int, import_id: str, origin: Origin, *, announced: bool
+        self,
+        service: ImportService,
+        campaign_id: int,
+        import_id: str,
+        origin: Origin,
+        *,
+        announced: bool,
     ) -> None:
         self._service = service
         self._campaign_id = campaign_id

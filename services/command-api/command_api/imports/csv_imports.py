@@ -23,7 +23,7 @@ from command_api.imports.chunks import (
     Chunks,
     GivenUpError,
     Imported,
-    Service,
+    ImportService,
     bring,
     decide,
     recall,
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 class CsvImports:
     """The imports of one instance. Those in the background end with `run`."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: ImportService) -> None:
         self._service = service
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -112,7 +112,7 @@ class CsvImports:
 
 
 async def _in_background(
-    service: Service, copy: BinaryIO, given: CsvImport, announced: StartImport, origin: Origin
+    service: ImportService, copy: BinaryIO, given: CsvImport, announced: StartImport, origin: Origin
 ) -> None:
     with copy:
         try:
@@ -130,7 +130,7 @@ async def _in_background(
 
 
 async def _import_announced(
-    service: Service, file: CsvFile, given: CsvImport, announced: StartImport, origin: Origin
+    service: ImportService, file: CsvFile, given: CsvImport, announced: StartImport, origin: Origin
 ) -> Imported | Rejected:
     """Bring an announced file in; when it cannot go on, give it up and say why."""
     try:
@@ -147,7 +147,7 @@ async def _import_announced(
 
 
 async def _send(
-    service: Service, file: CsvFile, given: CsvImport, announced: StartImport, origin: Origin
+    service: ImportService, file: CsvFile, given: CsvImport, announced: StartImport, origin: Origin
 ) -> Imported | Rejected:
     campaign = service.campaigns.by_id[given.campaign_id]
     number = campaign.importing.number if campaign.importing else None

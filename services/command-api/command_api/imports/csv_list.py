@@ -14,7 +14,7 @@ from campaigns.records.record import RECORD_BYTES_MAX
 from command_api.commands.complete_import import CompleteImport, completion_facts
 from command_api.commands.import_basis import basis_of
 from command_api.commands.start_import import StartImport
-from command_api.imports.chunks import Service, ready
+from command_api.imports.chunks import ImportService, ready
 from command_api.imports.csv_rows import CsvFile
 from command_api.imports.new_rows import Tally, new_rows
 from command_api.imports.rows import chunks, fits, row_bytes
@@ -37,7 +37,7 @@ class CsvImport:
 class CsvList:
     """A file read against a campaign: one record if it fits, else an import to be announced."""
 
-    service: Service
+    service: ImportService
     file: CsvFile
     rows: int  # As counted.
     short: bool  # It may be imported at once, if it fits into one record.
@@ -66,7 +66,7 @@ class CsvList:
 
 
 async def _whole(
-    service: Service, campaign: Campaign, file: CsvFile, given: CsvImport
+    service: ImportService, campaign: Campaign, file: CsvFile, given: CsvImport
 ) -> CompleteImport | None:
     """Return the command that imports a file in one record; None when it does not fit."""
     basis, tally, size = basis_of(campaign, replacing=True), Tally(), 0

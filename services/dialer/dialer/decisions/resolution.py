@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from campaigns.domain.campaign import Campaign
-from campaigns.domain.carrier_refusals import LIMITS, Limits, again
+from campaigns.domain.carrier_refusals import LIMITS, RefusalLimits, again
 from campaigns.domain.contact import RETRIED, Contact, ContactStatus
 from campaigns.domain.decider import UNCHANGED, Facts, Unchanged
 from campaigns.domain.facts import (
@@ -103,7 +103,7 @@ def resolution(
     clocks: Clocks,
     *,
     stopping: bool,
-    limits: Limits = LIMITS,
+    limits: RefusalLimits = LIMITS,
 ) -> Facts | Unchanged:
     """Return the facts about a call that the log lacks.
 
@@ -137,7 +137,7 @@ def unplaced(
     contact: Contact,
     reason: Abandonment,
     now: datetime,
-    limits: Limits,
+    limits: RefusalLimits,
 ) -> CallAbandoned | CallEnded:
     """Give back a permission that the carrier did not use. Too many in a row: a failed attempt.
 
@@ -156,7 +156,7 @@ def _permitted(
     campaign: Campaign,
     contact: Contact,
     clocks: Clocks,
-    limits: Limits,
+    limits: RefusalLimits,
     *,
     stopping: bool,
 ) -> Facts | Unchanged:

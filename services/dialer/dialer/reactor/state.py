@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from campaigns.domain.campaigns import Campaigns
-from campaigns.domain.carrier_refusals import LIMITS, Limits
+from campaigns.domain.carrier_refusals import LIMITS, RefusalLimits
 from dialer.calls.call import Call
 from dialer.calls.call_states import Logged, Use
 from dialer.calls.rechecks import Rechecks
@@ -30,7 +30,7 @@ class Terms:
     resend_max_s: float
     recover_poll_s: float
     schedule_grace_s: float = 3600.0
-    unplaced: Limits = LIMITS
+    unplaced: RefusalLimits = LIMITS
 
 
 @dataclass(frozen=True, slots=True)

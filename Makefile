@@ -27,6 +27,7 @@ SOAK_MINUTES ?= 25
 WRITE ?= --write
 FUZZ_S ?= 600
 GARBLED ?= 100000
+FUZZED ?= 1000000
 
 .PHONY: help run test check fix lint types unit property contract conformance simulation integration e2e attack \
 	cluster simulate soak kafka demo bench docs hashes audit up down logs clean
@@ -87,6 +88,7 @@ soak: $(DEV) ## the long proofs, summed up in the documents: SEEDS worlds, SOAK_
 	  $(if $(SOAK_S),--soak-s $(SOAK_S),--seeds $(SEEDS)) $(WRITE)
 	$(BIN)/python -m tests.soak --cycles $(SOAK_CYCLES) --minutes $(SOAK_MINUTES) --seed $(SEED) $(WRITE)
 	FUZZ_S=$(FUZZ_S) $(PYTEST) tests/e2e/test_fuzz.py
+	FUZZED=$(FUZZED) $(PYTEST) tests/property/test_readers.py
 	GARBLED=$(GARBLED) $(PYTEST) tests/attack/test_garbled.py
 	CONTRACT_ON_KAFKA=all LONG_IMPORTS=1 $(PYTEST) tests/conformance
 

@@ -13,7 +13,8 @@ from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.facts import CampaignFact
 from campaigns.log.digest import Chain
 from campaigns.records.ledger import Ledger
-from campaigns.records.record import Envelope, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Envelope
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 
 RECORDS, ROUNDS, PARTITIONS = 60_000, 5, 12

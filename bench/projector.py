@@ -13,7 +13,7 @@ from time import perf_counter
 from bench.history import raw_history
 from bench.table import IN_MEMORY, Row, Setup, show
 from campaigns.log.port import MemoryLog
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 from projector.advance import Views
 from projector.store.view_store import Store

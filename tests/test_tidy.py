@@ -39,7 +39,6 @@ LONG = {
     "services/command-api/command_api/http/campaign_routes.py": "one noun's routes",
     "services/projector/projector/store/view_store.py": "the TrackingRecorder, which is one class",
     "shared/campaigns/domain/facts.py": "the catalogue, to be read in one piece",
-    "shared/campaigns/records/record.py": "one envelope: written, read, and what it says",
     "tests/contract/test_carrier.py": "one suite for every carrier",
     "tests/e2e/test_deployment.py": "one deployment: compose, image, gateway",
     "tests/integration/test_bad_input.py": "one table over every endpoint",

@@ -10,7 +10,8 @@ from campaigns.log.installation_log import whole
 from campaigns.log.port import EventLog
 from campaigns.records.installation import Installation, Skipped, confirm
 from campaigns.records.ledger import Ledger
-from campaigns.records.record import Foreign, Recorded, conflict
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Foreign, conflict
 from campaigns.records.topics import (
     CAMPAIGN_RECORDS,
     INSTALLATION,
@@ -96,7 +97,7 @@ def ruled(
         line["why"] = conflict(envelope.condition, found)
     line["facts"] = [
         {name: offered[name] for name in _SHOWN if name in offered}  # type: ignore[literal-required]
-        for offered in envelope.offered
+        for offered in recorded.offered
     ]
     return line
 

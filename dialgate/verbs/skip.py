@@ -13,7 +13,8 @@ from campaigns.process.clock import SystemClock
 from campaigns.process.errors import ContractError, LevelBeyondError, LogUnavailableError
 from campaigns.records.installation import Installation, digest_of, skip_record
 from campaigns.records.ledger import Ledger
-from campaigns.records.record import Envelope, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Envelope
 from campaigns.records.topics import NAMING_TOPICS, Partition
 from dialgate.logs import LOG_FILE, make_log
 from dialgate.settings import ProcessSettings

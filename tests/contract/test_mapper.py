@@ -11,11 +11,13 @@ import pytest
 from eventsourcing.persistence import JSONTranscoder, MapperDeserialisationError, StoredEvent
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from campaigns.domain.facts import TAGS, CampaignPaused
 from campaigns.domain.values.stream_names import campaign_stream
 from campaigns.eventsourcing.mapper import FactMapper, StreamedFact, stored_events
-from campaigns.records.record import Envelope, Record, read_envelope
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Record
 from campaigns.records.tags import Json, Upcasts, current
 from campaigns.testing.sample_records import FIRST, NOON
 
@@ -34,7 +36,7 @@ def test_there_is_a_sample_of_every_fact() -> None:
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.stem)
 def test_every_sample_comes_back_as_it_was_stored(sample: Path) -> None:
-    fact = TAGS[sample.stem].model_validate(orjson.loads(sample.read_bytes()))
+    fact = TAGS[sample.stem].validated(orjson.loads(sample.read_bytes()))
     event = StreamedFact(fact.stream, 3, fact)
     kept = MAPPER.to_stored_event(event)
     assert (kept.originator_id, kept.originator_version) == (fact.stream, 3)
@@ -124,7 +126,7 @@ def test_an_older_fact_is_read_as_the_present_one(tag: str, found: Json) -> None
 
 
 def test_versions_follow_from_the_condition_of_an_accepted_record() -> None:
-    other = PAUSED.model_copy(update={"campaign_id": 7})
+    other = replace(PAUSED, campaign_id=7)
     record = Record(
         uuid4().hex,
         NOON,
@@ -135,9 +137,8 @@ def test_versions_follow_from_the_condition_of_an_accepted_record() -> None:
         {PAUSED.stream: 5, other.stream: 0},
         (PAUSED, other, PAUSED),
     )
-    envelope = read_envelope(record.encode(), FIRST, 1)
-    assert isinstance(envelope, Envelope)
-    found = [MAPPER.to_domain_event(event) for event in stored_events(envelope)]
+    recorded = Recorded(FIRST, 1, record.encode(), 1)
+    found = [MAPPER.to_domain_event(event) for event in stored_events(recorded)]
     assert found == [
         StreamedFact(PAUSED.stream, 6, PAUSED),
         StreamedFact(other.stream, 1, other),

@@ -15,7 +15,7 @@ import pytest
 from campaigns.kafka.kafka_log import KafkaLog
 from campaigns.log.reader import Reader
 from campaigns.process.errors import LogCutError
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 from campaigns.testing.sample_records import close, some_record
 from tests.support.broker import Broker

@@ -15,7 +15,7 @@ from campaigns.domain.facts import LevelRaised
 from campaigns.domain.levels import LEVEL_NEWEST
 from campaigns.log.installation_log import founded, whole
 from campaigns.records.installation import digest_of
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import INSTALLATION, INSTALLATION_KEY, Partition
 from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.sample_records import FIRST, NOON, offered, some_record

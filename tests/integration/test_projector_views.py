@@ -9,7 +9,7 @@ import pytest
 
 from campaigns.domain.facts import Disposition
 from campaigns.process.errors import ContractError
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 from projector.advance import Views
 from projector.projections.changes import Execution

@@ -38,8 +38,9 @@ from campaigns.log.port import EventLog
 from campaigns.process.clock import SystemClock
 from campaigns.process.errors import ContractError, LogCutError
 from campaigns.records.installation import skip_record
+from campaigns.records.json_reader import read_envelope
 from campaigns.records.ledger import Ledger
-from campaigns.records.record import Envelope, Record, read_envelope
+from campaigns.records.record import Envelope, Record
 from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.sample_records import FIRST, NOON
 from dialgate.persistence import Factory

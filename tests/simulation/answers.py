@@ -32,7 +32,7 @@ from campaigns.domain.facts import (
     Selection,
 )
 from campaigns.domain.moves import Move, Status
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from command_api.commands.delete import DELETE
 from command_api.commands.import_basis import import_rejection
 from command_api.commands.lifecycle import MoveCampaign, hidden

@@ -21,7 +21,8 @@ from campaigns.domain.facts import (
 )
 from campaigns.domain.levels import LEVEL_OLDEST
 from campaigns.records.ledger import Ledger
-from campaigns.records.record import Envelope, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Envelope
 from campaigns.records.topics import campaign_partitions
 from dialer.carrier.port import NoRing
 from tests.simulation import world
@@ -90,8 +91,9 @@ class Audit:
                 at_s = log.appeared_at[partition, recorded.position]
                 self._level(recorded, at_s)
                 facts = recorded.facts if accepted else ()
+                tags = frozenset(offered["type"] for offered in recorded.offered)
                 entry = Entry(
-                    partition, recorded.position, at_s, recorded.envelope, accepted, facts
+                    partition, recorded.position, at_s, recorded.envelope, accepted, tags, facts
                 )
                 self.entries.append(entry)
                 if not accepted:
@@ -100,14 +102,13 @@ class Audit:
 
     def _refused(self, entry: Entry, ledger: Ledger) -> None:
         """Count what the rule has prevented."""
-        tags = {offered["type"] for offered in entry.envelope.offered}
         moved = {
             s.split("/")[0] for s, n in entry.envelope.condition.items() if ledger.version(s) != n
         }
         handed = self.world.log.handed[entry.envelope.id]
         if handed.by.died_at < entry.at_s:
             self.dangers["a dead sender's record was refused"] += 1
-        for tag in tags:
+        for tag in entry.tags:
             for kind in moved:
                 self.dangers[f"refused: {tag} because {kind} had moved on"] += 1
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from campaigns.domain.facts import CallLate, CampaignCreated, ListClosed
 from campaigns.log.port import BATCH_MAX, MemoryLog, OnRefusal
 from campaigns.process.errors import LogUnavailableError, OutcomeUnknownError
-from campaigns.records.record import Envelope, Record, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Envelope, Record
 from campaigns.records.topics import ORGANIZATIONS, Partition
 from tests.simulation.plan import Plan
 from tests.simulation.processes import Process, SimLoop

@@ -62,6 +62,7 @@ class Entry:
     at_s: float
     envelope: Envelope
     accepted: bool
+    tags: frozenset[str]
     facts: tuple[AnyFact, ...] = ()
 
 

@@ -81,7 +81,7 @@ class Lists:
     def _refused(self, entry: Entry) -> None:
         dropped = {import_stream(one) for one, counts in self._closed.items() if not counts}
         late = dropped.intersection(entry.envelope.condition)
-        if late and any(offered["type"] == CREATE for offered in entry.envelope.offered):
+        if late and CREATE in entry.tags:
             self._dangers["a late create found its list closed"] += 1
 
     def answered(self, exchange: Exchange) -> None:

@@ -22,7 +22,8 @@ from campaigns.log.writer import Writer
 from campaigns.process.errors import LogUnavailableError
 from campaigns.records.installation import Installation
 from campaigns.records.ledger import Ledger
-from campaigns.records.record import Envelope, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Envelope
 from command_api.barrier import Barrier, Settled
 from command_api.service import CommandApi
 from dialer.calls.call_states import Use

@@ -14,7 +14,8 @@ from campaigns.domain.levels import LEVEL_NEWEST
 from campaigns.domain.values.rows import Row
 from campaigns.process.errors import ContractError, SkippedMeanwhileError
 from campaigns.records.installation import Installation, raise_level, skip_record
-from campaigns.records.record import Record, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Record
 from campaigns.records.topics import INSTALLATION, Partition, campaign_partitions
 from campaigns.testing.sample_records import NOON
 from tests.simulation.processes import Process

@@ -35,7 +35,8 @@ from campaigns.domain.values.stream_names import Stream, campaign_stream
 from campaigns.log.port import MemoryLog
 from campaigns.process.errors import CarrierUnavailableError, ContractError
 from campaigns.records.ledger import Ledger
-from campaigns.records.record import Envelope, Record, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Envelope, Record
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 from campaigns.testing.virtual_time import VirtualClock, run_virtually
 from dialer.carrier.port import (
@@ -95,7 +96,7 @@ class Bench:
             campaign_created(
                 42,
                 self.clock.now(),
-                settings=CampaignSettings.model_validate(
+                settings=CampaignSettings.validated(
                     {"max_attempts": 1, "calls_per_minute": 6000} | settings
                 ),
                 import_id=import_id,

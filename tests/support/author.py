@@ -4,6 +4,8 @@ import random
 from collections import Counter
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from campaigns.domain.campaign import gone
 from campaigns.domain.facts import CampaignUpdated, Disposition, Selection
 from campaigns.domain.moves import FINAL, Move, Status
@@ -116,7 +118,7 @@ class Author:
         if not campaign.allows(Move.UPDATE):
             return False
         most = self.chance.choice((1, 2, 3, 4))
-        settings = campaign.settings.model_copy(update={"max_attempts": most})
+        settings = replace(campaign.settings, max_attempts=most)
         told.write(CampaignUpdated(campaign_id=1, settings=settings, updated_at=told.now))
         return True
 
@@ -124,7 +126,7 @@ class Author:
         # Lower the limit of a paused campaign first, or hardly anybody would be given up.
         told, campaign = self.told, self.told.campaign
         if campaign.allows(Move.UPDATE) and self.chance.random() < 0.8:
-            settings = campaign.settings.model_copy(update={"max_attempts": 1})
+            settings = replace(campaign.settings, max_attempts=1)
             told.write(CampaignUpdated(campaign_id=1, settings=settings, updated_at=told.now))
             told.resume()
         if campaign.status is not Status.RUNNING:

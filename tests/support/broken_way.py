@@ -8,7 +8,8 @@ from uuid import uuid4
 from campaigns.domain.facts import CampaignResumed
 from campaigns.log.port import BATCH_MAX, EventLog, OnRefusal
 from campaigns.process.errors import LogUnavailableError, OutcomeUnknownError
-from campaigns.records.record import Record, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Record
 from campaigns.records.topics import Partition
 
 

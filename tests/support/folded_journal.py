@@ -22,7 +22,7 @@ from campaigns.domain.facts import (
     ImportStarted,
     Selection,
 )
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from tests.support.journal import Journal
 
 

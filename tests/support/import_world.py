@@ -21,7 +21,8 @@ from campaigns.log.port import EventLog, MemoryLog
 from campaigns.log.reader import Reader
 from campaigns.log.writer import Origin, Writer
 from campaigns.process.clock import Clock, SystemClock
-from campaigns.records.record import Envelope, Record, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Envelope, Record
 from campaigns.records.topics import Partition, campaign_partition
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts

@@ -22,7 +22,8 @@ from campaigns.domain.facts import (
 from campaigns.domain.values.rows import Row
 from campaigns.log.port import MemoryLog
 from campaigns.records.ledger import Ledger
-from campaigns.records.record import Envelope, Record, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Envelope, Record
 from campaigns.records.topics import CAMPAIGN_RECORDS, ORGANIZATIONS, Partition, campaign_partition
 from campaigns.testing.sample_records import NOON
 from tests.support.sample_facts import call_requested, campaign_created

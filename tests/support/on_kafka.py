@@ -13,7 +13,8 @@ from campaigns.kafka.clients import MESSAGE_BYTES_MAX, Kafka
 from campaigns.kafka.kafka_log import KafkaLog
 from campaigns.kafka.topics.topic_setup import LASTING
 from campaigns.log.reader import Reader
-from campaigns.records.record import Envelope, Record, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Envelope, Record
 from campaigns.records.topics import Partition, campaign_partition
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -32,7 +32,8 @@ from campaigns.domain.moves import Move
 from campaigns.domain.values.stream_names import Stream, campaign_stream, contact_stream
 from campaigns.log.port import EventLog
 from campaigns.records.ledger import Ledger
-from campaigns.records.record import AppendCondition, Envelope, Record, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import AppendCondition, Envelope, Record
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition, campaign_partition
 from dialer.decisions.gates import Reading
 from dialer.decisions.request_call import REQUEST_CALL, RequestCall

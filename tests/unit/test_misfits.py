@@ -27,7 +27,7 @@ def error_of(made: Callable[[], object]) -> ValidationError:
         (lambda: CommandApiSettings.model_validate({"body_max_mb": "much"}), True),
         (lambda: TypeAdapter(Campaign).validate_json(b"{}"), False),
         (lambda: TypeAdapter(Contact).validate_json(b"["), False),
-        (lambda: Row.model_validate_json("{}"), False),
+        (lambda: Row.validated({}), False),
     ],
 )
 def test_a_misfit_is_of_the_settings_or_not(made: Callable[[], object], settings: bool) -> None:
@@ -38,7 +38,7 @@ def test_what_is_no_setting_is_not_told_as_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A store that could not be read once ended every start with `DIALGATE_*: Invalid JSON`."""
-    monkeypatch.setattr(__main__, "cli", lambda: Row.model_validate_json("{}"))
+    monkeypatch.setattr(__main__, "cli", lambda: Row.validated({}))
     with pytest.raises(ValidationError):
         __main__.main()
     monkeypatch.setattr(__main__, "cli", lambda: DialerSettings(lease_s=-1))

@@ -77,7 +77,7 @@ class Creator:
         """Fold the Idempotency-Key of a create."""
         self.creates[fact.stream] = fact
         kept = "insert or replace into creates values (?, ?)"
-        self.db.execute(kept, (fact.stream, fact.model_dump_json()))
+        self.db.execute(kept, (fact.stream, fact.as_json().decode()))
 
     async def create(
         self, command: CreateCampaign, rows: Sequence[Row], origin: Origin

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from campaigns.domain.decider import Reason, Rejected
 from campaigns.log.reader import Ruling
 from campaigns.log.writer import Handled
-from campaigns.records.record import Envelope, Idempotency, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Envelope, Idempotency
 from campaigns.records.topics import Partition
 
 KEY_REUSED = "Idempotency-Key was used with another request"
@@ -60,7 +61,7 @@ class IdempotencyKeys:
         envelope = recorded.envelope
         if not isinstance(envelope, Envelope) or envelope.idempotency is None:
             return
-        key, digest = envelope.idempotency
+        key, digest = envelope.idempotency.key, envelope.idempotency.digest
         kept = self._by_campaign.setdefault(campaign_id, OrderedDict())
         if key in kept:
             return  # The first one counts.

@@ -30,7 +30,7 @@ from campaigns.log.writer import Answer, Handled, Origin, Reread, Writer
 from campaigns.process.clock import Clock
 from campaigns.process.errors import OperatingError
 from campaigns.process.watch import lasting
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import (
     CAMPAIGN_RECORDS,
     ORGANIZATIONS,

@@ -16,7 +16,7 @@ from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader
 from campaigns.process.clock import Clock
 from campaigns.process.watch import lasting
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import (
     CAMPAIGN_RECORDS,
     INSTALLATION_RECORDS,

@@ -38,7 +38,7 @@ from campaigns.domain.facts import (
 from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader
 from campaigns.process.errors import StoreUnreadableError
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 from projector.projections import contacts, executions, history, imports, lists, outbox
 from projector.projections.changes import Changes, Place

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from campaigns.domain.call_evolution import evolve_call
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.evolution import evolve
-from campaigns.domain.facts import AnyCallFact, AnyCampaignFact
+from campaigns.domain.facts import AnyCallFact, AnyCampaignFact, CallFact
 
 
 @dataclass
@@ -27,6 +27,10 @@ class Campaigns:
     ) -> Campaign | None:
         """Take one fact in; return its campaign, or None for facts of one never created."""
         found = self.by_id.get(fact.campaign_id)
+        if isinstance(fact, CallFact):  # Nearly all of a log, and none of them an import.
+            if found is not None:
+                self.fold_call(found, fact, position)
+            return found
         campaign = evolve(found, fact, position, partition=partition, actor=actor)
         if campaign is not None:
             if found is None:

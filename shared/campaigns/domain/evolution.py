@@ -9,6 +9,8 @@ replacing import is an epoch, from which each contact's status is derived (`cont
 from datetime import datetime
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from campaigns.domain.call_evolution import evolve_call
 from campaigns.domain.campaign import Campaign, Change, Counters, ImportUnderWay
 from campaigns.domain.facts import (
@@ -148,10 +150,9 @@ def _turned(
 
 
 def _started(campaign: Campaign, run: int, at: datetime) -> None:
-    campaign.status, campaign.run = Status.RUNNING, run
-    campaign.strict = True
-    campaign.started_at, campaign.completed_at = at, None
-    campaign.updated_at, campaign.next_at = at, None
+    campaign.status, campaign.run, campaign.strict = Status.RUNNING, run, True
+    campaign.started_at = campaign.updated_at = at
+    campaign.completed_at = campaign.next_at = None
 
 
 _UPDATABLE = (
@@ -163,7 +164,7 @@ _UPDATABLE = (
 
 def _updated(campaign: Campaign, fact: CampaignUpdated) -> None:
     new = {name: value for name in _UPDATABLE if (value := getattr(fact, name)) is not None}
-    campaign.created = campaign.created.model_copy(update=new)
+    campaign.created = replace(campaign.created, **new)
     if fact.variable_mappings is not None:
         campaign.variable_mappings = fact.variable_mappings
     if fact.available_variables is not None:

@@ -10,7 +10,7 @@ aside: levels.py, ADR-0014.
 from enum import StrEnum
 from typing import Annotated, ClassVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from msgspec import Meta
 
 from campaigns.domain.levels import ASIDE
 from campaigns.domain.values.campaign_settings import CampaignSettings
@@ -27,8 +27,7 @@ from campaigns.domain.values.stream_names import (
     installation_stream,
     organization_stream,
 )
-
-Count = Annotated[int, Field(ge=0)]
+from campaigns.domain.values.value import Count, Int, PositiveFloat, PositiveInt, Value
 
 
 class CampaignType(StrEnum):
@@ -76,10 +75,8 @@ class Selection(StrEnum):
     CONTACTS = "contacts"  # Those that are named.
 
 
-class Fact(BaseModel):
+class Fact(Value, frozen=True, kw_only=True):
     """Base of all facts: frozen, closed, tagged."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     TYPE: ClassVar[str]  # The tag. Never a Python path.
     SINCE: ClassVar[int] = 1  # The level from which on it is written.
@@ -90,7 +87,7 @@ class Fact(BaseModel):
         raise NotImplementedError
 
 
-class CampaignFact(Fact):
+class CampaignFact(Fact, frozen=True, kw_only=True):
     """Base of facts about a campaign's life."""
 
     campaign_id: PositiveInt  # Also the Kafka key: one campaign, one partition, one order.
@@ -101,7 +98,7 @@ class CampaignFact(Fact):
         return campaign_stream(self.campaign_id)
 
 
-class ContactsFact(CampaignFact):
+class ContactsFact(CampaignFact, frozen=True, kw_only=True):
     """Base of facts about which lists of contacts count."""
 
     @property
@@ -110,7 +107,7 @@ class ContactsFact(CampaignFact):
         return contacts_stream(self.campaign_id)
 
 
-class CallFact(CampaignFact):
+class CallFact(CampaignFact, frozen=True, kw_only=True):
     """Base of facts about one attempt to reach one contact."""
 
     contact_id: PositiveInt
@@ -124,32 +121,32 @@ class CallFact(CampaignFact):
         return contact_stream(self.campaign_id, self.contact_id)
 
 
-class CampaignCreated(CampaignFact):
+class CampaignCreated(CampaignFact, frozen=True, kw_only=True):
     """A campaign exists, as a draft. Made by: command_api.commands.create."""
 
     TYPE = "campaign-created.v1"
 
     organization_id: PositiveInt
-    assistant_id: int
+    assistant_id: Int
     name: str
     description: str | None
-    campaign_type: Annotated[CampaignType, Field(strict=False)]
+    campaign_type: CampaignType
     welcome_message_template: str | None
     agenda_template: str | None
     end_call_message_template: str | None
     sms_message_template: str | None
     fallback_values: dict[str, str]
     variable_mappings: dict[str, str | None]
-    available_variables: tuple[str, ...] = Field(strict=False)
+    available_variables: tuple[str, ...]
     settings: CampaignSettings
-    phone_number_id: int | None
+    phone_number_id: Int | None
     pending_import: dict[str, object] | None  # Kept as it came: its contents are undocumented.
     import_id: str | None  # The list that counts from the start; None: no contact yet.
     rows: Count  # Of that list: contacts 1 … rows.
     created_at: Instant
 
 
-class CampaignUpdated(CampaignFact):
+class CampaignUpdated(CampaignFact, frozen=True, kw_only=True):
     """Settings or texts have changed; None leaves one unchanged. Made by: command_api.commands.update."""  # noqa: E501
 
     TYPE = "campaign-updated.v1"
@@ -162,14 +159,14 @@ class CampaignUpdated(CampaignFact):
     sms_message_template: str | None = None
     fallback_values: dict[str, str] | None = None
     variable_mappings: dict[str, str | None] | None = None
-    available_variables: Annotated[tuple[str, ...] | None, Field(strict=False)] = None
+    available_variables: tuple[str, ...] | None = None
     settings: CampaignSettings | None = None  # All of them, as they are from now on.
-    phone_number_id: int | None = None
+    phone_number_id: Int | None = None
     pending_import: dict[str, object] | None = None
     updated_at: Instant
 
 
-class CampaignDeleted(CampaignFact):
+class CampaignDeleted(CampaignFact, frozen=True, kw_only=True):
     """The campaign is deleted; pending contacts are cancelled. Made by: command_api.commands.delete."""  # noqa: E501
 
     TYPE = "campaign-deleted.v1"
@@ -178,7 +175,7 @@ class CampaignDeleted(CampaignFact):
     deleted_at: Instant
 
 
-class CampaignScheduled(CampaignFact):
+class CampaignScheduled(CampaignFact, frozen=True, kw_only=True):
     """The campaign will start at a set time. Made by: command_api.commands.schedule."""
 
     TYPE = "campaign-scheduled.v1"
@@ -187,7 +184,7 @@ class CampaignScheduled(CampaignFact):
     scheduled_at: Instant  # When this was asked for.
 
 
-class CampaignUnscheduled(CampaignFact):
+class CampaignUnscheduled(CampaignFact, frozen=True, kw_only=True):
     """The schedule is removed; it is a draft again. Made by: command_api.commands.schedule."""
 
     TYPE = "campaign-unscheduled.v1"
@@ -195,7 +192,7 @@ class CampaignUnscheduled(CampaignFact):
     unscheduled_at: Instant
 
 
-class CampaignDue(CampaignFact):
+class CampaignDue(CampaignFact, frozen=True, kw_only=True):
     """Its time has come: a run begins, calls may be requested.
 
     Made by: dialer.decisions.lifecycle.
@@ -209,7 +206,7 @@ class CampaignDue(CampaignFact):
     started_at: Instant
 
 
-class RunEnded(CampaignFact):
+class RunEnded(CampaignFact, frozen=True, kw_only=True):
     """A run of a recurring campaign is over; the next one is ahead.
 
     Made by: dialer.decisions.lifecycle.
@@ -222,7 +219,7 @@ class RunEnded(CampaignFact):
     ended_at: Instant
 
 
-class CampaignFailed(CampaignFact):
+class CampaignFailed(CampaignFact, frozen=True, kw_only=True):
     """A scheduled campaign cannot start. Made by: dialer.decisions.lifecycle."""
 
     TYPE = "campaign-failed.v1"
@@ -231,7 +228,7 @@ class CampaignFailed(CampaignFact):
     failed_at: Instant
 
 
-class CampaignStarted(CampaignFact):
+class CampaignStarted(CampaignFact, frozen=True, kw_only=True):
     """A run begins: calls may be requested. Made by: command_api.commands.start."""
 
     TYPE = "campaign-started.v1"
@@ -240,7 +237,7 @@ class CampaignStarted(CampaignFact):
     started_at: Instant
 
 
-class CampaignPaused(CampaignFact):
+class CampaignPaused(CampaignFact, frozen=True, kw_only=True):
     """No further call may be requested. Made by: command_api.commands.pause."""
 
     TYPE = "campaign-paused.v1"
@@ -249,7 +246,7 @@ class CampaignPaused(CampaignFact):
     paused_at: Instant
 
 
-class CampaignResumed(CampaignFact):
+class CampaignResumed(CampaignFact, frozen=True, kw_only=True):
     """Calls may be requested again, where the run left off.
 
     Made by: command_api.commands.start.
@@ -261,7 +258,7 @@ class CampaignResumed(CampaignFact):
     resumed_at: Instant
 
 
-class CampaignStopped(CampaignFact):
+class CampaignStopped(CampaignFact, frozen=True, kw_only=True):
     """The run is over for good; pending contacts are cancelled.
 
     Made by: command_api.commands.stop.
@@ -273,7 +270,7 @@ class CampaignStopped(CampaignFact):
     stopped_at: Instant
 
 
-class CampaignCompleted(CampaignFact):
+class CampaignCompleted(CampaignFact, frozen=True, kw_only=True):
     """Every contact is done. Made by: dialer.decisions.lifecycle."""
 
     TYPE = "campaign-completed.v1"
@@ -282,7 +279,7 @@ class CampaignCompleted(CampaignFact):
     completed_at: Instant
 
 
-class CampaignRearmed(CampaignFact):
+class CampaignRearmed(CampaignFact, frozen=True, kw_only=True):
     """A finished campaign is a draft again: selected contacts are pending, the others skipped.
 
     An epoch, as a stop is. Attempts and counters start from 0; executions are kept.
@@ -291,14 +288,14 @@ class CampaignRearmed(CampaignFact):
 
     TYPE = "campaign-rearmed.v1"
 
-    selection: Annotated[Selection, Field(strict=False)]
-    contact_ids: Annotated[tuple[PositiveInt, ...], Field(strict=False)] = ()  # If it names them.
+    selection: Selection
+    contact_ids: tuple[PositiveInt, ...] = ()  # If it names them.
     contacts: Count  # How many are selected …
     untouched: Count  # … and of them, how many were never attempted in any run.
     rearmed_at: Instant
 
 
-class ContactsReplaced(CampaignFact):
+class ContactsReplaced(CampaignFact, frozen=True, kw_only=True):
     """Contacts up to `through` that are pending and were never attempted are gone.
 
     An epoch, not a loop: each contact's status is derived from it. Stands in the record of the
@@ -312,14 +309,14 @@ class ContactsReplaced(CampaignFact):
     replaced_at: Instant
 
 
-class ContactsAdded(Fact):
+class ContactsAdded(Fact, frozen=True, kw_only=True):
     """A chunk of a list on its way in; counts when a fact names the list. Made by: command_api.imports.rows."""  # noqa: E501
 
     TYPE = "contacts-added.v1"
 
     import_id: str
     first_row: PositiveInt  # 1 is the list's first.
-    rows: tuple[Row, ...] = Field(strict=False)
+    rows: tuple[Row, ...]
 
     @property
     def stream(self) -> Stream:
@@ -327,7 +324,7 @@ class ContactsAdded(Fact):
         return import_stream(self.import_id)
 
 
-class ListClosed(Fact):
+class ListClosed(Fact, frozen=True, kw_only=True):
     """No chunk of a list comes any more: its record's fact counts it, or nothing ever will.
 
     What does not count is dropped from every store. Both ends write the list's own stream, so that
@@ -347,7 +344,7 @@ class ListClosed(Fact):
         return import_stream(self.import_id)
 
 
-class ImportStarted(ContactsFact):
+class ImportStarted(ContactsFact, frozen=True, kw_only=True):
     """A list too long for one record is on its way in.
 
     Made by: command_api.commands.start_import.
@@ -362,7 +359,7 @@ class ImportStarted(ContactsFact):
     started_at: Instant
 
 
-class ImportCompleted(ContactsFact):
+class ImportCompleted(ContactsFact, frozen=True, kw_only=True):
     """A list counts: its rows are contacts first_contact_id … in row order.
 
     Made by: command_api.commands.complete_import.
@@ -372,19 +369,19 @@ class ImportCompleted(ContactsFact):
 
     import_id: str
     number: PositiveInt | None  # None: contacts added as JSON, which have no import id.
-    source: Annotated[ImportSource, Field(strict=False)]
+    source: ImportSource
     file_name: str | None
     first_contact_id: PositiveInt
     rows: Count
     skipped: Count  # Duplicates.
     failed: Count  # Unusable rows.
-    errors: tuple[RowError, ...] = Field(strict=False)  # The first 100 of them.
+    errors: tuple[RowError, ...]  # The first 100 of them.
     variable_mappings: dict[str, str | None]  # {} leaves the campaign's own.
-    available_variables: tuple[str, ...] = Field(strict=False)
+    available_variables: tuple[str, ...]
     completed_at: Instant
 
 
-class ImportFailed(ContactsFact):
+class ImportFailed(ContactsFact, frozen=True, kw_only=True):
     """A list on its way in will never count. Made by: command_api.commands.fail_import."""
 
     TYPE = "import-failed.v1"
@@ -395,7 +392,7 @@ class ImportFailed(ContactsFact):
     failed_at: Instant
 
 
-class CreateKeyed(Fact):
+class CreateKeyed(Fact, frozen=True, kw_only=True):
     """The Idempotency-Key of one create; in its record. Made by: command_api.commands.create."""
 
     TYPE = "create-keyed.v1"
@@ -411,7 +408,7 @@ class CreateKeyed(Fact):
         return create_stream(self.organization_id, self.digest)
 
 
-class CallRequested(CallFact):
+class CallRequested(CallFact, frozen=True, kw_only=True):
     """Permission to ring. Appended before the carrier is asked.
 
     Made by: dialer.decisions.request_call.
@@ -431,7 +428,7 @@ class CallRequested(CallFact):
     carrier: Annotated[str | None, ASIDE] = None  # None: not known, and nobody is believed.
 
 
-class CallStarted(CallFact):
+class CallStarted(CallFact, frozen=True, kw_only=True):
     """The phone has begun to ring. Made by: dialer.decisions.resolution."""
 
     TYPE = "call-started.v1"
@@ -439,29 +436,29 @@ class CallStarted(CallFact):
     started_at: Instant
 
 
-class CallAbandoned(CallFact):
+class CallAbandoned(CallFact, frozen=True, kw_only=True):
     """The permission will not be used; its attempt number is given back. Made by: dialer.decisions.resolution."""  # noqa: E501
 
     TYPE = "call-abandoned.v1"
 
-    reason: Annotated[Abandonment, Field(strict=False)]
+    reason: Abandonment
     exhausted: bool = False  # No attempt is left (it rang late meanwhile): the contact is done.
     abandoned_at: Instant
 
 
-class CallEnded(CallFact):
+class CallEnded(CallFact, frozen=True, kw_only=True):
     """The attempt is over. Made by: dialer.decisions.resolution."""
 
     TYPE = "call-ended.v1"
 
-    disposition: Annotated[Disposition, Field(strict=False)]
-    duration_s: Annotated[float, Field(ge=0)]  # Of talk; 0 when nobody answered.
+    disposition: Disposition
+    duration_s: Annotated[float, Meta(ge=0)]  # Of talk; 0 when nobody answered.
     error: str | None
     retry_at: Instant | None  # None: no further attempt.
     ended_at: Instant
 
 
-class CallLate(CallFact):
+class CallLate(CallFact, frozen=True, kw_only=True):
     """A phone rang that should not have: a broken promise, on the record. Made by: dialer.decisions.resolution."""  # noqa: E501
 
     TYPE = "call-late.v1"
@@ -473,7 +470,7 @@ class CallLate(CallFact):
     late_at: Instant
 
 
-class ContactExhausted(CampaignFact):
+class ContactExhausted(CampaignFact, frozen=True, kw_only=True):
     """A contact that waited for another attempt gets none: `max_attempts` was lowered meanwhile.
 
     Made by: dialer.decisions.exhaustion.
@@ -500,7 +497,7 @@ class Scope(StrEnum):
     ADMIN = "admin"  # Keys.
 
 
-class OrganizationFact(Fact):
+class OrganizationFact(Fact, frozen=True, kw_only=True):
     """Base of facts about an organization (topic organization.records)."""
 
     organization_id: PositiveInt
@@ -511,7 +508,7 @@ class OrganizationFact(Fact):
         return organization_stream(self.organization_id)
 
 
-class ApiKeyCreated(OrganizationFact):
+class ApiKeyCreated(OrganizationFact, frozen=True, kw_only=True):
     """A key for the public API, by its hash alone. Made by: command_api.keys.key_changes."""
 
     TYPE = "api-key-created.v1"
@@ -519,12 +516,12 @@ class ApiKeyCreated(OrganizationFact):
     key_hash: str  # SHA-256, hexadecimal.
     key_prefix: str  # The first characters, to tell keys apart.
     name: str | None = None
-    scope: Annotated[Scope, Field(strict=False)] = Scope.ADMIN
+    scope: Scope = Scope.ADMIN
     rate_per_minute: PositiveInt | None = None  # Requests. None: the installation's own limit.
     created_at: Instant
 
 
-class ApiKeyRevoked(OrganizationFact):
+class ApiKeyRevoked(OrganizationFact, frozen=True, kw_only=True):
     """A key no longer authenticates. Made by: command_api.keys.key_changes."""
 
     TYPE = "api-key-revoked.v1"
@@ -533,7 +530,7 @@ class ApiKeyRevoked(OrganizationFact):
     revoked_at: Instant
 
 
-class InstallationFact(Fact):
+class InstallationFact(Fact, frozen=True, kw_only=True):
     """Base of facts about the whole installation (topic installation.records)."""
 
     @property
@@ -542,7 +539,7 @@ class InstallationFact(Fact):
         return installation_stream()
 
 
-class LevelRaised(InstallationFact):
+class LevelRaised(InstallationFact, frozen=True, kw_only=True):
     """Every process reads this level from now on, so it may be written. Made by: campaigns.records.installation."""  # noqa: E501
 
     TYPE = "level-raised.v1"
@@ -551,7 +548,7 @@ class LevelRaised(InstallationFact):
     raised_at: Instant
 
 
-class RecordSkipped(InstallationFact):
+class RecordSkipped(InstallationFact, frozen=True, kw_only=True):
     """A record that stops readers counts for none of them, as if it had been refused.
 
     Made by: campaigns.records.installation.

@@ -12,8 +12,10 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, Self, get_args
 
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
+from msgspec import NODEFAULT
+from msgspec.structs import FieldInfo, fields
+
+from campaigns.domain.values.value import Value, hints
 
 LEVEL_OLDEST = 1  # Of every log that does not say otherwise.
 LEVEL_NEWEST = 3  # What this build reads and, once it has been raised so far, writes.
@@ -55,30 +57,43 @@ class Word(StrEnum):
 
 
 Watched = tuple[tuple[str, int, object], ...]  # Field, its level, its default.
-Withheld = dict[str, Any]  # What pydantic leaves out: a field, or part of one. Any: nested.
+# What is left out: field → True, or what of its value; of several values, of each. Any: nested.
+Withheld = dict[str, Any]
 
 
 @cache
-def asides(kind: type[BaseModel]) -> frozenset[str]:
+def asides(kind: type[Value]) -> frozenset[str]:
     """Return the names of a fact's fields that are written beside its data."""
-    return frozenset(n for n, f in kind.model_fields.items() if ASIDE in f.metadata)
+    return frozenset(name for name, hint in hints(kind).items() if ASIDE in _marks(hint))
 
 
 @cache
-def withheld(kind: type[BaseModel], level: int) -> Withheld | None:
-    """Return what is no part of a fact's data at a level, as pydantic's `exclude`; None: nothing.
+def withheld(kind: type[Value], level: int) -> Withheld | None:
+    """Return what is no part of a fact's data at a level; None: nothing.
 
     That is what stands aside, and what readers of this level do not know.
     """
     found: Withheld = {}
-    for name, field in kind.model_fields.items():
-        if ASIDE in field.metadata or _since(field) > level:
+    for name, hint in hints(kind).items():
+        if ASIDE in _marks(hint) or _since(hint) > level:
             found[name] = True
             continue
-        for part in _parts(field.annotation):
-            if issubclass(part, BaseModel) and (inner := withheld(part, level)):
-                found[name] = {"__all__": inner} if _repeated(field.annotation) else inner
+        for part in _parts(hint):
+            if issubclass(part, Value) and (inner := withheld(part, level)):
+                found[name] = inner
     return found or None
+
+
+def leave_out(data: dict[str, Any], left_out: Withheld) -> None:  # Any: JSON.
+    """Take what is withheld out of a fact's data, in place."""
+    for name, inner in left_out.items():
+        if inner is True:
+            del data[name]
+            continue
+        value = data[name]
+        for one in value if isinstance(value, tuple | list) else (value,):
+            if one is not None:
+                leave_out(one, inner)
 
 
 def needed(value: object) -> int:
@@ -86,7 +101,7 @@ def needed(value: object) -> int:
 
     A model whose values need a level by what they say, not by their type, has a method `needs`.
     """
-    if isinstance(value, BaseModel):
+    if isinstance(value, Value):
         kind = type(value)
         level, watched, says = _kind(kind)
         if says:
@@ -105,7 +120,7 @@ def needed(value: object) -> int:
 
 
 @cache
-def _kind(kind: type[BaseModel]) -> tuple[int, Watched, bool]:
+def _kind(kind: type[Value]) -> tuple[int, Watched, bool]:
     """Return what a model needs by its type, what to look at, and if its values say more.
 
     Asked for each fact that is written, of which nearly all need nothing.
@@ -114,27 +129,36 @@ def _kind(kind: type[BaseModel]) -> tuple[int, Watched, bool]:
 
 
 @cache
-def _watched(kind: type[BaseModel]) -> Watched:
+def _watched(kind: type[Value]) -> Watched:
     """Return the fields that may need a level: name, level, default. Of most facts none."""
     return tuple(
-        (name, since, field.get_default(call_default_factory=True))
-        for name, field in kind.model_fields.items()
-        if (since := _since(field)) > LEVEL_OLDEST or any(map(_leveled, _parts(field.annotation)))
+        (field.name, since, _default(field))
+        for field in fields(kind)
+        if (since := _since(hint := hints(kind)[field.name])) > LEVEL_OLDEST
+        or any(map(_leveled, _parts(hint)))
     )
+
+
+def _default(field: FieldInfo) -> object:
+    return field.default if field.default_factory is NODEFAULT else field.default_factory()
 
 
 def _leveled(part: type) -> bool:
     if issubclass(part, Word):
         return any(member.since > LEVEL_OLDEST for member in part)
-    return issubclass(part, BaseModel) and (
+    return issubclass(part, Value) and (
         getattr(part, "SINCE", LEVEL_OLDEST) > LEVEL_OLDEST
         or hasattr(part, "needs")
         or bool(_watched(part))
     )
 
 
-def _since(field: FieldInfo) -> int:
-    return max((m.level for m in field.metadata if isinstance(m, Since)), default=LEVEL_OLDEST)
+def _marks(hint: Any) -> tuple[object, ...]:  # Any: what a field may be declared as.
+    return getattr(hint, "__metadata__", ())
+
+
+def _since(hint: Any) -> int:  # Any: as above.
+    return max((m.level for m in _marks(hint) if isinstance(m, Since)), default=LEVEL_OLDEST)
 
 
 def _parts(annotation: Any) -> Iterator[type]:  # Any: what a field may be declared as.
@@ -143,16 +167,3 @@ def _parts(annotation: Any) -> Iterator[type]:  # Any: what a field may be decla
         yield annotation
     for part in get_args(annotation):
         yield from _parts(part)
-
-
-def _repeated(annotation: Any) -> bool:  # Any: as above.
-    return any(
-        isinstance(one, type) and issubclass(one, tuple | list) for one in _origins(annotation)
-    )
-
-
-def _origins(annotation: Any) -> Iterator[Any]:
-    if (origin := getattr(annotation, "__origin__", None)) is not None:
-        yield origin
-    for part in get_args(annotation):
-        yield from _origins(part)

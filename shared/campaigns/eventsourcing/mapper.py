@@ -18,6 +18,7 @@ from eventsourcing.persistence import Mapper, MapperDeserialisationError, Stored
 from campaigns.domain.facts import AnyFact
 from campaigns.domain.values.stream_names import Stream
 from campaigns.process.errors import ContractError
+from campaigns.records.log_entry import Recorded
 from campaigns.records.offer import whole
 from campaigns.records.record import Envelope
 from campaigns.records.tags import UPCASTS, Upcasts, decode
@@ -50,7 +51,7 @@ class FactMapper(Mapper[str]):
             originator_id=domain_event.originator_id,
             originator_version=domain_event.originator_version,
             topic=domain_event.fact.TYPE,
-            state=orjson.dumps(domain_event.fact.model_dump(mode="json")),
+            state=domain_event.fact.as_json(),
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> StreamedFact:
@@ -71,13 +72,14 @@ class FactMapper(Mapper[str]):
         return StreamedFact(fact.stream, stored_event.originator_version, fact)
 
 
-def stored_events(envelope: Envelope) -> Iterator[StoredEvent]:
+def stored_events(recorded: Recorded) -> Iterator[StoredEvent]:
     """Yield the facts of an accepted record as stored, without decoding them.
 
     Their versions come from the record's condition, which held because the record was accepted.
     """
-    grown: Counter[Stream] = Counter()
-    for offered in envelope.offered:
+    envelope, grown = recorded.envelope, Counter[Stream]()
+    assert isinstance(envelope, Envelope), "only records are accepted"
+    for offered in recorded.offered:
         stream = offered["stream"]
         grown[stream] += 1
         yield StoredEvent(

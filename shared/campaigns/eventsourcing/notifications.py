@@ -7,6 +7,7 @@ from eventsourcing.persistence import Notification, OperationalError, Programmin
 from campaigns.eventsourcing.mapper import stored_events
 from campaigns.eventsourcing.partition_thread import ClosedError, PartitionThread
 from campaigns.process.errors import LogCutError, OperatingError
+from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope
 from campaigns.records.tags import current
 
@@ -50,16 +51,17 @@ def stretch(
 
 
 def _numbered(
-    envelopes: Iterable[Envelope], before: int, first: int, topics: Sequence[str]
+    records: Iterable[Recorded], before: int, first: int, topics: Sequence[str]
 ) -> tuple[list[Notification], int]:
     """Number accepted facts; return those requested from `first` on, and the last ordinal."""
     wanted = {None, *(current(topic) for topic in topics)}  # None: an unknown tag.
     found, ordinal = [], before
-    for envelope in envelopes:
-        if ordinal + len(envelope.offered) < first:
-            ordinal += len(envelope.offered)
+    for recorded in records:
+        assert isinstance(recorded.envelope, Envelope), "only records are accepted"
+        if ordinal + len(recorded.envelope.entries) < first:
+            ordinal += len(recorded.envelope.entries)
             continue
-        for event in stored_events(envelope):
+        for event in stored_events(recorded):
             ordinal += 1
             if ordinal >= first and (not topics or current(event.topic) in wanted):
                 found.append(Notification(**vars(event), id=ordinal))

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from zlib import crc32
 
 from campaigns.domain.values.stream_names import Stream
-from campaigns.records.record import Envelope, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Envelope
 
 STRIDE = 512  # Facts between two marks: 16 bytes each.
 FILTER_BITS = 8 * STRIDE  # Per stride: of the streams that it lacks, one in twenty passes.
@@ -36,7 +37,7 @@ class Ordinals:
     def accept(self, recorded: Recorded) -> None:
         """Number the facts of the next accepted record."""
         assert isinstance(recorded.envelope, Envelope), "only records are accepted"
-        facts = len(recorded.envelope.offered)
+        facts = len(recorded.envelope.entries)
         octet, bit = divmod(recorded.position, 8)
         self._accepted.extend(bytes(max(0, octet + 1 - len(self._accepted))))
         self._accepted[octet] |= 1 << bit
@@ -89,12 +90,12 @@ class Ordinals:
         octet, bit = divmod(position, 8)
         return octet < len(self._accepted) and bool(self._accepted[octet] >> bit & 1)
 
-    def counting(self, records: Sequence[Recorded]) -> Iterator[Envelope]:
+    def counting(self, records: Sequence[Recorded]) -> Iterator[Recorded]:
         """Yield the accepted ones of reread records."""
         for recorded in records:
             if self.accepted(recorded.position):
                 assert isinstance(recorded.envelope, Envelope), "the log never changes"
-                yield recorded.envelope
+                yield recorded
 
 
 def _bits(stream: Stream, stride: int) -> Iterator[tuple[int, int]]:

@@ -15,7 +15,7 @@ from campaigns.eventsourcing.ordinals import Ordinals
 from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader
 from campaigns.process.errors import LogUnavailableError, OperatingError, TopicMisfitError
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import Partition
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from campaigns.kafka.clients import Kafka
 from campaigns.kafka.lifecycle import start, stop
 from campaigns.process.errors import LogCutError, LogUnavailableError
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import Partition
 
 POLL_MAX = 256  # Records decoded before other tasks get their turn.

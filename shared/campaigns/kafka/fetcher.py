@@ -18,7 +18,7 @@ from campaigns.kafka.producer import RETRY_S
 from campaigns.log.tail import Follower, Tail
 from campaigns.process.errors import LogCutError, LogUnavailableError
 from campaigns.process.observability import limit_repetitions
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import Partition
 
 logger = logging.getLogger(__name__)

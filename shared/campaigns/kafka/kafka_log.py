@@ -25,7 +25,8 @@ from campaigns.log.port import BATCH_MAX, OnRefusal
 from campaigns.process.errors import LogUnavailableError
 from campaigns.process.observability import limit_repetitions
 from campaigns.records.entry import entry
-from campaigns.records.record import Record, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Record
 from campaigns.records.topics import NAMING_TOPICS, RECORD_TOPICS, TOPICS, Partition
 
 logger = logging.getLogger(__name__)

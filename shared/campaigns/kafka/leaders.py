@@ -12,7 +12,7 @@ from aiokafka.client import AIOKafkaClient, ConnectionGroup
 
 from campaigns.kafka.consumer import Stretches
 from campaigns.log.port import refuse_other
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import Partition
 
 Leader = tuple[int | None, object]  # A broker's id, and a client's connection to it.

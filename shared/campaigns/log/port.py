@@ -9,7 +9,8 @@ from typing import Protocol
 
 from campaigns.process.errors import LogCutError, LogUnavailableError
 from campaigns.records.entry import entry
-from campaigns.records.record import Record, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Record
 from campaigns.records.topics import Partition, counts
 
 BATCH_MAX = 256  # Records per batch: keeps a fold step below some 20 ms.

@@ -17,7 +17,8 @@ from campaigns.process.errors import LogUnavailableError, NotFreshError, Skipped
 from campaigns.process.watch import lasting
 from campaigns.records.installation import Installation, confirm
 from campaigns.records.ledger import Ledger
-from campaigns.records.record import Envelope, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Envelope
 from campaigns.records.steps import bounded
 from campaigns.records.topics import INSTALLATION, Partition
 

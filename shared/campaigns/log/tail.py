@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 
 AHEAD_MAX = 1_024  # Records read ahead of the fastest follower.
 KEPT_MAX = 4_096  # Records kept for slower followers.

@@ -6,10 +6,9 @@ nothing gets in that the reader's own code does not give back as it was meant (A
 
 from datetime import datetime
 
-from pydantic_core import PydanticSerializationError
-
 from campaigns.process.errors import ContractError, UnreadableRecordError
-from campaigns.records.record import RECORD_BYTES_MAX, Envelope, Record, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import RECORD_BYTES_MAX, Envelope, Record
 from campaigns.records.topics import Partition
 
 
@@ -24,7 +23,7 @@ def entry(record: Record, partition: Partition, partitions: int) -> Recorded:
     """
     try:
         raw = record.encode()
-    except (TypeError, ValueError, PydanticSerializationError) as exc:
+    except (TypeError, ValueError, RecursionError) as exc:
         raise _unreadable(record, partition, f"it cannot be encoded: {exc}") from exc
     if len(raw) > RECORD_BYTES_MAX:
         raise _unreadable(
@@ -42,7 +41,7 @@ def entry(record: Record, partition: Partition, partitions: int) -> Recorded:
         differs = _difference(record, envelope)
         raise _unreadable(record, partition, f"`{differs}` comes back as another")
     for meant, found in zip(record.facts, facts, strict=True):
-        if type(meant) is not type(found) or vars(meant) != vars(found):
+        if meant != found:
             raise _unreadable(record, partition, f"{meant.TYPE} comes back as another")
     return recorded
 

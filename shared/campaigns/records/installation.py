@@ -16,8 +16,10 @@ from campaigns.domain.facts import AnyInstallationFact, LevelRaised, RecordSkipp
 from campaigns.domain.levels import LEVEL_NEWEST, LEVEL_OLDEST
 from campaigns.domain.values.stream_names import installation_stream
 from campaigns.process.errors import LevelBeyondError, LogCutError
+from campaigns.records.json_reader import beyond
 from campaigns.records.ledger import Ledger
-from campaigns.records.record import AppendCondition, Envelope, Recorded, beyond
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import AppendCondition, Envelope
 from campaigns.records.topics import Partition
 
 Skipped = Mapping[int, RecordSkipped]  # By position.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from campaigns.domain.values.stream_names import Stream
 from campaigns.records.record import AppendCondition, Envelope
-from campaigns.records.streams import place_of
+from campaigns.records.streams import PLACES
 
 _CONTACT = "contact/"
 _BLOCK = 64  # Contacts a stored block: 256 bytes. A small campaign costs no more than it holds.
@@ -34,25 +34,44 @@ class Ledger:
 
         The whole of our concurrency control.
         """
-        condition, version = envelope.condition, self.version
-        for stream, seen in condition.items():  # As `takes`: to call it costs a fold a fiftieth.
-            if version(stream) != seen:
-                return False
-        for stream, facts in envelope.writes.items():
-            self._set(stream, condition[stream] + facts)  # What it writes, it rests on.
+        if not self.takes(envelope):
+            return False
+        condition, entries = envelope.condition, envelope.entries
+        if len(entries) > 1:
+            for stream, facts in envelope.writes.items():
+                self._set(stream, condition[stream] + facts)
+            return True
+        stream = entries[0].stream  # Nearly every record: what it writes, it rests on.
+        if (place := PLACES[stream]) and (contact := place[1]):  # As `_set`, and faster.
+            block = self.contacts.get(place[0])
+            if block is not None and contact < len(block):
+                block[contact] = condition[stream] + 1
+                self._dirty_blocks.add((place[0], contact // _BLOCK))
+                return True
+        self._set(stream, condition[stream] + 1)
         return True
 
     def takes(self, envelope: Envelope) -> bool:
         """Say whether a record would be accepted now."""
-        version = self.version
-        for stream, seen in envelope.condition.items():  # noqa: SIM110
-            if version(stream) != seen:
+        versions, contacts = self.versions, self.contacts
+        for stream, seen in envelope.condition.items():
+            place = PLACES[stream]  # As `version`: to call it costs a fold a twentieth.
+            if (
+                place
+                and (contact := place[1])
+                and (block := contacts.get(place[0])) is not None
+                and contact < len(block)
+                and (version := block[contact])
+            ):
+                if version != seen:
+                    return False
+            elif versions.get(stream, 0) != seen:
                 return False
-        return True  # A loop: `all` of a generator costs a fold a twentieth.
+        return True
 
     def version(self, stream: Stream) -> int:
         """Return how many accepted facts a stream has."""
-        if (place := place_of(stream)) and (contact := place[1]):
+        if (place := PLACES[stream]) and (contact := place[1]):
             block = self.contacts.get(place[0])
             if block is not None and contact < len(block) and (version := block[contact]):
                 return version
@@ -63,7 +82,7 @@ class Ledger:
         return {stream: self.version(stream) for stream in streams}
 
     def _set(self, stream: Stream, version: int) -> None:
-        if (place := place_of(stream)) and (contact := place[1]):
+        if (place := PLACES[stream]) and (contact := place[1]):
             campaign = place[0]
             if (block := self.contacts.get(campaign)) is None:
                 block = self.contacts[campaign] = array("I")

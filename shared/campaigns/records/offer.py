@@ -1,11 +1,12 @@
 """One fact as it stands in a record: its tag, its stream, its data, and what stands aside. Pure."""
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
+from msgspec import to_builtins
+
 from campaigns.domain.facts import TAGS, AnyFact, CallRequested
-from campaigns.domain.levels import Withheld, asides, needed, withheld
+from campaigns.domain.levels import Withheld, asides, leave_out, needed, withheld
 from campaigns.domain.values.stream_names import Stream
 from campaigns.process.errors import ContractError
 from campaigns.records.tags import current, decode
@@ -23,7 +24,6 @@ class Offered(TypedDict):
 class _Way(NamedTuple):
     """How facts of one kind are written at one level. Made once: each fact that is written asks."""
 
-    dump: Callable[..., dict[str, Any]]  # What `model_dump` comes down to, without its way there.
     left_out: Withheld | None
     asides: frozenset[str]
 
@@ -32,14 +32,16 @@ class _Way(NamedTuple):
 def _way(kind: type[AnyFact], level: int) -> _Way:
     aside = asides(kind)
     left_out = {n: what for n, what in (withheld(kind, level) or {}).items() if n not in aside}
-    return _Way(kind.__pydantic_serializer__.to_python, left_out or None, aside)
+    return _Way(left_out or None, aside)
 
 
 def offer(fact: AnyFact, level: int) -> Offered:
     """Return a fact as it stands in a record of this level."""
     assert needed(fact) <= level, f"a decider offers {fact.TYPE} below the level that it needs"
-    dump, left_out, beside = _way(type(fact), level)
-    data = dump(fact, mode="json", exclude=left_out)
+    left_out, beside = _way(type(fact), level)
+    data: dict[str, Any] = to_builtins(fact)  # Any: JSON.
+    if left_out:
+        leave_out(data, left_out)
     offered = Offered(type=fact.TYPE, stream=fact.stream, data=data)
     if beside:
         there = {name: data.pop(name) for name in beside}

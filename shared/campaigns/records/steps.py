@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from campaigns.records.record import RECORD_BYTES_MAX, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import RECORD_BYTES_MAX
 
 STEP_BYTES_MAX = RECORD_BYTES_MAX  # A step stays below some 20 ms: of chunks of contacts, one.
 

@@ -5,7 +5,6 @@ older reader, or its ledger would part from the others'.
 """
 
 import re
-from functools import lru_cache
 
 from campaigns.records.topics import (
     CAMPAIGN_RECORDS,
@@ -25,24 +24,38 @@ _USUAL = re.compile(
 _PLACES_MAX = 4_096  # Streams that are remembered: those of the calls under way.
 
 
-@lru_cache(_PLACES_MAX)
-def place_of(stream: str) -> tuple[int, int] | None:
-    """Return a stream's campaign and contact; contact 0: of no contact; None: of no campaign.
+class _Places(dict[str, tuple[int, int] | None]):
+    """A stream's campaign and contact; contact 0: of no contact; None: of no campaign.
 
     Remembered, for a name is met again and again: by each reader's ledger, and by the records of
     the same call.
     """
-    if not (usual := _USUAL.fullmatch(stream)):
-        return None
-    campaign, number = usual.groups()
-    return (int(campaign), int(number)) if campaign else (int(number), 0)
+
+    def __missing__(self, stream: str) -> tuple[int, int] | None:
+        if len(stream) > _LENGTH_MAX:
+            return None  # It is not remembered either.
+        place = None
+        if usual := _USUAL.fullmatch(stream):
+            campaign, number = usual.groups()
+            place = (int(campaign), int(number)) if campaign else (int(number), 0)
+        self.remember(stream, place)
+        return place
+
+    def remember(self, stream: str, place: tuple[int, int] | None) -> None:
+        """Take in what is known of a stream already."""
+        if len(self) >= _PLACES_MAX:
+            self.clear()
+        self[stream] = place
+
+
+PLACES = _Places()
 
 
 def misplaced(stream: str, partition: Partition, partitions: int) -> str | None:
     """Say why a stream cannot be in this partition, or return None. `partitions`: of its topic."""
-    if len(stream) > _LENGTH_MAX:  # Nor is it remembered.
+    if len(stream) > _LENGTH_MAX:
         return f"{stream[:80]!r} is no stream"
-    place = place_of(stream)
+    place = PLACES[stream]
     if place and place[0] % partitions == partition.number and partition.topic == CAMPAIGN_RECORDS:
         return None
     if not _STREAM.fullmatch(stream):

@@ -16,10 +16,6 @@ Json = dict[str, Any]  # One JSON object, until its tag says what it is.
 Upcasts = Mapping[str, tuple[str, Callable[[Json], Json]]]  # Old tag → next tag, and its data.
 
 UPCASTS: Upcasts = {}  # Every fact is in its first version.
-# Of each tag what `model_validate` comes down to, without its way there: a fold asks it each time.
-_VALIDATE: dict[str, Callable[[Json], AnyFact]] = {
-    tag: kind.__pydantic_validator__.validate_python for tag, kind in TAGS.items()
-}
 
 _ASIDES = {tag: asides(kind) for tag, kind in TAGS.items()}
 
@@ -46,8 +42,8 @@ def decode(
     while tag in upcasts:
         tag, upcast = upcasts[tag]
         found = upcast(found)
-    validate = _VALIDATE.get(tag)
-    if validate is None:
+    kind = TAGS.get(tag)
+    if kind is None:
         raise ContractError(
             f"expected a fact of this version, found {was!r} (readers are deployed before writers)"
         )
@@ -57,7 +53,7 @@ def decode(
         known = _ASIDES[tag]
         found = {name: value for name, value in aside.items() if name in known} | found
     try:
-        return validate(found)
+        return kind.validated(found)
     except ValidationError as exc:
         expected = "; ".join(
             f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in exc.errors()[:3]

@@ -18,7 +18,7 @@ from campaigns.process.errors import (
     OperatingError,
     OutcomeUnknownError,
 )
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import Partition
 from campaigns.sqlite.file import (
     busy,

@@ -7,7 +7,7 @@ from campaigns.log.port import refuse_beyond, refuse_other
 from campaigns.log.tail import Tail
 from campaigns.process.errors import LogCutError, LogUnavailableError
 from campaigns.process.watch import EndedError
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import Partition
 from campaigns.sqlite.file import Stretch
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from campaigns.process.errors import LogCutError, LogUnavailableError, TopicMisfitError
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import Partition
 
 SCHEMA_VERSION = 1

@@ -13,7 +13,8 @@ from pathlib import Path
 from campaigns.log.port import BATCH_MAX, OnRefusal, refuse_beyond
 from campaigns.process.errors import LogCutError, LogUnavailableError
 from campaigns.records.entry import entry
-from campaigns.records.record import Record, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Record
 from campaigns.records.topics import Partition, counts
 from campaigns.sqlite.committer import Committer, Round, Waiting
 from campaigns.sqlite.feeder import Feeder

@@ -21,7 +21,7 @@ from campaigns.domain.facts import (
     InstallationFact,
     ListClosed,
 )
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.stores.contacts import Contacts
 
 

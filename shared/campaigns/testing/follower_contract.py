@@ -5,7 +5,7 @@
 import asyncio
 
 from campaigns.process.errors import LogCutError
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import (
     ORGANIZATIONS,
 )

@@ -8,7 +8,8 @@ from uuid import uuid4
 from campaigns.domain.facts import AnyFact, ApiKeyCreated, CampaignPaused
 from campaigns.domain.levels import needed
 from campaigns.log.port import BATCH_MAX, EventLog
-from campaigns.records.record import Envelope, Record, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Envelope, Record
 from campaigns.records.topics import (
     ORGANIZATION_RECORDS,
     Partition,

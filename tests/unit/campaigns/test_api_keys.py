@@ -23,7 +23,7 @@ from dialgate.settings import ProcessSettings, weak_keys
 def created(key: str, organization_id: int = 1, minutes: int = 0, **more: object) -> ApiKeyCreated:
     fields = {"organization_id": organization_id, "key_hash": key_hash(key), "key_prefix": "dg"}
     at = NOON + timedelta(minutes=minutes)
-    return ApiKeyCreated.model_validate(fields | {"created_at": at} | more)
+    return ApiKeyCreated.validated(fields | {"created_at": at} | more)
 
 
 def revoked(key: str, organization_id: int = 1) -> ApiKeyRevoked:

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from campaigns.domain.campaign import Counters, dump, load
 from campaigns.domain.contact import ABANDONED_REST, ContactStatus
@@ -184,7 +185,7 @@ def test_one_carrier_that_cannot_refuse_late_rings_spoils_the_guarantee(
     (recorded,) = told.records[-1:]
     (fact,) = recorded.facts
     cannot = {"contact_id": 2, "call_id": "x", "refuses_late": False}
-    told.write(fact.model_copy(update=cannot), record_id="x")
+    told.write(replace(fact, **cannot), record_id="x")
     told.ask(3)
     assert not told.campaign.strict
 

@@ -15,7 +15,7 @@ from campaigns.domain.facts import CampaignFact, CampaignPaused
 from campaigns.domain.moves import Status
 from campaigns.log.reader import Reader
 from campaigns.process.errors import ContractError, LogCutError, StoreUnreadableError
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import Partition, campaign_partition
 from campaigns.stores.checkpoint import SLICE_MAX, Store
 from tests.support.journal import Journal

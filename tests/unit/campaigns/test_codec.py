@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from campaigns.domain.campaign import Campaign, dump, load
 from campaigns.domain.evolution import evolve
@@ -22,7 +23,7 @@ def nested(depth: int, *, lists: bool) -> Any:
 def created(pending_import: dict[str, object]) -> Campaign:
     """Return a campaign as it is folded from a record with this in it."""
     journal = Journal()
-    fact = journal.create(contacts=0).facts[0].model_copy(update={"pending_import": pending_import})
+    fact = replace(journal.create(contacts=0).facts[0], pending_import=pending_import)
     campaign = evolve(None, fact, 1)  # type: ignore[arg-type]  # A CampaignCreated.
     assert campaign is not None
     return campaign
@@ -47,7 +48,7 @@ def test_talk_without_end_is_stored_and_read() -> None:
     for recorded in journal.records[1:]:
         for fact in recorded.facts:
             much = {"duration_s": 1e308} if hasattr(fact, "duration_s") else {}
-            evolve(campaign, fact.model_copy(update=much), recorded.position)  # type: ignore[arg-type]
+            evolve(campaign, replace(fact, **much), recorded.position)  # type: ignore[arg-type]
     assert campaign.ended == 2
     assert load(dump(campaign), 1).talk_s == campaign.talk_s > 1e308
 

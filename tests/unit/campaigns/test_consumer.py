@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 from campaigns.kafka.consumer import Placed
 from campaigns.kafka.kafka_log import KafkaLog
 from campaigns.process.errors import LogCutError
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 from campaigns.testing.sample_records import FIRST
 

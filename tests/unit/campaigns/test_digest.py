@@ -13,7 +13,7 @@ from campaigns.log.port import MemoryLog
 from campaigns.log.reader import Reader
 from campaigns.process.errors import LogCutError
 from campaigns.records.installation import Installation, skip_record
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.stores.checkpoint import Store
 from campaigns.testing.sample_records import FIRST, NOON
 from tests.unit.campaigns.test_reader import Remembered, some

@@ -4,7 +4,7 @@ import sys
 
 from campaigns.domain.values.stream_names import Stream, campaign_stream, contact_stream
 from campaigns.records.ledger import Ledger
-from campaigns.records.record import Envelope
+from campaigns.records.record import Envelope, FactEntry
 
 CAMPAIGN, CONTACT = campaign_stream(42), contact_stream(42, 7)
 
@@ -12,8 +12,13 @@ CAMPAIGN, CONTACT = campaign_stream(42), contact_stream(42, 7)
 def offer(condition: dict[Stream, int], **writes: int) -> Envelope:
     """Return an envelope that writes `campaign`, `contact` so many facts."""
     named = {"campaign": CAMPAIGN, "contact": CONTACT}
-    written = {named[name]: facts for name, facts in writes.items()}
-    return Envelope("r", "t", "s", "a", "c", None, condition, written, (), None)
+    return envelope(condition, {named[name]: facts for name, facts in writes.items()})
+
+
+def envelope(condition: dict[Stream, int], written: dict[Stream, int]) -> Envelope:
+    """Return an envelope that writes so many facts to these streams."""
+    entries = [FactEntry(stream) for stream, facts in written.items() for _ in range(facts)]
+    return Envelope("r", "t", "s", "a", "c", None, condition, entries)
 
 
 def test_a_stream_that_nobody_wrote_has_version_zero() -> None:
@@ -64,9 +69,7 @@ def test_contacts_of_campaigns_are_told_apart() -> None:
 def grown(ledger: Ledger, contact_id: int, facts: int = 1) -> None:
     stream = contact_stream(42, contact_id)
     seen = ledger.version(stream)
-    assert ledger.admit(
-        Envelope("r", "t", "s", "a", "c", None, {stream: seen}, {stream: facts}, (), None)
-    )
+    assert ledger.admit(envelope({stream: seen}, {stream: facts}))
 
 
 def test_a_contact_with_a_huge_id_costs_one_entry() -> None:
@@ -128,9 +131,7 @@ def test_a_campaign_costs_what_it_holds() -> None:
     ledger = Ledger()
     for campaign_id in range(1, 1_001):
         stream = contact_stream(campaign_id, 1)
-        assert ledger.admit(
-            Envelope("r", "t", "s", "a", "c", None, {stream: 0}, {stream: 1}, (), None)
-        )
+        assert ledger.admit(envelope({stream: 0}, {stream: 1}))
     held = sum(sys.getsizeof(block) for block in ledger.contacts.values())
     assert held < 1_000 * 500
     assert sum(len(value) for _, value in ledger.changes()) < 1_000 * 300

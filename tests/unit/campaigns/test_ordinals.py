@@ -2,12 +2,14 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from campaigns.domain.facts import CampaignPaused
 from campaigns.domain.values.stream_names import Stream
 from campaigns.eventsourcing import ordinals
 from campaigns.eventsourcing.ordinals import STRIDE, Ordinals
-from campaigns.records.record import Envelope, Record, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Envelope, Record
 from campaigns.testing.sample_records import FIRST, NOON
 
 PAUSED = CampaignPaused(campaign_id=1, reason=None, paused_at=NOON)
@@ -15,7 +17,7 @@ PAUSED = CampaignPaused(campaign_id=1, reason=None, paused_at=NOON)
 
 def recorded(position: int, facts: int, weight: int = 0, campaign_id: int = 1) -> Recorded:
     """A record of so many facts; of none: foreign bytes."""
-    fact = PAUSED.model_copy(update={"campaign_id": campaign_id})
+    fact = replace(PAUSED, campaign_id=campaign_id)
     record = Record(
         f"r{position}", NOON, "x" * weight or "x", "t", "t", None, {fact.stream: 0}, (fact,) * facts
     )
@@ -29,7 +31,7 @@ def numbered(log: list[Recorded], accepted: set[int]) -> tuple[Ordinals, list[in
         if one.position in accepted:
             found.accept(one)
             assert isinstance(one.envelope, Envelope)
-            positions += [one.position] * len(one.envelope.offered)
+            positions += [one.position] * len(one.envelope.entries)
     return found, positions
 
 
@@ -37,8 +39,8 @@ def found_again(log: list[Recorded], index: Ordinals, ordinal: int) -> int:
     """Return the position of a fact, as one does who reads the log again from the index on."""
     position, before = index.place(ordinal)
     for one in log[position:]:
-        for envelope in index.counting([one]):
-            before += len(envelope.offered)
+        for counted in index.counting([one]):
+            before += len(counted.offered)
         if before >= ordinal:
             return one.position
     raise AssertionError(f"no fact has the ordinal {ordinal}")

@@ -9,7 +9,8 @@ import pytest
 from campaigns.log.port import MemoryLog
 from campaigns.log.reader import Reader, Ruling
 from campaigns.process.errors import ContractError, LogCutError, LogUnavailableError, NotFreshError
-from campaigns.records.record import Record, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Record
 from campaigns.records.topics import ORGANIZATIONS, Partition
 from campaigns.testing.sample_records import FIRST, some_record
 

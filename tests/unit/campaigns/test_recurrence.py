@@ -13,7 +13,7 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # A Monday; 07:00 in New York.
 
 def recurrence(frequency: str = "daily", **more: object) -> Recurrence:
     fields = {"frequency": Frequency(frequency), "time": "09:00", "time_zone": NEW_YORK}
-    return Recurrence.model_validate(fields | {"first_day": date(2026, 3, 2)} | more)
+    return Recurrence.validated(fields | {"first_day": date(2026, 3, 2)} | more)
 
 
 def runs(of: Recurrence, count: int, after: datetime = NOON) -> list[str]:

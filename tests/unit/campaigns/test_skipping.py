@@ -15,7 +15,8 @@ from campaigns.log.port import MemoryLog
 from campaigns.log.reader import Reader
 from campaigns.process.errors import ContractError, LogCutError, SkippedMeanwhileError
 from campaigns.records.installation import Installation, skip_record
-from campaigns.records.record import Record, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Record
 from campaigns.records.topics import INSTALLATION, INSTALLATION_KEY, ORGANIZATIONS, Partition
 from campaigns.stores.checkpoint import Store
 from campaigns.testing.sample_records import FIRST, NOON, offered, some_record

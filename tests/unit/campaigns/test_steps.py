@@ -1,6 +1,6 @@
 """A heavy batch is folded in several steps, so that nothing else waits for long."""
 
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.records.steps import STEP_BYTES_MAX, bounded
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 

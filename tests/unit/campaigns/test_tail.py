@@ -5,7 +5,7 @@ from aiokafka.structs import RecordMetadata, TopicPartition
 
 from campaigns.kafka.producer import offset_of
 from campaigns.log.tail import AHEAD_MAX, Tail
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 
 FIRST = Partition(CAMPAIGN_RECORDS, 0)

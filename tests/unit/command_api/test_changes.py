@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
@@ -52,7 +53,7 @@ def test_an_update_records_what_differs_and_nothing_else(told: FoldedJournal) ->
     assert updated(told, name=told.campaign.created.name) == UNCHANGED
     fact = fact_of(updated(told, name="New", fallback_values={}, settings={"max_attempts": 1}))
     assert (fact.name, fact.fallback_values, fact.description) == ("New", None, None)
-    assert fact.settings == told.campaign.settings.model_copy(update={"max_attempts": 1})
+    assert fact.settings == replace(told.campaign.settings, max_attempts=1)
 
 
 def test_what_was_updated_is_so(told: FoldedJournal) -> None:
@@ -71,7 +72,7 @@ def test_what_was_updated_is_so(told: FoldedJournal) -> None:
     )
     campaign = told.campaign
     assert (campaign.created.name, campaign.created.description) == ("New", "Better")
-    assert campaign.settings == before.model_copy(update={"calls_per_minute": 7})
+    assert campaign.settings == replace(before, calls_per_minute=7)
     assert (campaign.variable_mappings, campaign.available_variables) == ({"a": "b"}, ("b",))
     assert campaign.created.assistant_id == 123, "what was not named stays"
     assert updated(told, variable_mappings={"a": "b"}, available_variables=("b",)) == UNCHANGED

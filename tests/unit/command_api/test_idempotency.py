@@ -10,7 +10,8 @@ import pytest
 from campaigns.domain.decider import Reason, Rejected
 from campaigns.domain.facts import CampaignPaused
 from campaigns.log.writer import Handled
-from campaigns.records.record import Idempotency, Record, Recorded
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Idempotency, Record
 from campaigns.testing.sample_records import FIRST, NOON
 from command_api.idempotency import IdempotencyKeys, request_digest
 

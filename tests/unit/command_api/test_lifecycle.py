@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
@@ -137,7 +138,7 @@ def test_nobody_is_called_while_an_import_is_in_progress(told: FoldedJournal) ->
 @pytest.mark.parametrize("kind", [CampaignType.SMS, CampaignType.MIXED])
 def test_messages_are_not_started(told: FoldedJournal, kind: CampaignType) -> None:
     created = told.campaign.created
-    told.campaign.created = created.model_copy(update={"campaign_type": kind})
+    told.campaign.created = replace(created, campaign_type=kind)
     assert reason_of(told, START) is Reason.MESSAGES_UNSUPPORTED
 
 

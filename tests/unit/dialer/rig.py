@@ -5,6 +5,8 @@ from datetime import timedelta
 from itertools import count
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.facts import (
     AnyFact,
@@ -13,7 +15,7 @@ from campaigns.domain.facts import (
     CampaignFact,
 )
 from campaigns.domain.values.campaign_settings import CampaignSettings
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.stores.checkpoint import Store
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
@@ -86,9 +88,7 @@ class Rig(Journal):
             calls_per_minute=self.calls_per_minute,
         )
         facts = tuple(
-            fact.model_copy(update={"settings": settings})
-            if isinstance(fact, CampaignCreated)
-            else fact
+            replace(fact, settings=settings) if isinstance(fact, CampaignCreated) else fact
             for fact in facts
         )
         now = self.now

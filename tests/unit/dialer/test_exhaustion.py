@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from campaigns.domain.contact import ContactStatus
 from campaigns.domain.decider import Reason, Rejected
 from campaigns.domain.facts import (
@@ -22,7 +24,7 @@ from tests.unit.dialer.rig import RESEND_S, Rig, offered, offers
 def lowered(rig: Rig, most: int = 1) -> None:
     """Pause, lower max_attempts, resume."""
     campaign = rig.campaigns.by_id[1]
-    settings = campaign.settings.model_copy(update={"max_attempts": most})
+    settings = replace(campaign.settings, max_attempts=most)
     rig.write(CampaignPaused(campaign_id=1, reason=None, paused_at=rig.now))
     rig.write(CampaignUpdated(campaign_id=1, settings=settings, updated_at=rig.now))
     rig.write(CampaignResumed(campaign_id=1, reason=None, resumed_at=rig.now))

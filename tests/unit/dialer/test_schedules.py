@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from campaigns.domain.facts import (
     AnyCampaignFact,
@@ -253,7 +254,7 @@ def with_hours(hours: CallingHours, of_schedule: CallingHours | None = None) -> 
     told.create()
     schedule = Schedule(first_at=told.now, time_zone="UTC", hours=of_schedule)
     told.write(CampaignScheduled(campaign_id=1, schedule=schedule, scheduled_at=told.now))
-    settings = told.campaign.settings.model_copy(update={"calling_hours": hours})
+    settings = replace(told.campaign.settings, calling_hours=hours)
     told.write(CampaignUpdated(campaign_id=1, settings=settings, updated_at=told.now))
     told.write(
         CampaignDue(campaign_id=1, run=1, due_at=told.now, rearms=False, started_at=told.now)
@@ -291,7 +292,7 @@ def test_of_two_windows_both_must_be_open() -> None:
 def test_a_running_campaign_asks_when_its_hours_begin() -> None:
     rig = Rig()  # It is Sunday noon.
     rig.create()
-    settings = rig.campaigns.by_id[1].settings.model_copy(update={"calling_hours": OFFICE})
+    settings = replace(rig.campaigns.by_id[1].settings, calling_hours=OFFICE)
     rig.write(CampaignUpdated(campaign_id=1, settings=settings, updated_at=rig.now))
     rig.start()
     assert rig.react(Working(frozenset({0}))) == []

@@ -7,6 +7,7 @@ from typing import get_args
 import orjson
 import pytest
 from fastapi import Request
+from msgspec import structs, to_builtins
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.contact import Contact, ContactStatus, evolve_contact
@@ -23,7 +24,7 @@ from campaigns.domain.facts import (
     ImportFailed,
 )
 from campaigns.domain.values.rows import Row
-from campaigns.records.record import Recorded
+from campaigns.records.log_entry import Recorded
 from campaigns.testing.sample_records import NOON
 from projector.feeds import frames
 from projector.projections import executions, lists, outbox
@@ -192,7 +193,7 @@ def test_an_events_data_is_what_was_recorded(journal: Journal) -> None:
     ((*_, written),) = outbox.project(ended)
     (fact,) = ended.facts
     assert isinstance(fact, CallEnded)
-    assert orjson.loads(written)["data"] == fact.model_dump(mode="json")
+    assert orjson.loads(written)["data"] == to_builtins(fact)
 
 
 def queried(query: str) -> Request:
@@ -241,7 +242,7 @@ def test_an_overview_is_bounded_and_says_what_is_older(
     every = [
         replace(
             campaign,
-            created=campaign.created.model_copy(update={"name": name, "campaign_id": number}),
+            created=structs.replace(campaign.created, name=name, campaign_id=number),
         )
         for number in range(frames.OVERVIEW_MAX + 9, 0, -1)
     ]

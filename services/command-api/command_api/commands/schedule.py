@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import UNCHANGED, Decision, Reason, Rejected
 from campaigns.domain.facts import (
@@ -70,15 +72,15 @@ def _is_set(campaign: Campaign, wanted: Schedule) -> bool:
     kept = campaign.schedule
     if campaign.status is not Status.SCHEDULED or kept is None:
         return False
-    named = kept.model_copy(update={"first_at": campaign.next_at})
+    named = replace(kept, first_at=campaign.next_at)
     if wanted.hours is None:
-        named = named.model_copy(update={"hours": None})
+        named = replace(named, hours=None)
     if wanted.recurrence is None and wanted.time_zone == UNNAMED_ZONE:
-        named = named.model_copy(update={"time_zone": UNNAMED_ZONE})
+        named = replace(named, time_zone=UNNAMED_ZONE)
     if wanted.recurrence is not None and kept.recurrence is not None:
         first = {"first_day": kept.recurrence.first_day}
-        same = wanted.recurrence.model_copy(update=first)
-        wanted = wanted.model_copy(update={"recurrence": same})
+        same = replace(wanted.recurrence, **first)
+        wanted = replace(wanted, recurrence=same)
     return wanted == named
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
+from msgspec.structs import replace
+
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import UNCHANGED, Decision, Reason, Rejected, Stale, Unchanged
 from campaigns.domain.facts import AnyFact, CampaignUpdated
@@ -37,7 +39,7 @@ def decide(campaign: Campaign, command: UpdateCampaign) -> Decision:
     changes: dict[str, Any] = {  # Any: each field has its own type, validated by the body.
         name: value for name, value in command.texts.items() if _present(campaign, name) != value
     }
-    settings = campaign.settings.model_copy(update=dict(command.settings))
+    settings = replace(campaign.settings, **dict(command.settings))
     if settings != campaign.settings:
         changes["settings"] = settings
     facts: tuple[AnyFact, ...] = ()

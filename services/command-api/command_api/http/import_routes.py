@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 from fastapi import APIRouter, Depends, Form, Header, HTTPException, Response, UploadFile
+from msgspec.structs import asdict
 from pydantic import BaseModel, ConfigDict
 
 from campaigns.domain.api_keys import Caller
@@ -180,7 +181,7 @@ def _answer(
         "imported_count": done.rows,
         "skipped_count": done.skipped.duplicates,
         "failed_count": done.skipped.unusable,
-        "errors": [error.model_dump() for error in done.skipped.errors],
+        "errors": [asdict(error) for error in done.skipped.errors],
         "total_contacts": service.campaigns.by_id[campaign_id].counters.total,
         "file_name": file_name,
         "import_date": instant(done.at),

@@ -6,12 +6,13 @@ spelling. Source: public contract, section 4, 8.3 #15 to #17, 'decided' 8, 9 and
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from msgspec.structs import replace
+from pydantic import Field, TypeAdapter, ValidationError
 
 from campaigns.domain.recurrence import clock_time, first_day, instant_of
-from campaigns.domain.values.campaign_settings import DAY_END, CallingHours, TimeOfDay
+from campaigns.domain.values.campaign_settings import DAY_END, TIME_OF_DAY, CallingHours
 from campaigns.domain.values.schedule import Frequency, Recurrence, Schedule
 from campaigns.domain.zones import names, zone
 
@@ -19,7 +20,7 @@ Given = Mapping[str, Any]  # Any: JSON, not validated yet.
 Loc = tuple[str | int, ...]  # The place in the body, as a 422 names it.
 EVERY_DAY = (1, 2, 3, 4, 5, 6, 7)
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_TIME: TypeAdapter[str] = TypeAdapter(TimeOfDay)
+_TIME: TypeAdapter[str] = TypeAdapter(Annotated[str, Field(pattern=TIME_OF_DAY)])
 YEAR_MAX = 2999  # Later is a typing error, and the calendar ends in 9999.
 
 
@@ -78,7 +79,7 @@ def parse_embedded(given: Given | None, now: datetime) -> Schedule | None:
     if begin is None or end is None:
         return schedule
     hours = _hours(begin, end, EVERY_DAY, schedule.time_zone, ("end_time",))
-    return schedule.model_copy(update={"hours": hours})
+    return replace(schedule, hours=hours)
 
 
 def parse_hours(given: object, time_zone: object) -> CallingHours | None:
@@ -139,7 +140,7 @@ def _recurring(config: Given, time_zone: str, start: datetime | None, now: datet
         "first_day": date(1970, 1, 1),  # Computed below.
     }
     try:
-        wanted = Recurrence.model_validate(fields)
+        wanted = Recurrence.validated(fields)
     except ValidationError as exc:
         error = exc.errors()[0]
         loc = ("recurring_config", *error["loc"])
@@ -149,7 +150,7 @@ def _recurring(config: Given, time_zone: str, start: datetime | None, now: datet
     if day is None:
         raise UnusableScheduleError(("recurring_config", "end_date"), "no run begins before it")
     days = tuple(sorted(set(wanted.days_of_week)))
-    recurrence = wanted.model_copy(update={"first_day": day, "days_of_week": days})
+    recurrence = replace(wanted, first_day=day, days_of_week=days)
     at = instant_of(day, clock_time(wanted.time), zone(wanted.time_zone))
     if start and ahead:
         at = max(at, start)  # Of a local time that occurs twice, the one that was given.

@@ -16,7 +16,7 @@ def settings_of(body: CreateBody) -> tuple[CampaignSettings, str | None, str | N
     Raises: see `given_settings`.
     """
     values, welcome, agenda = given_settings(body)
-    return CampaignSettings.model_validate(values), welcome, agenda
+    return CampaignSettings.validated(values), welcome, agenda
 
 
 def given_settings(body: DetailsBody) -> tuple[dict[str, object], str | None, str | None]:

@@ -48,7 +48,7 @@ class Keyring:
         self.keys.fold(fact)
         self._db.execute(
             "insert or replace into api_keys values (?, ?, ?)",
-            (fact.key_hash, fact.TYPE, fact.model_dump_json()),
+            (fact.key_hash, fact.TYPE, fact.as_json().decode()),
         )
 
     async def change(self, command: ChangeKeys, origin: Origin) -> Answer:

@@ -1,5 +1,7 @@
 """Projection: the numbered imports of a campaign. Pure."""
 
+from msgspec.structs import asdict
+
 from campaigns.domain.facts import ImportCompleted, ImportFailed, ImportStarted
 from projector.projections.changes import Changes, Import, Place
 
@@ -31,7 +33,7 @@ def project(changes: Changes, fact: ImportStarted | ImportCompleted | ImportFail
                 imported=fact.rows,
                 skipped=fact.skipped,
                 failed=fact.failed,
-                errors=[error.model_dump() for error in fact.errors],
+                errors=[asdict(error) for error in fact.errors],
                 completed_at=fact.completed_at,
             )
         case ImportFailed():

@@ -13,8 +13,9 @@ from typing import Any
 
 import orjson
 
+from campaigns.records.log_entry import Recorded
 from campaigns.records.offer import whole
-from campaigns.records.record import Envelope, Recorded
+from campaigns.records.record import Envelope
 
 _ID = re.compile(r"(\d+)@(\d+)/(\d+)", re.ASCII)
 
@@ -30,7 +31,7 @@ def project(recorded: Recorded) -> Iterator[Row]:
     """
     envelope, partition = recorded.envelope, recorded.partition.number
     assert isinstance(envelope, Envelope), "only an accepted record is projected"
-    for n, (offered, fact) in enumerate(zip(envelope.offered, recorded.facts, strict=True)):
+    for n, (offered, fact) in enumerate(zip(recorded.offered, recorded.facts, strict=True)):
         campaign_id = getattr(fact, "campaign_id", None)
         if campaign_id is None:
             continue

@@ -118,7 +118,7 @@ def write(store: Store, tx: Connection, changes: Changes) -> None:
     store.put_values(tx, HISTORY, [(*p, *counts) for p, counts in changes.history.items()])
     for table, kind in ((API_KEYS, ApiKeyCreated), (REVOKED_KEYS, ApiKeyRevoked)):
         keys = [
-            {"key_hash": plain(key.key_hash), "fact": key.model_dump_json().encode()}
+            {"key_hash": plain(key.key_hash), "fact": key.as_json()}
             for key in changes.keys
             if isinstance(key, kind)
         ]

@@ -1,27 +1,22 @@
 """One row of a list of contacts, as facts hold it: used, or unusable. Pure."""
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from msgspec import field
+
+from campaigns.domain.values.value import PositiveInt, Value
 
 
-class Row(BaseModel):
+class Row(Value, frozen=True, kw_only=True):
     """One contact as it was given. Personal data stands here and nowhere else."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     phone_number: str  # E.164.
     name: str | None = None
     email: str | None = None
-    variables: dict[str, str] = Field(default_factory=dict)  # Template variables, name included.
-
-    def as_json(self) -> bytes:
-        """Return what `model_dump_json` comes down to, without its way there: lists are long."""
-        return self.__pydantic_serializer__.to_json(self)
+    # Template variables, name included.
+    variables: dict[str, str] = field(default_factory=dict)
 
 
-class RowError(BaseModel):
+class RowError(Value, frozen=True, kw_only=True):
     """One row that could not be used."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     line: PositiveInt  # Line 1 is the header.
     reason: str

@@ -2,11 +2,13 @@
 
 from datetime import date
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta
 
 from campaigns.domain.values.campaign_settings import CallingHours, TimeOfDay, Weekday
 from campaigns.domain.values.instants import Instant
+from campaigns.domain.values.value import Value
 
 
 class Frequency(StrEnum):
@@ -17,25 +19,26 @@ class Frequency(StrEnum):
     MONTHLY = "monthly"
 
 
-class Recurrence(BaseModel):
+class Recurrence(Value, frozen=True, kw_only=True):
     """When runs begin, again and again. Bounds: public contract, section 4, 'decided' 9."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    STRICT = False
 
     frequency: Frequency
-    interval: int = Field(default=1, ge=1, le=365)  # Every so many days, weeks or months.
+    interval: Annotated[int, Meta(ge=1, le=365)] = 1  # Every so many days, weeks or months.
     days_of_week: tuple[Weekday, ...] = ()  # Weekly; none: the first run's.
-    day_of_month: int | None = Field(default=None, ge=1, le=31)  # Monthly; None: the first run's.
+    # Monthly; None: the first run's.
+    day_of_month: Annotated[int, Meta(ge=1, le=31)] | None = None
     time: TimeOfDay
     time_zone: str  # IANA's name.
     end_date: date | None = None  # The last day on which a run may begin.
     first_day: date  # Of the first run; intervals count from it.
 
 
-class Schedule(BaseModel):
+class Schedule(Value, frozen=True, kw_only=True):
     """When a campaign begins by itself."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    STRICT = False
 
     first_at: Instant
     time_zone: str  # IANA's name; as it was given.

@@ -1,0 +1,120 @@
+"""A record read in one typed pass over its bytes, or not at all: then json_reader.py decides.
+
+Pure. What this reader accepts, that one accepts as the same: `tests/property/test_readers.py`. So
+it declines all that their parsers could see differently, and need not say why (ADR-0025).
+"""
+
+import re
+from typing import Annotated, Any, Union
+
+from msgspec import Meta, MsgspecError, Struct, defstruct, field
+from msgspec.json import Decoder
+from msgspec.structs import force_setattr
+
+from campaigns.domain.facts import TAGS, AnyFact, CallFact, CallRequested
+from campaigns.domain.levels import LEVEL_NEWEST, LEVEL_OLDEST, asides
+from campaigns.domain.values.stream_names import Stream
+from campaigns.domain.values.value import hints
+from campaigns.records.record import VERSION_MAX, Envelope, FactEntry, Idempotency
+from campaigns.records.streams import PLACES, misplaced
+from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
+
+_Text = Annotated[str, Meta(min_length=1)]
+_Version = Annotated[int, Meta(ge=0, le=VERSION_MAX)]
+
+
+def _closed(name: str, shape: list[Any], **more: Any) -> type[Any]:  # Any: as defstruct takes it.
+    """Return a struct that admits nothing besides its fields."""
+    return defstruct(
+        name, shape, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False, **more
+    )
+
+
+def _entry(tag: str, kind: type[AnyFact]) -> type[FactEntry]:
+    """Return what a fact of this tag looks like in a record."""
+    shape: list[Any] = [("data", kind)]  # Any: as above.
+    if beside := asides(kind):
+        aside = _closed(f"{kind.__name__}Aside", [(n, hints(kind)[n], None) for n in beside])
+        shape.append(("aside", aside | None, None))
+    return _closed(
+        f"{kind.__name__}FactEntry", shape, bases=(FactEntry,), tag_field="type", tag=tag
+    )
+
+
+_AnyEntry: Any = Union[tuple(_entry(tag, kind) for tag, kind in TAGS.items())]  # noqa: UP007
+_Whole: type[Envelope] = _closed(
+    "Whole",
+    [
+        ("level", Annotated[int, Meta(ge=LEVEL_OLDEST, le=LEVEL_NEWEST)], field(name="dialgate")),
+        *((name, _Text) for name in ("id", "time", "source", "actor", "correlation_id")),
+        ("condition", dict[Stream, _Version]),
+        ("entries", Annotated[list[_AnyEntry], Meta(min_length=1)], field(name="facts")),
+        ("idempotency", Idempotency | None, None),
+    ],
+    bases=(Envelope,),
+)
+_decode = Decoder(_Whole).decode
+
+_too_fine = re.compile(rb"\.[0-9]{7}").search  # Beyond microseconds one rounds, one cuts off.
+_POINT, _BACKSLASH, _CODE_POINT = ord("."), ord("\\"), rb"\u"  # A digit or a name in disguise.
+_ASIDES = {kind: asides(kind) for kind in TAGS.values() if asides(kind)}
+# What may be any JSON: of its numbers and its depth each parser has its own idea.
+_LOOSE = {
+    kind: names
+    for kind in TAGS.values()
+    if (names := [name for name, hint in hints(kind).items() if "object" in str(hint)])
+}
+_UNUSUAL = {CallRequested, *_ASIDES, *_LOOSE}
+_CALLS = frozenset(kind for kind in TAGS.values() if issubclass(kind, CallFact))
+
+
+def read(
+    raw: bytes | None, partition: Partition, partitions: int
+) -> tuple[Envelope, tuple[AnyFact, ...]] | None:
+    """Return a record's envelope and its facts; None: this reader cannot say what it is."""
+    if not raw or (_POINT in raw and _too_fine(raw)) or (_BACKSLASH in raw and _CODE_POINT in raw):
+        return None
+    try:
+        envelope = _decode(raw)
+    except (MsgspecError, ValueError, OverflowError, RecursionError):
+        return None
+    condition, facts = envelope.condition, []
+    for entry in envelope.entries:
+        fact: AnyFact = entry.data  # type: ignore[attr-defined]  # Made by `_entry`.
+        stream, kind = entry.stream, type(fact)
+        if kind in _CALLS:  # As `stream`, and faster: nearly all of a log.
+            campaign_id, contact_id = fact.campaign_id, fact.contact_id  # type: ignore[union-attr]
+            here = stream == f"contact/{campaign_id}/{contact_id}"
+            if here and stream not in PLACES:
+                PLACES.remember(stream, (campaign_id, contact_id))
+        else:
+            here = stream == fact.stream
+        if not here or stream not in condition:
+            return None
+        if kind in _UNUSUAL and not _certain(kind, fact, entry, envelope, raw):
+            return None
+        facts.append(fact)
+    topic, number = partition
+    for stream in condition:
+        place = PLACES[stream]  # As `misplaced`, and faster.
+        usual = place is not None and place[0] % partitions == number and topic == CAMPAIGN_RECORDS
+        if not usual and misplaced(stream, partition, partitions):
+            return None
+    return envelope, tuple(facts)
+
+
+def _certain(
+    kind: type[AnyFact], fact: AnyFact, entry: FactEntry, envelope: Envelope, raw: bytes
+) -> bool:
+    """Look at what only some kinds have; take in what stands aside. Say if nothing is in doubt."""
+    if isinstance(fact, CallRequested) and fact.call_id != envelope.id:
+        return False
+    if any(getattr(fact, name) is not None for name in _LOOSE.get(kind, ())):
+        return False
+    aside: Struct | None = getattr(entry, "aside", None)
+    for name in _ASIDES.get(kind, ()) if aside is not None else ():
+        if raw.count(f'"{name}"'.encode()) > 1:  # In the data too: that counts, were it null.
+            return False
+        if (value := getattr(aside, name)) is not None:
+            force_setattr(fact, name, value)  # Nobody else has seen the fact yet.
+    return True

@@ -1,0 +1,98 @@
+"""One entry of the log as it was read: its bytes, its place, its envelope, its facts. Pure."""
+
+import orjson
+
+from campaigns.domain.facts import AnyFact
+from campaigns.process.errors import ContractError, LevelBeyondError
+from campaigns.records import fast_reader
+from campaigns.records.json_reader import facts_of, read_envelope
+from campaigns.records.offer import Offered
+from campaigns.records.record import Envelope, Foreign
+from campaigns.records.topics import NAMING_TOPICS, Partition
+
+
+class Recorded:
+    """One entry of the log as it was read: decoded at most once, however many readers share it.
+
+    To read it never fails: that it is of a later level is said to who asks what it is.
+    """
+
+    __slots__ = ("_beyond", "_envelope", "_facts", "partition", "position", "raw")
+
+    def __init__(
+        self, partition: Partition, position: int, raw: bytes | None, partitions: int
+    ) -> None:
+        self.partition = partition
+        self.position = position  # Kafka's offset + 1. 0: not in the log yet.
+        self.raw = raw
+        self._beyond: LevelBeyondError | None = None
+        self._envelope: Envelope | Foreign | None = None
+        self._facts: tuple[AnyFact, ...] | None = None
+        if found := fast_reader.read(raw, partition, partitions):
+            self._envelope, self._facts = found
+            return
+        try:
+            self._envelope = read_envelope(raw, partition, partitions)
+        except LevelBeyondError as exc:
+            self._beyond = exc
+
+    @property
+    def actor(self) -> str:
+        """Return on whose account the record was written."""
+        envelope = self._envelope
+        assert isinstance(envelope, Envelope), "foreign bytes have no facts"
+        return envelope.actor
+
+    @property
+    def envelope(self) -> Envelope | Foreign:
+        """Return what the rule looks at.
+
+        Raises:
+            LevelBeyondError: the record needs a later version of this program.
+
+        """
+        if self._envelope is None:
+            raise LevelBeyondError(f"{self.where}: {self._beyond}{self._way_past}")
+        return self._envelope
+
+    def placed(self, position: int) -> "Recorded":
+        """Return itself, once it is known where it stands."""
+        assert self.position == 0, "a place is for good"
+        self.position = position
+        return self
+
+    @property
+    def where(self) -> str:
+        """Return `topic/partition@position`, for people."""
+        return f"{self.partition}@{self.position}"
+
+    @property
+    def _way_past(self) -> str:
+        """Say how an operator passes over it: of what the installation itself says, nobody may."""
+        if self.partition.topic not in NAMING_TOPICS or not self.position:
+            return ""
+        place = f"{self.partition.number}@{self.position} --topic {self.partition.topic}"
+        return f" (one that no version reads: `dialgate skip {place}`)"
+
+    @property
+    def facts(self) -> tuple[AnyFact, ...]:
+        """Return the decoded facts; only ever asked of an accepted record.
+
+        Raises:
+            ContractError: a fact is not known here.
+
+        """
+        if self._facts is None:
+            assert isinstance(self.envelope, Envelope), "foreign bytes have no facts"
+            try:
+                self._facts = facts_of(self.envelope)
+            except ContractError as exc:
+                raise ContractError(f"{self.where}, {exc}{self._way_past}") from exc
+        return self._facts
+
+    @property
+    def offered(self) -> list[Offered]:
+        """Return the facts as they stand in the record, refused or not: for those who look on."""
+        assert isinstance(self.envelope, Envelope), "foreign bytes have no facts"
+        found: list[Offered] = orjson.loads(self.raw or b"")["facts"]
+        return found

@@ -8,7 +8,7 @@
         instance.rss_mb(), instance.descriptors(), instance.log_bytes()
 
 Organization 1 attacks, organization 2 is the neighbour that must not feel it
-(tests/attack/neighbour.py). The process may open so many files and take so much memory, and no
+(tests/attack/neighbour.py). The process may open a few files and take little memory, and no
 more, so that an attack that works ends it and not the machine. When the block ends, it must have
 logged no traceback, and must end well when it is asked to.
 """

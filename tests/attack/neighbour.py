@@ -55,7 +55,7 @@ class Neighbour:
         return took_s
 
     def median_s(self, pauses: int = 15) -> float:
-        """Return the median of so many pauses, seconds."""
+        """Return the median of this many pauses, seconds."""
         found = []
         for _ in range(pauses):
             time.sleep(RUNS_S)

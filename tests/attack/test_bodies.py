@@ -28,7 +28,7 @@ ENDLESS = {
 
 
 def flood(instance: Instance, first: bytes, again: bytes, mib: int) -> None:
-    """Send so many MiB over two connections, as long as they are taken."""
+    """Send this many MiB over two connections, while they are accepted."""
     with instance.connect(timeout_s=5) as one, instance.connect(timeout_s=5) as other:
         lines = [line for line in (one, other) if line.send(first)]
         for _ in range(mib * MIB // len(again) // 2):

@@ -43,7 +43,7 @@ async def sent(port: int, raw: bytes) -> list[int]:
 
 
 async def storm(port: int, seed: int, count: int) -> Counter[int]:
-    """Send so many; return how often each status came, 0 for none."""
+    """Send this many; return how often each status came, 0 for no answer."""
     dice, seen = random.Random(seed), Counter[int]()
     todo = iter(range(count))
 

@@ -59,7 +59,7 @@ def test_decision_4_a_time_that_passed_meanwhile_is_kept_once_unless_it_is_too_l
         system["up"].environment["DIALGATE_SCHEDULE_GRACE_S"] = "0.5"
         late, at = passed(api, system)
         api.wait(lambda: api.get(f"/{late}")["status"] == "failed")
-        assert api.get(f"/{late}/executions")["total"] == 0, "it calls nobody"
+        assert api.get(f"/{late}/executions")["total"] == 0, "it makes no call"
         assert at.strftime("%Y-%m-%d %H:%M") in api.get(f"/{late}")["failure_reason"]
         assert api.get(f"/{kept}/executions")["total"] == 2, "and only once"
         api.http.close()

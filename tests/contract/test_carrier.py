@@ -341,10 +341,10 @@ class TestSimulatedCarrier(CarrierContract):
         await second.close()
 
     async def test_a_damaged_file_is_told_and_left_as_it_is(self, tmp_path: Path) -> None:
-        """It is the only record of what rang: to begin anew could ring somebody twice."""
+        """It is the only record of rings: an empty one could let a phone ring twice."""
         path = tmp_path / "carrier.db"
         path.write_bytes(damaged := b"what a disk has left of it " * 200)
-        for _ in range(2):  # It lets go of its lock.
+        for _ in range(2):  # It releases its lock.
             with pytest.raises(CarrierUnavailableError, match="expected the carrier's file, found"):
                 await simulated(tmp_path, CarrierTerms()).open(lambda *_: None)
         assert path.read_bytes() == damaged
@@ -582,7 +582,7 @@ class Exchangeable:
 
 
 class TestAnotherCarrierBehindTheAddress:
-    """Its process is exchanged while a dialer runs: nobody takes its word for the other's."""
+    """Its process is replaced while a dialer runs: its answers count for its own calls alone."""
 
     @pytest.fixture
     async def there(self, tmp_path: Path) -> AsyncIterator[tuple[Exchangeable, HttpCarrier, Path]]:

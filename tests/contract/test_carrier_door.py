@@ -69,7 +69,7 @@ async def test_without_the_secret_nothing_rings_is_ended_or_told(
         ]
         assert {answer.status_code for answer in asked} == {401}
         assert asked[0].headers["www-authenticate"] == "Bearer"
-        assert (await client.get("/health/ready")).status_code == 200  # For whoever watches it.
+        assert (await client.get("/health/ready")).status_code == 200  # For its supervisor.
     assert rings(tmp_path) == []
 
 

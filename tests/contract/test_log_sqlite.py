@@ -300,7 +300,7 @@ class SqliteContract(CutLogContract):
 
 
 class TestExclusive(SqliteContract):
-    """One process: nobody looks for what others write."""
+    """One process: it does not poll for others' writes."""
 
     exclusive = True
 
@@ -326,7 +326,9 @@ class TestShared(SqliteContract):
     async def test_who_always_writes_sees_at_once_what_others_write_elsewhere(self) -> None:
         """It looked for others' records when it had nothing to write: under load, never."""
         elsewhere, mine = Partition(FIRST.topic, 1), some_record(FIRST, 2)
-        busy = SqliteLog(self.path, 2, exclusive=False, poll_ms=500)  # Never so long idle.
+        busy = SqliteLog(
+            self.path, 2, exclusive=False, poll_ms=500
+        )  # It is never idle for that long.
         await busy.open()
         async with self.opened(2) as other:
 

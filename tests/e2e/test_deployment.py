@@ -303,7 +303,7 @@ def _handlers(found: Any, name: str) -> Iterator[Json]:
 
 @contextmanager
 def echo(name: str) -> Iterator[str]:
-    """Serve somebody who answers every request with his name."""
+    """Serve an upstream that answers every request with its name."""
 
     def answer(self: http.server.BaseHTTPRequestHandler) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))

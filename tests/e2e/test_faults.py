@@ -28,7 +28,7 @@ LEASE_S, CARRIER_TIMEOUT_S = float(str(KNOBS["lease_s"])), float(str(KNOBS["carr
 BOUND_S = LEASE_S + CARRIER_TIMEOUT_S
 SHORT_S, LONG_S = LEASE_S / 2, BOUND_S + 0.3  # Shorter than a lease, longer than every barrier.
 TRIES = 4
-TRY_FOR_S = 30.0  # Freezes are tried for so long, until one strikes at the moment that is wanted.
+TRY_FOR_S = 30.0  # Freezes are tried for this long, until one strikes at the right moment.
 ON_ITS_WAY_S = 0.1  # What a process has sent has arrived by then, and been folded.
 BETWEEN_S = (0.001, 0.02)  # A process that is thawed gets this long to reach another moment.
 SLACK_S = 10.0  # What two busy cores may add to a wait that has a bound.
@@ -164,7 +164,7 @@ def late_requests(system: System) -> tuple[Report, int]:
             freeze_outside_a_commit(system, "dialer")
             receipt, took_s = pause_timed(client, campaign)
             assert receipt, "paused in the middle"
-            assert took_s < BOUND_S + SLACK_S, "a frozen dialer holds nobody up for longer"
+            assert took_s < BOUND_S + SLACK_S, "a frozen dialer delays no pause for longer"
             assert client.status(campaign) == "paused"
             held = wire.held(b"PUT")
             wire.release()
@@ -289,7 +289,7 @@ def test_a_dialer_that_wakes_when_another_has_its_partition_rings_nobody_twice(
         client.resume(campaign)
         frozen_at = time.monotonic()
         system["dialer"].freeze()  # The one that has the partition, in the middle of its calls.
-        assert client.pause(campaign), "answered, whoever stands still"
+        assert client.pause(campaign), "answered, whichever process is frozen"
         client.resume(campaign)
         before = client.done(campaign)
         client.wait_until(campaign, lambda found: handled(found) > before + 40)

@@ -102,7 +102,7 @@ def test_a_log_that_cannot_grow_amid_a_commit_ends_the_process_and_loses_none(
         campaign = running(client, contacts=200, concurrent=10)
         limit(system["up"], FILE_MAX)
         pausing = aside.submit(client.pause, campaign)
-        assert system["up"].wait(ENDS_S) == 1, "it ends by itself, and says that it is unwell"
+        assert system["up"].wait(ENDS_S) == 1, "it exits, and its status says why"
         system["up"].restart()
         assert pausing.result(), "the same command, sent again"
         assert client.status(campaign) == "paused"
@@ -126,7 +126,7 @@ def test_a_full_disk_under_a_store_ends_that_process_alone(
         campaign = running(client, contacts=400, concurrent=4)
         for verb in PARTS[1:]:
             limit(system[verb], FILE_MAX)
-            assert system[verb].wait(ENDS_S) == 1, "it ends by itself, and says that it is unwell"
+            assert system[verb].wait(ENDS_S) == 1, "it exits, and its status says why"
             assert all(system[other].running for other in PARTS if other != verb)
             if verb == "command-api":
                 system[verb].restart()

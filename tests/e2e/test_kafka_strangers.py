@@ -25,7 +25,7 @@ CONTACTS, CONCURRENT = 150, 4
 
 
 def write(servers: str, topic: str, campaign_id: int, values: Iterable[bytes | None]) -> int:
-    """Write as anybody can into a campaign's partition; return the last position."""
+    """Write into a campaign's partition as any client can; return the last position."""
 
     async def written() -> int:
         async with AIOKafkaProducer(bootstrap_servers=servers) as stranger:
@@ -76,7 +76,7 @@ def test_garbage_of_every_kind_disturbs_nobody(
         client.start(campaign)
         client.wait_until(campaign, lambda found: handled(found) > 0)
         written += disturb(2)
-        assert client.pause(campaign), "garbage does not keep anybody from pausing"
+        assert client.pause(campaign), "garbage prevents no pause"
         written += disturb(3)
         assert client.status(campaign) == "paused"
         client.resume(campaign)

@@ -222,7 +222,7 @@ async def test_replay_shows_what_is_accepted_refused_and_foreign(tmp_path: Path)
                 " where topic = 'campaign.records' group by topic, number",
                 (b"no record of ours",),
             )
-        system.start()  # None of it disturbs anybody.
+        system.start()  # None of it disturbs other processes.
         with system.client() as client:
             assert client.status(campaign) == "completed"
         assert counted(system, "foreign") == 1

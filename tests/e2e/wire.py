@@ -3,7 +3,7 @@
     wire = Wire(system["carrier"].port)
     system["dialer"].environment["DIALGATE_CARRIER_URL"] = wire.url
     wire.hold()                      # Requests stand still; answers pass.
-    wire.wait_for(b"PUT", count=3)   # Until so many stand there.
+    wire.wait_for(b"PUT", count=3)   # Until this many wait there.
     wire.release()
 
 What a request meets here is what it meets in a stalled network, or in the socket of a process that
@@ -51,7 +51,7 @@ class Wire:
             return sum(held.startswith(verb) for held in self._held)
 
     def wait_for(self, verb: bytes, count: int = 1) -> None:
-        """Return once so many requests stand here.
+        """Return once this many requests wait here.
 
         Raises:
             AssertionError: they did not come.

@@ -387,4 +387,4 @@ async def test_a_permission_decided_before_the_pause_and_read_after_it_never_cou
         assert not audit.of(CallRequested, campaign_id)
         await asyncio.sleep(0.1)
         asked = Asked(world, one.post(f"/{campaign_id}/stop"))
-        assert await asked.took_s() == 0, "what was refused is waited for by nobody"
+        assert await asked.took_s() == 0, "no pause waits for a refused request"

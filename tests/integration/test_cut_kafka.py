@@ -1,4 +1,4 @@
-"""A broker that comes back without its last records, and takes others: nobody reads on.
+"""A broker that comes back without its last records, and takes others: no service reads on.
 
 As after a power cut with one replica (Kafka does not sync before it acknowledges): the segment
 ends earlier than it did.
@@ -41,7 +41,7 @@ def cut(broker: Broker, partition: Partition, to: int) -> None:
     segment.write_bytes(raw[:place])
     for path in folder.iterdir():
         if path.suffix in (".index", ".timeindex", ".snapshot"):
-            path.unlink()  # Made anew from the segment.
+            path.unlink()  # Rebuilt from the segment.
 
 
 @asynccontextmanager

@@ -109,7 +109,7 @@ async def test_a_repeated_pause_does_not_pause_what_was_resumed_since() -> None:
         await world.permit(campaign_id)
         await asyncio.sleep(0.5)
         again = await one.post(f"/{campaign_id}/pause", key="k1")
-        assert world.clock.monotonic() == 0.5, "a later permission is none of its business"
+        assert world.clock.monotonic() == 0.5, "a later permission does not concern it"
         assert (again.status_code, again.json()["status"]) == (200, "running")
         assert len((await world.audit()).of(CampaignPaused, campaign_id)) == 1
         other_key = await one.post(f"/{campaign_id}/pause", key="k2")
@@ -199,7 +199,7 @@ async def test_only_the_last_keys_of_a_campaign_are_kept() -> None:
                 assert (await one.post(f"/{campaign_id}/{move}", key=f"{move}{n}")).is_success
         assert (await one.post(f"/{campaign_id}/resume", key="resume1")).status_code == 200
         forgotten = await one.post(f"/{campaign_id}/resume", key="resume0")
-        assert forgotten.status_code == 400, "decided anew"
+        assert forgotten.status_code == 400, "decided again"
 
 
 @virtually

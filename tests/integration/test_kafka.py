@@ -145,7 +145,7 @@ async def until_read(log: KafkaLog, position: int) -> None:
 async def test_followers_of_one_process_share_each_record(
     kafka_servers: str, namespace: str
 ) -> None:
-    """One who comes late, or is slow, reads by himself and joins the others again."""
+    """A reader that starts late, or is slow, reads alone and joins the others again."""
     async with opened(kafka_servers, namespace) as log:
         first, second = log.batches(PARTITION, 0), log.batches(PARTITION, 0)
         waiting = [asyncio.ensure_future(anext(one)) for one in (first, second)]
@@ -245,7 +245,7 @@ async def test_a_log_is_closed_quietly_while_no_broker_answers(
     began = time.monotonic()
     await log.close()
     assert time.monotonic() - began < 30, "close() must not hang"
-    gc.collect()  # Finds what nobody has looked at.
+    gc.collect()  # Raises what no task has awaited.
     assert not [one for one in caplog.records if one.name == "asyncio" or one.exc_info]
 
 

@@ -1,4 +1,4 @@
-"""Brokers refuse records for a while: who waits is told at once, and then all goes on by itself.
+"""Brokers refuse records for a while: waiting requests are answered at once; then all continues.
 
 A client of Kafka spends a sequence number on what is refused; the brokers take nothing behind the
 hole, and one refusal silenced a partition in that process for ever, while it said it was ready.
@@ -96,7 +96,7 @@ async def test_who_waits_for_a_refused_record_is_told_at_once_that_nothing_takes
         assert asyncio.get_running_loop().time() - began < w.writer.ruling_s / 2
         assert said in str(no)
         assert not no.may_still_take_effect
-        assert not w.reader.on_ruling, "nobody waits for it any more"
+        assert not w.reader.on_ruling, "no request waits for it"
 
 
 @pytest.mark.parametrize("said", SETTINGS)

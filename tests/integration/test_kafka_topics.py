@@ -87,7 +87,7 @@ async def test_a_log_whose_topics_were_made_anew_is_another(
         async with opened(kafka_servers, namespace) as log:
             ids.append(log.id)
             names = [log.kafka.topic(topic) for topic in NAMING_TOPICS]
-    assert ids[0] == ids[1], "the same log has the same id, whoever opens it"
+    assert ids[0] == ids[1], "the same log has the same id in every process"
     store = Store(tmp_path / "store.db", ids[0])
     store.db.execute("commit")
     store.close()
@@ -218,7 +218,7 @@ async def test_topics_that_are_made_anew_while_a_process_runs_are_noticed(
 async def test_brokers_and_strangers_may_compress_as_they_like(
     kafka_servers: str, namespace: str, codec: str
 ) -> None:
-    """Without the codecs nobody could read on: a managed cluster's default, or one stranger."""
+    """Without the codecs no reader could go on: a managed cluster's default, or one record."""
     async with opened(kafka_servers, namespace) as log, following(log, PARTITION) as (_, fold):
         topic = log.kafka.topic(CAMPAIGN_RECORDS)
         stranger = AIOKafkaProducer(bootstrap_servers=kafka_servers, compression_type=codec)

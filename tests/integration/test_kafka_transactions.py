@@ -1,4 +1,4 @@
-"""Strangers' transactions in the log's topics: they hold up nobody, and readers agree on them."""
+"""Foreign transactions in the log's topics: they block no reader, and readers agree on them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -86,7 +86,7 @@ async def test_a_record_counts_in_every_reader_whatever_becomes_of_its_transacti
             await offer(producer, log, paused(0).encode())
         await producer.begin_transaction()
         await offer(producer, log, paused(1).encode())
-        await until(lambda: fold.ids == ["r0", "r1"])  # Before anybody knows how it ends.
+        await until(lambda: fold.ids == ["r0", "r1"])  # Before the transaction ends.
         await producer.abort_transaction()
         await log.append(PARTITION, paused(2), 42)
         await until(lambda: fold.ids == ["r0", "r1", "r2"])

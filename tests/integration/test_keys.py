@@ -112,7 +112,7 @@ async def test_a_key_that_asks_too_often_is_told_when_to_come_again() -> None:
         for path, method in ((CAMPAIGNS, "GET"), (f"{CAMPAIGNS}/1/pause", "POST")):
             answers = [await ask(api, key, method, path) for _ in range(14)]
             late = [answer for answer in answers if answer.status_code == 429]
-            assert late, "each service counts by itself"
+            assert late, "each service counts on its own"
             assert late[0].headers["Retry-After"].isdigit()
             assert late[0].json() == {"detail": "This key asks too often"}
             assert answers[0].status_code != 429

@@ -102,7 +102,7 @@ def name(number: int) -> str:
 async def measured(
     server: BreakingCarrier, placer: Placer, call: str = name(999_999)
 ) -> tuple[int, int]:
-    """Return the bytes of a request, for a call with so long a name, and of an answer."""
+    """Return the bytes of a request, for a call with an id of this length, and of an answer."""
     assert await placer.place(call) == Rung(BEGAN)
     return server.request_bytes, server.answer_bytes
 
@@ -113,7 +113,7 @@ async def broken(server: BreakingCarrier, placer: Placer, call: str, byte: int, 
     server.break_at(byte, how)
     assert await placer.place(call) is None, f"byte {byte}: an answer that did not come"
     placings = server.placings - before
-    assert server.questions == questions, "the client has asked by itself"
+    assert server.questions == questions, "the client has asked on its own"
     assert await placer.ask(call) == (Rung(BEGAN) if server.rung[call] else NotFound())
     return placings
 

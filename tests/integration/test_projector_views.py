@@ -126,7 +126,7 @@ def test_a_restart_goes_on_at_the_checkpoint(history: Journal, tmp_path: Path) -
     views = fold(history, tmp_path, batches=random.Random(7))
     before = views.store.dump(REBUILT)
     views.store.close()
-    again = fold(history, tmp_path)  # Everything is delivered once more.
+    again = fold(history, tmp_path)  # Everything is delivered again.
     assert again.store.dump(REBUILT) == before
     assert again.campaigns.by_id == views.campaigns.by_id
     assert again.reader.positions == views.reader.positions
@@ -247,7 +247,7 @@ def test_a_rebuild_on_postgres_is_the_same_as_on_sqlite(
 ) -> None:
     ours = fold(history, tmp_path).store.dump(REBUILT)
     with postgres_url(tmp_path_factory.mktemp("postgres")) as url:
-        for _ in range(2):  # The second of another log: begun anew.
+        for _ in range(2):  # The second of another log: rebuilt.
             store = Store(url, None)
             views = fold(history, tmp_path, store=store, batches=random.Random(3))
             theirs = views.store.dump(REBUILT)

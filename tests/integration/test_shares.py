@@ -167,7 +167,7 @@ async def test_an_idle_socket_closes_soon_after_its_key_is_revoked(path: str) ->
         ):
             for one in (ear, other):
                 await one.until(is_type("overview" if "monitor" in path else "progress_update"))
-            await asyncio.sleep(1.2)  # The state has been told once more: nothing is due now.
+            await asyncio.sleep(1.2)  # The state has been sent again: nothing is due now.
             await api.client.delete(f"/api/v1/keys/{made[0]['id']}")
             async with asyncio.timeout(SOON_S):
                 assert await ear.closed() == 1008

@@ -21,7 +21,7 @@ from tests.support.whole_api import CAMPAIGNS, Whole, whole_api
 MARKS = {"one": ("Alpha", "4151110"), "two": ("Omega", "4152220")}  # Names, and phone numbers.
 OPERATIONS = [(method, path) for path, methods in document()["paths"].items() for method in methods]
 FILE = "phone,name\n{0}001,{1}\n"
-MISSING = 2**40  # A campaign that nobody has.
+MISSING = 2**40  # The id of no campaign.
 
 
 def body_of(path: str, mark: str, number: str) -> dict[str, Any]:

@@ -111,7 +111,7 @@ async def test_without_a_log_there_is_no_no_either() -> None:
 async def test_who_has_met_an_unknown_fact_decides_nothing_more() -> None:
     """Its ledger counts the fact that it does not know, so the rule would accept what it decides.
 
-    A fact of a later version may say that nobody may be called; until the process had ended, a
+    A fact of a later version may forbid all calls; until the process had ended, a
     start was decided as if it were not there, and counted.
     """
     world = in_memory(1)
@@ -144,7 +144,7 @@ def test_what_never_appears_is_503_and_the_next_try_counts(how: str) -> None:
             answer, took_s = await timed(one.post(f"/{campaign_id}/pause"))
             unavailable(answer, may_still=True)
             assert took_s == pytest.approx(RULING_S, abs=0.01)
-            assert not one.api.reader.on_ruling, "nobody waits for it any more"
+            assert not one.api.reader.on_ruling, "no request waits for it"
             setattr(way, how, False)
             assert (await one.done(campaign_id, "pause"))["status"] == "paused"
             assert len((await world.audit()).of(CampaignPaused, campaign_id)) == 1
@@ -163,7 +163,7 @@ async def test_what_the_log_refuses_is_answered_at_once_and_takes_no_effect() ->
             answer, took_s = await timed(one.post(path, json=body))
             unavailable(answer, may_still=False)
             assert took_s < 0.1
-        assert not one.api.reader.on_ruling, "nobody waits for it any more"
+        assert not one.api.reader.on_ruling, "no request waits for it"
         way.refusing = False
         assert (await one.done(campaign_id, "pause"))["status"] == "paused"
         assert len((await world.audit()).of(CampaignPaused, campaign_id)) == 1

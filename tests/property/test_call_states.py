@@ -40,7 +40,7 @@ Step = Callable[[Case], object]
 
 
 def folded(facts: Callable[[Names, datetime], Sequence[AnyFact]]) -> Step:
-    """Let the log have facts of the call, whoever's."""
+    """Let the log have facts of the call, from any dialer."""
 
     def step(case: Case) -> object:
         case.rig.write(*facts(case.call.names(), case.rig.now))

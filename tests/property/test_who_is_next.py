@@ -24,7 +24,7 @@ def waiting(told: FoldedJournal) -> set[int]:
 
 
 def found(told: FoldedJournal, limit: int) -> tuple[list[int], list[int]]:
-    """Return who is fresh and who is due, as a dialer asks its store, and who is none of it."""
+    """Return the fresh and the due contacts, as a dialer reads its store, and the rest."""
     campaigns, contacts = Campaigns(), Contacts(Store(None, "a test").db)
     for recorded in told.records:
         fold_contacts(campaigns, contacts, recorded)
@@ -40,7 +40,7 @@ def found(told: FoldedJournal, limit: int) -> tuple[list[int], list[int]]:
         if contacts.get(campaign, n).status is ContactStatus.PENDING
         and not gone(campaign, n, contacts.get(campaign, n).ever, False)
     }
-    assert len(fresh) - len(pending) <= campaign.counters.skipped, "hardly anybody in vain"
+    assert len(fresh) - len(pending) <= campaign.counters.skipped, "hardly any in vain"
     return [n for n in fresh if n in pending], due
 
 

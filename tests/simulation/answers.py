@@ -69,7 +69,7 @@ SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def judge_answers(found: Audit) -> None:
-    """Judge every answer, those that nobody waited for included."""
+    """Judge every answer, those to clients that have left included."""
     entries = {(e.partition.number, e.position): e for e in found.entries}
     by_request: dict[str, list[Entry]] = {}
     for entry in found.entries:
@@ -79,7 +79,9 @@ def judge_answers(found: Audit) -> None:
     surely_not = _surely_not(found)
     for exchange in found.world.exchanges:
         facts = [fact for entry in by_request.get(exchange.id, ()) for fact in entry.facts]
-        did = [fact for fact in facts if not isinstance(fact, ContactsAdded)]  # Nothing by itself.
+        did = [
+            fact for fact in facts if not isinstance(fact, ContactsAdded)
+        ]  # It does nothing alone.
         match exchange.status:
             case None:
                 if did:

@@ -264,7 +264,7 @@ class Audit:
             self.dangers["a ring was tardy"] += 1
 
     def _told(self, permission: Permission, end: AnyCallFact, entry: Entry) -> None:
-        """Whatever rang stands as started or unknown; else as CallLate, if anybody could tell."""
+        """Every ring is recorded as started or unknown, or as CallLate if a process could tell."""
         request, late = permission.request, permission.of(CallLate)
         call_id = request.call_id
         started = permission.of(CallStarted)
@@ -381,7 +381,7 @@ class Audit:
         return False
 
     def _taken_over(self, permission: Permission, end: Entry) -> bool:
-        """Say whether who heard of a late ring died, and somebody has begun to work after that.
+        """Say whether the process that heard of a late ring died, and another took over.
 
         Whoever begins asks about what was given back as not placed (ADR-0018).
         """

@@ -83,7 +83,7 @@ class Person:
 
 
 def again(exchange: Exchange) -> Exchange:
-    """Return the same request once more."""
+    """Return the same request again."""
     return Exchange(
         exchange.verb,
         exchange.campaign_id,

@@ -120,7 +120,7 @@ class SimCarrier:
         if self.plan.now() < self.plan.until_s:
             self.plan.struck["exchange"] += 1
             self.id += "+"
-            self.story.tell("carrier", "is exchanged: {} answers from now on", self.id)
+            self.story.tell("carrier", "is exchanged: now {} answers", self.id)
 
     def rings(self) -> list[Placement]:
         """Return every ring there was, in order."""
@@ -359,7 +359,7 @@ class CarrierPort:
             after_s += slow_s
             carrier.story.danger("a request to the carrier was slow")
         late = plan.marked("die-telling", call.call_id, 0.12)
-        if late and plan.now() < plan.until_s:  # So that somebody owes a CallLate.
+        if late and plan.now() < plan.until_s:  # So that a CallLate is due.
             after_s += plan.dice("carrier/late").uniform(4.0, 20.0)
         loop.outside(after_s, carrier.arrive, call, ring_by, self, answer, whom)
         return await answer

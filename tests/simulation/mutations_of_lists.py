@@ -13,7 +13,7 @@ creator_module: Any = command_api.creator  # Any: what it uses is swapped in it.
 
 @mutation
 def a_create_does_not_look_at_its_list() -> Swaps:
-    """A create counts its list, although somebody has closed it meanwhile."""
+    """A create counts its list, although another instance has closed it meanwhile."""
 
     class Same(int):
         def __ne__(self, other: object) -> bool:

@@ -22,7 +22,7 @@ SHOWN = (  # Of what is counted: how it is called here, and its row.
     (CYCLES, "pause/resume cycles"),
     ("a pause was answered 200", "pauses answered 200"),
     ("a pause found permissions open", "permissions that a pause found open"),
-    ("resumed while a pause settled", "pauses that somebody ended while they settled"),
+    ("resumed while a pause settled", "pauses that a client ended while they settled"),
     ("refused: call-requested.v1 because campaign had moved on", "permissions refused by a pause"),
     ("rings", "rings"),
     ("a ring was refused as late", "rings refused as late by the carrier"),

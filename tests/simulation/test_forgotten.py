@@ -77,7 +77,7 @@ def test_a_request_that_comes_back_after_it_was_forgotten_rings_nobody() -> None
             await asyncio.sleep(30 * FORGET_S)
             assert dialer.campaigns.by_id[42].status is Status.COMPLETED
         rung = Counter(call.contact_id for _, call in b.carrier.rings)
-        assert rung == Counter(range(1, 41)), "nobody is rung twice"
+        assert rung == Counter(range(1, 41)), "no phone rings twice"
         assert b.of(CallAbandoned) is not None
 
     run_virtually(scenario())

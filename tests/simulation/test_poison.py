@@ -112,7 +112,7 @@ def test_garbage_about_some_contacts_is_theirs_alone(what: str, where: str) -> N
             await asyncio.sleep(30)
             campaign = dialer.campaigns.by_id[42]
             good = {call.contact_id for _, call in b.carrier.rings} - set(BAD)
-            assert len(good) == CONTACTS - len(BAD), "nobody waits for the bad ones"
+            assert len(good) == CONTACTS - len(BAD), "no other contact waits for the bad ones"
             await asyncio.sleep(1200)
             assert campaign.status is Status.COMPLETED
             assert campaign.counters.completed >= CONTACTS - len(BAD)
@@ -124,7 +124,7 @@ def test_garbage_about_some_contacts_is_theirs_alone(what: str, where: str) -> N
             assert len(unknown) == len(BAD)
             assert all(fact.error == "outcome unknown" for fact in unknown)
         rung = [call.contact_id for _, call in b.carrier.rings]
-        assert len(rung) == len(set(rung)), "nobody is rung twice for it"
+        assert len(rung) == len(set(rung)), "no phone rings twice for it"
 
     run_virtually(scenario())
 

@@ -46,11 +46,11 @@ AHEAD_MAX_S = 0.7  # Wall clocks differ by less than any carrier timeout (an ass
 FAIR_AHEAD_MAX_S = 0.1  # … and, when all is well, by less than half of any lease.
 RATE_MAX = 5e-5  # Drift: what an undisciplined quartz does.
 
-# A limit, not a mechanism: files of more than so many rows are announced and come in chunks.
+# A limit, not a mechanism: longer files are announced and come in chunks.
 SHORT_IMPORTS = ((command_api.imports.csv_imports, "ROWS_IN_REQUEST", 3),)
 # Slices are measured in real time, and a world must not depend on it: none is cut.
 WHOLE = ((command_api.slices, "SLICE_S", float("inf")),)
-# Limits as well: a list of one is longer than a record, and is closed when it stood still for 6 s.
+# Limits as well: a list of one is longer than a record, and is closed when no chunk came for 6 s.
 LONG_LISTS = (
     (command_api.imports.rows, "RECORD_BYTES_MAX", command_api.imports.rows.ROOM_BYTES + 330),
     (command_api.imports.rows.chunks, "__defaults__", (300,)),
@@ -146,7 +146,7 @@ class World:
             await asyncio.wait([finishing], timeout=10.0)
         self.finished = finishing.done() and finishing.exception() is None
         if not self.finished:
-            self.story.tell("world", "nothing happens any more, and not all is done")
+            self.story.tell("world", "nothing happens, and not all is done")
         await self._compare()
         await cut(self)
 
@@ -394,7 +394,7 @@ class World:
 
     def _make_fair(self) -> None:
         """End all faults: the system must now recover without help."""
-        self.story.tell("world", "is fair from now on")
+        self.story.tell("world", "has no more faults")
         self.plan.until_s = min(self.plan.until_s, self.loop.true())
         self.log.stalled_until_s = 0.0
         for slot in self.slots:

@@ -27,7 +27,7 @@ SHOWN_MAX = 20
 
 
 def say(text: str) -> None:
-    """Say something to whoever watches."""
+    """Print a line of progress."""
     print(text, file=sys.stderr, flush=True)
 
 

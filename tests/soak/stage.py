@@ -155,7 +155,7 @@ class Stage:
         return [one.result() for one in sent]
 
     def _supervise(self) -> None:
-        """Start again what has ended by itself, and hold it against the system."""
+        """Restart each process that has exited on its own, and count it as a failure."""
         for process in self.system:
             if process.started and not process.running:
                 status, said = process.wait(), process.output()[-2_000:]

@@ -14,7 +14,7 @@ from tests.support.system import KNOBS, Process, System
 
 LEASE_S, CARRIER_TIMEOUT_S = float(str(KNOBS["lease_s"])), float(str(KNOBS["carrier_timeout_s"]))
 BOUND_S = LEASE_S + CARRIER_TIMEOUT_S
-GONE_S = (0.0, 0.5)  # How long nobody is there after a kill.
+GONE_S = (0.0, 0.5)  # How long a killed process stays away.
 SHORT_S = (0.02, LEASE_S)
 LONG_S = (LEASE_S, 2 * BOUND_S)
 BROKER_S = (0.1, 3 * BOUND_S)

@@ -1,4 +1,4 @@
-"""Stories of one campaign, drawn by chance: legal moves alone, few contacts. No test in here."""
+"""Random histories of one campaign: legal moves alone, few contacts. No tests."""
 
 import random
 from collections import Counter
@@ -17,12 +17,14 @@ RETRIED = (Disposition.NO_ANSWER, Disposition.BUSY, Disposition.FAILED)
 
 
 class Author:
-    """Tells a story of legal moves, drawn by chance; whole kinds are left out of some."""
+    """Tells a random history of legal moves; some leave whole kinds out."""
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
         self.told = FoldedJournal()
-        self.past: list[tuple[str, int, int, int]] = []  # Calls abandoned: they may ring late yet.
+        self.past: list[
+            tuple[str, int, int, int]
+        ] = []  # Abandoned calls, which may still ring late.
         self.happened: Counter[str] = Counter()
         kinds = ["pause", "stop", "replace", "append", "abandon", "late", "end"]
         self.left_out = {kind for kind in kinds if self.chance.random() < 0.25}
@@ -123,7 +125,7 @@ class Author:
         return True
 
     def _exhaust(self) -> bool:
-        # Lower the limit of a paused campaign first, or hardly anybody would be given up.
+        # First lower the limit of a paused campaign, or hardly any contact would be exhausted.
         told, campaign = self.told, self.told.campaign
         if campaign.allows(Move.UPDATE) and self.chance.random() < 0.8:
             settings = replace(campaign.settings, max_attempts=1)

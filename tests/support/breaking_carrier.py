@@ -59,7 +59,7 @@ class BreakingCarrier:
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def break_at(self, byte: int, ending: Ending) -> None:
-        """Break the next placing's connection when so many bytes of the exchange have passed."""
+        """Break the connection of the next `place` after this many bytes of the exchange."""
         self._break = byte, ending
 
     async def serve(self) -> None:

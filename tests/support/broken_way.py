@@ -19,7 +19,7 @@ class Way:
 
     log: EventLog
     away: bool = False  # Every request fails at once.
-    late_s: float = 0.0  # What was taken appears so much later.
+    late_s: float = 0.0  # What was taken appears this much later.
     lost: bool = False  # What was taken never appears.
     refusing: bool = False  # What was taken never appears, and the log says so a moment later.
     hanging: bool = False  # An append is never answered, and never appears.
@@ -57,7 +57,7 @@ class Way:
         if self.hanging:
             await asyncio.Event().wait()
         if self.refusing:
-            assert refused is not None, "nobody wants to know"
+            assert refused is not None, "the append expects no refusal"
             no = LogUnavailableError("refused")
             asyncio.get_running_loop().call_later(0.01, refused, no)
         if self.lost or self.refusing:

@@ -148,7 +148,7 @@ class Running(Protocol):
 
 @dataclass
 class Given:
-    """A broker that somebody else runs."""
+    """A broker that was started elsewhere."""
 
     servers: str
 
@@ -312,10 +312,10 @@ class Broker:
 
 
 def _await_port(port: int, alive: Callable[[], bool]) -> None:
-    """Wait until somebody listens.
+    """Wait until the port is open.
 
     Raises:
-        RuntimeError: nobody did in time, or the process is gone.
+        RuntimeError: it is not open in time, or the process is gone.
 
     """
     give_up_at = time.monotonic() + START_S

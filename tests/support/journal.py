@@ -30,7 +30,7 @@ from tests.support.sample_facts import call_requested, campaign_created
 
 
 class Journal:
-    """One log and the ledgers of what it holds. Each record is a second after the last."""
+    """One log and its ledgers. Each record is a second after the last."""
 
     def __init__(self, partitions: int = 1) -> None:
         self.log = MemoryLog(partitions)
@@ -79,7 +79,7 @@ class Journal:
     def create(
         self, campaign_id: int = 1, contacts: int = 3, *, organization_id: int = 1, name: str = "A"
     ) -> Recorded:
-        """Create a campaign with so many contacts, +1555000000n."""
+        """Create a campaign with this many contacts, +1555000000n."""
         rows = tuple(
             Row(phone_number=f"+1555{n:07d}", name=f"Contact {n}", variables={"name": f"C{n}"})
             for n in range(1, contacts + 1)
@@ -119,7 +119,7 @@ class Journal:
         tried: bool = False,
         carrier: str | None = "ours",
     ) -> str:
-        """Ask for a permission; return the call's id. `tried`: in an earlier run."""
+        """Request a permission; return the call's id. `tried`: in an earlier run."""
         call_id = uuid4().hex
         fact = call_requested(
             campaign_id,

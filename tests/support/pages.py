@@ -10,7 +10,7 @@ def put(page: Path, mark: str, text: str) -> None:
     """Write a text between `<!-- mark -->` and `<!-- /mark -->` of a page.
 
     Raises:
-        AssertionError: the page has no such marks; it is left as it is.
+        AssertionError: the page lacks these marks; it stays unchanged.
 
     """
     begin, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->\n"

@@ -1,7 +1,7 @@
-"""Stale writers after one contact, over any log: each acts on what it last looked at.
+"""Writers that race for one contact, over any log: each acts on its last reading.
 
-A script says who looks and who acts, in which order; afterwards the log is read as an auditor
-would, by a reader that was not there. `test_pause.py` plays scripts over two of the logs.
+A script says which writer reads and which acts, in which order; afterwards a new reader audits the
+log. `test_pause.py` plays scripts over two of the logs.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ Streams = Callable[[RequestCall], tuple[Stream, ...]]
 
 
 class BrokenPromiseError(AssertionError):
-    """The audit has found what must never be."""
+    """The audit has found a broken promise."""
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Seen:
     position: int = 0
     campaign: Campaign | None = None
     contact: Contact = field(default_factory=lambda: Contact(CONTACT_ID))
-    mine: set[str] = field(default_factory=set)  # Calls this writer asked for.
+    mine: set[str] = field(default_factory=set)  # Calls that this writer requested.
 
     async def look(self, log: EventLog) -> None:
         """Fold all that the log holds now."""
@@ -80,7 +80,7 @@ class Seen:
 
 
 async def everything(log: EventLog, partition: Partition, after: int = 0) -> list[Recorded]:
-    """Read up to the end as of now."""
+    """Read the log up to its end as of now."""
     end = (await log.ends([partition]))[partition]
     found: list[Recorded] = []
     while (position := found[-1].position if found else after) < end:
@@ -94,17 +94,17 @@ def created(campaign_id: int) -> CampaignCreated:
 
 
 def started(campaign_id: int) -> CampaignStarted:
-    """Begin its run."""
+    """Start its run."""
     return CampaignStarted(campaign_id=campaign_id, run=1, started_at=NOON)
 
 
 def record(facts: tuple[AnyFact, ...], condition: AppendCondition, record_id: str) -> Record:
-    """Offer facts with what they were decided on."""
+    """Return a record of facts and their condition."""
     return Record(record_id, NOON, "race/1", "race", record_id, None, condition, facts)
 
 
 def pause_or_resume(campaign: Campaign) -> Decision:
-    """Decide what the API is asked for, by what it has seen: a pause, else a resume."""
+    """Decide a pause or a resume, whichever the writer's reading allows."""
     campaign_id = campaign.campaign_id
     if campaign.allows(Move.PAUSE):
         return (CampaignPaused(campaign_id=campaign_id, reason=None, paused_at=NOON),)
@@ -114,7 +114,7 @@ def pause_or_resume(campaign: Campaign) -> Decision:
 
 
 def request(seen: Seen, campaign: Campaign, call_id: str, streams: Streams) -> Record | None:
-    """Let a dialer decide on its reading; None when it says no."""
+    """Have a dialer decide on its reading; None when it rejects."""
     command = RequestCall(call_id, campaign.campaign_id, CONTACT_ID, NOON, 0.3, 0.5, True)
     decision = REQUEST_CALL.decide(Reading(campaign, seen.contact), command)
     if not isinstance(decision, tuple):
@@ -123,7 +123,7 @@ def request(seen: Seen, campaign: Campaign, call_id: str, streams: Streams) -> R
 
 
 def give_back(seen: Seen, campaign: Campaign) -> Record | None:
-    """Let a dialer abandon the permission it has seen accepted, if it is its own."""
+    """Have a dialer abandon its own permission, if it has read it as accepted."""
     open_calls = [call for call in campaign.permissions() if call.call_id in seen.mine]
     if not open_calls:
         return None
@@ -141,7 +141,7 @@ def give_back(seen: Seen, campaign: Campaign) -> Record | None:
 
 
 def decided(seen: Seen, name: str, turn: str, streams: Streams) -> Record | None:
-    """Return what a writer would append on its reading; None when it says no."""
+    """Return what a writer would append on its reading; None when it rejects."""
     campaign = seen.campaign
     assert campaign is not None, "play() has created it"
     if not name.startswith("dialer"):
@@ -160,12 +160,12 @@ def decided(seen: Seen, name: str, turn: str, streams: Streams) -> Record | None
 async def play(
     log: EventLog, script: Script, campaign_id: int = 42, *, streams: Streams = REQUEST_CALL.streams
 ) -> list[AnyFact]:
-    """Let each writer look or act, in the script's order; return what the audit found accepted.
+    """Have each writer read or act, in the script's order; return the accepted facts.
 
     `log` is open, and has no record of this campaign yet. `streams` is what a request rests on.
 
     Raises:
-        BrokenPromiseError: the audit has found a call behind a pause, or two for one contact.
+        BrokenPromiseError: there is a call after a pause, or two for one contact.
 
     """
     partition = campaign_partition(campaign_id, log.partitions(CAMPAIGN_RECORDS))
@@ -184,21 +184,21 @@ async def play(
         if turn == "look":
             await seen.look(log)
         elif offered := decided(seen, name, turn, streams):
-            await log.append(partition, offered, campaign_id)  # Losing is allowed: the log rules.
+            await log.append(partition, offered, campaign_id)  # It may be refused: the log rules.
             appended += 1
             await _shown(log, partition, appended)
     return audit(await everything(log, partition, begun))
 
 
 async def _shown(log: EventLog, partition: Partition, position: int) -> None:
-    """Wait until the log shows an append: some take a record before it is in its place."""
+    """Wait until an append can be read: some logs take a record before it is in its place."""
     async with asyncio.timeout(20):
         while (await log.ends([partition]))[partition] < position:
             await asyncio.sleep(0.001)
 
 
 def audit(records: Sequence[Recorded]) -> list[AnyFact]:
-    """Rule on the records like a reader that was not there; return the accepted facts.
+    """Rule on the records as a new reader; return the accepted facts.
 
     Raises:
         BrokenPromiseError: they break a promise.
@@ -219,7 +219,7 @@ def audit(records: Sequence[Recorded]) -> list[AnyFact]:
                     running = False
                 case CallRequested():
                     if not running:
-                        raise BrokenPromiseError(f"{recorded.where}: a call behind a pause")
+                        raise BrokenPromiseError(f"{recorded.where}: a call after a pause")
                     if fact.stream in open_calls:
                         raise BrokenPromiseError(f"{recorded.where}: two calls for one contact")
                     open_calls[fact.stream] = fact.call_id
@@ -232,5 +232,5 @@ def audit(records: Sequence[Recorded]) -> list[AnyFact]:
 
 
 def unguarded(command: RequestCall) -> tuple[Stream, ...]:
-    """Name what is written and forget the guard: the mistake that the audit must catch."""
+    """Return only the written stream, without the guard: a mistake that the audit must catch."""
     return (contact_stream(command.campaign_id, command.contact_id),)

@@ -219,7 +219,7 @@ class Several:
         refuses_late: bool = True,
         seen: Audit | None = None,
     ) -> CallRequested:
-        """Ask for a permission to ring, as a dialer does that has `seen` so much of the log."""
+        """Request a permission, as a dialer does that has read the log up to `seen`."""
         seen = seen or await self.audit()
         campaign = seen.campaigns.by_id[campaign_id]
         command = RequestCall(

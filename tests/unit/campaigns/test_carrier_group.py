@@ -1,4 +1,4 @@
-"""Only members with the group's carrier share its work, whoever leads it."""
+"""Only members with the group's carrier share its work, whichever member leads."""
 
 from collections.abc import Mapping
 from types import SimpleNamespace

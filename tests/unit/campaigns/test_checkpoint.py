@@ -89,7 +89,7 @@ def test_what_was_folded_whole_is_stored(tmp_path: Path) -> None:
 
 @contextmanager
 def full_disk(file: Path) -> Iterator[None]:
-    """Let no file grow beyond this one's size, whoever writes it: its next write fails."""
+    """Let no file grow beyond this one's size: its next write fails, in every process."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size, hard))
     try:
@@ -99,7 +99,7 @@ def full_disk(file: Path) -> Iterator[None]:
 
 
 def test_after_a_save_that_failed_nothing_is_stored_any_more(tmp_path: Path) -> None:
-    """A disk was full for a moment, and the process ended, saving once more as it ended.
+    """A disk was full for a moment, and the process ended, and saved again as it ended.
 
     The failed commit had taken back what was folded since the last one; the second save stored
     the positions alone, and the next life passed over all those records.

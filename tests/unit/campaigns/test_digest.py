@@ -157,7 +157,7 @@ def skipping(recorded: Recorded) -> Installation:
 
 
 async def test_other_strangers_in_a_stranger_s_place_change_nothing() -> None:
-    """Neither counts: nothing that anybody knows rests on which it is."""
+    """Neither counts: nothing that a reader knows depends on which it is."""
     raws = [some(n).encode() for n in range(3)]
     reader = read(log_of(*raws, STRANGE))
     await looked_at(reader, log_of(*raws, b"another", some(3).encode()))

@@ -10,7 +10,7 @@ CAMPAIGN, CONTACT = campaign_stream(42), contact_stream(42, 7)
 
 
 def offer(condition: dict[Stream, int], **writes: int) -> Envelope:
-    """Return an envelope that writes `campaign`, `contact` so many facts."""
+    """Return an envelope with this many facts on `campaign` and `contact`."""
     named = {"campaign": CAMPAIGN, "contact": CONTACT}
     return envelope(condition, {named[name]: facts for name, facts in writes.items()})
 

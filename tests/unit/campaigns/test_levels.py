@@ -117,7 +117,7 @@ def test_the_facts_that_there_are_leave_nothing_out_at_our_newest_level_but_what
         assert set(left_out) == asides(kind)
         for name in asides(kind):
             (beside,) = (one for one in fields(kind) if one.name == name)
-            assert beside.default is None, "absent, when there is none"
+            assert beside.default is None, "left out when it has no value"
     assert list(LEVELS) == list(range(1, LEVEL_NEWEST + 1)), "each says what it adds"
 
 

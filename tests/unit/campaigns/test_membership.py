@@ -1,4 +1,4 @@
-"""A bug in the dialers' membership is said, and mended by beginning anew."""
+"""A bug in the dialers' membership is logged, and mended by joining again."""
 
 import asyncio
 from dataclasses import dataclass, field

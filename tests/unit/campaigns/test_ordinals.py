@@ -16,7 +16,7 @@ PAUSED = CampaignPaused(campaign_id=1, reason=None, paused_at=NOON)
 
 
 def recorded(position: int, facts: int, weight: int = 0, campaign_id: int = 1) -> Recorded:
-    """A record of so many facts; of none: foreign bytes."""
+    """A record of this many facts; 0: foreign bytes."""
     fact = replace(PAUSED, campaign_id=campaign_id)
     record = Record(
         f"r{position}", NOON, "x" * weight or "x", "t", "t", None, {fact.stream: 0}, (fact,) * facts

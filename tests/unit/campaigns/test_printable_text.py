@@ -44,7 +44,7 @@ def test_json_is_the_same_when_it_is_printed(text: str) -> None:
 
 
 def test_every_verb_prints_through_one_place() -> None:
-    """`dialgate.verbs.terminal`: a verb that prints by itself would let tenants' texts through."""
+    """`dialgate.verbs.terminal`: a verb that prints directly would let tenants' texts through."""
     for path in sorted(Path(dialgate.__file__).parent.rglob("*.py")):
         if path.name == "terminal.py":
             continue

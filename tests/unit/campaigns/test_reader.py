@@ -74,7 +74,7 @@ async def test_how_far_behind_is_asked_of_the_log() -> None:
     log, records = filled(some(0), some(1))
     reader = Reader(log, Remembered())
     reader.step(FIRST, records[:1])
-    assert reader.ends == {}, "nobody has asked"
+    assert reader.ends == {}, "it was not asked for"
     await reader.look()
     assert (reader.ends, reader.positions) == ({FIRST: 2}, {FIRST: 1})
 

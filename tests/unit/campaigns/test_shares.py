@@ -33,4 +33,4 @@ def test_what_was_taken_for_a_while_is_given_back_however_that_ends() -> None:
     except LookupError:
         pass
     assert shares.total == 0
-    assert not shares.of_organization, "nobody is remembered"
+    assert not shares.of_organization, "no organization is remembered"

@@ -1,4 +1,4 @@
-"""Several are asked, one after the other; whoever answers first is enough. A broker may be gone."""
+"""Several brokers are asked in turn; the first answer is enough. A broker may be gone."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -26,7 +26,7 @@ def test_only_what_stands_behind_all_that_was_read_is_next() -> None:
     tail.extend(entries(6, 9))
     assert tail.next_is(9)
     assert not tail.next_is(8), "it was read already"
-    assert not tail.next_is(10), "somebody else's record is in between"
+    assert not tail.next_is(10), "another writer's record is in between"
 
 
 def test_nothing_is_next_where_nobody_follows_or_all_are_behind_or_reading_has_failed() -> None:
@@ -34,7 +34,7 @@ def test_nothing_is_next_where_nobody_follows_or_all_are_behind_or_reading_has_f
     assert not tail.next_is(1)
     follower, _ = tail.join(0)
     tail.extend(entries(1, AHEAD_MAX + 1))
-    assert not tail.next_is(AHEAD_MAX + 1), "nobody has had what was read before"
+    assert not tail.next_is(AHEAD_MAX + 1), "no reader has had the earlier records"
     tail.moved(follower, AHEAD_MAX)
     assert tail.next_is(AHEAD_MAX + 1)
     tail.fail(RuntimeError("a record of a later rule"))

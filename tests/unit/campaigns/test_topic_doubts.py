@@ -70,7 +70,7 @@ class Cluster:
 async def test_replicas_that_were_not_made_while_a_broker_was_away_are_missed_when_it_is_back(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Kafka adds none by itself, so that nothing but this line would tell."""
+    """Kafka adds none by itself, so only this line tells."""
     cluster = Cluster(brokers=2, replicas=[2, 2])
     monkeypatch.setattr(inspection, "described", cluster.described)
     monkeypatch.setattr(inspection, "settings_of", cluster.settings_of)

@@ -1,4 +1,4 @@
-"""Work that nobody awaits: its failure is raised where it is waited for, and so is its end."""
+"""Background work: its failure, and its end, are raised where it is watched."""
 
 import asyncio
 from collections.abc import Coroutine

@@ -75,7 +75,7 @@ def test_it_is_passed_when_all_their_time_is_over() -> None:
         settled = await story.passing()
         assert abs(settled.settled_in_ms - (OVER_S - 1) * 1000) < 1
         assert settled.permissions_abandoned == 0
-        assert (await story.passing()).settled_in_ms < 1, "whoever comes later need not wait"
+        assert (await story.passing()).settled_in_ms < 1, "a later caller need not wait"
 
     told(scenario)
 

@@ -160,7 +160,7 @@ def test_headers_in_every_script_become_variables() -> None:
         ("phone,mobile,cell\n , ,5551234567", "+15551234567"),
         ("name,Phone,Cell\nAnn,\u200b,5551234567", "+15551234567"),
         ("phone,name,mobile\n5551234567,Ann,5550000000", "+15551234567"),  # The first counts.
-        ("phone,mobile\nnonsense,5551234567", None),  # It says something: nobody guesses.
+        ("phone,mobile\nnonsense,5551234567", None),  # It is not empty: no guess is made.
         ("phone,mobile,name\n,,Ann", None),
     ],
 )

@@ -16,7 +16,7 @@ NUMBER = b"5551234567"
 CPU_MAX_S = 0.25  # Of one slice: fifty times what it takes. The old slices took seconds.
 UNSEEN = "\u200b\u2060\ufeff".encode()
 
-# By what it is: a header, and what comes so many times behind it.
+# By name: a header, and a text that is repeated this many times after it.
 FILES = {
     "blank lines": (b"phone\n", b"\n", 500_000),
     "lines of spaces": (b"phone\n", b" \t \n", 300_000),

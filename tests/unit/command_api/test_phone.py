@@ -119,7 +119,7 @@ OWN_CODE = [  # The country's code without +, as people write it.
     ("919876543210", "IN", "+919876543210"),
     ("79161234567", "RU", "+79161234567"),
     ("358401234567", "FI", "+358401234567"),
-    # Nobody has these with the code, and somebody without: national numbers that begin so.
+    # Unassigned with the code, assigned without: national numbers that begin so.
     ("3931234567", "IT", "+393931234567"),
     ("9198765432", "IN", "+919198765432"),
     ("47212345", "NO", "+4747212345"),

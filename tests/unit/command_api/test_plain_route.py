@@ -25,7 +25,7 @@ async def with_a_body(campaign_id: int, caller: str, options: str, body: str) ->
 async def with_an_empty_body(
     campaign_id: int, caller: str, options: str, body: str = "{}"
 ) -> Response:
-    """Take another body than None when there is none."""
+    """Take a default other than None when there is no body."""
     return Response(body)
 
 

@@ -1,4 +1,4 @@
-"""Turns: organizations in a circle, each in its own order, whoever leaves."""
+"""Turns: organizations in a circle, each in its own order, even when some leave."""
 
 import asyncio
 

@@ -45,7 +45,7 @@ def told(rig: Rig, call_id: str, found: Found | None, carrier: str | None = "our
 
 
 def exchanged(rig: Rig, carrier: str | None) -> None:
-    """Let another carrier answer from now on."""
+    """Have another carrier answer."""
     now = rig.state.terms
     rig.carrier = carrier
     rig.state.declare(

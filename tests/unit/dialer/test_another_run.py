@@ -30,7 +30,7 @@ def rearm(rig: Rig, selection: Selection, *named: int, contacts: int) -> list[Of
             untouched=0, rearmed_at=rig.now,
         )
     )  # fmt: skip
-    assert rig.react() == [], "a draft calls nobody"
+    assert rig.react() == [], "a draft makes no call"
     rig.start(run=2)
     return requests(rig.react())
 

@@ -79,7 +79,7 @@ def test_a_ring_heard_of_by_a_dialer_that_died_is_told_by_the_next(ended: bool) 
     assert isinstance(late, CallLate)
     rig.accept(offer)
     assert call.call_id not in rig.state.calls
-    assert call.call_id not in restarted(rig)  # It is told: nobody asks again.
+    assert call.call_id not in restarted(rig)  # It is recorded: no further look-up.
 
 
 @pytest.mark.parametrize("found", [NotFound(), RefusedLate(), NoRing("never heard of it")])
@@ -96,7 +96,7 @@ def test_what_did_not_ring_is_asked_about_ever_more_rarely_and_nothing_is_told(
 
 
 def test_a_dialer_that_stays_asks_again_about_what_it_gave_back_itself() -> None:
-    """Nobody restarts, and nothing is gained: whoever heard of the ring is another dialer's."""
+    """No dialer restarts, so nothing is gained: another dialer heard of the ring."""
     rig = Rig(refuses_late=False)
     call = given_back(rig)
     asked = asked_again(rig, call.call_id, NotFound(), until_s=600)
@@ -183,7 +183,7 @@ def test_who_followed_while_another_worked_asks_each_time_it_takes_over() -> Non
     rig = Rig(refuses_late=False)
     call = given_back(rig)
     folded_anew(rig)
-    for _ in range(2):  # Meanwhile somebody else may have heard of it, and died.
+    for _ in range(2):  # Meanwhile another dialer may have heard of it, and died.
         assert looks(rig.react(Working(HERE))) == [call.call_id]
         rig.react(LookedUp(call.call_id, rig.boot, NotFound(), "ours"))
         rig.react(Working(frozenset()))

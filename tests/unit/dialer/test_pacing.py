@@ -55,7 +55,7 @@ def test_a_clock_that_was_set_back_a_little_refills_nothing() -> None:
 
 
 def test_a_clock_that_was_set_back_by_hours_does_not_stop_the_calls_for_hours() -> None:
-    """A dialer's clock was an hour ahead for a moment: nobody was called in the next hour."""
+    """A dialer's clock was an hour ahead for a moment: there were no calls in the next hour."""
     bucket = Bucket()
     bucket.spend(60, at(3600))
     assert bucket.left(60, NOON) == 1

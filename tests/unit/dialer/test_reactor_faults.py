@@ -114,7 +114,7 @@ def test_a_refused_resolution_is_decided_again_on_what_was_read() -> None:
     (again,) = offers(rig.refuse(started))
     assert again.record_id != started.record_id
     rig.accept(again)
-    assert rig.refuse(started) == [], "nobody asks what became of the first"
+    assert rig.refuse(started) == [], "the first is not looked up"
 
 
 def test_a_resolution_that_the_log_did_not_take_is_sent_again_later() -> None:
@@ -207,7 +207,7 @@ def test_a_started_call_that_is_silent_for_too_long_is_asked_about() -> None:
     assert looks(rig.after(SILENCE_S * 0.02)) == [call.call_id]
     assert answer(rig, call.call_id, Rung(rig.now)) == [], "it goes on"
     assert looks(rig.after(SILENCE_S * 1.01)) == [call.call_id]
-    assert answer(rig, call.call_id, NotFound()) == [], "asked once more"
+    assert answer(rig, call.call_id, NotFound()) == [], "looked up again"
     assert looks(rig.after(POLL_S * 1.1)) == [call.call_id]
     (ended,) = answer(rig, call.call_id, NotFound())
     assert isinstance(ended, Offer)
@@ -266,7 +266,7 @@ def test_a_restarted_dialer_recovers_its_own_earlier_calls() -> None:
     call = rig.permitted()
     rig.restarted()
     assert looks(rig.react(Working(frozenset({0})))) == [call.call_id]
-    assert answer(rig, call.call_id, NotFound()) == [], "the wait begins anew"
+    assert answer(rig, call.call_id, NotFound()) == [], "the wait starts over"
     assert looks(rig.after(OVER_S * 1.01)) == [call.call_id]
     assert answer(rig, call.call_id, NotFound())
 

@@ -147,7 +147,7 @@ def test_the_grace_counts_from_the_end_of_an_import_that_was_waited_for(fails: b
     told.after(minutes=59)
     assert isinstance(begun(told), CampaignDue)
     told.after(minutes=2)
-    assert isinstance(begun(told), CampaignFailed), "nobody was there, for longer than the grace"
+    assert isinstance(begun(told), CampaignFailed), "no dialer ran, for longer than the grace"
 
 
 def begun(told: FoldedJournal) -> AnyFact:
@@ -169,7 +169,7 @@ def moves_updated_at(told: FoldedJournal) -> list[AnyCampaignFact]:
     """Return facts that a scheduled campaign may meet, which are no end of an import."""
     return [
         CampaignUpdated(campaign_id=1, name="Other", updated_at=told.now),
-        imported(told, number=None, rows=0),  # Contacts as JSON: nobody waits for them.
+        imported(told, number=None, rows=0),  # Contacts as JSON: a start does not wait for them.
     ]
 
 

@@ -1,4 +1,4 @@
-"""Who makes room when all places are taken, and who does not."""
+"""Which connections make room when all places are taken, and which do not."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ class Client:
 
 
 async def crowd(*clients: Client, places: int = 4) -> Crowd:
-    """Return a crowd with places for so many, in which these have come, and been read from."""
+    """Return a crowd with this many places, whose clients have been read from."""
     made = Crowd(Bounds(connections_max=places))
     assert all(made.enter(one) for one in clients)
     await turns(TURNS)
@@ -32,7 +32,7 @@ async def crowd(*clients: Client, places: int = 4) -> Crowd:
 
 
 async def turns(count: int) -> None:
-    """Let the loop turn so many times."""
+    """Run this many turns of the loop."""
     for _ in range(count):
         await asyncio.sleep(0)
 
@@ -56,7 +56,7 @@ async def test_who_waits_for_us_keeps_its_place() -> None:
     full = await crowd(*clients)
     for one in clients:
         one.waits = False
-    assert not full.enter(Client()), "nobody can make room"
+    assert not full.enter(Client()), "no connection can make room"
     clients[3].waits = True
     assert full.enter(Client())
     assert clients[3].dropped
@@ -103,7 +103,7 @@ async def test_who_was_not_read_from_yet_keeps_its_place() -> None:
     assert all(one.dropped for one in clients), "who was heard makes room"
     later = Client()
     assert full.enter(later), "over the bound, for a turn or two"
-    assert not full.accepts, "and nobody more is accepted meanwhile"
+    assert not full.accepts, "and no more are accepted meanwhile"
     for _ in range(TURNS - 1):
         await turns(1)
         assert not any(one.dropped for one in newcomers)

@@ -12,7 +12,8 @@ from campaigns.process.errors import LogCutError, LogUnavailableError, TopicMisf
 from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import Partition
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 1  # A file of another version is refused: it is the log itself.
+SCHEMA_DIGEST = "204b8fe50c06b936"  # Of the tables: tests/unit/test_schemas.py checks it.
 READ_BUSY_MS = 2_000  # Readers wait only for a recovery after a crash.
 OPEN_TRIES_MAX = 500  # Of OPEN_RETRY_S each: several processes may create the file at once.
 OPEN_RETRY_S = 0.01
@@ -22,6 +23,7 @@ _SCHEMA = (
     "create table if not exists records (topic text, number integer, position integer,"
     " record blob not null, primary key (topic, number, position)) without rowid, strict",
 )
+_RECORDS = ["topic", "number", "position", "record"]
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
@@ -84,10 +86,8 @@ def prepare(path: Path, partitions: int | None, *, read_only: bool) -> About:
         raise LogUnavailableError(f"expected a log at {path}, found {exc}") from exc
     if about is None:
         raise TopicMisfitError(f"expected a log at {path}, found another database")
-    if about["schema"] != str(SCHEMA_VERSION):
-        raise TopicMisfitError(
-            f"{path}: expected schema version {SCHEMA_VERSION}, found {about['schema']}"
-        )
+    if (found := about.get("schema")) != str(SCHEMA_VERSION):
+        raise TopicMisfitError(f"{path}: expected schema version {SCHEMA_VERSION}, found {found}")
     if partitions is not None and about["partitions"] != str(partitions):
         raise TopicMisfitError(
             f"{path}: expected {partitions} partitions, found {about['partitions']}: the number"
@@ -101,11 +101,20 @@ def _prepared(path: Path, partitions: int, *, read_only: bool) -> dict[str, str]
     try:
         if not read_only:
             _persist(db, path, partitions)
-        if not db.execute("select 1 from sqlite_master where name = 'about'").fetchone():
+        if _columns(db, "about") != ["name", "value"]:
             return None
+        if (found := _columns(db, "records")) != _RECORDS:
+            raise TopicMisfitError(
+                f"{path}: expected a table `records` with {_RECORDS}, found {found or 'none'}: the"
+                " log was altered, or made by another version"
+            )
         return dict(db.execute("select name, value from about"))
     finally:
         db.close()
+
+
+def _columns(db: sqlite3.Connection, table: str) -> list[str]:
+    return [name for (name,) in db.execute("select name from pragma_table_info(?)", (table,))]
 
 
 def _persist(db: sqlite3.Connection, path: Path, partitions: int) -> None:
@@ -118,21 +127,11 @@ def _persist(db: sqlite3.Connection, path: Path, partitions: int) -> None:
             if not (busy(exc) and tries_left):
                 raise
             time.sleep(OPEN_RETRY_S)
-    tables = {name for (name,) in db.execute("select name from sqlite_master")}
-    if tables and "about" not in tables:
-        db.execute("rollback")
-        return
-    for statement in _SCHEMA:
-        db.execute(statement)
-    if not db.execute("select 1 from about").fetchone():
-        db.executemany(
-            "insert into about values (?, ?)",
-            (
-                ("schema", str(SCHEMA_VERSION)),
-                ("id", uuid4().hex),
-                ("partitions", str(partitions)),
-            ),
-        )
+    if not db.execute("select 1 from sqlite_master").fetchone():
+        for statement in _SCHEMA:
+            db.execute(statement)
+        about = {"schema": str(SCHEMA_VERSION), "id": uuid4().hex, "partitions": str(partitions)}
+        db.executemany("insert into about values (?, ?)", about.items())
     db.execute("commit")
     # A killed process may have left written records unsynced, readable from here on: sync them.
     wal = os.open(f"{path}-wal", os.O_RDWR)

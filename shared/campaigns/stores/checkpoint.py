@@ -8,7 +8,7 @@ after a crash all of it is as of the last save, and later records are folded aga
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,10 +20,12 @@ from campaigns.log.reader import Reader
 from campaigns.process.errors import StoreUnreadableError
 from campaigns.records.installation import Installation
 from campaigns.records.topics import Partition
+from campaigns.stores.store_file import about_of, connect, tables_of
 
 logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 8  # A file of another version is discarded and rebuilt from the log.
+SCHEMA_DIGEST = "107681266c9d3800"  # Of tables and states: tests/unit/test_schemas.py checks it.
 SLICE_MAX = 64  # States written at once: some 2 ms of the event loop, a third of it for the rows.
 SAVE_S = 1.0  # A crash loses about this much folding.
 
@@ -47,8 +49,9 @@ class Store:
     ) -> None:
         """Open or create the file.
 
-        A file that is damaged, of another log or version, or that has passed a record which was
-        skipped later (according to the `installation`), is discarded and created again.
+        A file that is damaged, of another log or schema, with other tables than it was saved with,
+        or that has passed a record which was skipped later (according to the `installation`), is
+        discarded and created again.
 
         `path` None keeps everything in memory. `log_id` identifies the log that it caches.
 
@@ -60,39 +63,47 @@ class Store:
         # Writes further state of these campaigns into the same transaction.
         self.beside: Callable[[Collection[int]], None] = lambda ids: None
         self._lost = False  # A save failed: what was folded since the last one is lost.
+        holds = installation or Installation()
+        about = {"schema": str(SCHEMA_VERSION), "digest": SCHEMA_DIGEST, "log": log_id}
         try:
-            self.db = _connect(path)
-            about = self._about()
+            self.db = connect(path)
+            found = about_of(self.db)
+            fits = self._fits(found, about, holds)
         except sqlite3.DatabaseError as exc:
             if type(exc) is not sqlite3.DatabaseError or path is None:
                 raise  # Not the file's fault: for example, it is locked.
             logger.warning("%s is damaged (%s): rebuilding it from the log", path, exc)
             remove(path)
-            self.db, about = _connect(path), None
-        holds = installation or Installation()
-        if about and (about[:2] != (str(SCHEMA_VERSION), log_id) or self._unlike(holds, about[2])):
+            self.db, fits = connect(path), True
+        if not fits:
             assert path is not None, "an in-memory store is always new"
             self.db.close()
-            refuse_recreated(path, about[1], log_id)
+            refuse_recreated(path, found.get("log", ""), log_id)
             logger.info(
-                "%s is of another log or version, or older than a skipped record:"
+                "%s is of another log or schema, or older than a skipped record:"
                 " rebuilding it from the log", path,
             )  # fmt: skip
             remove(path)
-            self.db = _connect(path)
-        for name, value in (("schema", str(SCHEMA_VERSION)), ("log", log_id)):
-            self.db.execute("insert or ignore into about values (?, ?)", (name, value))
-        marks = ("skipped", holds.marks.decode())
-        self.db.execute("insert or replace into about values (?, ?)", marks)
+            self.db = connect(path)
+        for statement in _SCHEMA:
+            self.db.execute(statement)
+        self.db.execute("begin")
+        self._write_about(about | {"skipped": holds.marks.decode(), "tables": tables_of(self.db)})
 
-    def _about(self) -> tuple[str, str, str] | None:
-        found = dict(self.db.execute("select name, value from about"))
-        return (found["schema"], found["log"], found.get("skipped", "[]")) if found else None
+    def _write_about(self, about: Mapping[str, str]) -> None:
+        self.db.executemany("insert or replace into about values (?, ?)", about.items())
 
-    def _unlike(self, installation: Installation, marks: str) -> bool:
+    def _fits(
+        self, found: Mapping[str, str], about: Mapping[str, str], holds: Installation
+    ) -> bool:
+        """Say whether the file is new, or its tables and states are those of this build."""
+        if not (tables := tables_of(self.db)):
+            return True
+        if found.get("tables") != tables or any(found.get(k) != v for k, v in about.items()):
+            return False
         asked = self.db.execute("select topic, number, position from positions")
         positions = {Partition(topic, number): position for topic, number, position in asked}
-        return installation.unlike(marks.encode(), positions)
+        return not holds.unlike(found.get("skipped", "[]").encode(), positions)
 
     def restore(self, reader: Reader, campaigns: Campaigns, *others: Callable[[], None]) -> None:
         """Load the last save into a new reader and fold.
@@ -197,6 +208,7 @@ class Store:
             )
         self._write(campaigns, campaigns.dirty, partitions)
         campaigns.dirty.clear()
+        self._write_about({"tables": tables_of(self.db)})
         self.db.execute("commit")
         self.db.execute("begin")
 
@@ -213,20 +225,6 @@ class Store:
         if self._unreadable and self._path is not None:
             logger.warning("%s cannot be read: the next start rebuilds it", self._path)
             remove(self._path)
-
-
-def _connect(path: Path | None) -> sqlite3.Connection:
-    db = sqlite3.connect(path or ":memory:", isolation_level=None)
-    try:
-        db.execute("pragma journal_mode = wal")
-        db.execute("pragma synchronous = normal")  # Never corrupts; may lose the last saves.
-        for statement in _SCHEMA:
-            db.execute(statement)
-        db.execute("begin")
-    except sqlite3.Error:
-        db.close()
-        raise
-    return db
 
 
 def remove(path: Path) -> None:

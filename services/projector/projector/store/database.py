@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, select
+from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, inspect, select
 from sqlalchemy import exc as errors
 from sqlalchemy.dialects import sqlite
 
@@ -45,6 +45,7 @@ class Database:
         # By table. Any: each dialect has its own Insert.
         self._upserts: dict[str, tuple[Any, str, str]] = {}
         self._engine: Engine | None = None
+        self.altered = False  # It had other tables or columns than those of this build.
 
     @property
     def engine(self) -> Engine:
@@ -71,6 +72,7 @@ class Database:
             event.listen(engine, "connect", _tune)
             event.listen(engine, "begin", _begin)
         try:
+            self.altered = _altered(engine)
             METADATA.create_all(engine)
         except errors.OperationalError as exc:
             engine.dispose()
@@ -95,6 +97,7 @@ class Database:
         if self._path is None:
             METADATA.drop_all(self.engine)
             METADATA.create_all(self.engine)
+            self.altered = False
             return
         self._dispose()
         remove(self._path)
@@ -197,6 +200,19 @@ class Database:
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
+
+
+def _altered(engine: Engine) -> bool:
+    """Say whether the database has some of our tables, but not all of them as they are here."""
+    inspector = inspect(engine)
+    ours = set(METADATA.tables) & set(inspector.get_table_names())
+    return bool(ours) and (
+        ours != set(METADATA.tables)
+        or any(
+            {column["name"] for column in inspector.get_columns(name)} != set(_names(table))
+            for name, table in METADATA.tables.items()
+        )
+    )
 
 
 @cache

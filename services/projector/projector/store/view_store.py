@@ -17,6 +17,7 @@ from eventsourcing.persistence import (
     WaitInterruptedError,
 )
 from sqlalchemy import Connection, select
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from campaigns.log.digest import Chain
 from campaigns.log.port import refuse_recreated
@@ -24,7 +25,7 @@ from campaigns.log.reader import Reader
 from campaigns.records.installation import Installation
 from campaigns.records.topics import Partition, partition_of
 from projector.store.database import Database
-from projector.store.tables import ABOUT, LEDGERS, SCHEMA_VERSION, TRACKING
+from projector.store.tables import ABOUT, LEDGERS, SCHEMA_DIGEST, SCHEMA_VERSION, TRACKING
 
 logger = logging.getLogger(__name__)
 
@@ -54,28 +55,43 @@ class Store(Database, TrackingRecorder):
                 unchanged.
 
         """
-        with self.reading() as tx:
-            about = dict(tx.execute(select(ABOUT.c.name, ABOUT.c.value)).all())
-            asked = tx.execute(select(TRACKING.c.application_name, TRACKING.c.position)).all()
-        positions = {partition_of(name): position for name, position in asked}
+        about = self._stored_about()
+        wanted = {"schema": str(SCHEMA_VERSION), "digest": SCHEMA_DIGEST, "log": log_id}
         holds = installation or Installation()
-        wanted = {"schema": str(SCHEMA_VERSION), "log": log_id}
         self._about = wanted | {
             "publishes": "yes" if publishes else "no", "skipped": holds.marks.decode(),
         }  # fmt: skip
         if about:
             refuse_recreated(self.where, about.get("log", ""), log_id)
-        if about and (
-            any(about.get(name) != value for name, value in wanted.items())
-            or (publishes and about.get("publishes") != "yes")
-            or holds.unlike(about.get("skipped", "[]").encode(), positions)
+        if self.altered or (
+            about
+            and (
+                any(about.get(name) != value for name, value in wanted.items())
+                or (publishes and about.get("publishes") != "yes")
+                or holds.unlike(about.get("skipped", "[]").encode(), self._positions())
+            )
         ):
             logger.info(
-                "the views are of another log or version, or passed a record that was skipped"
+                "the views are of another log or schema, or passed a record that was skipped"
                 " since: they are rebuilt from the log"
             )
             self.clear()
         self._write_about()
+
+    def _stored_about(self) -> dict[str, str]:
+        """Return what the store says about itself: nothing, if it is new or has other columns."""
+        try:
+            with self.reading() as tx:
+                return dict(tx.execute(select(ABOUT.c.name, ABOUT.c.value)).all())
+        except (OperationalError, ProgrammingError):
+            if not self.altered:
+                raise
+            return {}
+
+    def _positions(self) -> dict[Partition, int]:
+        asked = select(TRACKING.c.application_name, TRACKING.c.position)
+        with self.reading() as tx:
+            return {partition_of(name): position for name, position in tx.execute(asked).all()}
 
     def rebuild(self) -> None:
         """Clear all views, to fold them from the log again."""

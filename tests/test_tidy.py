@@ -282,16 +282,15 @@ def test_cited_places_of_the_documents_exist() -> None:
     texts = [text for name, text in sources(*PRODUCT, "tests", "bench").items() if name != ME]
     code = re.sub(r"\n\s*#? *", " ", "\n".join(texts))  # A comment may be broken over lines.
     places = " | ".join([*headings(architecture), *re.findall(r"\*\*(.+?)\.?\*\*", architecture)])
-    for named in re.findall(r'architecture,? "([^"]+)"', code):
+    for named in re.findall(r'architecture "([^"]+)"', code):
         assert named.lower() in places.lower(), named
-    assert not re.search(r"architecture, section", code), "sections there have names"
-    decided = set(re.findall(r"^(\d+)\. ", contract.split("## 9. Decided")[1], re.MULTILINE))
-    for listed in re.findall(r"'decided' ((?:\d+(?:, | and )?)+)", code):
-        assert set(re.findall(r"\d+", listed)) <= decided, listed
+    decided = re.findall(r"^(\d+)\. ", contract.split("## 9. Decided")[1], re.MULTILINE)
     numbers = {heading.split()[0].rstrip(".") for heading in headings(contract)}
     numbers |= {f"9.{number}" for number in decided}
-    for section in re.findall(r"contract,? (?:section )?(\d+(?:\.\d+)?)", code):
-        assert section in numbers, section
+    for listed in re.findall(r"contract ((?:\d+(?:\.\d+)?(?:, and |, | and | to )?)+)", code):
+        assert set(re.findall(r"\d+(?:\.\d+)?", listed)) <= numbers, listed
+    others = r"'decided' \d|contract, (?:section|\d)|architecture, (?:section|\")"
+    assert not re.search(others, code), "citations have one spelling: see CONTRIBUTING"
 
 
 def test_each_invariant_names_tests_that_exist() -> None:

@@ -126,8 +126,8 @@ def test_a_stop_cancels_who_is_pending_under_either_name(move: str) -> None:
     scenario()
 
 
-# What each status answers to each move; None is 200. Source: public contract, section 2, and
-# 'decided' 19 and 20.
+# What each status answers to each move; None is 200. Source: contract 2, and
+# 9.19 and 9.20.
 NOT_RUNNING = "Campaign is not running"
 ALL_PROCESSED = "All contacts have already been processed"
 SAID: dict[str, dict[str, str | None]] = {

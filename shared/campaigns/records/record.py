@@ -17,7 +17,7 @@ from campaigns.domain.levels import LEVEL_OLDEST
 from campaigns.domain.values.stream_names import Stream
 from campaigns.records.offer import offer
 
-RECORD_BYTES_MAX = 256 * 1024  # Source: architecture, "Lists": what one record may weigh.
+RECORD_BYTES_MAX = 256 * 1024  # Source: architecture "Lists": what one record may weigh.
 VERSION_MAX = 2**53  # Beyond it JSON numbers are not exact everywhere.
 
 AppendCondition = Mapping[Stream, int]  # Each stream written or rested on, as it was read.

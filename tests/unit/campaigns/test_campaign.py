@@ -62,7 +62,7 @@ def test_a_new_run_begins_unfinished(told: FoldedJournal) -> None:
     assert (campaign.run, campaign.completed_at, campaign.strict) == (2, None, True)
 
 
-# From which statuses each move is legal. Source: public contract, section 2.
+# From which statuses each move is legal. Source: contract 2.
 LEGAL = {
     "start": "draft scheduled paused",
     "pause": "running",

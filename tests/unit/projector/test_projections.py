@@ -155,7 +155,7 @@ def test_a_stop_and_a_replacing_import_change_no_contact(
 
 
 def test_a_progress_frame_has_what_the_contract_shows(journal: Journal) -> None:
-    """Flat and nested: public contract, 6.1 and 8.4."""
+    """Flat and nested: contract 6.1 and 8.4."""
     journal.call(1)
     journal.call(2, Disposition.FAILED)
     campaign, _, _ = folded(journal)

@@ -16,8 +16,8 @@ from campaigns.domain.moves import Move, Status
 from campaigns.domain.values.schedule import Schedule
 from command_api.commands.lifecycle import MoveCampaign, lifecycle_decider, type_rejection
 
-UNNAMED_ZONE = "UTC"  # Source: public contract, section 4.
-TIME_PAST = "Scheduled time is in the past"  # Source: public contract, 1.3 rows 6 and 16.
+UNNAMED_ZONE = "UTC"  # Source: contract 4.
+TIME_PAST = "Scheduled time is in the past"  # Source: contract 1.3 rows 6 and 16.
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def campaign_scheduled(campaign_id: int, schedule: Schedule, now: datetime) -> C
 def decide_schedule(campaign: Campaign, command: ScheduleCampaign) -> Decision:
     """Set the schedule, in place of any earlier one; or remove it, if there is one.
 
-    Source: public contract, section 4 and 'decided' 23.
+    Source: contract 4 and 9.23.
     """
     if not campaign.allows(Move.SCHEDULE):
         return Rejected(

@@ -30,7 +30,7 @@ _OF_THE_CAMPAIGN = ("variable_mappings", "available_variables")  # Imports chang
 def decide(campaign: Campaign, command: UpdateCampaign) -> Decision:
     """Record what differs from the present texts, settings and schedule.
 
-    Source: public contract, 1.3 row 4: in draft and paused alone, when no call may be requested.
+    Source: contract 1.3 row 4: in draft and paused alone, when no call may be requested.
     """
     if not campaign.allows(Move.UPDATE):
         return Rejected(

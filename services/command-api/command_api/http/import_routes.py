@@ -172,7 +172,7 @@ def _answer(
     file_name: str | None,
     status: int,
 ) -> Response:
-    """Render the outcome of an import. Source: public contract, 8.4, and 'decided' 2 and 22."""
+    """Render the outcome of an import. Source: contract 8.4, 9.2 and 9.22."""
     shape = {
         "success": True,
         "message": message,

@@ -1,7 +1,7 @@
 """Schedules in bodies: the endpoint's, the SDKs' embedded one, the guide's hours. Pure.
 
 `days_of_week` is 1..7 in `recurring_config`, and 0..6 in the embedded schedule: each keeps its
-spelling. Source: public contract, section 4, 8.3 #15 to #17, 'decided' 8, 9 and 23.
+spelling. Source: contract 4, 8.3 rows 15 to 17, 9.8, 9.9 and 9.23.
 """
 
 from collections.abc import Mapping
@@ -158,7 +158,7 @@ def _recurring(config: Given, time_zone: str, start: datetime | None, now: datet
 
 
 def _weekly(given: Given) -> dict[str, Any]:
-    """Return the `recurring_config` that an embedded schedule means ('decided' 23)."""
+    """Return the `recurring_config` that an embedded schedule means (contract 9.23)."""
     time_zone = _zone(given, "timezone", "UTC")
     at = _time(given, "start_time")
     if at is None:
@@ -212,7 +212,7 @@ def _end_time(given: Given, name: str, within: str | None = None) -> str | None:
 
 
 def _instant(given: Given, time_zone: str) -> datetime:
-    """Read `scheduled_at`: an offset of its own wins, else it is local time ('decided' 8)."""
+    """Read `scheduled_at`: an offset of its own wins, else it is local time (contract 9.8)."""
     found = _start(given)
     try:
         if found.tzinfo is not None:

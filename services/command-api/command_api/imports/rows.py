@@ -26,7 +26,7 @@ VARIABLE_CHARS_MAX = 10_000
 ROW_BYTES_MAX = 32 * 1024  # One contact as JSON.
 CHUNK_BYTES_MAX = 64 * 1024  # Small, so that folding one delays a pause by milliseconds.
 ROOM_BYTES = 8 * 1024  # Of a record, for its envelope, ids and condition.
-ERRORS_MAX = 100  # Reported for one list. Source: public contract, 'decided' 2.
+ERRORS_MAX = 100  # Reported for one list. Source: contract 9.2.
 
 assert ROW_BYTES_MAX <= CHUNK_BYTES_MAX < RECORD_BYTES_MAX - ROOM_BYTES
 
@@ -44,7 +44,7 @@ def parse_contacts(
         RequestValidationError: one contact is unusable, and so the whole request; `loc` is
             ["body", "contacts", index, …]. At most the first 100 are listed.
 
-    Source: public contract, 8.1, 8.2 and 'decided' 22.
+    Source: contract 8.1, 8.2 and 9.22.
     """
     rows: dict[str, Row] = {}
     errors: list[dict[str, Any]] = []
@@ -145,7 +145,7 @@ def make_row(
     """Return one contact, or which limit it exceeds.
 
     `texts` are name, email and company; those that are not blank become variables too, unless
-    `variables` has its own. Source: public contract, 8.4, contact.
+    `variables` has its own. Source: contract 8.4, contact.
     """
     known = {name: short for name, text in texts.items() if text and (short := trimmed(text))}
     every = {**known, **variables}

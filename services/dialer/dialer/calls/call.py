@@ -174,7 +174,7 @@ def looked_up(
     """Return the statement in a look-up's answer, and note when to look up again.
 
     `found` None: no answer. "Not found" counts only if the look-up began after every lease on the
-    call was over. A carrier without a known look-up lag never says it for certain (architecture,
+    call was over. A carrier without a known look-up lag never says it for certain (architecture
     "Exactly one call").
     """
     call.looking = False

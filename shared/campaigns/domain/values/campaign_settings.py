@@ -32,7 +32,7 @@ class CallingHours(Value, frozen=True, kw_only=True):
 
 
 class CampaignSettings(Value, frozen=True, kw_only=True):
-    """How a campaign calls. Bounds: public contract, create and 'decided' 18."""
+    """How a campaign calls. Bounds: contract 1.3 row 2 and 9.18."""
 
     STRICT = False
 

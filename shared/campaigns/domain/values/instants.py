@@ -11,6 +11,6 @@ Instant = Annotated[datetime, Meta(tz=True)]  # With its offset; in JSON as ISO 
 def instant(at: datetime) -> str:
     """Return a time as answers and events spell it: UTC, ISO 8601 with `+00:00`.
 
-    Source: public contract, 'decided' 17.
+    Source: contract 9.17.
     """
     return at.astimezone(UTC).isoformat()

@@ -20,7 +20,7 @@ class Frequency(StrEnum):
 
 
 class Recurrence(Value, frozen=True, kw_only=True):
-    """When runs begin, again and again. Bounds: public contract, section 4, 'decided' 9."""
+    """When runs begin, again and again. Bounds: contract 4, 9.9."""
 
     STRICT = False
 

@@ -1,4 +1,4 @@
-"""A flood of clients that are slow in every way there is, as a process of its own. No test in here.
+"""A flood of clients that are slow in every way, as a process of its own. No tests.
 
 `python -m tests.attack.flood PORT KEY CAMPAIGN` holds CROWD connections of each slow kind, and
 opens those anew that are closed on it; beside them eight clients without a key send heavy bodies,

@@ -1,4 +1,4 @@
-"""Connections: how many there may be, what waits behind one another on them, who must read."""
+"""Connections: their number, pipelined requests, and clients that must read their answers."""
 
 import contextlib
 import os

@@ -87,7 +87,7 @@ def test_decision_5_cancelled_is_a_status_of_contacts(api: Asking) -> None:
 
 
 @pytest.mark.both_logs
-def test_decision_6_counters_add_up_and_begin_anew_with_a_re_execution(api: Asking) -> None:
+def test_decision_6_counters_add_up_and_start_over_with_a_re_execution(api: Asking) -> None:
     one = api.finished(40)
     before = api.get(f"/{one}/progress")["progress"]
     assert sum(before[name] for name in COUNTED) == before["total_contacts"] == 40

@@ -1,4 +1,4 @@
-"""What a request may be at most: its head, its body, its time; and what cannot be tried.
+"""The limits of a request: its head, its body, its time; and what cannot be a dry run.
 
 Source: contract 7.3 and 10.
 """

@@ -1,4 +1,4 @@
-"""Who may speak to a carrier process, whom it calls back, and what it says in its log."""
+"""Which clients a carrier process accepts, which it calls back, and what it logs."""
 
 import logging
 from collections.abc import AsyncIterator

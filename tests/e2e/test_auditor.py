@@ -1,4 +1,4 @@
-"""The auditor finds each violation that it is there to find, in runs that were made up."""
+"""The auditor finds each kind of violation, in invented runs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""A disk full under the log, and under a store: no call, no loss, and all goes on with room again.
+"""A full disk under the log, and under a store: no call, no loss, and recovery once there is room.
 
 Two ways to fill a disk. A small file system of its own, where this user may mount one (root may):
 the real thing, ENOSPC. And a limit to the size of a running process's files, which every user may

@@ -114,7 +114,7 @@ class Rolling:
             self.make(process, old=old)
             process.restart()
 
-    def built_anew(self) -> set[str]:
+    def rebuilt(self) -> set[str]:
         """Return the processes that found a store of the other build, and rebuilt it."""
         return {
             name
@@ -191,7 +191,7 @@ def test_two_builds_run_side_by_side_until_the_level_is_raised(
             clients[0].start(second)
             assert clients[0].status(first) in ("running", "paused")
             rolling.exchange(reversed(every), old=True)  # And back, before the level is raised.
-            assert rolling.built_anew() >= build.rebuilds, "of another version"
+            assert rolling.rebuilt() >= build.rebuilds, "of another version"
             assert clients[1].status(first) in ("running", "paused"), "under load to the end"
             clients[0].wait_for(second, "completed")
             rolling.exchange(every, old=False)

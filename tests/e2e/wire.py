@@ -1,4 +1,4 @@
-"""The wire between a dialer and its carrier, which can hold back what is on it. No test in here.
+"""A proxy between a dialer and its carrier, which can hold requests back. No tests.
 
     wire = Wire(system["carrier"].port)
     system["dialer"].environment["DIALGATE_CARRIER_URL"] = wire.url

@@ -254,7 +254,7 @@ async def test_a_no_that_promises_nothing_does_not_wait() -> None:
 
 
 @virtually
-async def test_a_fresh_instance_begins_the_wait_anew(tmp_path: Path) -> None:
+async def test_a_fresh_instance_starts_the_wait_over(tmp_path: Path) -> None:
     world = in_memory()
     (tmp_path / "one").mkdir()
     async with world.instance(tmp_path / "one") as one:

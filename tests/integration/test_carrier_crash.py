@@ -1,4 +1,4 @@
-"""A carrier process that is killed at any moment: no ring twice in the log, none forgotten."""
+"""A carrier process that is killed at any moment: no ring is logged twice or forgotten."""
 
 import asyncio
 import contextlib

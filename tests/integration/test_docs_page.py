@@ -1,4 +1,4 @@
-"""The pages for people: of this process alone, and they show what there is."""
+"""The pages for people: they load nothing from elsewhere, and show every operation."""
 
 import base64
 import hashlib

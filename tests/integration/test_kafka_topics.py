@@ -78,7 +78,7 @@ async def deleted(servers: str, names: Iterable[str]) -> None:
         await admin.close()
 
 
-async def test_a_log_whose_topics_were_made_anew_is_another(
+async def test_a_log_whose_topics_were_recreated_is_another(
     kafka_servers: str, namespace: str, tmp_path: Path
 ) -> None:
     """A store of the old one would have been folded on: half of one log, half of another."""
@@ -200,7 +200,7 @@ async def test_settings_that_are_changed_later_are_noticed(
         await log.close()
 
 
-async def test_topics_that_are_made_anew_while_a_process_runs_are_noticed(
+async def test_topics_that_are_recreated_while_a_process_runs_are_noticed(
     kafka_servers: str, namespace: str
 ) -> None:
     log = KafkaLog(kafka_servers, 3, namespace=namespace, watch_s=0.1)

@@ -1,4 +1,4 @@
-"""No placing is sent twice, wherever its connection breaks, and what became of it is asked.
+"""No order is sent twice, wherever its connection breaks; its outcome is looked up.
 
 Over real sockets: at every byte of the request and of the answer, by RST and by FIN, on a fresh
 connection and on one that was kept alive.

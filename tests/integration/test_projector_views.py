@@ -164,16 +164,14 @@ def test_an_unknown_fact_stops_the_fold_before_anything_of_it_is_stored(tmp_path
     assert views.store.dump(REBUILT) == before
 
 
-def test_a_store_of_another_log_is_begun_anew(history: Journal, tmp_path: Path) -> None:
+def test_a_store_of_another_log_is_rebuilt(history: Journal, tmp_path: Path) -> None:
     fold(history, tmp_path).store.close()
     store = opened(tmp_path)
     store.belongs_to("another", publishes=True)
     assert not any(store.dump([CAMPAIGNS, TRACKING, OUTBOX]).values())
 
 
-def test_a_store_without_an_outbox_is_begun_anew_to_publish(
-    history: Journal, tmp_path: Path
-) -> None:
+def test_a_store_without_an_outbox_is_rebuilt_to_publish(history: Journal, tmp_path: Path) -> None:
     fold(history, tmp_path, publishes=False).store.close()
     store = opened(tmp_path)
     store.belongs_to(history.log.id, publishes=True)
@@ -216,7 +214,7 @@ def test_calls_that_nobody_asked_for_change_nothing(tmp_path: Path) -> None:
     assert executions(fold(journal, tmp_path)) == []
 
 
-def test_a_damaged_file_is_begun_anew(tmp_path: Path) -> None:
+def test_a_damaged_file_is_rebuilt(tmp_path: Path) -> None:
     (tmp_path / "projector.db").write_bytes(b"no database at all" * 500)
     journal = Journal()
     journal.create()

@@ -1,4 +1,4 @@
-"""A process whose part ends, or something of it unseen, ends too: status 1, and it says why."""
+"""A process ends with its parts and their background tasks: status 1, and it says why."""
 
 import asyncio
 import gc

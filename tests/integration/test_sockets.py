@@ -1,4 +1,4 @@
-"""The sockets: who may come, what is told, what is answered, when it ends."""
+"""The sockets: who may connect, what they send and answer, and when they close."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Where a call can stand: every combination that the table has is reached, and no other."""
+"""The states of a call: every combination in the table is reached, and no other."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta

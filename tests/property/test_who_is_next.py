@@ -1,4 +1,4 @@
-"""Who may be asked for next: the store's answer is what looking at each contact says."""
+"""Which contacts may be called next: the store agrees with a look at each contact."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Judges a world by what is left of it: the log, the carrier's own record, the answers given.
+"""Judges a world by its log, the carrier's own record and the answers that clients got.
 
 It folds the log itself, by the rule, and trusts no service. Times are true.
 """

@@ -1,4 +1,4 @@
-"""The people who use it: they create, start, pause, resume, add, import, stop, repeat, race."""
+"""The clients of a world: they create, start, pause, resume, add, import, stop, repeat, race."""
 
 import asyncio
 import json

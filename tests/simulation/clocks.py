@@ -1,4 +1,4 @@
-"""The clocks of one simulated machine: they differ, drift, stand still, sleep, and are set."""
+"""The clocks of one simulated machine: they differ, drift, stop, sleep, and are set."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

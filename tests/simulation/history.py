@@ -126,9 +126,9 @@ class History:
             if fact.started_at < fact.due_at:
                 self.find(2, f"{campaign_id} began before its time")
             if fact.rearms:
-                self._begin_anew(campaign_id, entry)
+                self._start_over(campaign_id, entry)
         elif isinstance(fact, CampaignRearmed):
-            self._begin_anew(campaign_id, entry)
+            self._start_over(campaign_id, entry)
         elif isinstance(fact, CampaignResumed):
             self.resumed.setdefault(campaign_id, []).append(entry)
             self.dangers[CYCLES] += before is Status.PAUSED
@@ -137,7 +137,7 @@ class History:
         ):
             self.find(5, f"{campaign_id} was over with calls open")
 
-    def _begin_anew(self, campaign_id: int, entry: Entry) -> None:
+    def _start_over(self, campaign_id: int, entry: Entry) -> None:
         self.rearmed.setdefault(campaign_id, []).append(entry.position)
         self._done = {who for who in self._done if who[0] != campaign_id}
         for who in [who for who in self._spent if who[0] == campaign_id]:

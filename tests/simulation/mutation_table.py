@@ -1,4 +1,4 @@
-"""`python -m tests.simulation.mutation_table`: the table of which seed caught which mutation."""
+"""`python -m tests.simulation.mutation_table`: which seeds caught which mutation."""
 
 import multiprocessing
 import sys

@@ -1,4 +1,4 @@
-"""What goes wrong in one world, and when: all of it drawn from the seed, before it begins.
+"""The faults of one world, and their times: all drawn from the seed before it begins.
 
 Each subject has dice of its own, so that cutting the plan short, or switching a kind of fault
 off, changes nothing of what happens before.

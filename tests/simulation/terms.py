@@ -1,4 +1,4 @@
-"""What a carrier declares of itself, and changes under way; and what a dialer knows of it.
+"""The terms that a carrier declares and changes, and what a dialer knows of them.
 
 A dialer asks for terms and time every CHECK_S, as HttpCarrier does, and compares the clocks by its
 own mechanism. What it claims in a permission is judged at that instant, by the true clocks.

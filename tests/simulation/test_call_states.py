@@ -1,4 +1,4 @@
-"""In worlds under faults, too, no call stands otherwise than the table says."""
+"""In worlds under faults, too, every call is in a state of the table."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The real dialer on a log in memory and virtual time, judged by a reader that was not there."""
+"""The real dialer on a log in memory and virtual time, judged by a new reader."""
 
 import asyncio
 from collections import Counter

@@ -93,7 +93,7 @@ def test_who_can_be_placed_is_called_at_once_and_the_others_end_saying_why(
     run_virtually(scenario())
 
 
-def test_a_contact_that_can_be_placed_after_all_begins_its_row_anew() -> None:
+def test_a_contact_that_can_be_placed_after_all_starts_its_row_over() -> None:
     async def scenario() -> None:
         b, carrier = picky({1})
         carrier.outcome = lambda call: (

@@ -1,4 +1,4 @@
-"""What goes wrong in a soak: kills, stops, freezes, lost stores, a broker that dies. No judging.
+"""The faults of a soak: kills, stops, freezes, lost stores, a broker that dies. It judges nothing.
 
 A strike is one fault: how it is counted, how it begins, how long it lasts, how it ends. All of it
 is drawn from one seeded source.

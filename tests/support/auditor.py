@@ -1,4 +1,4 @@
-"""An auditor that was not there: judges a run by the carrier's record, the log and the answers.
+"""An independent auditor: it judges a run by the carrier's record, the log and the answers.
 
     report = audit(system, client)        # after the run; processes may run or not
     report.assert_clean(rings=100, pauses=3)

@@ -1,4 +1,4 @@
-"""One instance's way to a log, which a test can break. Implements the EventLog port."""
+"""One instance's connection to a log, which a test can break. Implements the EventLog port."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence

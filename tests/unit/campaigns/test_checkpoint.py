@@ -128,7 +128,7 @@ def test_after_a_save_that_failed_nothing_is_stored_any_more(tmp_path: Path) -> 
     last.stop()
 
 
-def test_a_store_of_another_log_is_built_anew_and_one_of_a_log_made_anew_stops(
+def test_a_store_of_another_log_is_rebuilt_and_one_of_a_log_recreated_stops(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "store.db"
@@ -145,7 +145,7 @@ def test_a_store_of_another_log_is_built_anew_and_one_of_a_log_made_anew_stops(
     store.close()
 
 
-def test_a_damaged_store_is_built_anew(tmp_path: Path) -> None:
+def test_a_damaged_store_is_rebuilt(tmp_path: Path) -> None:
     """It is a cache: what a failing disk has left of it must not keep the service from starting."""
     path = tmp_path / "store.db"
     path.write_bytes(b"what a disk has left of it " * 200)

@@ -184,7 +184,7 @@ async def test_the_digest_is_stored_with_the_position(tmp_path: Path) -> None:
     assert again.chain(FIRST).last == 3
 
 
-async def test_a_store_of_before_the_digest_is_built_anew(tmp_path: Path) -> None:
+async def test_a_store_of_before_the_digest_is_rebuilt(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     Store(path, "memory").close()
     with sqlite3.connect(path) as db:

@@ -1,4 +1,4 @@
-"""The level of an installation: how it begins, how it is raised, and who is refused."""
+"""The level of an installation: its start, its raise, and which builds are refused."""
 
 import asyncio
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What facts need of their readers: by their type, a field, a value; and what stands aside."""
+"""The level that a fact needs of its readers: by type, field or value; and fields aside."""
 
 from enum import unique
 from typing import Annotated, ClassVar

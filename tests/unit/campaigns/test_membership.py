@@ -21,7 +21,7 @@ class Broken(Kafka):
         raise RuntimeError("a bug")
 
 
-async def test_a_task_that_ends_is_noticed_and_begun_anew(
+async def test_a_task_that_ends_is_noticed_and_restarted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     kafka = Broken("127.0.0.1:1")

@@ -54,7 +54,7 @@ async def test_a_token_is_asked_for_with_our_credentials_and_kept_while_it_holds
     assert parse_qs(body) == {"grant_type": ["client_credentials"], "scope": ["kafka"]}
 
 
-async def test_a_token_that_ends_soon_is_asked_for_anew() -> None:
+async def test_a_token_that_ends_soon_is_requested_again() -> None:
     authority = Authority('{"access_token": "t1", "expires_in": 5}')
     await token_of(authority, times=3)
     assert len(authority.asked) == 3

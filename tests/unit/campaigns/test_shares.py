@@ -1,4 +1,4 @@
-"""A share each: of one organization, of one key; what is given back is there again."""
+"""Shares of an organization and of a key; what is given back is free again."""
 
 from campaigns.domain.api_keys import Caller
 from campaigns.http.shares import Shares

@@ -103,7 +103,7 @@ def test_what_says_something_of_an_organization_can_be_skipped_as_well() -> None
     run_virtually(main())
 
 
-def test_a_running_reader_begins_anew_so_that_it_cannot_differ() -> None:
+def test_a_running_reader_starts_over_so_that_it_cannot_differ() -> None:
     """A newer build may have counted it: what it has folded holds no more."""
 
     async def main() -> None:
@@ -165,7 +165,7 @@ def at(store: Store) -> list[int]:
     return [position for (position,) in store.db.execute("select position from positions")]
 
 
-def test_a_store_that_has_passed_what_was_skipped_since_is_built_anew(tmp_path: Path) -> None:
+def test_a_store_that_has_passed_what_was_skipped_since_is_rebuilt(tmp_path: Path) -> None:
     with stored(tmp_path, holding()) as store:
         store.db.execute("insert into positions values (?, 0, 13, x'', x'', 0)", (FIRST.topic,))
     with stored(tmp_path, holding(14)) as store:
@@ -183,17 +183,17 @@ def test_a_store_that_has_passed_what_was_skipped_since_is_built_anew(tmp_path: 
 
 
 @pytest.mark.parametrize("kind", ["file", "postgres"])
-def test_views_that_have_passed_what_was_skipped_since_are_built_anew(
+def test_views_that_have_passed_what_was_skipped_since_are_rebuilt(
     tmp_path: Path, kind: str
 ) -> None:
     if kind == "file":
-        _views_are_built_anew(None, tmp_path)
+        _views_are_rebuilt(None, tmp_path)
         return
     with postgres_url(tmp_path) as url:
-        _views_are_built_anew(url, tmp_path)
+        _views_are_rebuilt(url, tmp_path)
 
 
-def _views_are_built_anew(url: str | None, folder: Path) -> None:
+def _views_are_rebuilt(url: str | None, folder: Path) -> None:
     def positions(installation: Installation, then: int | None = None) -> dict[Partition, int]:
         with closing(Views(url, folder)) as views:
             views.belongs_to("a log", publishes=False, installation=installation)

@@ -1,4 +1,4 @@
-"""However a file is made, the event loop is held for one slice of it, and a slice is short.
+"""Whatever a file holds, the event loop is held for one short slice of it.
 
 Counted in what is read and in processor time, not by a clock on the wall.
 """

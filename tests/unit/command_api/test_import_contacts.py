@@ -180,7 +180,7 @@ def test_an_open_permission_must_be_settled_first_and_a_call_need_not() -> None:
         ({"imports": 4}, True),
     ],
 )
-def test_a_list_is_read_anew_when_its_basis_moves(
+def test_a_list_is_read_again_when_its_basis_moves(
     moved: dict[str, object], replacing_too_only: bool
 ) -> None:
     at = campaign(Status.PAUSED)

@@ -1,4 +1,4 @@
-"""A body that is read in steps says what json.loads does, and no step of it is long."""
+"""A body that is read in steps gives what json.loads gives, and each step is short."""
 
 import json
 from collections.abc import Callable

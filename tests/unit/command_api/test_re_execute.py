@@ -49,7 +49,7 @@ def statuses(told: FoldedJournal) -> list[ContactStatus]:
     return [told.contact(n).status for n in range(1, told.campaign.contacts_end + 1)]
 
 
-def test_all_contacts_are_pending_again_and_all_numbers_begin_anew(told: FoldedJournal) -> None:
+def test_all_contacts_are_pending_again_and_all_numbers_start_over(told: FoldedJournal) -> None:
     told.write(fact_of(decided(told)))
     campaign = told.campaign
     assert (campaign.status, campaign.run, campaign.epoch) == (Status.DRAFT, 1, 1)
@@ -105,7 +105,7 @@ def test_an_import_replaces_nobody_who_was_attempted_in_an_earlier_run(told: Fol
     assert told.campaign.counters == Counters(total=4, pending=4, untouched=1)
 
 
-def test_whoever_keeps_changing_is_read_anew(told: FoldedJournal) -> None:
+def test_whoever_keeps_changing_is_read_again(told: FoldedJournal) -> None:
     stale = named(told.campaign, 1)
     told.campaign.executions += 1
     assert decided(told, Selection.CONTACTS, named=stale) == STALE

@@ -1,4 +1,4 @@
-"""A permission names its carrier: what another one says of it, by example (ADR-0018)."""
+"""A permission names its carrier: what another carrier's answers mean, by example (ADR-0018)."""
 
 import pytest
 
@@ -149,7 +149,7 @@ def test_an_answer_of_the_one_named_that_comes_late_counts() -> None:
     assert offered([offer], CallEnded).disposition is Disposition.FAILED  # type: ignore[list-item]
 
 
-def test_what_reached_another_carrier_was_never_placed_and_is_asked_for_anew() -> None:
+def test_what_reached_another_carrier_was_never_placed_and_is_requested_again() -> None:
     rig = Rig()
     call_id = rig.permitted().call_id
     exchanged(rig, "another")

@@ -1,4 +1,4 @@
-"""Another run by example: who is asked for then, and only they."""
+"""Another run by example: which contacts are called, and no others."""
 
 from datetime import timedelta
 

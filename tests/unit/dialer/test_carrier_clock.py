@@ -92,7 +92,7 @@ def test_another_carrier_is_not_known_by_the_clock_of_the_one_before() -> None:
     assert not b.compared.agrees
 
 
-def test_it_is_warned_about_once_in_a_while_and_anew_when_it_begins_again(
+def test_it_is_warned_about_once_in_a_while_and_again_when_it_recurs(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     b = Bench()

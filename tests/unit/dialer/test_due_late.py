@@ -1,4 +1,4 @@
-"""A late ring that was heard of by a dialer which died of it: who recovers tells it."""
+"""A dialer heard of a late ring and died: the dialer that recovers the call records it."""
 
 from datetime import timedelta
 
@@ -158,7 +158,7 @@ def test_who_takes_a_partition_over_asks_too_and_who_has_it_knows() -> None:
     assert looks(rig.react(Working(HERE))) == [call.call_id]
 
 
-def folded_anew(rig: Rig) -> None:
+def refolded(rig: Rig) -> None:
     """Begin another life that has no checkpoint: it folds all there was, and works nothing yet."""
     records = list(rig.records)
     rig.begin()
@@ -170,7 +170,7 @@ def folded_anew(rig: Rig) -> None:
 def test_who_has_no_checkpoint_has_folded_the_abandonment_itself_and_asks_all_the_same() -> None:
     rig = Rig(refuses_late=False)
     call = given_back(rig)
-    folded_anew(rig)
+    refolded(rig)
     assert call.call_id in rig.state.closed, "it has seen all of it go by"
     effects = rig.react(Working(HERE))
     assert looks(effects) == [call.call_id]
@@ -182,7 +182,7 @@ def test_who_has_no_checkpoint_has_folded_the_abandonment_itself_and_asks_all_th
 def test_who_followed_while_another_worked_asks_each_time_it_takes_over() -> None:
     rig = Rig(refuses_late=False)
     call = given_back(rig)
-    folded_anew(rig)
+    refolded(rig)
     for _ in range(2):  # Meanwhile another dialer may have heard of it, and died.
         assert looks(rig.react(Working(HERE))) == [call.call_id]
         rig.react(LookedUp(call.call_id, rig.boot, NotFound(), "ours"))

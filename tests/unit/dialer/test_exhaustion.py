@@ -63,7 +63,7 @@ def test_without_the_change_it_is_called_again() -> None:
     assert isinstance(offer.facts[0], CallRequested)
 
 
-def test_what_is_not_read_back_is_sent_anew_and_only_then() -> None:
+def test_what_is_not_read_back_is_sent_again_and_only_then() -> None:
     rig = waiting_for_a_second_attempt()
     lowered(rig)
     rig.running_again()

@@ -1,4 +1,4 @@
-"""Windows within which a campaign may call, by example: over midnight, to the end of a day."""
+"""The windows in which a campaign may call, by example: over midnight, to the end of a day."""
 
 from datetime import UTC, date, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""A simulated call's outcome: which, how often, and from which knobs."""
+"""A simulated call's outcomes: which, how often, and by which knobs."""
 
 from collections import Counter
 

@@ -148,7 +148,7 @@ def test_a_definite_no_ends_the_attempt_and_a_late_refusal_gives_it_back() -> No
         assert offered(rig.react(Answered(call.call_id, answer)), kind).call_id == call.call_id
 
 
-def test_an_abandoned_contact_is_asked_for_anew_after_a_moment() -> None:
+def test_an_abandoned_contact_is_requested_again_after_a_moment() -> None:
     rig = Rig()
     call = rig.permitted()
     (given_back,) = offers(rig.react(Answered(call.call_id, RefusedLate())))

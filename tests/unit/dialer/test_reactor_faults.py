@@ -66,7 +66,7 @@ def test_a_request_that_the_log_did_not_take_rests() -> None:
     assert len(requests(rig.after(LOG_REST_S * 0.2))) == 1
 
 
-def test_a_request_that_is_not_read_back_within_its_lease_is_asked_for_anew() -> None:
+def test_a_request_that_is_not_read_back_within_its_lease_is_requested_again() -> None:
     rig = Rig()
     (offer,) = rig.running()
     assert rig.after(LEASE_S * 0.99) == []
@@ -89,7 +89,7 @@ def test_fewer_are_asked_for_at_once_while_they_come_back_too_late() -> None:
 # -- resolutions that do not get through --------------------------------------------
 
 
-def test_a_resolution_that_is_not_read_back_is_sent_anew_under_a_new_id_and_ever_less_often() -> (
+def test_a_resolution_that_is_not_read_back_is_sent_again_under_a_new_id_and_ever_less_often() -> (
     None
 ):
     rig = Rig()

@@ -70,7 +70,7 @@ def test_it_begins_when_its_time_comes_and_not_before() -> None:
     assert isinstance(asked.facts[0], CallRequested)
 
 
-def test_it_is_offered_once_and_anew_when_it_is_not_read_back() -> None:
+def test_it_is_offered_once_and_again_when_it_is_not_read_back() -> None:
     rig = Rig()
     scheduled(rig)
     assert len(offers(rig.after(3605))) >= 1

@@ -27,7 +27,7 @@ LONG: dict[str, str | int] = {"Content_Type": "application/json", "Content_Lengt
 def held(
     instance: Instance, key: str, path: str, form: dict[str, str | int], method: str = "POST"
 ) -> Iterator[list[Line]]:
-    """Hold bodies of which a tenth is missing; yield the connections."""
+    """Hold bodies that lack their last tenth; yield the connections."""
     chunked = "Transfer_Encoding" in form
     piece = b"%x\r\n%b\r\n" % (MIB, b" " * MIB) if chunked else b" " * MIB
     with contextlib.ExitStack() as stack:

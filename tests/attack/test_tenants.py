@@ -17,7 +17,7 @@ ENDLESS = "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% en
 
 @contextmanager
 def monitor(instance: Instance, key: str) -> Iterator[ClientConnection]:
-    """Open a socket that has said how all stands."""
+    """Open a socket, and read its first frames."""
     url = f"ws://127.0.0.1:{instance.port}/ws/campaigns/monitor?token={key}"
     with connect(url, proxy=None) as socket:
         socket.recv(timeout=20)

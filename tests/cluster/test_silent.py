@@ -125,7 +125,7 @@ async def reading(log: KafkaLog) -> AsyncIterator[Reading]:
 
 
 async def test_a_silent_leader_is_left_when_the_brokers_have_another(cluster: Cluster) -> None:
-    """Appending, following and the read index; each record stands in the log once."""
+    """Appends, followers and the read index; each record is in the log once."""
     async with opened(cluster, "silent.") as log, reading(log) as read:
         for number in range(3):
             await log.append(AT, a_record(number), 1)

@@ -28,7 +28,7 @@ def people(count: int) -> list[Json]:
 
 
 def ahead(**more: float) -> str:
-    """Return a moment that is so far ahead, as clients write it: `Z`."""
+    """Return a time this far ahead, as clients write it: `Z`."""
     return f"{datetime.now(UTC) + timedelta(**more):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
@@ -96,7 +96,7 @@ class Asking:
         )  # fmt: skip
 
     def wait(self, so: Callable[[], object], within_s: float = WAIT_S) -> None:
-        """Wait until something is so."""
+        """Wait until a condition holds."""
         give_up_at = time.monotonic() + within_s
         while not so():
             assert time.monotonic() < give_up_at, f"not so within {within_s} s"
@@ -129,7 +129,7 @@ class Ear:
         return found
 
     def until(self, kind: str, **so: object) -> list[Json]:
-        """Return the frames up to the first of a kind of which this is so."""
+        """Return the frames up to the first one of a kind that fulfils the condition."""
         frames = [self.hear()]
         while frames[-1]["type"] != kind or not so.items() <= flat(frames[-1]).items():
             frames.append(self.hear())

@@ -563,7 +563,7 @@ class Shifted(SystemClock):
 
 
 class Exchangeable:
-    """An address behind which one carrier process stands, and then another."""
+    """An address at which one carrier process answers, and then another."""
 
     def __init__(self, *apps: FastAPI) -> None:
         self.apps, self.now = apps, 0

@@ -31,7 +31,7 @@ def routes() -> list[APIRoute | APIWebSocketRoute]:
 
 
 def on_the_loop(one: object) -> bool:
-    """Say whether it is a coroutine, or an object of which a call is one."""
+    """Say whether it is a coroutine function, or an object with such a `__call__`."""
     return iscoroutinefunction(one) or iscoroutinefunction(type(one).__call__)
 
 

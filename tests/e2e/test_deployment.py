@@ -400,7 +400,7 @@ def test_what_is_asked_for_is_public_and_nothing_else(tmp_path: Path) -> None:
 
 @needs_caddy
 def test_the_gateway_speaks_tls_with_a_certificate_of_its_own(tmp_path: Path) -> None:
-    """As with a public name, but for who signs: Caddy's own authority instead of a public one."""
+    """As with a public name, except that Caddy's own authority signs the certificate."""
     with (
         echo("command API") as commands,
         echo("projector") as queries,
@@ -421,7 +421,7 @@ def test_the_gateway_speaks_tls_with_a_certificate_of_its_own(tmp_path: Path) ->
 
 @needs_caddy
 def test_a_command_is_sent_once_whatever_becomes_of_it(tmp_path: Path) -> None:
-    """One who takes the request and hangs up: whether it took effect is unknown, and told so."""
+    """An upstream that takes the request and closes: the answer says that its effect is unknown."""
     taken: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as server, echo("projector") as queries:
 

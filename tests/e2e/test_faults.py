@@ -74,7 +74,7 @@ def freeze_outside_a_commit(system: System, verb: str) -> None:
 
 
 def freeze_when(process: Process, wanted: Callable[[], bool], moment: str) -> None:
-    """Freeze a process at a moment that is told by what the others say while it stands still.
+    """Freeze a process, and judge from the others' answers whether the moment was right.
 
     Between two tries it goes on for a while: one that is frozen again at once gets nowhere.
     """
@@ -111,7 +111,7 @@ def pause_timed(client: Client, campaign: int) -> tuple[dict[str, Any] | None, f
 
 
 def freeze_each(system: System, seed: int) -> None:
-    """Freeze each service for short and for long, with a pause under way each time."""
+    """Freeze each service, briefly and for long, with a pause in progress each time."""
     dice = random.Random(seed)
     freezes = [(verb, for_s) for verb in PARTS for for_s in (SHORT_S, LONG_S)]
     dice.shuffle(freezes)

@@ -63,7 +63,7 @@ def people(count: int) -> list[dict[str, str]]:
 
 
 def wait_for(what: Callable[[], bool]) -> None:
-    """Wait until something is so."""
+    """Wait until a condition holds."""
     give_up_at = time.monotonic() + DONE_S
     while not what():
         assert time.monotonic() < give_up_at, f"not so within {DONE_S} s"

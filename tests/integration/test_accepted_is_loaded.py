@@ -93,7 +93,7 @@ def details(chance: random.Random) -> dict[str, Any]:
 
 
 def body(given: Any, chance: random.Random) -> bytes:
-    """Spell JSON as clients do: escaped or not, now and then with a key that stands twice."""
+    """Write JSON as clients do: escaped or not, sometimes with a repeated key."""
     try:
         spelt = json.dumps(given, ensure_ascii=chance.random() < 0.5).encode()
     except UnicodeEncodeError:

@@ -193,7 +193,7 @@ async def test_a_400_because_it_is_paused_already_waits_for_the_same_barrier() -
 
 @virtually
 async def test_a_stop_or_pause_of_what_is_stopped_waits_for_the_same_barrier() -> None:
-    """Who stopped again, since the first answer took its time, was told at once that it is so."""
+    """A client that repeated a slow stop was told at once that it was stopped."""
     async with one_running() as (world, one, campaign_id):
         call = await world.permit(campaign_id)
         await one.post(f"/{campaign_id}/stop", headers={"Prefer": "respond-async"})

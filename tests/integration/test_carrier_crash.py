@@ -124,7 +124,7 @@ def open_rings(folder: Path) -> int:
 
 
 def audit(folder: Path, rung: list[str]) -> None:
-    """Compare the log with carrier.db, as one who was not there."""
+    """Compare the carrier log with carrier.db, without the carrier."""
     lines = [json.loads(line) for line in (folder / "rings.jsonl").read_text().splitlines()]
     with contextlib.closing(sqlite3.connect(folder / "carrier.db")) as db:
         (file_id,) = db.execute("select value from about where name = 'id'").fetchone()

@@ -76,7 +76,7 @@ async def test_a_quiet_partition_is_caught_up_with_however_busy_its_neighbour_is
 async def test_a_record_counts_in_every_reader_whatever_becomes_of_its_transaction(
     kafka_servers: str, namespace: str
 ) -> None:
-    """ADR-0017: aborting takes nothing back, neither from who reads along nor from who comes."""
+    """ADR-0017: an abort takes nothing back, neither for running readers nor for later ones."""
     async with (
         opened(kafka_servers, namespace) as log,
         following(log, PARTITION) as (reader, fold),

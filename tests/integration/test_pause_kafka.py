@@ -14,7 +14,7 @@ SCRIPTS = 30
 
 
 def script(chance: random.Random) -> list[tuple[str, str]]:
-    """Draw who looks and who acts."""
+    """Draw which writers read and act, and in which order."""
     return [(chance.choice(WRITERS), chance.choice(TURNS)) for _ in range(chance.randint(10, 40))]
 
 

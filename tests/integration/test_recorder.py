@@ -214,7 +214,7 @@ def runner_of(
 
 
 def caught_up(runner: ProjectionRunner[Campaigns, Seen]) -> list[tuple[int, str, int, str]]:
-    """Wait, as a user does who has just had an answer, and return what the view holds."""
+    """Wait as a user does after an answer, and return what the view holds."""
     runner.wait(runner.app.recorder.max_notification_id(), timeout=WITHIN_S)
     return runner.view.all()
 

@@ -16,7 +16,7 @@ from dialgate.verbs.replay import replay
 async def test_an_organization_is_not_taken_for_the_campaign_of_its_number(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A keyed create stands on `create/<organization>/…`: each was shown as one of campaign 1."""
+    """A keyed create is on the stream `create/<organization>/…`: each was shown as campaign 1's."""
     digest, log = "0" * 64, SqliteLog(tmp_path / "log.db")
     keyed = CreateKeyed(organization_id=1, digest=digest, campaign_id=2, request_digest=digest)
     paused = CampaignPaused(campaign_id=1, reason=None, paused_at=NOON)

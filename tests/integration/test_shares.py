@@ -112,7 +112,7 @@ async def test_imports_under_way_have_a_share() -> None:
 
 @contextlib.asynccontextmanager
 async def heard(api: Whole, *keys: str) -> AsyncIterator[list[Ear]]:
-    """Open a monitor a key, one after the other, each once the one before stands."""
+    """Open a monitor with each key, one after the other."""
     async with contextlib.AsyncExitStack() as stack:
         ears = []
         for key in keys:

@@ -59,7 +59,7 @@ async def test_the_others_leave_and_it_starts_after_all(kafka_servers: str, name
 
 
 async def test_an_exchanged_carrier_ends_nobody(kafka_servers: str, namespace: str) -> None:
-    """One notices before the other does; who never notices is the one that is ended."""
+    """One dialer notices before the other; one that never notices is ended."""
     async with opened(kafka_servers, namespace, partitions=4) as log:
         one, other = Member(log, "x"), Member(log, "x")
         await one.open()

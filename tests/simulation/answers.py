@@ -109,7 +109,7 @@ def judge_answers(found: Audit) -> None:
 
 
 def _surely_not(found: Audit) -> set[str]:
-    """Return the requests of which the brokers refused all, told to processes that could listen."""
+    """Return the requests whose every append the brokers refused, while their process lived."""
     if {deed.kind for deed in found.plan.deeds} & HOLDS:
         return set()
     refused, log = defaultdict[str, list[bool]](list), found.world.log

@@ -315,7 +315,7 @@ class Audit:
     def _knew_better(
         self, started: list[tuple[AnyCallFact, Entry]], request: CallRequested
     ) -> bool:
-        """Say whether who recorded a tardy ring as started had to find it late by its own clock."""
+        """Say whether the dialer that recorded a tardy ring as started had to find it late."""
         if not started:
             return False
         handed = self.world.log.handed[started[0][1].envelope.id]
@@ -334,7 +334,7 @@ class Audit:
         return min(heard) - given_s > over_s and (seen_weak or not request.refuses_late)
 
     def _hung_up(self, entry: Entry, call_id: str) -> bool:
-        """Say whether who recorded a late ring, and knew it to ring, has hung up at least once.
+        """Say whether the dialer that recorded a late ring, and knew of it, hung up at least once.
 
         One who was frozen may hear of the ring and of its end at once: there is nothing to end.
         """

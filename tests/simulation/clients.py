@@ -73,7 +73,7 @@ class Person:
         return await self.world.ask(exchange, self.dice.randrange(60), patience_s)
 
     async def insist(self, exchange: Exchange) -> Exchange:
-        """Ask, and with the same key again, until there is an answer that says what is so."""
+        """Repeat a request with its key until an answer says what has happened."""
         while True:
             asked = await self.ask(exchange)
             if asked.heard and asked.status is not None and asked.status < 500:
@@ -185,7 +185,7 @@ async def _operate(world: "World", number: int, campaign_id: int, n: int) -> Non
 
 
 async def _meanwhile(person: Person, verb: str) -> None:
-    """Ask for something while another's request is under way: at once, or once it is accepted."""
+    """Send a request during another client's: at once, or once that one is accepted."""
     await asyncio.sleep(person.dice.choice((0.0, 0.005, 0.05, 1.0)) * person.dice.random())
     await person.ask(person.request(verb, None))
 

@@ -26,7 +26,7 @@ _STRANGE = 10_000  # Campaigns that the world does not know.
 
 
 async def cut(world: "World") -> None:
-    """Cut one partition's log, let it grow again, and see who goes on as if nothing had been."""
+    """Cut one partition's log, let it grow again, and find the services that notice nothing."""
     dice = world.plan.dice("cut")
     number = dice.randrange(world.plan.shape.partitions)
     partition = campaign_partitions(world.plan.shape.partitions)[number]

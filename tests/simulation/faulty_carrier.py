@@ -79,7 +79,7 @@ NONSENSE: tuple[Callable[[datetime], Any], ...] = (
 
 @dataclass(frozen=True)
 class HeardAnswer:
-    """A dialer was told that a phone has rung."""
+    """An answer by which a dialer heard that a phone has rung."""
 
     call_id: str
     who: Process
@@ -305,7 +305,7 @@ class CarrierPort:
 
     @property
     def id(self) -> str:
-        """Return who answers now."""
+        """Return the id of the carrier that answers now."""
         return self._carrier.id
 
     async def open(self, report: Report) -> None:
@@ -341,7 +341,7 @@ class CarrierPort:
         return True
 
     async def place(self, call: CallOrder, ring_by: datetime) -> Placed:
-        """Send the request on its way: it goes on whatever becomes of the sender."""
+        """Send the request: it arrives even if its sender dies."""
         carrier, plan, loop = self._carrier, self._carrier.plan, self._carrier.loop
         answer: asyncio.Future[Placed] = loop.create_future()
         whom = carrier.id  # As the request says.

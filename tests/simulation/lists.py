@@ -91,7 +91,7 @@ class Lists:
             self._find(6, f"{exchange.verb}: {exchange.detail}; it was not dropped by then")
 
     def judge(self, name: str, held: set[str]) -> None:
-        """Find the lists, by import id, of which a store has rows and that never count."""
+        """Return the import ids of lists that have rows in a store and never count."""
         for list_id in sorted(held - self._counted - self._under_way):
             self._find(7, f"{name} has rows of list {list_id}, which never counts")
 

@@ -97,7 +97,7 @@ def no_catching_up_before_a_no() -> Swaps:
 
 @mutation
 def already_so_is_answered_without_catching_up() -> Swaps:
-    """What an instance takes to be so already is answered on what it happens to know."""
+    """A command that changes nothing is answered from what the instance happens to know."""
     handle = Writer.handle
 
     async def hasty(self: Writer[Any], decider: Any, command: Any, *origin: Any, **how: Any) -> Any:
@@ -118,7 +118,7 @@ def no_keys() -> Swaps:
 
 @mutation
 def what_was_folded_is_not_compared() -> Swaps:
-    """A start goes on behind its checkpoint, whatever stands there now."""
+    """A start continues after its checkpoint, whatever the log holds there now."""
     unseen = lambda chain, ledger, skipped, recorded: None  # noqa: E731
     return [(campaigns.log.digest, "compare", unseen), (campaigns.log.reader, "compare", unseen)]
 
@@ -149,7 +149,7 @@ def a_level_is_taken_for_raised() -> Swaps:
 
 @mutation
 def a_skipped_record_counts_where_it_was_read() -> Swaps:
-    """A running service goes on with what it has folded, though a record of it was skipped."""
+    """A running service keeps what it has folded, although one of the records was skipped."""
     return [(campaigns.log.reader, "RecordSkipped", Envelope)]  # Nothing is one.
 
 

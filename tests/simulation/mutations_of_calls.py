@@ -338,7 +338,7 @@ def a_request_is_waited_for_beyond_its_lease() -> Swaps:
 
 @mutation
 def an_exception_in_a_reaction_is_only_logged() -> Swaps:
-    """What a timer or the carrier woke may raise, and the dialer goes on."""
+    """An exception in a reaction to a timer or the carrier is logged, and the dialer goes on."""
 
     def woken(self: Reactions) -> None:
         with suppress(Exception):
@@ -363,7 +363,7 @@ def the_carrier_is_believed() -> Swaps:
 
 @mutation
 def nonsense_is_asked_about_for_ever() -> Swaps:
-    """A call of which the carrier says nothing that can be used is never over."""
+    """A call about which the carrier says nothing usable never ends."""
     return [(dialer.calls.lookup_backoff, "UNANSWERED_MAX", 10**9)]
 
 

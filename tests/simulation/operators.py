@@ -1,4 +1,4 @@
-"""What operators decide for the whole of a world: its level raised under way, a record skipped.
+"""What operators do in a world: they raise its level, and skip a record.
 
 A stranger writes one record. No service reads it, and all stop at it; or all read it, as a newer
 build may. Then an operator skips it, and it must have counted nowhere.

@@ -54,13 +54,13 @@ class Tally:
         ]  # fmt: skip
 
     def markdown(self, first: int) -> str:
-        """Return the summary as it stands in docs/how-we-know.md."""
+        """Return the summary in the form of docs/how-we-know.md."""
         rows = [f"| {name} | {n:,} |" for name, n in self.rows()]
         head = f"{self._when(first)}:\n\n| | |\n| --- | ---: |"
         return "\n".join([head, *rows])
 
     def sentence(self, first: int) -> str:
-        """Return the summary as it stands in the README."""
+        """Return the summary in the form of the README."""
         return (
             f"Simulated, {self._when(first)}: {self.dangers[CYCLES]:,} pause/resume cycles in"
             f" {self.seeds:,} worlds, {self.failed} of them with a violation."

@@ -13,7 +13,7 @@ from tests.simulation.test_dialing import HERE, SETTINGS, Bench, bench
 
 
 async def grow(b: Bench, count: int) -> None:
-    """Have a campaign be paused by who knows nothing, and others' records follow."""
+    """Pause a campaign from a writer that has read nothing, and append other records after it."""
     await b.pause()
     for n in range(count - 1):
         await b.offer(CampaignPaused(campaign_id=1000 + n, reason=None, paused_at=b.clock.now()))

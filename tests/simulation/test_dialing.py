@@ -55,7 +55,7 @@ SETTINGS = DialerSettings(lease_s=2.0, carrier_timeout_s=5.0)
 
 @dataclass
 class Bench:
-    """A log, a carrier, and an operator who appends what the command API would."""
+    """A log, a carrier, and methods that append what the command API would."""
 
     log: MemoryLog
     clock: VirtualClock

@@ -57,7 +57,7 @@ def table(tallies: Mapping[str, Tally], minutes: float) -> str:
 
 
 def sentence(tallies: Mapping[str, Tally], minutes: float) -> str:
-    """Return the summary as it stands in the README."""
+    """Return the summary in the form of the README."""
     total = _total(tallies)
     struck = {kind: n for kind, n in total.items() if kind.startswith(STRIKES)}
     kills = sum(

@@ -89,7 +89,7 @@ class BreakingCarrier:
                 return
 
     async def _exchange(self, connection: socket.socket, first: bytes, answered: int) -> bool:
-        """Read one request and answer it; say whether the connection goes on."""
+        """Read one request and answer it; return whether the connection stays open."""
         limit: int | None = None
         if first == b"P":
             self.placings += 1

@@ -226,7 +226,7 @@ class Broker:
         return self.folder / "broker.log"
 
     def start(self) -> "Broker":
-        """Start it, and return once it answers. A second start goes on with the same data."""
+        """Start it, and return once it answers. A second start uses the same data."""
         self.spawn()
         return self.await_answer()
 

@@ -22,7 +22,7 @@ PARTITION = campaign_partition(42, 3)
 
 
 def paused(number: int, campaign_id: int = 42) -> Record:
-    """The n-th of a chain of records, each of which is accepted only behind the one before."""
+    """Return the n-th record of a chain: each is accepted only after the one before."""
     return Record(
         id=f"r{number}",
         time=NOON,

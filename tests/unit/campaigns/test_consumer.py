@@ -62,7 +62,7 @@ async def test_a_follower_of_a_log_that_was_cut_is_stopped_behind_what_it_had() 
 
 
 async def test_an_acknowledgement_on_a_new_connection_places_nothing() -> None:
-    """The broker was away: what stands before may be others' by now. The fetch finds out."""
+    """The broker was away: earlier records may be others by now. The fetch finds out."""
     log = KafkaLog("127.0.0.1:1", 1)
     tail = log._fetcher.tails[FIRST]
     tail.join(0)
@@ -75,7 +75,7 @@ async def test_an_acknowledgement_on_a_new_connection_places_nothing() -> None:
 
 
 class Paused:
-    """A consumer of which only is asked what it may fetch."""
+    """A consumer that is only asked what it may fetch."""
 
     def __init__(self) -> None:
         self.paused: set[TopicPartition] = set()

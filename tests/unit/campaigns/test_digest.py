@@ -135,7 +135,7 @@ async def test_a_log_that_has_only_grown_is_followed(tail: list[bytes]) -> None:
 
 
 async def test_a_record_that_was_skipped_by_decision_is_still_skipped() -> None:
-    """It would count, but for the decision: that it stands there is no sign of a cut."""
+    """Without the decision it would count: its presence is no sign of a cut."""
     raws = [some(n).encode() for n in range(3)]
     log = log_of(*raws)
     skipped = skipping(log._records[FIRST][2])

@@ -25,7 +25,7 @@ def recorded(position: int, facts: int, weight: int = 0, campaign_id: int = 1) -
 
 
 def numbered(log: list[Recorded], accepted: set[int]) -> tuple[Ordinals, list[int]]:
-    """Return the ordinals of a log, and by ordinal - 1 the position that each fact stands at."""
+    """Return the ordinals of a log, and each fact's position, by ordinal - 1."""
     found, positions = Ordinals(), list[int]()
     for one in log:
         if one.position in accepted:
@@ -36,7 +36,7 @@ def numbered(log: list[Recorded], accepted: set[int]) -> tuple[Ordinals, list[in
 
 
 def found_again(log: list[Recorded], index: Ordinals, ordinal: int) -> int:
-    """Return the position of a fact, as one does who reads the log again from the index on."""
+    """Return the position of a fact, found by reading the log from the index on."""
     position, before = index.place(ordinal)
     for one in log[position:]:
         for counted in index.counting([one]):

@@ -11,7 +11,7 @@ LONG_S = 30.0
 
 
 class Asked:
-    """Some who are asked, and what became of each."""
+    """Brokers that are asked, and the outcome of each."""
 
     def __init__(self) -> None:
         self.began: list[str] = []

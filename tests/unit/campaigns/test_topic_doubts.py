@@ -51,7 +51,7 @@ def test_what_may_cost_records_is_said(
 
 
 class Cluster:
-    """A cluster that can grow: stands in for the admin client and its answers."""
+    """A cluster that can grow, in place of the admin client and its answers."""
 
     def __init__(self, brokers: int, replicas: Iterable[int]) -> None:
         self.brokers, self.replicas = brokers, list(replicas)

@@ -187,7 +187,7 @@ def test_nothing_else_moves_the_grace(which: int) -> None:
 
 
 def run_of(rig: Rig, contact_ids: tuple[int, ...], effects: Sequence[object]) -> Sequence[object]:
-    """Call those who are asked for, each to its end; return what is to be done then."""
+    """Call the contacts that are requested, each to its end; return the effects after that."""
     asked = [offer for offer in effects if isinstance(offer, Offer)]
     assert [fact.contact_id for o in asked for fact in o.facts if isinstance(fact, CallRequested)]
     last: Sequence[object] = ()

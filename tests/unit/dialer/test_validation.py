@@ -1,4 +1,4 @@
-"""What a carrier says is believed when it can be so, and only then."""
+"""A carrier's statement is believed only if it is plausible."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any

@@ -156,7 +156,7 @@ async def test_answers_that_nobody_takes_are_bounded_together() -> None:
 
 
 class Slow(asyncio.Transport):
-    """A transport of which the test says how much is left."""
+    """A transport whose unsent bytes the test sets."""
 
     left = 0
 

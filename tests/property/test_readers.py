@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta, to_builtins
 
-from campaigns.domain.facts import FACTS
+from campaigns.domain.facts import FACTS, CallRequested
 from campaigns.domain.values.value import Count, Value, hints
 from campaigns.process.errors import ContractError, LevelBeyondError
 from campaigns.records import fast_reader
@@ -22,7 +22,7 @@ from campaigns.records.json_reader import facts_of, read_envelope
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope, Foreign
 from campaigns.records.topics import Partition
-from tests.support.mutations_of_records import TIMES, mutated, records
+from tests.support.mutations_of_records import TIMES, mutated, records, spoilt
 
 FUZZED = int(os.environ.get("FUZZED", "10000"))
 NAMES = tuple(name for name in Envelope.__struct_fields__ if name != "entries")
@@ -65,6 +65,33 @@ def test_both_readers_say_the_same_of_bytes_that_are_nearly_right() -> None:
         partition, partitions, record = random.choice(made)
         told[same(mutated(record, random), partition, partitions)] += 1
     assert min(told["fast"], told["foreign"], told["doubt"]) > FUZZED / 50, told
+
+
+def test_both_readers_say_the_same_of_any_strange_value_in_any_place() -> None:
+    told = Counter[str]()
+    for partition, partitions, record in records():
+        for raw in spoilt(record):
+            told[same(raw, partition, partitions)] += 1
+    assert min(told["fast"], told["foreign"], told["doubt"]) > 1_000, told
+
+
+@pytest.mark.parametrize("inside", [None, "other"])
+@pytest.mark.parametrize("aside", [None, "simulated"])
+def test_what_stands_in_the_data_and_aside_counts_as_in_the_data(
+    inside: str | None, aside: str | None
+) -> None:
+    (made,) = [one for one in records() if one[2]["facts"][0]["type"] == "call-requested.v1"]
+    partition, partitions, record = made
+    (offered,) = record["facts"]
+    twice = offered | {"data": offered["data"] | {"carrier": inside}, "aside": {"carrier": aside}}
+    raw = orjson.dumps(record | {"facts": [twice]})
+    same(raw, partition, partitions)
+    (fact,) = Recorded(partition, 1, raw, partitions).facts
+    assert isinstance(fact, CallRequested)
+    assert fact.carrier == inside
+    (fact,) = Recorded(partition, 1, orjson.dumps(record), partitions).facts
+    assert isinstance(fact, CallRequested)
+    assert fact.carrier == "simulated", "and where it stands aside alone, it is that"
 
 
 def test_every_sample_is_read_fast_but_for_what_may_be_any_json() -> None:

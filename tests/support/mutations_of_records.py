@@ -4,6 +4,7 @@ JSON is kept as pieces of text here, so that a name may stand twice and a number
 writer of ours would.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -109,12 +110,24 @@ def written(node: Node) -> bytes:
     return b"[" + b",".join(map(written, node[1:])) + b"]"
 
 
-def records() -> list[tuple[Partition, int, dict[str, Any]]]:
-    """Return a record of each fact's stored sample, where it belongs; and one of two facts."""
-    found = []
-    for tag, kind in TAGS.items():
+HOURS = {"start": "09:00", "end": "24:00", "days": [1, 2], "time_zone": "Europe/Berlin"}
+
+
+def _facts() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each fact's stored sample; and what samples leave out."""
+    for tag in TAGS:
         data = orjson.loads((SAMPLES / f"{tag}.json").read_bytes())
-        stream = kind.validated(data).stream
+        yield tag, data
+        if tag == "campaign-created.v1":
+            settings = {"max_attempts": 2, "calling_hours": HOURS}
+            yield tag, data | {"settings": settings, "pending_import": None}
+
+
+def records() -> list[tuple[Partition, int, dict[str, Any]]]:
+    """Return a record of each fact, where it belongs; and one of two facts."""
+    found = []
+    for tag, data in _facts():
+        stream = TAGS[tag].validated(data).stream
         partition, partitions = Partition(CAMPAIGN_RECORDS, 42 % PARTITIONS), PARTITIONS
         if stream.startswith(("organization/", "installation/")):
             partition, partitions = (ORGANIZATIONS, 1) if stream[0] == "o" else (INSTALLATION, 1)
@@ -134,6 +147,18 @@ def records() -> list[tuple[Partition, int, dict[str, Any]]]:
             guarded = {"condition": {stream: 0, f"contact/{data['campaign_id']}/1": 2}}
             found.append((partition, partitions, record | more | guarded))
     return found
+
+
+def spoilt(record: dict[str, Any]) -> Iterator[bytes]:
+    """Yield a record's bytes with each of its values replaced by each that is strange."""
+    root = parsed(record)
+    for holder in [node for node in _nodes(root) if isinstance(node, list)]:
+        for at in range(1, len(holder)):
+            kept = holder[at]
+            for value in VALUES + TIMES:
+                holder[at] = value if holder[0] == "array" else [kept[0], value]
+                yield written(root)
+            holder[at] = kept
 
 
 def mutated(record: dict[str, Any], random: Random) -> bytes:

@@ -68,7 +68,7 @@ ARRANGEMENTS = (
 
 
 def shut_hours() -> dict[str, object]:
-    """Return execution settings with which nobody is called for hours."""
+    """Return execution settings without calls for hours."""
     hours = datetime.now(UTC) + timedelta(hours=6)
     shut = {"start": f"{hours:%H}:00", "end": f"{hours:%H}:30"}
     return {"allowed_hours": shut, "time_zone": "UTC"}

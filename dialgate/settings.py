@@ -44,11 +44,11 @@ class ProcessSettings(Settings):
     kafka_sasl_mechanism: Mechanism | None = None  # SCRAM-SHA-512, PLAIN, OAUTHBEARER, …
     kafka_sasl_username: str | None = None  # With PLAIN and SCRAM.
     kafka_sasl_password: SecretStr | None = None  # With PLAIN and SCRAM.
-    kafka_ssl_cafile: Path | None = None  # PEM of who signed the brokers' certificates.
+    kafka_ssl_cafile: Path | None = None  # PEM of the authority behind the brokers' certificates.
     kafka_ssl_certfile: Path | None = None  # PEM of a certificate of our own, for mutual TLS.
     kafka_ssl_keyfile: Path | None = None  # PEM of its key, without a password.
-    kafka_oauth_token_file: Path | None = None  # OAUTHBEARER: somebody else renews the token in it.
-    kafka_oauth_url: str | None = None  # OAUTHBEARER: who gives tokens for client credentials.
+    kafka_oauth_token_file: Path | None = None  # OAUTHBEARER: a token that others renew.
+    kafka_oauth_url: str | None = None  # OAUTHBEARER: the endpoint for client credentials.
     kafka_oauth_client_id: str | None = None  # With a URL.
     kafka_oauth_client_secret: SecretStr | None = None  # With a URL.
     kafka_oauth_scope: str | None = None  # With a URL, where it wants one.

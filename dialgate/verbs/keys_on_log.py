@@ -105,7 +105,7 @@ async def _ruled(
         await asyncio.sleep(LOOK_S)
     raise OutcomeUnknownError(
         f"the change was not read back within {RULING_S} s, and may still take effect: check with"
-        " `dialgate keys list`, and revoke a key that was not shown to anybody"
+        " `dialgate keys list`, and revoke a key that was never shown"
     )
 
 

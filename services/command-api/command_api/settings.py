@@ -52,7 +52,7 @@ class CommandApiSettings(Settings):
     idempotency_keys_max: PositiveInt = 1_000  # Kept a campaign.
     idempotency_key_length_max: int = Field(default=255, ge=1, le=1000)  # Characters.
     imports_per_organization_max: PositiveInt = 8  # CSV files under way at once.
-    list_stale_s: Seconds = 300.0  # A list that gets no chunk for so long, uncounted, is dropped.
+    list_stale_s: Seconds = 300.0  # An unfinished list that gets no chunk for this long is dropped.
     template_s: Seconds = 1.0  # How long one template preview may take.
     previews_per_organization_max: PositiveInt = 10  # That wait; organizations take turns.
     tries_s: Seconds = 5.0  # How long a refused command is decided again.

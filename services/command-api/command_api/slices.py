@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 Steps = Generator[None, None, T]  # Work that may be interrupted at each yield, every 2 ms or so.
 
-SLICE_S = 0.005  # One piece of work holds the event loop for so long, and one step more.
+SLICE_S = 0.005  # How long one slice holds the event loop, plus one step.
 # Between two slices. Threads run too: while the loop is never idle, a log's thread waits 5 ms for
 # each switch (sys.getswitchinterval), and a pause needs many.
 REST_S = 0.001

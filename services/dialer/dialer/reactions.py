@@ -47,11 +47,11 @@ class Reactions:
         self.state, self._contacts = state, contacts
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
-        """React from now on; effects that take time become tasks of this group."""
+        """Begin to react; effects that take time become tasks of this group."""
         self._tasks = tasks
 
     def stop(self) -> None:
-        """React no more: what is not performed is left to the next process, which reads the log."""
+        """Stop reacting: the rest is left to the next process, which reads the log."""
         self._tasks = None
         if self._alarm is not None:
             self._alarm.cancel()

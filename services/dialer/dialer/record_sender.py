@@ -36,7 +36,7 @@ class RecordSender:
         self.offered = Offered()
 
     def record(self, offer: Offer, clocks: Clocks) -> Record:
-        """Return an offer's record, and expect its ruling from now on."""
+        """Return an offer's record, and expect its ruling."""
         partition = campaign_partition(offer.campaign_id, self._log.partitions(CAMPAIGN_RECORDS))
 
         def ruled(ruling: Ruling) -> None:
@@ -76,6 +76,6 @@ class RecordSender:
             return  # A record that is not read back is offered again (`State.patience`).
 
     def forget(self, record_id: str) -> None:
-        """Expect no ruling of a record any more."""
+        """Stop expecting a record's ruling."""
         self._reader.on_ruling.pop(record_id, None)
         self.offered.done(record_id)

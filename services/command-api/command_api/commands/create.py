@@ -44,7 +44,7 @@ class CreateCampaign:
 
 
 def key_digest(key: str) -> str:
-    """Return an Idempotency-Key as it stands in the name of its stream, hexadecimal."""
+    """Return an Idempotency-Key as its stream's name has it: hexadecimal."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Start a campaign's run, or resume a paused one: both need somebody to call. Pure."""
+"""Start a campaign's run, or resume a paused one: both need a contact to call. Pure."""
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import UNCHANGED, Decision, Reason, Rejected
@@ -35,7 +35,7 @@ def start_rejection(campaign: Campaign) -> Rejected | None:
 
 
 def contacts_rejection(campaign: Campaign) -> Rejected | None:
-    """Reject a campaign that has nobody to call yet, whatever its status."""
+    """Reject a campaign that has no contact to call yet, whatever its status."""
     counters = campaign.counters
     if no := type_rejection(campaign.created.campaign_type):
         return no

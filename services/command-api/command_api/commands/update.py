@@ -1,4 +1,4 @@
-"""Update a campaign's texts and settings, in a status in which nobody is called. Pure."""
+"""Update a campaign's texts and settings, in a status without calls. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -38,7 +38,7 @@ _TRAILING_COMMA_ITSELF = sys.version_info >= (3, 13)  # Where the error is said 
 
 
 class TooLargeError(ValueError):
-    """Something in a body is more than anybody reads; `loc` says what."""
+    """Something in a body exceeds a limit; `loc` says where."""
 
     def __init__(self, loc: tuple[str | int, ...], msg: str) -> None:
         super().__init__(msg)
@@ -46,7 +46,7 @@ class TooLargeError(ValueError):
 
 
 class Elements:
-    """An array whose elements stay text until somebody looks at them."""
+    """An array whose elements stay text until they are read."""
 
     def __init__(self, text: str) -> None:
         self._text, self._begins = text, array("Q")

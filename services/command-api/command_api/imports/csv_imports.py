@@ -132,7 +132,7 @@ async def _in_background(
 async def _import_announced(
     service: ImportService, file: CsvFile, given: CsvImport, announced: StartImport, origin: Origin
 ) -> Imported | Rejected:
-    """Bring an announced file in; when it cannot go on, give it up and say why."""
+    """Import an announced file; if it cannot continue, fail the import and say why."""
     try:
         done = await _send(service, file, given, announced, origin)
         reason = done.detail if isinstance(done, Rejected) else None

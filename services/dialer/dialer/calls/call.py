@@ -59,7 +59,7 @@ class Call:
     late: Late = Late.NO_RING
     lag_s: float | None = 0.0  # The longest look-up lag that the carrier has had meanwhile.
     watched: bool = False  # Another's, folded when it was new: it had not rung.
-    to_recheck: bool = False  # Given back as not placed, and to be asked about once more.
+    to_recheck: bool = False  # Given back as not placed, and to be looked up again.
     look_at: float | None = None  # When to look it up next. None: never.
     looking: bool = False
     # Since when another carrier than the one named answers. None: the named one does.

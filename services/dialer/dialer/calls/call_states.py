@@ -1,4 +1,4 @@
-"""Where a call stands: what the log says of it, what the carrier says, whether its ring was late.
+"""The state of a call: what the log says of it, what the carrier says, whether its ring was late.
 
 Each of the three is changed by one function here; LEGAL holds the combinations that there are.
 Pure. `make docs` draws LEGAL into the architecture page.
@@ -31,7 +31,7 @@ class Logged(StrEnum):
 
     @property
     def resolved(self) -> bool:
-        """Say whether the call's end stands there."""
+        """Say whether the log has the call's end."""
         return self in (Logged.ENDED, Logged.UNRUNG, Logged.UNKNOWN)
 
 
@@ -40,7 +40,7 @@ class Said(StrEnum):
 
     NOTHING = "nothing"
     LOST = "cannot say"  # Nobody will ever know what became of it.
-    NOT_PLACED = "never had it"  # And nobody can place it any more.
+    NOT_PLACED = "never had it"  # And it can no longer be placed.
     REFUSED_LATE = "refused it as late"
     NO_RING = "refused it"
     RINGS = "rings"
@@ -163,7 +163,7 @@ def meaning(word: Statement | None) -> Said:
 
 
 def said(was: Said, stage: Logged, news: Said) -> Said:
-    """Return what the carrier is taken to say after news of it: what weighs more stands."""
+    """Return what the carrier is taken to say after news of it: the weightier statement."""
     weights = WEIGHTS[stage]
     stands = was if was in weights else Said.NOTHING
     return news if news in weights[weights.index(stands) :] else stands
@@ -180,7 +180,7 @@ def lateness(
     """
     if told:
         return Late.TOLD
-    if stage is Logged.STARTED:  # The first resolution stands, whoever has made it.
+    if stage is Logged.STARTED:  # The first resolution counts, from any dialer.
         return Late.IN_TIME
     if was is Late.NO_RING and began_late is not None:
         was = Late.TOO_LATE if began_late and stage is not Logged.UNRUNG else Late.IN_TIME

@@ -1,4 +1,4 @@
-"""May this call still begin? Pure arithmetic on clocks that nobody can set.
+"""May this call still begin? Pure arithmetic on clocks that cannot be set.
 
 Source: ADR-0004, leases and which clock.
 """

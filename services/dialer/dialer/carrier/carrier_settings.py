@@ -31,10 +31,10 @@ class CarrierSettings(Settings):
     log: Path | None = None  # A JSON line per simulated ring, for auditors. None: no log.
     seed: int = 0  # With the call's id it decides each simulated call.
     setup_ms: Milliseconds = 20.0  # From taking a call to its ring.
-    ringing_min_s: AtOnce = 0.1  # A phone rings at least so long …
-    ringing_max_s: AtOnce = 0.5  # … and at most so long.
-    talk_min_s: AtOnce = 0.2  # Talk, also with a voicemail, lasts at least so long …
-    talk_max_s: AtOnce = 2.0  # … and at most so long.
+    ringing_min_s: AtOnce = 0.1  # A phone rings at least this long …
+    ringing_max_s: AtOnce = 0.5  # … and at most this long.
+    talk_min_s: AtOnce = 0.2  # Talk, also with a voicemail, lasts at least this long …
+    talk_max_s: AtOnce = 2.0  # … and at most this long.
     answered_percent: Percent = 70.0  # Of calls. The five make 100.
     no_answer_percent: Percent = 12.0  # Of calls.
     busy_percent: Percent = 8.0  # Of calls.
@@ -72,7 +72,7 @@ class CarrierSettings(Settings):
         return self
 
     def callback_origins(self) -> frozenset[str]:
-        """Return the origins that may be called back; none stands for loopback."""
+        """Return the origins that may be called back; an empty set means loopback."""
         origins = (one.strip().rstrip("/") for one in self.callback_allowed.split(","))
         return frozenset(filter(None, origins))
 

@@ -31,7 +31,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """The phone rings or has been answered; the call is under way."""
+    """The phone rings or has been answered; the call is in progress."""
 
     began_at: datetime  # When the ring began, by the carrier's clock.
 
@@ -121,7 +121,7 @@ class Carrier(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close. Calls under way go on."""
+        """Close. Calls in progress continue."""
         ...
 
     async def place(self, call: CallOrder, ring_by: datetime) -> Placed:

@@ -36,7 +36,7 @@ def opens_of(hours: CallingHours, now: datetime) -> datetime:
     """Return when one window is next open; `now` if it is open."""
     try:
         place = zone(hours.time_zone)
-    except LookupError:  # This machine does not know the time zone: call nobody.
+    except LookupError:  # This machine does not know the time zone: no calls.
         return now + timedelta(days=_DAYS_AHEAD_MAX)
     today = now.astimezone(place).date()
     for ahead in range(-1, _DAYS_AHEAD_MAX):  # Yesterday's window may last beyond midnight.

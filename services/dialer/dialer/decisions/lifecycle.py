@@ -52,7 +52,7 @@ def due(campaign: Campaign, now: datetime) -> bool:
 
 
 def done(campaign: Campaign) -> bool:
-    """Say whether a run has no pending contact, no open call and no import under way.
+    """Say whether a run has no pending contact, no open call and no import in progress.
 
     Source: contract 9.19: a paused campaign completes too.
     """

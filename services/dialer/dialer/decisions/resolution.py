@@ -206,7 +206,7 @@ def _started(call: Call, campaign: Campaign, contact: Contact, now: datetime) ->
 
 
 def unusable(call: Call, campaign: Campaign, boot: float, stopping: bool) -> Abandonment | None:
-    """Return why this dialer's permission must not be used any more. None: it may be."""
+    """Return why this dialer's permission must no longer be used. None: it may be."""
     assert call.sent_at is not None, "a permission that this process requested"
     if campaign.status is not Status.RUNNING or campaign.run != call.run:
         return Abandonment.NOT_RUNNING

@@ -46,7 +46,7 @@ def note_failure(state: State, call: Call, failure: Exception, boot: float) -> N
 
 
 def may_end_at(call: Call) -> float:
-    """Return when an undecidable call may end: a permission, once nobody can place it."""
+    """Return when an undecidable call may end: a permission, once it can no longer be placed."""
     if call.logged is not Logged.PERMITTED or call.folded_at is None:
         return 0.0
     return not_found_counts_at(call.folded_at, call.lease_s, call.carrier_timeout_s, 0.0)

@@ -143,7 +143,7 @@ class HttpCarrier:
         await self._watch.wait()
 
     async def close(self) -> None:
-        """Close the connections for good. Calls under way go on."""
+        """Close the connections for good. Calls in progress continue."""
         if self._checking is not None:
             self._checking.cancel()
             await asyncio.wait([self._checking])

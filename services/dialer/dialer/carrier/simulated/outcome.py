@@ -52,7 +52,7 @@ class Outcome:
 
     disposition: Disposition
     ringing_s: float
-    talk_s: float  # 0 when nobody, and no machine, answers.
+    talk_s: float  # 0 when neither a person nor a machine answers.
     refused: bool
     silent: bool
     answer_lost: bool

@@ -120,7 +120,7 @@ class SimulatedCarrier:
     async def place(
         self, call: CallOrder, ring_by: datetime, callback_url: str | None = None
     ) -> Placed:
-        """Ring a contact, even if it was rung before. Cancelled, the ring goes on regardless.
+        """Ring a contact, even if it was rung before. If cancelled, the ring continues.
 
         Raises:
             CarrierUnavailableError: closed, or the answer was lost: it may ring all the same.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from campaigns.domain.facts import CallLate, CampaignCreated, ListClosed
 from campaigns.log.port import BATCH_MAX, MemoryLog, OnRefusal
 from campaigns.process.errors import LogUnavailableError, OutcomeUnknownError
+from campaigns.records.entry import entry
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope, Record
 from campaigns.records.topics import ORGANIZATIONS, Partition
@@ -114,8 +115,14 @@ class LogPort:
     async def append(
         self, partition: Partition, record: Record, key: int, refused: OnRefusal | None = None
     ) -> None:
-        """Hand a record over, and see what becomes of it."""
+        """Hand a record over, and see what becomes of it.
+
+        Raises:
+            UnreadableRecordError: no reader could read it, which every log finds at its door.
+
+        """
         world, plan, subject = self._world, self._world.plan, self._subject
+        entry(record, partition, world.core.partitions(partition.topic))
         world.handed[record.id] = Handed(
             record, self._process, world.loop.true(), self._process.clock.boottime()
         )

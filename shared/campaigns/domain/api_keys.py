@@ -113,7 +113,7 @@ class ApiKeys:
         self._configured.add(hashed)
 
     def fold(self, fact: AnyOrganizationFact) -> None:
-        """Take in what the log says of a key. One that was revoked is none for ever."""
+        """Fold a fact about a key. A revoked key stays revoked."""
         hashed = fact.key_hash
         match fact:
             case ApiKeyCreated():

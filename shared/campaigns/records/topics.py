@@ -35,7 +35,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(INSTALLATION_RECORDS, keyed_by="nothing: one key", partitions=1),
     Topic(CAMPAIGN_EVENTS, keyed_by="campaign id", partitions=None),
 )
-NAMING_TOPICS = (CAMPAIGN_RECORDS, ORGANIZATION_RECORDS)  # Made anew, they are another log.
+NAMING_TOPICS = (CAMPAIGN_RECORDS, ORGANIZATION_RECORDS)  # Recreated, they are another log.
 RECORD_TOPICS = (*NAMING_TOPICS, INSTALLATION_RECORDS)  # Ruled by the ledger.
 
 ORGANIZATIONS = Partition(ORGANIZATION_RECORDS, 0)

@@ -16,7 +16,7 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 class StalledError(Exception):
-    """Nothing is left to do, now or later, and the test has not ended."""
+    """No task can continue, no timer is set, and the test has not ended."""
 
 
 class _Jumping(selectors.DefaultSelector):
@@ -68,7 +68,7 @@ def run_virtually(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end on a new virtual loop.
 
     Raises:
-        StalledError: everything waits for ever.
+        StalledError: every task waits indefinitely.
 
     """
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:

@@ -10,11 +10,12 @@ import asyncio
 import statistics
 import sys
 import tempfile
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from pathlib import Path
+from subprocess import Popen
 
 from bench.http_load import Connection, Request
 from bench.pause import (
@@ -74,14 +75,18 @@ def shut_hours() -> dict[str, object]:
     return {"allowed_hours": shut, "time_zone": "UTC"}
 
 
-async def ready(port: int) -> None:
+async def ready(port: int, started: Popen[str]) -> None:
     """Wait until a process has folded its log, and works."""
-    await wait_for(port)
-    connection = await Connection.to(port)
     async with asyncio.timeout(READY_S):
-        while (await connection.ask(READY))[0] != 200:
+        while True:
+            assert started.poll() is None, "it has ended"
+            with suppress(OSError):  # It is not listening yet.
+                connection = await Connection.to(port)
+                status, _ = await connection.ask(READY)
+                connection.close()
+                if status == 200:
+                    return
             await asyncio.sleep(0.1)
-    connection.close()
 
 
 async def measured(of: Arrangement, floor: int, rounds: int) -> list[Row]:
@@ -146,8 +151,7 @@ async def run(of: Arrangement, folder: Path, servers: str, rounds: int) -> None:
             await wait_for(ROW_FLOOR)
         for verb, port in zip(of.verbs, PORTS, strict=False):
             mine = process("-m", "dialgate", verb, **base, DIALGATE_PORT=str(port))
-            running.enter_context(mine)
-            await ready(port)
+            await ready(port, running.enter_context(mine))
         floor = KAFKA_FLOOR if of.kafka else ROW_FLOOR
         show(of.name, await measured(of, floor, rounds), of.setup)
 

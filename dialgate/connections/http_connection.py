@@ -13,6 +13,7 @@ from dialgate.connections.phase import Phase
 from dialgate.connections.place import Place
 from dialgate.connections.refusal import TIMEOUT, refusal
 
+HELD_MAX_BYTES = 16_384  # A head, or a body that is sent with it.
 LINGER_MAX_BYTES = (
     2**20
 )  # Of a refused body: less is discarded, so that the client sees the answer.
@@ -94,8 +95,38 @@ class HttpConnection(Place, HttpToolsProtocol):
 
 
 class AnswerTransport:
-    """The part of a transport that an answer uses."""
+    """The part of a transport that an answer uses. Head and body are sent together.
+
+    uvicorn writes them one after the other, which is a system call each. A head is held until its
+    body comes, and at the longest until the loop has its next turn.
+    """
 
     def __init__(self, protocol: HttpConnection) -> None:
-        self.write, self.is_closing = protocol.transport.write, protocol.transport.is_closing
-        self.close = protocol.answered
+        self._transport, self._loop = protocol.transport, protocol.loop
+        self.is_closing = protocol.transport.is_closing
+        self._answered = protocol.answered
+        self._held = b""
+
+    def write(self, data: bytes) -> None:
+        """Hold a head, or send what is held and this."""
+        if len(data) > HELD_MAX_BYTES:  # To join them would cost more.
+            self.flush()
+            self._transport.write(data)
+        elif self._held:
+            data, self._held = self._held + data, b""
+            self._transport.write(data)
+        else:
+            self._held = data
+            self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Send what is held."""
+        if self._held:
+            held, self._held = self._held, b""
+            if not self._transport.is_closing():
+                self._transport.write(held)
+
+    def close(self) -> None:
+        """Send what is held, and end the answer."""
+        self.flush()
+        self._answered()

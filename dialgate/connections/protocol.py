@@ -176,6 +176,7 @@ class BoundedProtocol(HttpConnection):
             self._refuse(BAD_REQUEST, msg)
 
     def on_response_complete(self) -> None:
+        self._out.flush()  # An answer to HEAD: nothing else of it comes.
         self._open -= 1
         if held := self.transport.get_write_buffer_size():
             self._crowd.note_unsent(self, held)

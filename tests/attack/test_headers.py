@@ -53,3 +53,12 @@ def test_no_answer_is_stored_or_guessed_at_or_tells_what_serves_it(
         assert headers["cache-control"] == "no-store"
     assert "server" not in headers
     assert "x-powered-by" not in headers
+
+
+def test_a_refusal_comes_behind_the_answer_before_it(instance: Instance) -> None:
+    """An answer to HEAD has no body that it could be sent together with."""
+    with instance.connect() as line:
+        line.send(head("HEAD", CAMPAIGNS, KEY) + b"nonsense\r\n\r\n")
+        assert line.answer(has_body=False)[0] == 200
+        assert line.answer()[0] == 400
+        assert line.closed()

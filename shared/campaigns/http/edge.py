@@ -1,7 +1,6 @@
 """The edge of an application: bounds requests, checks keys before bodies, assigns request ids."""
 
 from collections.abc import Callable
-from uuid import uuid4
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -26,6 +25,7 @@ from campaigns.http.door import (
 )
 from campaigns.http.weight import Spent, Weight
 from campaigns.process.errors import OperatingError
+from campaigns.process.identifiers import random_id
 from campaigns.process.observability import SHARES_SPENT, correlation_id
 
 UPLOAD = "/import-data"
@@ -58,7 +58,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         given, head_max_bytes = dict(scope["headers"]), self._limits.head_max_bytes
-        request_id = given.get(b"x-request-id", b"").decode("ascii", "ignore")[:100] or uuid4().hex
+        request_id = given.get(b"x-request-id", b"").decode("ascii", "ignore")[:100] or random_id()
         correlation_id.set(request_id)
         limits = self._limits
         upload = scope["path"].endswith(UPLOAD)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar, assert_never
-from uuid import uuid4
 
 from campaigns.domain.decider import (
     C,
@@ -21,6 +20,7 @@ from campaigns.domain.levels import needed
 from campaigns.log.reader import Reader, Ruling
 from campaigns.process.clock import Clock
 from campaigns.process.errors import LogUnavailableError, OutcomeUnknownError, TooContendedError
+from campaigns.process.identifiers import random_id
 from campaigns.records.record import AppendCondition, Idempotency, Record
 from campaigns.records.topics import Partition
 
@@ -102,7 +102,7 @@ class Writer(Generic[W]):
     def record(self, facts: Facts, condition: AppendCondition, origin: Origin) -> Record:
         """Return a record of these facts; its time is now."""
         return Record(
-            id=uuid4().hex,
+            id=random_id(),
             time=self.clock.now(),
             source=self.source,
             actor=origin.actor,

@@ -4,6 +4,7 @@ Closing a socket with unread bytes resets it, and the client may lose the answer
 arrives is read and discarded for a while (`linger_s`).
 """
 
+from contextlib import suppress
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -21,6 +22,8 @@ LINGER_MAX_BYTES = (
 
 class HttpConnection(Place, HttpToolsProtocol):
     """What a connection waits for, and each way in which the server ends it."""
+
+    _out: "AnswerTransport"  # Since the connection was made.
 
     def __init__(self, *given: Any, **named: Any) -> None:  # Any: as uvicorn's; see Place.
         super().__init__(*given, **named)
@@ -45,6 +48,7 @@ class HttpConnection(Place, HttpToolsProtocol):
 
     def _refuse(self, status: bytes, detail: str) -> None:
         """Answer in place of the application, which sees a disconnect."""
+        self._out.flush()  # A head, or "100 Continue".
         self._deaf = True
         if self._open:  # Only a body that is incomplete.
             self.cycle.disconnected = True
@@ -66,8 +70,10 @@ class HttpConnection(Place, HttpToolsProtocol):
         if self.cycle is not None:
             self.cycle.body.clear()  # It will not be read.
         self.flow.resume_reading()
+        self._out.end()
         if self.transport.can_write_eof():
-            self.transport.write_eof()
+            with suppress(OSError):  # Its client had gone: the answer was met by a reset.
+                self.transport.write_eof()
 
     def _swallow(self, count: int) -> None:
         if self._phase is Phase.LINGER:
@@ -105,10 +111,12 @@ class AnswerTransport:
         self._transport, self._loop = protocol.transport, protocol.loop
         self.is_closing = protocol.transport.is_closing
         self._answered = protocol.answered
-        self._held = b""
+        self._held, self._ended = b"", False
 
     def write(self, data: bytes) -> None:
         """Hold a head, or send what is held and this."""
+        if self._ended:  # An application invites a body that was refused meanwhile.
+            return
         if len(data) > HELD_MAX_BYTES:  # To join them would cost more.
             self.flush()
             self._transport.write(data)
@@ -125,6 +133,11 @@ class AnswerTransport:
             held, self._held = self._held, b""
             if not self._transport.is_closing():
                 self._transport.write(held)
+
+    def end(self) -> None:
+        """Send what is held, and nothing after it."""
+        self.flush()
+        self._ended = True
 
     def close(self) -> None:
         """Send what is held, and end the answer."""

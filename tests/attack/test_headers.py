@@ -62,3 +62,12 @@ def test_a_refusal_comes_behind_the_answer_before_it(instance: Instance) -> None
         assert line.answer(has_body=False)[0] == 200
         assert line.answer()[0] == 400
         assert line.closed()
+
+
+def test_nobody_is_invited_to_send_a_body_that_is_refused_already(instance: Instance) -> None:
+    asked = head("POST", CAMPAIGNS, KEY, Expect="100-continue", Transfer_Encoding="chunked")
+    with instance.connect() as line:
+        line.send(asked + b"nonsense\r\n")
+        found = line.rest()
+    assert found.startswith(b"HTTP/1.1 400")
+    assert found.count(b"HTTP/1.1 ") == 1

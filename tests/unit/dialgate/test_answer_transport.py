@@ -84,3 +84,11 @@ async def test_nothing_is_written_into_a_connection_that_has_gone(
     sent.close()
     await asyncio.sleep(0)
     assert sent.pieces == []
+
+
+async def test_nothing_is_sent_after_the_end(sent: Sent, out: AnswerTransport) -> None:
+    out.write(b"head")
+    out.end()
+    out.write(b"100 Continue")
+    await asyncio.sleep(0)
+    assert sent.pieces == [b"head"]

@@ -16,7 +16,7 @@ from campaigns.log.port import MemoryLog
 from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 from projector.advance import Views
-from projector.store.view_store import Store
+from projector.store.view_store import ViewStore
 
 RECORDS, ROUNDS, BATCH = 30_000, 3, 512  # BATCH: the most that the log hands over at once.
 
@@ -24,7 +24,7 @@ RECORDS, ROUNDS, BATCH = 30_000, 3, 512  # BATCH: the most that the log hands ov
 def fold(raw: list[bytes], folder: Path) -> float:
     """Return the seconds that the projector takes."""
     partition, log = Partition(CAMPAIGN_RECORDS, 0), MemoryLog(1)
-    store = Store(None, folder)
+    store = ViewStore(None, folder)
     store.belongs_to(log.id, publishes=False)
     views = Views(store, log, False, lambda key: None)
     views.restore([partition])

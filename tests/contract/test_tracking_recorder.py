@@ -11,20 +11,20 @@ from eventsourcing.tests.persistence import TrackingRecorderTestCase
 
 from campaigns.process.errors import StoreUnavailableError
 from projector.store.tables import METADATA
-from projector.store.view_store import Store
+from projector.store.view_store import ViewStore
 from tests.support.postgres import postgres_url
 
 
 class TestSqlite(TrackingRecorderTestCase):
     @pytest.fixture(autouse=True)
     def _folder(self, tmp_path: Path) -> Iterator[None]:
-        self.folder, self.stores = tmp_path, list[Store]()
+        self.folder, self.stores = tmp_path, list[ViewStore]()
         yield
         for store in self.stores:
             store.close()
 
-    def create_recorder(self) -> Store:
-        self.stores.append(Store(None, self.folder))
+    def create_recorder(self) -> ViewStore:
+        self.stores.append(ViewStore(None, self.folder))
         return self.stores[-1]
 
     def test_a_waiter_is_woken_at_once(self) -> None:
@@ -44,8 +44,8 @@ class TestPostgres(TestSqlite):
         with postgres_url(tmp_path_factory.mktemp("postgres")) as self.url:
             yield
 
-    def create_recorder(self) -> Store:
-        self.stores.append(Store(self.url, None))
+    def create_recorder(self) -> ViewStore:
+        self.stores.append(ViewStore(self.url, None))
         METADATA.drop_all(self.stores[-1].engine)
         METADATA.create_all(self.stores[-1].engine)
         return self.stores[-1]
@@ -55,7 +55,7 @@ del TrackingRecorderTestCase  # Abstract: pytest would collect it.
 
 
 def test_a_database_that_does_not_answer_is_told_in_a_sentence_without_its_password() -> None:
-    store = Store("postgresql://dialgate:secret@127.0.0.1:1/dialgate", None)
+    store = ViewStore("postgresql://dialgate:secret@127.0.0.1:1/dialgate", None)
     with pytest.raises(StoreUnavailableError, match="the views' database cannot be used: ") as told:
         store.belongs_to("a log", publishes=False)
     assert "secret" not in str(told.value)

@@ -18,12 +18,12 @@ from campaigns.process.errors import TopicMisfitError
 from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import Partition
 from campaigns.sqlite import file
-from campaigns.stores.checkpoint import Store
+from campaigns.stores.checkpoint import CheckpointStore
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
 from projector.advance import Views
 from projector.store.tables import METADATA
-from projector.store.view_store import Store as ViewStore
+from projector.store.view_store import ViewStore
 from tests.support.journal import Journal, every_partition
 from tests.support.postgres import postgres_url
 
@@ -50,7 +50,7 @@ class Folding:
     """Folds campaigns and contacts as the services do, and stores them as they do."""
 
     def __init__(self, journal: Journal, path: Path) -> None:
-        self.store = Store(path, journal.log.id)
+        self.store = CheckpointStore(path, journal.log.id)
         self.contacts, self.campaigns = Contacts(self.store.db, by_phone=True), Campaigns()
         self.reader = Reader(journal.log, self)
         self.store.restore(self.reader, self.campaigns)

@@ -21,7 +21,7 @@ from campaigns.records.topics import (
     TOPICS,
     campaign_partitions,
 )
-from campaigns.stores.checkpoint import Store
+from campaigns.stores.checkpoint import CheckpointStore
 from tests.support.on_kafka import PARTITION, altered, following, opened, paused, until
 
 pytestmark = pytest.mark.kafka
@@ -88,7 +88,7 @@ async def test_a_log_whose_topics_were_recreated_is_another(
             ids.append(log.id)
             names = [log.kafka.topic(topic) for topic in NAMING_TOPICS]
     assert ids[0] == ids[1], "the same log has the same id in every process"
-    store = Store(tmp_path / "store.db", ids[0])
+    store = CheckpointStore(tmp_path / "store.db", ids[0])
     store.db.execute("commit")
     store.close()
     for topic in names:
@@ -97,7 +97,7 @@ async def test_a_log_whose_topics_were_recreated_is_another(
             assert log.id not in ids
             ids.append(log.id)
             with pytest.raises(LogCutError, match="deleted and created again"):
-                Store(tmp_path / "store.db", log.id)
+                CheckpointStore(tmp_path / "store.db", log.id)
 
 
 async def test_a_log_for_reading_only_makes_nothing_and_takes_nothing(

@@ -17,7 +17,7 @@ from projector.advance import Views
 from projector.feeds.publisher import Publishing
 from projector.projections.outbox import place_of
 from projector.store.tables import OUTBOX
-from projector.store.view_store import Store
+from projector.store.view_store import ViewStore
 from tests.support.journal import Journal, every_partition
 
 
@@ -57,7 +57,7 @@ class Topic:
 
 
 def projector(journal: Journal, topic: Topic, folder: Path) -> tuple[Views, Publishing]:
-    store = Store(None, folder)
+    store = ViewStore(None, folder)
     store.belongs_to(journal.log.id, publishes=True)
     views = Views(store, journal.log, True, lambda key: None)
     publishing = Publishing(topic, views, 5, 0.0005, 0.001)

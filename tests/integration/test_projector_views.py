@@ -29,7 +29,7 @@ from projector.store.tables import (
     ROWS,
     TRACKING,
 )
-from projector.store.view_store import Store
+from projector.store.view_store import ViewStore
 from projector.store.views import EXECUTION
 from tests.support.journal import Journal, every_partition
 from tests.support.postgres import postgres_url
@@ -39,7 +39,7 @@ REBUILT = (
 )  # fmt: skip
 
 
-_opened: list[Store] = []
+_opened: list[ViewStore] = []
 
 
 @pytest.fixture(autouse=True)
@@ -49,9 +49,9 @@ def closed_at_the_end() -> Iterator[None]:
         _opened.pop().close()
 
 
-def opened(folder: Path) -> Store:
+def opened(folder: Path) -> ViewStore:
     """Return a store that is closed at the test's end."""
-    _opened.append(Store(None, folder))
+    _opened.append(ViewStore(None, folder))
     return _opened[-1]
 
 
@@ -61,7 +61,7 @@ def fold(
     *,
     batches: random.Random | None = None,
     publishes: bool = True,
-    store: Store | None = None,
+    store: ViewStore | None = None,
 ) -> Views:
     """Fold all that the journal holds behind the store's checkpoint, in batches of any size."""
     store = store or opened(folder)
@@ -227,7 +227,7 @@ def test_no_text_stops_the_fold(tmp_path_factory: pytest.TempPathFactory) -> Non
     journal.create(name="\0 \U0001f600 %\\ '")
     folder = tmp_path_factory.mktemp("postgres")
     with postgres_url(folder) as url:
-        store = Store(url, None)
+        store = ViewStore(url, None)
         store.belongs_to(journal.log.id, publishes=True)
         views = Views(store, journal.log, True, lambda key: None)
         views.restore(every_partition(journal))
@@ -246,7 +246,7 @@ def test_a_rebuild_on_postgres_is_the_same_as_on_sqlite(
     ours = fold(history, tmp_path).store.dump(REBUILT)
     with postgres_url(tmp_path_factory.mktemp("postgres")) as url:
         for _ in range(2):  # The second of another log: rebuilt.
-            store = Store(url, None)
+            store = ViewStore(url, None)
             views = fold(history, tmp_path, store=store, batches=random.Random(3))
             theirs = views.store.dump(REBUILT)
             assert theirs == ours

@@ -5,7 +5,7 @@ from datetime import timedelta
 from campaigns.domain.campaign import gone
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.contact import ContactStatus
-from campaigns.stores.checkpoint import Store
+from campaigns.stores.checkpoint import CheckpointStore
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
 from tests.support.author import STEPS, STORIES, Author
@@ -25,7 +25,7 @@ def waiting(told: FoldedJournal) -> set[int]:
 
 def found(told: FoldedJournal, limit: int) -> tuple[list[int], list[int]]:
     """Return the fresh and the due contacts, as a dialer reads its store, and the rest."""
-    campaigns, contacts = Campaigns(), Contacts(Store(None, "a test").db)
+    campaigns, contacts = Campaigns(), Contacts(CheckpointStore(None, "a test").db)
     for recorded in told.records:
         fold_contacts(campaigns, contacts, recorded)
     campaign, fresh, looked = campaigns.by_id[1], list[int](), 0

@@ -23,7 +23,7 @@ from projector.store.tables import (
     ROWS,
     TRACKING,
 )
-from projector.store.view_store import Store
+from projector.store.view_store import ViewStore
 from tests.simulation.auditor import Audit
 
 REBUILT = (CAMPAIGNS, CONTACTS, EXECUTIONS, IMPORTS, LEDGERS, LISTS, ROWS, TRACKING)
@@ -71,7 +71,7 @@ def judge_stores(found: Audit) -> None:
 
 def _judge_views(found: Audit, name: str, part: Projector) -> None:
     """Compare the projector's views with views that are rebuilt from the log."""
-    store = Store(None, None)
+    store = ViewStore(None, None)
     store.belongs_to(part.log.id, publishes=False)
     views = Views(store, part.log, False, lambda key: None)
     views.restore(part.partitions)

@@ -39,7 +39,7 @@ def ledger() -> list[str]:
 
 def of_checkpoints() -> list[str]:
     """Describe the store that the command API and the dialer keep, with their own tables."""
-    store = checkpoint.Store(None, "memory")
+    store = checkpoint.CheckpointStore(None, "memory")
     Contacts(store.db, by_phone=True)
     for module in (creator, idempotency, keyring):
         store.db.execute(module._TABLE)

@@ -39,7 +39,7 @@ from campaigns.records.topics import (
     campaign_partition,
     campaign_partitions,
 )
-from campaigns.stores.checkpoint import SAVE_S, Store
+from campaigns.stores.checkpoint import SAVE_S, CheckpointStore
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
 from command_api.barrier import Barrier, Settled
@@ -115,7 +115,7 @@ class CommandApi:
         """Restore the checkpoint; the log is open already. Raises: see `founded`."""
         await self.reader.begin(await founded(self.log, self.clock, self.writer.source))
         path = self._data_dir / "command-api.db" if self._data_dir else None
-        self._store = Store(path, self.log.id, self.reader.installation)
+        self._store = CheckpointStore(path, self.log.id, self.reader.installation)
         self.contacts = Contacts(self._store.db, by_phone=True)
         self.creator = Creator(self.writer, self.partitions, self._store.db, self.lists)
         self.keyring.open(self._store.db)

@@ -23,7 +23,7 @@ from campaigns.records.topics import (
     Partition,
     campaign_partitions,
 )
-from campaigns.stores.checkpoint import SAVE_S, Store
+from campaigns.stores.checkpoint import SAVE_S, CheckpointStore
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
 from dialer import bucket_store
@@ -91,7 +91,7 @@ class Dialer:
         self._partitions = self._log.partitions(CAMPAIGN_RECORDS)
         await self.reader.begin(await founded(self._log, self._clock, self._source))
         path = self._data_dir / "dialer.db" if self._data_dir else None
-        self._store = Store(path, self._log.id, self.reader.installation)
+        self._store = CheckpointStore(path, self._log.id, self.reader.installation)
         bucket_store.create(self._store.db)
         self._store.beside = lambda ids: bucket_store.save(self._store.db, self.state, ids)
         self.contacts = Contacts(self._store.db)

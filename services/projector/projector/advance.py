@@ -43,7 +43,7 @@ from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 from projector.projections import contacts, executions, history, imports, lists, outbox
 from projector.projections.changes import Changes, Place
 from projector.store import views
-from projector.store.view_store import Store
+from projector.store.view_store import ViewStore
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ logger = logging.getLogger(__name__)
 class Views:
     """The projector's fold: all campaigns in memory, everything else in the store."""
 
-    store: Store
+    store: ViewStore
     log: EventLog
     publishes: bool
     on_key: Callable[[AnyOrganizationFact], None]

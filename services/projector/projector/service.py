@@ -31,7 +31,7 @@ from projector.feeds.socket import Feeds
 from projector.queries import campaign_routes, contact_routes, key_routes, lifecycle_routes
 from projector.queries.freshness import Asking
 from projector.settings import ProjectorSettings
-from projector.store.view_store import Store
+from projector.store.view_store import ViewStore
 
 
 class Projector:
@@ -49,7 +49,7 @@ class Projector:
     ) -> None:
         """`log` must be open. `data_dir` None: a temporary store. `publisher` None: none."""
         self.log, self.clock, self.settings = log, clock, settings
-        self.store = Store(_open(settings.database_url), data_dir)
+        self.store = ViewStore(_open(settings.database_url), data_dir)
         self.keys = ApiKeys()
         self.keys.configure(_open(settings.api_key), _open(settings.api_keys))
         self.limits = settings.rates(clock.monotonic)

@@ -41,7 +41,7 @@ _SCHEMA = (
 )
 
 
-class Store:
+class CheckpointStore:
     """One service's file. One thread, one connection; a transaction is always open."""
 
     def __init__(

@@ -17,7 +17,7 @@ from campaigns.log.reader import Reader
 from campaigns.process.errors import ContractError, LogCutError, StoreUnreadableError
 from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import Partition, campaign_partition
-from campaigns.stores.checkpoint import SLICE_MAX, Store
+from campaigns.stores.checkpoint import SLICE_MAX, CheckpointStore
 from tests.support.journal import Journal
 
 HERE = campaign_partition(1, 1)
@@ -27,7 +27,7 @@ class Folding:
     """Folds campaigns as the command API does, and stores them as it does."""
 
     def __init__(self, journal: Journal, folder: Path) -> None:
-        self.store = Store(folder / "store.db", journal.log.id)
+        self.store = CheckpointStore(folder / "store.db", journal.log.id)
         self.campaigns = Campaigns()
         self.reader = Reader(journal.log, self)
         self.store.restore(self.reader, self.campaigns)
@@ -133,14 +133,14 @@ def test_a_store_of_another_log_is_rebuilt_and_one_of_a_log_recreated_stops(
 ) -> None:
     path = tmp_path / "store.db"
     for log_id in ("embedded", "kafka/one/", "kafka/two/#a", "kafka/one/#b"):
-        store = Store(path, log_id)
+        store = CheckpointStore(path, log_id)
         assert store.db.execute("select count(*) from campaigns").fetchone() == (0,)
         store.db.execute("insert into campaigns values (1, 0, x'00')")
         store.db.execute("commit")
         store.close()
     with pytest.raises(LogCutError, match="created again"):
-        Store(path, "kafka/one/#c")
-    store = Store(path, "kafka/one/#b")
+        CheckpointStore(path, "kafka/one/#c")
+    store = CheckpointStore(path, "kafka/one/#b")
     assert store.db.execute("select count(*) from campaigns").fetchone() == (1,), "it was kept"
     store.close()
 
@@ -149,7 +149,7 @@ def test_a_damaged_store_is_rebuilt(tmp_path: Path) -> None:
     """It is a cache: what a failing disk has left of it must not keep the service from starting."""
     path = tmp_path / "store.db"
     path.write_bytes(b"what a disk has left of it " * 200)
-    store = Store(path, "embedded")
+    store = CheckpointStore(path, "embedded")
     assert store.db.execute("select count(*) from campaigns").fetchone() == (0,)
     store.close()
 
@@ -251,7 +251,7 @@ def test_what_a_service_keeps_besides_is_emptied_with_the_store_if_it_cannot_be_
     def unreadable() -> None:
         raise StoreUnreadableError("API key 7", "no JSON")
 
-    store, campaigns = Store(tmp_path / "store.db", journal.log.id), Campaigns()
+    store, campaigns = CheckpointStore(tmp_path / "store.db", journal.log.id), Campaigns()
     reader = Reader(journal.log, one)
     store.restore(reader, campaigns, unreadable)
     assert (reader.positions, campaigns.by_id) == ({}, {})
@@ -262,12 +262,12 @@ def test_what_a_service_keeps_besides_is_emptied_with_the_store_if_it_cannot_be_
 def test_a_store_that_is_found_unreadable_in_use_is_thrown_away_at_its_end(tmp_path: Path) -> None:
     """What is read later than the start: contacts. Without this each life would end the same."""
     path = tmp_path / "store.db"
-    store = Store(path, "embedded")
+    store = CheckpointStore(path, "embedded")
     with pytest.raises(ExceptionGroup), store.in_use():
         raise ExceptionGroup("a part", [StoreUnreadableError("contact 1/7", "no JSON")])
     store.close()
     assert not path.exists()
-    store = Store(path, "embedded")
+    store = CheckpointStore(path, "embedded")
     with pytest.raises(ExceptionGroup), store.in_use():
         raise ExceptionGroup("a part", [ContractError("a fact of tomorrow")])
     store.close()

@@ -14,7 +14,7 @@ from campaigns.log.reader import Reader
 from campaigns.process.errors import LogCutError
 from campaigns.records.installation import Installation, skip_record
 from campaigns.records.log_entry import Recorded
-from campaigns.stores.checkpoint import Store
+from campaigns.stores.checkpoint import CheckpointStore
 from campaigns.testing.sample_records import FIRST, NOON
 from tests.unit.campaigns.test_reader import Remembered, some
 
@@ -174,10 +174,13 @@ async def test_redelivered_records_are_compared_and_nothing_is_stored_on_others(
 
 async def test_the_digest_is_stored_with_the_position(tmp_path: Path) -> None:
     reader = read(log_of(some(0).encode(), STRANGE, some(1).encode()))
-    store = Store(tmp_path / "store.db", "memory")
+    store = CheckpointStore(tmp_path / "store.db", "memory")
     store.save(reader, Campaigns(), 1)
     store.close()
-    store, again = Store(tmp_path / "store.db", "memory"), Reader(reader.log, Remembered())
+    store, again = (
+        CheckpointStore(tmp_path / "store.db", "memory"),
+        Reader(reader.log, Remembered()),
+    )
     store.restore(again, Campaigns())
     store.close()
     assert (again.positions, again.chains) == (reader.positions, reader.chains)
@@ -186,7 +189,7 @@ async def test_the_digest_is_stored_with_the_position(tmp_path: Path) -> None:
 
 async def test_a_store_of_before_the_digest_is_rebuilt(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
-    Store(path, "memory").close()
+    CheckpointStore(path, "memory").close()
     with sqlite3.connect(path) as db:
         db.execute("create table if not exists about (name text primary key, value text)")
         db.execute("insert or replace into about values ('schema', '6'), ('log', 'memory')")
@@ -194,7 +197,7 @@ async def test_a_store_of_before_the_digest_is_rebuilt(tmp_path: Path) -> None:
         db.execute("create table positions (topic text, number integer, position integer)")
         db.execute("insert into positions values ('campaign.records', 0, 3)")
     db.close()
-    store, reader = Store(path, "memory"), Reader(MemoryLog(), Remembered())
+    store, reader = CheckpointStore(path, "memory"), Reader(MemoryLog(), Remembered())
     store.restore(reader, Campaigns())
     store.close()
     assert reader.positions == {}

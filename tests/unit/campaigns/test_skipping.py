@@ -18,10 +18,10 @@ from campaigns.records.installation import Installation, skip_record
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Record
 from campaigns.records.topics import INSTALLATION, INSTALLATION_KEY, ORGANIZATIONS, Partition
-from campaigns.stores.checkpoint import Store
+from campaigns.stores.checkpoint import CheckpointStore
 from campaigns.testing.sample_records import FIRST, NOON, offered, some_record
 from campaigns.testing.virtual_time import VirtualClock, run_virtually
-from projector.store.view_store import Store as Views
+from projector.store.view_store import ViewStore
 from tests.support.postgres import postgres_url
 
 PAUSED, KEY = some_record(FIRST)
@@ -154,14 +154,14 @@ def holding(*positions: int) -> Installation:
 
 
 @contextmanager
-def stored(folder: Path, installation: Installation) -> Iterator[Store]:
-    store = Store(folder / "store.db", "a log", installation)
+def stored(folder: Path, installation: Installation) -> Iterator[CheckpointStore]:
+    store = CheckpointStore(folder / "store.db", "a log", installation)
     yield store
     store.db.execute("commit")
     store.close()
 
 
-def at(store: Store) -> list[int]:
+def at(store: CheckpointStore) -> list[int]:
     return [position for (position,) in store.db.execute("select position from positions")]
 
 
@@ -179,7 +179,7 @@ def test_a_store_that_has_passed_what_was_skipped_since_is_rebuilt(tmp_path: Pat
     with stored(tmp_path, holding(14, 20)) as store:
         assert at(store) == [30]
     with pytest.raises(LogCutError, match="found no such decision"):
-        Store(tmp_path / "store.db", "a log", holding(20))
+        CheckpointStore(tmp_path / "store.db", "a log", holding(20))
 
 
 @pytest.mark.parametrize("kind", ["file", "postgres"])
@@ -195,7 +195,7 @@ def test_views_that_have_passed_what_was_skipped_since_are_rebuilt(
 
 def _views_are_rebuilt(url: str | None, folder: Path) -> None:
     def positions(installation: Installation, then: int | None = None) -> dict[Partition, int]:
-        with closing(Views(url, folder)) as views:
+        with closing(ViewStore(url, folder)) as views:
             views.belongs_to("a log", publishes=False, installation=installation)
             reader = Reader(MemoryLog(), Ids())
             views.restore(reader, [FIRST])

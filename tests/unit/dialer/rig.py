@@ -16,7 +16,7 @@ from campaigns.domain.facts import (
 )
 from campaigns.domain.values.campaign_settings import CampaignSettings
 from campaigns.records.log_entry import Recorded
-from campaigns.stores.checkpoint import Store
+from campaigns.stores.checkpoint import CheckpointStore
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
 from dialer.calls.effects import Effect, LookUp, Offer, Place
@@ -28,7 +28,7 @@ from dialer.reactor.state import State, Terms
 from tests.support.journal import Journal
 
 F = TypeVar("F")
-OPENED: list[Store] = []  # Closed at the end of each test: conftest.py.
+OPENED: list[CheckpointStore] = []  # Closed at the end of each test: conftest.py.
 LEASE_S, CARRIER_TIMEOUT_S, SILENCE_S = 2.0, 5.0, 30.0
 RESEND_S, RESEND_MAX_S, POLL_S = 0.5, 4.0, 1.0
 
@@ -56,7 +56,7 @@ class Rig(Journal):
 
     def begin(self) -> None:
         """Begin an empty dialer's life."""
-        store = Store(None, "rig")
+        store = CheckpointStore(None, "rig")
         OPENED.append(store)
         self.campaigns, self.contacts = Campaigns(), Contacts(store.db)
         self.state = State(

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 _POLL_S = 0.02  # How soon a waiting thread notices that it was interrupted.
 
 
-class Store(Database, TrackingRecorder):
+class ViewStore(Database, TrackingRecorder):
     """All views, with their ledgers and checkpoints."""
 
     def __init__(self, url: str | None, data_dir: Path | None) -> None:

@@ -36,7 +36,7 @@ from projector.store.tables import (
     ROWS,
     plain,
 )
-from projector.store.view_store import Store
+from projector.store.view_store import ViewStore
 
 K = TypeVar("K")
 
@@ -62,7 +62,7 @@ _DROPS = delete(ROWS).where(
 
 
 def look_up(
-    store: Store,
+    store: ViewStore,
     tx: Connection,
     partition: int,
     contacts: Iterable[Place],
@@ -104,7 +104,7 @@ def stretches(keys: Collection[K]) -> Iterator[list[K]]:
         yield every[first : first + _KEYS_A_QUERY]
 
 
-def write(store: Store, tx: Connection, changes: Changes) -> None:
+def write(store: ViewStore, tx: Connection, changes: Changes) -> None:
     """Write the changes of a batch, with a statement for each fifty rows of a table."""
     store.put(tx, LISTS, [{**_NOT_COUNTING, **row} for row in changes.lists_met])
     if changes.lists_counted:
@@ -139,7 +139,7 @@ def _execution(place: Place, execution: Execution) -> tuple[object, ...]:
 
 
 def write_campaigns(
-    store: Store, tx: Connection, dirty: Iterable[Campaign], partitions: int
+    store: ViewStore, tx: Connection, dirty: Iterable[Campaign], partitions: int
 ) -> None:
     """Write the campaigns that a batch changed."""
     store.put(tx, CAMPAIGNS, [_row(campaign, partitions) for campaign in dirty])

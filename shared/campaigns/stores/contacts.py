@@ -54,7 +54,7 @@ create index if not exists contacts_failed on contacts (campaign_id, epoch, cont
 BY_PHONE = "create index if not exists rows_by_phone on rows (list_id, phone_number)"
 _PHONES_A_QUERY = 500  # Below SQLite's limit of bound values, and short enough for one query.
 # The epoch rule in SQL, with `fresh` below: campaigns.domain.contact has it in Python, and
-# projector.queries.contact_pages in SQL.
+# projector.queries.contact_pages in SQL; tests/property/test_epoch_rule.py compares the three.
 # Pending, and not removed by a replacing import before its first attempt (`campaign.gone`).
 _LEFT = "campaign_id = ? and epoch = ? and (contact_id > ? or tried = 1)"
 _WAITING = (f"{_LEFT} and pending = 1", f"{_LEFT} and pending = 2")  # Each has its index.

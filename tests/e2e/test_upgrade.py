@@ -119,7 +119,7 @@ class Rolling:
         return {
             name
             for name, one in self.system.processes.items()
-            if re.search("built anew|rebuilt", one.output())
+            if re.search("built anew|rebuilt|rebuilding", one.output())
         }
 
 

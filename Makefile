@@ -57,9 +57,9 @@ run: $(RUN) ## set up what is missing and run everything in one process (DIALGAT
 	@exec $(BIN)/dialgate up
 
 test: $(DEV) lint types ## set up what is missing, a Kafka broker included, and run all tests
-	$(PYTEST) $(SPREADING) --durations=15 $(SPREAD)
-	$(PYTEST) -m kafka $(SPREAD)
-	$(PYTEST) --durations=15 $(ALONE)
+	status=0; $(PYTEST) $(SPREADING) --durations=15 $(SPREAD) || status=1; \
+	$(PYTEST) -m kafka $(SPREAD) || status=1; \
+	$(PYTEST) --durations=15 $(ALONE) || status=1; exit $$status
 
 check: $(DEV) lint types ## format, lint, types and the quick tiers: under two minutes
 	$(PYTEST) $(SPREADING) $(SPREAD)

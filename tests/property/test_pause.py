@@ -138,8 +138,8 @@ class TestOnEveryLog:
 
 
 @pytest.mark.parametrize("name", LOGS)
-def test_without_the_guard_the_audit_finds_a_call_behind_a_pause(name: str) -> None:
-    with pytest.raises(BrokenPromiseError, match="a call behind a pause"):
+def test_without_the_guard_the_audit_finds_a_call_after_a_pause(name: str) -> None:
+    with pytest.raises(BrokenPromiseError, match="a call after a pause"):
         played(LOGS[name], [("api", "act"), ("dialer-a", "act")], unguarded)
 
 

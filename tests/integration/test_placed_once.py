@@ -18,7 +18,7 @@ from dialer.calls.effects import LookUp, Offer
 from dialer.calls.inputs import Answered, Input, LookedUp
 from dialer.carrier.http.client import HttpCarrier
 from dialer.carrier.http.connections import Connections
-from dialer.carrier.port import CallOrder, Found, NotFound, Rung
+from dialer.carrier.port import CallOrder, Found, NoRing, NotFound, Rung
 from dialer.carrier_requests import CarrierRequests
 from tests.support.breaking_carrier import (
     BEGAN,
@@ -116,6 +116,30 @@ async def broken(server: BreakingCarrier, placer: Placer, call: str, byte: int, 
     assert server.questions == questions, "the client has asked on its own"
     assert await placer.ask(call) == (Rung(BEGAN) if server.rung[call] else NotFound())
     return placings
+
+
+NO_RING = {"state": "no-ring", "reason": "busy here"}
+
+
+@pytest.mark.parametrize(
+    "stray",
+    [response("200 OK", NO_RING), response("404 Not Found", {"state": "not-found"}), b"H", b"\r\n"],
+    ids=["a whole one", "not found", "the first byte of one", "a line's end"],
+)
+@pytest.mark.parametrize("later", [False, True])
+async def test_a_second_answer_to_one_request_is_nobodys(stray: bytes, later: bool) -> None:
+    """A carrier, or a proxy before it, answers twice: the next call's outcome is its own."""
+    async with breaking_carrier() as server, connected(server) as placer:
+        whole = response("200 OK", {"state": "ringing", "began_at": BEGAN})
+        server.instead = whole if later else whole + stray
+        assert await placer.place(name(1)) == Rung(BEGAN)
+        if later:
+            await server.say(stray)
+        server.instead = response("200 OK", NO_RING | {"reason": "its own"})
+        assert await placer.place(name(2)) == NoRing("its own")
+        assert server.rung == {name(1): 1, name(2): 1}
+        assert await placer.place(name(3)) == NoRing("its own")
+        assert server.answered_last == 1, "a connection without stray bytes is used again"
 
 
 @pytest.mark.parametrize("kept_alive", [False, True])

@@ -50,6 +50,8 @@ class BreakingCarrier:
         self.questions = 0  # Look-ups begun.
         self.rung = Counter[str]()  # By call.
         self.instead: bytes | None = None  # Answers each placing, whole, in the place of "rings".
+        self._last: socket.socket | None = None  # The connection of the last placing.
+        self.answered_last = 0  # Exchanges on the connection of the last placing, before that one.
         self.answered_before = 0  # Exchanges on the connection that broke last, before that one.
         self.request_bytes = self.answer_bytes = 0  # Of the last placing that was read to its end.
         self._tasks = set[asyncio.Task[None]]()
@@ -61,6 +63,11 @@ class BreakingCarrier:
     def break_at(self, byte: int, ending: Ending) -> None:
         """Break the connection of the next `place` after this many bytes of the exchange."""
         self._break = byte, ending
+
+    async def say(self, more: bytes) -> None:
+        """Send something on the connection of the last placing, though nothing was asked."""
+        assert self._last is not None, "something was placed"
+        await asyncio.get_running_loop().sock_sendall(self._last, more)
 
     async def serve(self) -> None:
         loop = asyncio.get_running_loop()
@@ -93,6 +100,7 @@ class BreakingCarrier:
         limit: int | None = None
         if first == b"P":
             self.placings += 1
+            self.answered_last, self._last = answered, connection
             if self._break is not None:
                 (limit, ending), self._break = self._break, None
                 self.answered_before = answered

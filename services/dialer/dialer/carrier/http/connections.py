@@ -38,7 +38,10 @@ class Connections:
                 # last one used it would be lent to every later request.
                 await client.aclose()
                 raise
-            self._idle.append(client)
+            if has_stray_bytes(client):
+                await client.aclose()
+            else:
+                self._idle.append(client)
 
     async def close(self) -> None:
         """Close the connections that are not lent out."""
@@ -60,3 +63,14 @@ class Connections:
             transport=transport,
             trust_env=False,
         )
+
+
+def has_stray_bytes(client: httpx.AsyncClient) -> bool:
+    """Say whether more than the response has come: the next request would take it for its own.
+
+    h11 keeps such bytes for the next response, and httpx has no public way to see them. Bytes that
+    come later are found by httpx itself: an idle connection that is readable is not used again.
+    """
+    pool = client._transport._pool  # type: ignore[attr-defined]  # Of an AsyncHTTPTransport.
+    connections = [one._connection for one in pool.connections]
+    return any(one is not None and one._h11_state.trailing_data[0] for one in connections)

@@ -74,7 +74,7 @@ def _no(line: Line) -> bool:
     except (TimeoutError, ConnectionError):
         return False
     assert (status, headers["retry-after"]) == (429, "1"), body
-    assert b"bodies" in body
+    assert b"together" in body
     return True
 
 

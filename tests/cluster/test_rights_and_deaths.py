@@ -297,7 +297,7 @@ def test_a_certificate_of_our_own_is_enough_of_a_name(cluster: Cluster, tmp_path
     }
     without = system.run("keys", "list", **tls)
     assert without.returncode == 1
-    assert "there is none" in without.stderr.strip().splitlines()[-1], without.stderr
+    assert "none is configured" in without.stderr.strip().splitlines()[-1], without.stderr
     made = system.run("keys", "create", "--json", **tls, **mine)
     assert made.returncode == 0, made.stderr
     mixed = system.run(

@@ -61,7 +61,8 @@ SAYS: dict[str, tuple[type[AnyFact], ...]] = {
 }
 ENDS_A_PAUSE = (CampaignResumed, CampaignStarted, CampaignStopped, CampaignDeleted)
 HALTS = ("pause", "stop", "delete")
-HARMLESS = (ContactsAdded, ImportStarted, ImportFailed)  # They alone make no contact count.
+# They alone make no contact count: a request that says it has no effect may be sent again.
+HARMLESS = (ContactsAdded, ImportStarted, ImportFailed)
 HOLDS = {"freeze", "stall", "sleep"}  # Of processes: they hear of nothing for a while.
 LIST_GIVEN_UP = "The list was given up meanwhile"  # See lists.py.
 SLACK_S = 0.05  # To be woken, and to answer.
@@ -79,9 +80,7 @@ def judge_answers(found: Audit) -> None:
     surely_not = _surely_not(found)
     for exchange in found.world.exchanges:
         facts = [fact for entry in by_request.get(exchange.id, ()) for fact in entry.facts]
-        did = [
-            fact for fact in facts if not isinstance(fact, ContactsAdded)
-        ]  # It does nothing alone.
+        did = [fact for fact in facts if not isinstance(fact, HARMLESS)]
         match exchange.status:
             case None:
                 if did:
@@ -102,7 +101,7 @@ def judge_answers(found: Audit) -> None:
                         )
             case 400 | 404 | 422:
                 found.dangers[f"{exchange.verb} was refused"] += 1
-                if [fact for fact in did if not isinstance(fact, HARMLESS)]:
+                if did:
                     found.find(6, f"{exchange.verb}: {exchange.status}, and it did {did}")
             case other:
                 found.find(6, f"{exchange.verb} was answered {other}: {exchange.shape}")

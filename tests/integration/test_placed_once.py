@@ -118,7 +118,7 @@ async def broken(server: BreakingCarrier, placer: Placer, call: str, byte: int, 
     return placings
 
 
-NO_RING = {"state": "no-ring", "reason": "busy here"}
+NO_RING: dict[str, object] = {"state": "no-ring", "reason": "busy here"}
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from campaigns.part import Part, Remarking
 from campaigns.process.errors import ContractError, OperatingError
 from campaigns.process.watch import EndedError
 from dialgate.connections.bounds import Bounds
-from dialgate.connections.server import BACKLOG, Listener, Server, configured
+from dialgate.connections.server import BACKLOG, ListeningSocket, Server, configured
 from dialgate.loop_holds import measure
 from dialgate.metrics import exposition
 from dialgate.settings import ProcessSettings
@@ -189,7 +189,7 @@ def listen(settings: ProcessSettings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     # The protocol is named, or asyncio does not set TCP_NODELAY on accepted sockets, and every
     # answer waits 40 ms for a delayed acknowledgement (seen in bench/pause.py).
-    listener = Listener(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener = ListeningSocket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((settings.host, settings.port))

@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from campaigns.domain.api_keys import KEY_CHARS_MIN, KEY_CHARS_MIN_LOOPBACK, weaknesses
 from campaigns.process.durations import Seconds
-from campaigns.process.settings import Settings, secrets
+from campaigns.process.settings import EnvironmentSettings, secrets
 from command_api.settings import CommandApiSettings
 from dialer.carrier.carrier_settings import CarrierSettings
 from dialer.settings import DialerSettings
@@ -28,7 +28,7 @@ Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 
 
-class ProcessSettings(Settings):
+class ProcessSettings(EnvironmentSettings):
     """Where a process listens, where its files are, which log it is on."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, allow_inf_nan=False)
@@ -58,8 +58,8 @@ class ProcessSettings(Settings):
     disk_free_min_mb: PositiveInt = 64  # Less free space in the data directory: not ready.
     ready_s: Seconds = 2.0  # How long a readiness check may take.
     head_s: Seconds = 30.0  # How long a request's line and headers may take to come.
-    body_s: Seconds = 900.0  # How long a request's body may take to come …
-    body_idle_s: Seconds = 20.0  # … and how long nothing of it may come.
+    body_s: Seconds = 900.0  # How long a request's body may take.
+    body_idle_s: Seconds = 20.0  # How long nothing of a request's body may come.
     answer_idle_s: Seconds = 20.0  # How long a client may take nothing of its answer.
     idle_s: Seconds = 5.0  # How long a connection may rest between two requests.
     connections_max: PositiveInt = 2048  # Of clients, at once; half of them WebSockets at most.

@@ -27,7 +27,7 @@ ANSWERED = -1  # Not an organization: connections that had their last answer and
 SOCKETS = 0  # Nor is this: WebSockets are counted apart, and make room only when they stall.
 
 
-class Connection(Protocol):
+class ClientConnection(Protocol):
     """What the crowd knows of one connection."""
 
     organization_id: int | None  # Of the last key it showed; None: it showed none. Set here.
@@ -80,13 +80,13 @@ class Crowd:
 
     def __init__(self, bounds: Bounds) -> None:
         self.bounds, self.sockets = bounds, 0
-        self._all: set[Connection] = set()
+        self._all: set[ClientConnection] = set()
         # By organization (None: without a key), longest wait for a client first.
-        self._of: dict[int | None, OrderedDict[Connection, None]] = {}
+        self._of: dict[int | None, OrderedDict[ClientConnection, None]] = {}
         # In which turn of the loop each came, while it may not have been read from.
-        self._newcomers: OrderedDict[Connection, int] = OrderedDict()
+        self._newcomers: OrderedDict[ClientConnection, int] = OrderedDict()
         self._turn, self._counting = 0, False
-        self._unsent: OrderedDict[Connection, int] = OrderedDict()
+        self._unsent: OrderedDict[ClientConnection, int] = OrderedDict()
         self._unsent_bytes = 0
         self._look_s = min(LOOK_MAX_S, bounds.body_idle_s / 4, bounds.head_s / 4)
         self._look: asyncio.TimerHandle | None = None
@@ -99,7 +99,7 @@ class Crowd:
         """
         return len(self._newcomers) < self.bounds.newcomers_max
 
-    def enter(self, one: Connection) -> bool:
+    def enter(self, one: ClientConnection) -> bool:
         """Register a connection; False when no connection can make room for it.
 
         While only newcomers could, the bound is exceeded by those of a few turns.
@@ -131,7 +131,7 @@ class Crowd:
             self._newcomers.popitem(last=False)
         self._count_turns()
 
-    def leave(self, one: Connection) -> None:
+    def leave(self, one: ClientConnection) -> None:
         """Forget a connection that is closed, or was never registered."""
         if one in self._all:
             self._all.remove(one)
@@ -140,25 +140,25 @@ class Crowd:
             CONNECTIONS.set(len(self._all))
         self._unsent_bytes -= self._unsent.pop(one, 0)
 
-    def begins_to_wait(self, one: Connection) -> None:
+    def begins_to_wait(self, one: ClientConnection) -> None:
         """Note that a connection begins to wait for its client, last of all."""
         if one in self._all:
             self._of[one.organization_id].move_to_end(one)
 
-    def assign(self, one: Connection, organization_id: int) -> None:
+    def assign(self, one: ClientConnection, organization_id: int) -> None:
         """Assign a connection to the owner of its key, or to those with their last answer."""
         if one in self._all:
             self._take_out(one)
             self._of.setdefault(organization_id, OrderedDict())[one] = None
         one.organization_id = organization_id
 
-    def _take_out(self, one: Connection) -> None:
+    def _take_out(self, one: ClientConnection) -> None:
         of = self._of[one.organization_id]
         del of[one]
         if not of:
             del self._of[one.organization_id]
 
-    def note_unsent(self, one: Connection, unsent_bytes: int) -> None:
+    def note_unsent(self, one: ClientConnection, unsent_bytes: int) -> None:
         """Note how much of an answer a client has not read; drop the oldest above the bound."""
         self._unsent_bytes += unsent_bytes - self._unsent.get(one, 0)
         self._unsent[one] = unsent_bytes

@@ -9,9 +9,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from dialgate.connections.bounded_connection import BoundedConnection
 from dialgate.connections.crowd import ANSWERED
 from dialgate.connections.phase import Phase
-from dialgate.connections.place import Place
 from dialgate.connections.refusal import TIMEOUT, refusal
 
 HELD_MAX_BYTES = 16_384  # A head, or a body that is sent with it.
@@ -20,12 +20,12 @@ LINGER_MAX_BYTES = (
 )  # Of a refused body: less is discarded, so that the client sees the answer.
 
 
-class HttpConnection(Place, HttpToolsProtocol):
+class HttpConnection(BoundedConnection, HttpToolsProtocol):
     """What a connection waits for, and each way in which the server ends it."""
 
     _out: "AnswerTransport"  # Since the connection was made.
 
-    def __init__(self, *given: Any, **named: Any) -> None:  # Any: as uvicorn's; see Place.
+    def __init__(self, *given: Any, **named: Any) -> None:  # Any: as uvicorn's; see the base.
         super().__init__(*given, **named)
         self._phase, self._since = Phase.NEW, self.loop.time()
         self._parsing: Phase | None = None  # HEAD, BODY, or None: between two requests.

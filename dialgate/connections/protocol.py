@@ -18,7 +18,7 @@ from dialgate.connections.refusal import BAD_REQUEST, HEAD_TOO_LARGE, UNAVAILABL
 class BoundedProtocol(HttpConnection):
     """One connection. Its crowd checks deadlines about once a second: no timer per request."""
 
-    def __init__(self, *given: Any, **named: Any) -> None:  # Any: as uvicorn's; see Place.
+    def __init__(self, *given: Any, **named: Any) -> None:  # Any: as uvicorn's; see the base.
         super().__init__(*given, **named)
         self._keeps = True  # Whether to keep the connection once this body is complete.
         self._broken = (

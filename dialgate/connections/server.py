@@ -35,7 +35,7 @@ class Config(uvicorn.Config):
         self.crowd = crowd
 
 
-class Listener(socket.socket):
+class ListeningSocket(socket.socket):
     """A socket that accepts only while its crowd does; others wait in the kernel's backlog."""
 
     crowd: Crowd | None = None
@@ -85,7 +85,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept, a few connections in each turn of the loop."""
         for listener in sockets or ():
-            if isinstance(listener, Listener) and isinstance(self.config, Config):
+            if isinstance(listener, ListeningSocket) and isinstance(self.config, Config):
                 listener.crowd = self.config.crowd
         await super().startup(sockets)
         for listener in sockets or ():

@@ -17,7 +17,7 @@ from dialer.calls.call_states import Logged
 from dialer.calls.effects import LookUp, Offer
 from dialer.calls.inputs import Answered, Input, LookedUp
 from dialer.carrier.http.client import HttpCarrier
-from dialer.carrier.http.connections import Connections
+from dialer.carrier.http.connections import CarrierConnections
 from dialer.carrier.port import CallOrder, Found, NoRing, NotFound, Rung
 from dialer.carrier_requests import CarrierRequests
 from tests.support.breaking_carrier import (
@@ -76,7 +76,7 @@ class Repeating(httpx.AsyncHTTPTransport):
             return await super().handle_async_request(request)
 
 
-class RepeatingConnections(Connections):
+class RepeatingConnections(CarrierConnections):
     """Connections whose transport repeats."""
 
     def _make(self) -> httpx.AsyncClient:

@@ -13,7 +13,7 @@ from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 from projector.advance import Views
 from projector.projections.changes import Execution
-from projector.queries.campaign_pages import Wanted, campaigns
+from projector.queries.campaign_pages import CampaignFilter, campaigns
 from projector.queries.page import Page
 from projector.store.database import ROWS_A_STATEMENT
 from projector.store.tables import (
@@ -233,7 +233,7 @@ def test_no_text_stops_the_fold(tmp_path_factory: pytest.TempPathFactory) -> Non
         views.restore(every_partition(journal))
         views.reader.step(journal.records[0].partition, journal.records)
         with store.reading() as tx:
-            wanted = Wanted(1, None, None, None, "\0 \U0001f600 %\\")
+            wanted = CampaignFilter(1, None, None, None, "\0 \U0001f600 %\\")
             page, total = campaigns(tx, wanted, Page(1, 50, 0, 50))
             found = list(page)
         store.close()

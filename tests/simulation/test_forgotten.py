@@ -13,7 +13,7 @@ from campaigns.process.errors import OutcomeUnknownError
 from campaigns.records.record import Record
 from campaigns.records.topics import Partition
 from campaigns.testing.virtual_time import VirtualClock, run_virtually
-from dialer.offers import FORGET_S, OFFERED_MAX, Offered
+from dialer.offers import FORGET_S, OFFERED_MAX, Offers
 from tests.simulation.scripted_carrier import ScriptedCarrier
 from tests.simulation.test_dialing import Bench, dialing
 
@@ -84,7 +84,7 @@ def test_a_request_that_comes_back_after_it_was_forgotten_rings_nobody() -> None
 
 
 def test_what_is_on_its_way_is_bounded_in_time_and_number() -> None:
-    offered = Offered()
+    offered = Offers()
     for n in range(OFFERED_MAX + 5):
         offered.add(str(n), 100.0)
     assert list(offered.forgotten(101.0)) == [str(n) for n in range(5)]

@@ -11,7 +11,7 @@ from campaigns.http.door import Limits
 from campaigns.http.rate_limits import RateLimits
 from campaigns.http.shares import Shares
 from campaigns.process.durations import Seconds
-from campaigns.process.settings import Settings
+from campaigns.process.settings import EnvironmentSettings
 from command_api.http.json_body import CONTACTS_MAX
 
 MIB = 2**20
@@ -31,7 +31,7 @@ def _known(country: str) -> str:
 Country = Annotated[str, AfterValidator(_known)]
 
 
-class CommandApiSettings(Settings):
+class CommandApiSettings(EnvironmentSettings):
     """Keys and their shares, the limits of requests, and how long an answer may take."""
 
     model_config = SettingsConfigDict(env_prefix="DIALGATE_", frozen=True, allow_inf_nan=False)
@@ -40,8 +40,8 @@ class CommandApiSettings(Settings):
     api_keys: KeyPairs | None = None  # key:organization[,key:organization].
     rate_per_minute: PositiveInt | None = None  # Requests of a key, each process. None: no limit.
     wrong_keys_per_minute: PositiveInt = 600  # Requests without a valid key, of one address.
-    requests_per_organization_max: PositiveInt = 256  # At once, of one part; and …
-    requests_per_key_max: PositiveInt = 128  # … of one key.
+    requests_per_organization_max: PositiveInt = 256  # Of an organization at once, in each part.
+    requests_per_key_max: PositiveInt = 128  # Of a key at once, in each part.
     body_max_mb: PositiveInt = 10  # Of a JSON body, MiB.
     bodies_max_mb: PositiveInt = 64  # Of all JSON bodies at once, MiB; half of it a tenant's.
     head_max_kb: PositiveInt = 64  # Of a request's line and headers, KiB.

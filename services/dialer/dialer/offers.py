@@ -10,7 +10,7 @@ FORGET_S = 600.0  # Longer than any record is waited for.
 OFFERED_MAX = 50_000  # Beyond it the oldest are forgotten.
 
 
-class Offered:
+class Offers:
     """Record id → when it was offered, CLOCK_BOOTTIME; the oldest first."""
 
     def __init__(self) -> None:

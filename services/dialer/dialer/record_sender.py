@@ -14,7 +14,7 @@ from campaigns.records.record import Record
 from campaigns.records.topics import CAMPAIGN_RECORDS, campaign_partition
 from dialer.calls.effects import Offer
 from dialer.calls.inputs import Clocks, Input, Refused, Unreadable
-from dialer.offers import Offered
+from dialer.offers import Offers
 
 ACTOR = "dialer"
 
@@ -33,7 +33,7 @@ class RecordSender:
     ) -> None:
         self._log, self._reader, self._source = log, reader, source
         self._tell, self._ruled = tell, ruled
-        self.offered = Offered()
+        self.offered = Offers()
 
     def record(self, offer: Offer, clocks: Clocks) -> Record:
         """Return an offer's record, and expect its ruling."""

@@ -27,6 +27,7 @@ from campaigns.stores.checkpoint import SAVE_S, CheckpointStore
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
 from dialer import bucket_store
+from dialer.assignment import Assignment
 from dialer.calls.inputs import (
     Folded,
     Stopping,
@@ -34,7 +35,6 @@ from dialer.calls.inputs import (
 )
 from dialer.carrier.port import Carrier, Watched
 from dialer.decisions.pacing import Window
-from dialer.membership import Membership
 from dialer.reactions import Reactions
 from dialer.reactor.recovery import restore
 from dialer.reactor.state import State
@@ -64,7 +64,7 @@ class Dialer:
         self.campaigns = Campaigns()
         self.reader = Reader(log, self)
         self.reactions = Reactions(log, clock, settings, carrier, self.reader, self._source)
-        self._membership = Membership(self.reader, settings.catch_up_s)
+        self._assignment = Assignment(self.reader, settings.catch_up_s)
 
     @property
     def carrier(self) -> Carrier:
@@ -137,11 +137,11 @@ class Dialer:
 
         `troubles` says why none are assigned.
         """
-        self._membership.join(troubles)
+        self._assignment.join(troubles)
 
     def assigned(self, partitions: frozenset[int]) -> None:
         """Work these partitions, once the fold has caught up; stop to work all others now."""
-        self._membership.assign(partitions)
+        self._assignment.assign(partitions)
         self.reactions.take(Working(partitions & self.state.working))
 
     def refused(self, why: Exception) -> None:
@@ -149,7 +149,7 @@ class Dialer:
         self.reactions.watch.fail(why)
 
     async def _work(self) -> None:
-        await self._membership.follow(
+        await self._assignment.follow(
             self._partitions, lambda numbers: self.reactions.take(Working(numbers))
         )
 
@@ -182,7 +182,7 @@ class Dialer:
     async def troubles(self) -> Sequence[str]:
         """Return why it is not ready: the log does not answer, or the fold lags behind it."""
         read = [CAMPAIGN_RECORDS, INSTALLATION_RECORDS]
-        found = [*self._log.troubles([CAMPAIGN_RECORDS], read), *self._membership.troubles()]
+        found = [*self._log.troubles([CAMPAIGN_RECORDS], read), *self._assignment.troubles()]
         if found:  # Known troubles need no wait.
             return [f"dialer: {trouble}" for trouble in found]
         partitions = campaign_partitions(self._partitions)

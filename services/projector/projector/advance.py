@@ -60,10 +60,9 @@ class Views:
     on_changed: Callable[[Collection[int], Mapping[Place, Contact]], None] = lambda *_: None
     campaigns: Campaigns = field(default_factory=Campaigns)
     reader: Reader = field(init=False)
-    published: dict[int, tuple[int, int]] = field(
-        default_factory=dict
-    )  # Partition → last position and n.
-    _facts: dict[Partition, int] = field(default_factory=dict)  # Accepted so far.
+    # Partition → position and index of the last event that campaign.events has.
+    published: dict[int, tuple[int, int]] = field(default_factory=dict)
+    _facts: dict[Partition, int] = field(default_factory=dict)  # How many were accepted so far.
     _batch: list[Recorded] = field(default_factory=list)
     _calling: dict[Place, Contact] = field(default_factory=dict)  # Contacts in progress, as stored.
 
@@ -90,9 +89,8 @@ class Views:
             ContractError: it carries a fact that this build does not know.
 
         """
-        assert recorded.facts, (
-            "a record has a fact"
-        )  # Decodes them, which raises for an unknown one.
+        # The facts are decoded here: an unknown one raises.
+        assert recorded.facts, "a record has a fact"
         self._batch.append(recorded)
 
     def folded(self, partition: Partition, position: int) -> None:
@@ -122,7 +120,7 @@ class Views:
         for recorded in batch:
             for fact in recorded.facts:
                 ordinal += 1
-                if isinstance(fact, CallFact):  # Most of a log, so they take the shortest way.
+                if isinstance(fact, CallFact):  # Most facts of a log: the shortest way.
                     self._fold_call(changes, recorded.position, fact)
                 else:
                     self._fold_other(changes, recorded, fact, ordinal)

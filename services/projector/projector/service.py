@@ -29,7 +29,7 @@ from projector.feeds.hub import Hub
 from projector.feeds.publisher import EventPublisher, Publishing
 from projector.feeds.socket import Feeds
 from projector.queries import campaign_routes, contact_routes, key_routes, lifecycle_routes
-from projector.queries.freshness import Asking
+from projector.queries.freshness import Queries
 from projector.settings import ProjectorSettings
 from projector.store.view_store import ViewStore
 
@@ -47,11 +47,14 @@ class Projector:
         data_dir: Path | None,
         publisher: EventPublisher | None,
     ) -> None:
-        """`log` must be open. `data_dir` None: a temporary store. `publisher` None: none."""
+        """Store the dependencies. `log` must be open.
+
+        `data_dir` None: the store is temporary. `publisher` None: nothing is published.
+        """
         self.log, self.clock, self.settings = log, clock, settings
-        self.store = ViewStore(_open(settings.database_url), data_dir)
+        self.store = ViewStore(_secret(settings.database_url), data_dir)
         self.keys = ApiKeys()
-        self.keys.configure(_open(settings.api_key), _open(settings.api_keys))
+        self.keys.configure(_secret(settings.api_key), _secret(settings.api_keys))
         self.limits = settings.rates(clock.monotonic)
         self._reader_of = caller_of(self.keys, self.limits, Scope.READ)
         self._admin_of = caller_of(self.keys, self.limits, Scope.ADMIN)
@@ -78,15 +81,15 @@ class Projector:
 
     def routers(self) -> Sequence[APIRouter]:
         """Return the routers of all queries and sockets."""
-        asking = Asking(
+        queries = Queries(
             self.views, self._caller, self.settings.fresh_s, self.settings.page_max_mb * 2**20
         )
-        feeds = Feeds(asking, self.hub, self.clock, self.keys, self._known, self.limits)
-        queries = [
-            routes.router(asking) for routes in (campaign_routes, contact_routes, lifecycle_routes)
+        feeds = Feeds(queries, self.hub, self.clock, self.keys, self._caller_of_key, self.limits)
+        routers = [
+            routes.router(queries) for routes in (campaign_routes, contact_routes, lifecycle_routes)
         ]
-        queries.append(key_routes.router(asking, self.keys, self._admin))
-        return [*queries, monitor.router(feeds), progress.router(feeds)]
+        routers.append(key_routes.router(queries, self.keys, self._admin))
+        return [*routers, monitor.router(feeds), progress.router(feeds)]
 
     def _fold_key(self, fact: AnyOrganizationFact) -> None:
         """Fold a fact about an API key; close the sockets of a revoked one."""
@@ -96,14 +99,14 @@ class Projector:
 
     async def _caller(self, request: Request) -> Caller:
         """Return the caller of a request that needs the scope `read`."""
-        return await self._asks(request, self._reader_of)
+        return await self._authenticated(request, self._reader_of)
 
     async def _admin(self, request: Request) -> Caller:
         """Return the caller of a request that needs the scope `admin`."""
-        return await self._asks(request, self._admin_of)
+        return await self._authenticated(request, self._admin_of)
 
-    async def _asks(self, request: Request, caller_of: CallerOf) -> Caller:
-        """Authenticate; look for an unknown key once more after catching up with the log."""
+    async def _authenticated(self, request: Request, caller_of: CallerOf) -> Caller:
+        """Authenticate; if the key is unknown, try again after catching up with the log."""
         try:
             return await caller_of(request)
         except HTTPException as exc:
@@ -112,8 +115,8 @@ class Projector:
         await self.reader.catch_up([ORGANIZATIONS], within_s=self.settings.fresh_s)
         return await caller_of(request)
 
-    async def _known(self, key: str) -> Caller | None:
-        """Return the caller of a key, or None; an unknown key is looked for in the log too."""
+    async def _caller_of_key(self, key: str) -> Caller | None:
+        """Return the caller of a key, or None; for an unknown key, catch up with the log first."""
         hashed = key_hash(key)
         if hashed not in self.keys.callers:
             await self.reader.catch_up([ORGANIZATIONS], within_s=self.settings.fresh_s)
@@ -154,7 +157,7 @@ class Projector:
     async def troubles(self) -> Sequence[str]:
         """Return why the projector is not ready.
 
-        Publishing that is behind is no reason, but publishing without the right to is one.
+        It stays ready while publishing is behind, but not while it lacks the right to publish.
         """
         writing = [CAMPAIGN_EVENTS] if self.publishing is not None else []
         found = [f"projector: {one}" for one in self.log.troubles(writing, RECORD_TOPICS)]
@@ -172,5 +175,5 @@ class Projector:
             await self.publishing.publisher.close()
 
 
-def _open(secret: SecretStr | None) -> str | None:
+def _secret(secret: SecretStr | None) -> str | None:
     return secret.get_secret_value() if secret else None

@@ -9,10 +9,10 @@ from campaigns.domain.api_keys import KeyPairs
 from campaigns.http.rate_limits import RateLimits
 from campaigns.http.shares import Shares
 from campaigns.process.durations import Seconds
-from campaigns.process.settings import Settings
+from campaigns.process.settings import EnvironmentSettings
 
 
-class ProjectorSettings(Settings):
+class ProjectorSettings(EnvironmentSettings):
     """Where the views are stored, how fresh queries are, and what clients may hold."""
 
     model_config = SettingsConfigDict(env_prefix="DIALGATE_", frozen=True, allow_inf_nan=False)
@@ -22,18 +22,16 @@ class ProjectorSettings(Settings):
     api_keys: KeyPairs | None = None  # key:organization[,key:organization].
     rate_per_minute: PositiveInt | None = None  # Requests of a key, each process. None: no limit.
     wrong_keys_per_minute: PositiveInt = 600  # Requests without a valid key, of one address.
-    requests_per_organization_max: PositiveInt = 256  # At once, of one part; and …
-    requests_per_key_max: PositiveInt = 128  # … of one key.
+    requests_per_organization_max: PositiveInt = 256  # Of an organization at once, in each part.
+    requests_per_key_max: PositiveInt = 128  # Of a key at once, in each part.
     fresh_s: Seconds = 10.0  # How long a query waits for the fold to reach the log's end.
-    page_max_mb: int = Field(
-        10, ge=1, le=1000
-    )  # Rows of a page whose size was named; one row always fits.
-    sockets_max: PositiveInt = 1000  # Connections under /ws, of one process; then who has most …
-    sockets_per_organization_max: PositiveInt = 500  # … gives way. Of one organization; and …
-    sockets_per_key_max: PositiveInt = 250  # … of one key.
+    page_max_mb: int = Field(10, ge=1, le=1000)  # A page of a named size, MiB; one row always fits.
+    sockets_max: PositiveInt = 1000  # WebSockets of a process; then who has most makes room.
+    sockets_per_organization_max: PositiveInt = 500  # WebSockets of one organization.
+    sockets_per_key_max: PositiveInt = 250  # WebSockets of one key.
     publish_max: PositiveInt = 500  # Events handed to campaign.events at once, a partition.
-    publish_retry_s: Seconds = 0.2  # Wait after a failed publish …
-    publish_retry_max_s: Seconds = 5.0  # … doubling up to this.
+    publish_retry_s: Seconds = 0.2  # Wait after a failed publish, doubled each time.
+    publish_retry_max_s: Seconds = 5.0  # The longest wait after a failed publish.
 
     def rates(self, monotonic: Callable[[], float]) -> RateLimits:
         """Return the rate limits of keys and organizations."""

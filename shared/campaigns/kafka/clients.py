@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from campaigns.kafka.connections import Connections
+from campaigns.kafka.connections import KafkaConnections
 from campaigns.kafka.security import Security
 from campaigns.kafka.silence import NEXT_S, Silence, first_of
 from campaigns.process.observability import limit_repetitions
@@ -57,7 +57,7 @@ class Kafka:
             max_request_size=MESSAGE_BYTES_MAX,
             **options,
         )
-        Connections.take(producer.client, self.silence)
+        KafkaConnections.take(producer.client, self.silence)
         return producer
 
     def consumer(self, *topics: str, **options: Any) -> AIOKafkaConsumer:
@@ -73,13 +73,13 @@ class Kafka:
                 **options,
             },
         )
-        Connections.take(consumer._client, self.silence)
+        KafkaConnections.take(consumer._client, self.silence)
         return consumer
 
     def admin(self) -> AIOKafkaAdminClient:
         """Return a client that creates and describes topics."""
         admin = AIOKafkaAdminClient(**self._common())
-        Connections.take(admin._client, self.silence)
+        KafkaConnections.take(admin._client, self.silence)
         return admin
 
     def _common(self) -> dict[str, Any]:

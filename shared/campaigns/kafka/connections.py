@@ -32,7 +32,7 @@ JOINING_AGAIN_S = 1.0  # the interval for a group's coordinator.
 At = tuple[int, ConnectionGroup]
 
 
-class _Question(MetadataRequest):  # type: ignore[misc]  # aiokafka has no types.
+class _MetadataRequest(MetadataRequest):  # type: ignore[misc]  # aiokafka has no types.
     """Asks about topics without creating them, whatever auto.create.topics.enable says.
 
     A topic created by a question has the broker's defaults, and deletes records after a week.
@@ -43,11 +43,11 @@ class _Question(MetadataRequest):  # type: ignore[misc]  # aiokafka has no types
 
 
 # The client has no setting for this, and asks at each update of its metadata.
-aiokafka.client.MetadataRequest = _Question
-aiokafka.admin.client.MetadataRequest = _Question
+aiokafka.client.MetadataRequest = _MetadataRequest
+aiokafka.admin.client.MetadataRequest = _MetadataRequest
 
 
-class Connections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types.
+class KafkaConnections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types.
     """The connections through which a consumer, producer or admin client sends requests."""
 
     _sync_task: asyncio.Task[None] | None  # The client's own.
@@ -79,7 +79,7 @@ class Connections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no type
     async def _hear_from(self, host: str, port: int) -> Any:  # Any: an answer of the client's.
         connection = await self._connected(host, port)
         try:
-            return _of_brokers(await connection.send(_Question([])))
+            return _of_brokers(await connection.send(_MetadataRequest([])))
         finally:
             connection.close()
 
@@ -128,7 +128,7 @@ class Connections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no type
     async def _metadata_update(
         self, cluster_metadata: ClusterMetadata, topics: Collection[str]
     ) -> bool:
-        question = _Question(list(topics) if topics else None)
+        question = _MetadataRequest(list(topics) if topics else None)
         nodes = self._nodes()
         try:
             found = await first_of([partial(self._ask, one, question) for one in nodes], NEXT_S)
@@ -141,7 +141,7 @@ class Connections(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no type
             self._leave_the_gone()
         return True
 
-    async def _ask(self, node_id: int, question: _Question) -> Any:
+    async def _ask(self, node_id: int, question: _MetadataRequest) -> Any:
         if (connection := await self._get_conn(node_id)) is None:
             raise KafkaConnectionError(f"no connection to node {node_id}")
         return _of_brokers(await connection.send(question))

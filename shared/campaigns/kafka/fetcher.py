@@ -13,7 +13,7 @@ from campaigns.kafka.clients import Kafka
 from campaigns.kafka.consumer import POLL_MAX, Placed, Stretches, assigned, consecutive
 from campaigns.kafka.leaders import Leader, Leaders, leader_of
 from campaigns.kafka.lifecycle import stop
-from campaigns.kafka.offsets import Bounds
+from campaigns.kafka.offsets import PartitionRanges
 from campaigns.kafka.producer import RETRY_S
 from campaigns.log.tail import Follower, Tail
 from campaigns.process.errors import LogCutError, LogUnavailableError
@@ -39,7 +39,7 @@ class Fetcher:
         kafka: Kafka,
         at: Mapping[Partition, TopicPartition],
         counts: Mapping[str, int],
-        bounds: Bounds,
+        ranges: PartitionRanges,
         once: Stretches,
         appending: Callable[[TopicPartition], Leader | None],
     ) -> None:
@@ -49,7 +49,7 @@ class Fetcher:
         self.consumer: AIOKafkaConsumer | None = None
         self.leaders = Leaders(at, once, self._leader, appending)
         self.held = dict[TopicPartition, asyncio.Task[None]]()
-        self._kafka, self._at, self._counts, self._bounds = kafka, at, counts, bounds
+        self._kafka, self._at, self._counts, self._ranges = kafka, at, counts, ranges
         self._partitions = {at: partition for partition, at in at.items()}
         self._unfetched = defaultdict[Partition, Placed](Placed)  # Those not fetched yet.
         self._wanted = asyncio.Event()
@@ -226,7 +226,7 @@ class Fetcher:
     async def _out_of_range(self, partition: Partition) -> None:
         """Stop a partition's followers if the log was cut; otherwise go on."""
         try:
-            await asyncio.wait_for(self._bounds.expect(partition, self.tails[partition].head), 30)
+            await asyncio.wait_for(self._ranges.expect(partition, self.tails[partition].head), 30)
         except LogCutError as exc:
             self._fail(partition, exc)
         except TimeoutError:

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from campaigns.kafka.clients import REQUEST_TIMEOUT_MS, Kafka, hush
 from campaigns.kafka.consumer import Stretches
 from campaigns.kafka.fetcher import Fetcher
-from campaigns.kafka.offsets import Bounds
+from campaigns.kafka.offsets import PartitionRanges
 from campaigns.kafka.producer import RETRY_S, Appender
 from campaigns.kafka.security import Security
 from campaigns.kafka.topics.inspection import Inspection
@@ -68,10 +68,10 @@ class KafkaLog:
             for number in range(self._count[topic])
             for partition in [Partition(topic, number)]
         }
-        self._bounds = Bounds(self.kafka, ends_s)
+        self._ranges = PartitionRanges(self.kafka, ends_s)
         self._once = Stretches(self.kafka, self._at, self._count, ends_s)
         self._fetcher = Fetcher(
-            self.kafka, self._at, self._count, self._bounds, self._once, self._appender.leader
+            self.kafka, self._at, self._count, self._ranges, self._once, self._appender.leader
         )
         self._id = ""
         self._inspection = Inspection(self.kafka, list(self._counts(self._count)), watch_s)
@@ -157,7 +157,7 @@ class KafkaLog:
             self._inspecting.cancel()
             await asyncio.wait([self._inspecting])
         await self._fetcher.halt()
-        closed = (self._bounds, self._once, self._appender, self._fetcher)
+        closed = (self._ranges, self._once, self._appender, self._fetcher)
         await asyncio.gather(*(one.close() for one in closed))
 
     def troubles(self, writing: Collection[str], reading: Collection[str] = ()) -> Sequence[str]:
@@ -200,7 +200,7 @@ class KafkaLog:
             LogCutError: `after` lies beyond the log's end, or the records after it are gone.
 
         """
-        await self._bounds.expect(partition, after)
+        await self._ranges.expect(partition, after)
         tail, follower = self._fetcher.join(partition, after)
         try:
             while True:
@@ -235,7 +235,7 @@ class KafkaLog:
             LogUnavailableError: no answer in time.
 
         """
-        return await self._bounds.ends.ask(partitions)
+        return await self._ranges.ends.ask(partitions)
 
     async def read(self, partition: Partition, after: int, limit: int) -> Sequence[Recorded]:
         """Return at most `limit` records after `after`; fewer only at the current end.
@@ -245,5 +245,5 @@ class KafkaLog:
             LogCutError: the records after `after` are gone.
 
         """
-        end = (await self._bounds.ends.ask([partition]))[partition]
+        end = (await self._ranges.ends.ask([partition]))[partition]
         return await self._once.read(partition, after, min(limit, end - after))

@@ -24,7 +24,7 @@ limit_repetitions(logger)
 
 
 @dataclass(eq=False, slots=True)
-class _Question:
+class _OffsetRequest:
     partitions: set[Partition]
     answer: asyncio.Future[Mapping[Partition, int]]
 
@@ -37,7 +37,7 @@ class Offsets:
     deadline_s: float
     beginnings: bool = False
     _consumer: AIOKafkaConsumer | None = None
-    _next: _Question | None = None
+    _next: _OffsetRequest | None = None
     _asking: asyncio.Task[None] | None = None
     _stopping: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -53,7 +53,7 @@ class Offsets:
                 asyncio.get_running_loop().create_future()
             )
             answer.add_done_callback(_heard)
-            self._next = _Question(set(), answer)
+            self._next = _OffsetRequest(set(), answer)
         question = self._next
         question.partitions.update(partitions)
         if self._asking is None or self._asking.done():
@@ -128,7 +128,7 @@ def _heard(answer: asyncio.Future[Mapping[Partition, int]]) -> None:
         answer.exception()
 
 
-class Bounds:
+class PartitionRanges:
     """The current beginnings and ends of partitions."""
 
     def __init__(self, kafka: Kafka, deadline_s: float) -> None:

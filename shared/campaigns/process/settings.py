@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 _FILE_BYTES_MAX = 64 * 1024
 
 
-class Settings(BaseSettings):
+class EnvironmentSettings(BaseSettings):
     """Base of every settings class. Secrets may be in files; an empty value counts as not set."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True)

@@ -12,7 +12,7 @@ import orjson
 from campaigns.domain.facts import AnyFact
 from campaigns.domain.levels import LEVEL_NEWEST
 from campaigns.process.errors import LevelBeyondError
-from campaigns.records.offer import Offered, fact_of
+from campaigns.records.offer import OfferedFact, fact_of
 from campaigns.records.record import VERSION_MAX, Envelope, FactEntry, Foreign, Idempotency
 from campaigns.records.streams import misplaced
 from campaigns.records.topics import Partition
@@ -21,7 +21,7 @@ from campaigns.records.topics import Partition
 class Unread(FactEntry, frozen=True, gc=False):
     """One fact as it stands in the record, not looked at yet."""
 
-    offered: Offered
+    offered: OfferedFact
 
 
 _TEXTS = ("id", "time", "source", "actor", "correlation_id")

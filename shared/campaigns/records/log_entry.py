@@ -6,7 +6,7 @@ from campaigns.domain.facts import AnyFact
 from campaigns.process.errors import ContractError, LevelBeyondError
 from campaigns.records import fast_reader
 from campaigns.records.json_reader import facts_of, read_envelope
-from campaigns.records.offer import Offered
+from campaigns.records.offer import OfferedFact
 from campaigns.records.record import Envelope, Foreign
 from campaigns.records.topics import NAMING_TOPICS, Partition
 
@@ -91,8 +91,8 @@ class Recorded:
         return self._facts
 
     @property
-    def offered(self) -> list[Offered]:
+    def offered(self) -> list[OfferedFact]:
         """Return the facts as they stand in the record, refused or not: for those who look on."""
         assert isinstance(self.envelope, Envelope), "foreign bytes have no facts"
-        found: list[Offered] = orjson.loads(self.raw or b"")["facts"]
+        found: list[OfferedFact] = orjson.loads(self.raw or b"")["facts"]
         return found

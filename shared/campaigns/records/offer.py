@@ -12,7 +12,7 @@ from campaigns.process.errors import ContractError
 from campaigns.records.tags import current, decode
 
 
-class Offered(TypedDict):
+class OfferedFact(TypedDict):
     """One fact of an envelope as it stands in the record, not looked at yet."""
 
     type: str  # Its tag.
@@ -35,14 +35,14 @@ def _way(kind: type[AnyFact], level: int) -> _Way:
     return _Way(left_out or None, aside)
 
 
-def offer(fact: AnyFact, level: int) -> Offered:
+def offer(fact: AnyFact, level: int) -> OfferedFact:
     """Return a fact as it stands in a record of this level."""
     assert needed(fact) <= level, f"a decider offers {fact.TYPE} below the level that it needs"
     left_out, beside = _way(type(fact), level)
     data: dict[str, Any] = to_builtins(fact)  # Any: JSON.
     if left_out:
         leave_out(data, left_out)
-    offered = Offered(type=fact.TYPE, stream=fact.stream, data=data)
+    offered = OfferedFact(type=fact.TYPE, stream=fact.stream, data=data)
     if beside:
         there = {name: data.pop(name) for name in beside}
         if there := {name: value for name, value in there.items() if value is not None}:
@@ -50,7 +50,7 @@ def offer(fact: AnyFact, level: int) -> Offered:
     return offered
 
 
-def fact_of(offered: Offered, record_id: str) -> AnyFact:
+def fact_of(offered: OfferedFact, record_id: str) -> AnyFact:
     """Decode one fact of an accepted record.
 
     Raises:
@@ -68,7 +68,7 @@ def fact_of(offered: Offered, record_id: str) -> AnyFact:
     return fact
 
 
-def whole(offered: Offered) -> dict[str, Any]:
+def whole(offered: OfferedFact) -> dict[str, Any]:
     """Return a fact's data with what is known here of what stands aside: for those who look on."""
     aside, tag = offered.get("aside"), current(offered["type"])
     if tag is None or not isinstance(aside, dict):

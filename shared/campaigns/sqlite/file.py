@@ -27,7 +27,7 @@ _RECORDS = ["topic", "number", "position", "record"]
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-class About(NamedTuple):
+class LogMetadata(NamedTuple):
     """A file's own metadata."""
 
     id: str
@@ -68,7 +68,7 @@ def connect(path: Path, *, read_only: bool, busy_ms: int = READ_BUSY_MS) -> sqli
     return db
 
 
-def prepare(path: Path, partitions: int | None, *, read_only: bool) -> About:
+def prepare(path: Path, partitions: int | None, *, read_only: bool) -> LogMetadata:
     """Create what is missing, check what exists. `partitions` None: as the file has, or 1.
 
     Raises:
@@ -93,7 +93,7 @@ def prepare(path: Path, partitions: int | None, *, read_only: bool) -> About:
             f"{path}: expected {partitions} partitions, found {about['partitions']}: the number"
             " is fixed when the log is made (DIALGATE_PARTITIONS)"
         )
-    return About(about["id"], int(about["partitions"]))
+    return LogMetadata(about["id"], int(about["partitions"]))
 
 
 def _prepared(path: Path, partitions: int, *, read_only: bool) -> dict[str, str] | None:

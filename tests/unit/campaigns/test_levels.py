@@ -20,7 +20,7 @@ from campaigns.domain.levels import (
 )
 from campaigns.domain.values.value import Value
 from campaigns.process.errors import ContractError
-from campaigns.records.offer import Offered, fact_of, offer, whole
+from campaigns.records.offer import OfferedFact, fact_of, offer, whole
 from campaigns.records.tags import decode
 from campaigns.testing.sample_records import NOON
 
@@ -134,7 +134,7 @@ PAUSED = CampaignPaused(campaign_id=42, reason=None, paused_at=NOON)
 
 @pytest.mark.parametrize("aside", [{}, {"trace": "4bf9"}, {"trace": {"deep": [1]}, "reason": 7}])
 def test_what_stands_aside_and_is_not_known_is_ignored(aside: dict[str, object]) -> None:
-    offered = Offered(**offer(PAUSED, 1), aside=aside)
+    offered = OfferedFact(**offer(PAUSED, 1), aside=aside)
     assert fact_of(offered, "r1") == PAUSED
     assert whole(offered) == offered["data"]
 

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from dialer.carrier.http.connections import Connections
+from dialer.carrier.http.connections import CarrierConnections
 
 
 async def test_a_connection_that_did_well_is_lent_again() -> None:
-    connections = Connections("http://127.0.0.1:9", 1.0, 2)
+    connections = CarrierConnections("http://127.0.0.1:9", 1.0, 2)
     async with connections.one() as first:
         pass
     async with connections.one() as second:
@@ -23,7 +23,7 @@ async def test_a_connection_that_failed_is_never_lent_again(failure: type[BaseEx
     Its clients woke to requests that had timed out, took their only connection for busy ever
     after, and were lent, as the last ones used, to every later request.
     """
-    connections = Connections("http://127.0.0.1:9", 1.0, 1)
+    connections = CarrierConnections("http://127.0.0.1:9", 1.0, 1)
     with pytest.raises(failure):
         async with connections.one() as first:
             raise failure

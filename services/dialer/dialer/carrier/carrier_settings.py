@@ -7,7 +7,7 @@ from pydantic import Field, PositiveInt, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from campaigns.process.durations import SETTING_S_MAX
-from campaigns.process.settings import Settings
+from campaigns.process.settings import EnvironmentSettings
 from dialer.carrier.simulated.outcome import CarrierTerms
 
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -15,7 +15,7 @@ AtOnce = Annotated[float, Field(ge=0, le=SETTING_S_MAX)]  # Seconds; 0: no wait.
 Milliseconds = Annotated[float, Field(ge=0, le=1000 * SETTING_S_MAX)]
 
 
-class CarrierSettings(Settings):
+class CarrierSettings(EnvironmentSettings):
     """Which carrier rings, and how the simulated one behaves; its timeout is the dialer's."""
 
     model_config = SettingsConfigDict(
@@ -31,10 +31,10 @@ class CarrierSettings(Settings):
     log: Path | None = None  # A JSON line per simulated ring, for auditors. None: no log.
     seed: int = 0  # With the call's id it decides each simulated call.
     setup_ms: Milliseconds = 20.0  # From taking a call to its ring.
-    ringing_min_s: AtOnce = 0.1  # A phone rings at least this long …
-    ringing_max_s: AtOnce = 0.5  # … and at most this long.
-    talk_min_s: AtOnce = 0.2  # Talk, also with a voicemail, lasts at least this long …
-    talk_max_s: AtOnce = 2.0  # … and at most this long.
+    ringing_min_s: AtOnce = 0.1  # A phone rings at least this long.
+    ringing_max_s: AtOnce = 0.5  # A phone rings at most this long.
+    talk_min_s: AtOnce = 0.2  # Talk, also with a voicemail, lasts at least this long.
+    talk_max_s: AtOnce = 2.0  # Talk lasts at most this long.
     answered_percent: Percent = 70.0  # Of calls. The five make 100.
     no_answer_percent: Percent = 12.0  # Of calls.
     busy_percent: Percent = 8.0  # Of calls.

@@ -29,15 +29,15 @@ def ack(campaign_id: int | None, now: datetime) -> Shape:
 
 def initial(campaign: Campaign, activity: list[Shape]) -> Shape:
     """Return the state of a campaign for a new client."""
-    return {"type": "initial_progress", "data": _standing(campaign) | {"recent_activity": activity}}
+    return {"type": "initial_progress", "data": _state(campaign) | {"recent_activity": activity}}
 
 
 def update(campaign: Campaign) -> Shape:
     """Return the state of a campaign, in the documentation's vocabulary."""
-    return {"type": "progress_update", "data": _standing(campaign)}
+    return {"type": "progress_update", "data": _state(campaign)}
 
 
-def _standing(campaign: Campaign) -> Shape:
+def _state(campaign: Campaign) -> Shape:
     whole = progress_shape(campaign, [])
     names = ("campaign_id", "status", "progress", "started_at", "completed_at")
     return {name: whole[name] for name in names}
@@ -127,7 +127,7 @@ def completed(campaign: Campaign, now: datetime) -> Shape:
     }
 
 
-def line(campaign: Campaign) -> Shape:
+def monitor_row(campaign: Campaign) -> Shape:
     """Return one campaign of the monitor."""
     return {
         "campaign_id": campaign.campaign_id,
@@ -145,7 +145,7 @@ def overview(campaigns: list[Campaign], now: datetime) -> Shape:
     newest = heapq.nlargest(OVERVIEW_MAX, campaigns, key=lambda one: one.campaign_id)
     shown_now, weight = list[Shape](), 0
     for campaign in newest:
-        shape = line(campaign)
+        shape = monitor_row(campaign)
         weight += len(orjson.dumps(shape)) + 1
         if weight > OVERVIEW_MAX_BYTES:
             break
@@ -158,7 +158,7 @@ def overview(campaigns: list[Campaign], now: datetime) -> Shape:
 
 def changed(campaign: Campaign, now: datetime) -> Shape:
     """Return the state of one campaign for a monitor."""
-    return {"type": "campaign_update", "timestamp": instant(now), "data": line(campaign)}
+    return {"type": "campaign_update", "timestamp": instant(now), "data": monitor_row(campaign)}
 
 
 def history(points: list[tuple[datetime, int, int]]) -> Shape:

@@ -1,4 +1,4 @@
-"""The listeners of all campaigns, notified of each batch once it is stored. Knows no sockets."""
+"""The listeners of all campaigns. They are notified of each stored batch. Knows no sockets."""
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -17,7 +17,7 @@ CONTACTS_MAX = 1000  # Kept for a slow listener; the oldest are dropped.
 
 @dataclass(slots=True, eq=False)
 class Listener:
-    """One connection, with the changes that it has not been told yet."""
+    """One connection, with the changes that have not been sent to it yet."""
 
     organization_id: int
     key_hash: str
@@ -27,17 +27,15 @@ class Listener:
     only: set[int] | None = None  # A subset of those; None: all.
     changed: set[int] = field(default_factory=set)
     contacts: dict[int, Contact] = field(default_factory=dict)
-    told: asyncio.Event = field(default_factory=asyncio.Event)
-    leaving: asyncio.Event = field(
-        default_factory=asyncio.Event
-    )  # It must close: its key was revoked …
-    displaced: bool = False  # … or an organization with fewer connections takes its place.
+    notified: asyncio.Event = field(default_factory=asyncio.Event)
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)  # Set: the connection must close.
+    displaced: bool = False  # It closes for an organization with fewer connections.
 
     def take(self) -> tuple[set[int], list[Contact]]:
         """Return the changed campaigns and contacts, and clear them."""
         changed, contacts = self.changed, list(self.contacts.values())
         self.changed, self.contacts = set(), {}
-        self.told.clear()
+        self.notified.clear()
         return changed, contacts
 
 
@@ -52,8 +50,8 @@ class Hub:
     _of_organization: dict[int, set[Listener]] = field(default_factory=dict)
     _all: dict[Listener, None] = field(default_factory=dict)  # Oldest connection first.
 
-    def come(self, caller: Caller) -> Callable[[], None] | None:
-        """Admit a connection; return the function to call at its end, or None when it is refused.
+    def admit(self, caller: Caller) -> Callable[[], None] | None:
+        """Admit a connection; return the function to call at its end, or None: it is refused.
 
         At the limit, the newest connection of the organization with the most is closed for one of
         an organization that has at least two fewer.
@@ -109,13 +107,13 @@ class Hub:
         for campaign_id in campaign_ids:
             for listener in self._of_campaign.get(campaign_id, ()):
                 listener.changed.add(campaign_id)
-                listener.told.set()
+                listener.notified.set()
             campaign = self.campaigns.get(campaign_id)
             organization_id = campaign.created.organization_id if campaign else 0
             for listener in self._of_organization.get(organization_id, ()):
                 if listener.only is None or campaign_id in listener.only:
                     listener.changed.add(campaign_id)
-                    listener.told.set()
+                    listener.notified.set()
         if self._of_campaign:
             for (campaign_id, contact_id), contact in contacts.items():
                 for listener in self._of_campaign.get(campaign_id, ()):

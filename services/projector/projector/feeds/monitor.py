@@ -8,16 +8,16 @@ from projector.feeds import frames
 from projector.feeds.hub import Listener
 from projector.feeds.socket import (
     HEARTBEAT_S,
+    ClientSocket,
     Feeds,
-    Line,
-    coming,
+    admitted,
     converse,
+    key_valid,
     listener_of,
     next_change,
-    welcome,
 )
 
-CAMPAIGNS_MAX = 1000  # A client may subscribe to.
+CAMPAIGNS_MAX = 1000  # To which one client may subscribe.
 
 
 def router(feeds: Feeds) -> APIRouter:
@@ -26,44 +26,44 @@ def router(feeds: Feeds) -> APIRouter:
 
     @routes.websocket("/monitor")
     async def monitor(socket: WebSocket) -> None:
-        async with coming(feeds, socket) as caller:
+        async with admitted(feeds, socket) as caller:
             if caller is not None:
                 listener = listener_of(feeds, socket, caller, None)
-                await converse(feeds, socket, listener, _watch, _heed)
+                await converse(feeds, socket, listener, _watch, _receive)
 
     return routes
 
 
-async def _watch(feeds: Feeds, line: Line, listener: Listener) -> None:
+async def _watch(feeds: Feeds, client: ClientSocket, listener: Listener) -> None:
     """Send a monitor the campaigns of its organization as they change, until its key is revoked."""
-    views = feeds.asking.views
+    views = feeds.queries.views
     own = [
         campaign
         for campaign in views.campaigns.by_id.values()
         if campaign.created.organization_id == listener.organization_id and not campaign.deleted
     ]
     shape = await asyncio.to_thread(frames.overview, own, feeds.clock.now())
-    await line.send(frames.ack(None, feeds.clock.now()), shape)
-    while welcome(feeds, listener):
+    await client.send(frames.ack(None, feeds.clock.now()), shape)
+    while key_valid(feeds, listener):
         if not await next_change(listener, HEARTBEAT_S):
             continue
         changed, _ = listener.take()
         found = [views.campaigns.by_id[campaign_id] for campaign_id in sorted(changed)]
         now = feeds.clock.now()
-        await line.send(*(frames.changed(one, now) for one in found if not one.deleted))
+        await client.send(*(frames.changed(one, now) for one in found if not one.deleted))
 
 
-async def _heed(feeds: Feeds, line: Line, listener: Listener) -> None:
+async def _receive(feeds: Feeds, client: ClientSocket, listener: Listener) -> None:
     """Handle a monitor's subscriptions."""
     while True:
-        asked = await line.hear()
+        asked = await client.receive()
         if asked.get("type") == "ping":
-            await line.send({"type": "pong"})
-        given = asked.get("campaign_ids")
-        if not isinstance(given, list) or not all(type(one) is int for one in given):
+            await client.send({"type": "pong"})
+        ids = asked.get("campaign_ids")
+        if not isinstance(ids, list) or not all(type(one) is int for one in ids):
             continue
         if asked.get("type") == "subscribe":
-            wanted = (listener.only or set()) | set(given)
+            wanted = (listener.only or set()) | set(ids)
             listener.only = wanted if len(wanted) <= CAMPAIGNS_MAX else listener.only
         elif asked.get("type") == "unsubscribe" and listener.only is not None:
-            listener.only = listener.only - set(given)
+            listener.only = listener.only - set(ids)

@@ -24,13 +24,13 @@ from projector.feeds.socket import (
     HEARTBEAT_S,
     INTERNAL,
     NOT_FOUND,
+    ClientSocket,
     Feeds,
-    Line,
-    coming,
+    admitted,
     converse,
+    key_valid,
     listener_of,
     next_change,
-    welcome,
 )
 from projector.projections.history import minute_of
 from projector.queries import campaign_pages
@@ -39,20 +39,21 @@ from projector.queries.page import Page
 from projector.queries.shapes import activity_shape
 from projector.store.tables import HISTORY
 
-REPEAT_S = 1.0  # The state is repeated: a client may have missed the first frames (section 6.4).
+# The state is repeated: a client may have missed the first frames. Source: contract 6.4.
+REPEAT_S = 1.0
 ACTIVITY = Page(1, 10, 0, 10)  # Source: contract 9.14.
 HOURS, HOURS_MAX = 24, 24 * 31  # Of history. Source: contract 6.2.
-POINTS_MAX = 500  # Of history; longer ones are thinned out.
+POINTS_MAX = 500  # Of history; a longer one is thinned out.
 
 
 def router(feeds: Feeds) -> APIRouter:
     """Return the socket and the list of its connections, bound to one instance."""
     routes = APIRouter(prefix="/ws/campaigns", tags=["sockets"])
-    Who = Annotated[Caller, Depends(feeds.asking.caller)]  # noqa: N806  (a type)
+    Who = Annotated[Caller, Depends(feeds.queries.caller)]  # noqa: N806  (a type)
 
     @routes.websocket("/{campaign_id}/progress")
     async def progress(socket: WebSocket, campaign_id: str) -> None:
-        async with coming(feeds, socket) as caller:
+        async with admitted(feeds, socket) as caller:
             if caller is not None:
                 await _serve(feeds, socket, caller, campaign_id)
 
@@ -60,13 +61,13 @@ def router(feeds: Feeds) -> APIRouter:
         campaign_id: CampaignId, caller: Who, consistency: Fresh = Consistency.LINEARIZABLE
     ) -> Response:
         """Get who is connected to a campaign's progress here."""
-        headers = await feeds.asking.one(campaign_id, caller, consistency)
+        headers = await feeds.queries.catch_up_with(campaign_id, caller, consistency)
         found = [
             {"connected_at": at(one.connected_at), "client": one.client}
             for one in feeds.hub.of(campaign_id)
         ]
         shape = {"campaign_id": campaign_id, "connections": found, "total": len(found)}
-        return await feeds.asking.read(lambda _: shape, headers)
+        return await feeds.queries.read(lambda _: shape, headers)
 
     get(routes, "/{campaign_id}/connections", connections, "Connections")
     return routes
@@ -78,7 +79,7 @@ async def _serve(feeds: Feeds, socket: WebSocket, caller: Caller, campaign_id: s
     try:
         if not 1 <= number <= ID_MAX:
             raise HTTPException(404)
-        await feeds.asking.one(number, caller, Consistency.LINEARIZABLE)
+        await feeds.queries.catch_up_with(number, caller, Consistency.LINEARIZABLE)
     except HTTPException:
         await socket.close(NOT_FOUND, "Campaign not found")
         return
@@ -89,25 +90,25 @@ async def _serve(feeds: Feeds, socket: WebSocket, caller: Caller, campaign_id: s
     await converse(feeds, socket, listener, _tell, _answer)
 
 
-def _there(feeds: Feeds, listener: Listener) -> Campaign | None:
+def _campaign_of(feeds: Feeds, listener: Listener) -> Campaign | None:
     """Return the listener's campaign, or None when it was deleted or the key revoked."""
     assert listener.campaign_id is not None, "not a monitor"
-    campaign = feeds.asking.views.campaigns.get(listener.campaign_id)
-    if campaign is None or campaign.deleted or not welcome(feeds, listener):
+    campaign = feeds.queries.views.campaigns.get(listener.campaign_id)
+    if campaign is None or campaign.deleted or not key_valid(feeds, listener):
         return None
     return campaign
 
 
-async def _tell(feeds: Feeds, line: Line, listener: Listener) -> None:
+async def _tell(feeds: Feeds, client: ClientSocket, listener: Listener) -> None:
     """Send a campaign's progress until the campaign is deleted or the key revoked."""
-    campaign = _there(feeds, listener)
+    campaign = _campaign_of(feeds, listener)
     if campaign is None:
         return
     activity = await asyncio.to_thread(_activity, feeds, campaign.campaign_id)
     now = feeds.clock.now()
-    await line.send(frames.ack(campaign.campaign_id, now), frames.initial(campaign, activity))
+    await client.send(frames.ack(campaign.campaign_id, now), frames.initial(campaign, activity))
     before, within_s = None, REPEAT_S
-    while (campaign := _there(feeds, listener)) is not None:
+    while (campaign := _campaign_of(feeds, listener)) is not None:
         _, contacts = listener.take()
         numbers = [contact.contact_id for contact in contacts]
         rows = await asyncio.to_thread(_rows, feeds, campaign.campaign_id, numbers)
@@ -119,35 +120,35 @@ async def _tell(feeds: Feeds, line: Line, listener: Listener) -> None:
         if campaign.status is Status.COMPLETED and before is not Status.COMPLETED:
             shapes.append(frames.completed(campaign, now))
         before = campaign.status
-        await line.send(*shapes)
+        await client.send(*shapes)
         await next_change(listener, within_s)
         within_s = HEARTBEAT_S
 
 
-async def _answer(feeds: Feeds, line: Line, listener: Listener) -> None:
+async def _answer(feeds: Feeds, client: ClientSocket, listener: Listener) -> None:
     """Answer the messages of a client."""
     while True:
-        asked = await line.hear()
-        campaign = _there(feeds, listener)
+        asked = await client.receive()
+        campaign = _campaign_of(feeds, listener)
         if campaign is None:
             return
         match asked.get("type"):
             case "ping":
-                await line.send({"type": "pong"})
+                await client.send({"type": "pong"})
             case "request_update":
-                await line.send(frames.update(campaign))
+                await client.send(frames.update(campaign))
             case "request_history":
                 hours = asked.get("hours", HOURS)
                 usable = type(hours) is int and 1 <= hours <= HOURS_MAX
                 since = feeds.clock.now() - timedelta(hours=hours if usable else HOURS)
                 points = await asyncio.to_thread(_history, feeds, campaign.campaign_id, since)
-                await line.send(frames.history(points))
+                await client.send(frames.history(points))
             case _:
                 continue  # Unknown messages are ignored.
 
 
 def _activity(feeds: Feeds, campaign_id: int) -> list[Shape]:
-    with feeds.asking.views.store.reading() as tx:
+    with feeds.queries.views.store.reading() as tx:
         found, _ = campaign_pages.executions(tx, campaign_id, None, ACTIVITY)
         return [activity_shape(one.execution, one.row) for one in found]
 
@@ -155,7 +156,7 @@ def _activity(feeds: Feeds, campaign_id: int) -> list[Shape]:
 def _rows(feeds: Feeds, campaign_id: int, numbers: list[int]) -> dict[int, Row]:
     if not numbers:
         return {}
-    with feeds.asking.views.store.reading() as tx:
+    with feeds.queries.views.store.reading() as tx:
         return {n: given.row for n, given in campaign_pages.rows(tx, campaign_id, numbers).items()}
 
 
@@ -164,9 +165,9 @@ def _history(feeds: Feeds, campaign_id: int, since: datetime) -> list[tuple[date
     wanted = select(HISTORY).where(
         HISTORY.c.campaign_id == campaign_id, HISTORY.c.minute >= minute_of(since)
     )
-    with feeds.asking.views.store.reading() as tx:
-        every = tx.execute(wanted.order_by(HISTORY.c.minute)).all()
-    thinned = every[:: -(-len(every) // POINTS_MAX) or 1]
+    with feeds.queries.views.store.reading() as tx:
+        points = tx.execute(wanted.order_by(HISTORY.c.minute)).all()
+    thinned = points[:: -(-len(points) // POINTS_MAX) or 1]
     zone = since.tzinfo
     return [
         (datetime.fromtimestamp(one.minute * 60, zone), one.completed, one.failed)

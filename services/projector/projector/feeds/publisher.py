@@ -1,8 +1,8 @@
 """Publishes the outbox to campaign.events: in order, at least once, each event under one id.
 
-At start, the last event of the topic says where to go on, so that a rebuilt store repeats nothing.
-Events that a crash repeats have the same id. During an outage it retries: nothing is skipped or
-reordered. Only one projector may publish.
+At a start, publishing continues after the topic's last event, so that a rebuilt store repeats
+nothing. Events that a crash repeats have the same id. During an outage it retries: nothing is
+skipped or reordered. Only one projector may publish.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from projector.store.tables import OUTBOX
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-Place = tuple[int, int]  # Position, and the fact's index in its record.
+EventPlace = tuple[int, int]  # Position, and the fact's index in its record.
 
 
 class EventPublisher(Protocol):
@@ -75,13 +75,13 @@ class Publishing:
         async with asyncio.TaskGroup() as tasks:
             for number in range(partitions):
                 name = f"publish {number}"
-                tasks.create_task(lasting(self._empty(number), name), name=name)
+                tasks.create_task(lasting(self._publish_partition(number), name), name=name)
 
-    async def _empty(self, number: int) -> None:
-        last = await self._insist(number, lambda: self.publisher.last_event(number))
+    async def _publish_partition(self, number: int) -> None:
+        last = await self._retry(number, lambda: self.publisher.last_event(number))
         place = place_of(last) if last is not None else None
         if place is not None and place[0] == number:
-            self._has(number, place[1:])
+            self._published(number, place[1:])
         elif last is not None:
             logger.warning(
                 "campaign.events/%d ends with an event that is not from Dialgate", number
@@ -95,12 +95,12 @@ class Publishing:
                 def publish(sent: Sequence[tuple[bytes, bytes]] = sent) -> Awaitable[None]:
                     return self.publisher.publish(number, sent)
 
-                await self._insist(number, publish)
-                self._has(number, messages[-1][0])
+                await self._retry(number, publish)
+                self._published(number, messages[-1][0])
             else:
                 await grown.wait()
 
-    def _next(self, number: int) -> list[tuple[Place, tuple[bytes, bytes]]]:
+    def _next(self, number: int) -> list[tuple[EventPlace, tuple[bytes, bytes]]]:
         """Return the next events of a partition, at most `at_once_max`: place, key and value."""
         asked = (
             select(OUTBOX.c.position, OUTBOX.c.n, OUTBOX.c.campaign_id, OUTBOX.c.event)
@@ -118,14 +118,14 @@ class Publishing:
                 for position, n, campaign_id, event in tx.execute(asked)
             ]
 
-    def _has(self, number: int, place: Place) -> None:
+    def _published(self, number: int, place: EventPlace) -> None:
         """Delete the events up to `place` from the outbox: the topic has them."""
         self.views.published[number] = place
         with self.views.store.writing() as tx:
-            had = tuple_(OUTBOX.c.position, OUTBOX.c.n) <= tuple_(*place)
-            self.views.store.remove(tx, OUTBOX, OUTBOX.c.partition == number, had)
+            published = tuple_(OUTBOX.c.position, OUTBOX.c.n) <= tuple_(*place)
+            self.views.store.remove(tx, OUTBOX, OUTBOX.c.partition == number, published)
 
-    async def _insist(self, number: int, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _retry(self, number: int, ask: Callable[[], Awaitable[T]]) -> T:
         """Retry with backoff until there is an answer."""
         wait_s = self.retry_s
         while True:

@@ -20,11 +20,11 @@ from campaigns.process.clock import Clock
 from campaigns.process.errors import OperatingError
 from campaigns.process.observability import SHARES_SPENT
 from projector.feeds.hub import Hub, Listener
-from projector.queries.freshness import Asking
+from projector.queries.freshness import Queries
 
-REST_S = 0.1  # Between two updates of a client: ten a second are enough for people.
+REST_S = 0.1  # Between two updates of a client: ten a second are enough for a person.
 SLICE_FRAMES = 50  # Sent before the event loop is yielded: some 5 ms.
-HEARTBEAT_S = 15.0  # The state is repeated at least this often (section 6.4).
+HEARTBEAT_S = 15.0  # The state is repeated at least this often. Source: contract 6.4.
 TOO_MANY = "Too many connections"
 UNKNOWN_KEY, NOT_FOUND, INTERNAL, TRY_LATER = 1008, 4004, 4000, 1013
 TOKEN = "burki-token-"  # noqa: S105  (a name: the key follows it in the subprotocol)
@@ -34,17 +34,16 @@ TOKEN = "burki-token-"  # noqa: S105  (a name: the key follows it in the subprot
 class Feeds:
     """The dependencies of every socket."""
 
-    asking: Asking
+    queries: Queries
     hub: Hub
     clock: Clock
     keys: ApiKeys
-    known: Callable[
-        [str], Awaitable[Caller | None]
-    ]  # The caller of a key; looked for in the log too.
+    # Returns the caller of a key; for an unknown key, it catches up with the log first.
+    caller_of_key: Callable[[str], Awaitable[Caller | None]]
     limits: RateLimits
 
 
-class Line:
+class ClientSocket:
     """One client's socket: sends whole frames, one at a time."""
 
     def __init__(self, socket: WebSocket) -> None:
@@ -56,11 +55,10 @@ class Line:
             for count, shape in enumerate(shapes, start=1):
                 await self._socket.send_text(orjson.dumps(shape).decode())
                 if count % SLICE_FRAMES == 0:
-                    await asyncio.sleep(
-                        0
-                    )  # Sending alone does not yield while the buffer has room.
+                    # Sending alone does not yield while the buffer has room.
+                    await asyncio.sleep(0)
 
-    async def hear(self) -> Shape:
+    async def receive(self) -> Shape:
         """Return the next message that is a JSON object; others are ignored.
 
         Raises:
@@ -91,10 +89,11 @@ def key_of(socket: WebSocket) -> tuple[str, str | None]:
 
 
 @asynccontextmanager
-async def coming(feeds: Feeds, socket: WebSocket) -> AsyncIterator[Caller | None]:
-    """Admit a client for the duration of the context, as its caller; None: it was refused.
+async def admitted(feeds: Feeds, socket: WebSocket) -> AsyncIterator[Caller | None]:
+    """Admit a client for the duration of the context, and yield its caller; None: it was refused.
 
-    The socket is accepted first, or the client could not learn why it is closed (section 6.3).
+    The socket is accepted first: otherwise the client could not learn why it is closed
+    (contract 6.3).
     """
     caller = await _caller(feeds, socket)
     if caller is None:
@@ -104,8 +103,8 @@ async def coming(feeds: Feeds, socket: WebSocket) -> AsyncIterator[Caller | None
         await socket.close(TRY_LATER, TOO_OFTEN)
         yield None
         return
-    gone = feeds.hub.come(caller)
-    if gone is None:
+    leave = feeds.hub.admit(caller)
+    if leave is None:
         SHARES_SPENT.labels("sockets").inc()
         await socket.close(TRY_LATER, TOO_MANY)
         yield None
@@ -113,14 +112,14 @@ async def coming(feeds: Feeds, socket: WebSocket) -> AsyncIterator[Caller | None
     try:
         yield caller
     finally:
-        gone()
+        leave()
 
 
 async def _caller(feeds: Feeds, socket: WebSocket) -> Caller | None:
     key, subprotocol = key_of(socket)
     await socket.accept(subprotocol)
     try:
-        caller = await feeds.known(key) if key else None
+        caller = await feeds.caller_of_key(key) if key else None
     except OperatingError as exc:
         await socket.close(INTERNAL, str(exc)[:100])
         return None
@@ -139,21 +138,21 @@ def listener_of(
     return Listener(caller.organization_id, hashed, client, feeds.clock.now(), campaign_id)
 
 
-def welcome(feeds: Feeds, listener: Listener) -> bool:
+def key_valid(feeds: Feeds, listener: Listener) -> bool:
     """Say whether a listener's key is still valid."""
     return listener.key_hash in feeds.keys.callers
 
 
-Talk = Callable[[Feeds, Line, Listener], Awaitable[None]]
+Talk = Callable[[Feeds, ClientSocket, Listener], Awaitable[None]]
 
 
 async def converse(
-    feeds: Feeds, socket: WebSocket, listener: Listener, tell: Talk, hear: Talk
+    feeds: Feeds, socket: WebSocket, listener: Listener, send: Talk, receive: Talk
 ) -> None:
     """Send and receive until one of them ends, or the client must close."""
-    line = Line(socket)
+    client = ClientSocket(socket)
     with feeds.hub.listening(listener):
-        both = [asyncio.ensure_future(one(feeds, line, listener)) for one in (tell, hear)]
+        both = [asyncio.ensure_future(one(feeds, client, listener)) for one in (send, receive)]
         leaving = asyncio.ensure_future(listener.leaving.wait())
         try:
             ended, _ = await asyncio.wait([*both, leaving], return_when=asyncio.FIRST_COMPLETED)
@@ -168,9 +167,9 @@ async def converse(
         if one.cancelled() or isinstance(failure := one.exception(), WebSocketDisconnect):
             return
         if failure is None:  # The campaign was deleted, or the key revoked.
-            known = welcome(feeds, listener)
-            code = NOT_FOUND if known else UNKNOWN_KEY
-            await socket.close(code, "Campaign not found" if known else UNAUTHORIZED)
+            valid = key_valid(feeds, listener)
+            code = NOT_FOUND if valid else UNKNOWN_KEY
+            await socket.close(code, "Campaign not found" if valid else UNAUTHORIZED)
             return
         await socket.close(INTERNAL)
         raise failure
@@ -181,7 +180,7 @@ async def next_change(listener: Listener, within_s: float) -> bool:
     await asyncio.sleep(REST_S)
     try:
         async with asyncio.timeout(within_s):
-            await listener.told.wait()
+            await listener.notified.wait()
     except TimeoutError:
         return False
     return True

@@ -55,14 +55,12 @@ class Changes:
     executions: dict[Place, Execution] = field(default_factory=dict)
     imports: dict[Place, Import] = field(default_factory=dict)
     lists: dict[str, int] = field(default_factory=dict)  # Import id → list id.
-    lists_met: list[dict[str, Any]] = field(
-        default_factory=list
-    )  # New rows of LISTS, not counting yet.
+    # New rows of LISTS, which do not count yet.
+    lists_met: list[dict[str, Any]] = field(default_factory=list)
     lists_counted: list[dict[str, Any]] = field(default_factory=list)
     lists_dropped: list[dict[str, Any]] = field(default_factory=list)
     rows: list[tuple[int, int, bytes]] = field(default_factory=list)  # Of ROWS.
-    history: dict[Place, tuple[int, int]] = field(
-        default_factory=dict
-    )  # Campaign id and minute → completed, failed.
+    # Campaign id and minute → completed, failed.
+    history: dict[Place, tuple[int, int]] = field(default_factory=dict)
     keys: list[AnyOrganizationFact] = field(default_factory=list)
     events: list[tuple[int, int, int, int, bytes]] = field(default_factory=list)  # Rows of OUTBOX.

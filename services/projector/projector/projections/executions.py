@@ -1,6 +1,6 @@
 """Projection: one row an attempt, numbered in its campaign. Pure.
 
-An attempt gets its number at CallStarted, or without one at CallEnded or CallLate.
+An attempt is numbered at CallStarted or, if there is none, at CallEnded or CallLate.
 """
 
 from datetime import datetime
@@ -34,27 +34,29 @@ def project(
     match fact:
         case CallStarted():
             if campaign.executions == before:
-                return  # No permission, or it had started already.
-            made = _made(campaign.executions, fact, ContactStatus.IN_PROGRESS, fact.started_at)
+                return  # It has no permission, or had started already.
+            execution = _execution(
+                campaign.executions, fact, ContactStatus.IN_PROGRESS, fact.started_at
+            )
         case CallEnded():
             if call is None:
                 return
             number = call.execution or campaign.executions
             rang_at = call.started_at or fact.ended_at
-            made = _made(number, fact, ENDS_AS[fact.disposition], rang_at)
-            made.ended_at, made.duration_s = fact.ended_at, fact.duration_s
-            made.retry_at = fact.retry_at
+            execution = _execution(number, fact, ENDS_AS[fact.disposition], rang_at)
+            execution.ended_at, execution.duration_s = fact.ended_at, fact.duration_s
+            execution.retry_at = fact.retry_at
             unknown = fact.disposition is Disposition.UNKNOWN
-            made.error = OUTCOME_UNKNOWN if unknown else fact.error
+            execution.error = OUTCOME_UNKNOWN if unknown else fact.error
         case CallLate():
-            made = _made(campaign.executions, fact, ContactStatus.FAILED, fact.late_at)
-            made.ended_at, made.error = fact.late_at, RANG_LATE
+            execution = _execution(campaign.executions, fact, ContactStatus.FAILED, fact.late_at)
+            execution.ended_at, execution.error = fact.late_at, RANG_LATE
         case CallRequested() | CallAbandoned():
             return  # An unused permission is no execution.
         case unreachable:
             assert_never(unreachable)
-    changes.executions[fact.campaign_id, made.execution_id] = made
+    changes.executions[fact.campaign_id, execution.execution_id] = execution
 
 
-def _made(number: int, fact: AnyCallFact, status: ContactStatus, at: datetime) -> Execution:
+def _execution(number: int, fact: AnyCallFact, status: ContactStatus, at: datetime) -> Execution:
     return Execution(number, fact.contact_id, fact.call_id, fact.run, fact.attempt, str(status), at)

@@ -23,7 +23,7 @@ _PARTITIONS_MAX = 1 << 16
 
 
 def list_id(partition: int, ordinal: int) -> int:
-    """Return a list's id, made from the ordinal of its first fact: the same in every rebuild."""
+    """Return a list's id, from the ordinal of its first fact: the same in every rebuild."""
     return ordinal * _PARTITIONS_MAX + partition
 
 

@@ -1,8 +1,9 @@
 """Projection: accepted facts as CloudEvents 1.0, JSON structured mode, for campaign.events. Pure.
 
-Every accepted fact that names a campaign becomes one event, calls and imports included. Two kinds
-are not published: ContactsAdded and ListClosed, since a list belongs to no campaign until it counts
-and only it holds personal data; and facts about API keys, which belong to an organization.
+Every accepted fact that names a campaign becomes one event, calls and imports included. Not
+published are facts about API keys, which belong to an organization, and ContactsAdded and
+ListClosed: a list belongs to no campaign until it counts, and only ContactsAdded holds personal
+data.
 
 Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
 """
@@ -55,7 +56,7 @@ def project(recorded: Recorded) -> Iterator[Row]:
 def place_of(event: bytes) -> tuple[int, int, int] | None:
     """Return an event's partition, position and n, by which events are ordered.
 
-    None means that somebody else wrote the event.
+    None: another producer wrote the event.
     """
     try:
         found = orjson.loads(event)

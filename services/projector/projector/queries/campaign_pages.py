@@ -22,7 +22,7 @@ WINDOW = 50  # Rows of a page in memory at once: each may have 32 KiB of texts.
 T = TypeVar("T")
 
 
-class Given(NamedTuple):
+class ImportedRow(NamedTuple):
     """A contact as it was imported."""
 
     row: Row
@@ -37,7 +37,7 @@ class Attempt(NamedTuple):
     row: Row | None
 
 
-class Wanted(NamedTuple):
+class CampaignFilter(NamedTuple):
     """The filters of a list of campaigns. None: no filter."""
 
     organization_id: int
@@ -61,7 +61,7 @@ def campaign_of(tx: Connection, campaign_id: int) -> Campaign | None:
     return None if state is None else load(state, campaign_id)
 
 
-def campaigns(tx: Connection, wanted: Wanted, page: Page) -> tuple[Iterable[Campaign], int]:
+def campaigns(tx: Connection, wanted: CampaignFilter, page: Page) -> tuple[Iterable[Campaign], int]:
     """Return a page of an organization's campaigns, newest first, and how many there are.
 
     The campaigns are read lazily, within the transaction.
@@ -93,7 +93,7 @@ def _campaigns(tx: Connection, ids: Sequence[int]) -> Iterator[Campaign]:
             yield load(states[one], one)
 
 
-def rows(tx: Connection, campaign_id: int, numbers: Collection[int]) -> dict[int, Given]:
+def rows(tx: Connection, campaign_id: int, numbers: Collection[int]) -> dict[int, ImportedRow]:
     """Return contacts as they were imported, by their numbers; unknown numbers are missing."""
     if not numbers:
         return {}
@@ -103,7 +103,7 @@ def rows(tx: Connection, campaign_id: int, numbers: Collection[int]) -> dict[int
         LISTS.c.first_contact_id <= max(numbers),
         end > min(numbers),
     )
-    given: dict[int, Given] = {}
+    given: dict[int, ImportedRow] = {}
     for one in tx.execute(lists).all():
         before = one.first_contact_id - 1  # Row 1 is contact before + 1.
         wanted = [n - before for n in numbers if 0 < n - before <= one.rows]
@@ -113,7 +113,7 @@ def rows(tx: Connection, campaign_id: int, numbers: Collection[int]) -> dict[int
             )
             for row, details in tx.execute(asked):
                 as_given = _ROW.load(details, f"contact {campaign_id}/{before + row}")
-                given[before + row] = Given(as_given, one.source, one.counted_at)
+                given[before + row] = ImportedRow(as_given, one.source, one.counted_at)
     return given
 
 

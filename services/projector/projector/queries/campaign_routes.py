@@ -13,7 +13,7 @@ from campaigns.domain.moves import Status
 from campaigns.http.campaign_json import Shape, campaign_shape
 from campaigns.http.door import CampaignId
 from projector.queries import campaign_pages
-from projector.queries.freshness import FORBIDDEN, Asking, Consistency, Fresh, get
+from projector.queries.freshness import FORBIDDEN, Consistency, Fresh, Queries, get
 from projector.queries.page import Page, page_of
 from projector.queries.parts import Parts
 from projector.queries.shapes import progress_shape
@@ -40,10 +40,10 @@ def member(kind: type[StrEnum], value: str | None, name: str) -> str | None:
     return value
 
 
-def router(asking: Asking) -> APIRouter:
+def router(queries: Queries) -> APIRouter:
     """Return the routes, bound to one instance."""
     routes = APIRouter(prefix="/api/v1/campaigns", tags=["campaigns"])
-    Who = Annotated[Caller, Depends(asking.caller)]  # noqa: N806  (a type)
+    Who = Annotated[Caller, Depends(queries.caller)]  # noqa: N806  (a type)
 
     async def list_campaigns(
         caller: Who,
@@ -56,7 +56,7 @@ def router(asking: Asking) -> APIRouter:
         consistency: Fresh = Consistency.LINEARIZABLE,
     ) -> Response:
         """List the organization's campaigns, newest first."""
-        wanted = campaign_pages.Wanted(
+        wanted = campaign_pages.CampaignFilter(
             caller.organization_id,
             member(Status, status, "status"),
             member(CampaignType, campaign_type, "campaign_type"),
@@ -68,29 +68,29 @@ def router(asking: Asking) -> APIRouter:
             found, total = campaign_pages.campaigns(tx, wanted, page)
             texts = include is not None
             shapes = (campaign_shape(one, texts=texts) for one in found)
-            return page.answer("campaigns", shapes, total, asking.page_max_bytes, texts=texts)
+            return page.answer("campaigns", shapes, total, queries.page_max_bytes, texts=texts)
 
-        return await asking.read(asked, await asking.every(consistency))
+        return await queries.read(asked, await queries.catch_up_with_all(consistency))
 
     async def get_campaign(
         campaign_id: CampaignId, caller: Who, consistency: Fresh = Consistency.LINEARIZABLE
     ) -> Response:
         """Get one campaign."""
-        headers = await asking.one(campaign_id, caller, consistency, forbidden=True)
-        return await asking.read_of(campaign_id, lambda _, one: campaign_shape(one), headers)
+        headers = await queries.catch_up_with(campaign_id, caller, consistency, forbidden=True)
+        return await queries.read_of(campaign_id, lambda _, one: campaign_shape(one), headers)
 
     async def get_progress(
         campaign_id: CampaignId, caller: Who, consistency: Fresh = Consistency.LINEARIZABLE
     ) -> Response:
         """Get how far a campaign is, and its latest calls."""
-        headers = await asking.one(campaign_id, caller, consistency)
+        headers = await queries.catch_up_with(campaign_id, caller, consistency)
         newest = Page(1, ACTIVITY_MAX, 0, ACTIVITY_MAX)
 
         def asked(tx: Connection, campaign: Campaign) -> Shape:
             found, _ = campaign_pages.executions(tx, campaign_id, None, newest)
             return progress_shape(campaign, [(one.execution, one.row) for one in found])
 
-        return await asking.read_of(campaign_id, asked, headers)
+        return await queries.read_of(campaign_id, asked, headers)
 
     get(routes, "", list_campaigns, "CampaignList")
     get(routes, "/{campaign_id}", get_campaign, "CampaignAnswer", also=FORBIDDEN)

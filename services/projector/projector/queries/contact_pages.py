@@ -22,7 +22,7 @@ from projector.store.views import CONTACT, stretches
 _WINDOW = 4096  # Contacts examined by one query.
 
 
-class Listed(NamedTuple):
+class ListedContact(NamedTuple):
     """One contact of a page: its state, and its row as imported."""
 
     contact: Contact
@@ -33,7 +33,7 @@ class Listed(NamedTuple):
 
 def contacts(
     tx: Connection, campaign: Campaign, status: ContactStatus | None, page: Page
-) -> tuple[Iterable[Listed], int]:
+) -> tuple[Iterable[ListedContact], int]:
     """Return a page of a campaign's contacts in the order of their lists, and how many there are.
 
     They are read lazily, within the transaction. `status` is the one that is shown: pending
@@ -43,25 +43,27 @@ def contacts(
     waiting = ContactStatus.CANCELLED if stopped else ContactStatus.PENDING
     if stopped and status is ContactStatus.PENDING:
         return [], 0
-    so = _not_gone(campaign)
+    condition = _not_gone(campaign)
     if status is not None:
         stored = ContactStatus.PENDING if status is waiting else status
-        so &= _standing(campaign) == stored.value
-    total = _touched(tx, campaign, so)
+        condition &= _shown_status(campaign) == stored.value
+    total = _count_touched(tx, campaign, condition)
     first, last = _untouched_range(campaign, None if status is None else status is waiting)
     if status in (None, waiting, ContactStatus.SKIPPED):
-        total += _untouched(tx, campaign, first, last)
+        total += _count_untouched(tx, campaign, first, last)
     if page.skip >= total:
         return [], total
     if status in (None, waiting, ContactStatus.SKIPPED):
-        numbers = _with_untouched(tx, campaign, so, page, first, last, everybody=status is None)
+        numbers = _ids_with_untouched(
+            tx, campaign, condition, page, first, last, everybody=status is None
+        )
     else:
-        numbers = _some(tx, campaign, so, page.skip, page.limit)
+        numbers = _touched_ids(tx, campaign, condition, page.skip, page.limit)
     return (one for some in windows(numbers) for one in _listed(tx, campaign, some)), total
 
 
-def _standing(campaign: Campaign) -> ColumnElement[str]:
-    """Say a touched contact's status: `campaigns.domain.contact.current` in SQL."""
+def _shown_status(campaign: Campaign) -> ColumnElement[str]:
+    """Return the status of a touched contact: `campaigns.domain.contact.current` in SQL."""
     if not campaign.epoch:
         return CONTACTS.c.status
     pending, skipped = literal(ContactStatus.PENDING.value), literal(ContactStatus.SKIPPED.value)
@@ -92,7 +94,7 @@ def _untouched_range(campaign: Campaign, waiting: bool | None) -> tuple[int, int
 
 
 def _not_gone(campaign: Campaign) -> ColumnElement[bool]:
-    """Say that no import replaced a touched contact: `gone` of the campaign, in SQL."""
+    """Return the condition that no import replaced a touched contact: not `gone`, in SQL."""
     return or_(
         CONTACTS.c.contact_id > campaign.replaced_through,
         CONTACTS.c.tried == 1,
@@ -100,32 +102,36 @@ def _not_gone(campaign: Campaign) -> ColumnElement[bool]:
     )
 
 
-def _touched(tx: Connection, campaign: Campaign, so: ColumnElement[bool]) -> int:
+def _count_touched(tx: Connection, campaign: Campaign, condition: ColumnElement[bool]) -> int:
     of = CONTACTS.c.campaign_id == campaign.campaign_id
-    return int(tx.execute(select(func.count()).select_from(CONTACTS).where(of, so)).scalar_one())
+    return int(
+        tx.execute(select(func.count()).select_from(CONTACTS).where(of, condition)).scalar_one()
+    )
 
 
-def _untouched(tx: Connection, campaign: Campaign, first: int, last: int) -> int:
+def _count_untouched(tx: Connection, campaign: Campaign, first: int, last: int) -> int:
     """Count untouched contacts: ids are dense, so the touched ones are subtracted."""
     if last < first:
         return 0
     between = CONTACTS.c.contact_id.between(first, last)
-    return last - first + 1 - _touched(tx, campaign, between)
+    return last - first + 1 - _count_touched(tx, campaign, between)
 
 
-def _some(
-    tx: Connection, campaign: Campaign, so: ColumnElement[bool], skip: int, limit: int
+def _touched_ids(
+    tx: Connection, campaign: Campaign, condition: ColumnElement[bool], skip: int, limit: int
 ) -> list[int]:
     """Return the ids of touched contacts that meet the condition, in order."""
-    found = select(CONTACTS.c.contact_id).where(CONTACTS.c.campaign_id == campaign.campaign_id, so)
+    found = select(CONTACTS.c.contact_id).where(
+        CONTACTS.c.campaign_id == campaign.campaign_id, condition
+    )
     found = found.order_by(CONTACTS.c.contact_id).offset(skip).limit(limit)
     return list(tx.execute(found).scalars())
 
 
-def _with_untouched(
+def _ids_with_untouched(
     tx: Connection,
     campaign: Campaign,
-    so: ColumnElement[bool],
+    condition: ColumnElement[bool],
     page: Page,
     begin: int,
     end: int,
@@ -134,14 +140,15 @@ def _with_untouched(
 ) -> list[int]:
     """Return the ids of a page of untouched contacts, and of touched ones that meet the condition.
 
-    Ids from `begin` to `end` are dense: touched contacts that do not meet it are left out, a window
-    at a time. Before `begin` only touched contacts count, after `end` none. `everybody`: no filter.
+    Ids from `begin` to `end` are dense: touched contacts that do not meet the condition are left
+    out, a window at a time. Before `begin` only touched contacts count, and none after `end`.
+    `everybody`: no filter.
     """
     skip, numbers = page.skip, list[int]()
     if begin > 1:
-        old = so & (CONTACTS.c.contact_id < begin)
-        numbers = _some(tx, campaign, old, skip, page.limit)
-        skip = 0 if numbers else skip - _touched(tx, campaign, old)
+        old = condition & (CONTACTS.c.contact_id < begin)
+        numbers = _touched_ids(tx, campaign, old, skip, page.limit)
+        skip = 0 if numbers else skip - _count_touched(tx, campaign, old)
     if everybody:
         first = begin + skip
         return [*numbers, *range(first, min(first + page.limit - len(numbers), end + 1))]
@@ -149,19 +156,19 @@ def _with_untouched(
         if len(numbers) == page.limit:
             break
         last = min(first + _WINDOW - 1, end)
-        other = CONTACTS.c.contact_id.between(first, last) & ~so
-        many = last - first + 1 - _touched(tx, campaign, other)
+        other = CONTACTS.c.contact_id.between(first, last) & ~condition
+        many = last - first + 1 - _count_touched(tx, campaign, other)
         if many <= skip:
             skip -= many
             continue
-        others = set(_some(tx, campaign, other, 0, _WINDOW))
+        others = set(_touched_ids(tx, campaign, other, 0, _WINDOW))
         some = [number for number in range(first, last + 1) if number not in others]
         numbers += some[skip : skip + page.limit - len(numbers)]
         skip = 0
     return numbers
 
 
-def _listed(tx: Connection, campaign: Campaign, numbers: Collection[int]) -> list[Listed]:
+def _listed(tx: Connection, campaign: Campaign, numbers: Collection[int]) -> list[ListedContact]:
     campaign_id = campaign.campaign_id
     given, met = rows(tx, campaign_id, numbers), dict[int, Contact]()
     for some in stretches(numbers):
@@ -172,7 +179,7 @@ def _listed(tx: Connection, campaign: Campaign, numbers: Collection[int]) -> lis
             contact = CONTACT.load(state, f"contact of campaign {campaign_id}")
             met[contact.contact_id] = contact
     return [
-        Listed(current(campaign, met.get(number) or Contact(number)), *given[number])
+        ListedContact(current(campaign, met.get(number) or Contact(number)), *given[number])
         for number in numbers
         if number in given
     ]

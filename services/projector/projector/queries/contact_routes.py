@@ -13,7 +13,7 @@ from campaigns.http.door import CampaignId
 from campaigns.records.topics import campaign_partition
 from projector.queries import campaign_pages, contact_pages
 from projector.queries.campaign_routes import member
-from projector.queries.freshness import Asking, Consistency, Fresh, get
+from projector.queries.freshness import Consistency, Fresh, Queries, get
 from projector.queries.page import Page, page_of
 from projector.queries.parts import Parts
 from projector.queries.shapes import contact_shape, execution_shape, import_shape
@@ -21,10 +21,10 @@ from projector.queries.shapes import contact_shape, execution_shape, import_shap
 ImportId = Annotated[int, Path(ge=1, le=2**53)]
 
 
-def router(asking: Asking) -> APIRouter:
+def router(queries: Queries) -> APIRouter:
     """Return the routes, bound to one instance."""
     routes = APIRouter(prefix="/api/v1/campaigns", tags=["campaigns"])
-    Who = Annotated[Caller, Depends(asking.caller)]  # noqa: N806  (a type)
+    Who = Annotated[Caller, Depends(queries.caller)]  # noqa: N806  (a type)
 
     async def list_contacts(
         campaign_id: CampaignId,
@@ -35,15 +35,15 @@ def router(asking: Asking) -> APIRouter:
     ) -> Response:
         """List a campaign's contacts, in the order of their lists."""
         wanted = member(ContactStatus, status, "status")
-        headers = await asking.one(campaign_id, caller, consistency)
+        headers = await queries.catch_up_with(campaign_id, caller, consistency)
 
         def asked(tx: Connection, campaign: Campaign) -> Parts:
             only = ContactStatus(wanted) if wanted else None
             found, total = contact_pages.contacts(tx, campaign, only, page)
             shapes = (contact_shape(campaign, *one) for one in found)
-            return page.answer("contacts", shapes, total, asking.page_max_bytes)
+            return page.answer("contacts", shapes, total, queries.page_max_bytes)
 
-        return await asking.read_of(campaign_id, asked, headers)
+        return await queries.read_of(campaign_id, asked, headers)
 
     async def list_executions(
         campaign_id: CampaignId,
@@ -54,14 +54,14 @@ def router(asking: Asking) -> APIRouter:
     ) -> Response:
         """List the attempts to reach a campaign's contacts, newest first."""
         wanted = member(ContactStatus, status, "status")
-        headers = await asking.one(campaign_id, caller, consistency)
+        headers = await queries.catch_up_with(campaign_id, caller, consistency)
 
         def asked(tx: Connection, campaign: Campaign) -> Parts:
             found, total = campaign_pages.executions(tx, campaign_id, wanted, page)
             shapes = (execution_shape(campaign, *one) for one in found)
-            return page.answer("executions", shapes, total, asking.page_max_bytes)
+            return page.answer("executions", shapes, total, queries.page_max_bytes)
 
-        return await asking.read_of(campaign_id, asked, headers)
+        return await queries.read_of(campaign_id, asked, headers)
 
     async def get_import(
         campaign_id: CampaignId,
@@ -70,18 +70,18 @@ def router(asking: Asking) -> APIRouter:
         consistency: Fresh = Consistency.LINEARIZABLE,
     ) -> Response:
         """Get how an import stands."""
-        headers = await asking.one(campaign_id, caller, consistency)
+        headers = await queries.catch_up_with(campaign_id, caller, consistency)
 
         def asked(tx: Connection, campaign: Campaign) -> Shape:
             if (found := campaign_pages.import_of(tx, campaign_id, import_id)) is None:
                 raise HTTPException(404, "Import not found")
             rows, under_way = 0, campaign.importing
             if under_way is not None and under_way.number == import_id:
-                partition = campaign_partition(campaign_id, asking.partitions).number
+                partition = campaign_partition(campaign_id, queries.partitions).number
                 rows = campaign_pages.received(tx, campaign, partition)
             return import_shape(campaign_id, found, rows)
 
-        return await asking.read_of(campaign_id, asked, headers)
+        return await queries.read_of(campaign_id, asked, headers)
 
     get(routes, "/{campaign_id}/contacts", list_contacts, "ContactList")
     get(routes, "/{campaign_id}/executions", list_executions, "ExecutionList")

@@ -1,4 +1,4 @@
-"""How a query is answered: as fresh as the log, for one organization, off the event loop."""
+"""Answers queries: as fresh as the log, for one organization, in a thread beside the event loop."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -35,15 +35,15 @@ _ERRORS = {  # A GET has no body, and every key may read.
 class Consistency(StrEnum):
     """How fresh an answer must be."""
 
-    LINEARIZABLE = "linearizable"  # Includes all that was answered before the request.
-    EVENTUAL = "eventual"  # What is folded already, without waiting.
+    LINEARIZABLE = "linearizable"  # Includes whatever was answered before the request.
+    EVENTUAL = "eventual"  # Only what is folded already: does not wait.
 
 
 Fresh = Annotated[Consistency, Query(alias="consistency")]
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class Queries:
     """The dependencies of every query."""
 
     views: Views
@@ -56,7 +56,7 @@ class Asking:
         """Return the number of campaign partitions."""
         return self.views.log.partitions(CAMPAIGN_RECORDS)
 
-    async def one(
+    async def catch_up_with(
         self, campaign_id: int, caller: Caller, fresh: Consistency, *, forbidden: bool = False
     ) -> dict[str, str]:
         """Catch up with a campaign's partition; return the headers of the answer.
@@ -68,7 +68,7 @@ class Asking:
             HTTPException: no such campaign for this caller.
 
         """
-        headers = await self.caught_up([campaign_partition(campaign_id, self.partitions)], fresh)
+        headers = await self.catch_up([campaign_partition(campaign_id, self.partitions)], fresh)
         campaign = self.views.campaigns.get(campaign_id)
         if campaign is None or campaign.deleted:
             unknown()
@@ -78,13 +78,11 @@ class Asking:
             unknown()
         return headers
 
-    async def every(self, fresh: Consistency) -> dict[str, str]:
+    async def catch_up_with_all(self, fresh: Consistency) -> dict[str, str]:
         """Catch up with all campaigns; return the headers of the answer."""
-        return await self.caught_up(campaign_partitions(self.partitions), fresh)
+        return await self.catch_up(campaign_partitions(self.partitions), fresh)
 
-    async def caught_up(
-        self, partitions: Sequence[Partition], fresh: Consistency
-    ) -> dict[str, str]:
+    async def catch_up(self, partitions: Sequence[Partition], fresh: Consistency) -> dict[str, str]:
         """Catch up with partitions; return the headers of the answer."""
         reader = self.views.reader
         if fresh is Consistency.LINEARIZABLE:
@@ -95,7 +93,7 @@ class Asking:
     async def read(
         self, question: Callable[[Connection], object], headers: dict[str, str]
     ) -> Response:
-        """Answer from one snapshot of the store, in a thread, so that a long list blocks nobody."""
+        """Answer from one snapshot of the store, in a thread: a long list blocks nobody else."""
 
         def answered() -> Response:
             with self.views.store.reading() as tx:

@@ -9,20 +9,20 @@ from campaigns.domain.api_keys import Caller
 from campaigns.domain.campaign import Campaign
 from campaigns.http.campaign_json import Shape, schedule_shape
 from campaigns.http.door import CampaignId
-from projector.queries.freshness import Asking, Consistency, Fresh, get
+from projector.queries.freshness import Consistency, Fresh, Queries, get
 from projector.queries.shapes import pause_shape
 
 
-def router(asking: Asking) -> APIRouter:
+def router(queries: Queries) -> APIRouter:
     """Return the routes, bound to one instance."""
     routes = APIRouter(prefix="/api/v1/campaigns", tags=["campaigns"])
-    Who = Annotated[Caller, Depends(asking.caller)]  # noqa: N806  (a type)
+    Who = Annotated[Caller, Depends(queries.caller)]  # noqa: N806  (a type)
 
     async def get_schedule(
         campaign_id: CampaignId, caller: Who, consistency: Fresh = Consistency.LINEARIZABLE
     ) -> Response:
         """Get when a campaign begins by itself; `immediate` when it does not."""
-        headers = await asking.one(campaign_id, caller, consistency)
+        headers = await queries.catch_up_with(campaign_id, caller, consistency)
 
         def asked(_: Connection, campaign: Campaign) -> Shape:
             shape = schedule_shape(campaign)
@@ -33,14 +33,14 @@ def router(asking: Asking) -> APIRouter:
                 "recurring_config": shape["recurring_config"],
             }
 
-        return await asking.read_of(campaign_id, asked, headers)
+        return await queries.read_of(campaign_id, asked, headers)
 
     async def get_pause(
         campaign_id: CampaignId, caller: Who, consistency: Fresh = Consistency.LINEARIZABLE
     ) -> Response:
         """Get how far a pause has settled."""
-        headers = await asking.one(campaign_id, caller, consistency)
-        return await asking.read_of(campaign_id, lambda _, one: pause_shape(one), headers)
+        headers = await queries.catch_up_with(campaign_id, caller, consistency)
+        return await queries.read_of(campaign_id, lambda _, one: pause_shape(one), headers)
 
     get(routes, "/{campaign_id}/schedule", get_schedule, "ScheduleAnswer")
     get(routes, "/{campaign_id}/pause", get_pause, "PauseAnswer")

@@ -2,11 +2,11 @@
 
 A page is bounded in rows and in bytes. Neither spelling has a cursor, so a page that ended early
 would look like the end of the list, or omit rows between two pages: a page that is too heavy is
-refused, and the refusal says how many rows fit. That is always one at least, so that every list can
-be read to its end.
+refused, and the refusal says how many rows fit. At least one row always fits, so that every list
+can be read to its end.
 
-A client that names no size has none to lower, so its page is served: PER_PAGE rows without their
-texts, ROW_MAX_BYTES each.
+A client that names no size has none to lower, so its page is always served: PER_PAGE rows without
+texts, of at most ROW_MAX_BYTES each.
 """
 
 from collections.abc import Iterable
@@ -50,12 +50,12 @@ class Page:
     ) -> Parts:
         """Return a list's answer, with the documented keys and the SDK's (contract 8.3 rows 2, 4).
 
-        `rows` are drawn one by one, so that no more of them stand in memory than fit. `texts`: the
-        rows are as heavy as the client asked for.
+        `rows` are drawn one by one, so that no more of them are in memory than fit. `texts`: the
+        client asked for texts too, so the page is bounded even if it named no size.
 
         Raises:
-            RequestValidationError: its rows, more than one, weigh more than `bytes_max` as JSON,
-                each counted once; and the client can ask for less.
+            RequestValidationError: more than one row, and together they weigh more than
+                `bytes_max` as JSON, each counted once; and the client can ask for less.
 
         """
         written, weight, bounded = list[bytes](), 0, self.sized or texts

@@ -1,4 +1,4 @@
-"""What queries answer, for the OpenAPI document. Pure; see campaigns.http.schemas."""
+"""The schemas of the queries' answers in the OpenAPI document. Pure; see campaigns.http.schemas."""
 
 from typing import Literal
 

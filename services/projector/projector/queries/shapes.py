@@ -38,7 +38,7 @@ def contact_shape(
         "call_sid": contact.call_id,
         "call_duration": round(contact.duration_s) if contact.ended_at else None,
         "call_status": contact.last_outcome.value if contact.last_outcome else None,
-        "last_outcome": contact.last_outcome.value.replace("-", "_")  # Spelt as statuses are.
+        "last_outcome": contact.last_outcome.value.replace("-", "_")  # Spelt like a status.
         if contact.last_outcome
         else None,
         "next_attempt_at": at(contact.due_at) if status is ContactStatus.PENDING else None,

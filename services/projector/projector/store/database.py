@@ -1,6 +1,6 @@
 """The projector's database, through SQLAlchemy Core: SQLite by default, PostgreSQL by a URL.
 
-Transactions, upserts and the making of tables; nothing about what the tables mean.
+Transactions, upserts and the creation of tables; nothing about what the tables mean.
 """
 
 import logging
@@ -45,7 +45,7 @@ class Database:
         # By table. Any: each dialect has its own Insert.
         self._upserts: dict[str, tuple[Any, str, str]] = {}
         self._engine: Engine | None = None
-        self.altered = False  # It had other tables or columns than those of this build.
+        self.altered = False  # True: its tables or columns were not those of this build.
 
     @property
     def engine(self) -> Engine:
@@ -124,7 +124,7 @@ class Database:
     ) -> Iterable[bytes]:
         """Return the states of those rows of a campaign that have one of these numbers.
 
-        `table`: its key is the campaign's id and a number. One text for any number of rows.
+        `table`: its key is the campaign's id and a number. One statement for any number of rows.
         """
         campaign, number = (column.name for column in table.primary_key)
         chosen = f"select state from {table.name} where {campaign} = "

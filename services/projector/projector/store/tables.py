@@ -85,13 +85,12 @@ Index("projector_lists_by_import", LISTS.c.partition, LISTS.c.import_id, unique=
 ROWS = _table("rows", _key("list_id"), _key("row"), _blob("details"))  # Row 1 is the first.
 
 CONTACTS = _table(
-    "contacts",  # Contacts with at least one permission, or that a fact names.
+    "contacts",  # Those that have had a permission, or that another fact names.
     _key("campaign_id"),
     _key("contact_id"),
     _number("epoch"),  # The campaign's epoch at the last change.
-    Column(
-        "status", String, nullable=False
-    ),  # As folded: queries derive the status that they show.
+    # As folded: queries derive the status that they show.
+    Column("status", String, nullable=False),
     _number("tried"),  # 1: attempted in any run.
     _blob("state"),  # The Contact.
 )

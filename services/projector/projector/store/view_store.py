@@ -40,7 +40,7 @@ class ViewStore(Database, TrackingRecorder):
         super().__init__(url, data_dir)
         self._moved = Condition()
         self._about: dict[str, str] = {}  # The content of ABOUT, once known.
-        self.unreadable = False  # Part of it could not be read: `close` deletes it.
+        self.unreadable = False  # True: part of it could not be read, and `close` deletes it.
 
     def belongs_to(
         self, log_id: str, *, publishes: bool, installation: Installation | None = None
@@ -79,7 +79,7 @@ class ViewStore(Database, TrackingRecorder):
         self._write_about()
 
     def _stored_about(self) -> dict[str, str]:
-        """Return what the store says about itself: nothing, if it is new or has other columns."""
+        """Return the store's metadata; none if it is new or has other columns."""
         try:
             with self.reading() as tx:
                 return dict(tx.execute(select(ABOUT.c.name, ABOUT.c.value)).all())

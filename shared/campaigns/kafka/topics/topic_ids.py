@@ -42,7 +42,7 @@ class _Id(AbstractType[bytes]):  # type: ignore[misc]  # aiokafka has no types.
         return data.read(_ID_BYTES)
 
 
-class _Answer(Response):  # type: ignore[misc]  # aiokafka has no types.
+class _TopicIdsResponse(Response):  # type: ignore[misc]  # aiokafka has no types.
     API_KEY = 3
     API_VERSION = 12
     SCHEMA = Schema(
@@ -87,11 +87,11 @@ class _Answer(Response):  # type: ignore[misc]  # aiokafka has no types.
     )
 
 
-class _Asked(RequestStruct):  # type: ignore[misc]  # aiokafka has no types.
+class _TopicIdsStruct(RequestStruct):  # type: ignore[misc]  # aiokafka has no types.
     FLEXIBLE_VERSION = True
     API_KEY = 3
     API_VERSION = 12
-    RESPONSE_TYPE = _Answer
+    RESPONSE_TYPE = _TopicIdsResponse
     SCHEMA = Schema(
         (
             "topics",
@@ -103,13 +103,13 @@ class _Asked(RequestStruct):  # type: ignore[misc]  # aiokafka has no types.
     )
 
 
-class _Question(Request[_Asked]):  # type: ignore[misc]  # aiokafka has no types.
+class _TopicIdsRequest(Request[_TopicIdsStruct]):  # type: ignore[misc]  # aiokafka has no types.
     API_KEY = 3
 
     def __init__(self, names: Collection[str]) -> None:
         self._names = names
 
-    def build(self, request_struct_class: type[_Asked]) -> _Asked:
+    def build(self, request_struct_class: type[_TopicIdsStruct]) -> _TopicIdsStruct:
         no_tags: dict[int, bytes] = {}
         topics = [(_BY_NAME, name, no_tags) for name in self._names]
         return request_struct_class(topics, False, True, no_tags)
@@ -136,7 +136,7 @@ async def described(
 
     """
     try:
-        answer: Any = await admin._send_request(_Question(names))  # Any: as its schema says.
+        answer: Any = await admin._send_request(_TopicIdsRequest(names))  # Any: as its schema says.
     except NotImplementedError:  # The broker does not support this version.
         return None
     found = {}

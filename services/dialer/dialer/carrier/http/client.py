@@ -20,7 +20,7 @@ from campaigns.process.watch import Watch
 from dialer.carrier import validation
 from dialer.carrier.http.carrier_clock import CarrierClock
 from dialer.carrier.http.carrier_response import CarrierResponse, parsed, send, unavailable
-from dialer.carrier.http.connections import Connections
+from dialer.carrier.http.connections import CarrierConnections
 from dialer.carrier.http.declaration import Declaration
 from dialer.carrier.http.wire import CALLBACK_PATH, EndedEvent, Order
 from dialer.carrier.port import (
@@ -84,8 +84,8 @@ class HttpCarrier:
         self._report: Report | None = None
         self._watch = Watch()
         self._checking: asyncio.Task[None] | None = None
-        self._placing = Connections(base_url, timeout_s, placing_max, secret)
-        self._asking = Connections(base_url, timeout_s, QUESTIONS_MAX, secret)
+        self._placing = CarrierConnections(base_url, timeout_s, placing_max, secret)
+        self._asking = CarrierConnections(base_url, timeout_s, QUESTIONS_MAX, secret)
 
     @property
     def id(self) -> str | None:
@@ -236,7 +236,11 @@ class HttpCarrier:
 
 
 async def _send(
-    connections: Connections, verb: str, call_id: str, meant: str | None, body: str | None = None
+    connections: CarrierConnections,
+    verb: str,
+    call_id: str,
+    meant: str | None,
+    body: str | None = None,
 ) -> CarrierResponse:
     try:
         async with connections.one() as connection:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 KEEPALIVE_S = 2.0  # Below uvicorn's 5: no request is sent into a connection that closes.
 
 
-class Connections:
+class CarrierConnections:
     """A pool of at most `most` connections, made as needed, the last used first.
 
     Each is a client of its own: httpx's pool of a hundred connections searches all of them at each

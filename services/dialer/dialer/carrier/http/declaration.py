@@ -10,7 +10,7 @@ from campaigns.process.clock import Clock
 from campaigns.process.errors import CarrierUnavailableError
 from dialer.carrier.http.carrier_clock import CarrierClock
 from dialer.carrier.http.carrier_response import unavailable
-from dialer.carrier.http.connections import Connections
+from dialer.carrier.http.connections import CarrierConnections
 from dialer.carrier.http.wire import About
 
 UNAUTHORIZED = 401
@@ -34,7 +34,7 @@ class Declaration:
         """Say whether it refuses late rings, by a clock that can be relied on."""
         return self._refuses_late and self.clock.agrees
 
-    async def ask(self, connections: Connections, clock: Clock) -> None:
+    async def ask(self, connections: CarrierConnections, clock: Clock) -> None:
         """Ask for the carrier's terms, and compare clocks.
 
         Raises:

@@ -10,7 +10,7 @@ from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 CATCH_UP_AGAIN_S = 0.5  # Between two tries to reach the log's end.
 
 
-class Membership:
+class Assignment:
     """Which partitions to work. It spares work: safety does not rest on it."""
 
     def __init__(self, reader: Reader, catch_up_s: float) -> None:

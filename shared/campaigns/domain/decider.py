@@ -11,25 +11,25 @@ from campaigns.domain.values.stream_names import Stream
 
 
 class Reason(StrEnum):
-    """Every way this system says no. HTTP statuses key on these (`campaigns.http.door.STATUS`)."""
+    """Every reason for a rejection. HTTP statuses key on these (`campaigns.http.door.STATUS`)."""
 
     UNKNOWN_CAMPAIGN = "unknown-campaign"  # Not there, or not this organization's.
-    UNKNOWN_IMPORT = "unknown-import"  # The list on its way in was given up meanwhile.
-    NOT_RUNNING = "not-running"  # Only a running campaign is paused, and calls.
-    ALREADY_PAUSED = "already-paused"  # Its 400 waits for the barrier too.
-    ALREADY_RUNNING = "already-running"  # A start of what runs.
+    UNKNOWN_IMPORT = "unknown-import"  # The list that was being imported has been given up.
+    NOT_RUNNING = "not-running"  # Only a running campaign can be paused, and calls.
+    ALREADY_PAUSED = "already-paused"  # The campaign is paused; its 400 waits for the barrier too.
+    ALREADY_RUNNING = "already-running"  # A start of a running campaign.
     WRONG_STATUS = "wrong-status"  # The campaign's status does not allow this move.
     TIME_PAST = "time-past"  # A schedule that begins in the past.
     SCHEDULE_UNUSABLE = "schedule-unusable"  # It cannot be understood, or never begins.
-    NO_CONTACTS = "no-contacts"  # A start with nobody to call.
+    NO_CONTACTS = "no-contacts"  # A start without contacts.
     ALL_PROCESSED = "all-processed"  # Every contact is done.
-    IMPORT_IN_PROGRESS = "import-in-progress"  # A list is on its way in: wait for it.
+    IMPORT_IN_PROGRESS = "import-in-progress"  # A list is being imported: wait for it.
     MESSAGES_UNSUPPORTED = "messages-unsupported"  # sms and mixed cannot be started yet.
-    NO_USABLE_ROW = "no-usable-row"  # A file with nobody to call in it.
+    NO_USABLE_ROW = "no-usable-row"  # No row of the file can be called.
     VERSION_LOST = "version-lost"  # If-Match named another version of the campaign.
     UNKNOWN_KEY = "unknown-key"  # No such API key of this organization.
-    TOO_MANY_KEYS = "too-many-keys"  # An organization has its fill of API keys.
-    KEY_REUSED = "key-reused"  # The Idempotency-Key came with another request before.
+    TOO_MANY_KEYS = "too-many-keys"  # The organization has as many API keys as it may have.
+    KEY_REUSED = "key-reused"  # The Idempotency-Key was used with another request.
     LEVEL_BELOW = "level-below"  # A form that the installation does not write yet: ADR-0014.
     CONTACT_DONE = "contact-done"  # Gate: done, being called, or gone.
     ATTEMPTS_SPENT = "attempts-spent"  # Gate: max_attempts are used up.
@@ -49,7 +49,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """A yes with nothing to record: it is so already."""
+    """A yes with nothing to record: the state is as asked already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Stale:
     """No decision yet: what the command was read from has changed, or has to be settled first."""
 
 
-UNCHANGED, STALE = Unchanged(), Stale()  # They say nothing more: one of each is enough.
+UNCHANGED, STALE = Unchanged(), Stale()  # They carry no data: one of each is enough.
 
 Facts = tuple[AnyFact, ...]  # At least one.
 Decision = Facts | Rejected | Unchanged | Stale  # ADR-0024.

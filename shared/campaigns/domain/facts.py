@@ -1,4 +1,4 @@
-"""THE CONTRACT: every fact there is, its fields, its stream, and the one module that makes it.
+"""THE CONTRACT: every fact, its fields, its stream, and the one module that makes it.
 
 Read this first; what facts are made of stands in values/: streams, instants, rows,
 settings, schedules. Pure: no clock, no Kafka. A fact is past tense and immutable; its tag
@@ -193,7 +193,7 @@ class CampaignUnscheduled(CampaignFact, frozen=True, kw_only=True):
 
 
 class CampaignDue(CampaignFact, frozen=True, kw_only=True):
-    """Its time has come: a run begins, calls may be requested.
+    """The scheduled time has come: a run begins, calls may be requested.
 
     Made by: dialer.decisions.lifecycle.
     """
@@ -247,7 +247,7 @@ class CampaignPaused(CampaignFact, frozen=True, kw_only=True):
 
 
 class CampaignResumed(CampaignFact, frozen=True, kw_only=True):
-    """Calls may be requested again, where the run left off.
+    """Calls may be requested again: the run continues where it left off.
 
     Made by: command_api.commands.start.
     """
@@ -310,7 +310,7 @@ class ContactsReplaced(CampaignFact, frozen=True, kw_only=True):
 
 
 class ContactsAdded(Fact, frozen=True, kw_only=True):
-    """A chunk of a list on its way in; counts when a fact names the list. Made by: command_api.imports.rows."""  # noqa: E501
+    """A chunk of a list; it counts once a fact names the list. Made by: command_api.imports.rows."""  # noqa: E501
 
     TYPE = "contacts-added.v1"
 
@@ -325,10 +325,10 @@ class ContactsAdded(Fact, frozen=True, kw_only=True):
 
 
 class ListClosed(Fact, frozen=True, kw_only=True):
-    """No chunk of a list comes any more: its record's fact counts it, or nothing ever will.
+    """The end of a list: a fact in the same record counts it, or it will never count.
 
-    What does not count is dropped from every store. Both ends write the list's own stream, so that
-    one of them is refused (ADR-0022). Made by: command_api.open_lists.
+    A list that does not count is dropped from every store. Both ends write the list's own stream,
+    so that one of them is refused (ADR-0022). Made by: command_api.open_lists.
     """
 
     TYPE = "list-closed.v1"
@@ -345,7 +345,7 @@ class ListClosed(Fact, frozen=True, kw_only=True):
 
 
 class ImportStarted(ContactsFact, frozen=True, kw_only=True):
-    """A list too long for one record is on its way in.
+    """A list that is too long for one record is being imported.
 
     Made by: command_api.commands.start_import.
     """
@@ -382,7 +382,10 @@ class ImportCompleted(ContactsFact, frozen=True, kw_only=True):
 
 
 class ImportFailed(ContactsFact, frozen=True, kw_only=True):
-    """A list on its way in will never count. Made by: command_api.commands.fail_import."""
+    """The list that was being imported will never count.
+
+    Made by: command_api.commands.fail_import.
+    """
 
     TYPE = "import-failed.v1"
 
@@ -393,7 +396,10 @@ class ImportFailed(ContactsFact, frozen=True, kw_only=True):
 
 
 class CreateKeyed(Fact, frozen=True, kw_only=True):
-    """The Idempotency-Key of one create; in its record. Made by: command_api.commands.create."""
+    """The Idempotency-Key of one create, in the same record.
+
+    Made by: command_api.commands.create.
+    """
 
     TYPE = "create-keyed.v1"
 
@@ -459,7 +465,7 @@ class CallEnded(CallFact, frozen=True, kw_only=True):
 
 
 class CallLate(CallFact, frozen=True, kw_only=True):
-    """A phone rang that should not have: a broken promise, on the record. Made by: dialer.decisions.resolution."""  # noqa: E501
+    """A phone rang that should not have: a broken promise is on record. Made by: dialer.decisions.resolution."""  # noqa: E501
 
     TYPE = "call-late.v1"
 
@@ -490,7 +496,7 @@ class ContactExhausted(CampaignFact, frozen=True, kw_only=True):
 
 
 class Scope(StrEnum):
-    """What a key may do; each may do what those before it may."""
+    """What a key may do; each scope includes those before it."""
 
     READ = "read"  # Queries, sockets, template preview.
     OPERATE = "operate"  # Commands.
@@ -509,7 +515,10 @@ class OrganizationFact(Fact, frozen=True, kw_only=True):
 
 
 class ApiKeyCreated(OrganizationFact, frozen=True, kw_only=True):
-    """A key for the public API, by its hash alone. Made by: command_api.keys.key_changes."""
+    """A key for the public API, of which only the hash is stored.
+
+    Made by: command_api.keys.key_changes.
+    """
 
     TYPE = "api-key-created.v1"
 
@@ -540,7 +549,7 @@ class InstallationFact(Fact, frozen=True, kw_only=True):
 
 
 class LevelRaised(InstallationFact, frozen=True, kw_only=True):
-    """Every process reads this level from now on, so it may be written. Made by: campaigns.records.installation."""  # noqa: E501
+    """Every process can read this level, so it may be written from here on. Made by: campaigns.records.installation."""  # noqa: E501
 
     TYPE = "level-raised.v1"
 
@@ -549,7 +558,7 @@ class LevelRaised(InstallationFact, frozen=True, kw_only=True):
 
 
 class RecordSkipped(InstallationFact, frozen=True, kw_only=True):
-    """A record that stops readers counts for none of them, as if it had been refused.
+    """A record that stops readers: all of them pass over it, as if it had been refused.
 
     Made by: campaigns.records.installation.
     """

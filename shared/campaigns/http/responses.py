@@ -45,10 +45,10 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 OUTDATED: dict[int | str, dict[str, Any]] = {
     412: {"description": "If-Match: the campaign has another version", "content": _DETAIL}
 }
-Described = dict[int | str, dict[str, Any]]  # Any: FastAPI's own words for responses.
+Responses = dict[int | str, dict[str, Any]]  # Any: FastAPI's own words for responses.
 
 
-def ok(*answers: str, status: int = 200, description: str = "Done") -> Described:
+def ok(*answers: str, status: int = 200, description: str = "Done") -> Responses:
     """Return the description of a route's success: one of these answers, by their models' names.
 
     By name, so that no process loads models that only the document needs (dialgate.application).
@@ -59,6 +59,6 @@ def ok(*answers: str, status: int = 200, description: str = "Done") -> Described
     return {status: {"description": description, "content": content}}
 
 
-def accepted(answer: str) -> Described:
+def accepted(answer: str) -> Responses:
     """Return the description of a route's 202, for `Prefer: respond-async`."""
     return ok(answer, status=202, description="Recorded; calls already requested may still begin")

@@ -7,22 +7,18 @@ contains what was folded (ADR-0016).
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from campaigns.domain.facts import RecordSkipped
 from campaigns.log.port import BATCH_MAX, EventLog, refuse_beyond
 from campaigns.process.errors import LogCutError, LogUnavailableError
-from campaigns.records.installation import confirm
+from campaigns.records.installation import Skipped, confirm
 from campaigns.records.ledger import Ledger
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope
 from campaigns.records.topics import Partition
 
 logger = logging.getLogger(__name__)
-
-Skipped = Mapping[int, RecordSkipped]  # By position, of one partition.
 
 NOTHING = bytes(32)  # The digest of a partition in which nothing was accepted yet.
 CHECK_S = 30.0  # How long a start may wait for the records to compare: as long as for the log.

@@ -10,7 +10,7 @@ import pytest
 from campaigns.kafka.clients import Kafka
 from campaigns.kafka.topics import inspection
 from campaigns.kafka.topics.inspection import Inspection
-from campaigns.kafka.topics.topic_ids import Described
+from campaigns.kafka.topics.topic_ids import TopicDescription
 from campaigns.kafka.topics.topic_setup import doubts
 from campaigns.process.observability import TOPIC_DOUBTS
 from campaigns.records.topics import CAMPAIGN_RECORDS
@@ -59,8 +59,8 @@ class Cluster:
     async def describe_cluster(self) -> Mapping[str, Any]:
         return {"brokers": [SimpleNamespace(node_id=number) for number in range(self.brokers)]}
 
-    async def described(self, _: object, names: Collection[str]) -> Mapping[str, Described]:
-        topic = Described(None, "id", self.replicas, self.replicas, None)
+    async def described(self, _: object, names: Collection[str]) -> Mapping[str, TopicDescription]:
+        topic = TopicDescription(None, "id", self.replicas, self.replicas, None)
         return dict.fromkeys(names, topic)
 
     async def settings_of(self, _: object, names: Iterable[str]) -> Mapping[str, Mapping[str, str]]:

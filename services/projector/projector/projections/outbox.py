@@ -20,10 +20,12 @@ from campaigns.records.record import Envelope
 
 _ID = re.compile(r"(\d+)@(\d+)/(\d+)", re.ASCII)
 
-Row = tuple[int, int, int, int, bytes]  # Partition, position, n, campaign id, event: of OUTBOX.
+OutboxRow = tuple[
+    int, int, int, int, bytes
+]  # Partition, position, n, campaign id, event: of OUTBOX.
 
 
-def project(recorded: Recorded) -> Iterator[Row]:
+def project(recorded: Recorded) -> Iterator[OutboxRow]:
     """Yield a row of the outbox for each fact that is published.
 
     The id is `partition@position/n`, n the fact's index in its record from 0: the same in every
@@ -53,7 +55,7 @@ def project(recorded: Recorded) -> Iterator[Row]:
         yield partition, recorded.position, n, campaign_id, orjson.dumps(written)
 
 
-def place_of(event: bytes) -> tuple[int, int, int] | None:
+def event_place_of(event: bytes) -> tuple[int, int, int] | None:
     """Return an event's partition, position and n, by which events are ordered.
 
     None: another producer wrote the event.

@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from campaigns.kafka.clients import Kafka
-from campaigns.kafka.topics.topic_ids import Described, described
+from campaigns.kafka.topics.topic_ids import TopicDescription, described
 from campaigns.kafka.topics.topic_setup import check_settings, doubts, settings_of
 from campaigns.process.errors import TopicMisfitError
 from campaigns.process.observability import TOPIC_DOUBTS, limit_repetitions
@@ -33,7 +33,7 @@ class Inspection:
     names: Collection[str]  # On this cluster.
     every_s: float
     ids: Mapping[str, str] = field(default_factory=dict)  # As they were when the log was opened.
-    _seen: dict[str, Described] = field(default_factory=dict)
+    _seen: dict[str, TopicDescription] = field(default_factory=dict)
     _settings: dict[str, Mapping[str, str]] = field(default_factory=dict)
     _doubts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _brokers: int = 1

@@ -116,7 +116,7 @@ class _TopicIdsRequest(Request[_TopicIdsStruct]):  # type: ignore[misc]  # aioka
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class TopicDescription:
     """A broker's description of one topic."""
 
     error: str | None  # The error's name, if any: nothing else is known then.
@@ -128,7 +128,7 @@ class Described:
 
 async def described(
     admin: AIOKafkaAdminClient, names: Collection[str]
-) -> Mapping[str, Described] | None:
+) -> Mapping[str, TopicDescription] | None:
     """Return the description of each topic; None if the broker has no ids (before Kafka 3.1).
 
     Raises:
@@ -141,7 +141,7 @@ async def described(
         return None
     found = {}
     for code, name, raw, _, partitions, operations, *_ in answer.topics:
-        found[name] = Described(
+        found[name] = TopicDescription(
             for_code(code).__name__ if code else None,
             base64.urlsafe_b64encode(raw).decode().rstrip("="),
             [len(replicas) for _, _, _, _, replicas, *_ in partitions],

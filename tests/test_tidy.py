@@ -162,6 +162,16 @@ def test_no_module_name_stands_twice_in_a_package() -> None:
     assert not [name for name, times in named.items() if times > 1]
 
 
+def test_no_class_name_stands_twice() -> None:
+    named = Counter(
+        node.name
+        for text in sources().values()
+        for node in ast.parse(text).body
+        if isinstance(node, ast.ClassDef)
+    )
+    assert not [name for name, times in named.items() if times > 1], "one name has one meaning"
+
+
 def test_folders_are_small_and_in_the_picture() -> None:
     folders = Counter(name.rpartition(".")[0] for name in modules())
     assert max(folders.values()) <= FOLDER_MODULES_MAX, folders.most_common(3)

@@ -9,7 +9,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from dialgate.connections.bounded_connection import BoundedConnection
+from dialgate.connections.connection_place import ConnectionPlace
 from dialgate.connections.crowd import ANSWERED
 from dialgate.connections.phase import Phase
 from dialgate.connections.refusal import TIMEOUT, refusal
@@ -20,7 +20,7 @@ LINGER_MAX_BYTES = (
 )  # Of a refused body: less is discarded, so that the client sees the answer.
 
 
-class HttpConnection(BoundedConnection, HttpToolsProtocol):
+class HttpConnection(ConnectionPlace, HttpToolsProtocol):
     """What a connection waits for, and each way in which the server ends it."""
 
     _out: "AnswerTransport"  # Since the connection was made.

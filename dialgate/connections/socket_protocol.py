@@ -5,11 +5,11 @@ import asyncio
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from campaigns.process.observability import CLOSED
-from dialgate.connections.bounded_connection import BoundedConnection
+from dialgate.connections.connection_place import ConnectionPlace
 from dialgate.connections.crowd import SOCKETS
 
 
-class BoundedSocket(BoundedConnection, WebSocketsSansIOProtocol):
+class BoundedSocket(ConnectionPlace, WebSocketsSansIOProtocol):
     """One WebSocket. uvicorn pings its client; here the client must also read what it is sent."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -90,7 +90,7 @@ def look_up(
 
 
 def _by_campaign(places: Iterable[Place]) -> dict[int, list[int]]:
-    """Group places by campaign: SQLite scans for pairs, and has an index for one column."""
+    """Group places by campaign: SQLite scans for pairs, but finds one column by its index."""
     by_campaign: dict[int, list[int]] = {}
     for campaign_id, number in places:
         by_campaign.setdefault(campaign_id, []).append(number)

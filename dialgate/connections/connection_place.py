@@ -9,7 +9,7 @@ from uvicorn.server import ServerState
 from dialgate.connections.crowd import Crowd, Stall
 
 
-class BoundedConnection:
+class ConnectionPlace:
     """The first base of our protocols; the second is uvicorn's, which defines the signature."""
 
     transport: asyncio.Transport

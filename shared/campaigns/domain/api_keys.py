@@ -1,4 +1,4 @@
-"""API keys and whose they are: of the environment and of the log, by their hash. No HTTP."""
+"""API keys and their owners, from the environment and the log, by hash. No HTTP."""
 
 import hashlib
 import re
@@ -10,16 +10,16 @@ from pydantic import AfterValidator, SecretStr
 
 from campaigns.domain.facts import AnyOrganizationFact, ApiKeyCreated, ApiKeyRevoked, Scope
 
-KEY_CHARS_MIN = 16  # Of a key of the environment; the keys that we make have 51.
-KEY_CHARS_MIN_LOOPBACK = 6  # Where nobody but this machine's users can ask.
+KEY_CHARS_MIN = 16  # Of a key in the environment; the keys that we make have 51.
+KEY_CHARS_MIN_LOOPBACK = 6  # Where only users of this machine can connect.
 KEY_KINDS_MIN = 4  # Different characters in it.
 _SENDABLE = re.compile(r"[!-~]+", re.ASCII)
-ID_CHARS = 16  # Of the hash: enough to name a key, and no help to guess 256 random bits.
+ID_CHARS = 16  # Of the hash: enough to name a key, and no help in guessing 256 random bits.
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks."""
+    """The holder of a key, who makes a request."""
 
     organization_id: int
     actor: str  # For the audit: see `actor_of`.
@@ -39,7 +39,7 @@ def key_id(hashed: str) -> str:
 
 
 def actor_of(organization_id: int, hashed: str) -> str:
-    """Return who asks, as the log names it for good: nothing of the key itself is in it."""
+    """Return the caller's name in the log, which contains nothing of the key itself."""
     return f"organization/{organization_id} key {key_id(hashed)}"
 
 
@@ -47,7 +47,7 @@ def key_pairs(api_keys: str) -> list[tuple[str, int]]:
     """Return the keys and organizations of `key:organization[,key:organization]`.
 
     Raises:
-        ValueError: it is something else; the key itself is not shown.
+        ValueError: it has another form; the error does not show the key.
 
     """
     pairs = []
@@ -60,9 +60,9 @@ def key_pairs(api_keys: str) -> list[tuple[str, int]]:
 
 
 def weaknesses(api_key: str | None, api_keys: str | None, chars_min: int) -> list[str]:
-    """Return a sentence for each key of the environment that is none to rely on; it shows none.
+    """Return a sentence for each weak or repeated key in the environment, without showing the key.
 
-    A key that stands twice is of two organizations, or somebody's slip; which one, nobody knows.
+    A key that is there twice belongs to two organizations, or is a mistake: it cannot be told.
     """
     seen: dict[str, str] = {}
     sentences = []
@@ -87,26 +87,30 @@ def _readable(api_keys: SecretStr) -> SecretStr:
     return api_keys
 
 
-# Read when a process starts, so that a mistake in it is said then.
+# Read when a process starts, so that a mistake in it is reported then.
 KeyPairs = Annotated[SecretStr, AfterValidator(_readable)]
 
 
 def key_prefix(key: str) -> str:
-    """Return enough of a key to tell it from others, and too little to guess it."""
+    """Return enough of a key to tell it from others, but too little to guess it."""
     return key[: min(12, len(key) // 3)]
 
 
 @dataclass
 class ApiKeys:
-    """Keys by their hash: looking one up compares no secret, only digests of 256 bits."""
+    """Keys by their hash: a look-up compares no secrets, only digests of 256 bits."""
 
-    callers: dict[str, Caller] = field(default_factory=dict)  # Those that may ask.
-    created: dict[str, ApiKeyCreated] = field(default_factory=dict)  # Of the log, all there were.
+    callers: dict[str, Caller] = field(default_factory=dict)  # Those whose keys are valid.
+    created: dict[str, ApiKeyCreated] = field(
+        default_factory=dict
+    )  # From the log, revoked ones included.
     revoked_at: dict[str, datetime] = field(default_factory=dict)
-    _configured: set[str] = field(default_factory=set)  # Of the environment: nothing revokes them.
+    _configured: set[str] = field(
+        default_factory=set
+    )  # From the environment: nothing revokes them.
 
     def add(self, key: str, organization_id: int) -> None:
-        """Take a key of the environment: it may do everything."""
+        """Add a key from the environment: it has every scope."""
         hashed = key_hash(key)
         actor = actor_of(organization_id, hashed)
         self.callers[hashed] = Caller(organization_id, actor, hashed)
@@ -134,7 +138,7 @@ class ApiKeys:
                     self.callers.pop(hashed, None)
 
     def of(self, organization_id: int) -> list[ApiKeyCreated]:
-        """Return an organization's keys of the log, newest first."""
+        """Return an organization's keys from the log, newest first."""
         own = [one for one in self.created.values() if one.organization_id == organization_id]
         return sorted(own, key=lambda one: one.created_at, reverse=True)
 
@@ -143,7 +147,7 @@ class ApiKeys:
         return next((one for one in self.of(organization_id) if key_id(one.key_hash) == key), None)
 
     def configure(self, api_key: str | None, api_keys: str | None) -> None:
-        """Take the keys of DIALGATE_API_KEY (organization 1) and DIALGATE_API_KEYS.
+        """Add the keys of DIALGATE_API_KEY (organization 1) and DIALGATE_API_KEYS.
 
         Raises:
             ValueError: see `key_pairs`.

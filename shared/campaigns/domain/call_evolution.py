@@ -1,4 +1,4 @@
-"""What the facts about one call make of its campaign's counters and open calls. Pure."""
+"""Folds the facts about one call into its campaign's counters and open calls. Pure."""
 
 import sys
 
@@ -16,13 +16,15 @@ from campaigns.domain.facts import (
 from campaigns.domain.moves import FINAL
 
 FLOAT_MAX = sys.float_info.max
-DOUBTED_MAX = 1_000  # Calls given back as not placed that are kept: as many as ring at once.
+DOUBTED_MAX = (
+    1_000  # The number of calls given back as not placed that are kept: as many as ring at once.
+)
 
 
 def evolve_call(campaign: Campaign, fact: AnyCallFact, position: int) -> None:
     """Fold one accepted fact about a call into its campaign, in place."""
     counters, call = campaign.counters, campaign.calls.get(fact.call_id)
-    match fact:  # In the order of their number: each pattern that does not match costs time.
+    match fact:  # The most frequent first: each pattern that does not match costs time.
         case CallRequested():
             first = _first(campaign, fact)
             campaign.calls[fact.call_id] = OpenCall(
@@ -69,7 +71,7 @@ def evolve_call(campaign: Campaign, fact: AnyCallFact, position: int) -> None:
 
 
 def _doubt(campaign: Campaign, call: OpenCall, fact: CallAbandoned) -> None:
-    """Keep a call that its carrier did not know: should it ring all the same, it is CallLate's."""
+    """Keep a call that its carrier did not know: if it rings all the same, that is a CallLate."""
     if fact.reason is Abandonment.NOT_PLACED:
         campaign.doubted[call.call_id] = call
         while len(campaign.doubted) > DOUBTED_MAX:

@@ -1,4 +1,4 @@
-"""One campaign's state, counters and open calls included. Pure; `evolution` folds facts into it."""
+"""A campaign's state, with counters and open calls. Pure; `evolution` folds facts into it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,7 +30,9 @@ class OpenCall:
     lease_s: float
     carrier_timeout_s: float
     refuses_late: bool
-    started_at: datetime | None = None  # None: a permission, not used yet as far as we know.
+    started_at: datetime | None = (
+        None  # None: a permission that, as far as known, was not used yet.
+    )
     execution: int | None = None  # Its ordinal in the campaign, once it has started.
     first: bool = False  # The contact was never attempted before, in any run.
     carrier: str | None = None  # The carrier that may place it. None: its CallRequested names none.
@@ -50,11 +52,11 @@ class ImportUnderWay:
 class Counters:
     """The number of contacts by status. pending + … + cancelled = total, always."""
 
-    total: int = 0  # Without those that are gone or skipped.
+    total: int = 0  # Without gone and skipped contacts.
     pending: int = 0
     in_progress: int = 0
     completed: int = 0
-    failed: int = 0  # No answer, busy and voicemail for good included.
+    failed: int = 0  # Including final no answer, busy and voicemail.
     cancelled: int = 0
     skipped: int = 0
     untouched: int = 0  # Of the pending: never attempted, in any run.
@@ -62,11 +64,11 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The last fact of a campaign's own stream: what an If-Match lost to."""
+    """The last fact of a campaign's own stream, which a refused If-Match names."""
 
     tag: str
-    at: str  # Where it stands in the log: partition@position.
-    actor: str  # Who had it recorded.
+    at: str  # Its place in the log: partition@position.
+    actor: str  # For whom it was recorded.
 
 
 @dataclass(slots=True)
@@ -83,10 +85,10 @@ class Campaign:
     calls: dict[str, OpenCall] = field(default_factory=dict)  # By call id; permissions included.
     # Calls that were given back as not placed, the latest of them, by call id.
     doubted: dict[str, OpenCall] = field(default_factory=dict)
-    late: ContactIds = field(default_factory=set)  # Contacts that rang late. Ought to be none.
-    late_calls: int = 0  # Ever, in any run. Ought to be none.
+    late: ContactIds = field(default_factory=set)  # Contacts that rang late. Should be empty.
+    late_calls: int = 0  # Ever, in any run. Should be 0.
     tried: int = 0  # Contacts ever attempted, in any run; those in progress included.
-    epoch: int = 0  # How often it was rearmed; each contact's attempts start from 0 with it.
+    epoch: int = 0  # How often it was rearmed; with each, attempts of contacts start from 0.
     selection: Selection = Selection.ALL  # Of the last rearming.
     rearmed_through: int = 0  # The last contact id at the last rearming.
     rearmed_run: int = 0  # The last run before it.
@@ -94,7 +96,7 @@ class Campaign:
     replaced_through: int = 0  # Untouched contacts up to here are gone.
     imports: int = 0  # Numbered ones, under way included.
     importing: ImportUnderWay | None = None
-    imported_at: datetime | None = None  # The last numbered import ended, well or not.
+    imported_at: datetime | None = None  # When the last numbered import ended, whatever its result.
     rang_at: datetime | None = None  # When the last call that began to ring was asked for.
     executions: int = 0
     ended: int = 0
@@ -108,11 +110,11 @@ class Campaign:
     pause_reason: str | None = None
     pause: Change | None = None  # While it is paused.
     stopped_position: int = 0  # 0: never stopped.
-    halted_position: int = 0  # Of the last pause, stop or delete. 0: there was none.
-    abandoned: int = 0  # Permissions accepted before it, and given back since.
+    halted_position: int = 0  # Of the last pause, stop or delete. 0: none yet.
+    abandoned: int = 0  # Permissions that were accepted before it and given back since.
     schedule: Schedule | None = None
     next_at: datetime | None = None  # While it is scheduled.
-    rearms: bool = False  # The next run of its schedule takes all contacts again.
+    rearms: bool = False  # The next run of its schedule calls all contacts again.
     failure: str | None = None
     variable_mappings: dict[str, str | None] = field(default_factory=dict)
     available_variables: tuple[str, ...] = ()
@@ -127,7 +129,7 @@ class Campaign:
 
     @property
     def never_tried(self) -> int:
-        """Return the number of contacts never attempted: a replacing import removes these."""
+        """Return the number of never attempted contacts, which a replacing import removes."""
         return self.counters.total + self.counters.skipped - self.tried
 
     @property
@@ -136,7 +138,7 @@ class Campaign:
         return self.created.settings
 
     def permissions(self) -> list[OpenCall]:
-        """Return the permissions that are not resolved: those a barrier waits for."""
+        """Return the permissions that are not resolved, for which a barrier waits."""
         return [call for call in self.calls.values() if call.started_at is None]
 
     def calling(self) -> list[OpenCall]:
@@ -154,7 +156,7 @@ def in_progress(campaign: Campaign, fact: AnyCallFact) -> bool:
 
 
 def gone(campaign: Campaign, contact_id: int, attempts: int, in_progress: bool) -> bool:
-    """Say whether a replacing import took a contact away before it was ever attempted.
+    """Say whether a replacing import removed a contact before it was ever attempted.
 
     `attempts`: of all runs, or whether there was any.
     """

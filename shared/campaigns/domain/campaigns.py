@@ -1,4 +1,4 @@
-"""All campaigns as one reader has folded them. Pure; what a service adds is its own."""
+"""All campaigns, as one reader has folded them. Pure; services add what only they need."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from campaigns.domain.facts import AnyCallFact, AnyCampaignFact, CallFact
 
 @dataclass
 class Campaigns:
-    """Campaign id → state. `dirty` is what a checkpoint has not seen yet."""
+    """Campaign id → state. `dirty`: the campaigns that changed since the last checkpoint."""
 
     by_id: dict[int, Campaign] = field(default_factory=dict)
     dirty: set[int] = field(default_factory=set)
@@ -25,9 +25,9 @@ class Campaigns:
     def fold(
         self, fact: AnyCampaignFact, position: int, partition: int, actor: str
     ) -> Campaign | None:
-        """Take one fact in; return its campaign, or None for facts of one never created."""
+        """Fold one fact; return its campaign, or None if that was never created."""
         found = self.by_id.get(fact.campaign_id)
-        if isinstance(fact, CallFact):  # Nearly all of a log, and none of them an import.
+        if isinstance(fact, CallFact):  # Nearly all facts of a log, and never an import.
             if found is not None:
                 self.fold_call(found, fact, position)
             return found
@@ -40,19 +40,19 @@ class Campaigns:
         return campaign
 
     def fold_call(self, campaign: Campaign, fact: AnyCallFact, position: int) -> None:
-        """Take in a fact about a call of a known campaign, as `fold` does: the short way."""
+        """Fold a fact about a call of a known campaign, as `fold` does, but faster."""
         evolve_call(campaign, fact, position)
         self.dirty.add(fact.campaign_id)
 
     def take(self, campaign: Campaign, partition: int) -> None:
-        """Take a campaign in as it is, from a checkpoint too."""
+        """Add a campaign as it is, also from a checkpoint."""
         self.by_id[campaign.campaign_id] = campaign
         highest = self.highest_by_partition.get(partition, 0)
         self.highest_by_partition[partition] = max(highest, campaign.campaign_id)
         self._index(campaign)
 
     def importing(self) -> Iterator[Campaign]:
-        """Yield the campaigns with an announced import in progress, without looking at others."""
+        """Yield the campaigns with an announced import in progress, without scanning the others."""
         return map(self.by_id.__getitem__, self._importing)
 
     def _index(self, campaign: Campaign) -> None:

@@ -1,7 +1,7 @@
-"""One type's JSON in a store: whatever was written can be read, however deep it is nested. Pure.
+"""One type's JSON in a store: whatever was written can be read, at any depth of nesting. Pure.
 
-Reading is orjson's, then pydantic's of Python objects: pydantic's own JSON parser stops at about
-200 levels, and its serializer writes more. Source: ADR-0021.
+orjson parses, and pydantic validates the Python objects: pydantic's own JSON parser stops at about
+200 levels, but its serializer writes more. Source: ADR-0021.
 """
 
 from typing import Generic, TypeVar
@@ -24,10 +24,10 @@ class Codec(Generic[T]):
         self._validate = adapter.validator.validate_python
 
     def load(self, stored: bytes | str, where: str = "") -> T:
-        """Return what `dump` wrote. `where`: whose it is, for people.
+        """Return what `dump` wrote. `where`: what it belongs to, for messages.
 
         Raises:
-            StoreUnreadableError: it is no JSON, or none of this type.
+            StoreUnreadableError: it is not JSON, or not of this type.
 
         """
         try:

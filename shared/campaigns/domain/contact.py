@@ -1,8 +1,8 @@
 """One contact's state, derived from its calls and from its campaign's epochs. Pure.
 
-The epoch rule stands three times, and all three must say the same: here (`current`, `shown`), in
+The epoch rule is written three times, and all three must agree: here (`current`, `shown`), in
 SQL in campaigns.stores.contacts (`Contacts.due`, `Contacts.fresh`), and in SQL in
-projector.queries.contact_pages (`_standing`, `_untouched_range`).
+projector.queries.contact_pages (`_shown_status`, `_untouched_range`).
 """
 
 from dataclasses import dataclass
@@ -56,11 +56,11 @@ RETRIED = frozenset({Disposition.NO_ANSWER, Disposition.BUSY, Disposition.FAILED
 
 @dataclass  # No slots: orjson writes it three times as fast.
 class Contact:
-    """The state of one contact. A contact that no call was requested for is not stored."""
+    """The state of one contact. A contact for which no call was requested is not stored."""
 
     contact_id: int
     status: ContactStatus = ContactStatus.PENDING
-    attempts: int = 0  # Spent in this run: phones that rang, or that the carrier said no to.
+    attempts: int = 0  # Spent in this run: the phone rang, or the carrier refused.
     call_id: str | None = None
     last_outcome: Disposition | None = None
     last_attempt_at: datetime | None = None
@@ -68,7 +68,7 @@ class Contact:
     ended_at: datetime | None = None
     duration_s: float = 0.0
     error: str | None = None
-    unplaced: Unplaced | None = None  # The carrier has placed none of its last calls.
+    unplaced: Unplaced | None = None  # Set while the carrier has placed none of its last calls.
     epoch: int = 0  # The campaign's epoch when this was written.
     tried: bool = False  # Attempted in an earlier epoch.
 
@@ -78,14 +78,14 @@ class Contact:
         return self.tried or self.attempts > 0
 
 
-# How long a contact waits after an abandonment, so that clocks that differ make no hot loop.
+# How long a contact waits after an abandonment: otherwise, clocks that differ cause a hot loop.
 ABANDONED_REST = timedelta(milliseconds=500)  # Source: architecture "strict pause" 2.
 
 
 def evolve_contact(contact: Contact, campaign: Campaign, fact: AnyCallFact) -> Contact:
     """Fold one accepted call fact into its contact, in place. `campaign` has folded it already.
 
-    Facts of a call that is not the contact's open one change nothing, CallLate excepted.
+    Facts of a call that is not the contact's open one change nothing, except CallLate.
     """
     if isinstance(fact, CallRequested):
         contact.status, contact.call_id = ContactStatus.IN_PROGRESS, fact.call_id
@@ -128,7 +128,7 @@ def evolve_contact(contact: Contact, campaign: Campaign, fact: AnyCallFact) -> C
 
 
 def exhaust(contact: Contact, fact: ContactExhausted) -> Contact:
-    """Close a contact that gets no further attempt, in place."""
+    """Close, in place, a contact that gets no further attempt."""
     if contact.status is ContactStatus.PENDING:
         last = contact.last_outcome
         contact.status = ENDS_AS[last] if last else ContactStatus.FAILED
@@ -163,7 +163,7 @@ def current(campaign: Campaign, contact: Contact) -> Contact:
 
 
 def select(campaign: Campaign, contact: Contact) -> Contact:
-    """Return a contact that the CampaignRearmed just folded has named: it is pending."""
+    """Return a contact that the just folded CampaignRearmed names, as pending."""
     contact = current(campaign, contact)
     contact.status = ContactStatus.PENDING
     return contact

@@ -39,12 +39,12 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A business no. A value, not an exception: it was foreseen, and the caller must look."""
+    """A business no. A value, not an exception: it is expected, and the caller must handle it."""
 
     reason: Reason
     detail: str
     retry_at: datetime | None = None
-    more: Mapping[str, object] | None = None  # What the answer says besides its text.
+    more: Mapping[str, object] | None = None  # What the answer contains besides its text.
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """No decision yet: what the command was read from has changed, or has to be settled first."""
+    """No decision yet: what the command was read from has changed, or must be settled first."""
 
 
 UNCHANGED, STALE = Unchanged(), Stale()  # They carry no data: one of each is enough.
@@ -64,12 +64,12 @@ Decision = Facts | Rejected | Unchanged | Stale  # ADR-0024.
 
 F = TypeVar("F")  # What a service folds.
 C = TypeVar("C")  # A command.
-S = TypeVar("S")  # What the decision needs of the fold, and no more.
+S = TypeVar("S")  # What the decision needs of the fold.
 
 
 @dataclass(frozen=True, slots=True)
 class Decider(Generic[F, C, S]):
-    """How one command is decided: what it rests on, what it reads, what it says."""
+    """How one command is decided: what it rests on, what it reads, and the decision."""
 
     streams: Callable[[C], tuple[Stream, ...]]  # Written, and guards.
     read: Callable[[F, C], S]

@@ -1,7 +1,7 @@
-"""What each fact makes of a campaign's state. Pure.
+"""Folds each fact into a campaign's state. Pure.
 
 `evolve` is total and changes the state in place: what is recorded has happened, and a fold of
-millions of facts should not copy. No fact costs more to fold than its own size: a stop or a
+millions of facts should not copy. Folding a fact never costs more than its own size: a stop or a
 replacing import is an epoch, from which each contact's status is derived (`contact.current`,
 `contact.shown`).
 """
@@ -51,11 +51,11 @@ def evolve(
     partition: int = 0,
     actor: str = "",
 ) -> Campaign | None:
-    """Fold one accepted fact in, in place. Total: what makes no sense (a stranger wrote it) passes.
+    """Fold one accepted fact, in place. Total: a senseless fact (a foreign producer's) is ignored.
 
-    Returns the campaign; None for facts of one that was never created.
+    Returns the campaign, or None if it was never created.
     """
-    if isinstance(fact, CallFact):  # Nearly all of a log, so they are looked for first.
+    if isinstance(fact, CallFact):  # Nearly all facts of a log, so these come first.
         if campaign is not None:
             evolve_call(campaign, fact, position)
         return campaign
@@ -125,7 +125,7 @@ def _turned(
     campaign: Campaign,
     fact: CampaignScheduled | CampaignUnscheduled | CampaignDue | RunEnded | CampaignFailed,
 ) -> None:
-    """Fold what a schedule does."""
+    """Fold what a schedule causes."""
     match fact:
         case CampaignScheduled():
             campaign.status = Status.SCHEDULED
@@ -217,7 +217,7 @@ def _replaced(campaign: Campaign, fact: ContactsReplaced) -> None:
 
 
 def _imported(campaign: Campaign, fact: ImportStarted | ImportCompleted | ImportFailed) -> None:
-    """Fold what becomes of a list on its way in."""
+    """Fold the start or the end of an import."""
     match fact:
         case ImportStarted():
             campaign.imports = fact.number

@@ -1,10 +1,10 @@
 """THE CONTRACT: every fact, its fields, its stream, and the one module that makes it.
 
-Read this first; what facts are made of stands in values/: streams, instants, rows,
-settings, schedules. Pure: no clock, no Kafka. A fact is past tense and immutable; its tag
-is kebab-case with a version and never changes meaning. A new meaning is a new version. What readers
-of before must not meet says from which level on it is written; a field that they may ignore stands
-aside: levels.py, ADR-0014.
+Read this first; values/ has what facts are made of: streams, instants, rows, settings, schedules.
+Pure: no clock, no Kafka. A fact is past tense and immutable; its tag is kebab-case with a version
+and never changes meaning: a new meaning is a new version. Whatever earlier builds cannot read
+states the level from which on it is written; a field that they may ignore is written aside:
+levels.py, ADR-0014.
 """
 
 from enum import StrEnum
@@ -45,7 +45,7 @@ class Disposition(StrEnum):
     BUSY = "busy"
     NO_ANSWER = "no-answer"
     VOICEMAIL = "voicemail"
-    FAILED = "failed"  # The carrier says that there will be no ring, or that the call broke.
+    FAILED = "failed"  # The carrier says that the phone will not ring, or that the call broke.
     UNKNOWN = "unknown"  # The carrier cannot say what became of it: it may have rung.
 
 
@@ -55,9 +55,9 @@ class Abandonment(StrEnum):
     NOT_RUNNING = "not-running"  # Paused or stopped before it reached the carrier.
     LEASE_OVER = "lease-over"  # Read back too late to be used.
     REFUSED_LATE = "refused-late"  # The carrier refused: `ring_by` had passed.
-    NOT_PLACED = "not-placed"  # Recovery: the carrier, asked twice, knows nothing of it.
-    RANG_LATE = "rang-late"  # It rang too late, was hung up, and stands as CallLate.
-    SHUTTING_DOWN = "shutting-down"  # The dialer stops and will not use it.
+    NOT_PLACED = "not-placed"  # Recovery: the carrier was asked twice and does not know it.
+    RANG_LATE = "rang-late"  # It rang too late, was hung up, and is recorded as CallLate.
+    SHUTTING_DOWN = "shutting-down"  # The dialer is stopping and will not use it.
 
 
 class ImportSource(StrEnum):
@@ -88,7 +88,7 @@ class Fact(Value, frozen=True, kw_only=True):
 
 
 class CampaignFact(Fact, frozen=True, kw_only=True):
-    """Base of facts about a campaign's life."""
+    """Base of facts about a campaign's lifecycle."""
 
     campaign_id: PositiveInt  # Also the Kafka key: one campaign, one partition, one order.
 
@@ -160,7 +160,7 @@ class CampaignUpdated(CampaignFact, frozen=True, kw_only=True):
     fallback_values: dict[str, str] | None = None
     variable_mappings: dict[str, str | None] | None = None
     available_variables: tuple[str, ...] | None = None
-    settings: CampaignSettings | None = None  # All of them, as they are from now on.
+    settings: CampaignSettings | None = None  # All of them, with their new values.
     phone_number_id: Int | None = None
     pending_import: dict[str, object] | None = None
     updated_at: Instant
@@ -181,7 +181,7 @@ class CampaignScheduled(CampaignFact, frozen=True, kw_only=True):
     TYPE = "campaign-scheduled.v1"
 
     schedule: Schedule
-    scheduled_at: Instant  # When this was asked for.
+    scheduled_at: Instant  # When this was requested.
 
 
 class CampaignUnscheduled(CampaignFact, frozen=True, kw_only=True):
@@ -290,15 +290,15 @@ class CampaignRearmed(CampaignFact, frozen=True, kw_only=True):
 
     selection: Selection
     contact_ids: tuple[PositiveInt, ...] = ()  # If it names them.
-    contacts: Count  # How many are selected …
-    untouched: Count  # … and of them, how many were never attempted in any run.
+    contacts: Count  # How many are selected.
+    untouched: Count  # Of the selected, how many were never attempted in any run.
     rearmed_at: Instant
 
 
 class ContactsReplaced(CampaignFact, frozen=True, kw_only=True):
     """Contacts up to `through` that are pending and were never attempted are gone.
 
-    An epoch, not a loop: each contact's status is derived from it. Stands in the record of the
+    An epoch, not a loop: each contact's status is derived from it. It is in the record of the
     ImportCompleted that replaces. Made by: command_api.commands.complete_import.
     """
 
@@ -426,12 +426,12 @@ class CallRequested(CallFact, frozen=True, kw_only=True):
 
     requested_at: Instant  # The record's own time, read before it was sent.
     ring_by: Instant  # requested_at plus the lease: no ring begins later.
-    lease_s: PositiveFloat  # The terms travel with the permission: who waits for it uses these.
+    lease_s: PositiveFloat  # The permission carries its terms: whatever waits for it uses these.
     carrier_timeout_s: PositiveFloat
     refuses_late: bool  # Whether the carrier refuses to begin a ring after ring_by.
     tried: bool = False  # The contact was attempted in an earlier run.
-    # Whom it permits to ring, by the carrier's own id: nobody else can say that it did not.
-    carrier: Annotated[str | None, ASIDE] = None  # None: not known, and nobody is believed.
+    # The carrier that may ring, by its own id: only this one can say that it did not ring.
+    carrier: Annotated[str | None, ASIDE] = None  # None: not known, so no carrier is believed.
 
 
 class CallStarted(CallFact, frozen=True, kw_only=True):
@@ -471,7 +471,7 @@ class CallLate(CallFact, frozen=True, kw_only=True):
 
     attempts: PositiveInt  # Spent, this ring included.
     tried: bool = False  # The contact was attempted in an earlier run.
-    exhausted: bool = False  # It was the last of a contact that was pending: that one is done.
+    exhausted: bool = False  # It was the last attempt of a pending contact, which is done now.
     detail: str
     late_at: Instant
 
@@ -568,7 +568,7 @@ class RecordSkipped(InstallationFact, frozen=True, kw_only=True):
     topic: str
     partition: Count
     position: PositiveInt
-    digest: str  # SHA-256 of its bytes, hexadecimal: that it is this one, and no other.
+    digest: str  # SHA-256 of its bytes, hexadecimal: identifies the record.
     reason: str
     skipped_at: Instant
 

@@ -1,9 +1,9 @@
 """What a fact needs of its readers: feature levels, and fields that may be ignored. Pure.
 
-A level is what all processes of an installation can read. The facts themselves say what they need
-(ADR-0014): a fact by `SINCE`, a field by `Since`, a value of an enumeration beside the value. What
-is nested is looked at as well. A field marked `ASIDE` is written beside the fact's data at any
-level: readers that do not know it pass over it.
+A level is what all processes of an installation can read. The declarations of facts say which
+level they need (ADR-0014): a fact by `SINCE`, a field by `Since`, a value of an enumeration beside
+the value; nested values count too. A field marked `ASIDE` is written beside the fact's data at any
+level: readers that do not know it ignore it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,8 +17,8 @@ from msgspec.structs import FieldInfo, fields
 
 from campaigns.domain.values.value import Value, hints
 
-LEVEL_OLDEST = 1  # Of every log that does not say otherwise.
-LEVEL_NEWEST = 3  # What this build reads and, once it has been raised so far, writes.
+LEVEL_OLDEST = 1  # Of every log that states no other.
+LEVEL_NEWEST = 3  # What this build reads and, once the log's level is raised to it, writes.
 LEVELS: Mapping[int, str] = {  # What each adds, for `dialgate upgrade`.
     1: "all that builds without levels read and wrote",
     2: "levels themselves, and calling hours over midnight: older builds are refused from here on",
@@ -33,7 +33,7 @@ class _Aside:
         return "ASIDE"
 
 
-ASIDE = _Aside()  # Marks a field that a reader may ignore; it is None when there is none.
+ASIDE = _Aside()  # Marks a field that readers may ignore; its default is None.
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,9 @@ def asides(kind: type[Value]) -> frozenset[str]:
 
 @cache
 def withheld(kind: type[Value], level: int) -> Withheld | None:
-    """Return what is no part of a fact's data at a level; None: nothing.
+    """Return what is left out of a fact's data at a level; None: nothing.
 
-    That is what stands aside, and what readers of this level do not know.
+    These are the fields aside, and what readers of this level do not know.
     """
     found: Withheld = {}
     for name, hint in hints(kind).items():
@@ -85,7 +85,7 @@ def withheld(kind: type[Value], level: int) -> Withheld | None:
 
 
 def leave_out(data: dict[str, Any], left_out: Withheld) -> None:  # Any: JSON.
-    """Take what is withheld out of a fact's data, in place."""
+    """Remove what is withheld from a fact's data, in place."""
     for name, inner in left_out.items():
         if inner is True:
             del data[name]
@@ -99,7 +99,7 @@ def leave_out(data: dict[str, Any], left_out: Withheld) -> None:  # Any: JSON.
 def needed(value: object) -> int:
     """Return the level that a fact, or a part of one, needs of its readers as it is.
 
-    A model whose values need a level by what they say, not by their type, has a method `needs`.
+    A model whose level depends on its values, not on its type, has a method `needs`.
     """
     if isinstance(value, Value):
         kind = type(value)
@@ -121,16 +121,16 @@ def needed(value: object) -> int:
 
 @cache
 def _kind(kind: type[Value]) -> tuple[int, Watched, bool]:
-    """Return what a model needs by its type, what to look at, and if its values say more.
+    """Return the level that a type needs, the fields to check, and whether it has `needs`.
 
-    Asked for each fact that is written, of which nearly all need nothing.
+    It is needed for each written fact, and most facts need nothing.
     """
     return getattr(kind, "SINCE", LEVEL_OLDEST), _watched(kind), hasattr(kind, "needs")
 
 
 @cache
 def _watched(kind: type[Value]) -> Watched:
-    """Return the fields that may need a level: name, level, default. Of most facts none."""
+    """Return the fields that may need a level: name, level, default. Most facts have none."""
     return tuple(
         (field.name, since, _default(field))
         for field in fields(kind)

@@ -16,7 +16,7 @@ class Status(StrEnum):
 
 
 class Move(StrEnum):
-    """What may be asked of a campaign."""
+    """A change that clients or the dialer may make to a campaign."""
 
     START = "start"
     PAUSE = "pause"

@@ -1,7 +1,7 @@
 """When a recurring campaign begins: wall-clock times of a place, as instants. Pure.
 
 Source: contract 4, 9.8 and 9.9: a local time that a clock change skips moves
-forward to the first valid instant; of one that there is twice, the first counts.
+forward to the first valid instant; if a local time occurs twice, the first one counts.
 """
 
 from calendar import monthrange
@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 from campaigns.domain.values.schedule import Frequency, Recurrence
 from campaigns.domain.zones import zone
 
-DAYS_AHEAD_MAX = 63  # Within so many days each recurrence has a first run.
+DAYS_AHEAD_MAX = 63  # Each recurrence has a first run within this many days.
 _MONTHS = 12
 
 
 def instant_of(day: date, at: time, place: ZoneInfo) -> datetime:
-    """Return when it is this time on this day at this place, in UTC."""
+    """Return the instant of a local day and time at a place, in UTC."""
     local = datetime.combine(day, at, place)  # fold=0: of two, the first.
     found = local.astimezone(UTC)
     if found.astimezone(place).replace(tzinfo=None) == local.replace(tzinfo=None):
@@ -41,9 +41,9 @@ def clock_time(text: str) -> time:
 
 
 def first_day(wanted: Recurrence, not_before: datetime, *, itself: bool = False) -> date | None:
-    """Return the day of the first run after an instant; None when the schedule ends before.
+    """Return the day of the first run after an instant; None: the schedule ends before.
 
-    `itself`: or at that very instant. `wanted.first_day` is of no matter here.
+    `itself`: the run may be at that very instant. `wanted.first_day` is ignored.
     """
     place, at = zone(wanted.time_zone), clock_time(wanted.time)
     local = not_before.astimezone(place).replace(tzinfo=None)
@@ -70,7 +70,7 @@ def _suits(wanted: Recurrence, day: date) -> bool:
 
 
 def next_run(of: Recurrence, after: datetime) -> datetime | None:
-    """Return when the first run after an instant begins, in UTC; None: there is none any more."""
+    """Return when the first run after an instant begins, in UTC; None: there is no further run."""
     place, at = zone(of.time_zone), clock_time(of.time)
     for day in _days(of, max(of.first_day, after.astimezone(place).date())):
         if of.end_date is not None and day > of.end_date:

@@ -1,14 +1,14 @@
 """Time zones by IANA's names: the same names and rules on every machine. Pure but for reading.
 
-Both come from the package `tzdata`, which is installed with this one. What else a machine has
-(`localtime`, `posixrules`, `right/UTC`) means something else on the next one.
+Both come from the package `tzdata`, which is installed with this one. Other names that a machine
+has (`localtime`, `posixrules`, `right/UTC`) mean something else on another machine.
 """
 
 from functools import cache, lru_cache
 from importlib import resources
 from zoneinfo import ZoneInfo
 
-_NO_PLACE = "Factory"  # Means that nobody has said where the machine is. Source: tz, `factory`.
+_NO_PLACE = "Factory"  # Means that the machine's place was not set. Source: tz, `factory`.
 _KEPT_MAX = 1_000  # There are some 600.
 
 
@@ -21,12 +21,12 @@ def names() -> frozenset[str]:
 
 @lru_cache(_KEPT_MAX)
 def zone(name: str) -> ZoneInfo:
-    """Return the time zone of this name, as it stands in the log.
+    """Return the time zone of a name in the log.
 
-    Builds before this one took names that only their machine knew: of those the machine is asked.
+    Earlier builds accepted names that only their machine knew: these are looked up on the machine.
 
     Raises:
-        LookupError: there is none.
+        LookupError: there is no such zone.
 
     """
     try:
@@ -34,5 +34,5 @@ def zone(name: str) -> ZoneInfo:
             return ZoneInfo(name)
         with resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as rules:
             return ZoneInfo.from_file(rules, key=name)
-    except (KeyError, ValueError, OSError) as exc:  # Paths and folders are no names either.
+    except (KeyError, ValueError, OSError) as exc:  # Paths and folders are not names either.
         raise LookupError(f"there is no time zone {name!r}") from exc

@@ -1,7 +1,7 @@
-"""A record on its way into the log: encoded, and read back as every reader will read it. Pure.
+"""A record before it is appended: encoded, and decoded as every reader will decode it. Pure.
 
-What is in the log can never be taken back, and a reader that cannot read it stops (ADR-0008). So
-nothing gets in that the reader's own code does not give back as it was meant (ADR-0015).
+Nothing can be removed from the log, and a reader that cannot read a record stops (ADR-0008). So a
+record is appended only if the reader's own code gives it back as it was meant (ADR-0015).
 """
 
 from datetime import datetime
@@ -13,12 +13,12 @@ from campaigns.records.topics import Partition
 
 
 def entry(record: Record, partition: Partition, partitions: int) -> Recorded:
-    """Return what will stand in the log, decoded from the very bytes; its place is not known yet.
+    """Return the log entry, decoded from the very bytes to write; its position is not known yet.
 
-    `partitions`: of the topic. Whoever is given it by the log need not decode it again.
+    `partitions`: of the topic. A reader that the log hands the entry need not decode it again.
 
     Raises:
-        UnreadableRecordError: no reader could make of it what was meant; it is not appended.
+        UnreadableRecordError: no reader would read it as it was meant; it must not be appended.
 
     """
     try:

@@ -1,7 +1,7 @@
-"""A record read in one typed pass over its bytes, or not at all: then json_reader.py decides.
+"""Reads a record in one typed pass over its bytes, or declines: then json_reader.py decides.
 
-Pure. What this reader accepts, that one accepts as the same: `tests/property/test_readers.py`. So
-it declines all that their parsers could see differently, and need not say why (ADR-0025).
+Pure. Whatever this reader accepts, the other accepts as the same: `tests/property/test_readers.py`.
+So it declines everything that their parsers could read differently, without a reason (ADR-0025).
 """
 
 import re
@@ -31,7 +31,7 @@ def _closed(name: str, shape: list[Any], **more: Any) -> type[Any]:  # Any: as d
 
 
 def _entry(tag: str, kind: type[AnyFact]) -> type[FactEntry]:
-    """Return what a fact of this tag looks like in a record."""
+    """Return the struct of a record's entry for facts of this tag."""
     shape: list[Any] = [("data", kind)]  # Any: as above.
     if beside := asides(kind):
         aside = _closed(f"{kind.__name__}Aside", [(n, hints(kind)[n], None) for n in beside])
@@ -55,7 +55,9 @@ _Whole: type[Envelope] = _closed(
 )
 _decode = Decoder(_Whole).decode
 
-_too_fine = re.compile(rb"\.[0-9]{7}").search  # Beyond microseconds one rounds, one cuts off.
+_too_fine = re.compile(
+    rb"\.[0-9]{7}"
+).search  # Beyond microseconds one parser rounds, the other cuts off.
 _POINT, _BACKSLASH, _CODE_POINT = ord("."), ord("\\"), rb"\u"  # A digit or a name in disguise.
 _ASIDES = {kind: asides(kind) for kind in TAGS.values() if asides(kind)}
 # What may be any JSON: of its numbers and its depth each parser has its own idea.
@@ -71,7 +73,7 @@ _CALLS = frozenset(kind for kind in TAGS.values() if issubclass(kind, CallFact))
 def read(
     raw: bytes | None, partition: Partition, partitions: int
 ) -> tuple[Envelope, tuple[AnyFact, ...]] | None:
-    """Return a record's envelope and its facts; None: this reader cannot say what it is."""
+    """Return a record's envelope and its facts; None: it declines."""
     if not raw or (_POINT in raw and _too_fine(raw)) or (_BACKSLASH in raw and _CODE_POINT in raw):
         return None
     try:

@@ -1,8 +1,8 @@
-"""What holds for a whole installation: its level, skipped records. State, fold, decisions. Pure.
+"""A whole installation: its level and its skipped records. State, fold, decisions. Pure.
 
-Every part folds all of installation.records before it follows anything else (ADR-0014): they are
-tens of records, and nobody keeps a checkpoint of them. What a store has folded besides is compared
-with it (`unlike`), so that a record that is skipped counts in no store either (ADR-0015).
+Every part folds all of installation.records before it follows anything else (ADR-0014): it has only
+tens of records, so no checkpoint of it is kept. Each store is compared with it (`unlike`), so that
+a skipped record counts in no store either (ADR-0015).
 """
 
 from collections.abc import Mapping
@@ -64,7 +64,7 @@ class Installation:
 
     @property
     def marks(self) -> bytes:
-        """Return which records are skipped, as a store keeps it beside what it has folded."""
+        """Return which records are skipped, in the form that a store keeps."""
         return orjson.dumps(sorted(map(list, self._marks())))
 
     def _marks(self) -> set[tuple[str, int, int, str]]:
@@ -98,16 +98,16 @@ class Installation:
 
 
 def raise_level(installation: Installation, level: int, now: datetime) -> LevelRaised | None:
-    """Decide that this level may be written from now on; None: it may already."""
+    """Decide that this level may be written; None: it may already."""
     assert level <= LEVEL_NEWEST, "who raises a level knows it"
     return LevelRaised(level=level, raised_at=now) if installation.level < level else None
 
 
 def confirm(skipped: RecordSkipped, recorded: Recorded) -> None:
-    """Return if a record is the one that was skipped.
+    """Check that a record is the one that was skipped.
 
     Raises:
-        LogCutError: another one stands in its place.
+        LogCutError: another record is at its position.
 
     """
     if (found := digest_of(recorded)) != skipped.digest:
@@ -118,7 +118,7 @@ def confirm(skipped: RecordSkipped, recorded: Recorded) -> None:
 
 
 def digest_of(recorded: Recorded) -> str:
-    """Return what tells a record's bytes from all others."""
+    """Return the digest that identifies a record's bytes."""
     return sha256(recorded.raw or b"").hexdigest()
 
 

@@ -1,10 +1,10 @@
-"""A record read by hand: the reader that decides what bytes are, in every doubt. Pure.
+"""Reads a record by hand: in any doubt, this reader decides what bytes are. Pure.
 
-Reading bytes never raises for what strangers may have written: bytes that are no record of ours
-are `Foreign`, in every reader alike (ADR-0008). Whether a reader's facts are known is asked only
-once the record is accepted (`facts_of`), and then an unknown one stops the reader.
+Reading never raises for bytes that another producer may have written: bytes that are not a record
+of ours are `Foreign` to every reader (ADR-0008). Facts are decoded only once their record is
+accepted (`facts_of`), and then an unknown one stops the reader.
 
-fast_reader.py gives the same answer sooner, or none (ADR-0025). What is JSON is orjson's word.
+fast_reader.py gives the same result sooner, or none (ADR-0025). orjson decides what is JSON.
 """
 
 import orjson
@@ -19,7 +19,7 @@ from campaigns.records.topics import Partition
 
 
 class Unread(FactEntry, frozen=True, gc=False):
-    """One fact as it stands in the record, not looked at yet."""
+    """One fact as it is written in the record, not decoded yet."""
 
     offered: OfferedFact
 
@@ -28,7 +28,7 @@ _TEXTS = ("id", "time", "source", "actor", "correlation_id")
 
 
 def read_envelope(raw: bytes | None, partition: Partition, partitions: int) -> Envelope | Foreign:
-    """Read what the rule needs. The same answer in every reader, whatever the bytes are.
+    """Read what the rule needs. Every reader gets the same result, whatever the bytes are.
 
     Raises:
         LevelBeyondError: the record needs a later version of this program.
@@ -93,7 +93,7 @@ def beyond(level: int) -> str:
 
 
 def facts_of(envelope: Envelope) -> tuple[AnyFact, ...]:
-    """Decode the facts of an accepted record that was read by hand.
+    """Decode the facts of an accepted record that this reader has read.
 
     Raises:
         ContractError: a tag or its data is not known here: a newer fact must never be skipped.

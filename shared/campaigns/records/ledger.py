@@ -1,7 +1,7 @@
-"""THE RULE: which record counts. Pure, on envelopes alone.
+"""THE RULE: which record counts. Pure; it looks at envelopes only.
 
-Kafka gives the order of a partition and no conditional append (KAFKA-2260), so the order decides:
-first in wins (ADR-0002). Every reader folds its own ledger, and all of them agree.
+Kafka orders a partition but has no conditional append (KAFKA-2260), so the order decides: the
+first record wins (ADR-0002). Every reader folds its own ledger, and all of them agree.
 """
 
 from array import array
@@ -21,7 +21,7 @@ _AHEAD_MAX = 262_144  # A contact further ahead than this is kept apart: ids may
 class Ledger:
     """Stream → version of one partition, as one reader has ruled so far.
 
-    Contacts' ids are dense, so their versions stand in one array a campaign.
+    Ids of contacts are dense, so the versions of a campaign's contacts are one array.
     """
 
     versions: dict[Stream, int] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Ledger:
     def admit(self, envelope: Envelope) -> bool:
         """Rule on the partition's next record: accept it, or refuse it as decided too late.
 
-        The whole of our concurrency control.
+        This is the whole concurrency control.
         """
         if not self.takes(envelope):
             return False
@@ -96,7 +96,7 @@ class Ledger:
         self._dirty.add(stream)
 
     def changes(self) -> Iterator[tuple[str, bytes]]:
-        """Yield what changed since the last call, as rows that `load` takes back."""
+        """Yield what changed since the last call, as rows for `load`."""
         dirty, self._dirty = self._dirty, set()
         for stream in dirty:
             yield stream, str(self.versions[stream]).encode()
@@ -107,7 +107,7 @@ class Ledger:
             yield f"{_CONTACT}{campaign}#{number}", block.tobytes()
 
     def load(self, rows: Iterable[tuple[str, bytes]]) -> None:
-        """Take rows back that `changes` yielded; of one key the last."""
+        """Load rows that `changes` yielded; of several with one key, the last."""
         for key, value in rows:
             name, _, number = key.partition("#")
             if not number:

@@ -1,4 +1,4 @@
-"""One entry of the log as it was read: its bytes, its place, its envelope, its facts. Pure."""
+"""One entry of the log as it was read: its bytes, position, envelope and facts. Pure."""
 
 import orjson
 
@@ -14,7 +14,7 @@ from campaigns.records.topics import NAMING_TOPICS, Partition
 class Recorded:
     """One entry of the log as it was read: decoded at most once, however many readers share it.
 
-    To read it never fails: that it is of a later level is said to who asks what it is.
+    Constructing one never fails: a later level raises only when the envelope is asked for.
     """
 
     __slots__ = ("_beyond", "_envelope", "_facts", "partition", "position", "raw")
@@ -38,7 +38,7 @@ class Recorded:
 
     @property
     def actor(self) -> str:
-        """Return on whose account the record was written."""
+        """Return the actor for whom the record was written."""
         envelope = self._envelope
         assert isinstance(envelope, Envelope), "foreign bytes have no facts"
         return envelope.actor
@@ -56,19 +56,19 @@ class Recorded:
         return self._envelope
 
     def placed(self, position: int) -> "Recorded":
-        """Return itself, once it is known where it stands."""
+        """Set its position, once it is known, and return itself."""
         assert self.position == 0, "a place is for good"
         self.position = position
         return self
 
     @property
     def where(self) -> str:
-        """Return `topic/partition@position`, for people."""
+        """Return `topic/partition@position`, for messages."""
         return f"{self.partition}@{self.position}"
 
     @property
     def _way_past(self) -> str:
-        """Say how an operator passes over it: of what the installation itself says, nobody may."""
+        """Say how an operator can skip it; records of the installation itself cannot be skipped."""
         if self.partition.topic not in NAMING_TOPICS or not self.position:
             return ""
         place = f"{self.partition.number}@{self.position} --topic {self.partition.topic}"
@@ -76,7 +76,7 @@ class Recorded:
 
     @property
     def facts(self) -> tuple[AnyFact, ...]:
-        """Return the decoded facts; only ever asked of an accepted record.
+        """Return the decoded facts of an accepted record.
 
         Raises:
             ContractError: a fact is not known here.
@@ -92,7 +92,7 @@ class Recorded:
 
     @property
     def offered(self) -> list[OfferedFact]:
-        """Return the facts as they stand in the record, refused or not: for those who look on."""
+        """Return the facts as written, whether the record counts or not: for inspection."""
         assert isinstance(self.envelope, Envelope), "foreign bytes have no facts"
         found: list[OfferedFact] = orjson.loads(self.raw or b"")["facts"]
         return found

@@ -1,4 +1,4 @@
-"""One fact as it stands in a record: its tag, its stream, its data, and what stands aside. Pure."""
+"""One fact as it is written in a record: its tag, its stream, its data, its fields aside. Pure."""
 
 from functools import cache
 from typing import Any, NamedTuple, NotRequired, TypedDict
@@ -13,16 +13,16 @@ from campaigns.records.tags import current, decode
 
 
 class OfferedFact(TypedDict):
-    """One fact of an envelope as it stands in the record, not looked at yet."""
+    """One fact of an envelope as it is written in the record, not decoded yet."""
 
     type: str  # Its tag.
     stream: Stream
-    data: dict[str, Any]  # JSON, until its tag says what it is.
+    data: dict[str, Any]  # JSON: its tag says how to decode it.
     aside: NotRequired[dict[str, Any]]  # What a reader may ignore: levels.py.
 
 
 class _Way(NamedTuple):
-    """How facts of one kind are written at one level. Made once: each fact that is written asks."""
+    """How facts of one kind are written at one level. Cached: it is needed for each fact."""
 
     left_out: Withheld | None
     asides: frozenset[str]
@@ -36,7 +36,7 @@ def _way(kind: type[AnyFact], level: int) -> _Way:
 
 
 def offer(fact: AnyFact, level: int) -> OfferedFact:
-    """Return a fact as it stands in a record of this level."""
+    """Return a fact as it is written in a record of this level."""
     assert needed(fact) <= level, f"a decider offers {fact.TYPE} below the level that it needs"
     left_out, beside = _way(type(fact), level)
     data: dict[str, Any] = to_builtins(fact)  # Any: JSON.
@@ -54,7 +54,7 @@ def fact_of(offered: OfferedFact, record_id: str) -> AnyFact:
     """Decode one fact of an accepted record.
 
     Raises:
-        ContractError: its tag, its data or its place are not as agreed.
+        ContractError: its tag, its data or its stream are not as agreed.
 
     """
     try:
@@ -69,7 +69,7 @@ def fact_of(offered: OfferedFact, record_id: str) -> AnyFact:
 
 
 def whole(offered: OfferedFact) -> dict[str, Any]:
-    """Return a fact's data with what is known here of what stands aside: for those who look on."""
+    """Return a fact's data, with the fields aside that this build knows: for inspection."""
     aside, tag = offered.get("aside"), current(offered["type"])
     if tag is None or not isinstance(aside, dict):
         return offered["data"]

@@ -1,6 +1,6 @@
-"""What is on offer in the log: envelope, condition, facts; and its JSON. Pure.
+"""A record, which offers facts to the log: envelope, condition, facts; and its JSON. Pure.
 
-How it is read back: log_entry.py.
+log_entry.py reads it back.
 """
 
 from collections import Counter
@@ -32,18 +32,18 @@ class Idempotency(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One fact or a few that belong together, on offer with what they were decided on."""
+    """One fact, or a few that belong together, offered with the condition of their decision."""
 
     id: str
     time: datetime
     source: str  # Which process offers it: "command-api/3f2a".
-    actor: str  # Who wanted it: "organization/7 key dg_live_ab", "dialer".
+    actor: str  # For whom: "organization/7 key dg_live_ab", "dialer".
     correlation_id: str  # The request it serves.
     causation_id: str | None  # The record that caused it.
     condition: AppendCondition
     facts: tuple[AnyFact, ...]
     idempotency: Idempotency | None = None
-    level: int = LEVEL_OLDEST  # What it needs of its readers: the installation's.
+    level: int = LEVEL_OLDEST  # The level that its readers need: the installation's.
 
     def encode(self) -> bytes:
         """Return the JSON object that the log, the export and the audit share."""
@@ -64,13 +64,13 @@ class Record:
 
 
 class FactEntry(Struct, frozen=True, gc=False):
-    """One fact of an envelope: where it stands. What it says is in `Recorded.facts`."""
+    """One fact of an envelope: its stream. The fact itself is in `Recorded.facts`."""
 
     stream: Stream
 
 
 class Envelope(Struct, frozen=True, gc=False):
-    """All that the rule looks at."""
+    """Everything that the rule looks at."""
 
     id: str
     time: str
@@ -90,7 +90,7 @@ class Envelope(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """Bytes in the log that are no record: refused in every reader alike."""
+    """Bytes in the log that are not a record: every reader refuses them."""
 
     why: str
 

@@ -1,4 +1,4 @@
-"""How much of the log is folded in one go: what a step holds the event loop for. Pure."""
+"""How much of the log is folded in one step, which holds the event loop. Pure."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +9,7 @@ STEP_BYTES_MAX = RECORD_BYTES_MAX  # A step stays below some 20 ms: of chunks of
 
 
 def bounded(batch: Sequence[Recorded]) -> Iterator[Sequence[Recorded]]:
-    """Split a batch so that none weighs more than a step may, single records excepted."""
+    """Split a batch into steps of at most STEP_BYTES_MAX, except for single records."""
     begin = weight = 0
     for end, recorded in enumerate(batch):
         weight += len(recorded.raw or b"")

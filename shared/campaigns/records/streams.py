@@ -1,7 +1,7 @@
-"""What a stream's name may be, and in which partition it may stand. Pure.
+"""The names of streams, and the partition to which each belongs. Pure.
 
-One grammar for all streams, kinds of later versions included: they must not be foreign to an
-older reader, or its ledger would part from the others'.
+One grammar covers all streams, also kinds of later versions: if they were foreign to an older
+reader, its ledger would differ from the others'.
 """
 
 import re
@@ -17,23 +17,23 @@ _STREAM = re.compile(r"[a-z][a-z-]{0,31}(/[A-Za-z0-9._-]{1,100}){1,2}", re.ASCII
 _LENGTH_MAX = 32 + 2 * 101  # Of a stream's name, by this grammar.
 _NUMBER = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 _OF_CAMPAIGN = {"campaign": 2, "contacts": 2, "contact": 3}  # Kind → its parts.
-# Nearly every stream, in one look: the last number is the contact's, or else the campaign's.
+# Nearly every stream, in one match: the last number is the contact's, or else the campaign's.
 _USUAL = re.compile(
     r"(?:contact/([1-9][0-9]{0,15})/|campaign/|contacts/)([1-9][0-9]{0,15})", re.ASCII
 )
-_PLACES_MAX = 4_096  # Streams that are remembered: those of the calls under way.
+_PLACES_MAX = 4_096  # Cached streams: those of the calls under way.
 
 
 class _Places(dict[str, tuple[int, int] | None]):
     """A stream's campaign and contact; contact 0: of no contact; None: of no campaign.
 
-    Remembered, for a name is met again and again: by each reader's ledger, and by the records of
+    Cached, because each name is looked up often: by each reader's ledger, and for each record of
     the same call.
     """
 
     def __missing__(self, stream: str) -> tuple[int, int] | None:
         if len(stream) > _LENGTH_MAX:
-            return None  # It is not remembered either.
+            return None  # Not cached either.
         place = None
         if usual := _USUAL.fullmatch(stream):
             campaign, number = usual.groups()
@@ -42,7 +42,7 @@ class _Places(dict[str, tuple[int, int] | None]):
         return place
 
     def remember(self, stream: str, place: tuple[int, int] | None) -> None:
-        """Take in what is known of a stream already."""
+        """Cache what is known of a stream already."""
         if len(self) >= _PLACES_MAX:
             self.clear()
         self[stream] = place
@@ -52,7 +52,7 @@ PLACES = _Places()
 
 
 def misplaced(stream: str, partition: Partition, partitions: int) -> str | None:
-    """Say why a stream cannot be in this partition, or return None. `partitions`: of its topic."""
+    """Return why a stream cannot be in this partition, or None. `partitions`: of its topic."""
     if len(stream) > _LENGTH_MAX:
         return f"{stream[:80]!r} is no stream"
     place = PLACES[stream]

@@ -1,6 +1,6 @@
 """From a tag to a fact: the closed table, and how older tags become newer ones. Pure.
 
-A tag is looked up and never imported: what stands in the log may have been written by anybody.
+A tag is looked up in a table and never imported: anyone may have written what is in the log.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from campaigns.domain.facts import TAGS, AnyFact
 from campaigns.domain.levels import asides
 from campaigns.process.errors import ContractError
 
-Json = dict[str, Any]  # One JSON object, until its tag says what it is.
+Json = dict[str, Any]  # One JSON object: its tag says how to decode it.
 Upcasts = Mapping[str, tuple[str, Callable[[Json], Json]]]  # Old tag → next tag, and its data.
 
 UPCASTS: Upcasts = {}  # Every fact is in its first version.
@@ -21,7 +21,7 @@ _ASIDES = {tag: asides(kind) for tag, kind in TAGS.items()}
 
 
 def current(tag: str, upcasts: Upcasts = UPCASTS) -> str | None:
-    """Return the tag that a fact of this one has today; None: not known here."""
+    """Return the current tag of facts with this tag; None: this build does not know it."""
     while tag in upcasts:
         tag = upcasts[tag][0]
     return tag if tag in TAGS else None
@@ -30,12 +30,12 @@ def current(tag: str, upcasts: Upcasts = UPCASTS) -> str | None:
 def decode(
     tag: str, found: Json, upcasts: Upcasts = UPCASTS, *, aside: object | None = None
 ) -> AnyFact:
-    """Return the fact, in its present version. `aside`: what stands beside its data.
+    """Return the fact, in its current version. `aside`: its fields beside the data.
 
-    Of that, names that are not known here are ignored; the others are validated.
+    Of these, names that this build does not know are ignored; the others are validated.
 
     Raises:
-        ContractError: the tag is not known here, or its data is not as agreed. No place is named.
+        ContractError: the tag is unknown, or its data not as agreed. The error names no position.
 
     """
     was = tag

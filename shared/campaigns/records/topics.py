@@ -1,4 +1,4 @@
-"""The one catalogue of topics: name, key, partitions, retention. Nothing else names a topic."""
+"""The catalogue of topics: name, key, partitions, retention. No other module names a topic."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,7 +16,7 @@ class Partition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic as it is made on first start."""
+    """One topic as it is created at the first start."""
 
     name: str
     keyed_by: str
@@ -44,7 +44,7 @@ INSTALLATION_KEY = 1  # Of all its records.
 
 
 def partition_of(text: str) -> Partition:
-    """Return the partition that `str` spells so; of other text one that does not exist."""
+    """Return the partition whose `str` is this text; for other text, one that does not exist."""
     topic, _, number = text.rpartition("/")
     return Partition(topic, int(number) if number.isdecimal() else 0)
 
@@ -56,7 +56,7 @@ def counts(partitions: int) -> dict[str, int]:
 
 
 def campaign_partition(campaign_id: int, partitions: int) -> Partition:
-    """Return where a campaign's records live: `campaign_id % partitions`, in every client."""
+    """Return the partition of a campaign's records: `campaign_id % partitions`, in every client."""
     return Partition(CAMPAIGN_RECORDS, campaign_id % partitions)
 
 

@@ -16,18 +16,18 @@ Weekday = Annotated[int, Meta(ge=1, le=7)]  # 1 is Monday.
 class CallingHours(Value, frozen=True, kw_only=True):
     """When a campaign may call: from `start` until before `end`, beginning on these days.
 
-    From level 2 on a window may last until the day is over, or over midnight into the next.
+    From level 2 on a window may last until the end of the day, or cross midnight.
     """
 
     STRICT = False
 
     start: TimeOfDay
-    end: EndOfHours  # Not start. Earlier than it: on the day after. DAY_END: when the day is over.
+    end: EndOfHours  # Not start. Earlier than start: on the next day. DAY_END: the end of the day.
     days: tuple[Weekday, ...]  # On which it begins.
     time_zone: str  # IANA's name.
 
     def needs(self) -> int:
-        """Return the level that a reader of this has (see campaigns.domain.levels)."""
+        """Return the level that a reader needs (see campaigns.domain.levels)."""
         return 2 if self.end == DAY_END or self.end < self.start else 1
 
 
@@ -36,7 +36,7 @@ class CampaignSettings(Value, frozen=True, kw_only=True):
 
     STRICT = False
 
-    max_attempts: Annotated[int, Meta(ge=1, le=10)] = 3  # In total, a contact and run.
+    max_attempts: Annotated[int, Meta(ge=1, le=10)] = 3  # In total, for each contact and run.
     retry_delay_minutes: Annotated[int, Meta(ge=5, le=1440)] = 30
     max_concurrent_calls: Annotated[int, Meta(ge=1, le=1000)] = 5
     calls_per_minute: Annotated[int, Meta(ge=1, le=60000)] = 10

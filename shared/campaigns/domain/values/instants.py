@@ -1,4 +1,4 @@
-"""A moment as facts hold it and as answers spell it. Pure."""
+"""An instant, as facts hold it and as answers spell it. Pure."""
 
 from datetime import UTC, datetime
 from typing import Annotated

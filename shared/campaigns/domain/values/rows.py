@@ -6,7 +6,7 @@ from campaigns.domain.values.value import PositiveInt, Value
 
 
 class Row(Value, frozen=True, kw_only=True):
-    """One contact as it was given. Personal data stands here and nowhere else."""
+    """One contact as it was imported. Personal data is here and nowhere else."""
 
     phone_number: str  # E.164.
     name: str | None = None

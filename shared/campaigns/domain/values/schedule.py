@@ -12,7 +12,7 @@ from campaigns.domain.values.value import Value
 
 
 class Frequency(StrEnum):
-    """What a recurring schedule counts."""
+    """The unit of a recurring schedule."""
 
     DAILY = "daily"
     WEEKLY = "weekly"
@@ -20,7 +20,7 @@ class Frequency(StrEnum):
 
 
 class Recurrence(Value, frozen=True, kw_only=True):
-    """When runs begin, again and again. Bounds: contract 4, 9.9."""
+    """When the runs of a recurring campaign begin. Bounds: contract 4, 9.9."""
 
     STRICT = False
 
@@ -43,4 +43,4 @@ class Schedule(Value, frozen=True, kw_only=True):
     first_at: Instant
     time_zone: str  # IANA's name; as it was given.
     recurrence: Recurrence | None = None  # None: once.
-    hours: CallingHours | None = None  # While its runs may call, besides the settings' own.
+    hours: CallingHours | None = None  # When its runs may call, in addition to the settings' hours.

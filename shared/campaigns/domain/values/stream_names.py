@@ -1,4 +1,4 @@
-"""The names of streams: what a fact's place in the order is called. Pure."""
+"""The names of streams. Pure."""
 
 from typing import NewType
 
@@ -36,5 +36,5 @@ def organization_stream(organization_id: int) -> Stream:
 
 
 def installation_stream() -> Stream:
-    """Return the one stream of what holds for a whole installation (topic installation.records)."""
+    """Return the one stream of a whole installation (topic installation.records)."""
     return Stream("installation/decisions")

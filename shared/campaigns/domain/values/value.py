@@ -2,8 +2,8 @@
 
 A value is declared once, as a msgspec struct. From that declaration come the fast decoder
 (records/fast_reader.py) and a pydantic model, which decides whenever the fast decoder is in doubt,
-validates what comes from elsewhere (`validated`), and reads and writes values in stores and
-answers. To construct a value validates nothing. Source: ADR-0025.
+validates external input (`validated`), and reads and writes values in stores and answers.
+Constructing a value validates nothing. Source: ADR-0025.
 """
 
 from datetime import date, datetime
@@ -23,7 +23,7 @@ _NARROW = {"narrow": True}
 # Beyond them JSON parsers differ; and numbers of 16 digits are the largest in a stream's name.
 _INT_MIN, _INT_MAX = Meta(ge=-(2**53), extra=_NARROW), Meta(le=2**53, extra=_NARROW)
 
-# Bounds marked as narrow hold for the fast decoder alone: beyond them pydantic decides.
+# Bounds marked as narrow apply only to the fast decoder: beyond them pydantic decides.
 Int = Annotated[int, _INT_MIN, _INT_MAX]
 Count = Annotated[int, Meta(ge=0), _INT_MAX]
 PositiveInt = Annotated[int, Meta(gt=0), _INT_MAX]
@@ -39,16 +39,16 @@ _encode = Encoder().encode
 
 
 class Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
-    """A frozen struct without unknown fields. It holds JSON, so it is in no reference cycle."""
+    """A frozen struct without unknown fields. It holds only JSON, so it has no reference cycles."""
 
     STRICT: ClassVar[bool] = True  # False: the log has been read leniently ("3" is 3, so is true).
 
     @classmethod
     def validated(cls, found: object) -> Self:
-        """Return what pydantic makes of JSON, or of values.
+        """Return the value that pydantic makes of JSON, or of values.
 
         Raises:
-            pydantic.ValidationError: it is none of these.
+            pydantic.ValidationError: it is not a valid value of this type.
 
         """
         return cls._made(_model(cls).__pydantic_validator__.validate_python(found))
@@ -65,7 +65,7 @@ class Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=Fa
     def __get_pydantic_core_schema__(
         cls, _source: object, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        """Let pydantic read and write this where others contain it: its models, a store's codec."""
+        """Let pydantic read and write this inside its models and a store's codec."""
 
         def read(value: object, validate: core_schema.ValidatorFunctionWrapHandler) -> Value:
             return value if isinstance(value, cls) else cls._made(validate(value))
@@ -78,7 +78,7 @@ class Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=Fa
 
 
 def plain(value: object) -> object:
-    """Return a value as dictionaries, the values in it too; whatever else is in it stays."""
+    """Return a value as dictionaries, nested values too; anything else in it is unchanged."""
     if isinstance(value, Value):
         return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
     return tuple(map(plain, value)) if isinstance(value, tuple) else value
@@ -86,14 +86,14 @@ def plain(value: object) -> object:
 
 @cache
 def hints(kind: type[Value]) -> dict[str, Any]:
-    """Return how the fields of a kind are declared, in their order. Any: declarations."""
+    """Return the declarations of a kind's fields, in order. Any: declarations."""
     declared = get_type_hints(kind, include_extras=True)
     return {name: declared[name] for name in kind.__struct_fields__}
 
 
 @cache
 def _model(kind: type[Value]) -> type[BaseModel]:
-    """Return the pydantic model of a kind: what the log's readers have always asked of it."""
+    """Return the pydantic model of a kind: the validation that readers have always done."""
     config = ConfigDict(frozen=True, extra="forbid", strict=kind.STRICT, allow_inf_nan=False)
     made: dict[str, Any] = {}  # Any: as pydantic takes fields.
     for field in fields(kind):

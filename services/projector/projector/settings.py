@@ -22,11 +22,13 @@ class ProjectorSettings(EnvironmentSettings):
     api_keys: KeyPairs | None = None  # key:organization[,key:organization].
     rate_per_minute: PositiveInt | None = None  # Requests of a key, each process. None: no limit.
     wrong_keys_per_minute: PositiveInt = 600  # Requests without a valid key, of one address.
-    requests_per_organization_max: PositiveInt = 256  # Of an organization at once, in each part.
-    requests_per_key_max: PositiveInt = 128  # Of a key at once, in each part.
+    requests_per_organization_max: PositiveInt = (
+        256  # Requests of an organization at once, each part.
+    )
+    requests_per_key_max: PositiveInt = 128  # Requests of a key at once, each part.
     fresh_s: Seconds = 10.0  # How long a query waits for the fold to reach the log's end.
     page_max_mb: int = Field(10, ge=1, le=1000)  # A page of a named size, MiB; one row always fits.
-    sockets_max: PositiveInt = 1000  # WebSockets of a process; then who has most makes room.
+    sockets_max: PositiveInt = 1000  # Of a process; then the largest organization makes room.
     sockets_per_organization_max: PositiveInt = 500  # WebSockets of one organization.
     sockets_per_key_max: PositiveInt = 250  # WebSockets of one key.
     publish_max: PositiveInt = 500  # Events handed to campaign.events at once, a partition.

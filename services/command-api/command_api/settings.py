@@ -40,10 +40,8 @@ class CommandApiSettings(EnvironmentSettings):
     api_keys: KeyPairs | None = None  # key:organization[,key:organization].
     rate_per_minute: PositiveInt | None = None  # Requests of a key, each process. None: no limit.
     wrong_keys_per_minute: PositiveInt = 600  # Requests without a valid key, of one address.
-    requests_per_organization_max: PositiveInt = (
-        256  # Requests of an organization at once, each part.
-    )
-    requests_per_key_max: PositiveInt = 128  # Requests of a key at once, each part.
+    requests_per_organization_max: PositiveInt = 256  # At once: one organization, one part.
+    requests_per_key_max: PositiveInt = 128  # At once: one key, one part.
     body_max_mb: PositiveInt = 10  # Of a JSON body, MiB.
     bodies_max_mb: PositiveInt = 64  # Of all JSON bodies at once, MiB; half of it a tenant's.
     head_max_kb: PositiveInt = 64  # Of a request's line and headers, KiB.

@@ -27,9 +27,7 @@ class DialerSettings(EnvironmentSettings):
     recover_poll_s: Seconds = 0.5  # How often a call of another process is looked up.
     calls_drain_s: Seconds = 2.0  # How long a stopping dialer waits for calls on their way.
     unplaced_max: Tries = 5  # Tries after which a contact fails, if the carrier took others.
-    unplaced_away_max: Tries = (
-        16  # Tries after which it fails, if the carrier took no call: over three hours.
-    )
+    unplaced_away_max: Tries = 16  # The same, if it took no call at all: over three hours.
     schedule_grace_s: Grace = 3600.0  # Later than this a scheduled campaign fails.
     catch_up_s: Seconds = 10.0  # How long one look for the log's end may take.
     session_timeout_s: float = Field(default=10.0, ge=6, le=300)  # Of the dialers' group, Kafka.

@@ -22,10 +22,8 @@ class ProjectorSettings(EnvironmentSettings):
     api_keys: KeyPairs | None = None  # key:organization[,key:organization].
     rate_per_minute: PositiveInt | None = None  # Requests of a key, each process. None: no limit.
     wrong_keys_per_minute: PositiveInt = 600  # Requests without a valid key, of one address.
-    requests_per_organization_max: PositiveInt = (
-        256  # Requests of an organization at once, each part.
-    )
-    requests_per_key_max: PositiveInt = 128  # Requests of a key at once, each part.
+    requests_per_organization_max: PositiveInt = 256  # At once: one organization, one part.
+    requests_per_key_max: PositiveInt = 128  # At once: one key, one part.
     fresh_s: Seconds = 10.0  # How long a query waits for the fold to reach the log's end.
     page_max_mb: int = Field(10, ge=1, le=1000)  # A page of a named size, MiB; one row always fits.
     sockets_max: PositiveInt = 1000  # Of a process; then the largest organization makes room.

@@ -2,9 +2,11 @@
 
 from collections import Counter
 
+from tests.simulation.clients import VERBS
 from tests.simulation.plan import ALL_KINDS
 
 DANGERS = (
+    *(f"{verb} was done" for verb in sorted({"create", *VERBS})),
     "refused: call-requested.v1 because campaign had moved on",  # Permissions refused by a pause.
     "refused: call-requested.v1 because contact had moved on",  # … by another dialer's.
     "refused: call-started.v1 because contact had moved on",
@@ -63,13 +65,7 @@ DANGERS = (
     "a pause was answered 400",
     "a stop found permissions open",
     "a pause in the tail of a run",
-    "update was done",
-    "delete was done",
-    "re-execute was done",
-    "schedule was done",
-    "unschedule was done",
     "a campaign began by itself",
-    "import was done",
     "a contact was given up: fewer attempts",
     "contacts came at the moment of completion",
     "a create was killed half-way",

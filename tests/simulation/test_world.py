@@ -4,6 +4,8 @@ from collections import Counter
 
 import pytest
 
+from tests.simulation.answers import SAYS
+from tests.simulation.clients import VERBS
 from tests.simulation.dangers import DANGERS
 from tests.simulation.verdicts import Verdict, judge, judge_all, told
 
@@ -13,6 +15,10 @@ SEEDS = range(200)
 @pytest.fixture(scope="module")
 def verdicts() -> list[Verdict]:
     return sorted(judge_all(SEEDS), key=lambda verdict: verdict.seed)
+
+
+def test_each_command_that_clients_send_is_judged() -> None:
+    assert set(SAYS) == {"create", *VERBS}
 
 
 def test_every_promise_is_kept_in_every_world(verdicts: list[Verdict]) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import time
 from pathlib import Path
@@ -56,9 +57,11 @@ class Gateway:
     ) -> None:
         """`environment`: GATEWAY_… variables in lower case without that prefix."""
         self._port, self._live_port = free_port(), free_port()
-        tls = environment.get("site", "").startswith("https")
-        port = "GATEWAY_HTTPS_PORT" if tls else "GATEWAY_HTTP_PORT"
-        self.url = f"https://localhost:{self._port}" if tls else f"http://127.0.0.1:{self._port}"
+        self._tls = environment.get("site", "").startswith("https")
+        port = "GATEWAY_HTTPS_PORT" if self._tls else "GATEWAY_HTTP_PORT"
+        self.url = (
+            f"https://localhost:{self._port}" if self._tls else f"http://127.0.0.1:{self._port}"
+        )
         self._log = folder / "caddy.out"
         self._environment = (
             os.environ
@@ -88,16 +91,23 @@ class Gateway:
                 command, env=self._environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out
             )
         give_up_at = time.monotonic() + START_S
-        live = f"http://127.0.0.1:{self._live_port}/health/live"
         while True:
             try:
-                httpx.get(live, trust_env=False).raise_for_status()
-            except httpx.TransportError as exc:
+                self._expect_answers()
+            except (httpx.TransportError, OSError) as exc:
                 if self._popen.poll() is not None or time.monotonic() > give_up_at:
                     raise AssertionError(f"no gateway\n{self._log.read_text()}") from exc
                 time.sleep(0.02)
             else:
                 return self
+
+    def _expect_answers(self) -> None:
+        """Raise an error until it answers; its certificate is made after it begins to listen."""
+        live = f"http://127.0.0.1:{self._live_port}/health/live"
+        httpx.get(live, trust_env=False).raise_for_status()
+        if self._tls:
+            trusted = ssl.create_default_context(cafile=str(self.authority))
+            httpx.get(self.url, trust_env=False, verify=trusted)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None

@@ -168,6 +168,8 @@ class Several:
             if running is not None:
                 running.cancel()
                 await asyncio.wait([running])
+                if not running.cancelled():
+                    running.exception()  # Unread, asyncio reports it in the middle of another test.
         await api.close()
 
     async def audit(self) -> Audit:

@@ -15,9 +15,8 @@ from dialgate.connections.phase import Phase
 from dialgate.connections.refusal import TIMEOUT, refusal
 
 HELD_MAX_BYTES = 16_384  # A head, or a body that is sent with it.
-LINGER_MAX_BYTES = (
-    2**20
-)  # Of a refused body: less is discarded, so that the client sees the answer.
+# Of a refused body: less is discarded, so that the client sees the answer.
+LINGER_MAX_BYTES = 2**20
 
 
 class HttpConnection(ConnectionPlace, HttpToolsProtocol):

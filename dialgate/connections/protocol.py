@@ -21,9 +21,7 @@ class BoundedProtocol(HttpConnection):
     def __init__(self, *given: Any, **named: Any) -> None:  # Any: as uvicorn's; see the base.
         super().__init__(*given, **named)
         self._keeps = True  # Whether to keep the connection once this body is complete.
-        self._broken = (
-            ""  # What is wrong with the bytes after the requests that are answered first.
-        )
+        self._broken = ""  # What is wrong behind the requests that are answered first.
 
     # -- a connection's life -------------------------------------------------------------------
 
@@ -98,9 +96,8 @@ class BoundedProtocol(HttpConnection):
         if self._fields > self._bounds.fields_max:
             self._refuse_fields(f"The request has over {self._bounds.fields_max} headers")
         if self._parsing is Phase.HEAD:
-            name = (
-                name.lower()
-            )  # As uvicorn does it; one more call for each header would be measurable.
+            # As uvicorn does it; one more call for each header would be measurable.
+            name = name.lower()
             if name == b"expect" and value.lower() == b"100-continue":
                 self.expect_100_continue = True
             self.headers.append((name, value))

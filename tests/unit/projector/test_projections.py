@@ -24,7 +24,10 @@ from campaigns.domain.facts import (
     ImportFailed,
 )
 from campaigns.domain.values.rows import Row
+from campaigns.records.entry import entry
 from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Record
+from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 from campaigns.testing.sample_records import NOON
 from projector.feeds import frames
 from projector.projections import executions, lists, outbox
@@ -194,6 +197,17 @@ def test_an_events_data_is_what_was_recorded(journal: Journal) -> None:
     (fact,) = ended.facts
     assert isinstance(fact, CallEnded)
     assert orjson.loads(written)["data"] == to_builtins(fact)
+
+
+def test_a_list_is_not_parsed_again_for_events_that_it_does_not_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chunk = ContactsAdded(import_id="x", first_row=1, rows=(ANN,))
+    record = Record("x", NOON, "t", "t", "t", None, {chunk.stream: 0}, (chunk,))
+    asked = list[Recorded]()
+    monkeypatch.setattr(Recorded, "offered", property(asked.append))
+    assert not list(outbox.project(entry(record, Partition(CAMPAIGN_RECORDS, 0), 1)))
+    assert not asked
 
 
 def queried(query: str) -> Request:

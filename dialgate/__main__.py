@@ -1,12 +1,11 @@
 """The operator's command line."""
 
 import asyncio
-import os
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from pydantic import ValidationError
@@ -19,7 +18,6 @@ from campaigns.process.errors import (
     OperatingError,
     PartRunningError,
 )
-from campaigns.process.observability import configure_logging
 from campaigns.process.private_files import only_ours
 from campaigns.records.topics import CAMPAIGN_RECORDS
 from command_api.settings import CommandApiSettings
@@ -27,9 +25,10 @@ from dialer.carrier.carrier_settings import CarrierSettings
 from dialgate.composition import CARRIER, COMMAND_API, DIALER, PARTS, PROJECTOR, compose
 from dialgate.logs import lock_part
 from dialgate.process import MISUSED, WENT_WRONG
-from dialgate.settings import ALL, SETTINGS, ProcessSettings, misfits, misspelt, weak_keys
-from dialgate.verbs import keys
+from dialgate.settings import SETTINGS, misfits, weak_keys
+from dialgate.verbs import keys, replay
 from dialgate.verbs.terminal import complain, say
+from dialgate.verbs.verb import checked_settings, misused, run_verb
 
 cli = typer.Typer(
     add_completion=False,
@@ -43,23 +42,8 @@ cli = typer.Typer(
 )
 
 
-def _misused(why: object) -> typer.Exit:
-    complain(f"dialgate: {why}")
-    return typer.Exit(MISUSED)
-
-
-def _settings() -> ProcessSettings:
-    if sentences := misspelt(os.environ):
-        raise _misused("; ".join(sentences))
-    for kind in ALL:
-        kind()  # Validate the settings of all parts at once.
-    settings = ProcessSettings()
-    configure_logging(settings.log_level, as_json=settings.log_json)
-    return settings
-
-
 def _run(names: Sequence[str]) -> None:
-    settings = _settings()
+    settings = checked_settings()
     if sentences := weak_keys(settings, CommandApiSettings()):
         for sentence in sentences:
             complain(f"dialgate: {sentence}")
@@ -68,7 +52,7 @@ def _run(names: Sequence[str]) -> None:
         process = compose(names, settings, say)
         status = asyncio.run(process.serve())
     except (PartRunningError, LevelBeyondError, OSError) as exc:
-        raise _misused(exc) from exc
+        raise misused(exc) from exc
     except (OperatingError, ContractError, CarrierUnavailableError) as exc:
         complain(f"dialgate: {exc}")
         raise typer.Exit(WENT_WRONG) from exc
@@ -114,42 +98,15 @@ def carrier() -> None:
     """Run the simulated carrier in a process of its own."""
     from dialgate import carrier_process
 
-    settings = _settings()
+    settings = checked_settings()
     try:
         lock_part(settings, CARRIER)
         asyncio.run(carrier_process.serve(settings, CarrierSettings(), SystemClock(), say))
     except (PartRunningError, OSError) as exc:
-        raise _misused(exc) from exc
+        raise misused(exc) from exc
     except CarrierUnavailableError as exc:
         complain(f"dialgate: {exc}")
         raise typer.Exit(WENT_WRONG) from exc
-
-
-@cli.command()
-def replay(
-    campaign: Annotated[
-        int | None, typer.Option(help="Print only the records of this campaign.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
-) -> None:
-    """Print every record of the log with its ruling.
-
-    Rulings: accepted, refused (with the conflict), foreign (with the reason), skipped.
-    """
-    from dialgate.verbs import replay as replay_module
-
-    settings = _settings()
-    try:
-        status = asyncio.run(replay_module.replay(settings, campaign, as_json=as_json))
-    except BrokenPipeError:
-        sys.stderr.close()  # Such as `dialgate replay | head`.
-        raise typer.Exit from None
-    except OSError as exc:
-        raise _misused(exc) from exc
-    except (OperatingError, ContractError) as exc:
-        complain(f"dialgate: {exc}")
-        raise typer.Exit(WENT_WRONG) from exc
-    raise typer.Exit(status)
 
 
 @cli.command("upgrade")
@@ -166,8 +123,8 @@ def raise_level(
     """
     from dialgate.verbs import upgrade
 
-    settings = _settings()
-    _decided(upgrade.upgrade(settings, say, dry_run=dry_run, as_json=as_json))
+    settings = checked_settings()
+    run_verb(upgrade.upgrade(settings, say, dry_run=dry_run, as_json=as_json))
 
 
 @cli.command("skip")
@@ -189,22 +146,8 @@ def skip_record(
     """
     from dialgate.verbs import skip
 
-    settings = _settings()
-    try:
-        _decided(skip.skip(settings, say, skip.Asked(topic, place, reason, yes)))
-    except skip.MisusedError as exc:
-        raise _misused(exc) from exc
-
-
-def _decided(deciding: Coroutine[Any, Any, None]) -> None:
-    """Run an operator's decision, made directly on the log; exit with what went wrong."""
-    try:
-        asyncio.run(deciding)
-    except (LevelBeyondError, OSError) as exc:
-        raise _misused(exc) from exc
-    except (OperatingError, ContractError) as exc:
-        complain(f"dialgate: {exc}")
-        raise typer.Exit(WENT_WRONG) from exc
+    settings = checked_settings()
+    run_verb(skip.skip(settings, say, skip.Asked(topic, place, reason, yes)))
 
 
 @cli.command("demo")
@@ -222,14 +165,15 @@ def demonstrate(
     """
     from dialgate.verbs import demo
 
-    settings = _settings()
+    settings = checked_settings()
     given = CommandApiSettings().api_key
     if given is None or not (key := given.get_secret_value()):
-        raise _misused("DIALGATE_API_KEY: expected an API key of the running system, found none")
+        raise misused("DIALGATE_API_KEY: expected an API key of the running system, found none")
     address = url or f"http://{settings.host}:{settings.port}"
     raise typer.Exit(demo.run(address, key, contacts, carrier_log or CarrierSettings().log))
 
 
+cli.command("replay")(replay.command)
 cli.add_typer(keys.cli, name="keys")
 
 

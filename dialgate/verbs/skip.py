@@ -7,28 +7,24 @@ from typing import Any
 
 import orjson
 
+from campaigns.audit.rulings import PartitionRuling
 from campaigns.log.installation_log import Author, decided, whole
 from campaigns.log.port import EventLog
 from campaigns.process.clock import SystemClock
 from campaigns.process.errors import ContractError, LevelBeyondError, LogUnavailableError
 from campaigns.records.installation import Installation, digest_of, skip_record
-from campaigns.records.ledger import Ledger
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope
 from campaigns.records.topics import NAMING_TOPICS, Partition
 from dialgate.logs import LOG_FILE, make_log
 from dialgate.settings import ProcessSettings
-from dialgate.verbs.replay import ruled
+from dialgate.verbs.verb import MisusedError
 
 BY = Author("dialgate skip", "operator")
 PLACE = re.compile(r"(\d{1,9})@([1-9]\d{0,15})", re.ASCII)
 DIGEST_CHARS = 12  # Of SHA-256: enough to identify a record, few enough to type.
 SHOWN_BYTES = 2_000  # Of the record, at most.
 CHUNK = 1_000  # Records a read.
-
-
-class MisusedError(Exception):
-    """The record cannot be skipped like this; nothing was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +93,8 @@ async def _stopping(
 
     Reads the partition from its beginning: the ruling on a record depends on those before it.
     """
-    ledger, after = Ledger(), 0
-    skipped = installation.skipped.get(partition, {})
+    after, skipped = 0, installation.skipped.get(partition, {})
+    ruling = PartitionRuling(skipped)
     while True:
         batch = await log.read(partition, after, min(CHUNK, position - after))
         if not batch:
@@ -108,28 +104,28 @@ async def _stopping(
             if after == position:
                 if position in skipped:
                     return recorded, None
-                return recorded, _why(ledger, recorded)
+                return recorded, _why(ruling, recorded)
             if after not in skipped:
-                _pass(ledger, recorded)
+                _pass(ruling, recorded)
 
 
-def _pass(ledger: Ledger, recorded: Recorded) -> None:
+def _pass(ruling: PartitionRuling, recorded: Recorded) -> None:
     try:
         envelope = recorded.envelope
     except LevelBeyondError as exc:
         raise MisusedError(f"an earlier record stops readers first: {exc}") from exc
     if isinstance(envelope, Envelope):
-        ledger.admit(envelope)
+        ruling.ledger.admit(envelope)
 
 
-def _why(ledger: Ledger, recorded: Recorded) -> str:
+def _why(ruling: PartitionRuling, recorded: Recorded) -> str:
     """Return why a record stops readers."""
     try:
-        line = ruled(ledger, recorded)
+        ruled = ruling.rule(recorded)
     except ContractError as exc:
         return str(exc)
     raise MisusedError(
-        f"{recorded.where} stops no reader: this build can read it, and it is {line['ruling']}"
+        f"{recorded.where} stops no reader: this build can read it, and it is {ruled.ruling}"
     )
 
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from campaigns.domain.facts import AnyInstallationFact
 from campaigns.domain.levels import LEVEL_NEWEST, LEVEL_OLDEST
-from campaigns.log.port import EventLog
+from campaigns.log.port import EventLog, ReadableLog
 from campaigns.process.clock import Clock
 from campaigns.process.errors import LogUnavailableError, OutcomeUnknownError
 from campaigns.records.installation import Installation, raise_level
@@ -19,6 +19,7 @@ RETRY_S = 0.2
 CHUNK = 256  # Records per read.
 _SEEN_WITHIN_S = 2.0  # Then a record is presumed lost and decided again; its condition protects.
 _LOOK_S = 0.02
+_SILENT = f"{INSTALLATION}: expected an answer within {WITHIN_S} s, found {{last!r}}"
 
 
 class Author(NamedTuple):
@@ -28,7 +29,7 @@ class Author(NamedTuple):
     actor: str
 
 
-async def read_on(log: EventLog, installation: Installation) -> None:
+async def read_on(log: ReadableLog, installation: Installation) -> None:
     """Fold the records of installation.records that are not folded yet, up to its current end.
 
     Raises:
@@ -46,7 +47,7 @@ async def read_on(log: EventLog, installation: Installation) -> None:
             installation.take(recorded)
 
 
-async def whole(log: EventLog) -> Installation:
+async def whole(log: ReadableLog) -> Installation:
     """Return the installation's state as of now. Waits for an outage to end, within WITHIN_S.
 
     Raises:
@@ -54,7 +55,20 @@ async def whole(log: EventLog) -> Installation:
         LevelBeyondError: this build is too old for this installation.
 
     """
-    return await decided(log, lambda _: None, None, None)  # Decides nothing.
+    installation = Installation()
+    last: LogUnavailableError | None = None
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            while True:
+                try:
+                    await read_on(log, installation)
+                except LogUnavailableError as exc:
+                    last = exc
+                    await asyncio.sleep(RETRY_S)
+                else:
+                    return installation
+    except TimeoutError as exc:
+        raise LogUnavailableError(_SILENT.format(last=last)) from exc
 
 
 async def founded(log: EventLog, clock: Clock, source: str) -> Installation:
@@ -94,8 +108,8 @@ async def _empty(log: EventLog) -> bool:
 async def decided(
     log: EventLog,
     decide: Callable[[Installation], AnyInstallationFact | None],
-    by: Author | None,
-    clock: Clock | None,
+    by: Author,
+    clock: Clock,
 ) -> Installation:
     """Read, decide and append until nothing is left to decide; return the resulting state.
 
@@ -113,8 +127,6 @@ async def decided(
                     await read_on(log, installation)
                     if (fact := decide(installation)) is None:
                         return installation
-                    assert by is not None, "a decision has an author"
-                    assert clock is not None, "and a time"
                     record_id = uuid4().hex
                     record = Record(
                         record_id, clock.now(), by.source, by.actor, record_id, None,
@@ -126,9 +138,7 @@ async def decided(
                     last = exc
                     await asyncio.sleep(RETRY_S)
     except TimeoutError as exc:
-        raise LogUnavailableError(
-            f"{INSTALLATION}: expected an answer within {WITHIN_S} s, found {last!r}"
-        ) from exc
+        raise LogUnavailableError(_SILENT.format(last=last)) from exc
 
 
 async def _appeared(log: EventLog, installation: Installation) -> None:

@@ -19,8 +19,11 @@ BATCH_MAX = 256  # Records per batch: keeps a fold step below some 20 ms.
 OnRefusal = Callable[[LogUnavailableError], None]
 
 
-class EventLog(Protocol):
-    """Records in order. Positions count from 1 in each partition; 0 is before the first record."""
+class ReadableLog(Protocol):
+    """A log to look at: an open one, a read-only one, or an export.
+
+    Positions count from 1 in each partition; 0 is before the first record.
+    """
 
     @property
     def id(self) -> str:
@@ -47,6 +50,26 @@ class EventLog(Protocol):
     async def close(self) -> None:
         """Release all resources. Records that were not acknowledged may still appear."""
         ...
+
+    async def read(self, partition: Partition, after: int, limit: int) -> Sequence[Recorded]:
+        """Return at most `limit` records after `after`; fewer only at the current end."""
+        ...
+
+    async def ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
+        """Return the read index: the last position of each partition, read after the call began.
+
+        Every record acknowledged before the call is at or before it. Callers that arrive while a
+        request is in flight share the next one.
+
+        Raises:
+            LogUnavailableError: no answer in time.
+
+        """
+        ...
+
+
+class EventLog(ReadableLog, Protocol):
+    """Records in order, to follow and to append to."""
 
     async def append(
         self, partition: Partition, record: Record, key: int, refused: OnRefusal | None = None
@@ -82,22 +105,6 @@ class EventLog(Protocol):
 
     def troubles(self, writing: Collection[str], reading: Collection[str] = ()) -> Sequence[str]:
         """Return the known reasons why these topics cannot be written, or read, now."""
-        ...
-
-    async def read(self, partition: Partition, after: int, limit: int) -> Sequence[Recorded]:
-        """Return at most `limit` records after `after`; fewer only at the current end."""
-        ...
-
-    async def ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
-        """Return the read index: the last position of each partition, read after the call began.
-
-        Every record acknowledged before the call is at or before it. Callers that arrive while a
-        request is in flight share the next one.
-
-        Raises:
-            LogUnavailableError: no answer in time.
-
-        """
         ...
 
 

@@ -1,0 +1,100 @@
+"""What all verbs share: settings, exit codes, and the log that they read."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, NoReturn
+
+import typer
+
+from campaigns.log.installation_log import whole
+from campaigns.log.port import ReadableLog
+from campaigns.process.errors import ContractError, LevelBeyondError, OperatingError
+from campaigns.process.observability import configure_logging
+from campaigns.records.installation import Installation
+from dialgate.logs import make_log
+from dialgate.process import MISUSED, WENT_WRONG
+from dialgate.settings import ALL, ProcessSettings, misspelt
+from dialgate.verbs.terminal import complain
+
+OfCampaign = Annotated[int | None, typer.Option("--campaign", min=1, help="Only this campaign.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+FromFile = Annotated[
+    Path | None, typer.Option("--from", help="Read this export instead of the log.")
+]
+
+
+class MisusedError(Exception):
+    """The arguments of a verb do not fit: one sentence, exit code 2."""
+
+
+class Source(NamedTuple):
+    """An open log to look at, and what was decided for the whole installation."""
+
+    log: ReadableLog
+    installation: Installation
+
+
+def misused(why: object) -> typer.Exit:
+    """Print why the command line or a setting does not fit; return the exit."""
+    complain(f"dialgate: {why}")
+    return typer.Exit(MISUSED)
+
+
+def checked_settings() -> ProcessSettings:
+    """Return the process's settings, after those of all parts were validated.
+
+    Raises:
+        ValidationError: a setting does not fit; `main` says which.
+
+    """
+    if sentences := misspelt(os.environ):
+        raise misused("; ".join(sentences))
+    for kind in ALL:
+        kind()
+    settings = ProcessSettings()
+    configure_logging(settings.log_level, as_json=settings.log_json)
+    return settings
+
+
+@asynccontextmanager
+async def source(settings: ProcessSettings, exported: Path | None = None) -> AsyncIterator[Source]:
+    """Open the log that the settings name, or an export, to read it. Writes and locks nothing.
+
+    The embedded log may be in use; on Kafka the rights to read are enough.
+
+    Raises:
+        LevelBeyondError: this build is too old for the log.
+        LogUnavailableError: the log cannot be reached.
+        MisusedError: there is no such export.
+
+    """
+    if exported is not None:
+        raise MisusedError(f"--from: expected an export, found {exported}")
+    log = make_log(settings, exclusive=False, read_only=True)
+    await log.open()
+    try:
+        yield Source(log, await whole(log))
+    finally:
+        await log.close()
+
+
+def run_verb(verb: Coroutine[Any, Any, int | None]) -> NoReturn:
+    """Run a verb; exit with the code that it returns (None: 0), or with what went wrong.
+
+    Exit codes: 0 done, 1 something is wrong and is shown, 2 misused or unreadable.
+    """
+    try:
+        status = asyncio.run(verb)
+    except BrokenPipeError:
+        sys.stderr.close()  # Such as `dialgate log | head`.
+        raise typer.Exit from None
+    except (MisusedError, LevelBeyondError, OSError) as exc:
+        raise misused(exc) from exc
+    except (OperatingError, ContractError) as exc:
+        complain(f"dialgate: {exc}")
+        raise typer.Exit(WENT_WRONG) from exc
+    raise typer.Exit(status or 0)

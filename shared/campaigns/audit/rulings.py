@@ -1,0 +1,129 @@
+"""Reads a log once, from its beginning, and says of each record whether it counts. Streaming.
+
+Everything that inspects a log is built on this: the verbs, `verify`, seals, exports. It holds no
+more than the ledger of the partition that is being read.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Sequence
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
+
+from campaigns.log.digest import Chain
+from campaigns.log.port import BATCH_MAX, ReadableLog
+from campaigns.process.errors import ContractError
+from campaigns.records.installation import Skipped, confirm
+from campaigns.records.ledger import Ledger
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Envelope, conflict
+from campaigns.records.topics import (
+    CAMPAIGN_RECORDS,
+    INSTALLATION,
+    ORGANIZATIONS,
+    Partition,
+    campaign_partition,
+    campaign_partitions,
+)
+
+
+class RulingKind(StrEnum):
+    """What every reader does with a record. Source: architecture "The rule", ADR-0015."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"  # A stream that it rests on had moved on.
+    FOREIGN = "foreign"  # Not a record.
+    SKIPPED = "skipped"  # By an operator's decision.
+
+    @property
+    def has_facts(self) -> bool:
+        """Say whether such a record was read as a record: skipped ones may be unreadable."""
+        return self in (RulingKind.ACCEPTED, RulingKind.REFUSED)
+
+
+class Ruled(NamedTuple):
+    """One record of the log with its ruling. `why` is None for an accepted record."""
+
+    recorded: Recorded
+    ruling: RulingKind
+    why: str | None
+
+    @property
+    def accepted(self) -> bool:
+        """Say whether the record counts."""
+        return self.ruling is RulingKind.ACCEPTED
+
+
+class PartitionRuling:
+    """Rules on one partition's records in order, as each reader does, and keeps its digest."""
+
+    def __init__(self, skipped: Skipped = MappingProxyType({})) -> None:
+        """Begin before the first record. `skipped`: the partition's records that were skipped."""
+        self.skipped = skipped
+        self.ledger, self.chain, self.position = Ledger(), Chain(), 0
+
+    def rule(self, recorded: Recorded) -> Ruled:
+        """Rule on the next record.
+
+        Raises:
+            ContractError: it is accepted, and this build does not know one of its facts.
+            LevelBeyondError: it needs a later version of this program.
+            LogCutError: it stands where a record was skipped, and is another one.
+
+        """
+        self.position = recorded.position
+        if (decision := self.skipped.get(recorded.position)) is not None:
+            confirm(decision, recorded)
+            return Ruled(recorded, RulingKind.SKIPPED, decision.reason)
+        envelope = recorded.envelope
+        if not isinstance(envelope, Envelope):
+            return Ruled(recorded, RulingKind.FOREIGN, envelope.why)
+        if not self.ledger.admit(envelope):
+            found = {stream: self.ledger.version(stream) for stream in envelope.condition}
+            return Ruled(recorded, RulingKind.REFUSED, conflict(envelope.condition, found))
+        assert recorded.facts, "decoding raises for an accepted fact that is not known"
+        assert recorded.raw is not None, "a record with an envelope has bytes"
+        self.chain.accept(recorded.position, recorded.raw)
+        return Ruled(recorded, RulingKind.ACCEPTED, None)
+
+
+async def ruled_batches(
+    log: ReadableLog, partition: Partition, ruling: PartitionRuling, *, until: int | None = None
+) -> AsyncIterator[Sequence[Ruled]]:
+    """Yield the partition's records after `ruling.position`, in order, each with its ruling.
+
+    Ends at `until`, or at what is the log's end when this begins. The event loop gets a turn
+    between batches.
+
+    Raises:
+        ContractError, LevelBeyondError, LogCutError: as `PartitionRuling.rule`; what stands before
+            the record has been yielded.
+        LogUnavailableError: the log does not answer.
+
+    """
+    end = (await log.ends([partition]))[partition] if until is None else until
+    while ruling.position < end:
+        limit = min(BATCH_MAX, end - ruling.position)
+        batch = await log.read(partition, ruling.position, limit)
+        if not batch:
+            return  # What Kafka's own markers occupy up to the end is no record.
+        ruled, stopped = list[Ruled](), None
+        for recorded in batch:
+            try:
+                ruled.append(ruling.rule(recorded))
+            except ContractError as exc:
+                stopped = exc
+                break
+        if ruled:
+            yield ruled
+        if stopped is not None:
+            raise stopped
+        await asyncio.sleep(0)
+
+
+def partitions_of(log: ReadableLog, campaign_id: int | None = None) -> Collection[Partition]:
+    """Return all partitions of an open log, or the one of a campaign."""
+    count = log.partitions(CAMPAIGN_RECORDS)
+    if campaign_id is not None:
+        return (campaign_partition(campaign_id, count),)
+    return (INSTALLATION, ORGANIZATIONS, *campaign_partitions(count))

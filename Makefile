@@ -13,10 +13,13 @@ TOOLS := .venv-tools/.installed
 HASHES := .venv-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --constraint constraints.txt --extra postgres
 PYTEST := $(BIN)/python -m pytest
-# Tiers that need nothing but processors run on all of them; the others measure, or wait for brokers.
+# Tiers that need nothing but processors run on all of them. Tiers that also wait (for brokers, for
+# deadlines) run two at a time, each with a broker of its own. The others measure, or stop processes.
 SPREAD := tests/unit tests/property tests/contract tests/simulation tests/soak tests/test_tidy.py
-ALONE := tests/integration tests/conformance tests/e2e tests/cluster tests/attack
+PAIRED := tests/integration tests/conformance
+ALONE := tests/e2e tests/cluster tests/attack
 SPREADING := -n auto --dist loadscope -m 'not kafka'
+PAIRING := -n 2 --dist loadscope --durations=15
 RUN := .venv/.installed
 DEV := .venv/.installed-dev
 COMPOSE := docker compose $(if $(GATEWAY_DOMAIN),-f compose.yaml -f compose.tls.yaml)
@@ -59,6 +62,7 @@ run: $(RUN) ## set up what is missing and run everything in one process (DIALGAT
 test: $(DEV) lint types ## set up what is missing, a Kafka broker included, and run all tests
 	status=0; $(PYTEST) $(SPREADING) --durations=15 $(SPREAD) || status=1; \
 	$(PYTEST) -m kafka $(SPREAD) || status=1; \
+	$(PYTEST) $(PAIRING) $(PAIRED) || status=1; \
 	$(PYTEST) --durations=15 $(ALONE) || status=1; exit $$status
 
 check: $(DEV) lint types ## format, lint, types and the quick tiers: under two minutes

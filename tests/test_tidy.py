@@ -360,12 +360,15 @@ def test_every_test_is_in_one_run_of_make_test() -> None:
     makefile = (ROOT / "Makefile").read_text()
     named = [
         name
-        for variable in ("SPREAD", "ALONE")
+        for variable in ("SPREAD", "PAIRED", "ALONE")
         for name in re.search(rf"(?m)^{variable} := (.+)$", makefile)[1].split()  # type: ignore[index]
     ]
     runs = re.search(r"(?m)^test:.*\n((?:\t.*\n)+)", makefile)
     assert runs is not None
-    for run in ("$(SPREADING) --durations=15 $(SPREAD)", "-m kafka $(SPREAD)", "$(ALONE)"):
+    for run in (
+        "$(SPREADING) --durations=15 $(SPREAD)", "-m kafka $(SPREAD)", "$(PAIRING) $(PAIRED)",
+        "$(ALONE)",
+    ):  # fmt: skip
         assert f"{run} || status=1;" in runs[1], run
     tests = {one.relative_to(ROOT) for one in (ROOT / "tests").rglob("test_*.py")}
     counted = Counter(test for test in tests for name in named if test.is_relative_to(name))

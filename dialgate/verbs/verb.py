@@ -10,9 +10,15 @@ from typing import Annotated, Any, NamedTuple, NoReturn
 
 import typer
 
+from campaigns.audit.export_log import ExportLog
 from campaigns.log.installation_log import whole
 from campaigns.log.port import ReadableLog
-from campaigns.process.errors import ContractError, LevelBeyondError, OperatingError
+from campaigns.process.errors import (
+    ContractError,
+    ExportUnreadableError,
+    LevelBeyondError,
+    OperatingError,
+)
 from campaigns.process.observability import configure_logging
 from campaigns.records.installation import Installation
 from dialgate.logs import make_log
@@ -69,14 +75,16 @@ async def source(settings: ProcessSettings, exported: Path | None = None) -> Asy
     Raises:
         LevelBeyondError: this build is too old for the log.
         LogUnavailableError: the log cannot be reached.
-        MisusedError: there is no such export.
+        ExportUnreadableError, OSError: the export cannot be read.
 
     """
-    if exported is not None:
-        raise MisusedError(f"--from: expected an export, found {exported}")
-    log = make_log(settings, exclusive=False, read_only=True)
-    await log.open()
+    log: ReadableLog
+    if exported is None:
+        log = make_log(settings, exclusive=False, read_only=True)
+    else:
+        log = ExportLog(exported)
     try:
+        await log.open()
         yield Source(log, await whole(log))
     finally:
         await log.close()
@@ -92,7 +100,7 @@ def run_verb(verb: Coroutine[Any, Any, int | None]) -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()  # Such as `dialgate log | head`.
         raise typer.Exit from None
-    except (MisusedError, LevelBeyondError, OSError) as exc:
+    except (MisusedError, LevelBeyondError, ExportUnreadableError, OSError) as exc:
         raise misused(exc) from exc
     except (OperatingError, ContractError) as exc:
         complain(f"dialgate: {exc}")

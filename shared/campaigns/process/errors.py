@@ -81,3 +81,11 @@ class LogCutError(ContractError):
 
 class TopicMisfitError(ContractError):
     """An existing topic (or log file) does not have the partitions or settings asked for."""
+
+
+class ExportUnreadableError(ContractError):
+    """A file is no export, or not the whole of one, or of a later version, or was altered."""
+
+
+class SealUnreadableError(ContractError):
+    """A file is no seal, proof or key, or is none of ours."""

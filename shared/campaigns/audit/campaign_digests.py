@@ -1,0 +1,83 @@
+"""A digest of each campaign's accepted records, whatever partitions they stand in. Pure.
+
+Two logs with the same digest of a campaign hold the same accepted records of it in the same order,
+although one has other partitions, or other campaigns beside it.
+"""
+
+from collections.abc import Iterator, Set
+from dataclasses import dataclass, field
+
+from campaigns.audit.export_format import CampaignSummary
+from campaigns.domain.facts import CallFact
+from campaigns.domain.values.stream_names import Stream, import_stream
+from campaigns.log.digest import Chain
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Envelope
+from campaigns.records.streams import PLACES
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """What a record rests on: campaigns, and the streams that are of none by their name."""
+
+    campaigns: Set[int]
+    others: Set[Stream]
+
+
+def streams_of(recorded: Recorded) -> Streams:
+    """Return the streams of an accepted record; a list is also named by the facts that count it."""
+    envelope = recorded.envelope
+    assert isinstance(envelope, Envelope), "an accepted record has an envelope"
+    campaigns, others = set[int](), set[Stream]()
+    for stream in envelope.condition:
+        if place := PLACES[stream]:
+            campaigns.add(place[0])
+        else:
+            others.add(Stream(stream))
+    if campaigns:
+        others |= {
+            import_stream(import_id)
+            for fact in recorded.facts
+            if not isinstance(fact, CallFact) and (import_id := getattr(fact, "import_id", None))
+        }
+    return Streams(campaigns, others)
+
+
+@dataclass(slots=True)
+class _Kept:
+    records: int = 0
+    chain: Chain = field(default_factory=Chain)
+
+    def accept(self, raw: bytes, records: int = 1) -> None:
+        self.records += records
+        self.chain.accept(self.records, raw)
+
+
+@dataclass(slots=True)
+class CampaignDigests:
+    """The digests so far: as much as there are campaigns, and lists that do not count yet."""
+
+    _campaigns: dict[int, _Kept] = field(default_factory=dict)
+    _lists: dict[Stream, _Kept] = field(default_factory=dict)  # Chunks that no campaign names yet.
+
+    def accept(self, recorded: Recorded) -> None:
+        """Add the next accepted record of a partition.
+
+        A list's chunks are added where its campaign first names it, as one digest.
+        """
+        raw, streams = recorded.raw or b"", streams_of(recorded)
+        if not streams.campaigns:
+            for stream in streams.others:
+                self._lists.setdefault(stream, _Kept()).accept(raw)
+            return
+        for campaign in streams.campaigns:
+            kept = self._campaigns.setdefault(campaign, _Kept())
+            for stream in sorted(streams.others & self._lists.keys()):
+                brought = self._lists.pop(stream)
+                kept.accept(brought.chain.digest, brought.records)
+            kept.accept(raw)
+
+    def summaries(self) -> Iterator[CampaignSummary]:
+        """Yield each campaign's digest, by its number."""
+        for campaign, kept in sorted(self._campaigns.items()):
+            yield CampaignSummary(campaign, kept.records, str(kept.chain))

@@ -15,6 +15,7 @@ from projector.advance import Views
 from projector.projections.changes import Execution
 from projector.queries.campaign_pages import CampaignFilter, campaigns
 from projector.queries.page import Page
+from projector.store import record_index
 from projector.store.database import ROWS_A_STATEMENT
 from projector.store.tables import (
     ABOUT,
@@ -26,6 +27,7 @@ from projector.store.tables import (
     LEDGERS,
     LISTS,
     OUTBOX,
+    RECORDS,
     ROWS,
     TRACKING,
 )
@@ -35,7 +37,8 @@ from tests.support.journal import Journal, every_partition
 from tests.support.postgres import postgres_url
 
 REBUILT = (
-    API_KEYS, CAMPAIGNS, CONTACTS, EXECUTIONS, IMPORTS, LEDGERS, LISTS, OUTBOX, ROWS, TRACKING,
+    API_KEYS, CAMPAIGNS, CONTACTS, EXECUTIONS, IMPORTS, LEDGERS, LISTS, OUTBOX, RECORDS, ROWS,
+    TRACKING,
 )  # fmt: skip
 
 
@@ -250,6 +253,10 @@ def test_a_rebuild_on_postgres_is_the_same_as_on_sqlite(
             views = fold(history, tmp_path, store=store, batches=random.Random(3))
             theirs = views.store.dump(REBUILT)
             assert theirs == ours
+            with store.reading() as tx:
+                every = record_index.positions(tx, 5, 0, 10**9)
+                assert every[1:-1] == record_index.positions(tx, 5, every[0], every[-2])
+                assert record_index.snapshot(tx, 5, every[-1]) == (0, None)
             with store.writing() as tx:
                 store.put(tx, ABOUT, [{"name": "log", "value": "another"}])
             store.close()

@@ -40,12 +40,14 @@ from campaigns.log.reader import Reader
 from campaigns.process.errors import StoreUnreadableError
 from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
-from projector.projections import contacts, executions, history, imports, lists, outbox
+from projector.projections import contacts, executions, history, imports, lists, outbox, records
 from projector.projections.changes import Changes, Place
-from projector.store import views
+from projector.store import record_index, views
 from projector.store.view_store import ViewStore
 
 logger = logging.getLogger(__name__)
+
+TAILS_MAX = 4_096  # Campaigns of which the last block of RECORDS is cached: 1 KiB each.
 
 
 @dataclass
@@ -65,6 +67,7 @@ class Views:
     _facts: dict[Partition, int] = field(default_factory=dict)  # How many were accepted so far.
     _batch: list[Recorded] = field(default_factory=list)
     _calling: dict[Place, Contact] = field(default_factory=dict)  # Contacts in progress, as stored.
+    _tails: dict[int, records.LastBlock] = field(default_factory=dict)  # Of RECORDS, as stored.
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.log, self)
@@ -97,8 +100,9 @@ class Views:
         """Fold the batch, and commit it with its ledger and position."""
         batch, self._batch = self._batch, []
         with self.store.writing() as tx:
-            changes = self._look_up(tx, partition, batch)
-            facts = self._fold(changes, batch, self._facts.get(partition, 0))
+            changes, own = self._look_up(tx, partition, batch)
+            due = self._index(tx, changes, own)
+            facts = self._fold(changes, batch, self._facts.get(partition, 0), due)
             views.write(self.store, tx, changes)
             dirty = [self.campaigns.by_id[one] for one in sorted(self.campaigns.dirty)]
             views.write_campaigns(self.store, tx, dirty, self.log.partitions(CAMPAIGN_RECORDS))
@@ -115,7 +119,18 @@ class Views:
         if changes.events:
             self.on_moved(partition)
 
-    def _fold(self, changes: Changes, batch: Sequence[Recorded], ordinal: int) -> int:
+    def _index(
+        self, tx: Connection, changes: Changes, own: Mapping[int, Sequence[Recorded]]
+    ) -> records.Due:
+        """Note where each campaign's own records are; return where a snapshot may be due."""
+        if len(self._tails) > TAILS_MAX:
+            self._tails.clear()
+        self._tails.update(record_index.tails(tx, own.keys() - self._tails.keys()))
+        return records.project(changes, self._tails, own)
+
+    def _fold(
+        self, changes: Changes, batch: Sequence[Recorded], ordinal: int, due: records.Due
+    ) -> int:
         """Fold a batch; return the ordinal of its last fact."""
         for recorded in batch:
             for fact in recorded.facts:
@@ -124,6 +139,9 @@ class Views:
                     self._fold_call(changes, recorded.position, fact)
                 else:
                     self._fold_other(changes, recorded, fact, ordinal)
+            for campaign_id, many in due.get(recorded.position, ()) if due else ():
+                if (campaign := self.campaigns.get(campaign_id)) is not None:
+                    records.snapshot(changes, campaign, recorded.position, many)
             if self.publishes:
                 number = recorded.partition.number
                 if recorded.position >= self.published.get(number, (0, 0))[0]:
@@ -183,14 +201,26 @@ class Views:
             case _:
                 return  # Lifecycle: the views derive it from the campaign's state.
 
-    def _look_up(self, tx: Connection, partition: Partition, batch: Sequence[Recorded]) -> Changes:
-        calls, facts = set[Place](), list[AnyFact]()
+    def _look_up(
+        self, tx: Connection, partition: Partition, batch: Sequence[Recorded]
+    ) -> tuple[Changes, dict[int, list[Recorded]]]:
+        """Return the stored rows that a batch touches, and the records of each campaign."""
+        calls, facts, own = set[Place](), list[AnyFact](), dict[int, list[Recorded]]()
+        of, records_of = 0, list[Recorded]()  # Often the next record is the same campaign's.
         for recorded in batch:
             for fact in recorded.facts:
                 if isinstance(fact, CallFact):
-                    calls.add((fact.campaign_id, fact.contact_id))
+                    campaign_id = fact.campaign_id
+                    calls.add((campaign_id, fact.contact_id))
                 else:
                     facts.append(fact)
+                    if not isinstance(fact, CampaignFact):
+                        continue
+                    campaign_id = fact.campaign_id
+                if campaign_id != of:
+                    of, records_of = campaign_id, own.setdefault(campaign_id, [])
+                if not records_of or records_of[-1] is not recorded:
+                    records_of.append(recorded)
         places = calls.union(*map(contacts.places_of, facts))
         changes = views.look_up(
             self.store,
@@ -202,7 +232,7 @@ class Views:
         )
         for place in places & self._calling.keys():
             changes.contacts[place] = self._calling[place]
-        return changes
+        return changes, own
 
     def _remember(self, changes: Changes) -> None:
         """Cache the contacts that are being called: facts about them follow soon."""

@@ -7,8 +7,8 @@ the order of partitions, so a rebuilt store is the same, row by row.
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 9  # A store of another version is rebuilt from the log.
-SCHEMA_DIGEST = "19ca9e6256251bdb"  # Of tables and states: tests/unit/test_schemas.py checks it.
+SCHEMA_VERSION = 10  # A store of another version is rebuilt from the log.
+SCHEMA_DIGEST = "bfdf0877c1e02bdb"  # Of tables and states: tests/unit/test_schemas.py checks it.
 
 METADATA = MetaData()
 
@@ -127,6 +127,22 @@ HISTORY = _table(
 )
 
 IMPORTS = _table("imports", _key("campaign_id"), _key("number"), _blob("state"))
+
+RECORDS = _table(
+    "records",  # Where each campaign's own accepted records are in its partition, in blocks.
+    _key("campaign_id"),
+    _key("block"),  # Ordinal: each but the last has projections.records.BLOCK positions.
+    _number("last"),  # The position of its last record.
+    _number("latest"),  # The greatest time of a record up to there; microseconds since 1970.
+    _blob("positions"),  # 64-bit numbers of this machine's byte order, ascending.
+)
+
+SNAPSHOTS = _table(
+    "snapshots",  # States of long campaigns, after some of their own records.
+    _key("campaign_id"),
+    _key("position"),  # Of the last record that the state includes.
+    _blob("state"),  # campaigns.domain.campaign.dump
+)
 
 API_KEYS = _table("api_keys", Column("key_hash", String, primary_key=True), _blob("fact"))
 REVOKED_KEYS = _table("revoked_keys", Column("key_hash", String, primary_key=True), _blob("fact"))

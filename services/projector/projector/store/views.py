@@ -32,8 +32,10 @@ from projector.store.tables import (
     IMPORTS,
     LISTS,
     OUTBOX,
+    RECORDS,
     REVOKED_KEYS,
     ROWS,
+    SNAPSHOTS,
     plain,
 )
 from projector.store.view_store import ViewStore
@@ -115,6 +117,8 @@ def write(store: ViewStore, tx: Connection, changes: Changes) -> None:
     store.put_values(tx, CONTACTS, [_contact(p, one) for p, one in changes.contacts.items()])
     store.put_values(tx, EXECUTIONS, [_execution(p, one) for p, one in changes.executions.items()])
     store.put_values(tx, IMPORTS, [(*p, orjson.dumps(one)) for p, one in changes.imports.items()])
+    store.put_values(tx, RECORDS, [(*p, *row) for p, row in changes.records.items()])
+    store.put_values(tx, SNAPSHOTS, [(*p, state) for p, state in changes.snapshots.items()])
     store.put_values(tx, HISTORY, [(*p, *counts) for p, counts in changes.history.items()])
     for table, kind in ((API_KEYS, ApiKeyCreated), (REVOKED_KEYS, ApiKeyRevoked)):
         keys = [

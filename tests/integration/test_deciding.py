@@ -14,12 +14,12 @@ import pytest
 from campaigns.domain.facts import LevelRaised
 from campaigns.domain.levels import LEVEL_NEWEST
 from campaigns.log.installation_log import founded, whole
+from campaigns.process.virtual_time import VirtualClock
 from campaigns.records.installation import digest_of
 from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import INSTALLATION, INSTALLATION_KEY, Partition
 from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.sample_records import FIRST, NOON, offered, some_record
-from campaigns.testing.virtual_time import VirtualClock
 
 RECORD, KEY = some_record(FIRST)
 POISON = RECORD.encode().replace(b'"a test"', b"7")

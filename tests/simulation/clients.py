@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from campaigns.domain.facts import CallEnded
 from campaigns.domain.moves import FINAL, Status
+from campaigns.process.virtual_time import NOON
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope
-from campaigns.testing.virtual_time import NOON
 from tests.simulation.web import PREFIX, Exchange, csv_upload
 
 if TYPE_CHECKING:

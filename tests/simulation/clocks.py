@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from campaigns.testing.virtual_time import NOON
+from campaigns.process.virtual_time import NOON
 
 
 class SimClock:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
-from campaigns.testing.virtual_time import StalledError, VirtualLoop
+from campaigns.process.virtual_time import StalledError, VirtualLoop
 from tests.simulation.clocks import SimClock
 
 T = TypeVar("T")

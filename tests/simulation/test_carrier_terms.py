@@ -15,7 +15,7 @@ from campaigns.domain.facts import (
     Disposition,
 )
 from campaigns.http.campaign_json import receipt_shape
-from campaigns.testing.virtual_time import run_virtually
+from campaigns.process.virtual_time import run_virtually
 from dialer.carrier.port import CallOrder, Placed
 from dialer.service import Dialer
 from dialgate.metrics import exposition

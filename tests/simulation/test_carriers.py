@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from campaigns.domain.facts import CallAbandoned, CallEnded, CallRequested, CallStarted, Disposition
-from campaigns.testing.virtual_time import run_virtually
+from campaigns.process.virtual_time import run_virtually
 from dialer.service import Dialer
 from tests.simulation.scripted_carrier import ScriptedCarrier
 from tests.simulation.test_dialing import SETTINGS, Bench, bench

@@ -7,7 +7,7 @@ import pytest
 
 from campaigns.domain.facts import CampaignPaused
 from campaigns.process.errors import LogCutError
-from campaigns.testing.virtual_time import run_virtually
+from campaigns.process.virtual_time import run_virtually
 from dialer.service import Dialer
 from tests.simulation.test_dialing import HERE, SETTINGS, Bench, bench
 

@@ -34,11 +34,11 @@ from campaigns.domain.values.rows import Row
 from campaigns.domain.values.stream_names import Stream, campaign_stream
 from campaigns.log.port import MemoryLog
 from campaigns.process.errors import CarrierUnavailableError, ContractError
+from campaigns.process.virtual_time import VirtualClock, run_virtually
 from campaigns.records.ledger import Ledger
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope, Record
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
-from campaigns.testing.virtual_time import VirtualClock, run_virtually
 from dialer.carrier.port import (
     CallOrder,
     Placed,

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from campaigns.domain.facts import Abandonment, CallAbandoned, CallLate
 from campaigns.process.errors import CarrierUnavailableError
-from campaigns.testing.virtual_time import run_virtually
+from campaigns.process.virtual_time import run_virtually
 from dialer.calls.rechecks import REST_S, ROUND_S
 from dialer.carrier.port import CallOrder, Placed
 from tests.simulation.test_dialing import bench, dialing

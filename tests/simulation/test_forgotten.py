@@ -10,9 +10,9 @@ from campaigns.domain.facts import CallAbandoned, CallRequested
 from campaigns.domain.moves import Status
 from campaigns.log.port import MemoryLog, OnRefusal
 from campaigns.process.errors import OutcomeUnknownError
+from campaigns.process.virtual_time import VirtualClock, run_virtually
 from campaigns.records.record import Record
 from campaigns.records.topics import Partition
-from campaigns.testing.virtual_time import VirtualClock, run_virtually
 from dialer.offers import FORGET_S, OFFERED_MAX, Offers
 from tests.simulation.scripted_carrier import ScriptedCarrier
 from tests.simulation.test_dialing import Bench, dialing

@@ -20,9 +20,9 @@ from campaigns.domain.moves import Status
 from campaigns.domain.values.rows import Row
 from campaigns.log.port import OnRefusal
 from campaigns.process.errors import CarrierUnavailableError
+from campaigns.process.virtual_time import NOON, VirtualClock, run_virtually
 from campaigns.records.record import Record
 from campaigns.records.topics import Partition
-from campaigns.testing.virtual_time import NOON, VirtualClock, run_virtually
 from dialer.calls.lease import may_begin
 from dialer.carrier.port import CallOrder, Found, NotFound, Placed, Taken
 from tests.simulation.test_dialing import bench, dialing

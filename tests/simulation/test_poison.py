@@ -16,9 +16,9 @@ from campaigns.process.errors import (
     CarrierUnavailableError,
     UnreadableRecordError,
 )
+from campaigns.process.virtual_time import VirtualClock, run_virtually
 from campaigns.records.record import Record
 from campaigns.records.topics import Partition
-from campaigns.testing.virtual_time import VirtualClock, run_virtually
 from dialer.calls.inputs import Answered, Input, LookedUp, Reported
 from dialer.carrier.port import CallOrder, Ended, Found, NoRing, Placed, Rung
 from dialer.carrier_requests import CarrierRequests

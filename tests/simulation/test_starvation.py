@@ -13,7 +13,7 @@ from campaigns.domain.facts import CallAbandoned, CallEnded, Disposition
 from campaigns.domain.moves import Status
 from campaigns.log.port import MemoryLog
 from campaigns.process.errors import CarrierUnavailableError
-from campaigns.testing.virtual_time import NOON, VirtualClock, run_virtually
+from campaigns.process.virtual_time import NOON, VirtualClock, run_virtually
 from dialer.carrier.port import CallOrder, Found, Placed, RefusedLate
 from dialer.settings import DialerSettings
 from tests.simulation.scripted_carrier import ScriptedCarrier

@@ -10,7 +10,7 @@ import pytest
 
 from campaigns.domain.facts import Disposition
 from campaigns.domain.moves import Status
-from campaigns.testing.virtual_time import run_virtually
+from campaigns.process.virtual_time import run_virtually
 from dialer.calls.effects import Effect, HangUp, LookUp, Offer, Place
 from dialer.calls.inputs import Clocks
 from dialer.carrier.port import CallOrder

@@ -17,7 +17,7 @@ from campaigns.domain.facts import CallRequested
 from campaigns.domain.moves import FINAL
 from campaigns.log.port import MemoryLog
 from campaigns.process.errors import LogUnavailableError
-from campaigns.testing.virtual_time import StalledError
+from campaigns.process.virtual_time import StalledError
 from command_api.open_lists import OpenLists
 from command_api.service import CommandApi
 from dialer.service import Dialer

@@ -34,6 +34,7 @@ from campaigns.domain.values.stream_names import Stream
 from campaigns.http.edge import install
 from campaigns.log.port import EventLog, MemoryLog
 from campaigns.process.clock import Clock
+from campaigns.process.virtual_time import VirtualClock, run_virtually
 from campaigns.records.ledger import Ledger
 from campaigns.records.record import Envelope, Record
 from campaigns.records.topics import (
@@ -42,7 +43,6 @@ from campaigns.records.topics import (
     campaign_partition,
     campaign_partitions,
 )
-from campaigns.testing.virtual_time import VirtualClock, run_virtually
 from command_api.service import CommandApi
 from command_api.settings import CommandApiSettings
 from dialer.decisions.gates import Reading

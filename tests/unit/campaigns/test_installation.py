@@ -11,12 +11,12 @@ from campaigns.log.installation_log import Author, decided, founded, whole
 from campaigns.log.port import MemoryLog, OnRefusal
 from campaigns.log.reader import Reader
 from campaigns.process.errors import LevelBeyondError, LogUnavailableError
+from campaigns.process.virtual_time import VirtualClock, run_virtually
 from campaigns.records.installation import Installation, raise_level
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Record
 from campaigns.records.topics import INSTALLATION, INSTALLATION_KEY, ORGANIZATIONS, Partition
 from campaigns.testing.sample_records import FIRST, NOON, offered, some_record
-from campaigns.testing.virtual_time import VirtualClock, run_virtually
 
 
 @dataclass

@@ -14,13 +14,13 @@ from campaigns.log.installation_log import Author, decided, whole
 from campaigns.log.port import MemoryLog
 from campaigns.log.reader import Reader
 from campaigns.process.errors import ContractError, LogCutError, SkippedMeanwhileError
+from campaigns.process.virtual_time import VirtualClock, run_virtually
 from campaigns.records.installation import Installation, skip_record
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Record
 from campaigns.records.topics import INSTALLATION, INSTALLATION_KEY, ORGANIZATIONS, Partition
 from campaigns.stores.checkpoint import CheckpointStore
 from campaigns.testing.sample_records import FIRST, NOON, offered, some_record
-from campaigns.testing.virtual_time import VirtualClock, run_virtually
 from projector.store.view_store import ViewStore
 from tests.support.postgres import postgres_url
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from campaigns.process.virtual_time import run_virtually
 from campaigns.process.watch import EndedError, Watch, lasting
-from campaigns.testing.virtual_time import run_virtually
 
 
 def test_what_a_callback_raises_is_raised_where_the_watch_is_awaited() -> None:

@@ -15,7 +15,7 @@ from campaigns.domain.facts import CampaignPaused
 from campaigns.domain.values.stream_names import campaign_stream
 from campaigns.log.writer import Handled, Reread
 from campaigns.process.errors import TooContendedError
-from campaigns.testing.virtual_time import NOON, VirtualClock, run_virtually
+from campaigns.process.virtual_time import NOON, VirtualClock, run_virtually
 from tests.support.import_world import CAMPAIGN_ID, ORIGIN, PARTITION, ImportWorld, world
 
 NO = Rejected(Reason.NOT_RUNNING, "a test")

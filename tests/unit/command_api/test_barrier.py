@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from campaigns.domain.facts import AnyCallFact, CallStarted
-from campaigns.testing.virtual_time import VirtualClock, run_virtually
+from campaigns.process.virtual_time import VirtualClock, run_virtually
 from command_api.barrier import Barrier, Settled
 from tests.support.folded_journal import FoldedJournal
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from campaigns.testing.virtual_time import NOON
+from campaigns.process.virtual_time import NOON
 from dialer.carrier.http.carrier_clock import WARN_AGAIN_S, CarrierClock
 
 TIMEOUT_S, CHECK_S = 5.0, 10.0

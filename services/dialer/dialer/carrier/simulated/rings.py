@@ -8,7 +8,7 @@ import fcntl
 import os
 import sqlite3
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -18,9 +18,10 @@ from campaigns.domain.facts import Disposition
 from campaigns.process.errors import CarrierUnavailableError
 from campaigns.process.private_files import open_private
 from dialer.carrier.port import CallOrder, Ended, Found, NoRing, RefusedLate, Rung, Taken
-from dialer.carrier.simulated.outcome import CarrierTerms, Outcome, outcome
+from dialer.carrier.simulated.outcome import Outcome
 
 MEMORY = ":memory:"
+Fates = Callable[[CallOrder], Outcome]  # The course of each call, fixed before it is taken.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -130,14 +131,13 @@ class Ring:
         )
 
 
-def seconds_left(ring: Ring, terms: CarrierTerms, now_ns: int) -> float | None:
+def seconds_left(ring: Ring, setup_s: float, fate: Outcome, now_ns: int) -> float | None:
     """Return the time until a ring begins, or until it ends. None: it is over."""
     if ring.state is RingState.TAKEN:
-        left_s = ring.taken_at_ns / 1e9 + terms.setup_s - now_ns / 1e9
-        return min(left_s, terms.setup_s)
+        left_s = ring.taken_at_ns / 1e9 + setup_s - now_ns / 1e9
+        return min(left_s, setup_s)
     if ring.state is RingState.RINGING:
         assert ring.began_at_ns is not None, "a ring that began has an instant"
-        fate = outcome(terms, ring.call.call_id)
         lasts_s = fate.ringing_s + fate.talk_s
         return min((ring.began_at_ns - now_ns) / 1e9 + lasts_s, lasts_s)
     return None

@@ -18,17 +18,17 @@ from typing import NoReturn
 from campaigns.process.clock import Clock
 from campaigns.process.errors import CarrierUnavailableError
 from campaigns.process.watch import Watch
-from dialer.carrier.port import (
-    CallOrder,
-    Ended,
-    Found,
-    NotFound,
-    Placed,
-    Report,
-)
+from dialer.carrier.port import CallOrder, Ended, Found, NotFound, Placed, Report
 from dialer.carrier.simulated.outcome import CarrierTerms, outcome
 from dialer.carrier.simulated.ring_log import RingLog
-from dialer.carrier.simulated.rings import Ring, RingFile, RingState, nanoseconds, seconds_left
+from dialer.carrier.simulated.rings import (
+    Fates,
+    Ring,
+    RingFile,
+    RingState,
+    nanoseconds,
+    seconds_left,
+)  # fmt: skip
 from dialer.carrier.simulated.waiters import Waiters
 
 SAVE_AGAIN_S = 0.5  # After carrier.db could not be written.
@@ -49,6 +49,7 @@ class SimulatedCarrier:
         carrier_log: Path | None = None,
         *,
         placing_max: int = 100,
+        fates: Fates | None = None,
     ) -> None:
         """Keep rings in `path` (":memory:" for none); with `carrier_log`, a line for each."""
         self.terms = terms
@@ -65,7 +66,8 @@ class SimulatedCarrier:
         self._watch = Watch()  # Of all timers.
         self._open_rings: dict[str, dict[int, Ring]] = {}  # Call id → number → ring.
         self._dirty: dict[int, Ring] = {}
-        self._waiters = Waiters(terms)
+        self._fates = fates or (lambda call: outcome(terms, call.call_id))  # Drawn by the seed.
+        self._waiters = Waiters(terms, self._fates)
         self._timers: dict[int, asyncio.TimerHandle] = {}  # Each open ring has at most one.
         self._hidden: set[int] = set()  # Too young to be found.
         self._save_timer: asyncio.Handle | None = None
@@ -110,9 +112,8 @@ class SimulatedCarrier:
         for timer in self._timers.values():
             timer.cancel()
         self._waiters.close()
-        for kept in (self._open_rings, self._dirty, self._timers):
+        for kept in (self._open_rings, self._dirty, self._timers, self._hidden):
             kept.clear()
-        self._hidden.clear()
         self._past = self._file.close()
         self._log.close()
         self._file = None
@@ -127,7 +128,7 @@ class SimulatedCarrier:
 
         """
         self._opened()
-        if outcome(self.terms, call.call_id).silent:
+        if self._fates(call).silent:
             return await self._waiters.hold()
         self._number += 1
         taken_at_ns = nanoseconds(self._clock.now())
@@ -142,10 +143,8 @@ class SimulatedCarrier:
 
     async def look_up(self, call_id: str) -> Found:
         """Return what became of a call: its latest ring, if it has several. Raises: see `_kept`."""
-        for ring in self._kept(call_id):
-            if ring.number not in self._hidden:
-                return ring.found()
-        return NotFound()
+        found = (one.found() for one in self._kept(call_id) if one.number not in self._hidden)
+        return next(found, NotFound())
 
     async def hang_up(self, call_id: str) -> None:
         """End every open ring of a call; one that has not begun never will. Raises: see `_kept`."""
@@ -153,7 +152,7 @@ class SimulatedCarrier:
         now_ns = nanoseconds(self._clock.now())
         for ring in tuple(self._open_rings.get(call_id, {}).values()):
             if ring.open:
-                ring.hang_up(outcome(self.terms, call_id), now_ns)
+                ring.hang_up(self._fates(ring.call), now_ns)
                 self._change(ring)
         self._kept(call_id)
 
@@ -207,7 +206,8 @@ class SimulatedCarrier:
         """Take the next step from the state that carrier.db has."""
         if timer := self._timers.pop(ring.number, None):
             timer.cancel()
-        left_s = seconds_left(ring, self.terms, nanoseconds(self._clock.now()))
+        now_ns = nanoseconds(self._clock.now())
+        left_s = seconds_left(ring, self.terms.setup_s, self._fates(ring.call), now_ns)
         if left_s is None:
             self._forget(ring)
             return
@@ -220,7 +220,7 @@ class SimulatedCarrier:
         if ring.state is not RingState.TAKEN:  # Hung up, and carrier.db cannot be written.
             return
         now_ns = nanoseconds(self._clock.now())
-        if outcome(self.terms, ring.call.call_id).refused:
+        if self._fates(ring.call).refused:
             ring.state, ring.error = RingState.NO_RING, "refused by the carrier"
         elif self.terms.refuses_late and now_ns > ring.ring_by_ns:
             ring.state = RingState.REFUSED_LATE
@@ -233,7 +233,7 @@ class SimulatedCarrier:
     def _end(self, ring: Ring) -> None:
         if ring.state is not RingState.RINGING:
             return
-        ring.end(outcome(self.terms, ring.call.call_id))
+        ring.end(self._fates(ring.call))
         self._change(ring)
 
     def _forget(self, ring: Ring) -> None:
@@ -245,6 +245,6 @@ class SimulatedCarrier:
         if not rings:
             del self._open_rings[call_id]
         found = ring.found()
-        lost = outcome(self.terms, call_id).report_lost
+        lost = self._fates(ring.call).report_lost
         if isinstance(found, Ended) and not lost and self._report is not None:
             self._loop.call_soon(self._watch.guarded(self._report), call_id, found)

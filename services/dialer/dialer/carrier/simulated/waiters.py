@@ -4,8 +4,8 @@ import asyncio
 
 from campaigns.process.errors import CarrierUnavailableError
 from dialer.carrier.port import Ended, NoRing, Placed, RefusedLate, Rung
-from dialer.carrier.simulated.outcome import CarrierTerms, outcome
-from dialer.carrier.simulated.rings import Ring, RingState
+from dialer.carrier.simulated.outcome import CarrierTerms
+from dialer.carrier.simulated.rings import Fates, Ring, RingState
 
 HOLD_S = 60.0  # A silent carrier raises after this: every wait has an end.
 
@@ -13,8 +13,8 @@ HOLD_S = 60.0  # A silent carrier raises after this: every wait has an end.
 class Waiters:
     """Who waits for the answer to a `place`: by ring, or for a carrier that is silent."""
 
-    def __init__(self, terms: CarrierTerms) -> None:
-        self._terms = terms
+    def __init__(self, terms: CarrierTerms, fates: Fates) -> None:
+        self._terms, self._fates = terms, fates
         self._by_ring: dict[int, asyncio.Future[Placed]] = {}
         self._silent: set[asyncio.Future[Placed]] = set()
 
@@ -48,7 +48,7 @@ class Waiters:
             or (waiter := self._by_ring.pop(ring.number, None)) is None
         ):
             return
-        lost = outcome(self._terms, ring.call.call_id).answer_lost
+        lost = self._fates(ring.call).answer_lost
         found = ring.found()
         placed = Rung(found.began_at) if isinstance(found, Ended) else found
         assert isinstance(placed, Rung | NoRing | RefusedLate), "taken has no answer yet"

@@ -1,4 +1,4 @@
-"""Virtual time for tests and simulation: an event loop that never waits, and its clock.
+"""Virtual time, for what-if runs and tests: an event loop that never waits, and its clock.
 
 The real code runs on it unchanged: every sleep and timer of asyncio is on the loop's time, and
 when nothing is left to do now, time jumps to the next timer. No threads, no sockets.
@@ -16,7 +16,11 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 class StalledError(Exception):
-    """No task can continue, no timer is set, and the test has not ended."""
+    """No task can continue, no timer is set, and the main task has not ended."""
+
+
+class NoNetworkError(Exception):
+    """Something on virtual time tried to reach the network, which does not exist there."""
 
 
 class _Jumping(selectors.DefaultSelector):
@@ -43,6 +47,23 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Return the virtual seconds since the loop was made."""
         return self._jumping.passed_s
+
+    async def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse: what runs here must reach nobody.
+
+        Raises:
+            NoNetworkError: always.
+
+        """
+        raise NoNetworkError("expected no connection on virtual time")
+
+    async def create_datagram_endpoint(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse, as `create_connection`."""
+        raise NoNetworkError("expected no datagram on virtual time")
+
+    async def getaddrinfo(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse, as `create_connection`."""
+        raise NoNetworkError("expected no name to be resolved on virtual time")
 
 
 class VirtualClock:

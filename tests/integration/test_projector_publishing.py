@@ -12,10 +12,10 @@ from cloudevents.core.formats.json import JSONFormat
 
 from campaigns.domain.facts import Disposition
 from campaigns.process.errors import LogUnavailableError
+from campaigns.records.cloud_event import id_of
 from campaigns.stores.checkpoint import remove
 from projector.advance import Views
 from projector.feeds.publisher import Publishing
-from projector.projections.outbox import event_place_of
 from projector.store.tables import OUTBOX
 from projector.store.view_store import ViewStore
 from tests.support.journal import Journal, every_partition
@@ -183,4 +183,4 @@ async def test_an_event_is_published_within_a_second_of_its_acceptance(tmp_path:
 
 @pytest.mark.parametrize("strange", [b"", b"[]", b'{"id": 7}', b'{"id": "1@2"}', b"\xff"])
 def test_a_strangers_event_has_no_place(strange: bytes) -> None:
-    assert event_place_of(strange) is None
+    assert id_of(strange) is None

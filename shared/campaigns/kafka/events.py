@@ -7,18 +7,17 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from campaigns.kafka.clients import Kafka
-from campaigns.kafka.lifecycle import start, stop, stop_producer
+from campaigns.kafka.event_topic import EventTopic
+from campaigns.kafka.lifecycle import start, stop
 from campaigns.kafka.offsets import Offsets
 from campaigns.process.errors import LogUnavailableError
 from campaigns.records.topics import CAMPAIGN_EVENTS, Partition
 
 _FETCH_WAIT_MS = 10
-# Structured mode. Source: CloudEvents 1.0.2, Kafka protocol binding, section 3.3.
-_HEADERS = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
 
 
 @dataclass(eq=False)
@@ -28,32 +27,20 @@ class KafkaEvents:
     kafka: Kafka
     deadline_s: float = 10.0  # For one batch of events, or one look at the topic.
     _ends: Offsets = field(init=False)
-    _producer: AIOKafkaProducer | None = None
-    _connecting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _topic: EventTopic = field(init=False)
 
     def __post_init__(self) -> None:
         self._ends = Offsets(self.kafka, self.deadline_s)
+        self._topic = EventTopic(self.kafka, self.kafka.topic(CAMPAIGN_EVENTS), self.deadline_s)
 
     async def publish(self, number: int, messages: Sequence[tuple[bytes, bytes]]) -> None:
         """Publish events (key, value) into a partition in this order; wait until all are durable.
 
         Raises:
-            LogUnavailableError: not all were acknowledged in time; any of them may be there or
-                still appear. Publishing them again is safe: subscribers deduplicate by id.
+            LogUnavailableError: as `EventTopic.publish`.
 
         """
-        topic = self.kafka.topic(CAMPAIGN_EVENTS)
-        try:
-            async with asyncio.timeout(self.deadline_s):
-                producer = await self._connected()
-                sent = [
-                    await producer.send(topic, value, key=key, partition=number, headers=_HEADERS)
-                    for key, value in messages
-                ]
-                await asyncio.gather(*sent)
-        except (KafkaError, OSError, TimeoutError) as exc:
-            await self._disconnect()  # Its pending events must not overtake the next try.
-            raise LogUnavailableError(f"{topic}/{number}: not acknowledged: {exc!r}") from exc
+        await self._topic.publish(messages, number)
 
     async def last_event(self, number: int) -> bytes | None:
         """Return the last event of a partition, or None if it has none.
@@ -87,17 +74,6 @@ class KafkaEvents:
                     last = message.value if message.value is not None else last
         return last
 
-    async def _connected(self) -> AIOKafkaProducer:
-        async with self._connecting:
-            if self._producer is None:
-                self._producer = await start(self.kafka.producer(), stop_producer)
-            return self._producer
-
-    async def _disconnect(self) -> None:
-        if self._producer is not None:
-            producer, self._producer = self._producer, None
-            await stop_producer(producer)
-
     async def close(self) -> None:
         """Close, in a bounded time."""
-        await asyncio.gather(self._disconnect(), self._ends.close())
+        await asyncio.gather(self._topic.close(), self._ends.close())

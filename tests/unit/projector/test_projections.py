@@ -24,6 +24,7 @@ from campaigns.domain.facts import (
     ImportFailed,
 )
 from campaigns.domain.values.rows import Row
+from campaigns.records.cloud_event import id_of
 from campaigns.records.entry import entry
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Record
@@ -187,7 +188,7 @@ def test_events_are_numbered_by_partition_position_and_index(journal: Journal) -
     assert (place, campaign_id) == ([0, 1, 1], 1)
     event = orjson.loads(written)
     assert (event["id"], event["type"]) == ("0@1/1", "campaign-created.v1")
-    assert outbox.event_place_of(written) == (0, 1, 1)
+    assert id_of(written) == (0, 1, 1)
 
 
 def test_an_events_data_is_what_was_recorded(journal: Journal) -> None:

@@ -15,9 +15,9 @@ from sqlalchemy import select, tuple_
 
 from campaigns.process.errors import OperatingError
 from campaigns.process.watch import lasting
+from campaigns.records.cloud_event import id_of
 from campaigns.records.topics import Partition
 from projector.advance import Views
-from projector.projections.outbox import event_place_of
 from projector.store.tables import OUTBOX
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class Publishing:
 
     async def _publish_partition(self, number: int) -> None:
         last = await self._retry(number, lambda: self.publisher.last_event(number))
-        place = event_place_of(last) if last is not None else None
+        place = id_of(last) if last is not None else None
         if place is not None and place[0] == number:
             self._published(number, place[1:])
         elif last is not None:

@@ -1,0 +1,102 @@
+"""Which addresses a webhook may go to, however they are spelt, and that the checked one is used."""
+
+import asyncio
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+import httpcore
+import pytest
+
+from campaigns.webhooks.address_guard import AddressRefusedError, GuardedBackend, outside
+
+INSIDE = [
+    "127.0.0.1", "127.8.9.10", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1",
+    "169.254.169.254", "100.64.0.1", "100.100.100.200", "192.0.0.1", "192.0.2.1", "198.18.0.1",
+    "224.0.0.1", "239.1.2.3", "240.0.0.1", "255.255.255.255",
+    "::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1",
+    "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:a9fe:a9fe", "2002:7f00:1::", "2002:a00:1::1",
+    "64:ff9b::127.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b:1::a00:1",
+]  # fmt: skip
+OUTSIDE = ["1.1.1.1", "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+
+
+@pytest.mark.parametrize("address", INSIDE)
+def test_an_address_inside_the_network_is_none_to_deliver_to(address: str) -> None:
+    assert not outside(address)
+
+
+@pytest.mark.parametrize("address", OUTSIDE)
+def test_an_address_outside_is(address: str) -> None:
+    assert outside(address)
+
+
+class Dialed(httpcore.AsyncNetworkStream, httpcore.AsyncNetworkBackend):
+    """Connects to nothing; notes where to, and which name TLS would have verified."""
+
+    def __init__(self, *dead: str) -> None:
+        self.dead, self.addresses, self.names = dead, list[str](), list[str | None]()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        self.addresses.append(host)
+        if host in self.dead:
+            raise httpcore.ConnectError("refused")
+        return self
+
+    async def start_tls(
+        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        self.names.append(server_hostname)
+        raise httpcore.ConnectError("far enough")
+
+    async def aclose(self) -> None:
+        pass
+
+
+async def dialed(backend: Dialed, *answers: list[str]) -> int:
+    """Post to https://receiver, whose name has these addresses at each question after another.
+
+    Returns how often the name was asked for.
+    """
+    asked = list(answers)
+
+    async def resolved(*_: object, **__: object) -> list[Any]:
+        found = asked.pop(0)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, 443)) for one in found]
+
+    asyncio.get_running_loop().getaddrinfo = resolved  # type: ignore[method-assign]
+    guarded = GuardedBackend()
+    guarded._inner = backend  # type: ignore[assignment]
+    async with httpcore.AsyncConnectionPool(network_backend=guarded) as pool:
+        await pool.request("POST", "https://receiver/hook", content=b"{}")
+    return len(answers) - len(asked)
+
+
+async def test_the_connection_goes_to_the_address_that_was_checked_and_tls_to_the_name() -> None:
+    """A name that answers otherwise when it is asked again leads nowhere else: it is not asked."""
+    backend = Dialed()
+    with pytest.raises(httpcore.ConnectError, match="far enough"):
+        await dialed(backend, ["8.8.8.8"], ["127.0.0.1"])
+    assert backend.addresses == ["8.8.8.8"]
+    assert backend.names == ["receiver"]
+
+
+async def test_of_several_addresses_only_those_outside_are_tried() -> None:
+    backend = Dialed("8.8.8.8")
+    with pytest.raises(httpcore.ConnectError, match="far enough"):
+        await dialed(backend, ["10.0.0.1", "8.8.8.8", "::1", "1.1.1.1"])
+    assert backend.addresses == ["8.8.8.8", "1.1.1.1"]
+
+
+async def test_a_name_that_leads_inside_alone_is_refused_and_nothing_is_connected_to() -> None:
+    backend = Dialed()
+    with pytest.raises(AddressRefusedError, match="receiver: expected an address outside"):
+        await dialed(backend, ["10.0.0.1", "::ffff:127.0.0.1"])
+    assert backend.addresses == []

@@ -17,6 +17,7 @@ from campaigns.domain.facts import TAGS
 from campaigns.process.clock import Clock, SystemClock
 from campaigns.records.cloud_event import CloudEvent, EventId, unversioned
 from campaigns.records.tags import UPCASTS
+from dialgate.events.pace import Pace
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.terminal import complain, say
 from dialgate.verbs.verb import (
@@ -31,7 +32,7 @@ from dialgate.verbs.verb import (
 )
 
 if TYPE_CHECKING:
-    from dialgate.event_targets import EventTarget
+    from dialgate.events.event_targets import EventTarget
 
 STANDARD_OUTPUT = "-"
 PROGRESS_S = 5.0  # How often a long replay says how far it is.
@@ -55,34 +56,6 @@ class Wanted:
             and (self.since is None or past.time >= self.since)
             and (self.until is None or past.time < self.until)
         )
-
-
-@dataclass
-class Pace:
-    """When each event is due. Pure.
-
-    An event comes as long after the one before as their records' times lie apart, divided by the
-    speed; no wait is longer than `wait_max_s`, so that nights and pauses do not stand still.
-    """
-
-    speed: float | None  # None: as fast as they are taken.
-    wait_max_s: float
-    _due_s: float | None = None  # On the caller's clock: when the last was due.
-    _time: datetime | None = None
-
-    def due(self, time: datetime, now_s: float) -> float:
-        """Return when the next event is due, which was recorded at `time`: the first, now."""
-        if self._due_s is None or self._time is None:
-            self._due_s, self._time = now_s, time
-        elif self.speed is not None and time > self._time:
-            gap_s = (time - self._time).total_seconds()
-            self._due_s += min(gap_s / self.speed, self.wait_max_s)
-            self._time = time
-        return self._due_s
-
-    def waits(self, ahead_s: float) -> bool:
-        """Say whether an event that is due so far ahead is waited for."""
-        return self.speed is not None and ahead_s > 0
 
 
 @dataclass
@@ -204,7 +177,7 @@ async def replay_events(
         OperatingError: the log cannot be read, or the receiver takes no more.
 
     """
-    from dialgate.event_targets import target  # Loads what only webhooks need.
+    from dialgate.events.event_targets import target  # Loads what only webhooks need.
 
     tell = complain if to == STANDARD_OUTPUT else say
     async with source(settings, exported) as (log, installation):

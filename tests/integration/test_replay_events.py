@@ -21,8 +21,9 @@ from campaigns.process.clock import SystemClock
 from campaigns.records.topics import CAMPAIGN_EVENTS, TOPICS
 from campaigns.testing.sample_records import NOON
 from dialgate.__main__ import cli
+from dialgate.events.pace import Pace
 from dialgate.settings import ProcessSettings
-from dialgate.verbs.replay_events import Pace, Replay, Wanted, replay_events
+from dialgate.verbs.replay_events import Replay, Wanted, replay_events
 from projector.advance import Views
 from projector.store.tables import OUTBOX
 from projector.store.view_store import ViewStore
@@ -166,7 +167,7 @@ def test_nothing_is_ever_replayed_into_a_topic_of_dialgates_own(
 
 
 async def refused(to: str, settings: ProcessSettings) -> str:
-    from dialgate.event_targets import target
+    from dialgate.events.event_targets import target
     from dialgate.verbs.verb import MisusedError
 
     with pytest.raises(MisusedError) as told:

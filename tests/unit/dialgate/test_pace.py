@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from campaigns.testing.sample_records import NOON
-from dialgate.verbs.replay_events import Pace
+from dialgate.events.pace import Pace
 
 
 def due(pace: Pace, *after_s: float) -> list[float]:

@@ -14,7 +14,7 @@ from campaigns.domain.facts import CampaignFact
 from campaigns.log.digest import Chain
 from campaigns.records.ledger import Ledger
 from campaigns.records.log_entry import Recorded
-from campaigns.records.record import Envelope
+from campaigns.records.record import Foreign
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 
 RECORDS, ROUNDS, PARTITIONS = 60_000, 5, 12
@@ -27,12 +27,11 @@ def fold(raw: list[bytes]) -> float:
     began = perf_counter()
     for position, value in enumerate(raw, 1):
         recorded = Recorded(partition, position, value, PARTITIONS)
-        if isinstance(recorded.envelope, Envelope) and ledger.admit(recorded.envelope):
+        envelope = recorded.envelope
+        if type(envelope) is not Foreign and ledger.admit(envelope):
             for fact in recorded.facts:
                 if isinstance(fact, CampaignFact):
-                    campaigns.fold(
-                        fact, recorded.position, recorded.partition.number, recorded.actor
-                    )
+                    campaigns.fold(fact, recorded)
             chain.accept(position, value)
     took = perf_counter() - began
     assert campaigns.by_id[CAMPAIGN].ended > 0, "calls were folded"

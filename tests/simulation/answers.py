@@ -279,9 +279,7 @@ def _fold(found: Audit, campaigns: Campaigns, entry: Entry, paused_at: dict[int,
     for fact in entry.facts:
         if isinstance(fact, ContactsAdded | CreateKeyed) or not isinstance(fact, AnyCampaignFact):
             continue
-        campaign = campaigns.fold(
-            fact, recorded.position, recorded.partition.number, recorded.actor
-        )
+        campaign = campaigns.fold(fact, recorded)
         if isinstance(fact, CampaignCompleted) and campaign and campaign.counters.pending:
             found.find(8, f"{fact.campaign_id} completed with contacts that wait")
         if isinstance(fact, CampaignPaused):

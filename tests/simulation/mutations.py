@@ -4,6 +4,8 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+from msgspec import structs
+
 import campaigns.log.digest
 import campaigns.log.port
 import campaigns.log.reader
@@ -245,7 +247,7 @@ def what_is_not_read_back_is_said_not_to_count() -> Swaps:
 
 def _with_terms(campaign: Campaign, lease_s: float, carrier_timeout_s: float) -> Any:
     calls = [
-        replace(call, lease_s=lease_s, carrier_timeout_s=carrier_timeout_s)
+        structs.replace(call, lease_s=lease_s, carrier_timeout_s=carrier_timeout_s)
         for call in campaign.permissions()
     ]
     return SimpleNamespace(campaign_id=campaign.campaign_id, permissions=lambda: calls)

@@ -41,9 +41,7 @@ class FoldedJournal(Journal):
         recorded = super().write(*facts, campaign_id=campaign_id, record_id=record_id)
         for fact in recorded.facts:
             if isinstance(fact, AnyCampaignFact):
-                campaign = self.campaigns.fold(
-                    fact, recorded.position, recorded.partition.number, recorded.actor
-                )
+                campaign = self.campaigns.fold(fact, recorded)
                 if campaign is not None and isinstance(fact, CampaignRearmed):
                     for contact_id in fact.contact_ids:
                         self.contacts[contact_id] = select(campaign, self.contact(contact_id))

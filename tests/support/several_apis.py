@@ -186,9 +186,7 @@ class Several:
                 for fact in recorded.facts:
                     audit.accepted_at.append((fact, f"{partition.number}@{recorded.position}"))
                     if isinstance(fact, CampaignFact):
-                        audit.campaigns.fold(
-                            fact, recorded.position, recorded.partition.number, recorded.actor
-                        )
+                        audit.campaigns.fold(fact, recorded)
         return audit
 
     # -- the dialer's hand ---------------------------------------------------------------------

@@ -179,9 +179,7 @@ class Views:
         self, changes: Changes, recorded: Recorded, fact: AnyCampaignFact, ordinal: int
     ) -> None:
         found = self.campaigns.get(fact.campaign_id)
-        campaign = self.campaigns.fold(
-            fact, recorded.position, recorded.partition.number, recorded.actor
-        )
+        campaign = self.campaigns.fold(fact, recorded)
         if campaign is None:
             return  # Facts of a campaign that was never created.
         history.project(changes, campaign, fact)

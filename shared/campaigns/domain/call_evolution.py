@@ -1,11 +1,14 @@
 """Folds the facts about one call into its campaign's counters and open calls. Pure."""
 
 import sys
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
 
 from campaigns.domain.campaign import Campaign, OpenCall, gone, in_progress
 from campaigns.domain.facts import (
     Abandonment,
     AnyCallFact,
+    AnyCampaignFact,
     CallAbandoned,
     CallEnded,
     CallLate,
@@ -23,51 +26,73 @@ DOUBTED_MAX = (
 
 def evolve_call(campaign: Campaign, fact: AnyCallFact, position: int) -> None:
     """Fold one accepted fact about a call into its campaign, in place."""
-    counters, call = campaign.counters, campaign.calls.get(fact.call_id)
-    match fact:  # The most frequent first: each pattern that does not match costs time.
-        case CallRequested():
-            first = _first(campaign, fact)
-            campaign.calls[fact.call_id] = OpenCall(
-                fact.call_id,
-                fact.contact_id,
-                fact.run,
-                fact.attempt,
-                position,
-                fact.requested_at,
-                fact.ring_by,
-                fact.lease_s,
-                fact.carrier_timeout_s,
-                fact.refuses_late,
-                first=first,
-                carrier=fact.carrier,
-            )
-            campaign.tried += first
-            campaign.strict = campaign.strict and fact.refuses_late
-            counters.pending -= 1
-            counters.in_progress += 1
-            counters.untouched -= first
-        case CallStarted():
-            if call is not None and call.started_at is None:
-                campaign.executions += 1
-                call.started_at, call.execution = fact.started_at, campaign.executions
-                campaign.rang_at = max(campaign.rang_at or call.requested_at, call.requested_at)
-        case CallEnded():
-            if campaign.calls.pop(fact.call_id, None) and call is not None:
-                campaign.executions += call.execution is None
-                _end(campaign, fact)
-        case CallAbandoned():
-            if campaign.calls.pop(fact.call_id, None) and call is not None:
-                campaign.abandoned += call.position < campaign.halted_position
-                _doubt(campaign, call, fact)
-                _give_back(
-                    campaign, fact, first=call.first and fact.contact_id not in campaign.late
-                )
-        case CallLate():
-            campaign.doubted.pop(fact.call_id, None)
-            campaign.executions += 1
-            campaign.late_calls += 1
-            if fact.run > campaign.rearmed_run:
-                _rang_late(campaign, fact)
+    CALLS[type(fact)](campaign, fact, position)
+
+
+def _requested(campaign: Campaign, fact: CallRequested, position: int) -> None:
+    counters, first = campaign.counters, _first(campaign, fact)
+    campaign.calls[fact.call_id] = OpenCall(
+        fact.call_id,
+        fact.contact_id,
+        fact.run,
+        fact.attempt,
+        position,
+        fact.requested_at,
+        fact.ring_by,
+        fact.lease_s,
+        fact.carrier_timeout_s,
+        fact.refuses_late,
+        first=first,
+        carrier=fact.carrier,
+    )
+    campaign.tried += first
+    campaign.strict = campaign.strict and fact.refuses_late
+    counters.pending -= 1
+    counters.in_progress += 1
+    counters.untouched -= first
+
+
+def _started(campaign: Campaign, fact: CallStarted, _: int) -> None:
+    call = campaign.calls.get(fact.call_id)
+    if call is not None and call.started_at is None:
+        campaign.executions += 1
+        call.started_at, call.execution = fact.started_at, campaign.executions
+        campaign.rang_at = max(campaign.rang_at or call.requested_at, call.requested_at)
+
+
+def _ended(campaign: Campaign, fact: CallEnded, _: int) -> None:
+    call = campaign.calls.pop(fact.call_id, None)
+    if call is not None:
+        campaign.executions += call.execution is None
+        _end(campaign, fact)
+
+
+def _abandoned(campaign: Campaign, fact: CallAbandoned, _: int) -> None:
+    call = campaign.calls.pop(fact.call_id, None)
+    if call is not None:
+        campaign.abandoned += call.position < campaign.halted_position
+        _doubt(campaign, call, fact)
+        _give_back(campaign, fact, first=call.first and fact.contact_id not in campaign.late)
+
+
+def _late(campaign: Campaign, fact: CallLate, _: int) -> None:
+    campaign.doubted.pop(fact.call_id, None)
+    campaign.executions += 1
+    campaign.late_calls += 1
+    if fact.run > campaign.rearmed_run:
+        _rang_late(campaign, fact)
+
+
+# By exact type: for a struct, `isinstance` and `match` cost three times as much as a look-up, and
+# nearly all facts of a log are these. Any: each takes its own kind.
+CALLS: Mapping[type[AnyCampaignFact], Callable[[Campaign, Any, int], None]] = {
+    CallRequested: _requested,
+    CallStarted: _started,
+    CallEnded: _ended,
+    CallAbandoned: _abandoned,
+    CallLate: _late,
+}
+assert set(CALLS) == set(get_args(AnyCallFact)), "each kind of fact about a call is folded"
 
 
 def _doubt(campaign: Campaign, call: OpenCall, fact: CallAbandoned) -> None:

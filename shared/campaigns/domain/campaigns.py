@@ -2,11 +2,34 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from campaigns.domain.call_evolution import evolve_call
+from campaigns.domain.call_evolution import CALLS, evolve_call
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.evolution import evolve
-from campaigns.domain.facts import AnyCallFact, AnyCampaignFact, CallFact
+from campaigns.domain.facts import AnyCallFact, AnyCampaignFact
+
+
+class Numbered(Protocol):
+    """A partition, as far as a fold needs to know it."""
+
+    @property
+    def number(self) -> int:
+        """Return its number."""
+
+
+class Recording(Protocol):
+    """Where a fact stands in the log, and for whom it was recorded."""
+
+    position: int
+
+    @property
+    def partition(self) -> Numbered:
+        """Return its partition."""
+
+    @property
+    def actor(self) -> str:
+        """Return the actor."""
 
 
 @dataclass
@@ -22,16 +45,16 @@ class Campaigns:
         """Return a campaign, or None when there is none."""
         return self.by_id.get(campaign_id)
 
-    def fold(
-        self, fact: AnyCampaignFact, position: int, partition: int, actor: str
-    ) -> Campaign | None:
+    def fold(self, fact: AnyCampaignFact, recorded: Recording) -> Campaign | None:
         """Fold one fact; return its campaign, or None if that was never created."""
         found = self.by_id.get(fact.campaign_id)
-        if isinstance(fact, CallFact):  # Nearly all facts of a log, and never an import.
+        if (call := CALLS.get(type(fact))) is not None:  # Nearly all facts of a log.
             if found is not None:
-                self.fold_call(found, fact, position)
+                call(found, fact, recorded.position)
+                self.dirty.add(fact.campaign_id)
             return found
-        campaign = evolve(found, fact, position, partition=partition, actor=actor)
+        partition, actor = recorded.partition.number, recorded.actor
+        campaign = evolve(found, fact, recorded.position, partition=partition, actor=actor)
         if campaign is not None:
             if found is None:
                 self.take(campaign, partition)

@@ -18,7 +18,7 @@ from campaigns.process.watch import lasting
 from campaigns.records.installation import Installation, confirm
 from campaigns.records.ledger import Ledger
 from campaigns.records.log_entry import Recorded
-from campaigns.records.record import Envelope
+from campaigns.records.record import Foreign
 from campaigns.records.steps import bounded
 from campaigns.records.topics import INSTALLATION, Partition
 
@@ -166,37 +166,37 @@ class Reader:
             raise
 
     def _step(self, partition: Partition, batch: Sequence[Recorded]) -> None:
-        ledger, position = self.ledger(partition), self.positions.get(partition, 0)
+        """Rule on a batch, in one loop with local names: each record of a log comes through it."""
+        ledger, chain, counts = self.ledger(partition), self.chain(partition), self.counts
         skipped = self.installation.skipped.get(partition, {})
-        chain = self.chain(partition)
-        for recorded in batch:
-            if recorded.position <= position:
-                compare(chain, ledger, skipped, recorded)
-                continue
-            if recorded.position in skipped:  # Treated as refused; it may be unreadable.
-                confirm(skipped[recorded.position], recorded)
-                self.counts.refused += 1
-                self.positions[partition] = position = recorded.position
-                continue
-            envelope = recorded.envelope
-            position = recorded.position
-            if not isinstance(envelope, Envelope):
-                self.counts.foreign += 1
-                self.positions[partition] = position
-                continue
-            accepted = ledger.admit(envelope)
-            if accepted:
-                self.counts.accepted += 1
-                assert recorded.raw is not None, "a record with an envelope has bytes"
-                chain.accept(position, recorded.raw)
-                self.fold.fold(recorded)
-            else:
-                self.counts.refused += 1
-            self.positions[partition] = position
-            if ruled := self.on_ruling.pop(envelope.id, None):
-                ruled(Ruling(accepted, partition, position))
-        self.fold.folded(partition, position)
-        self._wake(partition, position)
+        done, on_ruling, fold = self.positions.get(partition, 0), self.on_ruling, self.fold.fold
+        try:
+            for recorded in batch:
+                position = recorded.position
+                if position <= done:
+                    compare(chain, ledger, skipped, recorded)
+                    continue
+                if position in skipped:  # Treated as refused; it may be unreadable.
+                    confirm(skipped[position], recorded)
+                    counts.refused += 1
+                elif type(envelope := recorded.envelope) is Foreign:  # Cheaper than `isinstance`.
+                    counts.foreign += 1
+                else:
+                    if accepted := ledger.admit(envelope):
+                        counts.accepted += 1
+                        assert recorded.raw is not None, "a record with an envelope has bytes"
+                        chain.accept(position, recorded.raw)
+                        fold(recorded)
+                    else:
+                        counts.refused += 1
+                    if on_ruling and (ruled := on_ruling.pop(envelope.id, None)):
+                        self.positions[partition] = position  # Whoever is told finds it folded.
+                        ruled(Ruling(accepted, partition, position))
+                done = position
+        finally:
+            self.positions[partition] = done
+        self.fold.folded(partition, done)
+        self._wake(partition, done)
 
     def _wake(self, partition: Partition, position: int) -> None:
         waiting = self._waiting.get(partition)

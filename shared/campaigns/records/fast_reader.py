@@ -53,7 +53,7 @@ _Whole: type[Envelope] = _closed(
     ],
     bases=(Envelope,),
 )
-_decode = Decoder(_Whole).decode
+_decode, _known = Decoder(_Whole).decode, PLACES.get
 
 _too_fine = re.compile(
     rb"\.[0-9]{7}"
@@ -86,21 +86,26 @@ def read(
         stream, kind = entry.stream, type(fact)
         if kind in _CALLS:  # As `stream`, and faster: nearly all of a log.
             campaign_id, contact_id = fact.campaign_id, fact.contact_id  # type: ignore[union-attr]
-            here = stream == f"contact/{campaign_id}/{contact_id}"
-            if here and stream not in PLACES:
+            if (place := _known(stream)) is None:
+                if stream != f"contact/{campaign_id}/{contact_id}":
+                    return None
                 PLACES.remember(stream, (campaign_id, contact_id))
-        else:
-            here = stream == fact.stream
-        if not here or stream not in condition:
+            elif place[1] != contact_id or place[0] != campaign_id:
+                return None
+        elif stream != fact.stream:
+            return None
+        if stream not in condition:
             return None
         if kind in _UNUSUAL and not _certain(kind, fact, entry, envelope, raw):
             return None
         facts.append(fact)
     topic, number = partition
+    usual = topic == CAMPAIGN_RECORDS
     for stream in condition:
         place = PLACES[stream]  # As `misplaced`, and faster.
-        usual = place is not None and place[0] % partitions == number and topic == CAMPAIGN_RECORDS
-        if not usual and misplaced(stream, partition, partitions):
+        if place is not None and place[0] % partitions == number and usual:
+            continue
+        if misplaced(stream, partition, partitions):
             return None
     return envelope, tuple(facts)
 
@@ -111,10 +116,13 @@ def _certain(
     """Look at what only some kinds have; take in what stands aside. Say if nothing is in doubt."""
     if isinstance(fact, CallRequested) and fact.call_id != envelope.id:
         return False
-    if any(getattr(fact, name) is not None for name in _LOOSE.get(kind, ())):
-        return False
+    for name in _LOOSE.get(kind, ()):
+        if getattr(fact, name) is not None:
+            return False
     aside: Struct | None = getattr(entry, "aside", None)
-    for name in _ASIDES.get(kind, ()) if aside is not None else ():
+    if aside is None:
+        return True
+    for name in _ASIDES[kind]:
         if raw.count(f'"{name}"'.encode()) > 1:  # In the data too: that counts, were it null.
             return False
         if (value := getattr(aside, name)) is not None:

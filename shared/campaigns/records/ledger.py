@@ -42,7 +42,8 @@ class Ledger:
                 self._set(stream, condition[stream] + facts)
             return True
         stream = entries[0].stream  # Nearly every record: what it writes, it rests on.
-        if (place := PLACES[stream]) and (contact := place[1]):  # As `_set`, and faster.
+        place = PLACES[stream]
+        if place is not None and (contact := place[1]):  # As `_set`, and faster.
             block = self.contacts.get(place[0])
             if block is not None and contact < len(block):
                 block[contact] = condition[stream] + 1

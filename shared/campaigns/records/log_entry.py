@@ -25,12 +25,13 @@ class Recorded:
         self.partition = partition
         self.position = position  # Kafka's offset + 1. 0: not in the log yet.
         self.raw = raw
-        self._beyond: LevelBeyondError | None = None
-        self._envelope: Envelope | Foreign | None = None
-        self._facts: tuple[AnyFact, ...] | None = None
+        self._envelope: Envelope | Foreign | None
+        self._facts: tuple[AnyFact, ...] | None
         if found := fast_reader.read(raw, partition, partitions):
             self._envelope, self._facts = found
             return
+        self._envelope = self._facts = None
+        self._beyond: LevelBeyondError | None = None
         try:
             self._envelope = read_envelope(raw, partition, partitions)
         except LevelBeyondError as exc:
@@ -39,8 +40,8 @@ class Recorded:
     @property
     def actor(self) -> str:
         """Return the actor for whom the record was written."""
-        envelope = self._envelope
-        assert isinstance(envelope, Envelope), "foreign bytes have no facts"
+        envelope = self.envelope
+        assert type(envelope) is not Foreign, "foreign bytes have no facts"
         return envelope.actor
 
     @property

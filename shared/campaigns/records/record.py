@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import final
 
 import orjson
 from msgspec import Struct, field
@@ -88,6 +89,7 @@ class Envelope(Struct, frozen=True, gc=False):
         return Counter(entry.stream for entry in self.entries)
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Foreign:
     """Bytes in the log that are not a record: every reader refuses them."""

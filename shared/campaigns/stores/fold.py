@@ -30,9 +30,7 @@ def fold_contacts(campaigns: Campaigns, contacts: Contacts, recorded: Recorded) 
     for fact in recorded.facts:
         match fact:
             case CampaignFact():
-                campaign = campaigns.fold(
-                    fact, recorded.position, recorded.partition.number, recorded.actor
-                )
+                campaign = campaigns.fold(fact, recorded)
                 if campaign is not None:
                     _fold_contact(contacts, campaign, fact)
             case ContactsAdded():

@@ -35,7 +35,7 @@ class Folding:
     def fold(self, recorded: Recorded) -> None:
         for fact in recorded.facts:
             assert isinstance(fact, CampaignFact)
-            self.campaigns.fold(fact, recorded.position, recorded.partition.number, recorded.actor)
+            self.campaigns.fold(fact, recorded)
 
     def folded(self, partition: Partition, position: int) -> None:
         pass

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from campaigns.domain.campaign import Campaign, ImportUnderWay, OpenCall
 from campaigns.domain.decider import STALE, UNCHANGED, Reason, Rejected
@@ -35,7 +36,7 @@ START = StartImport(42, 7, "i1", "people.csv", 3, NOON)
 FAIL = FailImport(42, "i1", "a test", NOON)
 ROWS = (Row(phone_number="+15551234567"), Row(phone_number="+15551234568"))
 PERMISSION = OpenCall("c1", 1, 1, 1, 1, NOON, NOON + timedelta(seconds=2), 2.0, 5.0, True)
-CALLING = replace(PERMISSION, started_at=NOON, execution=1)
+CALLING = structs.replace(PERMISSION, started_at=NOON, execution=1)
 UNDER_WAY = ImportUnderWay("i1", 4, 3, NOON)
 
 

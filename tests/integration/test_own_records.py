@@ -97,7 +97,7 @@ def state(mine: Sequence[Recorded], campaign_id: int) -> Campaign:
     for one in mine:
         for fact in one.facts:
             if isinstance(fact, CampaignFact):
-                campaigns.fold(fact, one.position, one.partition.number, one.actor)
+                campaigns.fold(fact, one)
     return campaigns.by_id[campaign_id]
 
 

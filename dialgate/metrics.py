@@ -1,5 +1,6 @@
 """The metrics of a process: its own counters, and the state of its parts at this moment."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -7,6 +8,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from campaigns.domain.campaigns import Campaigns
+from campaigns.gates.gates import IDLE
 from campaigns.part import Part
 from campaigns.process.observability import REGISTRY
 
@@ -46,7 +48,16 @@ class _Parts(Collector):
             "1 while the carrier is known to refuse late rings, by a clock that agrees with ours.",
             labels=["part"],
         )
+        idle = GaugeMetricFamily(
+            "dialgate_campaigns_idle",
+            "Running campaigns of the dialer's that ask for no call now, by the gate that is shut.",
+            labels=["part", "gate"],
+        )
         for part in self._parts:
+            if (shut := getattr(part, "idle", None)) is not None:
+                counts = Counter(no.reason for no in shut.values())
+                for reason in IDLE:
+                    idle.add_metric([part.name, reason.value], counts[reason])
             if (carrier := getattr(part, "carrier", None)) is not None:
                 strict.add_metric([part.name], carrier.refuses_late)
                 if carrier.clock_difference_s is not None:
@@ -65,7 +76,7 @@ class _Parts(Collector):
                     [part.name], sum(len(c.permissions()) for c in folded if c.calls)
                 )
                 late.add_metric([part.name], sum(c.late_calls for c in folded))
-        return (rulings, positions, lag, permissions, late, difference, strict)
+        return (rulings, positions, lag, permissions, late, difference, strict, idle)
 
 
 def exposition(parts: Sequence[Part]) -> tuple[bytes, str]:

@@ -14,9 +14,9 @@ from typer.main import get_command
 from campaigns.domain.decider import Reason
 from campaigns.domain.facts import FACTS
 from campaigns.domain.moves import Move
+from campaigns.gates.gates import GATES
 from campaigns.http.door import STATUS
 from campaigns.records.topics import TOPICS
-from dialer.decisions.gates import GATES
 from dialgate.__main__ import cli
 from dialgate.settings import ALL, knobs
 from docs import generate

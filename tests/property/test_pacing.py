@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dialer.decisions.pacing import Bucket, burst
+from campaigns.domain.rate import Bucket, burst
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -44,3 +45,17 @@ def test_the_limit_is_used_but_for_the_burst() -> None:
         found = asked(limit, [0] * (10 * limit))
         minutes = (found[-1] - found[0]) / MINUTE
         assert len(found) / minutes >= limit - burst(limit), "pacing is no idling"
+
+
+@given(limits, st.lists(st.integers(-200, 200), min_size=1, max_size=50), st.integers(-100, 100))
+def test_a_request_costs_one_token_whatever_the_clock_does(
+    limit: int, steps: list[int], later: int
+) -> None:
+    """`spend` writes out what `left` says."""
+    bucket, now = Bucket(), NOON
+    for step_s in steps:
+        now += timedelta(seconds=step_s)
+        before = bucket.left(limit, now)
+        bucket.spend(limit, now)
+        assert bucket.tokens == pytest.approx(before - 1)
+    assert bucket.left(limit, now + timedelta(seconds=later)) <= burst(limit)

@@ -30,12 +30,12 @@ from campaigns.domain.facts import (
 )
 from campaigns.domain.moves import Move
 from campaigns.domain.values.stream_names import Stream, campaign_stream, contact_stream
+from campaigns.gates.room import Reading
 from campaigns.log.port import EventLog
 from campaigns.records.ledger import Ledger
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import AppendCondition, Envelope, Record
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition, campaign_partition
-from dialer.decisions.gates import Reading
 from dialer.decisions.request_call import REQUEST_CALL, RequestCall
 from tests.support.sample_facts import campaign_created
 

@@ -31,6 +31,7 @@ from campaigns.domain.facts import (
     Disposition,
 )
 from campaigns.domain.values.stream_names import Stream
+from campaigns.gates.room import Reading
 from campaigns.http.edge import install
 from campaigns.log.port import EventLog, MemoryLog
 from campaigns.process.clock import Clock
@@ -45,7 +46,6 @@ from campaigns.records.topics import (
 )
 from command_api.service import CommandApi
 from command_api.settings import CommandApiSettings
-from dialer.decisions.gates import Reading
 from dialer.decisions.request_call import REQUEST_CALL, RequestCall
 from tests.support.race import everything
 from tests.support.whole_api import BODY, CAMPAIGNS, KEYS, LIMITS

@@ -22,7 +22,6 @@ from campaigns.stores import checkpoint
 from campaigns.stores.contacts import Contacts
 from command_api import creator, idempotency
 from command_api.keys import keyring
-from dialer import bucket_store
 from docs.generate import ROOT
 from projector.projections.changes import Execution, Import
 from projector.store import tables as views
@@ -43,7 +42,6 @@ def of_checkpoints() -> list[str]:
     Contacts(store.db, by_phone=True)
     for module in (creator, idempotency, keyring):
         store.db.execute(module._TABLE)
-    bucket_store.create(store.db)
     found = schemas.tables(store.db)
     store.close()
     kinds = (Campaign, Contact, Row, CreateKeyed, ApiKeyCreated, ApiKeyRevoked)
@@ -102,7 +100,7 @@ def test_every_table_is_part_of_a_described_store() -> None:
         for path in (ROOT / folder).rglob("*.py")
         if creates.search(path.read_text())
     }
-    described = (checkpoint, Contacts, creator, idempotency, keyring, bucket_store, views, file)
+    described = (checkpoint, Contacts, creator, idempotency, keyring, views, file)
     files = {_file(one) for one in described}
     assert found == files | UNVERSIONED
 

@@ -10,6 +10,7 @@ from secrets import token_hex
 from fastapi import APIRouter
 
 from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.decider import Rejected
 from campaigns.domain.facts import CampaignFact
 from campaigns.log.installation_log import founded
 from campaigns.log.port import EventLog
@@ -26,7 +27,6 @@ from campaigns.records.topics import (
 from campaigns.stores.checkpoint import SAVE_S, CheckpointStore
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
-from dialer import bucket_store
 from dialer.assignment import Assignment
 from dialer.calls.inputs import (
     Folded,
@@ -34,7 +34,7 @@ from dialer.calls.inputs import (
     Working,
 )
 from dialer.carrier.port import Carrier, Watched
-from dialer.decisions.pacing import Window
+from dialer.decisions.window import Window
 from dialer.reactions import Reactions
 from dialer.reactor.recovery import restore
 from dialer.reactor.state import State
@@ -76,6 +76,12 @@ class Dialer:
         """Return what the reactor knows."""
         return self.reactions.state
 
+    @property
+    def idle(self) -> dict[int, Rejected]:
+        """Return why each running campaign that this dialer works asks for no call now, by id."""
+        idle = self.state.idle
+        return {one: shut for one, shut in idle.items() if self.state.works(one)}
+
     def routers(self) -> Sequence[APIRouter]:
         """Return no route: a dialer answers no requests."""
         return ()
@@ -92,8 +98,6 @@ class Dialer:
         await self.reader.begin(await founded(self._log, self._clock, self._source))
         path = self._data_dir / "dialer.db" if self._data_dir else None
         self._store = CheckpointStore(path, self._log.id, self.reader.installation)
-        bucket_store.create(self._store.db)
-        self._store.beside = lambda ids: bucket_store.save(self._store.db, self.state, ids)
         self.contacts = Contacts(self._store.db)
         self._store.restore(self.reader, self.campaigns)
         await self.reader.check()
@@ -107,7 +111,6 @@ class Dialer:
             Window(self._settings.asking_max, float(self._settings.asking_max)),
         )
         self.reactions.open(state, self.contacts)
-        bucket_store.restore(self._store.db, state)
         restore(state, self.reactions.clocks())
 
     async def run(self) -> None:

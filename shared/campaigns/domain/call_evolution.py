@@ -31,6 +31,7 @@ def evolve_call(campaign: Campaign, fact: AnyCallFact, position: int) -> None:
 
 def _requested(campaign: Campaign, fact: CallRequested, position: int) -> None:
     counters, first = campaign.counters, _first(campaign, fact)
+    campaign.bucket.spend(campaign.created.settings.calls_per_minute, fact.requested_at)
     campaign.calls[fact.call_id] = OpenCall(
         fact.call_id,
         fact.contact_id,

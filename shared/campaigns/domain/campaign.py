@@ -9,6 +9,7 @@ from pydantic import PlainSerializer
 from campaigns.domain.codec import Codec
 from campaigns.domain.facts import AnyCallFact, CampaignCreated, Selection
 from campaigns.domain.moves import MOVES, Move, Status
+from campaigns.domain.rate import Bucket
 from campaigns.domain.values.campaign_settings import CampaignSettings
 from campaigns.domain.values.schedule import Schedule
 from campaigns.domain.values.value import Value
@@ -88,6 +89,7 @@ class Campaign:
     calls: dict[str, OpenCall] = field(default_factory=dict)  # By call id; permissions included.
     # Calls that were given back as not placed, the latest of them, by call id.
     doubted: dict[str, OpenCall] = field(default_factory=dict)
+    bucket: Bucket = field(default_factory=Bucket)  # Of `calls_per_minute`.
     late: ContactIds = field(default_factory=set)  # Contacts that rang late. Should be empty.
     late_calls: int = 0  # Ever, in any run. Should be 0.
     tried: int = 0  # Contacts ever attempted, in any run; those in progress included.

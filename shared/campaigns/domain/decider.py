@@ -34,7 +34,16 @@ class Reason(StrEnum):
     CONTACT_DONE = "contact-done"  # Gate: done, being called, or gone.
     ATTEMPTS_SPENT = "attempts-spent"  # Gate: max_attempts are used up.
     OUTSIDE_HOURS = "outside-hours"  # Gate: not within the campaign's calling hours.
-    TOO_SOON = "too-soon"  # Gate: resting after an attempt or an abandonment.
+    RESTING = "resting"  # Gate: the contact rests after an attempt or an abandonment.
+    ALL_LINES_BUSY = "all-lines-busy"  # Gate: as many calls at once as the campaign may have.
+    RATE = "rate"  # Gate: as many calls a minute as the campaign may make.
+    CARRIER_FULL = "carrier-full"  # Gate: as many requests at once as carrier and log take.
+    LOG_SLOW = "log-slow"  # Gate: the log lost, or did not take, the campaign's last request.
+    AWAITS_DIALER = "awaits-dialer"  # Gate: it is for a dialer to call, and it does not yet.
+    ALL_RESTING = "all-resting"  # Gate: every pending contact rests.
+    OTHERS_FIRST = "others-first"  # Gate: there is room only for contacts that come before it.
+    NO_CONTACTS_LEFT = "no-contacts-left"  # Gate: every contact is done or being called.
+    TOO_SOON = "too-soon"  # A decision of the dialer whose time has not come.
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,15 @@ STATUS: Mapping[Reason, int] = {
     Reason.CONTACT_DONE: 400,
     Reason.ATTEMPTS_SPENT: 400,
     Reason.OUTSIDE_HOURS: 400,
+    Reason.RESTING: 400,
+    Reason.ALL_LINES_BUSY: 400,
+    Reason.RATE: 400,
+    Reason.CARRIER_FULL: 400,
+    Reason.LOG_SLOW: 400,
+    Reason.AWAITS_DIALER: 400,
+    Reason.ALL_RESTING: 400,
+    Reason.OTHERS_FIRST: 400,
+    Reason.NO_CONTACTS_LEFT: 400,
     Reason.TOO_SOON: 400,
 }
 

@@ -163,9 +163,8 @@ async def test_a_save_in_slices_lets_others_run_and_commits_at_its_end_alone(
     for campaign_id in range(1, campaigns + 1):
         journal.create(campaign_id, contacts=0)
     one = Folding(journal, tmp_path)
-    kept: list[int] = []
-    one.store.beside = lambda ids: kept.extend(ids)
     one.reader.step(HERE, journal.records)
+    again: list[int] = []
     seen: list[tuple[int, int]] = []  # What a reader of the file sees while it is saved.
 
     async def look() -> None:
@@ -176,7 +175,9 @@ async def test_a_save_in_slices_lets_others_run_and_commits_at_its_end_alone(
                 )
                 seen.append(beside.execute(counted).fetchone())
                 if len(seen) == 2:  # Folded in between, of a campaign that was written already.
-                    journal.start(kept[0])
+                    written = one.store.db.execute("select campaign_id from campaigns limit 1")
+                    again.extend(*written)
+                    journal.start(again[0])
                     one.reader.step(HERE, journal.records)
                 await asyncio.sleep(0)
 
@@ -184,13 +185,11 @@ async def test_a_save_in_slices_lets_others_run_and_commits_at_its_end_alone(
     await asyncio.gather(saving, look())
     assert len(seen) >= 2
     assert set(seen) == {(0, 0)}, "nothing before the end"
-    assert set(kept) == set(range(1, campaigns + 1))
-    assert kept.count(kept[0]) == 2
     one.store.close()  # Without another save.
     other = Folding(journal, tmp_path)
     assert other.reader.positions == {HERE: campaigns + 1}
     assert len(other.campaigns.by_id) == campaigns
-    assert other.campaigns.by_id[kept[0]].status is Status.RUNNING, "state and position agree"
+    assert other.campaigns.by_id[again[0]].status is Status.RUNNING, "state and position agree"
     other.stop()
 
 

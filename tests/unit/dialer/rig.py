@@ -21,7 +21,7 @@ from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
 from dialer.calls.effects import Effect, LookUp, Offer, Place
 from dialer.calls.inputs import Clocks, Folded, Input, Refused, Woken, Working
-from dialer.decisions.pacing import Window
+from dialer.decisions.window import Window
 from dialer.reactor.reactor import react
 from dialer.reactor.recovery import restore
 from dialer.reactor.state import State, Terms

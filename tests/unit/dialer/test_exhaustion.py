@@ -15,8 +15,8 @@ from campaigns.domain.facts import (
     Disposition,
 )
 from campaigns.domain.values.stream_names import campaign_stream, contact_stream
+from campaigns.gates.room import Reading
 from dialer.decisions.exhaustion import EXHAUST, ExhaustContact
-from dialer.decisions.gates import Reading
 from tests.support.folded_journal import FoldedJournal
 from tests.unit.dialer.rig import RESEND_S, Rig, offered, offers
 

@@ -6,7 +6,7 @@ from campaigns.domain.contact import Contact
 from campaigns.domain.decider import Reason, Rejected
 from campaigns.domain.facts import CallRequested, Disposition
 from campaigns.domain.values.stream_names import campaign_stream, contact_stream
-from dialer.decisions.gates import Reading
+from campaigns.gates.room import Reading
 from dialer.decisions.request_call import REQUEST_CALL, RequestCall
 from tests.support.folded_journal import FoldedJournal
 

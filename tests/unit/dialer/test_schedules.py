@@ -26,10 +26,11 @@ from campaigns.domain.moves import Status
 from campaigns.domain.values.campaign_settings import CallingHours
 from campaigns.domain.values.schedule import Frequency, Recurrence, Schedule
 from campaigns.domain.values.stream_names import campaign_stream, contacts_stream
+from campaigns.gates.gates import within_hours
+from campaigns.gates.hours import opens_at
+from campaigns.gates.room import Reading
 from dialer.calls.effects import Offer
 from dialer.calls.inputs import Working
-from dialer.decisions.gates import Reading, within_hours
-from dialer.decisions.hours import opens_at
 from dialer.decisions.lifecycle import BEGIN, BeginScheduled, due
 from tests.support.folded_journal import FoldedJournal
 from tests.unit.dialer.rig import Rig, offered, offers

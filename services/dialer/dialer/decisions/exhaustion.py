@@ -6,7 +6,8 @@ from datetime import datetime
 from campaigns.domain.decider import Decider, Decision, Reason, Rejected
 from campaigns.domain.facts import ContactExhausted
 from campaigns.domain.values.stream_names import Stream, campaign_stream, contact_stream
-from dialer.decisions.gates import Reading, attempts_left, campaign_running, contact_pending
+from campaigns.gates.gates import attempts_left, campaign_running, contact_pending
+from campaigns.gates.room import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +24,16 @@ def decide(reading: Reading, command: ExhaustContact) -> Decision:
     for gate in (campaign_running, contact_pending):
         if shut := gate(reading, command.now):
             return shut
-    if attempts_left(reading, command.now) is None or reading.contact.attempts < 1:
+    contact = reading.contact
+    assert contact is not None, "one contact is closed"
+    if attempts_left(reading, command.now) is None or contact.attempts < 1:
         return Rejected(Reason.TOO_SOON, "attempts are left")
     return (
         ContactExhausted(
             campaign_id=command.campaign_id,
             contact_id=command.contact_id,
             run=reading.campaign.run,
-            attempts=reading.contact.attempts,
+            attempts=contact.attempts,
             exhausted_at=command.now,
         ),
     )

@@ -6,8 +6,9 @@ from datetime import datetime
 from campaigns.domain.decider import Decider, Decision
 from campaigns.domain.facts import CallRequested
 from campaigns.domain.values.stream_names import Stream, campaign_stream, contact_stream
+from campaigns.gates.gates import first_shut
+from campaigns.gates.room import Reading
 from dialer.calls.lease import ring_by
-from dialer.decisions.gates import Reading, first_shut
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +29,21 @@ def decide(reading: Reading, command: RequestCall) -> Decision:
     """Request the next attempt, unless a gate is shut."""
     if shut := first_shut(reading, command.now):
         return shut
+    contact = reading.contact
+    assert contact is not None, "a call is requested of one contact"
     return (
         CallRequested(
             campaign_id=command.campaign_id,
             contact_id=command.contact_id,
             call_id=command.call_id,
             run=reading.campaign.run,
-            attempt=reading.contact.attempts + 1,
+            attempt=contact.attempts + 1,
             requested_at=command.now,
             ring_by=ring_by(command.now, command.lease_s),
             lease_s=command.lease_s,
             carrier_timeout_s=command.carrier_timeout_s,
             refuses_late=command.refuses_late,
-            tried=reading.contact.tried,
+            tried=contact.tried,
             carrier=command.carrier,
         ),
     )

@@ -106,8 +106,6 @@ def _folded_call(state: State, fact: AnyCallFact, at: float, effects: list[Effec
     if given_back and state.works(fact.campaign_id):
         state.rechecks.note(fact.campaign_id, fact.call_id, at)
     if isinstance(fact, CallRequested):
-        if campaign := state.campaigns.get(fact.campaign_id):
-            queue.bucket.spend(campaign.settings.calls_per_minute, fact.requested_at)
         if call is None:
             call = state.add(call_of(fact, sent_at=None))
             call.look_at, call.watched = at, state.works(fact.campaign_id)

@@ -6,12 +6,12 @@ Rate and capacity are checked before a permission is requested, never after.
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.contact import Contact
-from dialer.decisions.pacing import Bucket
+from campaigns.gates.room import Turn
 
 INFINITY = float("inf")
 FRESH_AT_ONCE = 512  # Contact ids read ahead: memory does not grow with the list.
@@ -41,7 +41,6 @@ class ContactIndex(Protocol):
 class CampaignQueue:
     """What the dialer keeps of one campaign besides the fold."""
 
-    bucket: Bucket = field(default_factory=Bucket)
     asked: set[int] = field(default_factory=set)  # Contacts whose request has no ruling yet.
     fresh: deque[int] = field(default_factory=deque)  # Next never-touched contacts, in order.
     read_to: int = 0  # The last contact id that was considered for `fresh`.
@@ -88,6 +87,11 @@ class CampaignQueue:
             if wanted > 0 and contact.unplaced is not None and contact.contact_id not in self.asked:
                 wanted -= 1
                 yield contact
+
+    def turn(self) -> Turn:
+        """Return that nobody is due now: `candidates` yielded fewer than were wanted."""
+        due_at = None if self.due_at is None else datetime.fromtimestamp(self.due_at, UTC)
+        return Turn((), due_at)
 
     def _next_fresh(self, campaign: Campaign, index: ContactIndex) -> int | None:
         if (

@@ -8,29 +8,31 @@ that rest on an old reading.
 from collections.abc import Iterable
 
 from campaigns.domain.campaign import Campaign
-from campaigns.domain.decider import Rejected, Unchanged
+from campaigns.domain.contact import Contact
+from campaigns.domain.decider import Reason, Rejected, Unchanged
 from campaigns.domain.facts import CallRequested
 from campaigns.domain.moves import Status
 from campaigns.domain.values.stream_names import contact_stream
+from campaigns.gates.gates import first_shut
+from campaigns.gates.room import Reading, room
 from dialer.calls.call import Call, call_of
 from dialer.calls.call_states import Logged, Said, Use
 from dialer.calls.effects import Effect, LookUp, Offer, Place
 from dialer.calls.inputs import Clocks, Input
 from dialer.calls.lease import may_begin
 from dialer.decisions.exhaustion import EXHAUST, ExhaustContact
-from dialer.decisions.gates import Reading
-from dialer.decisions.hours import opens_at
 from dialer.decisions.request_call import REQUEST_CALL, RequestCall
 from dialer.decisions.resolution import resolution
 from dialer.reactor.fault_isolation import isolated, may_end_at
 from dialer.reactor.input_handlers import handle
-from dialer.reactor.queue import INFINITY, CampaignQueue
+from dialer.reactor.queue import INFINITY
 from dialer.reactor.recovery import recheck_again
 from dialer.reactor.state import State
 from dialer.reactor.transition import CLOCK_REST_S, offer_transition
 
 TOKEN_REST_S = 0.001  # The least wait for a token: float sums may fall short of 1.
-DUE_REST_S = 0.05  # The least wait after a rejected contact.
+DUE_REST_S = 0.05  # The least wait after a rejected contact, or for one that is asked for already.
+REST_S = {Reason.ALL_RESTING: DUE_REST_S}
 CLOSED_MAX = 10_000  # Closed calls kept so that a late report finds them.
 
 
@@ -156,35 +158,39 @@ def _close(state: State, call: Call) -> None:
 
 
 def _ask(state: State, campaign: Campaign, clocks: Clocks, effects: list[Effect]) -> None:
-    """Request as many calls as rate, capacity, carrier and log allow."""
-    if (
-        campaign.status is not Status.RUNNING
-        or state.stopping
-        or not state.works(campaign.campaign_id)
-    ):
+    """Request as many calls as the gates let through, and note which one is shut then."""
+    campaign_id = campaign.campaign_id
+    whole = Reading(campaign, None, state.own(campaign_id, clocks.boot))
+    shut = first_shut(whole, clocks.now)
+    if shut is None:
+        shut = _request(state, whole, clocks, effects)
+    if shut is None or campaign.status is not Status.RUNNING or not state.works(campaign_id):
+        state.idle.pop(campaign_id, None)
+    else:
+        state.idle[campaign_id] = shut
+    if shut is None:
         return
-    if (opens := opens_at(campaign, clocks.now)) is not None:
-        ahead_s = min((opens - clocks.now).total_seconds(), CLOCK_REST_S)
-        state.wake(clocks.boot + ahead_s, campaign.campaign_id)
-        return
-    queue, settings = state.queue(campaign.campaign_id), campaign.settings
-    if clocks.boot < queue.rest_until:
-        state.wake(queue.rest_until, campaign.campaign_id)
-        return
-    if (room := state.room()) <= 0:
-        state.blocked.add(campaign.campaign_id)
-        return
-    room = min(room, settings.max_concurrent_calls - len(campaign.calls) - len(queue.asked))
-    if room <= 0:
-        return  # A call that ends marks the campaign as due.
-    rate = settings.calls_per_minute
-    tokens = queue.bucket.left(rate, clocks.now) - len(queue.asked)
-    passed_over = False
-    for contact in queue.candidates(campaign, state.index, clocks.now, min(room, int(tokens))):
+    if shut.reason is Reason.CARRIER_FULL:
+        state.blocked.add(campaign_id)
+    if shut.retry_at is not None:
+        ahead_s = (shut.retry_at - clocks.now).total_seconds()
+        after_s = max(REST_S.get(shut.reason, TOKEN_REST_S), min(ahead_s, CLOCK_REST_S))
+        state.wake(clocks.boot + after_s, campaign_id)
+
+
+def _request(
+    state: State, whole: Reading, clocks: Clocks, effects: list[Effect]
+) -> Rejected | None:
+    """Request the calls of a campaign that there is room for; return why there are no more."""
+    campaign = whole.campaign
+    campaign_id, queue = campaign.campaign_id, state.queue(campaign.campaign_id)
+    passed_over: Rejected | None = None
+    wanted = room(whole, clocks.now)
+    for contact in queue.candidates(campaign, state.index, clocks.now, wanted):
         call_id = state.new_id()
         command = RequestCall(
             call_id,
-            campaign.campaign_id,
+            campaign_id,
             contact.contact_id,
             clocks.now,
             state.terms.lease_s,
@@ -199,34 +205,28 @@ def _ask(state: State, campaign: Campaign, clocks: Clocks, effects: list[Effect]
                 state.asking.add(call_id)
                 queue.asked.add(contact.contact_id)
                 streams = REQUEST_CALL.streams(command)
-                effects.append(Offer(call_id, campaign.campaign_id, facts, streams, None))
+                effects.append(Offer(call_id, campaign_id, facts, streams, None))
                 state.wake(clocks.boot + call.lease_s, call_id)
-                tokens -= 1
-            case Rejected():
-                passed_over = True
-                _exhaust(state, queue, Reading(campaign, contact), clocks, effects)
+            case Rejected() as passed_over:
+                _exhaust(state, campaign, contact, clocks, effects)
             case other:
                 raise AssertionError(f"a request is made or rejected, and not {other}")
     if passed_over:  # Perhaps nothing else marks the campaign as due again.
-        state.wake(clocks.boot + DUE_REST_S, campaign.campaign_id)
-    if tokens < 1:
-        next_at = queue.bucket.next_at(rate, clocks.now, len(queue.asked))
-        after_s = (next_at - clocks.now).total_seconds()
-        state.wake(clocks.boot + max(after_s, TOKEN_REST_S), campaign.campaign_id)
-    elif queue.due_at is not None:
-        after_s = max(queue.due_at - clocks.now.timestamp(), DUE_REST_S)
-        state.wake(clocks.boot + after_s, campaign.campaign_id)
+        state.wake(clocks.boot + DUE_REST_S, campaign_id)
+    own, turn = state.own(campaign_id, clocks.boot), None if passed_over else queue.turn()
+    return first_shut(Reading(campaign, None, own, turn), clocks.now) or passed_over
 
 
 def _exhaust(
-    state: State, queue: CampaignQueue, reading: Reading, clocks: Clocks, effects: list[Effect]
+    state: State, campaign: Campaign, contact: Contact, clocks: Clocks, effects: list[Effect]
 ) -> None:
     """Close a contact whose attempts are spent because `max_attempts` was lowered."""
-    campaign_id, contact_id = reading.campaign.campaign_id, reading.contact.contact_id
+    campaign_id, contact_id = campaign.campaign_id, contact.contact_id
+    queue = state.queue(campaign_id)
     if clocks.boot < queue.exhausting.get(contact_id, -INFINITY) + state.terms.resend_s:
         return  # Offered already.
     command = ExhaustContact(campaign_id, contact_id, clocks.now)
-    if isinstance(facts := EXHAUST.decide(reading, command), tuple):
+    if isinstance(facts := EXHAUST.decide(Reading(campaign, contact), command), tuple):
         queue.exhausting[contact_id] = clocks.boot
         record_id = state.new_id()
         state.offers[record_id] = campaign_id

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.carrier_refusals import LIMITS, RefusalLimits
+from campaigns.domain.decider import Rejected
+from campaigns.gates.room import DialerRoom
 from dialer.calls.call import Call
 from dialer.calls.call_states import Logged, Use
 from dialer.calls.rechecks import Rechecks
-from dialer.decisions.pacing import Window
+from dialer.decisions.window import Window
 from dialer.reactor.queue import CampaignQueue, ContactIndex
 
 
@@ -69,6 +71,8 @@ class State:
     calls_due: set[str] = field(default_factory=set)  # To be advanced before `react` returns.
     campaigns_due: set[int] = field(default_factory=set)
     blocked: set[int] = field(default_factory=set)  # Campaigns that wait for `room`.
+    # The running campaigns that this dialer works, by id: the first shut gate.
+    idle: dict[int, Rejected] = field(default_factory=dict)
     _alarms: dict[str | int, float] = field(default_factory=dict)  # Who → earliest, by boottime.
     _heap: list[tuple[float, bool, str | int]] = field(default_factory=list)
 
@@ -119,6 +123,16 @@ class State:
         return min(
             self.terms.placing_max - len(self.asking) - len(self.placing),
             int(self.window.size) - len(self.asking),
+        )
+
+    def own(self, campaign_id: int, boot: float) -> DialerRoom:
+        """Return what this dialer alone knows of its room for a campaign."""
+        queue = self.queues.get(campaign_id)
+        return DialerRoom(
+            self.works(campaign_id) and not self.stopping,
+            len(queue.asked) if queue else 0,
+            queue.rest_until - boot if queue else 0.0,
+            self.room(),
         )
 
     def wake(self, at: float, who: str | int) -> None:

@@ -7,8 +7,8 @@ the order of partitions, so a rebuilt store is the same, row by row.
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 10  # A store of another version is rebuilt from the log.
-SCHEMA_DIGEST = "bfdf0877c1e02bdb"  # Of tables and states: tests/unit/test_schemas.py checks it.
+SCHEMA_VERSION = 11  # A store of another version is rebuilt from the log.
+SCHEMA_DIGEST = "f775036f6f85e268"  # Of tables and states: tests/unit/test_schemas.py checks it.
 
 METADATA = MetaData()
 

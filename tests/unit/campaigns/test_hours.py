@@ -6,7 +6,7 @@ import pytest
 
 from campaigns.domain.values.campaign_settings import CallingHours
 from campaigns.domain.zones import zone
-from dialer.decisions.hours import closes_at, opens_of
+from campaigns.gates.hours import closes_at, opens_of
 
 NEW_YORK, BEIRUT = "America/New_York", "Asia/Beirut"
 FRIDAY = (5,)

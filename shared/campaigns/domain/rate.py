@@ -1,4 +1,4 @@
-"""How many calls to request now: a token bucket for each campaign, folded from the log. Pure.
+"""How many calls a campaign may request now: a token bucket, folded from the log. Pure.
 
 Even: the burst is one second's worth (whole, at least 1), refilled at limit - burst + 1 a minute,
 so that the limit holds in any sliding minute of CallRequested times.
@@ -25,8 +25,8 @@ def refill_per_s(calls_per_minute: int) -> float:
 class Bucket:
     """Tokens left as of an instant. Full before the first request."""
 
-    tokens: float | None = None  # None: full.
-    at: datetime | None = None
+    tokens: float = 0.0
+    at: float | None = None  # Unix time. None: no request yet, and the bucket is full.
 
     def left(self, calls_per_minute: int, now: datetime) -> float:
         """Return the tokens left at `now`; a clock that was set back a little refills nothing.
@@ -35,39 +35,28 @@ class Bucket:
         until the clock is as late again. No sliding minute holds requests of both times.
         """
         full = float(burst(calls_per_minute))
-        if self.tokens is None or self.at is None or self._set_back(now):
+        if self.at is None or (passed_s := now.timestamp() - self.at) < -MINUTE_S:
             return full
-        passed_s = max(0.0, (now - self.at).total_seconds())
+        if passed_s <= 0:
+            return self.tokens
         return min(full, self.tokens + passed_s * refill_per_s(calls_per_minute))
 
     def spend(self, calls_per_minute: int, requested_at: datetime) -> None:
-        """Fold one accepted CallRequested."""
-        self.tokens = self.left(calls_per_minute, requested_at) - 1.0
-        if self.at is None or self._set_back(requested_at):
-            self.at = requested_at
-        else:
-            self.at = max(self.at, requested_at)
+        """Fold one accepted CallRequested: one token less than `left`.
 
-    def _set_back(self, now: datetime) -> bool:
-        return self.at is not None and now < self.at - timedelta(seconds=MINUTE_S)
+        `left` is written out here: every reader folds one of these for each call of the log.
+        """
+        at, full = requested_at.timestamp(), calls_per_minute // 60 or 1
+        if self.at is None or at < self.at - MINUTE_S:
+            self.tokens, self.at = full - 1.0, at
+            return
+        tokens = self.tokens
+        if at > self.at:
+            tokens += (at - self.at) * (calls_per_minute - full + 1) / MINUTE_S
+            self.at = at
+        self.tokens = (min(full, tokens)) - 1.0
 
     def next_at(self, calls_per_minute: int, now: datetime, waiting: int) -> datetime:
         """Return when there are tokens for one request more than `waiting`."""
         lacking = waiting + 1 - self.left(calls_per_minute, now)
         return now + timedelta(seconds=max(0.0, lacking) / refill_per_s(calls_per_minute))
-
-
-@dataclass(slots=True)
-class Window:
-    """How many permissions may wait for their ruling at once; fewer when rulings come too late."""
-
-    max: int
-    size: float
-
-    def too_late(self) -> None:
-        """Halve the window: a permission was not read back within its lease."""
-        self.size = max(1.0, self.size / 2)
-
-    def in_time(self) -> None:
-        """Grow by about one for each window of permissions read back in time."""
-        self.size = min(float(self.max), self.size + 1.0 / self.size)

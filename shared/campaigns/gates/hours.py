@@ -23,9 +23,11 @@ def opens_at(campaign: Campaign, now: datetime) -> datetime | None:
 
     If they are never open together, it is some day ahead, when the search begins again.
     """
+    if not (all_of_them := windows(campaign)):
+        return None
     at = now
     for _ in range(_TURNS_MAX):
-        later = max((opens_of(hours, at) for hours in windows(campaign)), default=at)
+        later = max(opens_of(hours, at) for hours in all_of_them)
         if later == at:
             break
         at = later

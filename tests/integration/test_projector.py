@@ -36,6 +36,15 @@ SETTINGS = ProjectorSettings(
 @contextlib.asynccontextmanager
 async def serving(log: MemoryLog, folder: Path) -> AsyncIterator[httpx.AsyncClient]:
     """Run a projector, and a client of organization 1."""
+    async with serving_projector(log, folder) as (_, client):
+        yield client
+
+
+@contextlib.asynccontextmanager
+async def serving_projector(
+    log: MemoryLog, folder: Path
+) -> AsyncIterator[tuple[Projector, httpx.AsyncClient]]:
+    """Run a projector, and a client of organization 1; yield both."""
     projector = Projector(log, SystemClock(), SETTINGS, folder, None)
     part: Part = projector
     app = FastAPI()
@@ -49,7 +58,7 @@ async def serving(log: MemoryLog, folder: Path) -> AsyncIterator[httpx.AsyncClie
         transport=transport, base_url="http://test", headers={"Authorization": "Bearer one"}
     )
     async with client:
-        yield client
+        yield projector, client
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running

@@ -66,7 +66,7 @@ def test_pages_are_slices_of_all_that_is_shown(
     with views.store.reading() as tx:
         met = {
             one.contact.contact_id: one.contact
-            for one in contact_pages._listed(tx, campaign, range(1, campaign.contacts_end + 1))
+            for one in contact_pages._listed(tx, tx, campaign, range(1, campaign.contacts_end + 1))
         }
         assert len(met) == campaign.contacts_end
         there = {

@@ -30,6 +30,7 @@ from projector.feeds.publisher import EventPublisher, Publishing
 from projector.feeds.socket import Feeds
 from projector.queries import campaign_routes, contact_routes, key_routes, lifecycle_routes
 from projector.queries.freshness import Queries
+from projector.queries.time_travel import TimeTravel
 from projector.settings import ProjectorSettings
 from projector.store.view_store import ViewStore
 
@@ -63,6 +64,13 @@ class Projector:
         self.hub = Hub(self.campaigns, settings.sockets_max, settings.sockets())
         self.views.on_changed = self.hub.changed
         self.reader: Reader = self.views.reader
+        self.travel = TimeTravel(
+            self.store,
+            log,
+            settings.as_of_records_max,
+            settings.as_of_at_once_max,
+            settings.fresh_s,
+        )
         self.publishing: Publishing | None = None
         if publisher is not None:
             self.publishing = Publishing(
@@ -82,7 +90,12 @@ class Projector:
     def routers(self) -> Sequence[APIRouter]:
         """Return the routers of all queries and sockets."""
         queries = Queries(
-            self.views, self._caller, self.settings.fresh_s, self.settings.page_max_mb * 2**20
+            self.views,
+            self._caller,
+            self.settings.fresh_s,
+            self.settings.page_max_mb * 2**20,
+            self.travel,
+            self.clock.now,
         )
         feeds = Feeds(queries, self.hub, self.clock, self.keys, self._caller_of_key, self.limits)
         routers = [
@@ -170,6 +183,7 @@ class Projector:
 
     async def close(self) -> None:
         """Close the store and the publisher."""
+        self.travel.close()
         self.store.close()
         if self.publishing is not None:
             await self.publishing.publisher.close()

@@ -58,5 +58,20 @@ def project(
     changes.executions[fact.campaign_id, execution.execution_id] = execution
 
 
+def began(call: OpenCall) -> Execution:
+    """Return the execution of a call that has begun and not ended, as its CallStarted made it."""
+    assert call.execution is not None, "it has begun"
+    assert call.started_at is not None, "it has begun"
+    return Execution(
+        call.execution,
+        call.contact_id,
+        call.call_id,
+        call.run,
+        call.attempt,
+        str(ContactStatus.IN_PROGRESS),
+        call.started_at,
+    )
+
+
 def _execution(number: int, fact: AnyCallFact, status: ContactStatus, at: datetime) -> Execution:
     return Execution(number, fact.contact_id, fact.call_id, fact.run, fact.attempt, str(status), at)

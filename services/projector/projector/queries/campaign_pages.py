@@ -7,12 +7,14 @@ range of its list.
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from campaigns.domain.campaign import Campaign, load
 from campaigns.domain.codec import Codec
+from campaigns.domain.contact import ContactStatus
 from campaigns.domain.values.rows import Row
 from projector.projections.changes import Execution, Import
+from projector.projections.executions import began
 from projector.queries.page import Page
 from projector.store.tables import CAMPAIGNS, EXECUTIONS, IMPORTS, LISTS, ROWS, plain
 from projector.store.views import EXECUTION, IMPORT, stretches
@@ -118,15 +120,22 @@ def rows(tx: Connection, campaign_id: int, numbers: Collection[int]) -> dict[int
 
 
 def executions(
-    tx: Connection, campaign_id: int, status: str | None, page: Page
+    tx: Connection, campaign_id: int, status: str | None, page: Page, past: Campaign | None = None
 ) -> tuple[Iterable[Attempt], int]:
     """Return a page of a campaign's executions, newest first, and how many there are.
 
-    Their contacts are read lazily, within the transaction.
+    Their contacts are read lazily, within the transaction. `past`: the campaign as it was; an
+    execution that is numbered later was not there yet, and one of an open call had not ended.
     """
     where = [EXECUTIONS.c.campaign_id == campaign_id]
+    standing: ColumnElement[str] = EXECUTIONS.c.status
+    under_way = {} if past is None else {call.execution: call for call in past.calling()}
+    if past is not None:
+        where.append(EXECUTIONS.c.execution_id <= past.executions)
+        there = EXECUTIONS.c.execution_id.in_(list(under_way))
+        standing = case((there, ContactStatus.IN_PROGRESS.value), else_=standing)
     if status is not None:
-        where.append(EXECUTIONS.c.status == status)
+        where.append(standing == status)
     counted = select(func.count()).select_from(EXECUTIONS).where(*where)
     total = int(tx.execute(counted).scalar_one())
     if page.skip >= total:
@@ -134,6 +143,7 @@ def executions(
     newest = select(EXECUTIONS.c.state).where(*where).order_by(EXECUTIONS.c.execution_id.desc())
     states = tx.execute(newest.offset(page.skip).limit(page.limit)).scalars()
     found = [EXECUTION.load(state, f"execution of campaign {campaign_id}") for state in states]
+    found = [began(call) if (call := under_way.get(one.execution_id)) else one for one in found]
     return _attempts(tx, campaign_id, found), total
 
 

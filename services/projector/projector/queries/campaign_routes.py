@@ -14,6 +14,7 @@ from campaigns.http.campaign_json import Shape, campaign_shape
 from campaigns.http.door import CampaignId
 from projector.queries import campaign_pages
 from projector.queries.freshness import FORBIDDEN, Consistency, Fresh, Queries, get
+from projector.queries.moments import AsOfText
 from projector.queries.page import Page, page_of
 from projector.queries.parts import Parts
 from projector.queries.shapes import progress_shape
@@ -73,24 +74,32 @@ def router(queries: Queries) -> APIRouter:
         return await queries.read(asked, await queries.catch_up_with_all(consistency))
 
     async def get_campaign(
-        campaign_id: CampaignId, caller: Who, consistency: Fresh = Consistency.LINEARIZABLE
+        campaign_id: CampaignId,
+        caller: Who,
+        as_of: AsOfText = None,
+        consistency: Fresh = Consistency.LINEARIZABLE,
     ) -> Response:
         """Get one campaign."""
-        headers = await queries.catch_up_with(campaign_id, caller, consistency, forbidden=True)
-        return await queries.read_of(campaign_id, lambda _, one: campaign_shape(one), headers)
+        moment = await queries.moment(campaign_id, caller, consistency, as_of, forbidden=True)
+        return await queries.read_of(
+            campaign_id, lambda _, one: campaign_shape(one), moment.headers, moment.campaign
+        )
 
     async def get_progress(
-        campaign_id: CampaignId, caller: Who, consistency: Fresh = Consistency.LINEARIZABLE
+        campaign_id: CampaignId,
+        caller: Who,
+        as_of: AsOfText = None,
+        consistency: Fresh = Consistency.LINEARIZABLE,
     ) -> Response:
         """Get how far a campaign is, and its latest calls."""
-        headers = await queries.catch_up_with(campaign_id, caller, consistency)
+        moment = await queries.moment(campaign_id, caller, consistency, as_of)
         newest = Page(1, ACTIVITY_MAX, 0, ACTIVITY_MAX)
 
         def asked(tx: Connection, campaign: Campaign) -> Shape:
-            found, _ = campaign_pages.executions(tx, campaign_id, None, newest)
+            found, _ = campaign_pages.executions(tx, campaign_id, None, newest, moment.campaign)
             return progress_shape(campaign, [(one.execution, one.row) for one in found])
 
-        return await queries.read_of(campaign_id, asked, headers)
+        return await queries.read_of(campaign_id, asked, moment.headers, moment.campaign)
 
     get(routes, "", list_campaigns, "CampaignList")
     get(routes, "/{campaign_id}", get_campaign, "CampaignAnswer", also=FORBIDDEN)

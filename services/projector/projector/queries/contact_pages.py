@@ -32,12 +32,17 @@ class ListedContact(NamedTuple):
 
 
 def contacts(
-    tx: Connection, campaign: Campaign, status: ContactStatus | None, page: Page
+    tx: Connection,
+    campaign: Campaign,
+    status: ContactStatus | None,
+    page: Page,
+    lists: Connection | None = None,
 ) -> tuple[Iterable[ListedContact], int]:
     """Return a page of a campaign's contacts in the order of their lists, and how many there are.
 
     They are read lazily, within the transaction. `status` is the one that is shown: pending
-    contacts of a stopped campaign are cancelled.
+    contacts of a stopped campaign are cancelled. `lists`: a transaction of another store, which
+    has the rows of their lists.
     """
     stopped = campaign.status is Status.CANCELLED
     waiting = ContactStatus.CANCELLED if stopped else ContactStatus.PENDING
@@ -59,7 +64,8 @@ def contacts(
         )
     else:
         numbers = _touched_ids(tx, campaign, condition, page.skip, page.limit)
-    return (one for some in windows(numbers) for one in _listed(tx, campaign, some)), total
+    rows_of = tx if lists is None else lists
+    return (one for some in windows(numbers) for one in _listed(tx, rows_of, campaign, some)), total
 
 
 def _shown_status(campaign: Campaign) -> ColumnElement[str]:
@@ -168,9 +174,11 @@ def _ids_with_untouched(
     return numbers
 
 
-def _listed(tx: Connection, campaign: Campaign, numbers: Collection[int]) -> list[ListedContact]:
+def _listed(
+    tx: Connection, lists: Connection, campaign: Campaign, numbers: Collection[int]
+) -> list[ListedContact]:
     campaign_id = campaign.campaign_id
-    given, met = rows(tx, campaign_id, numbers), dict[int, Contact]()
+    given, met = rows(lists, campaign_id, numbers), dict[int, Contact]()
     for some in stretches(numbers):
         asked = select(CONTACTS.c.state).where(
             CONTACTS.c.campaign_id == campaign_id, CONTACTS.c.contact_id.in_(some)

@@ -14,6 +14,7 @@ from campaigns.records.topics import campaign_partition
 from projector.queries import campaign_pages, contact_pages
 from projector.queries.campaign_routes import member
 from projector.queries.freshness import Consistency, Fresh, Queries, get
+from projector.queries.moments import AsOfText, contacts_at
 from projector.queries.page import Page, page_of
 from projector.queries.parts import Parts
 from projector.queries.shapes import contact_shape, execution_shape, import_shape
@@ -31,37 +32,41 @@ def router(queries: Queries) -> APIRouter:
         caller: Who,
         page: Annotated[Page, Depends(page_of)],
         status: str | None = None,
+        as_of: AsOfText = None,
         consistency: Fresh = Consistency.LINEARIZABLE,
     ) -> Response:
         """List a campaign's contacts, in the order of their lists."""
         wanted = member(ContactStatus, status, "status")
-        headers = await queries.catch_up_with(campaign_id, caller, consistency)
+        moment = await queries.moment(campaign_id, caller, consistency, as_of)
+        only = ContactStatus(wanted) if wanted else None
+        async with contacts_at(queries.travel, moment.past) as reading:
 
-        def asked(tx: Connection, campaign: Campaign) -> Parts:
-            only = ContactStatus(wanted) if wanted else None
-            found, total = contact_pages.contacts(tx, campaign, only, page)
-            shapes = (contact_shape(campaign, *one) for one in found)
-            return page.answer("contacts", shapes, total, queries.page_max_bytes)
+            def asked(lists: Connection, campaign: Campaign) -> Parts:
+                with reading(lists) as tx:
+                    found, total = contact_pages.contacts(tx, campaign, only, page, lists)
+                    shapes = (contact_shape(campaign, *one) for one in found)
+                    return page.answer("contacts", shapes, total, queries.page_max_bytes)
 
-        return await queries.read_of(campaign_id, asked, headers)
+            return await queries.read_of(campaign_id, asked, moment.headers, moment.campaign)
 
     async def list_executions(
         campaign_id: CampaignId,
         caller: Who,
         page: Annotated[Page, Depends(page_of)],
         status: str | None = None,
+        as_of: AsOfText = None,
         consistency: Fresh = Consistency.LINEARIZABLE,
     ) -> Response:
         """List the attempts to reach a campaign's contacts, newest first."""
         wanted = member(ContactStatus, status, "status")
-        headers = await queries.catch_up_with(campaign_id, caller, consistency)
+        moment = await queries.moment(campaign_id, caller, consistency, as_of)
 
         def asked(tx: Connection, campaign: Campaign) -> Parts:
-            found, total = campaign_pages.executions(tx, campaign_id, wanted, page)
+            found, total = campaign_pages.executions(tx, campaign_id, wanted, page, moment.campaign)
             shapes = (execution_shape(campaign, *one) for one in found)
             return page.answer("executions", shapes, total, queries.page_max_bytes)
 
-        return await queries.read_of(campaign_id, asked, headers)
+        return await queries.read_of(campaign_id, asked, moment.headers, moment.campaign)
 
     async def get_import(
         campaign_id: CampaignId,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, NoReturn
 
@@ -21,8 +22,11 @@ from campaigns.records.topics import (
     campaign_partitions,
 )
 from projector.advance import Views
+from projector.queries.as_of import parsed, refuse_future
 from projector.queries.campaign_pages import campaign_of
+from projector.queries.moments import Moment, about_as_of
 from projector.queries.parts import Parts, PartsResponse
+from projector.queries.time_travel import TimeTravel
 
 FORBIDDEN: dict[int | str, dict[str, Any]] = {
     403: {**ERRORS[404], "description": "The campaign belongs to another organization"}
@@ -50,18 +54,74 @@ class Queries:
     caller: CallerOf  # The dependency that authenticates.
     fresh_s: float
     page_max_bytes: int  # Of a list's rows as JSON, counted once.
+    travel: TimeTravel
+    now: Callable[[], datetime]
 
     @property
     def partitions(self) -> int:
         """Return the number of campaign partitions."""
         return self.views.log.partitions(CAMPAIGN_RECORDS)
 
+    async def moment(
+        self,
+        campaign_id: int,
+        caller: Caller,
+        fresh: Consistency,
+        as_of: str | None,
+        *,
+        forbidden: bool = False,
+    ) -> Moment:
+        """Catch up with a campaign's partition; return what to answer from.
+
+        `forbidden`: another organization's campaign is 403, not 404 (contract 9.10).
+
+        Raises:
+            NotFreshError, LogUnavailableError: answered as 503.
+            HTTPException: no such campaign for this caller, or not at that point.
+            RequestValidationError: there is no such point.
+
+        """
+        if as_of is None:
+            headers = await self.catch_up_with(campaign_id, caller, fresh, forbidden=forbidden)
+            return Moment(headers)
+        with about_as_of():
+            point = parsed(as_of)
+        partition = campaign_partition(campaign_id, self.partitions)
+        await self.catch_up([partition], fresh)
+        if point.place is not None and point.place[1] > self._reached(partition):
+            await self.catch_up([partition], Consistency.LINEARIZABLE)
+        self._check(campaign_id, caller, forbidden=forbidden)
+        with about_as_of():
+            refuse_future(point, self.now())
+            past = await self.travel.past(campaign_id, point, self._reached(partition))
+        if past.campaign.deleted:
+            unknown()
+        position = past.position if point.place is None else point.place[1]
+        return Moment({POSITION: f"{partition.number}@{position}"}, past)
+
+    def _reached(self, partition: Partition) -> int:
+        return self.views.reader.positions.get(partition, 0)
+
+    def _check(self, campaign_id: int, caller: Caller, *, forbidden: bool) -> Campaign:
+        """Return a folded campaign of the caller's organization.
+
+        Raises:
+            HTTPException: there is none.
+
+        """
+        campaign = self.views.campaigns.get(campaign_id)
+        if campaign is None:
+            unknown()
+        if campaign.created.organization_id != caller.organization_id:
+            if forbidden and not campaign.deleted:
+                raise HTTPException(403, "Campaign belongs to another organization")
+            unknown()
+        return campaign
+
     async def catch_up_with(
         self, campaign_id: int, caller: Caller, fresh: Consistency, *, forbidden: bool = False
     ) -> dict[str, str]:
         """Catch up with a campaign's partition; return the headers of the answer.
-
-        `forbidden`: another organization's campaign is 403, not 404 (contract 9.10).
 
         Raises:
             NotFreshError, LogUnavailableError: answered as 503.
@@ -69,12 +129,7 @@ class Queries:
 
         """
         headers = await self.catch_up([campaign_partition(campaign_id, self.partitions)], fresh)
-        campaign = self.views.campaigns.get(campaign_id)
-        if campaign is None or campaign.deleted:
-            unknown()
-        if campaign.created.organization_id != caller.organization_id:
-            if forbidden:
-                raise HTTPException(403, "Campaign belongs to another organization")
+        if self._check(campaign_id, caller, forbidden=forbidden).deleted:
             unknown()
         return headers
 
@@ -106,12 +161,16 @@ class Queries:
         campaign_id: int,
         question: Callable[[Connection, Campaign], object],
         headers: dict[str, str],
+        past: Campaign | None = None,
     ) -> Response:
-        """Answer a query about an existing campaign, with the ETag of the version that was read."""
+        """Answer a query about an existing campaign, with the ETag of the version that was read.
+
+        `past`: the campaign as it was. None: as the store has it.
+        """
 
         def answered() -> Response:
             with self.views.store.reading() as tx:
-                campaign = campaign_of(tx, campaign_id)
+                campaign = past or campaign_of(tx, campaign_id)
                 assert campaign is not None, "a folded campaign is stored"
                 at = headers | {"ETag": etag(campaign)}
                 return _response(question(tx, campaign), at)

@@ -10,6 +10,7 @@ from campaigns.domain.campaign import Campaign
 from campaigns.http.campaign_json import Shape, schedule_shape
 from campaigns.http.door import CampaignId
 from projector.queries.freshness import Consistency, Fresh, Queries, get
+from projector.queries.moments import AsOfText
 from projector.queries.shapes import pause_shape
 
 
@@ -19,10 +20,13 @@ def router(queries: Queries) -> APIRouter:
     Who = Annotated[Caller, Depends(queries.caller)]  # noqa: N806  (a type)
 
     async def get_schedule(
-        campaign_id: CampaignId, caller: Who, consistency: Fresh = Consistency.LINEARIZABLE
+        campaign_id: CampaignId,
+        caller: Who,
+        as_of: AsOfText = None,
+        consistency: Fresh = Consistency.LINEARIZABLE,
     ) -> Response:
         """Get when a campaign begins by itself; `immediate` when it does not."""
-        headers = await queries.catch_up_with(campaign_id, caller, consistency)
+        moment = await queries.moment(campaign_id, caller, consistency, as_of)
 
         def asked(_: Connection, campaign: Campaign) -> Shape:
             shape = schedule_shape(campaign)
@@ -33,14 +37,19 @@ def router(queries: Queries) -> APIRouter:
                 "recurring_config": shape["recurring_config"],
             }
 
-        return await queries.read_of(campaign_id, asked, headers)
+        return await queries.read_of(campaign_id, asked, moment.headers, moment.campaign)
 
     async def get_pause(
-        campaign_id: CampaignId, caller: Who, consistency: Fresh = Consistency.LINEARIZABLE
+        campaign_id: CampaignId,
+        caller: Who,
+        as_of: AsOfText = None,
+        consistency: Fresh = Consistency.LINEARIZABLE,
     ) -> Response:
         """Get how far a pause has settled."""
-        headers = await queries.catch_up_with(campaign_id, caller, consistency)
-        return await queries.read_of(campaign_id, lambda _, one: pause_shape(one), headers)
+        moment = await queries.moment(campaign_id, caller, consistency, as_of)
+        return await queries.read_of(
+            campaign_id, lambda _, one: pause_shape(one), moment.headers, moment.campaign
+        )
 
     get(routes, "/{campaign_id}/schedule", get_schedule, "ScheduleAnswer")
     get(routes, "/{campaign_id}/pause", get_pause, "PauseAnswer")

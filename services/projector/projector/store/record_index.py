@@ -8,7 +8,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select
 
 from campaigns.domain.campaign import Campaign, load
-from projector.projections.records import BLOCK, LastBlock
+from projector.projections import records
+from projector.projections.records import LastBlock
 from projector.store.tables import RECORDS, SNAPSHOTS
 
 _KEYS_A_QUERY = 500  # Below SQLite's limit of bound values.
@@ -40,7 +41,7 @@ def tails(tx: Connection, campaign_ids: Collection[int]) -> dict[int, LastBlock]
 
 
 def _tail(block: int, positions: "array[int]", latest: int) -> LastBlock:
-    if len(positions) == BLOCK:
+    if len(positions) == records.BLOCK:
         return LastBlock(block + 1, latest=latest)
     return LastBlock(block, positions, latest)
 
@@ -59,6 +60,39 @@ def positions(tx: Connection, campaign_id: int, after: int, through: int) -> Seq
             break
         found.extend(block)
     return found[bisect_right(found, after) : bisect_right(found, through)]
+
+
+def count(tx: Connection, campaign_id: int, through: int) -> int:
+    """Return how many records of its own a campaign has up to `through`."""
+    asked = (
+        select(RECORDS.c.block, RECORDS.c.positions)
+        .where(RECORDS.c.campaign_id == campaign_id, RECORDS.c.last >= through)
+        .order_by(RECORDS.c.block)
+        .limit(1)
+    )
+    if (found := tx.execute(asked).first()) is not None:
+        return int(found.block * records.BLOCK + bisect_right(_numbers(found.positions), through))
+    return tails(tx, [campaign_id])[campaign_id].records
+
+
+def before_time(tx: Connection, campaign_id: int, time: int) -> tuple[int, Sequence[int]]:
+    """Return where a campaign's first record after an instant is to be found.
+
+    `time`: microseconds since 1970. Shape: the position of the last record of the block before
+    (0: none), and the positions of the block that has it; none if no record is later.
+    """
+    later = (
+        select(RECORDS.c.block, RECORDS.c.positions)
+        .where(RECORDS.c.campaign_id == campaign_id, RECORDS.c.latest > time)
+        .order_by(RECORDS.c.block)
+        .limit(1)
+    )
+    found = tx.execute(later).first()
+    last = select(func.max(RECORDS.c.last)).where(RECORDS.c.campaign_id == campaign_id)
+    if found is not None:
+        last = last.where(RECORDS.c.block < found.block)
+    position = int(tx.execute(last).scalar() or 0)
+    return position, () if found is None else _numbers(found.positions)
 
 
 def snapshot(tx: Connection, campaign_id: int, through: int) -> StateAt:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+from aiokafka.admin import NewTopic
 from typer.testing import CliRunner
 
 from campaigns.audit.event_history import cursor_of
@@ -18,6 +19,7 @@ from campaigns.domain.facts import Disposition
 from campaigns.kafka.events import KafkaEvents
 from campaigns.kafka.kafka_log import KafkaLog
 from campaigns.process.clock import SystemClock
+from campaigns.process.errors import LogUnavailableError
 from campaigns.records.topics import CAMPAIGN_EVENTS, TOPICS
 from campaigns.testing.sample_records import NOON
 from dialgate.__main__ import cli
@@ -277,12 +279,18 @@ async def test_a_topic_gets_what_campaign_events_has(
         key = str(orjson.loads(event)["data"]["campaign_id"]).encode()
         await events.publish(number, [(key, event)])
     await events.close()
-    await kafka_log.close()
     settings = ProcessSettings(
         data_dir=tmp_path, kafka_servers=kafka_servers, kafka_namespace=namespace, partitions=2
     )
     clock, copy = SystemClock(), f"{namespace}copy"
     replay = Replay(Pace(None, 60.0), clock, {})
+    with pytest.raises(LogUnavailableError, match=f"{copy}: there is no such topic"):
+        await replay_events(settings, f"kafka:{copy}", replay, Wanted())
+    admin = kafka_log.kafka.admin()
+    await admin.start()
+    await admin.create_topics([NewTopic(copy, 3, 1)])
+    await admin.close()
+    await kafka_log.close()
     await replay_events(settings, f"kafka:{copy}", replay, Wanted())
     there = await whole_topic(kafka_servers, f"{namespace}{CAMPAIGN_EVENTS}")
     copied = await whole_topic(kafka_servers, copy)

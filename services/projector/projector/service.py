@@ -23,6 +23,7 @@ from campaigns.records.topics import (
     Partition,
     campaign_partitions,
 )
+from projector.adoption import adopt
 from projector.advance import Views
 from projector.feeds import monitor, progress
 from projector.feeds.hub import Hub
@@ -32,6 +33,7 @@ from projector.queries import campaign_routes, contact_routes, key_routes, lifec
 from projector.queries.freshness import Queries
 from projector.queries.time_travel import TimeTravel
 from projector.settings import ProjectorSettings
+from projector.store.replacement import replacement_of
 from projector.store.view_store import ViewStore
 
 
@@ -53,7 +55,8 @@ class Projector:
         `data_dir` None: the store is temporary. `publisher` None: nothing is published.
         """
         self.log, self.clock, self.settings = log, clock, settings
-        self.store = ViewStore(_secret(settings.database_url), data_dir)
+        self._place = _secret(settings.database_url), data_dir
+        self.store = ViewStore(*self._place)
         self.keys = ApiKeys()
         self.keys.configure(_secret(settings.api_key), _secret(settings.api_keys))
         self.limits = settings.rates(clock.monotonic)
@@ -138,12 +141,16 @@ class Projector:
     async def open(self) -> None:
         """Restore the checkpoint; a store of another log or schema is rebuilt.
 
+        Views that `dialgate rebuild` has made take the place of the others first.
+
         Raises:
             LevelBeyondError: this build does not know the level of the installation.
 
         """
         await self.reader.begin()
         publishes, holds = self.publishing is not None, self.reader.installation
+        if (made := replacement_of(*self._place)) is not None:
+            await adopt(made, *self._place, self.log, holds, publishes=publishes)
         self.store.belongs_to(self.log.id, publishes=publishes, installation=holds)
         self.views.restore(self.partitions)
         await self.reader.check()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from campaigns.kafka.clients import Kafka
 from campaigns.kafka.lifecycle import start, stop_producer
@@ -51,7 +51,9 @@ class EventTopic:
         except (KafkaError, OSError, TimeoutError) as exc:
             await self.close()  # Its pending events must not overtake the next try.
             where = self.topic if number is None else f"{self.topic}/{number}"
-            raise LogUnavailableError(f"{where}: not acknowledged: {exc!r}") from exc
+            missing = isinstance(exc, UnknownTopicOrPartitionError)
+            why = "there is no such topic" if missing else f"not acknowledged: {exc!r}"
+            raise LogUnavailableError(f"{where}: {why}") from exc
 
     async def _connected(self) -> AIOKafkaProducer:
         async with self._connecting:

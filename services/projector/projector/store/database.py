@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 ROWS_A_STATEMENT = 50  # A row alone costs a quarter more; below 999 values a statement.
 
+VIEWS_FILE = "projector.db"  # In the data directory.
+
 Rows = Sequence[Mapping[str, Any]]  # Any: a column's own type, bound by the driver.
 Values = Sequence[tuple[Any, ...]]  # Rows in the order of their table's columns.
 
@@ -59,18 +61,23 @@ class Database:
             self._engine = self._connected()
         return self._engine
 
-    def _connected(self) -> Engine:
+    def _made(self) -> Engine:
+        """Return an engine, which has not connected yet."""
         url = self._url
         if url is None:
             if self._data_dir is None:
                 self._temporary = tempfile.TemporaryDirectory(prefix="dialgate-")
                 self._data_dir = Path(self._temporary.name)
-            self._path = self._data_dir / "projector.db"
+            self._path = self._data_dir / VIEWS_FILE
             url = f"sqlite:///{self._path}"
         engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _tune)
             event.listen(engine, "begin", _begin)
+        return engine
+
+    def _connected(self) -> Engine:
+        engine = self._made()
         try:
             self.altered = _altered(engine)
             METADATA.create_all(engine)

@@ -17,7 +17,7 @@ from dialgate.verbs.verb import AsJson, MisusedError, checked_settings, run_verb
 
 if TYPE_CHECKING:
     from projector.rebuild import Rebuilt
-    from projector.store.opened_store import OpenedStore
+    from projector.store.present_store import PresentStore
     from projector.store.replacement import Replacement
 
 
@@ -54,13 +54,13 @@ async def rebuild_views(
     """
     from projector.rebuild import finish
     from projector.settings import ProjectorSettings
-    from projector.store.opened_store import OpenedStore
+    from projector.store.present_store import PresentStore
     from projector.store.replacement import replacement_of
 
     secret = ProjectorSettings().database_url
     url = secret.get_secret_value() if secret else None
     replacement, serving = (
-        replacement_of(url, settings.data_dir), OpenedStore(url, settings.data_dir),
+        replacement_of(url, settings.data_dir), PresentStore(url, settings.data_dir),
     )  # fmt: skip
     try:
         if replacement is None:
@@ -85,7 +85,7 @@ async def rebuild_views(
 
 
 async def _rebuilt(
-    settings: ProcessSettings, serving: "OpenedStore", replacement: "Replacement", show: int
+    settings: ProcessSettings, serving: "PresentStore", replacement: "Replacement", show: int
 ) -> "Rebuilt":
     from projector.rebuild import partitions_of_views, rebuild
 

@@ -24,7 +24,7 @@ from projector.rebuild import Rebuilt, finish, fold_to, rebuild
 from projector.service import Projector
 from projector.settings import ProjectorSettings
 from projector.store import replacement as replacements
-from projector.store.opened_store import OpenedStore
+from projector.store.present_store import PresentStore
 from projector.store.replacement import Replacement, replacement_of
 from projector.store.tables import ABOUT, METADATA, OUTBOX
 from projector.store.view_store import ViewStore
@@ -74,7 +74,7 @@ class Place:
     async def rebuild(
         self, journal: Journal, told: Callable[[int], None] = lambda _: None
     ) -> Rebuilt:
-        serving = OpenedStore(self.url, self.data_dir)
+        serving = PresentStore(self.url, self.data_dir)
         try:
             return await rebuild(journal.log, Installation(), serving, self.replacement, told=told)
         finally:
@@ -252,6 +252,21 @@ async def test_while_another_process_has_the_views_open_they_are_not_exchanged(
         assert place.replacement.ready, "the next start tries again"
     await place.started(journal)
     assert not place.replacement.ready
+    assert place.rows() == rows
+
+
+async def test_views_of_an_older_build_are_replaced_without_a_comparison(place: Place) -> None:
+    """The upgrade: the new build's views are made while the old build's projector serves."""
+    journal = history()
+    place.fold(journal)
+    rows = place.rows()
+    with closing(sqlite3.connect(place.data_dir / "projector.db")) as db, db:
+        db.execute("drop table projector_snapshots")
+        db.execute("update projector_about set value = '1' where name in ('schema', 'digest')")
+    found = await place.rebuild(journal)
+    assert (found.compared, found.rows) == (False, 0)
+    finish(place.replacement, found)
+    assert await place.started(journal) == {"campaign.records/0": 22, "campaign.records/1": 45}
     assert place.rows() == rows
 
 

@@ -9,7 +9,7 @@ from campaigns.process.errors import StoreUnavailableError
 from campaigns.records.installation import Installation
 from campaigns.records.topics import Partition
 from projector.rebuild import fold_to, restored
-from projector.store.opened_store import OpenedStore
+from projector.store.present_store import PresentStore
 from projector.store.replacement import Replacement, is_ready
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ async def adopt(
     try:
         views = await restored(store, log, installation, publishes=publishes)
         if fits := is_ready(store):
-            await fold_to(views, _positions(OpenedStore(url, data_dir), log.id))
+            await fold_to(views, _positions(PresentStore(url, data_dir), log.id))
             await views.reader.check()
     finally:
         store.close()
@@ -56,7 +56,7 @@ async def adopt(
     return True
 
 
-def _positions(serving: OpenedStore, log_id: str) -> Mapping[Partition, int]:
+def _positions(serving: PresentStore, log_id: str) -> Mapping[Partition, int]:
     """Return where the views in service are; nothing if they are of another log, or damaged."""
     try:
         if not serving.exists:

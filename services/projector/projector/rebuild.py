@@ -12,7 +12,7 @@ from campaigns.records.steps import bounded
 from campaigns.records.topics import CAMPAIGN_RECORDS, ORGANIZATIONS, Partition, campaign_partitions
 from projector.advance import Views
 from projector.store.comparison import differences
-from projector.store.opened_store import OpenedStore
+from projector.store.present_store import PresentStore
 from projector.store.replacement import Replacement, mark_ready
 from projector.store.view_store import ViewStore
 
@@ -75,7 +75,7 @@ async def fold_to(
 async def rebuild(
     log: EventLog,
     installation: Installation,
-    serving: OpenedStore,
+    serving: PresentStore,
     replacement: Replacement,
     *,
     shown_max: int = 20,
@@ -120,7 +120,7 @@ async def rebuild(
 
 
 def _compare(
-    serving: OpenedStore, tx: Connection, store: ViewStore, found: Rebuilt, shown_max: int
+    serving: PresentStore, tx: Connection, store: ViewStore, found: Rebuilt, shown_max: int
 ) -> None:
     counted = [0]
     with store.reading() as theirs:

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, create_engine, make_url, select, text
 from campaigns.process.errors import StoreUnavailableError
 from campaigns.stores.checkpoint import remove
 from projector.store.database import VIEWS_FILE
-from projector.store.opened_store import OpenedStore
+from projector.store.present_store import PresentStore
 from projector.store.tables import ABOUT, METADATA
 from projector.store.view_store import ViewStore
 
@@ -61,7 +61,7 @@ def mark_ready(store: ViewStore) -> None:
         store.put(tx, ABOUT, [_READY])
 
 
-def is_ready(store: OpenedStore | ViewStore) -> bool:
+def is_ready(store: PresentStore | ViewStore) -> bool:
     """Say whether a store is so marked."""
     with store.reading() as tx:
         asked = select(ABOUT.c.value).where(ABOUT.c.name == _READY["name"])
@@ -89,7 +89,7 @@ class _FileReplacement:
 
     @property
     def ready(self) -> bool:
-        return _looks_ready(OpenedStore(None, self._folder))
+        return _looks_ready(PresentStore(None, self._folder))
 
     def swap(self) -> None:
         old, new = self._data_dir / VIEWS_FILE, self._folder / VIEWS_FILE
@@ -134,7 +134,7 @@ class _SchemaReplacement:
 
     @property
     def ready(self) -> bool:
-        return _looks_ready(OpenedStore(self._beside, None))
+        return _looks_ready(PresentStore(self._beside, None))
 
     def swap(self) -> None:
         statements = [
@@ -161,7 +161,7 @@ class _SchemaReplacement:
             engine.dispose()
 
 
-def _looks_ready(store: OpenedStore) -> bool:
+def _looks_ready(store: PresentStore) -> bool:
     try:
         return store.exists and is_ready(store)
     finally:

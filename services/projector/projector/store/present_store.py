@@ -11,7 +11,7 @@ from projector.store.database import VIEWS_FILE, Database
 from projector.store.tables import ABOUT, METADATA, OUTBOX, TRACKING
 
 
-class OpenedStore(Database):
+class PresentStore(Database):
     """The views of a projector, which may be in use."""
 
     def _connected(self) -> Engine:

@@ -44,10 +44,8 @@ def make_app(parts: Sequence[Part], routers: Sequence[APIRouter]) -> FastAPI:
         docs_url=None,  # FastAPI's own pages load their scripts from elsewhere.
         redoc_url=None,
     )
-    install(app, CommandApiSettings().limits())
-    for part in parts:
-        for router in part.routers():
-            app.router.routes.extend(router.routes)  # Including it would match each path twice.
+    of_parts = [router for part in parts for router in part.routers()]
+    install(app, CommandApiSettings().limits(), of_parts)
     app.include_router(pages.router())
     for router in routers:
         app.include_router(router, include_in_schema=False)

@@ -49,13 +49,10 @@ class _Whoever:
 def application() -> FastAPI:
     """Return the application."""
     app = FastAPI(redirect_slashes=False)
-    install(app, Limits(1_000_000, 1_000_000))
     service = cast(CommandApi, _Whoever())
-    app.include_router(campaign_routes.router(service))
-    app.include_router(change_routes.router(service))
-    app.include_router(re_execution_routes.router(service))
-    app.include_router(schedule_routes.router(service))
-    app.include_router(import_routes.router(service))
+    parts = campaign_routes, change_routes, re_execution_routes, schedule_routes, import_routes
+    routers = [part.router(service) for part in parts]
+    install(app, Limits(1_000_000, 1_000_000), routers)
     return app
 
 

@@ -155,10 +155,8 @@ class Several:
         settings = CommandApiSettings.model_validate({"api_keys": SecretStr(KEYS)} | knobs)
         api = CommandApi(log or self.log, self.clock, settings, data_dir)
         app = FastAPI(redirect_slashes=False)
-        install(app, LIMITS)
+        install(app, LIMITS, api.routers())
         await api.open()
-        for router in api.routers():
-            app.include_router(router)
         running = asyncio.create_task(api.run()) if following else None
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         try:

@@ -88,11 +88,9 @@ async def whole_api(
     asked = ProjectorSettings(api_keys=keys)
     projector = Projector(log, SystemClock(), asked, data_dir, publisher)
     app = FastAPI(redirect_slashes=False)
-    install(app, limits)
+    install(app, limits, [*commands.routers(), *projector.routers()])
     await commands.open()
     await projector.open()
-    for router in (*commands.routers(), *projector.routers()):
-        app.include_router(router)
     running = [asyncio.create_task(part.run()) for part in (commands, projector)]
     # As a server does it: an unforeseen exception is a 500, and no test passes with one.
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

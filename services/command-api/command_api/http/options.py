@@ -37,6 +37,8 @@ class Options:
     dry_run: bool
 
 
+NO_OPTIONS = Options(None, asynchronous=False, if_match=None, dry_run=False)
+OPTIONAL = frozenset({b"idempotency-key", b"prefer", b"if-match"})  # Headers that set an option.
 KeyedOf = Callable[[Request, str | None], Awaitable[Idempotency | None]]
 OptionsOf = Callable[[Request, str | None, list[str], list[str], bool], Awaitable[Options]]
 

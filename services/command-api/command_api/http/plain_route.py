@@ -1,25 +1,18 @@
-"""The short way into a plain command: a number in the path, and no body.
-
-FastAPI solves the dependencies of a route for each request, which takes longer than a pause does
-(bench/pause.py: a third of the time of the whole request). So the plain request of a plain command
-is read here; any other request goes through FastAPI, which also writes the documentation and every
-422.
-"""
+"""Plain commands: routes that the short way answers (`campaigns.http.short_way`)."""
 
 import inspect
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from starlette.types import Receive, Scope, Send
 
-from campaigns.http.door import ID_MAX, CallerOf
+from campaigns.http.door import CallerOf
+from campaigns.http.short_way import RAISED
 from command_api.http.json_route import JsonRoute
-from command_api.http.options import OptionsOf
+from command_api.http.options import NO_OPTIONS, OPTIONAL, OptionsOf
 
 Endpoint = Callable[..., Any]  # Any: the coroutine of an endpoint, as FastAPI takes it.
-_NUMBER = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 _PARAMETERS = {"campaign_id", "caller", "options", "body"}
 
 
@@ -56,36 +49,26 @@ class PlainRoutes:
 
 def _plain_route(caller: CallerOf, options: OptionsOf) -> type[JsonRoute]:
     class PlainRoute(JsonRoute):
-        async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-            request = Request(scope, receive)
-            headers, number = request.headers, request.path_params["campaign_id"]
-            if (
-                scope["method"] != "POST"
-                or not _NUMBER.fullmatch(number)
-                or int(number) > ID_MAX
-                or scope["query_string"]
-                or _has_body(request)
-            ):
-                await super().handle(scope, receive, send)
-                return
-            answer: Response = await self.endpoint(
-                campaign_id=int(number),
-                caller=await caller(request),
-                options=await options(
+        async def plain(self, request: Request, number: int) -> Response:
+            """Answer a request without a body or a query, whose path has this number."""
+            known, given = await caller(request), NO_OPTIONS
+            if not OPTIONAL.isdisjoint([name for name, _ in request.scope["headers"]]):
+                headers = request.headers
+                given = await options(
                     request,
                     headers.get("idempotency-key"),
                     headers.getlist("prefer"),
                     headers.getlist("if-match"),
                     False,
-                ),
-                body=None,
+                )
+            answer: Response = await self.endpoint(
+                campaign_id=number, caller=known, options=given, body=None
             )
-            await answer(scope, receive, send)
+            return answer
+
+        async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+            if (raised := scope.get(RAISED)) is not None:
+                raise raised
+            await super().handle(scope, receive, send)
 
     return PlainRoute
-
-
-def _has_body(request: Request) -> bool:
-    """Say whether the request announces a body. Source: RFC 9112, section 6."""
-    headers = request.headers
-    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"

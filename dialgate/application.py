@@ -43,6 +43,8 @@ def make_app(parts: Sequence[Part], routers: Sequence[APIRouter]) -> FastAPI:
         redirect_slashes=False,
         docs_url=None,  # FastAPI's own pages load their scripts from elsewhere.
         redoc_url=None,
+        # Metrics are at /metrics; FastAPI would look at each request whether to measure it.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     of_parts = [router for part in parts for router in part.routers()]
     install(app, CommandApiSettings().limits(), of_parts)

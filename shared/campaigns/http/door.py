@@ -182,7 +182,20 @@ def json_response(
     shape: object, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return a JSON response without validating it."""
-    return Response(orjson.dumps(shape), status, headers, media_type="application/json")
+    return JsonAnswer(orjson.dumps(shape), status, headers)
+
+
+class JsonAnswer(Response):
+    """A response of JSON, with headers of our own: none of them says a length or a type."""
+
+    media_type = "application/json"
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        """Encode the headers."""
+        raw = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
+        raw.append((b"content-length", b"%d" % len(self.body)))
+        raw.append((b"content-type", b"application/json"))
+        self.raw_headers = raw
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,13 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import httpx
 import pytest
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Response
 
+from campaigns.http.door import Limits
+from campaigns.http.edge import install
+from campaigns.process.errors import LogUnavailableError
 from command_api.http.json_route import JsonRoute
 from command_api.http.plain_route import PlainRoutes
 
@@ -64,3 +68,27 @@ def test_a_route_beside_plain_ones_is_not_plain_itself() -> None:
     plain_routes.post("/{campaign_id}/plain", plain, {})
     router.add_api_route("/{campaign_id}/after", with_a_body, methods=["POST"])
     assert [type(route) is JsonRoute for route in router.routes] == [True, False, True]
+
+
+@pytest.mark.parametrize("failure", [HTTPException(404, "none"), LogUnavailableError("away")])
+async def test_what_fails_on_the_short_way_is_not_done_again_on_the_long_one(
+    failure: Exception,
+) -> None:
+    asked = []
+
+    async def failing(
+        campaign_id: int, caller: str, options: str, body: str | None = None
+    ) -> Response:
+        asked.append(campaign_id)
+        raise failure
+
+    router, plain_routes = routes()
+    plain_routes.post("/{campaign_id}/failing", failing, {})
+    app = FastAPI()
+    install(app, Limits(1_000, 1_000), [router])
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.post("/7/failing")
+    assert asked == [7]
+    expected = (404, "none") if isinstance(failure, HTTPException) else (503, "away")
+    assert (answer.status_code, answer.json()["detail"]) == expected

@@ -13,4 +13,6 @@ def instant(at: datetime) -> str:
 
     Source: contract 9.17.
     """
-    return at.astimezone(UTC).isoformat()
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return at.isoformat()

@@ -16,7 +16,7 @@ from campaigns.domain.values.stream_names import Stream, import_stream
 from campaigns.log.reader import Ruling
 from campaigns.log.writer import Origin, Tries, Writer, unreadable
 from campaigns.process.errors import TooContendedError
-from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
+from campaigns.records.topics import CAMPAIGN_RECORDS, Partition, campaign_partitions
 from command_api.commands.create import (
     CreateCampaign,
     decide,
@@ -58,6 +58,7 @@ class Creator:
     lists: OpenLists
     creates: dict[Stream, CreateKeyed] = field(default_factory=dict)  # Folded, by stream.
     _in_flight: dict[int, list[object]] = field(default_factory=dict)  # By partition, in order.
+    _all_read: bool = False  # Up to an end that was read after the start, in every partition.
     _turn: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
@@ -94,6 +95,7 @@ class Creator:
         if origin.idempotency is not None:
             keyed = (key_digest(origin.idempotency.key), origin.idempotency.digest)
             number = partition_number(keyed[0], self.partitions)
+            await self._read_all()
         partition = Partition(CAMPAIGN_RECORDS, number)
         me, ahead = object(), self._in_flight.setdefault(number, [])
         ahead.append(me)
@@ -104,6 +106,17 @@ class Creator:
             ahead.remove(me)
             if brought.import_id:
                 self.lists.give_up(brought.import_id)
+
+    async def _read_all(self) -> None:
+        """Wait, once, until all that the log held at the start is folded.
+
+        The key of a create stands in the partition that it chooses, where two instances refuse one
+        another; in a log that was imported with other partitions it may stand in any (ADR-0029).
+        """
+        if not self._all_read:
+            everything = campaign_partitions(self.partitions)
+            await self.writer.reader.catch_up(everything, within_s=self.writer.catch_up_s)
+            self._all_read = True
 
     async def _create(
         self,

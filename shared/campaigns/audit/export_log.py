@@ -60,7 +60,7 @@ class ExportLog:
 
     def __init__(self, path: Path) -> None:
         """Store the path; `open` reads the file."""
-        self._path = path
+        self.path = path
         self._file: BinaryIO | None = None
         self._manifest: Manifest | None = None
         self._index: dict[Partition, _Index] = {}
@@ -91,7 +91,7 @@ class ExportLog:
             OSError: it cannot be read.
 
         """
-        self._file = self._path.open("rb")
+        self._file = self.path.open("rb")
         await asyncio.to_thread(self._check, self._file)
 
     async def close(self) -> None:
@@ -121,7 +121,7 @@ class ExportLog:
         found, count = list[Recorded](), self.partitions(partition.topic)
         while len(found) < limit and (after < index.last):
             text = self._file.readline()
-            record = read_record(text, self._path, 0)
+            record = read_record(text, self.path, 0)
             if record.position > after:
                 after = record.position
                 found.append(Recorded(partition, after, record.raw, count))
@@ -132,53 +132,53 @@ class ExportLog:
         """Read the file once. Errors name the line."""
         lines = enumerate(_lines(file), 1)
         _, first = next(lines, (1, b""))
-        self._manifest = read_manifest(first, self._path)
+        self._manifest = read_manifest(first, self.path)
         hashed, offset, number = sha256(first), len(first), 1
         current, index = b"", _Index()
         for number, text in lines:
             if text.startswith(RECORD_START):
-                name, position, _ = read_record(text, self._path, number)
+                name, position, _ = read_record(text, self.path, number)
                 if (found := name.encode()) != current:
                     current, index = found, self._indexed(name, number)
                 if position <= index.last:
                     expected = f"a position after {index.last} in line {number}"
-                    refuse(self._path, expected, f"{position}: it was altered")
+                    refuse(self.path, expected, f"{position}: it was altered")
                 index.add(position, offset)
             elif text.startswith(b'{"campaign":'):
-                one = parsed(text, CampaignSummary, self._path, number)
+                one = parsed(text, CampaignSummary, self.path, number)
                 self.campaigns[one.campaign] = one
             elif text.startswith(b'{"summary":'):
-                self.summary = parsed(text, Summary, self._path, number).summary
+                self.summary = parsed(text, Summary, self.path, number).summary
             elif text.startswith(b'{"end":'):
-                end = parsed(text, End, self._path, number)
+                end = parsed(text, End, self.path, number)
                 self._end(end, hashed.hexdigest(), next(lines, None))
                 return
             elif not text.endswith(b"\n"):
                 break
             else:
-                refuse(self._path, f"a record in line {number}", "something else: it was altered")
+                refuse(self.path, f"a record in line {number}", "something else: it was altered")
             hashed.update(text)
             offset += len(text)
         found_end = f"the file's end after line {number}: it is truncated"
-        refuse(self._path, "the closing line of an export", found_end)
+        refuse(self.path, "the closing line of an export", found_end)
 
     def _indexed(self, name: str, number: int) -> _Index:
         partition = partition_of(name)
         if name not in self.manifest.partitions or partition in self._index:
             expected = f"another partition of the manifest in line {number}"
-            refuse(self._path, expected, f"{name}: it was altered")
+            refuse(self.path, expected, f"{name}: it was altered")
         return self._index.setdefault(partition, _Index())
 
     def _end(self, end: End, found: str, more: object) -> None:
         if end.end != f"sha256:{found}":
-            refuse(self._path, f"the bytes of {end.end}", f"sha256:{found}: it was altered")
+            refuse(self.path, f"the bytes of {end.end}", f"sha256:{found}: it was altered")
         if more is not None:
-            refuse(self._path, "nothing after the closing line", "more: it was altered")
+            refuse(self.path, "nothing after the closing line", "more: it was altered")
         if self.summary.keys() != self.manifest.partitions.keys():
-            refuse(self._path, "a summary of each partition", "another: it was altered")
+            refuse(self.path, "a summary of each partition", "another: it was altered")
         for partition, index in self._index.items():
             if (count := self.summary[str(partition)].records) != index.records:
-                refuse(self._path, f"{count} records of {partition}", f"{index.records}")
+                refuse(self.path, f"{count} records of {partition}", f"{index.records}")
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:

@@ -1,53 +1,17 @@
 """An export has every record byte for byte, is read as its log is, and is refused if altered."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
 import orjson
 import pytest
 
-from campaigns.audit.export_log import ExportLog
-from campaigns.audit.export_writer import Exporter
-from campaigns.audit.rulings import PartitionRuling, Ruled, RulingKind, partitions_of, ruled_batches
-from campaigns.log.installation_log import whole
-from campaigns.log.port import ReadableLog
+from campaigns.audit.rulings import Ruled, RulingKind
 from campaigns.process.errors import ExportUnreadableError
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
-from campaigns.testing.sample_records import NOON
+from tests.support.exported import opened, ruled, written
 from tests.support.mixed_log import FOREIGN, mixed_log
-
-
-async def written(log: ReadableLog, path: Path, campaign: int | None = None) -> Path:
-    with path.open("wb") as file:
-        await Exporter(log, await whole(log), file.write, campaign=campaign).export(NOON)
-    return path
-
-
-@asynccontextmanager
-async def opened(path: Path) -> AsyncIterator[ExportLog]:
-    log = ExportLog(path)
-    try:
-        await log.open()
-        yield log
-    finally:
-        await log.close()
-
-
-async def ruled(log: ReadableLog) -> dict[Partition, list[Ruled]]:
-    """Return every record of a log with its ruling."""
-    skipped = (await whole(log)).skipped
-    return {
-        partition: [
-            one
-            async for batch in ruled_batches(
-                log, partition, PartitionRuling(skipped.get(partition, {}))
-            )
-            for one in batch
-        ]
-        for partition in partitions_of(log)
-    }
 
 
 def shown(

@@ -17,6 +17,9 @@ LASTING = {
     "retention.bytes": "-1",
     "unclean.leader.election.enable": "false",
 }
+# While a log is being imported, installation.records has this instead of -1: nothing is deleted for
+# as long, and every build of every part refuses to start on it.
+IMPORTING_MS = str(2**63 - 2)
 REPLICATION_MAX = 3  # Two brokers' disks may be lost; more replicas slow down each append.
 CLOCKS_MS = 60_000  # Clocks that differ by less must not have their records refused.
 SEGMENT_MS, SEGMENT_BYTES = 3_600_000, 1024 * 1024  # Smaller segments make too many files.
@@ -36,10 +39,8 @@ async def make_and_check(
         KafkaError: the cluster did not answer, or cannot create them now.
 
     """
-    while missing := await _missing(admin, counts):
-        copies = replication or min(REPLICATION_MAX, brokers)
-        await _make(admin, {name: counts[name] for name in missing}, copies)
-        await asyncio.sleep(_SETTLE_S)
+    while wanted := await missing(admin, counts):
+        await make(admin, {name: counts[name] for name in wanted}, replication, brokers)
     for name, found in (await settings_of(admin, counts)).items():
         check_settings(name, found)
 
@@ -53,40 +54,54 @@ async def check_there(admin: AIOKafkaAdminClient, counts: Mapping[str, int]) -> 
         KafkaError: the cluster did not answer.
 
     """
-    if missing := await _missing(admin, counts):
+    if wanted := await missing(admin, counts):
         raise LogUnavailableError(
-            f"expected {' and '.join(sorted(missing))}, found none that this client may read"
+            f"expected {' and '.join(sorted(wanted))}, found none that this client may read"
         )
 
 
-async def _missing(admin: AIOKafkaAdminClient, counts: Mapping[str, int]) -> list[str]:
-    missing = []
+async def missing(admin: AIOKafkaAdminClient, counts: Mapping[str, int]) -> list[str]:
+    """Return which of the topics do not exist.
+
+    Raises:
+        TopicMisfitError: one that exists has another number of partitions.
+        KafkaError: the cluster did not answer.
+
+    """
+    absent = []
     for topic in await admin.describe_topics(list(counts)):
         name, found = topic["topic"], len(topic["partitions"])
         if topic["error_code"] or not found:
-            missing.append(name)
+            absent.append(name)
         elif found != counts[name]:
             raise TopicMisfitError(
                 f"{name}: expected {counts[name]} partitions, found {found}"
                 " (the number is fixed when the topic is created: DIALGATE_PARTITIONS)"
             )
-    return missing
+    return absent
 
 
-async def _make(admin: AIOKafkaAdminClient, counts: Mapping[str, int], replication: int) -> None:
+async def make(
+    admin: AIOKafkaAdminClient, counts: Mapping[str, int], replication: int | None, brokers: int
+) -> None:
+    """Create these topics. Idempotent: another process may create them too.
+
+    Raises:
+        KafkaError: the cluster did not answer, or cannot create them now.
+
+    """
+    copies = replication or min(REPLICATION_MAX, brokers)
     settings = {**LASTING, "max.message.bytes": str(4 * MESSAGE_BYTES_MAX)}
-    if replication > 2:
+    if copies > 2:
         settings["min.insync.replicas"] = "2"
     answer = await admin.create_topics(
-        [
-            NewTopic(name, count, replication, topic_configs=settings)
-            for name, count in counts.items()
-        ]
+        [NewTopic(name, count, copies, topic_configs=settings) for name, count in counts.items()]
     )
     for name, code, *words in answer.topic_errors:
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:  # Another process created it.
             raise KafkaError(f"{name}: {error.__name__} {words}")
+    await asyncio.sleep(_SETTLE_S)
 
 
 async def settings_of(
@@ -116,6 +131,11 @@ def check_settings(name: str, found: Mapping[str, str]) -> None:
         TopicMisfitError: names the setting, the expected and the found value.
 
     """
+    if found.get("retention.ms") == IMPORTING_MS:
+        raise TopicMisfitError(
+            f"{name}: expected a whole log, found an import that was interrupted: run `dialgate"
+            " import` again with the same file, or delete the topics"
+        )
     for setting, expected in LASTING.items():
         if found.get(setting) != expected:
             raise TopicMisfitError(

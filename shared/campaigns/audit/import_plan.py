@@ -1,0 +1,234 @@
+"""What an import writes, and in which partition: from an export, to any number of partitions.
+
+Streams are what conditions rest on, and a campaign's streams stay together and in order, so each
+accepted record is accepted again. Into as many partitions as before, every record goes where it
+was, byte for byte. Into another number only what was accepted or skipped is written: a record
+that was refused beside other campaigns could count without them.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+
+from campaigns.audit.campaign_digests import CampaignDigests, streams_of
+from campaigns.audit.export_format import refuse
+from campaigns.audit.export_log import ExportLog
+from campaigns.audit.rulings import PartitionRuling, Ruled, RulingKind, partitions_of, ruled_batches
+from campaigns.domain.facts import RecordSkipped
+from campaigns.domain.values.stream_names import Stream
+from campaigns.log.port import ReadableLog
+from campaigns.process.errors import ExportUnreadableError, LogCutError
+from campaigns.records.installation import Installation
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Envelope
+from campaigns.records.topics import (
+    CAMPAIGN_RECORDS,
+    INSTALLATION,
+    INSTALLATION_KEY,
+    ORGANIZATIONS,
+    Partition,
+    campaign_partition,
+    campaign_partitions,
+)
+
+_READ = 2_048  # Records per read of what was written.
+_Places = dict[tuple[str, int, int], tuple[int, int]]
+
+
+class Planned(NamedTuple):
+    """One record to write: the next one of its partition."""
+
+    partition: Partition
+    raw: bytes
+    key: int  # Kafka's: the campaign, the organization, or a constant.
+    ruling: RulingKind  # What it was, and is again.
+
+
+@dataclass
+class Plan:
+    """The records to write. `check` comes first; `records` may be read any number of times."""
+
+    export: ExportLog
+    installation: Installation  # The export's.
+    partitions: int  # Of campaign.records, where it is imported.
+    _lists: dict[Stream, int] = field(default_factory=dict)  # A list's stream → its campaign.
+
+    @property
+    def same(self) -> bool:
+        """Say whether every record keeps its partition and position."""
+        return self.partitions == self.export.partitions(CAMPAIGN_RECORDS)
+
+    async def check(self) -> None:
+        """Rule on every record, and compare with the digests in the file. Writes nothing.
+
+        Raises:
+            ExportUnreadableError: it is of one campaign, its digests are not those of its records,
+                or a record rests on two campaigns that would be parted.
+
+        """
+        if self.export.manifest.campaign is not None:
+            refuse(self.export.path, "an export of a whole log", "one of a single campaign")
+        digests = CampaignDigests()
+        for partition in partitions_of(self.export):
+            ruling, accepted = self._ruling(partition), 0
+            async for batch in ruled_batches(self.export, partition, ruling):
+                for ruled in batch:
+                    accepted += ruled.accepted
+                    if ruled.accepted and partition.topic == CAMPAIGN_RECORDS:
+                        digests.accept(ruled.recorded)
+                        self._learn(ruled.recorded)
+            summary = self.export.summary[str(partition)]
+            if (str(ruling.chain), accepted) != (summary.digest, summary.accepted):
+                refuse(
+                    self.export.path, f"{summary.digest} of {partition}",
+                    f"{ruling.chain}: its records are not those that were exported",
+                )  # fmt: skip
+        if {one.campaign: one for one in digests.summaries()} != self.export.campaigns:
+            refuse(self.export.path, "the digests of its campaigns", "others: it was altered")
+
+    async def records(self) -> AsyncIterator[Planned]:
+        """Yield what to write, in order; installation.records, which needs the others, last."""
+        moved, ends = _Places(), dict[Partition, int]()
+        own = campaign_partitions(self.export.partitions(CAMPAIGN_RECORDS))
+        for partition in (*own, ORGANIZATIONS, INSTALLATION):
+            async for batch in ruled_batches(self.export, partition, self._ruling(partition)):
+                for ruled in batch:
+                    if (target := self._target(ruled)) is None:
+                        continue
+                    position = ends[target] = ends.get(target, 0) + 1
+                    recorded, raw = ruled.recorded, ruled.recorded.raw or b""
+                    if ruled.ruling is RulingKind.SKIPPED:
+                        moved[*partition, recorded.position] = (target.number, position)
+                    if partition == INSTALLATION and ruled.accepted:
+                        raw = _moved(recorded, moved)
+                    yield Planned(target, raw, _key(ruled, target), ruled.ruling)
+
+    def _ruling(self, partition: Partition) -> PartitionRuling:
+        return PartitionRuling(self.installation.skipped.get(partition, {}))
+
+    def _target(self, ruled: Ruled) -> Partition | None:
+        """Return where a record goes; None: nowhere."""
+        was = ruled.recorded.partition
+        if self.same or was.topic != CAMPAIGN_RECORDS:
+            return was
+        if ruled.accepted:
+            streams = streams_of(ruled.recorded)
+            for campaign in streams.campaigns:
+                return campaign_partition(campaign, self.partitions)
+            for stream in streams.others:
+                if campaign_id := self._lists.get(stream):
+                    return campaign_partition(campaign_id, self.partitions)
+        elif ruled.ruling is not RulingKind.SKIPPED:
+            return None
+        return Partition(CAMPAIGN_RECORDS, was.number % self.partitions)
+
+    def _learn(self, recorded: Recorded) -> None:
+        """Note which lists belong to which campaign: their chunks come before their names."""
+        streams = streams_of(recorded)
+        if len({campaign % self.partitions for campaign in streams.campaigns}) > 1:
+            refuse(
+                self.export.path, f"records that can be divided into {self.partitions} partitions",
+                f"{recorded.where}, which rests on campaigns {sorted(streams.campaigns)}",
+            )  # fmt: skip
+        for campaign in streams.campaigns:
+            for stream in streams.others:
+                self._lists[stream] = campaign
+
+
+def _moved(recorded: Recorded, moved: _Places) -> bytes:
+    """Return a decision of the installation that names the skipped record's new place."""
+    assert recorded.raw is not None, "an accepted record has bytes"
+    facts = [fact for fact in recorded.facts if isinstance(fact, RecordSkipped)]
+    places = {(fact.topic, fact.partition, fact.position) for fact in facts}
+    if all(moved.get(place, place[1:]) == place[1:] for place in places):
+        return recorded.raw
+    found: Any = orjson.loads(recorded.raw)  # Any: JSON, which the rule has accepted.
+    for fact in found["facts"]:
+        data = fact["data"]
+        place = (data.get("topic"), data.get("partition"), data.get("position"))
+        if place in moved:
+            data["partition"], data["position"] = moved[place]
+    return orjson.dumps(found)
+
+
+def _key(ruled: Ruled, target: Partition) -> int:
+    """Return the key that the record had, or could have had."""
+    if target == INSTALLATION:
+        return INSTALLATION_KEY
+    if ruled.accepted:
+        envelope = ruled.recorded.envelope
+        assert isinstance(envelope, Envelope), "an accepted record has an envelope"
+        for stream in envelope.condition:
+            kind, number, *_ = stream.split("/")
+            if kind in ("campaign", "contacts", "contact", "organization") and number.isdecimal():
+                return int(number)
+    return target.number
+
+
+@dataclass
+class Comparison:
+    """Compares a log with what was to be written, record by record, and rules on it anew."""
+
+    plan: Plan
+    target: ReadableLog
+    installation: Installation  # The target's.
+
+    async def check(self) -> int:
+        """Return how many records the target has: exactly those of the plan, with their rulings.
+
+        Raises:
+            LogCutError: it has others, fewer or more.
+            ExportUnreadableError: a record would be ruled on in another way there.
+
+        """
+        readers, count, digests = dict[Partition, PlanReader](), 0, CampaignDigests()
+        async for planned in self.plan.records():
+            where = planned.partition
+            if where not in readers:
+                skipped = self.installation.skipped.get(where, {})
+                readers[where] = PlanReader(self.target, where, PartitionRuling(skipped))
+            recorded = await readers[where].next()
+            if recorded is None or (recorded.raw or b"") != planned.raw:
+                raise LogCutError(
+                    f"{where}@{readers[where].position}: expected the record of the export, found"
+                    f" {'another' if recorded else 'none'}"
+                )
+            ruled = readers[where].ruling.rule(recorded)
+            if ruled.ruling is not planned.ruling:
+                raise ExportUnreadableError(
+                    f"{self.plan.export.path}: expected a record that is {planned.ruling}, found it"
+                    f" {ruled.ruling} at {recorded.where}: {ruled.why}"
+                )
+            if ruled.accepted and where.topic == CAMPAIGN_RECORDS:
+                digests.accept(recorded)
+            count += 1
+        for partition, end in (await self.target.ends(partitions_of(self.target))).items():
+            planned_end = readers[partition].position if partition in readers else 0
+            if end != planned_end:
+                raise LogCutError(
+                    f"{partition}: expected {planned_end} records of the export, found {end}:"
+                    " somebody else writes to this log"
+                )
+        assert {one.campaign: one for one in digests.summaries()} == self.plan.export.campaigns
+        return count
+
+
+@dataclass
+class PlanReader:
+    """Reads one partition of a log, record by record."""
+
+    log: ReadableLog
+    partition: Partition
+    ruling: PartitionRuling
+    position: int = 0
+    _batch: list[Recorded] = field(default_factory=list)
+
+    async def next(self) -> Recorded | None:
+        """Return the next record, or None at the end."""
+        if not self._batch:
+            self._batch = list(await self.log.read(self.partition, self.position, _READ))
+            self._batch.reverse()
+        self.position += 1
+        return self._batch.pop() if self._batch else None

@@ -1,0 +1,45 @@
+"""A running campaign's log is exported, imported with other partitions, and goes on there."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.auditor import audit
+from tests.support.system import System
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.mark.kafka
+def test_campaigns_go_on_where_their_log_was_moved(
+    tmp_path: Path, kafka_servers: str, namespace: str
+) -> None:
+    export = str(tmp_path / "export")
+    with System(tmp_path) as system, system.client() as client:
+        campaigns = [client.create(60, concurrent=2) for _ in range(3)]
+        for campaign in campaigns:
+            client.start(campaign)
+        client.wait_until(campaigns[0], lambda found: int(found["completed_contacts"]) > 5)
+        running = system.run("export", str(tmp_path / "while it runs"), "--json")
+        assert running.returncode == 0, running
+        assert json.loads(running.stdout)["records"] > 0
+        system["up"].stop()
+        exported = system.run("export", export)
+        assert exported.returncode == 0, exported
+        used = system.run("import", export)
+        assert (used.returncode, "found one with records" in used.stderr) == (2, True), used
+        again = system.run("export", export)
+        assert (again.returncode, "does not exist yet" in again.stderr) == (2, True), again
+    moved = System(tmp_path, kafka=kafka_servers, namespace=namespace, partitions=3)
+    ended = moved.run("import", export, "--json")
+    assert ended.returncode == 0, ended
+    assert json.loads(ended.stdout)["partitions"] == 3
+    with moved as system, system.client() as client:  # The carrier's memory is in the directory.
+        for campaign in campaigns:
+            client.hurry(campaign)
+        for campaign in campaigns:
+            assert client.wait_for(campaign, "completed")["total_contacts"] == 60
+        report = audit(system, client)
+    assert not report.violations, report
+    assert report.rings >= 180

@@ -64,10 +64,10 @@ class _Parts(Collector):
                     difference.add_metric([part.name], carrier.clock_difference_s)
             for name in ("accepted", "refused", "foreign"):
                 rulings.add_metric([part.name, name], getattr(part.reader.counts, name))
-            for partition, position in part.reader.positions.items():
+            for partition, position in part.reader.visible.items():
                 positions.add_metric([part.name, str(partition)], position)
             for partition, end in part.reader.ends.items():
-                behind = max(0, end - part.reader.positions.get(partition, 0))
+                behind = max(0, end - part.reader.visible.get(partition, 0))
                 lag.add_metric([part.name, str(partition)], behind)
             campaigns = getattr(part, "campaigns", None)
             if isinstance(campaigns, Campaigns):

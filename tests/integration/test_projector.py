@@ -29,7 +29,7 @@ from tests.support.journal import Journal
 ALL = "/api/v1/campaigns"
 ONE = "/api/v1/campaigns/1"
 SETTINGS = ProjectorSettings(
-    api_key=SecretStr("one"), api_keys=SecretStr("two:2"), fresh_s=0.5, database_url=None
+    api_key=SecretStr("one"), api_keys=SecretStr("two:2"), fresh_s=2.0, database_url=None
 )
 
 

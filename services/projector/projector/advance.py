@@ -1,47 +1,24 @@
-"""Advances the views: a batch of accepted facts, its ledger and its position, in one transaction.
+"""Advances the views: a batch of accepted facts, its ledgers and positions, in one transaction.
 
-`fold` collects a batch; `folded` reads the rows that it touches, folds in memory, writes, commits.
-An exception in between leaves the store at the last checkpoint, and ends the process.
+`fold` collects a batch. Then the rows that it touches are read, it is folded in memory, written and
+committed. An exception in between leaves the store at the last checkpoint, and ends the process.
 """
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import assert_never
-
-from sqlalchemy import Connection
+from dataclasses import dataclass, field, replace
 
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.contact import Contact, ContactStatus
-from campaigns.domain.facts import (
-    AnyCallFact,
-    AnyCampaignFact,
-    AnyFact,
-    AnyOrganizationFact,
-    ApiKeyCreated,
-    ApiKeyRevoked,
-    CallEnded,
-    CallFact,
-    CallRequested,
-    CampaignCreated,
-    CampaignFact,
-    CampaignRearmed,
-    ContactExhausted,
-    ContactsAdded,
-    CreateKeyed,
-    ImportCompleted,
-    ImportFailed,
-    ImportStarted,
-    InstallationFact,
-    ListClosed,
-)
+from campaigns.domain.facts import AnyOrganizationFact
 from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader
 from campaigns.process.errors import StoreUnreadableError
 from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
-from projector.projections import contacts, executions, history, imports, lists, outbox, records
-from projector.projections.changes import Changes, Place
+from projector.batch import Batch, PartitionCheckpoint, touched_by
+from projector.projections import facts, outbox, records
+from projector.projections.changes import Changes, EventPlace, Place
 from projector.store import record_index, views
 from projector.store.view_store import ViewStore
 
@@ -52,7 +29,12 @@ TAILS_MAX = 4_096  # Campaigns of which the last block of RECORDS is cached: 1 K
 
 @dataclass
 class Views:
-    """The projector's fold: all campaigns in memory, everything else in the store."""
+    """The projector's fold: all campaigns in memory, everything else in the store.
+
+    A batch goes through `take`, `look_up`, `index`, `fold_some`, `store_batch` and `tell`, in this
+    order and one batch at a time. Only `look_up` and `store_batch` use the store, and only the
+    others change memory, so the two may run in another thread.
+    """
 
     store: ViewStore
     log: EventLog
@@ -60,12 +42,17 @@ class Views:
     on_key: Callable[[AnyOrganizationFact], None]
     on_moved: Callable[[Partition], None] = lambda _: None
     on_changed: Callable[[Collection[int], Mapping[Place, Contact]], None] = lambda *_: None
+    on_ruled: Callable[[], None] | None = None  # There is something to take. None: store it now.
     campaigns: Campaigns = field(default_factory=Campaigns)
     reader: Reader = field(init=False)
     # Partition → position and index of the last event that campaign.events has.
-    published: dict[int, tuple[int, int]] = field(default_factory=dict)
+    published: dict[int, EventPlace] = field(default_factory=dict)
+    waiting: int = 0  # Records that were not taken yet.
+    waiting_bytes: int = 0
     _facts: dict[Partition, int] = field(default_factory=dict)  # How many were accepted so far.
-    _batch: list[Recorded] = field(default_factory=list)
+    _records: list[Recorded] = field(default_factory=list)
+    _ruled: set[Partition] = field(default_factory=set)  # Since the last batch.
+    _published: dict[int, EventPlace] = field(default_factory=dict)  # Since the last batch.
     _calling: dict[Place, Contact] = field(default_factory=dict)  # Contacts in progress, as stored.
     _tails: dict[int, records.LastBlock] = field(default_factory=dict)  # Of RECORDS, as stored.
 
@@ -86,7 +73,7 @@ class Views:
             self.on_key(key)
 
     def fold(self, recorded: Recorded) -> None:
-        """Add one accepted record to the batch.
+        """Add one accepted record to the next batch.
 
         Raises:
             ContractError: it carries a fact that this build does not know.
@@ -94,143 +81,126 @@ class Views:
         """
         # The facts are decoded here: an unknown one raises.
         assert recorded.facts, "a record has a fact"
-        self._batch.append(recorded)
+        self._records.append(recorded)
+        self.waiting_bytes += len(recorded.raw or b"")
 
     def folded(self, partition: Partition, position: int) -> None:
-        """Fold the batch, and commit it with its ledger and position."""
-        batch, self._batch = self._batch, []
-        with self.store.writing() as tx:
-            changes, own = self._look_up(tx, partition, batch)
-            due = self._index(tx, changes, own)
-            facts = self._fold(changes, batch, self._facts.get(partition, 0), due)
-            views.write(self.store, tx, changes)
-            dirty = [self.campaigns.by_id[one] for one in sorted(self.campaigns.dirty)]
-            views.write_campaigns(self.store, tx, dirty, self.log.partitions(CAMPAIGN_RECORDS))
-            chain, ledger = self.reader.chain(partition), self.reader.ledger(partition)
-            self.store.move(tx, partition, facts, position, chain, ledger.changes())
-        changed = frozenset(self.campaigns.dirty)
-        self.campaigns.dirty.clear()
-        self._remember(changes)
-        self._facts[partition] = facts
-        for key in changes.keys:
-            self.on_key(key)
-        self.store.moved()
-        self.on_changed(changed, changes.contacts)
-        if changes.events:
-            self.on_moved(partition)
+        """Note the end of a step: up to here, the next batch can be taken."""
+        self._ruled.add(partition)
+        self._noted()
 
-    def _index(
-        self, tx: Connection, changes: Changes, own: Mapping[int, Sequence[Recorded]]
-    ) -> records.Due:
-        """Note where each campaign's own records are; return where a snapshot may be due."""
+    def event_published(self, number: int, place: EventPlace) -> None:
+        """Let the next batch delete the events up to `place`: campaign.events has them."""
+        self.published[number] = self._published[number] = place
+        self._noted()
+
+    def _noted(self) -> None:
+        self.waiting = len(self._records)
+        if self.on_ruled is not None:
+            self.on_ruled()
+        elif (batch := self.take()) is not None:
+            if batch.touched:
+                self.look_up(batch)
+            self.index(batch)
+            self.fold_some(batch, batch.records)
+            self.store_batch(batch)
+            self.tell(batch)
+
+    def take(self) -> Batch | None:
+        """Return everything that was ruled on since the last batch, or None if there is nothing.
+
+        Rows, ledgers and positions are of one instant. Nothing is taken after a step that failed:
+        the ledger is ahead of what was folded.
+        """
+        if self.reader.torn or not (self._ruled or self._published):
+            return None
+        taken, self._records = self._records, []
+        ruled, self._ruled = self._ruled, set()
+        published, self._published = self._published, {}
+        self.waiting = self.waiting_bytes = 0
+        touched, own = touched_by(taken)
+        checkpoints = {one: self._checkpoint(one) for one in ruled}
+        batch = Batch(taken, checkpoints, published, touched, own)
+        for place in touched.contacts & self._calling.keys():
+            batch.changes.contacts[place] = self._calling[place]
+        touched.contacts -= batch.changes.contacts.keys()
         if len(self._tails) > TAILS_MAX:
             self._tails.clear()
-        self._tails.update(record_index.tails(tx, own.keys() - self._tails.keys()))
-        return records.project(changes, self._tails, own)
+        touched.tails = own.keys() - self._tails.keys()
+        return batch
 
-    def _fold(
-        self, changes: Changes, batch: Sequence[Recorded], ordinal: int, due: records.Due
-    ) -> int:
-        """Fold a batch; return the ordinal of its last fact."""
-        for recorded in batch:
-            for fact in recorded.facts:
-                ordinal += 1
-                if isinstance(fact, CallFact):  # Most facts of a log: the shortest way.
-                    self._fold_call(changes, recorded.position, fact)
-                else:
-                    self._fold_other(changes, recorded, fact, ordinal)
-            for campaign_id, many in due.get(recorded.position, ()) if due else ():
+    def _checkpoint(self, partition: Partition) -> PartitionCheckpoint:
+        reader = self.reader
+        return PartitionCheckpoint(
+            reader.positions.get(partition, 0),
+            replace(reader.chain(partition)),
+            list(reader.ledger(partition).changes()),
+            self._facts.get(partition, 0),
+        )
+
+    def look_up(self, batch: Batch) -> None:
+        """Read the stored rows that the batch touches, other than those that are cached."""
+        with self.store.reading() as tx:
+            views.look_up(self.store, tx, batch.touched, batch.changes)
+            batch.tails = record_index.tails(tx, batch.touched.tails)
+
+    def index(self, batch: Batch) -> None:
+        """Note where each campaign's own records are."""
+        self._tails.update(batch.tails)
+        batch.due = records.project(batch.changes, self._tails, batch.own)
+
+    def fold_some(self, batch: Batch, some: Sequence[Recorded]) -> None:
+        """Fold some of the batch's records, in their order."""
+        changes, due = batch.changes, batch.due
+        for recorded in some:
+            checkpoint = batch.checkpoints[recorded.partition]
+            checkpoint.facts = facts.project(changes, self.campaigns, recorded, checkpoint.facts)
+            place = recorded.partition, recorded.position
+            for campaign_id, many in due.get(place, ()) if due else ():
                 if (campaign := self.campaigns.get(campaign_id)) is not None:
                     records.snapshot(changes, campaign, recorded.position, many)
             if self.publishes:
                 number = recorded.partition.number
                 if recorded.position >= self.published.get(number, (0, 0))[0]:
                     changes.events += outbox.project(recorded)
-        return ordinal
+        batch.campaigns |= {one: self.campaigns.by_id[one] for one in self.campaigns.dirty}
+        self.campaigns.dirty.clear()
 
-    def _fold_call(self, changes: Changes, position: int, fact: AnyCallFact) -> None:
-        campaign = self.campaigns.get(fact.campaign_id)
-        if campaign is None:
-            return  # Facts of a campaign that was never created.
-        before, call = campaign.executions, campaign.calls.get(fact.call_id)
-        self.campaigns.fold_call(campaign, fact, position)
-        contacts.project(changes, campaign, fact)
-        if not isinstance(fact, CallRequested):
-            executions.project(changes, campaign, call, before, fact)
-            if isinstance(fact, CallEnded):
-                history.project(changes, campaign, fact)
+    def store_batch(self, batch: Batch) -> None:
+        """Commit the batch's rows, ledgers and positions in one transaction.
 
-    def _fold_other(
-        self, changes: Changes, recorded: Recorded, fact: AnyFact, ordinal: int
-    ) -> None:
-        match fact:
-            case CampaignFact():
-                self._fold_campaign(changes, recorded, fact, ordinal)
-            case ContactsAdded() | ListClosed():
-                lists.project(changes, fact, recorded.partition.number, ordinal)
-            case ApiKeyCreated() | ApiKeyRevoked():
-                changes.keys.append(fact)
-            case CreateKeyed() | InstallationFact():
-                return
-            case unreachable:
-                assert_never(unreachable)
+        An exception leaves the store at the last checkpoint, and memory ahead of it.
+        """
+        partitions = self.log.partitions(CAMPAIGN_RECORDS)
+        with self.store.writing() as tx:
+            views.write(self.store, tx, batch.changes)
+            views.write_campaigns(self.store, tx, batch.campaigns.values(), partitions)
+            for number, place in batch.published.items():
+                views.delete_events(self.store, tx, number, place)
+            for partition, checkpoint in batch.checkpoints.items():
+                self.store.move(
+                    tx,
+                    partition,
+                    checkpoint.facts,
+                    checkpoint.position,
+                    checkpoint.chain,
+                    checkpoint.ledger,
+                )
 
-    def _fold_campaign(
-        self, changes: Changes, recorded: Recorded, fact: AnyCampaignFact, ordinal: int
-    ) -> None:
-        found = self.campaigns.get(fact.campaign_id)
-        campaign = self.campaigns.fold(fact, recorded)
-        if campaign is None:
-            return  # Facts of a campaign that was never created.
-        history.project(changes, campaign, fact)
-        match fact:
-            case CampaignCreated():
-                if found is None:
-                    lists.project(changes, fact, recorded.partition.number, ordinal)
-            case ImportStarted():
-                imports.project(changes, fact)
-            case ImportCompleted() | ImportFailed():
-                lists.project(changes, fact, recorded.partition.number, ordinal)
-                imports.project(changes, fact)
-            case ContactExhausted():
-                contacts.project_exhausted(changes, campaign, fact)
-            case CampaignRearmed():
-                contacts.project_rearmed(changes, campaign, fact)
-            case _:
-                return  # Lifecycle: the views derive it from the campaign's state.
-
-    def _look_up(
-        self, tx: Connection, partition: Partition, batch: Sequence[Recorded]
-    ) -> tuple[Changes, dict[int, list[Recorded]]]:
-        """Return the stored rows that a batch touches, and the records of each campaign."""
-        calls, facts, own = set[Place](), list[AnyFact](), dict[int, list[Recorded]]()
-        of, records_of = 0, list[Recorded]()  # Often the next record is the same campaign's.
-        for recorded in batch:
-            for fact in recorded.facts:
-                if isinstance(fact, CallFact):
-                    campaign_id = fact.campaign_id
-                    calls.add((campaign_id, fact.contact_id))
-                else:
-                    facts.append(fact)
-                    if not isinstance(fact, CampaignFact):
-                        continue
-                    campaign_id = fact.campaign_id
-                if campaign_id != of:
-                    of, records_of = campaign_id, own.setdefault(campaign_id, [])
-                if not records_of or records_of[-1] is not recorded:
-                    records_of.append(recorded)
-        places = calls.union(*map(contacts.places_of, facts))
-        changes = views.look_up(
-            self.store,
-            tx,
-            partition.number,
-            places - self._calling.keys(),
-            {place for one in facts if (place := imports.place_of(one))},
-            {import_id for one in facts if (import_id := lists.import_of(one))},
-        )
-        for place in places & self._calling.keys():
-            changes.contacts[place] = self._calling[place]
-        return changes, own
+    def tell(self, batch: Batch) -> None:
+        """Make a stored batch visible, and tell those who wait for it."""
+        self._remember(batch.changes)
+        for partition, checkpoint in batch.checkpoints.items():
+            self._facts[partition] = checkpoint.facts
+        for key in batch.changes.keys:
+            self.on_key(key)
+        for partition, checkpoint in batch.checkpoints.items():
+            if self.reader.visible is not self.reader.positions:
+                self.reader.shown(partition, checkpoint.position)
+        self.store.moved()
+        self.on_changed(batch.campaigns.keys(), batch.changes.contacts)
+        for number in {number for number, *_ in batch.changes.events}:
+            self.on_moved(Partition(CAMPAIGN_RECORDS, number))
 
     def _remember(self, changes: Changes) -> None:
         """Cache the contacts that are being called: facts about them follow soon."""

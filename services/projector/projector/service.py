@@ -25,6 +25,7 @@ from campaigns.records.topics import (
 )
 from projector.adoption import adopt
 from projector.advance import Views
+from projector.commits import Commits
 from projector.feeds import monitor, progress
 from projector.feeds.hub import Hub
 from projector.feeds.publisher import EventPublisher, Publishing
@@ -74,6 +75,7 @@ class Projector:
             settings.as_of_at_once_max,
             settings.fresh_s,
         )
+        self.commits = Commits(self.views, settings.linger_ms / 1000)
         self.publishing: Publishing | None = None
         if publisher is not None:
             self.publishing = Publishing(
@@ -162,8 +164,11 @@ class Projector:
             ContractError: the log holds a fact that this build does not know.
 
         """
+        self.commits.begin()
         try:
             async with asyncio.TaskGroup() as tasks:
+                committing = lasting(self.commits.run(), "projector commits")
+                tasks.create_task(committing, name="projector commits")
                 following = self.reader.follow(self.partitions)
                 tasks.create_task(lasting(following, "projector follows"), name="projector follows")
                 if self.publishing is not None:
@@ -186,11 +191,13 @@ class Projector:
         return ["projector: the log does not answer, or the views are behind it"]
 
     async def drain(self) -> None:
-        """Do nothing: each batch is stored as it is folded."""
+        """Store what has been folded."""
+        await self.commits.drain()
 
     async def close(self) -> None:
         """Close the store and the publisher."""
         self.travel.close()
+        self.commits.close()
         self.store.close()
         if self.publishing is not None:
             await self.publishing.publisher.close()

@@ -5,14 +5,16 @@ resumes from the checkpoint. `step` is synchronous so that nothing interleaves w
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from campaigns.domain.facts import RecordSkipped
+from campaigns.log.counts import Counts
 from campaigns.log.digest import Chain, check, compare, reread_after
 from campaigns.log.installation_log import whole
 from campaigns.log.port import EventLog
+from campaigns.log.waiters import PositionWaiters
 from campaigns.process.errors import LogUnavailableError, NotFreshError, SkippedMeanwhileError
 from campaigns.process.watch import lasting
 from campaigns.records.installation import Installation, confirm
@@ -49,15 +51,6 @@ class Ruling:
         return f"{self.partition.number}@{self.position}"
 
 
-@dataclass(slots=True)
-class Counts:
-    """The number of records read, by ruling, for metrics."""
-
-    accepted: int = 0
-    refused: int = 0
-    foreign: int = 0
-
-
 @dataclass
 class Reader:
     """One service's progress through the log: ledgers, positions, digests and waiters."""
@@ -74,8 +67,19 @@ class Reader:
     # Read before any partition is followed.
     installation: Installation = field(default_factory=Installation)
     on_ruling: dict[str, Callable[[Ruling], None]] = field(default_factory=dict)  # By record id.
+    # Awaited after each step of a partition; by then, the waiters that the step woke may run.
+    rest: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0)
+    # What waiters wait for: `positions` itself, unless the fold stores a batch after its step.
+    visible: dict[Partition, int] = field(init=False)
+    waiters: PositionWaiters = field(default_factory=PositionWaiters)
     _begun: bool = False
-    _waiting: dict[Partition, list[tuple[int, asyncio.Future[None]]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.visible = self.positions
+
+    def stores_later(self) -> None:
+        """Let `shown` say from now on which positions are visible, instead of the end of a step."""
+        self.visible = dict(self.positions)
 
     def ledger(self, partition: Partition) -> Ledger:
         """Return the partition's ledger as of this reader's position."""
@@ -145,7 +149,7 @@ class Reader:
         async for batch in self.log.batches(partition, after):
             for some in bounded(batch):
                 self.step(partition, some)
-                await asyncio.sleep(0)  # Let the waiters that the step woke run.
+                await self.rest()
 
     def step(self, partition: Partition, batch: Sequence[Recorded]) -> None:
         """Rule on a batch and fold the accepted records. Redelivery is normal and harmless.
@@ -196,23 +200,18 @@ class Reader:
         finally:
             self.positions[partition] = done
         self.fold.folded(partition, done)
-        self._wake(partition, done)
+        if self.visible is self.positions:
+            self.shown(partition, done)
 
-    def _wake(self, partition: Partition, position: int) -> None:
-        waiting = self._waiting.get(partition)
-        if not waiting:
-            return
-        for wanted, woken in waiting:
-            if wanted <= position and not woken.done():
-                woken.set_result(None)
-        self._waiting[partition] = [(n, f) for n, f in waiting if not f.done()]
+    def shown(self, partition: Partition, position: int) -> None:
+        """Make a position visible, and wake those who wait for it."""
+        self.visible[partition] = position
+        self.waiters.wake(partition, position)
 
     async def reached(self, partition: Partition, position: int) -> None:
-        """Wait until the fold has reached a position."""
-        if self.positions.get(partition, 0) < position:
-            woken = asyncio.get_running_loop().create_future()
-            self._waiting.setdefault(partition, []).append((position, woken))
-            await woken
+        """Wait until a position is visible."""
+        if self.visible.get(partition, 0) < position:
+            await self.waiters.wait(partition, position)
 
     async def catch_up(self, partitions: Collection[Partition], *, within_s: float) -> None:
         """Wait until the fold includes all that the log held when this was called.
@@ -229,7 +228,7 @@ class Reader:
                 for partition, end in ends.items():
                     await self.reached(partition, end)
         except TimeoutError as exc:
-            behind = ", ".join(f"{p}@{self.positions.get(p, 0)}" for p in partitions)
+            behind = ", ".join(f"{p}@{self.visible.get(p, 0)}" for p in partitions)
             raise NotFreshError(f"not caught up within {within_s} s, at {behind}") from exc
 
     async def look(self) -> None:

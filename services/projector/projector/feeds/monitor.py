@@ -4,10 +4,12 @@ import asyncio
 
 from fastapi import APIRouter, WebSocket
 
+from campaigns.process.errors import OperatingError
 from projector.feeds import frames
 from projector.feeds.hub import Listener
 from projector.feeds.socket import (
     HEARTBEAT_S,
+    INTERNAL,
     ClientSocket,
     Feeds,
     admitted,
@@ -16,6 +18,7 @@ from projector.feeds.socket import (
     listener_of,
     next_change,
 )
+from projector.queries.freshness import Consistency
 
 CAMPAIGNS_MAX = 1000  # To which one client may subscribe.
 
@@ -27,9 +30,15 @@ def router(feeds: Feeds) -> APIRouter:
     @routes.websocket("/monitor")
     async def monitor(socket: WebSocket) -> None:
         async with admitted(feeds, socket) as caller:
-            if caller is not None:
-                listener = listener_of(feeds, socket, caller, None)
-                await converse(feeds, socket, listener, _watch, _receive)
+            if caller is None:
+                return
+            try:
+                await feeds.queries.catch_up_with_all(Consistency.LINEARIZABLE)
+            except OperatingError as exc:
+                await socket.close(INTERNAL, str(exc)[:100])
+                return
+            listener = listener_of(feeds, socket, caller, None)
+            await converse(feeds, socket, listener, _watch, _receive)
 
     return routes
 

@@ -18,11 +18,11 @@ from campaigns.process.watch import lasting
 from campaigns.records.cloud_event import id_of
 from campaigns.records.topics import Partition
 from projector.advance import Views
+from projector.projections.changes import EventPlace
 from projector.store.tables import OUTBOX
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-EventPlace = tuple[int, int]  # Position, and the fact's index in its record.
 
 
 class EventPublisher(Protocol):
@@ -81,7 +81,7 @@ class Publishing:
         last = await self._retry(number, lambda: self.publisher.last_event(number))
         place = id_of(last) if last is not None else None
         if place is not None and place[0] == number:
-            self._published(number, place[1:])
+            self.views.event_published(number, place[1:])
         elif last is not None:
             logger.warning(
                 "campaign.events/%d ends with an event that is not from Dialgate", number
@@ -89,14 +89,14 @@ class Publishing:
         while True:
             grown = self._wake(number)
             grown.clear()
-            if messages := self._next(number):
+            if messages := await asyncio.to_thread(self._next, number):
                 sent = [message for _, message in messages]
 
                 def publish(sent: Sequence[tuple[bytes, bytes]] = sent) -> Awaitable[None]:
                     return self.publisher.publish(number, sent)
 
                 await self._retry(number, publish)
-                self._published(number, messages[-1][0])
+                self.views.event_published(number, messages[-1][0])
             else:
                 await grown.wait()
 
@@ -117,13 +117,6 @@ class Publishing:
                 ((position, n), (str(campaign_id).encode(), event))
                 for position, n, campaign_id, event in tx.execute(asked)
             ]
-
-    def _published(self, number: int, place: EventPlace) -> None:
-        """Delete the events up to `place` from the outbox: the topic has them."""
-        self.views.published[number] = place
-        with self.views.store.writing() as tx:
-            published = tuple_(OUTBOX.c.position, OUTBOX.c.n) <= tuple_(*place)
-            self.views.store.remove(tx, OUTBOX, OUTBOX.c.partition == number, published)
 
     async def _retry(self, number: int, ask: Callable[[], Awaitable[T]]) -> T:
         """Retry with backoff until there is an answer."""

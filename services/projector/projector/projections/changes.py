@@ -8,6 +8,7 @@ from campaigns.domain.contact import Contact
 from campaigns.domain.facts import AnyOrganizationFact
 
 Place = tuple[int, int]  # Campaign id, and a contact's, execution's or import's number in it.
+EventPlace = tuple[int, int]  # Of an event: position, and the fact's index in its record.
 
 
 @dataclass  # No slots: orjson writes it three times as fast.
@@ -54,7 +55,7 @@ class Changes:
     contacts: dict[Place, Contact] = field(default_factory=dict)
     executions: dict[Place, Execution] = field(default_factory=dict)
     imports: dict[Place, Import] = field(default_factory=dict)
-    lists: dict[str, int] = field(default_factory=dict)  # Import id → list id.
+    lists: dict[tuple[int, str], int] = field(default_factory=dict)  # Partition, import → list id.
     # New rows of LISTS, which do not count yet.
     lists_met: list[dict[str, Any]] = field(default_factory=list)
     lists_counted: list[dict[str, Any]] = field(default_factory=list)

@@ -60,9 +60,9 @@ def project(
 
 
 def _number(changes: Changes, import_id: str, partition: int, ordinal: int) -> int:
-    if (known := changes.lists.get(import_id)) is not None:
+    if (known := changes.lists.get((partition, import_id))) is not None:
         return known
-    number = changes.lists[import_id] = list_id(partition, ordinal)
+    number = changes.lists[partition, import_id] = list_id(partition, ordinal)
     row = {"list_id": number, "partition": partition, "import_id": plain(import_id)}
     changes.lists_met.append(row)
     return number

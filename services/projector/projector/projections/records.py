@@ -12,6 +12,7 @@ from operator import attrgetter
 
 from campaigns.domain.campaign import Campaign, dump
 from campaigns.records.log_entry import Recorded
+from campaigns.records.topics import Partition
 from projector.projections.changes import Changes
 
 BLOCK = 128  # Positions a row: 1 KiB, of which half is rewritten by a batch.
@@ -27,8 +28,8 @@ _TIME = attrgetter("envelope.time")  # Of an accepted record.
 _USUAL = b"0000-00-00T00:00:00.000000+00:00", b"0000-00-00T00:00:00+00:00"
 _ZEROS = bytes.maketrans(b"123456789", b"000000000")
 
-# The position of a record → the campaigns whose own it is, and its ordinal among theirs.
-Due = dict[int, list[tuple[int, int]]]
+# Partition and position of a record → the campaigns whose own it is, its ordinal among theirs.
+Due = dict[tuple[Partition, int], list[tuple[int, int]]]
 
 
 @dataclass(slots=True)
@@ -88,7 +89,8 @@ def project(
             if len(tail.positions) == BLOCK:
                 tail.block, tail.positions = tail.block + 1, array("Q")
         for n in range(SNAPSHOT_EVERY - before % SNAPSHOT_EVERY, len(records) + 1, SNAPSHOT_EVERY):
-            due.setdefault(records[n - 1].position, []).append((campaign_id, before + n))
+            last = records[n - 1]
+            due.setdefault((last.partition, last.position), []).append((campaign_id, before + n))
     return due
 
 

@@ -100,7 +100,7 @@ class Queries:
         return Moment({POSITION: f"{partition.number}@{position}"}, past)
 
     def _reached(self, partition: Partition) -> int:
-        return self.views.reader.positions.get(partition, 0)
+        return self.views.reader.visible.get(partition, 0)
 
     def _check(self, campaign_id: int, caller: Caller, *, forbidden: bool) -> Campaign:
         """Return a folded campaign of the caller's organization.
@@ -142,7 +142,7 @@ class Queries:
         reader = self.views.reader
         if fresh is Consistency.LINEARIZABLE:
             await reader.catch_up(partitions, within_s=self.fresh_s)
-        at = (f"{one.number}@{reader.positions.get(one, 0)}" for one in partitions)
+        at = (f"{one.number}@{reader.visible.get(one, 0)}" for one in partitions)
         return {POSITION: ",".join(at)}
 
     async def read(
@@ -171,7 +171,8 @@ class Queries:
         def answered() -> Response:
             with self.views.store.reading() as tx:
                 campaign = past or campaign_of(tx, campaign_id)
-                assert campaign is not None, "a folded campaign is stored"
+                if campaign is None:
+                    unknown()  # It is folded, but its batch is not stored yet: it came meanwhile.
                 at = headers | {"ETag": etag(campaign)}
                 return _response(question(tx, campaign), at)
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     delete,
     exists,
     select,
+    tuple_,
     update,
 )
 
@@ -22,7 +23,8 @@ from campaigns.domain.codec import Codec
 from campaigns.domain.contact import Contact
 from campaigns.domain.facts import AnyOrganizationFact, ApiKeyCreated, ApiKeyRevoked
 from campaigns.domain.values.instants import instant
-from projector.projections.changes import Changes, Execution, Import, Place
+from projector.batch import Touched
+from projector.projections.changes import Changes, EventPlace, Execution, Import, Place
 from projector.store.tables import (
     API_KEYS,
     CAMPAIGNS,
@@ -63,32 +65,24 @@ _DROPS = delete(ROWS).where(
 )
 
 
-def look_up(
-    store: ViewStore,
-    tx: Connection,
-    partition: int,
-    contacts: Iterable[Place],
-    imports: Iterable[Place],
-    lists: Collection[str],
-) -> Changes:
-    """Return the stored rows that a batch touches, as `Changes` without a change."""
-    changes = Changes()
-    for campaign_id, numbers in _by_campaign(contacts).items():
+def look_up(store: ViewStore, tx: Connection, touched: Touched, changes: Changes) -> None:
+    """Add the stored rows that a batch touches to its changes, unchanged."""
+    for campaign_id, numbers in _by_campaign(touched.contacts).items():
         for state in store.states(tx, CONTACTS, campaign_id, numbers):
             contact = CONTACT.load(state, f"contact of campaign {campaign_id}")
             changes.contacts[campaign_id, contact.contact_id] = contact
-    for campaign_id, numbers in _by_campaign(imports).items():
+    for campaign_id, numbers in _by_campaign(touched.imports).items():
         for state in store.states(tx, IMPORTS, campaign_id, numbers):
             found = IMPORT.load(state, f"import of campaign {campaign_id}")
             changes.imports[campaign_id, found.number] = found
-    by_name = {plain(import_id): import_id for import_id in lists}
-    for names in stretches(by_name):
-        known = select(LISTS.c.import_id, LISTS.c.list_id).where(
-            LISTS.c.partition == partition, LISTS.c.import_id.in_(names)
-        )
-        for import_id, list_id in tx.execute(known):
-            changes.lists[by_name[import_id]] = list_id
-    return changes
+    by_name = {(number, plain(import_id)): import_id for number, import_id in touched.lists}
+    for partition in {number for number, _ in by_name}:
+        for names in stretches([name for number, name in by_name if number == partition]):
+            known = select(LISTS.c.import_id, LISTS.c.list_id).where(
+                LISTS.c.partition == partition, LISTS.c.import_id.in_(names)
+            )
+            for name, list_id in tx.execute(known):
+                changes.lists[partition, by_name[partition, name]] = list_id
 
 
 def _by_campaign(places: Iterable[Place]) -> dict[int, list[int]]:
@@ -163,6 +157,12 @@ def _row(campaign: Campaign, partitions: int) -> dict[str, Any]:
         "searched": plain(f"{created.name}\n{created.description or ''}".casefold()),
         "state": dump(campaign),
     }
+
+
+def delete_events(store: ViewStore, tx: Connection, partition: int, last: EventPlace) -> None:
+    """Delete a partition's events up to `last` from the outbox: campaign.events has them."""
+    published = tuple_(OUTBOX.c.position, OUTBOX.c.n) <= tuple_(*last)
+    store.remove(tx, OUTBOX, OUTBOX.c.partition == partition, published)
 
 
 def restore(tx: Connection, campaigns: Campaigns) -> list[AnyOrganizationFact]:

@@ -1,0 +1,100 @@
+"""Projects the facts of a record into all views. Pure.
+
+Each fact is folded into its campaign first; the projections read the campaign as it is then.
+"""
+
+from typing import assert_never
+
+from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.facts import (
+    AnyCallFact,
+    AnyCampaignFact,
+    AnyFact,
+    ApiKeyCreated,
+    ApiKeyRevoked,
+    CallEnded,
+    CallFact,
+    CallRequested,
+    CampaignCreated,
+    CampaignFact,
+    CampaignRearmed,
+    ContactExhausted,
+    ContactsAdded,
+    CreateKeyed,
+    ImportCompleted,
+    ImportFailed,
+    ImportStarted,
+    InstallationFact,
+    ListClosed,
+)
+from campaigns.records.log_entry import Recorded
+from projector.projections import contacts, executions, history, imports, lists
+from projector.projections.changes import Changes
+
+
+def project(changes: Changes, campaigns: Campaigns, recorded: Recorded, ordinal: int) -> int:
+    """Fold and project a record's facts; return the ordinal of its last fact.
+
+    `ordinal`: how many facts its partition accepted before.
+    """
+    for fact in recorded.facts:
+        ordinal += 1
+        if isinstance(fact, CallFact):  # Most facts of a log: the shortest way.
+            _call(changes, campaigns, recorded.position, fact)
+        else:
+            _other(changes, campaigns, recorded, fact, ordinal)
+    return ordinal
+
+
+def _call(changes: Changes, campaigns: Campaigns, position: int, fact: AnyCallFact) -> None:
+    campaign = campaigns.get(fact.campaign_id)
+    if campaign is None:
+        return  # Facts of a campaign that was never created.
+    before, call = campaign.executions, campaign.calls.get(fact.call_id)
+    campaigns.fold_call(campaign, fact, position)
+    contacts.project(changes, campaign, fact)
+    if not isinstance(fact, CallRequested):
+        executions.project(changes, campaign, call, before, fact)
+        if isinstance(fact, CallEnded):
+            history.project(changes, campaign, fact)
+
+
+def _other(
+    changes: Changes, campaigns: Campaigns, recorded: Recorded, fact: AnyFact, ordinal: int
+) -> None:
+    match fact:
+        case CampaignFact():
+            _campaign(changes, campaigns, recorded, fact, ordinal)
+        case ContactsAdded() | ListClosed():
+            lists.project(changes, fact, recorded.partition.number, ordinal)
+        case ApiKeyCreated() | ApiKeyRevoked():
+            changes.keys.append(fact)
+        case CreateKeyed() | InstallationFact():
+            return
+        case unreachable:
+            assert_never(unreachable)
+
+
+def _campaign(
+    changes: Changes, campaigns: Campaigns, recorded: Recorded, fact: AnyCampaignFact, ordinal: int
+) -> None:
+    found = campaigns.get(fact.campaign_id)
+    campaign = campaigns.fold(fact, recorded)
+    if campaign is None:
+        return  # Facts of a campaign that was never created.
+    history.project(changes, campaign, fact)
+    match fact:
+        case CampaignCreated():
+            if found is None:
+                lists.project(changes, fact, recorded.partition.number, ordinal)
+        case ImportStarted():
+            imports.project(changes, fact)
+        case ImportCompleted() | ImportFailed():
+            lists.project(changes, fact, recorded.partition.number, ordinal)
+            imports.project(changes, fact)
+        case ContactExhausted():
+            contacts.project_exhausted(changes, campaign, fact)
+        case CampaignRearmed():
+            contacts.project_rearmed(changes, campaign, fact)
+        case _:
+            return  # Lifecycle: the views derive it from the campaign's state.

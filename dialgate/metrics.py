@@ -71,11 +71,8 @@ class _Parts(Collector):
                 lag.add_metric([part.name, str(partition)], behind)
             campaigns = getattr(part, "campaigns", None)
             if isinstance(campaigns, Campaigns):
-                folded = campaigns.by_id.values()
-                permissions.add_metric(
-                    [part.name], sum(len(c.permissions()) for c in folded if c.calls)
-                )
-                late.add_metric([part.name], sum(c.late_calls for c in folded))
+                permissions.add_metric([part.name], campaigns.permissions)
+                late.add_metric([part.name], campaigns.late_calls)
         return (rulings, positions, lag, permissions, late, difference, strict, idle)
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from campaigns.domain.campaign import Counters, dump, gone, load
+from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.contact import shown
 from tests.support.author import STEPS, STORIES, Author
 from tests.support.folded_journal import FoldedJournal
@@ -49,6 +50,11 @@ def happened() -> Counter[str]:
             author.tell()
             found = author.told.campaign.counters
             assert found == counted(author.told), (seed, step, author.happened)
+            campaigns, restored = author.told.campaigns, Campaigns()
+            restored.take(author.told.campaign, 0)
+            totals = len(author.told.campaign.permissions()), author.told.campaign.late_calls
+            assert (campaigns.permissions, campaigns.late_calls) == totals, "what /metrics shows"
+            assert (restored.permissions, restored.late_calls) == totals
         assert load(dump(author.told.campaign), 1) == author.told.campaign
         happened += author.happened
     return happened

@@ -24,13 +24,17 @@ DOUBTED_MAX = (
 )
 
 
-def evolve_call(campaign: Campaign, fact: AnyCallFact, position: int) -> None:
-    """Fold one accepted fact about a call into its campaign, in place."""
-    CALLS[type(fact)](campaign, fact, position)
+def evolve_call(campaign: Campaign, fact: AnyCallFact, position: int) -> int:
+    """Fold one accepted fact about a call into its campaign, in place.
+
+    Returns by how many its open permissions have changed: 1, 0 or -1.
+    """
+    return CALLS[type(fact)](campaign, fact, position)
 
 
-def _requested(campaign: Campaign, fact: CallRequested, position: int) -> None:
+def _requested(campaign: Campaign, fact: CallRequested, position: int) -> int:
     counters, first = campaign.counters, _first(campaign, fact)
+    replaced = campaign.calls.get(fact.call_id)  # A foreign producer may use an id twice.
     campaign.bucket.spend(campaign.created.settings.calls_per_minute, fact.requested_at)
     campaign.calls[fact.call_id] = OpenCall(
         fact.call_id,
@@ -51,42 +55,50 @@ def _requested(campaign: Campaign, fact: CallRequested, position: int) -> None:
     counters.pending -= 1
     counters.in_progress += 1
     counters.untouched -= first
+    return 1 if replaced is None or replaced.started_at is not None else 0
 
 
-def _started(campaign: Campaign, fact: CallStarted, _: int) -> None:
+def _started(campaign: Campaign, fact: CallStarted, _: int) -> int:
     call = campaign.calls.get(fact.call_id)
-    if call is not None and call.started_at is None:
-        campaign.executions += 1
-        call.started_at, call.execution = fact.started_at, campaign.executions
-        campaign.rang_at = max(campaign.rang_at or call.requested_at, call.requested_at)
+    if call is None or call.started_at is not None:
+        return 0
+    campaign.executions += 1
+    call.started_at, call.execution = fact.started_at, campaign.executions
+    campaign.rang_at = max(campaign.rang_at or call.requested_at, call.requested_at)
+    return -1
 
 
-def _ended(campaign: Campaign, fact: CallEnded, _: int) -> None:
+def _ended(campaign: Campaign, fact: CallEnded, _: int) -> int:
     call = campaign.calls.pop(fact.call_id, None)
-    if call is not None:
-        campaign.executions += call.execution is None
-        _end(campaign, fact)
+    if call is None:
+        return 0
+    campaign.executions += call.execution is None
+    _end(campaign, fact)
+    return -1 if call.started_at is None else 0
 
 
-def _abandoned(campaign: Campaign, fact: CallAbandoned, _: int) -> None:
+def _abandoned(campaign: Campaign, fact: CallAbandoned, _: int) -> int:
     call = campaign.calls.pop(fact.call_id, None)
-    if call is not None:
-        campaign.abandoned += call.position < campaign.halted_position
-        _doubt(campaign, call, fact)
-        _give_back(campaign, fact, first=call.first and fact.contact_id not in campaign.late)
+    if call is None:
+        return 0
+    campaign.abandoned += call.position < campaign.halted_position
+    _doubt(campaign, call, fact)
+    _give_back(campaign, fact, first=call.first and fact.contact_id not in campaign.late)
+    return -1 if call.started_at is None else 0
 
 
-def _late(campaign: Campaign, fact: CallLate, _: int) -> None:
+def _late(campaign: Campaign, fact: CallLate, _: int) -> int:
     campaign.doubted.pop(fact.call_id, None)
     campaign.executions += 1
     campaign.late_calls += 1
     if fact.run > campaign.rearmed_run:
         _rang_late(campaign, fact)
+    return 0
 
 
 # By exact type: for a struct, `isinstance` and `match` cost three times as much as a look-up, and
 # nearly all facts of a log are these. Any: each takes its own kind.
-CALLS: Mapping[type[AnyCampaignFact], Callable[[Campaign, Any, int], None]] = {
+CALLS: Mapping[type[AnyCampaignFact], Callable[[Campaign, Any, int], int]] = {
     CallRequested: _requested,
     CallStarted: _started,
     CallEnded: _ended,

@@ -7,7 +7,7 @@ from typing import Protocol
 from campaigns.domain.call_evolution import CALLS, evolve_call
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.evolution import evolve
-from campaigns.domain.facts import AnyCallFact, AnyCampaignFact
+from campaigns.domain.facts import AnyCallFact, AnyCampaignFact, CallLate
 
 
 class Numbered(Protocol):
@@ -39,6 +39,8 @@ class Campaigns:
     by_id: dict[int, Campaign] = field(default_factory=dict)
     dirty: set[int] = field(default_factory=set)
     highest_by_partition: dict[int, int] = field(default_factory=dict)  # Ids given so far.
+    permissions: int = 0  # Those that are open, of all campaigns: counted, for each scrape.
+    late_calls: int = 0  # Of all campaigns, ever.
     _importing: set[int] = field(default_factory=set)  # Those with an announced import.
 
     def get(self, campaign_id: int) -> Campaign | None:
@@ -48,10 +50,11 @@ class Campaigns:
     def fold(self, fact: AnyCampaignFact, recorded: Recording) -> Campaign | None:
         """Fold one fact; return its campaign, or None if that was never created."""
         found = self.by_id.get(fact.campaign_id)
-        if (call := CALLS.get(type(fact))) is not None:  # Nearly all facts of a log.
+        if (call := CALLS.get(type(fact))) is not None:  # Nearly all facts of a log: `fold_call`.
             if found is not None:
-                call(found, fact, recorded.position)
+                self.permissions += call(found, fact, recorded.position)
                 self.dirty.add(fact.campaign_id)
+                self.late_calls += type(fact) is CallLate
             return found
         partition, actor = recorded.partition.number, recorded.actor
         campaign = evolve(found, fact, recorded.position, partition=partition, actor=actor)
@@ -64,14 +67,17 @@ class Campaigns:
 
     def fold_call(self, campaign: Campaign, fact: AnyCallFact, position: int) -> None:
         """Fold a fact about a call of a known campaign, as `fold` does, but faster."""
-        evolve_call(campaign, fact, position)
+        self.permissions += evolve_call(campaign, fact, position)
         self.dirty.add(fact.campaign_id)
+        self.late_calls += type(fact) is CallLate
 
     def take(self, campaign: Campaign, partition: int) -> None:
         """Add a campaign as it is, also from a checkpoint."""
         self.by_id[campaign.campaign_id] = campaign
         highest = self.highest_by_partition.get(partition, 0)
         self.highest_by_partition[partition] = max(highest, campaign.campaign_id)
+        self.permissions += len(campaign.permissions())
+        self.late_calls += campaign.late_calls
         self._index(campaign)
 
     def importing(self) -> Iterator[Campaign]:

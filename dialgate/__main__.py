@@ -26,7 +26,7 @@ from dialgate.composition import CARRIER, COMMAND_API, DIALER, PARTS, PROJECTOR,
 from dialgate.logs import lock_part
 from dialgate.process import MISUSED, WENT_WRONG
 from dialgate.settings import SETTINGS, misfits, weak_keys
-from dialgate.verbs import export, import_log, keys, rebuild, replay, replay_events, verify
+from dialgate.verbs import compare, export, import_log, keys, rebuild, replay, replay_events, verify
 from dialgate.verbs.terminal import complain, say
 from dialgate.verbs.verb import checked_settings, misused, run_verb
 
@@ -179,6 +179,7 @@ cli.command("replay-events")(replay_events.command)
 cli.command("verify")(verify.command)
 cli.command("rebuild")(rebuild.command)
 cli.command("import")(import_log.command)
+cli.command("compare")(compare.command)
 cli.add_typer(keys.cli, name="keys")
 
 

@@ -261,10 +261,11 @@ def _at(text: str) -> float:
 
 @pytest.mark.kafka
 async def test_a_topic_gets_what_campaign_events_has(
-    log: list[bytes], kafka_servers: str, namespace: str, tmp_path: Path
+    kafka_servers: str, namespace: str, tmp_path: Path
 ) -> None:
     """From Kafka into another topic of it; in a campaign's order, with its key."""
     journal, kafka_log = history(), KafkaLog(kafka_servers, 2, namespace=namespace)
+    log = published(journal, tmp_path)
     await kafka_log.open()
     producer = kafka_log.kafka.producer()
     await producer.start()

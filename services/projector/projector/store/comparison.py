@@ -48,13 +48,13 @@ def differences(ours: Connection, theirs: Connection, counted: list[int]) -> Ite
     for table in METADATA.sorted_tables:
         if table is ABOUT:
             continue
-        for key, one, other in _paired(table, _rows(ours, table), _rows(theirs, table)):
+        for key, one, other in _paired(table, in_order(ours, table), in_order(theirs, table)):
             counted[0] += 1
             if one != other and (table is not OUTBOX or one is not None):
                 yield Difference(table, key, one, other)
 
 
-def _rows(tx: Connection, table: Table) -> Iterator[Row]:
+def in_order(tx: Connection, table: Table) -> Iterator[Row]:
     """Yield a table's rows by their keys, texts as their bytes sort: the same in each database."""
     by = "C" if tx.dialect.name == "postgresql" else "BINARY"
     order = [collate(one, by) if isinstance(one.type, String) else one for one in table.primary_key]
@@ -87,7 +87,7 @@ def _unlike(table: Table, ours: Row, theirs: Row) -> Iterable[tuple[str, object,
     for column, one, other in zip(table.columns, ours, theirs, strict=True):
         if one == other:
             continue
-        mine, its = _json(one), _json(other)
+        mine, its = readable(one), readable(other)
         if isinstance(mine, dict) and isinstance(its, dict):
             for name in sorted(mine.keys() | its.keys()):
                 if mine.get(name) != its.get(name):
@@ -96,7 +96,8 @@ def _unlike(table: Table, ours: Row, theirs: Row) -> Iterable[tuple[str, object,
             yield column.name, mine, its
 
 
-def _json(value: object) -> object:
+def readable(value: object) -> object:
+    """Return a stored value as JSON has it: blobs are JSON themselves, or shown as hex."""
     if not isinstance(value, bytes):
         return value
     try:

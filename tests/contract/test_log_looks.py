@@ -26,8 +26,10 @@ class Meanwhile(SqliteLog):
         else:
             super()._publish(turn)
 
-    async def _stretch(self, partition: Partition, after: int, limit: int) -> Stretch:
-        found = await super()._stretch(partition, after, limit)
+    async def _stretch(
+        self, partition: Partition, after: int, limit: int, bytes_max: int | None = None
+    ) -> Stretch:
+        found = await super()._stretch(partition, after, limit, bytes_max)
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile:
             for turn in self.told:

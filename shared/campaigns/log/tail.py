@@ -12,7 +12,10 @@ from campaigns.records.log_entry import Recorded
 
 AHEAD_MAX = 1_024  # Records read ahead of the fastest follower.
 KEPT_MAX = 4_096  # Records kept for slower followers.
-KEPT_BYTES_MAX = 16 * 1024 * 1024
+KEPT_BYTES_MAX = 4 * 1024 * 1024  # Decoded, rows of contacts take some ten times as much.
+READ_BYTES_MAX = (
+    1024 * 1024
+)  # Per read, beyond two records: chunks of contacts may come by hundreds.
 
 
 @dataclass(eq=False, slots=True)

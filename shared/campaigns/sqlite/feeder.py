@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from campaigns.log.port import refuse_beyond, refuse_other
-from campaigns.log.tail import Tail
+from campaigns.log.tail import READ_BYTES_MAX, Tail
 from campaigns.process.errors import LogCutError, LogUnavailableError
 from campaigns.process.watch import EndedError
 from campaigns.records.log_entry import Recorded
@@ -20,7 +20,7 @@ class Feeder:
     def __init__(
         self,
         ends: Mapping[Partition, int],
-        read: Callable[[Partition, int, int], Awaitable[Stretch]],
+        read: Callable[[Partition, int, int, int], Awaitable[Stretch]],
         stop: Callable[[Exception], None],
     ) -> None:
         """Store the settings. `read` reads the file; `stop` is called if the log was cut."""
@@ -70,7 +70,7 @@ class Feeder:
                 # Reread the last record: it must still be the one that was read.
                 last, after = tail.last, tail.head - (tail.last is not None)
                 end = self.ends[partition]  # The file has at least the records up to here.
-                found = await self._read(partition, after, CHUNK)
+                found = await self._read(partition, after, CHUNK, READ_BYTES_MAX)
                 refuse_other(partition, last, found.records)
                 # The head may have moved meanwhile, by a commit or by another read.
                 new = [one for one in found.records if one.position > tail.head]

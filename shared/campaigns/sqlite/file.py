@@ -4,6 +4,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
@@ -194,21 +195,32 @@ def record_at(db: sqlite3.Connection, partition: Partition, position: int) -> by
 
 
 def stretch(
-    db: sqlite3.Connection, partition: Partition, after: int, limit: int, partitions: int
+    db: sqlite3.Connection,
+    partition: Partition,
+    after: int,
+    limit: int,
+    partitions: int,
+    bytes_max: int | None = None,
 ) -> Stretch:
-    """Read at most `limit` records after `after`; fewer only at the end, or before a failure."""
+    """Read at most `limit` records after `after`; fewer only at the end, or before a failure.
+
+    With `bytes_max` also fewer if they would weigh more, but at least two.
+    """
     records: list[Recorded] = []
-    rows = db.execute(
+    weight = 0
+    asked = db.execute(
         "select position, record from records where (topic, number) = (?, ?) and position > ?"
         " order by position limit ?",
         (*partition, after, limit),
     )
-    expected = after
-    for position, raw in rows.fetchall():
-        expected += 1
-        if position != expected:
-            return Stretch(
-                records, LogCutError(f"{partition}: expected {expected}, found {position}")
-            )
-        records.append(Recorded(partition, position, raw, partitions))
+    with closing(asked) as rows:  # Left open, it would keep the file's write-ahead log.
+        for expected, (position, raw) in enumerate(rows, after + 1):
+            if position != expected:
+                return Stretch(
+                    records, LogCutError(f"{partition}: expected {expected}, found {position}")
+                )
+            weight += len(raw)
+            if bytes_max is not None and weight > bytes_max and len(records) >= 2:
+                break
+            records.append(Recorded(partition, position, raw, partitions))
     return Stretch(records, None)

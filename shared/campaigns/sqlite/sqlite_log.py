@@ -8,9 +8,11 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from campaigns.log.port import BATCH_MAX, OnRefusal, refuse_beyond
+from campaigns.log.tail import READ_BYTES_MAX
 from campaigns.process.errors import LogCutError, LogUnavailableError
 from campaigns.records.entry import entry
 from campaigns.records.log_entry import Recorded
@@ -164,7 +166,7 @@ class SqliteLog:
                 if batch is None:
                     # Reread the last record: the reader compares it with the one it folded.
                     after = max(0, follower.position - 1)
-                    batch = await self.read(partition, after, PRIVATE_MAX)
+                    batch = await self.read(partition, after, PRIVATE_MAX, bytes_max=READ_BYTES_MAX)
                 elif not batch:
                     await follower.woken.wait()
                 for start in range(0, len(batch), batch_max):
@@ -174,15 +176,17 @@ class SqliteLog:
         finally:
             tail.leave(follower)
 
-    async def read(self, partition: Partition, after: int, limit: int) -> Sequence[Recorded]:
-        """Return at most `limit` records after `after`; fewer only at the current end.
+    async def read(
+        self, partition: Partition, after: int, limit: int, *, bytes_max: int | None = None
+    ) -> Sequence[Recorded]:
+        """Return at most `limit` records after `after`; fewer only at the end, or by `bytes_max`.
 
         Raises:
             LogCutError: the record after `after` is missing.
             LogUnavailableError: the file cannot be read.
 
         """
-        found = await self._stretch(partition, after, limit)
+        found = await self._stretch(partition, after, limit, bytes_max)
         if found.failure and not found.records:
             raise found.failure
         return found.records
@@ -211,19 +215,15 @@ class SqliteLog:
             self._feeder.grown(partition, end)
         return ends
 
-    async def _stretch(self, partition: Partition, after: int, limit: int) -> Stretch:
+    async def _stretch(
+        self, partition: Partition, after: int, limit: int, bytes_max: int | None = None
+    ) -> Stretch:
         if self._reading is None or self._chunks is None:
             raise LogUnavailableError(f"{self._path}: not open")
+        count = self._count[partition.topic]
+        asked = partial(stretch, self._chunks, partition, after, limit, count, bytes_max)
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._reading,
-                stretch,
-                self._chunks,
-                partition,
-                after,
-                limit,
-                self._count[partition.topic],
-            )
+            return await asyncio.get_running_loop().run_in_executor(self._reading, asked)
         except sqlite3.Error as exc:
             raise LogUnavailableError(f"{partition}@{after}: expected more, found {exc}") from exc
 

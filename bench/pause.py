@@ -35,8 +35,9 @@ async def bare_kafka(servers: str, port: int) -> AsyncIterator[None]:
     await admin.start()
     await admin.create_topics([NewTopic("floor", 12, 1)])
     await admin.close()
-    command = ("-m", "uvicorn", "bench.floor_app:app", "--port", str(port))
-    with process(*command, "--log-level", "error", FLOOR_KAFKA=servers):
+    # Our own loop is asyncio's: uvicorn would take another one that happens to be installed.
+    options = ("--port", str(port), "--loop", "asyncio", "--log-level", "error")
+    with process("-m", "uvicorn", "bench.floor_app:app", *options, FLOOR_KAFKA=servers):
         await wait_for(port)
         yield
 
@@ -136,8 +137,8 @@ async def measure(ours: int, floor: int) -> list[Row]:
     a, b = (statistics.median(column) for column in zip(*latency, strict=True))
     c, d = (statistics.median(column) for column in zip(*rate, strict=True))
     return [
-        Row("pause, one connection, median", "ms", a, b, "≤ 1.6", a / b <= 1.6),
-        Row(f"commands a second, {CONNECTIONS} connections", "1/s", c, d, "≥ 0.8", c / d >= 0.8),
+        Row("pause, one connection, median", "ms", a, b, "≤ 1.5", a / b <= 1.5),
+        Row(f"commands a second, {CONNECTIONS} connections", "1/s", c, d, "≥ 0.7", c / d >= 0.7),
     ]
 
 

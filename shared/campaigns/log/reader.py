@@ -5,8 +5,10 @@ resumes from the checkpoint. `step` is synchronous so that nothing interleaves w
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from campaigns.domain.facts import RecordSkipped
@@ -57,9 +59,9 @@ class Reader:
 
     log: EventLog
     fold: Fold
-    ledgers: dict[Partition, Ledger] = field(default_factory=dict)
+    ledgers: dict[Partition, Ledger] = field(default_factory=partial(defaultdict, Ledger))
     positions: dict[Partition, int] = field(default_factory=dict)
-    chains: dict[Partition, Chain] = field(default_factory=dict)
+    chains: dict[Partition, Chain] = field(default_factory=partial(defaultdict, Chain))
     ends: dict[Partition, int] = field(default_factory=dict)  # As last reported, for metrics.
     counts: Counts = field(default_factory=Counts)
     # A step failed midway: the state in memory must not be stored or decided on.
@@ -83,7 +85,7 @@ class Reader:
 
     def ledger(self, partition: Partition) -> Ledger:
         """Return the partition's ledger as of this reader's position."""
-        return self.ledgers.setdefault(partition, Ledger())
+        return self.ledgers[partition]
 
     async def begin(self, installation: Installation | None = None) -> None:
         """Read the installation's level and skipped records, before restoring or following.
@@ -99,7 +101,7 @@ class Reader:
 
     def chain(self, partition: Partition) -> Chain:
         """Return the partition's digest as of this reader's position."""
-        return self.chains.setdefault(partition, Chain())
+        return self.chains[partition]
 
     async def check(self) -> None:
         """Verify that the log still contains what was folded, before answering requests.
@@ -170,7 +172,6 @@ class Reader:
             raise
 
     def _step(self, partition: Partition, batch: Sequence[Recorded]) -> None:
-        """Rule on a batch, in one loop with local names: each record of a log comes through it."""
         ledger, chain, counts = self.ledger(partition), self.chain(partition), self.counts
         skipped = self.installation.skipped.get(partition, {})
         done, on_ruling, fold = self.positions.get(partition, 0), self.on_ruling, self.fold.fold

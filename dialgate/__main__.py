@@ -27,6 +27,7 @@ from dialgate.logs import lock_part
 from dialgate.process import MISUSED, WENT_WRONG
 from dialgate.settings import SETTINGS, misfits, weak_keys
 from dialgate.verbs import compare, export, import_log, keys, rebuild, replay, replay_events, verify
+from dialgate.verbs.evidence import export, import_log, proof, seal
 from dialgate.verbs.terminal import complain, say
 from dialgate.verbs.verb import checked_settings, misused, run_verb
 
@@ -180,6 +181,8 @@ cli.command("verify")(verify.command)
 cli.command("rebuild")(rebuild.command)
 cli.command("import")(import_log.command)
 cli.command("compare")(compare.command)
+cli.command("seal")(seal.command)
+cli.command("proof")(proof.command)
 cli.add_typer(keys.cli, name="keys")
 
 

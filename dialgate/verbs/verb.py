@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple, NoReturn
 
 import typer
 
-from campaigns.audit.export_log import ExportLog
+from campaigns.audit.transfer.export_log import ExportLog
 from campaigns.log.installation_log import whole
 from campaigns.log.port import ReadableLog
 from campaigns.process.errors import (
@@ -18,6 +18,7 @@ from campaigns.process.errors import (
     ExportUnreadableError,
     LevelBeyondError,
     OperatingError,
+    SealUnreadableError,
 )
 from campaigns.process.observability import configure_logging
 from campaigns.records.installation import Installation
@@ -35,6 +36,15 @@ FromFile = Annotated[
 
 class MisusedError(Exception):
     """The arguments of a verb do not fit: one sentence, exit code 2."""
+
+
+_UNREADABLE = (
+    MisusedError,
+    LevelBeyondError,
+    ExportUnreadableError,
+    SealUnreadableError,
+    OSError,
+)
 
 
 class Source(NamedTuple):
@@ -90,6 +100,17 @@ async def source(settings: ProcessSettings, exported: Path | None = None) -> Asy
         await log.close()
 
 
+def refuse_part(log: ReadableLog, what: str) -> None:
+    """Refuse an export of one campaign, which is not a whole log. `what`: cannot be done to it.
+
+    Raises:
+        MisusedError: it is one.
+
+    """
+    if isinstance(log, ExportLog) and log.manifest.campaign is not None:
+        raise MisusedError(f"{log.path}: an export of one campaign cannot be {what}")
+
+
 def run_verb(verb: Coroutine[Any, Any, int | None]) -> NoReturn:
     """Run a verb; exit with the code that it returns (None: 0), or with what went wrong.
 
@@ -100,7 +121,7 @@ def run_verb(verb: Coroutine[Any, Any, int | None]) -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()  # Such as `dialgate log | head`.
         raise typer.Exit from None
-    except (MisusedError, LevelBeyondError, ExportUnreadableError, OSError) as exc:
+    except _UNREADABLE as exc:
         raise misused(exc) from exc
     except (OperatingError, ContractError) as exc:
         complain(f"dialgate: {exc}")

@@ -18,6 +18,7 @@ from campaigns.process.errors import ContractError, LogCutError, LogUnavailableE
 from campaigns.records.topics import CAMPAIGN_RECORDS, RECORD_TOPICS, Partition
 from dialgate.process import WENT_WRONG
 from dialgate.settings import ProcessSettings
+from dialgate.verbs.evidence.signatures import Signed, verify_signed
 from dialgate.verbs.terminal import say
 from dialgate.verbs.verb import (
     AsJson,
@@ -25,6 +26,7 @@ from dialgate.verbs.verb import (
     MisusedError,
     OfCampaign,
     checked_settings,
+    misused,
     run_verb,
     source,
 )
@@ -50,14 +52,29 @@ def command(
     violations_max: Annotated[
         int, typer.Option("--max", min=1, help="List at most so many violations; all are counted.")
     ] = VIOLATIONS_MAX,
+    seal: Annotated[
+        Path | None, typer.Option(help="Compare the log with these seals instead.")
+    ] = None,
+    proof: Annotated[
+        Path | None, typer.Option(help="Check this proof bundle instead, without the log.")
+    ] = None,
+    public_key: Annotated[
+        Path | None, typer.Option(help="The public key that seals are signed with, in PEM.")
+    ] = None,
     as_json: AsJson = False,
     exported: FromFile = None,
 ) -> None:
     """Judge the whole log by the invariants of docs/architecture.md, and print its digests.
 
-    Exit code 1: a promise was broken.
+    With --public-key and --seal: say instead whether the log is what was sealed, and where it first
+    differs; with --proof: check a bundle of `dialgate proof`. Exit code 1: it is not as promised.
     """
     settings = checked_settings()
+    if seal or proof or public_key:
+        if campaign or at or rings or at_rest:
+            raise misused("--seal and --proof: expected no other option of this verb")
+        signed = Signed(seal, proof, public_key)
+        run_verb(verify_signed(settings, signed, as_json=as_json, exported=exported))
     asked = WhatToJudge(campaign, tuple(at or ()), tuple(rings or ()), at_rest, violations_max)
     run_verb(verify(settings, asked, as_json=as_json, exported=exported))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.audit.import_kafka import import_kafka
+from campaigns.audit.transfer.import_kafka import import_kafka
 from campaigns.kafka.kafka_log import KafkaLog
 from campaigns.log.installation_log import whole
 from campaigns.process.errors import LogCutError, TopicMisfitError

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from campaigns.audit.export_log import ExportLog
-from campaigns.audit.export_writer import Exporter
-from campaigns.audit.import_file import import_embedded
-from campaigns.audit.import_plan import Plan
 from campaigns.audit.rulings import PartitionRuling, Ruled, partitions_of, ruled_batches
+from campaigns.audit.transfer.export_log import ExportLog
+from campaigns.audit.transfer.export_writer import Exporter
+from campaigns.audit.transfer.import_file import import_embedded
+from campaigns.audit.transfer.import_plan import Plan
 from campaigns.log.installation_log import whole
 from campaigns.log.port import ReadableLog
 from campaigns.records.topics import Partition

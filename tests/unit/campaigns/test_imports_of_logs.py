@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.audit.import_file import import_embedded
 from campaigns.audit.rulings import RulingKind
+from campaigns.audit.transfer.import_file import import_embedded
 from campaigns.domain.facts import CampaignPaused, RecordSkipped
 from campaigns.domain.values.stream_names import campaign_stream
 from campaigns.log.installation_log import whole

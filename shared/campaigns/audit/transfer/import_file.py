@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from campaigns.audit.import_plan import Comparison, Plan, Planned
+from campaigns.audit.transfer.import_plan import Comparison, Plan, Planned
 from campaigns.log.installation_log import whole
 from campaigns.process.errors import LogUnavailableError, TopicMisfitError
 from campaigns.process.private_files import open_private

@@ -7,9 +7,9 @@ from typing import Annotated
 import orjson
 import typer
 
-from campaigns.audit.export_log import ExportLog
-from campaigns.audit.import_file import import_embedded, refuse_used
-from campaigns.audit.import_plan import Plan
+from campaigns.audit.transfer.export_log import ExportLog
+from campaigns.audit.transfer.import_file import import_embedded, refuse_used
+from campaigns.audit.transfer.import_plan import Plan
 from campaigns.log.installation_log import whole
 from campaigns.process.errors import PartRunningError, TopicMisfitError
 from dialgate.composition import PARTS
@@ -68,7 +68,7 @@ async def import_log(settings: ProcessSettings, path: Path, *, as_json: bool = F
             if embedded:
                 written = await import_embedded(plan, target, seen)
             else:
-                from campaigns.audit.import_kafka import import_kafka
+                from campaigns.audit.transfer.import_kafka import import_kafka
 
                 make_log = partial(make_kafka_log, settings, read_only=True)
                 written = await import_kafka(plan, make_log, settings.kafka_replication, seen)

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from campaigns.audit.campaign_digests import CampaignDigests, streams_of
-from campaigns.audit.export_format import refuse
-from campaigns.audit.export_log import ExportLog
 from campaigns.audit.rulings import PartitionRuling, Ruled, RulingKind, partitions_of, ruled_batches
+from campaigns.audit.transfer.campaign_digests import CampaignDigests, streams_of
+from campaigns.audit.transfer.export_format import refuse
+from campaigns.audit.transfer.export_log import ExportLog
 from campaigns.domain.facts import RecordSkipped
 from campaigns.domain.values.stream_names import Stream
 from campaigns.log.port import ReadableLog

@@ -9,10 +9,11 @@ from typing import Annotated, BinaryIO
 import orjson
 import typer
 
-from campaigns.audit.export_writer import Exporter
 from campaigns.audit.rulings import partitions_of
+from campaigns.audit.transfer.export_writer import Exporter
 from campaigns.process.clock import SystemClock
 from dialgate.settings import ProcessSettings
+from dialgate.verbs.evidence.parquet import export_parquet
 from dialgate.verbs.new_file import new_file
 from dialgate.verbs.progress import progress
 from dialgate.verbs.terminal import complain, say
@@ -22,6 +23,7 @@ from dialgate.verbs.verb import (
     MisusedError,
     OfCampaign,
     checked_settings,
+    misused,
     run_verb,
     source,
 )
@@ -30,8 +32,13 @@ _STDOUT = Path("-")
 
 
 def command(
-    file: Annotated[Path, typer.Argument(help="The file to write; `-` is standard output.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="The file to write; `-` is standard output.")
+    ] = None,
     campaign: OfCampaign = None,
+    parquet: Annotated[
+        Path | None, typer.Option(help="Write tables for analysis into this new directory instead.")
+    ] = None,
     as_json: AsJson = False,
     exported: FromFile = None,
 ) -> None:
@@ -41,6 +48,11 @@ def command(
     campaign is exported: to read, not to import. It holds personal data.
     """
     settings = checked_settings()
+    if parquet is not None and file is None:
+        tables = export_parquet(settings, parquet, campaign, as_json=as_json, exported=exported)
+        run_verb(tables)
+    if file is None or parquet is not None:
+        raise misused("expected a FILE, or --parquet DIR, and not both")
     run_verb(export(settings, file, campaign, as_json=as_json, exported=exported))
 
 

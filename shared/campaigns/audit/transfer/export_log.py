@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
-from campaigns.audit.export_format import (
+from campaigns.audit.transfer.export_format import (
     RECORD_START,
     CampaignSummary,
     End,

@@ -13,8 +13,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from campaigns.audit.import_plan import Comparison, Plan, Planned, PlanReader
 from campaigns.audit.rulings import PartitionRuling, partitions_of
+from campaigns.audit.transfer.import_plan import Comparison, Plan, Planned, PlanReader
 from campaigns.kafka.kafka_log import KafkaLog
 from campaigns.kafka.lifecycle import start, stop_producer
 from campaigns.kafka.topics.import_mark import make_marked, marked, unmark

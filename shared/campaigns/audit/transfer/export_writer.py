@@ -8,8 +8,9 @@ from hashlib import sha256
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from campaigns.audit.campaign_digests import CampaignDigests, streams_of
-from campaigns.audit.export_format import (
+from campaigns.audit.rulings import PartitionRuling, Ruled, RulingKind, partitions_of, ruled_batches
+from campaigns.audit.transfer.campaign_digests import CampaignDigests, streams_of
+from campaigns.audit.transfer.export_format import (
     FORMAT,
     End,
     Manifest,
@@ -18,7 +19,6 @@ from campaigns.audit.export_format import (
     line,
     record_line,
 )
-from campaigns.audit.rulings import PartitionRuling, Ruled, RulingKind, partitions_of, ruled_batches
 from campaigns.domain.values.stream_names import Stream
 from campaigns.log.digest import Chain
 from campaigns.log.port import ReadableLog

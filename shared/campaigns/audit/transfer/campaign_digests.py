@@ -7,7 +7,7 @@ although one has other partitions, or other campaigns beside it.
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 
-from campaigns.audit.export_format import CampaignSummary
+from campaigns.audit.transfer.export_format import CampaignSummary
 from campaigns.domain.facts import CallFact
 from campaigns.domain.values.stream_names import Stream, import_stream
 from campaigns.log.digest import Chain

@@ -1,0 +1,167 @@
+"""A proof bundle is checked without the log, and nothing in it can be altered."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import orjson
+import pytest
+
+from campaigns.audit.seal.proof import Bundle, Proven, Subject, check_bundle, contact_of
+from campaigns.audit.seal.proof_maker import ProofMaker
+from campaigns.domain.facts import (
+    CampaignPaused,
+    ContactExhausted,
+    ContactsAdded,
+    ImportCompleted,
+    ImportSource,
+)
+from campaigns.domain.values.rows import Row
+from campaigns.log.installation_log import whole
+from campaigns.log.port import MemoryLog
+from campaigns.process.errors import SealUnreadableError
+from campaigns.testing.sample_records import NOON, offered
+from tests.support.mixed_log import NUMBER
+from tests.support.seals import FIRST, key, log_of, sealed, seals_of
+
+BEFORE = 1_020  # So that what a bundle holds stands in two blocks.
+CONTACT = "4/8"  # The number is that of row 2 of a list whose first contact is 7.
+
+
+async def called() -> MemoryLog:
+    """Return a log in which one number is in two lists, and its first contact was given up."""
+    log = MemoryLog()
+    for number in range(BEFORE):
+        paused = CampaignPaused(campaign_id=1, reason=None, paused_at=NOON)
+        await log.append(FIRST, offered(paused, condition_version=number), 1)
+    rows = (Row(phone_number="+14155550100"), Row(phone_number=NUMBER, name="Ada"))
+    for campaign, import_id, first in ((4, "one", 7), (5, "two", 1)):
+        added = ContactsAdded(import_id=import_id, first_row=1, rows=rows)
+        await log.append(FIRST, offered(added), campaign)
+        counted = ImportCompleted(
+            campaign_id=campaign, import_id=import_id, number=1, source=ImportSource.API,
+            file_name=None, first_contact_id=first, rows=2, skipped=0, failed=0, errors=(),
+            variable_mappings={}, available_variables=(), completed_at=NOON,
+        )  # fmt: skip
+        await log.append(FIRST, offered(counted), campaign)
+    for version in range(3):
+        given_up = ContactExhausted(
+            campaign_id=4, contact_id=8, run=1 + version, attempts=1, exhausted_at=NOON
+        )
+        await log.append(FIRST, offered(given_up, condition_version=version), 4)
+        await log.append(FIRST, offered(given_up, condition_version=0), 4)  # Refused.
+    return log
+
+
+async def bundle_of(log: MemoryLog, subject: Subject, lines: list[bytes]) -> Bundle:
+    maker = ProofMaker(log, await whole(log), seals_of(lines), subject)
+    bundle = await maker.make()
+    assert maker.unsealed == 0
+    return bundle
+
+
+async def proven_of(log: MemoryLog, subject: Subject) -> tuple[bytes, Proven]:
+    text = msgspec.json.encode(await bundle_of(log, subject, await sealed(log)))
+    return text, check_bundle(text, key().public_key(), "file")
+
+
+def tags(proven: Proven) -> list[str]:
+    return [fact["type"] for _, record in proven.records for fact in record["facts"]]
+
+
+async def test_a_number_has_all_records_that_touched_it() -> None:
+    _, proven = await proven_of(await called(), Subject(NUMBER, None))
+    assert proven.bundle.contacts == ["4/8", "5/2"]
+    assert tags(proven) == [
+        "contacts-added.v1", "import-completed.v1", "contacts-added.v1", "import-completed.v1",
+        *["contact-exhausted.v1"] * 3,
+    ]  # fmt: skip
+    assert not proven.gaps
+    assert proven.records[0][0] == f"{FIRST}@{BEFORE + 1}"
+
+
+async def test_a_contact_has_its_own_alone() -> None:
+    _, proven = await proven_of(await called(), Subject(None, contact_of(CONTACT)))
+    assert proven.bundle.contacts == [CONTACT]
+    assert tags(proven) == [
+        "contacts-added.v1", "import-completed.v1", *["contact-exhausted.v1"] * 3,
+    ]  # fmt: skip
+
+
+def _first_byte(bundle: Any) -> None:
+    bundle["records"][1]["record"] = "AAAA" + bundle["records"][1]["record"][4:]
+
+
+def _position(bundle: Any) -> None:
+    bundle["records"][1]["position"] += 1
+
+
+def _path(bundle: Any) -> None:
+    bundle["records"][1]["path"][0] = "00" * 32
+
+
+def _subject(bundle: Any) -> None:
+    bundle["number"] = "+14155559999"
+
+
+def _contacts(bundle: Any) -> None:
+    bundle["contacts"] = ["9/9"]
+
+
+def _root(bundle: Any) -> None:
+    bundle["seal"] = bundle["seal"].replace('"root":"', '"root":"0')
+
+
+def _outside(bundle: Any) -> None:
+    bundle["records"][1]["position"] = 99_999
+
+
+@pytest.mark.parametrize(
+    ("alter", "said"),
+    [
+        (_first_byte, "not the record that was sealed there"),
+        (_position, "not the record that was sealed there"),
+        (_path, "not the record that was sealed there"),
+        (_subject, "not about what the bundle is about"),
+        (_contacts, "not about what the bundle is about"),
+        (_root, "the signature is not of this key"),
+        (_outside, "outside what was sealed"),
+        (lambda bundle: bundle.update(dialgate_proof=2), "a later version made it"),
+        (dict.clear, "expected a proof bundle"),
+    ],
+)
+async def test_a_bundle_that_was_altered_proves_nothing(
+    alter: Callable[[Any], None], said: str
+) -> None:
+    text, _ = await proven_of(await called(), Subject(NUMBER, None))
+    bundle = orjson.loads(text)
+    alter(bundle)
+    with pytest.raises(SealUnreadableError, match=said):
+        check_bundle(orjson.dumps(bundle), key().public_key(), "file")
+
+
+async def test_a_record_that_was_left_out_between_others_is_missed() -> None:
+    text, _ = await proven_of(await called(), Subject(NUMBER, None))
+    bundle = orjson.loads(text)
+    del bundle["records"][-2]
+    proven = check_bundle(orjson.dumps(bundle), key().public_key(), "file")
+    last, _ = proven.records[-1]
+    assert proven.gaps == [f"contact/4/8: expected its version 1, found 2 at {last}"]
+    del bundle["records"][-1]  # And the last one is not: the bundle says that it proves no such.
+    assert not check_bundle(orjson.dumps(bundle), key().public_key(), "file").gaps
+
+
+async def test_no_bundle_is_made_of_a_log_that_is_not_the_sealed_one() -> None:
+    log = await called()
+    lines = await sealed(log)
+    records = [one.raw or b"" for one in await log.read(FIRST, 0, 9_999)]
+    records[3] = b"another"
+    with pytest.raises(SealUnreadableError, match="not the one that was sealed"):
+        await bundle_of(log_of(records), Subject(NUMBER, None), lines)
+    with pytest.raises(SealUnreadableError, match="found fewer"):
+        await bundle_of(log_of(records[:2]), Subject(NUMBER, None), lines)
+
+
+def test_a_contact_is_named_by_campaign_and_number() -> None:
+    assert contact_of("4/17") == (4, 17)
+    assert [contact_of(one) for one in ("4", "4/", "/4", "0/1", "4/x", "4/1/2", "")] == [None] * 7

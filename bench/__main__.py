@@ -25,6 +25,7 @@ QUESTIONS = (
     "strict",
     "sizes",
     "fold",
+    "exports",
     "projector",
     "dialer",
     "restart",

@@ -1,6 +1,7 @@
 """What all verbs share: settings, exit codes, and the log that they read."""
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import AsyncIterator, Coroutine
@@ -23,7 +24,7 @@ from campaigns.process.errors import (
 from campaigns.process.observability import configure_logging
 from campaigns.records.installation import Installation
 from dialgate.logs import make_log
-from dialgate.process import MISUSED, WENT_WRONG
+from dialgate.process import GC_AFTER, MISUSED, WENT_WRONG
 from dialgate.settings import ALL, ProcessSettings, misspelt
 from dialgate.verbs.terminal import complain
 
@@ -116,6 +117,7 @@ def run_verb(verb: Coroutine[Any, Any, int | None]) -> NoReturn:
 
     Exit codes: 0 done, 1 something is wrong and is shown, 2 misused or unreadable.
     """
+    gc.set_threshold(GC_AFTER)  # Records make no cycles: by default a seventh of the time is lost.
     try:
         status = asyncio.run(verb)
     except BrokenPipeError:

@@ -1,5 +1,6 @@
 """An export has every record byte for byte, is read as its log is, and is refused if altered."""
 
+import asyncio
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -45,6 +46,20 @@ async def test_any_stretch_of_an_export_is_what_the_log_has(tmp_path: Path) -> N
                 found = [(one.position, one.raw) for one in await export.read(where, after, limit)]
                 meant = [(one.position, one.raw) for one in await log.read(where, after, limit)]
                 assert found == meant
+
+
+async def test_several_readers_of_an_export_do_not_disturb_one_another(tmp_path: Path) -> None:
+    log, partitions = (
+        await mixed_log(),
+        [Partition(CAMPAIGN_RECORDS, number) for number in range(3)],
+    )
+    places = [(where, after) for after in range(5) for where in partitions] * 20
+    async with opened(await written(log, tmp_path / "file")) as export:
+        found = await asyncio.gather(*(export.read(*place, 1) for place in places))
+    meant = [await log.read(*place, 1) for place in places]
+    assert [[one.raw for one in some] for some in found] == [
+        [one.raw for one in some] for some in meant
+    ]
 
 
 async def test_records_stand_in_an_export_as_json_where_they_are_json(tmp_path: Path) -> None:

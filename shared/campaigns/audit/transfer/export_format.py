@@ -93,12 +93,16 @@ def line(shape: Struct) -> bytes:
     return msgspec.json.encode(shape) + b"\n"
 
 
-def record_line(partition: Partition, position: int, raw: bytes, *, readable: bool) -> bytes:
+def line_start(partition: Partition) -> bytes:
+    """Return how the lines of a partition's records begin, up to the position."""
+    return b'{"partition":"%b","position":' % str(partition).encode()
+
+
+def record_line(start: bytes, position: int, raw: bytes, *, readable: bool) -> bytes:
     """Return a record's line. `readable`: a reader has read it as JSON."""
-    head = b'{"partition":"%s","position":%d,' % (str(partition).encode(), position)
     if readable and b"\n" not in raw:
-        return head + b'"record":' + raw + b"}\n"
-    return head + b'"bytes":"' + b64encode(raw) + b'"}\n'
+        return b'%b%d,"record":%b}\n' % (start, position, raw)
+    return b'%b%d,"bytes":"%b"}\n' % (start, position, b64encode(raw))
 
 
 def read_record(text: bytes, path: object, number: int) -> RecordLine:

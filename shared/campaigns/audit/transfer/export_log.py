@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO
 
 from campaigns.audit.transfer.export_format import (
@@ -62,6 +63,7 @@ class ExportLog:
         """Store the path; `open` reads the file."""
         self.path = path
         self._file: BinaryIO | None = None
+        self._reading = Lock()  # Readers in several threads share the file's position.
         self._manifest: Manifest | None = None
         self._index: dict[Partition, _Index] = {}
         self.campaigns: dict[int, CampaignSummary] = {}
@@ -105,11 +107,15 @@ class ExportLog:
 
         Positions have gaps where the export is of one campaign.
         """
-        return await asyncio.to_thread(self._read, partition, after, limit)
+        return await asyncio.to_thread(self._locked, partition, after, limit)
 
     async def ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
         """Return the last positions: those of the log when it was exported."""
         return {partition: self.manifest.ends.get(partition, 0) for partition in partitions}
+
+    def _locked(self, partition: Partition, after: int, limit: int) -> Sequence[Recorded]:
+        with self._reading:
+            return self._read(partition, after, limit)
 
     def _read(self, partition: Partition, after: int, limit: int) -> Sequence[Recorded]:
         assert self._file is not None, "open() comes first"

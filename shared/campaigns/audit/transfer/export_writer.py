@@ -17,6 +17,7 @@ from campaigns.audit.transfer.export_format import (
     PartitionSummary,
     Summary,
     line,
+    line_start,
     record_line,
 )
 from campaigns.domain.values.stream_names import Stream
@@ -28,6 +29,7 @@ from campaigns.records.topics import CAMPAIGN_RECORDS, INSTALLATION, Partition
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash
 
+_READABLE = (RulingKind.ACCEPTED, RulingKind.REFUSED)
 Write = Callable[[bytes], object]
 Seen = Callable[[int], None]  # Called with how many more records were written.
 
@@ -90,27 +92,27 @@ class Exporter:
     async def _partition(
         self, partition: Partition, end: int, digests: CampaignDigests
     ) -> PartitionSummary:
-        ruling = self._ruling(partition)
-        whole, kinds = self.campaign is None, Counter[RulingKind]()
+        ruling, start = self._ruling(partition), line_start(partition)
+        whole, of_campaigns = self.campaign is None, partition.topic == CAMPAIGN_RECORDS
+        kinds = Counter[RulingKind]()
         chain = ruling.chain if whole else Chain()
         async for batch in ruled_batches(self.log, partition, ruling, until=end):
-            lines, before = list[bytes](), kinds.total()
-            for ruled in batch:
-                if not self._wanted(ruled):
+            wanted = batch if whole else [ruled for ruled in batch if self._wanted(ruled)]
+            lines, others, accept = list[bytes](), 0, digests.accept
+            for recorded, kind, _ in wanted:
+                position, raw = recorded.position, recorded.raw or b""
+                lines.append(record_line(start, position, raw, readable=kind in _READABLE))
+                if kind is not RulingKind.ACCEPTED:
+                    kinds[kind] += 1
+                    others += 1
                     continue
-                kinds[ruled.ruling] += 1
-                raw = ruled.recorded.raw or b""
-                readable = ruled.ruling.has_facts
-                lines.append(
-                    record_line(partition, ruled.recorded.position, raw, readable=readable)
-                )
-                if ruled.accepted:
-                    if not whole:
-                        chain.accept(ruled.recorded.position, raw)
-                    if partition.topic == CAMPAIGN_RECORDS:
-                        digests.accept(ruled.recorded)
+                if not whole:
+                    chain.accept(position, raw)
+                if of_campaigns:
+                    accept(recorded)
+            kinds[RulingKind.ACCEPTED] += len(wanted) - others
             self._put(b"".join(lines))
-            self.seen(kinds.total() - before)
+            self.seen(len(wanted))
         return PartitionSummary(
             records=kinds.total(),
             accepted=kinds[RulingKind.ACCEPTED],

@@ -117,7 +117,7 @@ class Plan:
             streams = streams_of(ruled.recorded)
             for campaign in streams.campaigns:
                 return campaign_partition(campaign, self.partitions)
-            for stream in streams.others:
+            for stream in sorted(streams.others):  # The same in every process.
                 if campaign_id := self._lists.get(stream):
                     return campaign_partition(campaign_id, self.partitions)
         elif ruled.ruling is not RulingKind.SKIPPED:

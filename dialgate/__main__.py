@@ -26,7 +26,7 @@ from dialgate.composition import CARRIER, COMMAND_API, DIALER, PARTS, PROJECTOR,
 from dialgate.logs import lock_part
 from dialgate.process import MISUSED, WENT_WRONG
 from dialgate.settings import SETTINGS, misfits, weak_keys
-from dialgate.verbs import compare, keys, rebuild, replay, replay_events, verify
+from dialgate.verbs import compare, keys, rebuild, replay, replay_events, verify, what_if
 from dialgate.verbs.evidence import export, import_log, proof, seal
 from dialgate.verbs.terminal import complain, say
 from dialgate.verbs.verb import checked_settings, misused, run_verb
@@ -175,6 +175,7 @@ def demonstrate(
 
 
 cli.command("replay")(replay.command)
+cli.command("what-if")(what_if.command)
 cli.command("export")(export.command)
 cli.command("replay-events")(replay_events.command)
 cli.command("verify")(verify.command)

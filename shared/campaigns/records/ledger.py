@@ -96,12 +96,19 @@ class Ledger:
         self.versions[stream] = version
         self._dirty.add(stream)
 
-    def changes(self) -> Iterator[tuple[str, bytes]]:
-        """Yield what changed since the last call, as rows for `load`."""
-        dirty, self._dirty = self._dirty, set()
+    @property
+    def changed(self) -> int:
+        """Return how many rows `changes` would yield."""
+        return len(self._dirty) + len(self._dirty_blocks)
+
+    def changes(self, rows_max: int | None = None) -> Iterator[tuple[str, bytes]]:
+        """Yield what changed and was not yielded yet, at most `rows_max`, as rows for `load`."""
+        rows_left = self.changed if rows_max is None else rows_max
+        dirty = [self._dirty.pop() for _ in range(min(rows_left, len(self._dirty)))]
+        rows_left -= len(dirty)
+        blocks = [self._dirty_blocks.pop() for _ in range(min(rows_left, len(self._dirty_blocks)))]
         for stream in dirty:
             yield stream, str(self.versions[stream]).encode()
-        blocks, self._dirty_blocks = self._dirty_blocks, set()
         for campaign, number in blocks:
             first = number * _BLOCK
             block = self.contacts[campaign][first : first + _BLOCK]

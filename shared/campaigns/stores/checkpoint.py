@@ -26,7 +26,9 @@ logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 9  # A file of another version is discarded and rebuilt from the log.
 SCHEMA_DIGEST = "6e23f0580897916b"  # Of tables and states: tests/unit/test_schemas.py checks it.
-SLICE_MAX = 64  # States written at once: some 2 ms of the event loop, a third of it for the rows.
+SLICE_MAX = 16  # States written at once: some 0.6 ms of the event loop.
+LEDGER_SLICE_MAX = 128  # Rows of a ledger written at once: as long.
+REST_S = 0.002  # Between two slices: a pause meets a few of them, not all.
 SAVE_S = 1.0  # A crash loses about this much folding.
 
 _SCHEMA = (
@@ -150,18 +152,27 @@ class CheckpointStore:
     async def save_in_slices(self, reader: Reader, campaigns: Campaigns, partitions: int) -> None:
         """Save like `save`, but let other tasks run in between, even with thousands of campaigns.
 
-        Each slice writes some states into the open transaction. The last slice rewrites what was
-        folded in between, and only it commits: state and position move together.
+        Each slice writes some states, or a ledger, into the open transaction. The last slice
+        rewrites what was folded in between, and only it commits: state and position move together.
 
         Raises:
             sqlite3.OperationalError: as `save`.
 
         """
+        rests_left = len(campaigns.dirty) // SLICE_MAX  # So many that it ends, whatever is folded.
         while len(campaigns.dirty) > SLICE_MAX and self._may_write(reader):
             with self._lost_if_it_fails():
                 some = [campaigns.dirty.pop() for _ in range(SLICE_MAX)]
                 self._write(campaigns, some, partitions)
-            await asyncio.sleep(0)
+            await asyncio.sleep(REST_S if rests_left > 0 else 0)
+            rests_left -= 1
+        for partition in list(reader.positions):
+            changed = reader.ledger(partition).changed
+            for _ in range(-(-changed // LEDGER_SLICE_MAX) if changed > SLICE_MAX else 0):
+                if self._may_write(reader):
+                    with self._lost_if_it_fails():
+                        self._write_ledger(reader, partition, LEDGER_SLICE_MAX)
+                    await asyncio.sleep(REST_S)
         self.save(reader, campaigns, partitions)
 
     def save(self, reader: Reader, campaigns: Campaigns, partitions: int) -> None:
@@ -201,15 +212,20 @@ class CheckpointStore:
                 "insert or replace into positions values (?, ?, ?, ?, ?, ?)",
                 (*partition, position, chain.digest, chain.before, chain.last),
             )
-            self.db.executemany(
-                "insert or replace into ledgers values (?, ?, ?, ?)",
-                ((*partition, *change) for change in reader.ledger(partition).changes()),
-            )
+            self._write_ledger(reader, partition)
         self._write(campaigns, campaigns.dirty, partitions)
         campaigns.dirty.clear()
         self._write_about({"tables": tables_of(self.db)})
         self.db.execute("commit")
         self.db.execute("begin")
+
+    def _write_ledger(
+        self, reader: Reader, partition: Partition, rows_max: int | None = None
+    ) -> None:
+        self.db.executemany(
+            "insert or replace into ledgers values (?, ?, ?, ?)",
+            ((*partition, *change) for change in reader.ledger(partition).changes(rows_max)),
+        )
 
     def _write(self, campaigns: Campaigns, ids: Collection[int], partitions: int) -> None:
         self.db.executemany(

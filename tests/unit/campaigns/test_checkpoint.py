@@ -5,6 +5,7 @@ import resource
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import orjson
@@ -17,7 +18,7 @@ from campaigns.log.reader import Reader
 from campaigns.process.errors import ContractError, LogCutError, StoreUnreadableError
 from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import Partition, campaign_partition
-from campaigns.stores.checkpoint import SLICE_MAX, CheckpointStore
+from campaigns.stores.checkpoint import LEDGER_SLICE_MAX, SLICE_MAX, CheckpointStore
 from tests.support.journal import Journal
 
 HERE = campaign_partition(1, 1)
@@ -190,6 +191,31 @@ async def test_a_save_in_slices_lets_others_run_and_commits_at_its_end_alone(
     assert other.reader.positions == {HERE: campaigns + 1}
     assert len(other.campaigns.by_id) == campaigns
     assert other.campaigns.by_id[again[0]].status is Status.RUNNING, "state and position agree"
+    other.stop()
+
+
+async def test_no_slice_of_a_save_writes_much(tmp_path: Path) -> None:
+    """A slice of 64 states and the last one, with the whole ledger, took 7 ms and more."""
+    journal = Journal()
+    for campaign_id in range(1, 20 * SLICE_MAX + 1):
+        journal.create(campaign_id, contacts=0)
+    one = Folding(journal, tmp_path)
+    one.reader.step(HERE, journal.records)
+    assert one.reader.ledger(HERE).changed > 2 * LEDGER_SLICE_MAX
+    saving = asyncio.create_task(one.store.save_in_slices(one.reader, one.campaigns, 1))
+    written = [one.store.db.total_changes]
+    while not saving.done():
+        await asyncio.sleep(0)
+        written.append(one.store.db.total_changes)
+    slices = [after - before for before, after in pairwise(written)]
+    assert max(slices) <= max(SLICE_MAX, LEDGER_SLICE_MAX) + 16, "rows and a few more at the end"
+    assert sum(slices) >= 20 * SLICE_MAX + 2 * LEDGER_SLICE_MAX, "and yet all of it is written"
+    assert one.campaigns.dirty == set()
+    assert one.reader.ledger(HERE).changed == 0
+    one.store.close()
+    other = Folding(journal, tmp_path)
+    assert other.reader.positions == one.reader.positions
+    assert other.reader.ledger(HERE).versions == one.reader.ledger(HERE).versions
     other.stop()
 
 

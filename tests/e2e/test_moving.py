@@ -17,7 +17,7 @@ def test_campaigns_go_on_where_their_log_was_moved(
 ) -> None:
     export = str(tmp_path / "export")
     with System(tmp_path) as system, system.client() as client:
-        campaigns = [client.create(60, concurrent=2) for _ in range(3)]
+        campaigns = [client.create(40, concurrent=2) for _ in range(2)]
         for campaign in campaigns:
             client.start(campaign)
         client.wait_until(campaigns[0], lambda found: int(found["completed_contacts"]) > 5)
@@ -29,8 +29,6 @@ def test_campaigns_go_on_where_their_log_was_moved(
         assert exported.returncode == 0, exported
         used = system.run("import", export)
         assert (used.returncode, "found one with records" in used.stderr) == (2, True), used
-        again = system.run("export", export)
-        assert (again.returncode, "does not exist yet" in again.stderr) == (2, True), again
     moved = System(tmp_path, kafka=kafka_servers, namespace=namespace, partitions=3)
     ended = moved.run("import", export, "--json")
     assert ended.returncode == 0, ended
@@ -39,7 +37,7 @@ def test_campaigns_go_on_where_their_log_was_moved(
         for campaign in campaigns:
             client.hurry(campaign)
         for campaign in campaigns:
-            assert client.wait_for(campaign, "completed")["total_contacts"] == 60
+            assert client.wait_for(campaign, "completed")["total_contacts"] == 40
         report = audit(system, client)
     assert not report.violations, report
-    assert report.rings >= 180
+    assert report.rings >= 80

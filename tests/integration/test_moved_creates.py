@@ -15,7 +15,7 @@ from tests.support.exported import planned, written
 from tests.support.several_apis import CONTACTS, Instance, Several, virtually
 from tests.support.whole_api import BODY
 
-KEYS = [f"key-{number}" for number in range(12)]
+KEYS = [f"key-{number}" for number in range(6)]
 
 
 class Moved(MemoryLog):

@@ -52,6 +52,16 @@ async def sealed(log: ReadableLog, lines: Sequence[bytes] = ()) -> list[bytes]:
     return [*lines, found[0]]
 
 
+_WHOLE = list[bytes]()
+
+
+async def whole_sealed() -> list[bytes]:
+    """Return the one seal over all of `raws`: made once, since many tests begin with it."""
+    if not _WHOLE:
+        _WHOLE.extend(await sealed(log_of(raws())))
+    return list(_WHOLE)
+
+
 def seals_of(lines: Sequence[bytes]) -> Seals:
     seals = Seals(key().public_key())
     for number, line in enumerate(lines, 1):

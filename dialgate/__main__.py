@@ -28,6 +28,7 @@ from dialgate.process import MISUSED, WENT_WRONG
 from dialgate.settings import SETTINGS, misfits, weak_keys
 from dialgate.verbs import compare, keys, rebuild, replay, replay_events, verify, what_if
 from dialgate.verbs.evidence import export, import_log, proof, seal
+from dialgate.verbs.history import log, timeline
 from dialgate.verbs.terminal import complain, say
 from dialgate.verbs.verb import checked_settings, misused, run_verb
 
@@ -174,6 +175,8 @@ def demonstrate(
     raise typer.Exit(demo.run(address, key, contacts, carrier_log or CarrierSettings().log))
 
 
+cli.command("log")(log.command)
+cli.command("timeline")(timeline.command)
 cli.command("replay")(replay.command)
 cli.command("what-if")(what_if.command)
 cli.command("export")(export.command)

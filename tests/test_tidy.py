@@ -38,6 +38,7 @@ LONG = {
     "shared/campaigns/stores/contacts.py": "The contacts' tables, and every question about them.",
     "services/command-api/command_api/http/campaign_routes.py": "one noun's routes",
     "services/projector/projector/store/view_store.py": "the TrackingRecorder, which is one class",
+    "shared/campaigns/sqlite/sqlite_log.py": "the adapter, which is one class",
     "shared/campaigns/domain/facts.py": "the catalogue, to be read in one piece",
     "tests/contract/test_carrier.py": "one suite for every carrier",
     "tests/e2e/test_deployment.py": "one deployment: compose, image, gateway",

@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from campaigns.process.printable_text import clean
+from dialgate.pictures.text_chart import WIDTH, text_chart
 from dialgate.verbs.terminal import say
 
 SILENCE_S = 4.0
 POLL_S = 0.2
 GIVE_UP_S = 120.0
-WIDTH = 72
 
 
 @dataclass
@@ -136,15 +136,7 @@ def picture(rings: list[float], marks: list[tuple[float, str]]) -> str:
     counts = [0] * (WIDTH + 1)
     for ring in rings:
         counts[min(WIDTH, max(0, int((ring - first) / slice_s)))] += 1
-    blocks, most = " ▁▂▃▄▅▆▇█", max([1, *counts])
-    bars = "".join(blocks[-(-count * (len(blocks) - 1) // most)] for count in counts)
-    lines = [f"calls begun, {slice_s:.2f} s a column, {most} at most", bars]
-    for at, what in marks:
-        column = int((at - first) / slice_s)
-        near_the_end = column + len(what) + 2 > WIDTH
-        mark = f"{what} ▲".rjust(column + 1) if near_the_end else " " * column + f"▲ {what}"
-        lines.append(mark)
-    return "\n".join(lines)
+    return text_chart(counts, slice_s, [(int((at - first) / slice_s), what) for at, what in marks])
 
 
 def late_rings(rings: list[float], marks: list[tuple[float, str]]) -> int:

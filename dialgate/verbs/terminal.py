@@ -1,12 +1,19 @@
 """Prints for all verbs, without control characters that a terminal would obey."""
 
 import sys
+from collections.abc import Iterable, Sequence
+from functools import cache
 from io import StringIO
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
-from campaigns.process.printable_text import clean
+from campaigns.process.printable_text import clean, one_line
+
+Parts = Sequence[tuple[str, str]]  # Texts, each with its style.
+_INDENT = 4
 
 
 def say(text: object) -> None:
@@ -26,3 +33,29 @@ def say_table(table: Table) -> None:
     assert isinstance(drawn.file, StringIO), "as it was made"
     for line in drawn.file.getvalue().splitlines():
         say(line.rstrip())
+
+
+def say_all(lines: Iterable[str]) -> None:
+    """Print lines to stdout, at once; nothing if there are none."""
+    if text := "\n".join(lines):
+        print(clean(text), flush=True)
+
+
+def say_paragraph(head: Parts, *body: Parts) -> None:
+    """Print to a terminal: a line, and those that belong to it indented, wrapped at its width.
+
+    Each part is a text with a style of Rich; nothing in a text is taken for a style.
+    """
+    console = _console()
+    console.print(_styled(head))
+    for parts in body:
+        console.print(Padding(_styled(parts), (0, 0, 0, _INDENT)))
+
+
+def _styled(parts: Parts) -> Text:
+    return Text.assemble(*((one_line(text), style) for text, style in parts))
+
+
+@cache
+def _console() -> Console:
+    return Console(highlight=False, markup=False, emoji=False)

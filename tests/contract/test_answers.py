@@ -100,6 +100,7 @@ class Checked:
         await call(self.api, made["id"], next(number), Disposition.NO_ANSWER)
         await self.send("post", f"{ONE}/pause", json={"reason": "x"}, **of_it)
         await self.send("get", f"{ONE}/pause", **of_it)
+        await self.send("get", f"{ONE}/timeline", **of_it)
         await self.send("post", f"{ONE}/resume", **of_it)
         respond = {"headers": {"Prefer": "respond-async"}}
         await self.send("post", f"{ONE}/pause", **respond, **of_it)

@@ -21,6 +21,7 @@ GETS = [
     "/progress",
     "/schedule",
     "/pause",
+    "/timeline",
     "/contacts",
     "/executions",
     "/imports/1",

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import pytest
 
+from campaigns.audit.stories.receipts import receipt_shape
 from campaigns.domain.facts import (
     Abandonment,
     CallAbandoned,
@@ -14,7 +15,6 @@ from campaigns.domain.facts import (
     CallStarted,
     Disposition,
 )
-from campaigns.http.campaign_json import receipt_shape
 from campaigns.process.virtual_time import run_virtually
 from dialer.carrier.port import CallOrder, Placed
 from dialer.service import Dialer

@@ -152,21 +152,6 @@ def hours_shape(hours: CallingHours | None) -> Shape | None:
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
-def receipt_shape(campaign: Campaign, position: str | None, abandoned: int = 0) -> Shape:
-    """Return the evidence for a pause's answer.
-
-    `position`: of the fact in the log. `abandoned`: how many permissions open there were abandoned.
-    """
-    return {
-        "position": position,
-        "calls_in_progress": len(campaign.calling()),
-        "permissions_abandoned": abandoned,
-        "contacts_pending": campaign.counters.pending,
-        # Strict if every carrier of the run refuses late rings.
-        "guarantee": "strict" if campaign.strict else "best effort",
-    }
-
-
 def key_shape(keys: ApiKeys, hashed: str) -> Shape:
     """Return the public description of an API key: never the key itself."""
     made, revoked_at = keys.created[hashed], keys.revoked_at.get(hashed)

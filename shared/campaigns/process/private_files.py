@@ -33,6 +33,24 @@ def open_private(path: Path, flags: int) -> int:
     return descriptor
 
 
+def replace_private(path: Path, content: bytes) -> None:
+    """Write a whole file, for its owner alone, or leave what stands there as it is.
+
+    Raises:
+        OSError: it cannot be written; nothing of it is left.
+
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with os.fdopen(open_private(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def make_private(data_dir: Path) -> list[str]:
     """Create the directory if it is missing, and tighten its mode and those of our files in it.
 

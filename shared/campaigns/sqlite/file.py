@@ -47,6 +47,11 @@ def busy(no: sqlite3.Error) -> bool:
     return getattr(no, "sqlite_errorcode", 0) & 0xFF in _BUSY
 
 
+def at_rest(path: Path) -> bool:
+    """Say whether no process has the file open: it has no write-ahead log then."""
+    return not Path(f"{path}-wal").exists()
+
+
 def connect(path: Path, *, read_only: bool, busy_ms: int = READ_BUSY_MS) -> sqlite3.Connection:
     """Open the file; a committed transaction is synced before any connection can read it.
 
@@ -54,7 +59,7 @@ def connect(path: Path, *, read_only: bool, busy_ms: int = READ_BUSY_MS) -> sqli
     opened as immutable.
     """
     if read_only:
-        still = "" if Path(f"{path}-wal").exists() else "&immutable=1"
+        still = "&immutable=1" if at_rest(path) else ""
         url = f"{path.absolute().as_uri()}?mode=ro{still}"
         db = sqlite3.connect(url, uri=True, isolation_level=None, check_same_thread=False)
     else:

@@ -22,6 +22,7 @@ from campaigns.sqlite.committer import Committer, Round, Waiting
 from campaigns.sqlite.feeder import Feeder
 from campaigns.sqlite.file import (
     Stretch,
+    at_rest,
     connect,
     end_of,
     identity,
@@ -61,6 +62,9 @@ class SqliteLog:
         self._busy_s = busy_s
         self._id = ""
         self._file = (0, 0)  # Which one is open: it may be replaced.
+        self._at_rest = (
+            False  # Opened for reading while nobody wrote: it would not be seen to grow.
+        )
         self._count: dict[str, int] = {}
         self._feeder = Feeder({}, self._stretch, self._stop)
         self._reading: ThreadPoolExecutor | None = None
@@ -91,6 +95,7 @@ class SqliteLog:
         self._id = about.id
         self._file = identity(self._path) or (0, 0)
         self._count = counts(about.partitions)
+        self._at_rest = self._read_only and at_rest(self._path)
         self._asking = connect(self._path, read_only=self._read_only)
         self._chunks = connect(self._path, read_only=self._read_only)
         self._reading = ThreadPoolExecutor(1, f"read {self._path.name}")
@@ -201,6 +206,8 @@ class SqliteLog:
         if self._asking is None:
             raise LogUnavailableError(f"{self._path}: not open")
         try:
+            if self._at_rest and not at_rest(self._path):
+                await self._reopen()
             ends = {partition: end_of(self._asking, partition) for partition in partitions}
         except sqlite3.Error as exc:
             raise LogUnavailableError(f"{self._path}: expected its end, found {exc}") from exc
@@ -214,6 +221,16 @@ class SqliteLog:
         for partition, end in ends.items():
             self._feeder.grown(partition, end)
         return ends
+
+    async def _reopen(self) -> None:
+        """Open the file anew, now that a process writes to it."""
+        assert self._reading is not None, "it is open"
+        before, self._at_rest = (self._asking, self._chunks), False
+        self._asking = connect(self._path, read_only=True)
+        self._chunks = connect(self._path, read_only=True)
+        for db in before:
+            if db is not None:  # The reading thread may be using it.
+                await asyncio.get_running_loop().run_in_executor(self._reading, db.close)
 
     async def _stretch(
         self, partition: Partition, after: int, limit: int, bytes_max: int | None = None

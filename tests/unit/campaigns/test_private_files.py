@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from campaigns.process.data_dir import lock, name_of, unlock
-from campaigns.process.private_files import make_private, only_ours, open_private
+from campaigns.process.private_files import make_private, only_ours, open_private, replace_private
 
 
 def mode_of(path: Path) -> int:
@@ -82,3 +82,15 @@ def test_a_file_that_is_opened_is_tightened(tmp_path: Path) -> None:
     assert mode_of(path) == 0o600
     os.close(open_private(tmp_path / "new.jsonl", os.O_WRONLY | os.O_CREAT))
     assert mode_of(tmp_path / "new.jsonl") == 0o600
+
+
+def test_a_replaced_file_is_private_and_whole_or_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "page"
+    file.write_text("older")
+    file.chmod(0o644)
+    replace_private(file, b"newer")
+    assert (file.read_text(), mode_of(file)) == ("newer", 0o600)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError):
+        replace_private(tmp_path / "folder", b"newer")
+    assert {one.name for one in tmp_path.iterdir()} == {"page", "folder"}

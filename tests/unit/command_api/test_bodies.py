@@ -7,8 +7,8 @@ from fastapi.exceptions import RequestValidationError
 from msgspec.structs import asdict
 from pydantic import ValidationError
 
+from campaigns.audit.stories.receipts import receipt_shape
 from campaigns.domain.values.campaign_settings import CampaignSettings
-from campaigns.http.campaign_json import receipt_shape
 from campaigns.testing.sample_records import NOON
 from command_api.http.bodies import (
     CreateBody,

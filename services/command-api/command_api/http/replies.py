@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from fastapi import Response
 from prometheus_client import Counter, Histogram
 
+from campaigns.audit.stories.receipts import receipt_shape
 from campaigns.domain.api_keys import Caller
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import Reason, Rejected, Unchanged
-from campaigns.http.campaign_json import campaign_shape, receipt_shape
+from campaigns.http.campaign_json import campaign_shape
 from campaigns.http.door import POSITION, etag, json_response, refusal
 from campaigns.log.writer import Handled, Reread
 from campaigns.process.errors import OperatingError

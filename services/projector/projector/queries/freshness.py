@@ -88,18 +88,19 @@ class Queries:
             point = parsed(as_of)
         partition = campaign_partition(campaign_id, self.partitions)
         await self.catch_up([partition], fresh)
-        if point.place is not None and point.place[1] > self._reached(partition):
+        if point.place is not None and point.place[1] > self.reached(partition):
             await self.catch_up([partition], Consistency.LINEARIZABLE)
         self._check(campaign_id, caller, forbidden=forbidden)
         with about_as_of():
             refuse_future(point, self.now())
-            past = await self.travel.past(campaign_id, point, self._reached(partition))
+            past = await self.travel.past(campaign_id, point, self.reached(partition))
         if past.campaign.deleted:
             unknown()
         position = past.position if point.place is None else point.place[1]
         return Moment({POSITION: f"{partition.number}@{position}"}, past)
 
-    def _reached(self, partition: Partition) -> int:
+    def reached(self, partition: Partition) -> int:
+        """Return the last position of a partition that queries show."""
         return self.views.reader.visible.get(partition, 0)
 
     def _check(self, campaign_id: int, caller: Caller, *, forbidden: bool) -> Campaign:

@@ -57,10 +57,10 @@ async def contacts_at(
 
 
 @contextmanager
-def about_as_of() -> Iterator[None]:
-    """Answer 422, naming `as_of`, when there is no such point."""
+def about_as_of(parameter: str = "as_of") -> Iterator[None]:
+    """Answer 422, naming the parameter, when there is no such point."""
     try:
         yield
     except AsOfError as exc:
-        error = {"loc": ("query", "as_of"), "msg": str(exc), "type": "value_error"}
+        error = {"loc": ("query", parameter), "msg": str(exc), "type": "value_error"}
         raise RequestValidationError([error]) from exc

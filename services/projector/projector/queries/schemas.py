@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel
 from campaigns.domain.contact import ContactStatus
 from campaigns.domain.moves import Status
 from campaigns.http.schemas import (
+    MISSING,
     CampaignAnswer,
     CampaignRow,
     Key,
@@ -98,6 +99,43 @@ class PauseAnswer(BaseModel):
     until: AwareDatetime | None
     actor: str | None
     receipt: Receipt | None
+
+
+class TimelineCalls(BaseModel):
+    """What became of a minute's calls."""
+
+    permitted: int
+    begun: int
+    ended: dict[str, int]
+    abandoned: dict[str, int]
+    late: int
+    exhausted: int
+
+
+class TimelineReceipt(Receipt):
+    """What a pause was answered with, as the log shows it."""
+
+    settled_at: AwareDatetime | None
+
+
+class TimelineItem(BaseModel):
+    """A fact in words, or the calls of a minute."""
+
+    at: AwareDatetime
+    position: str
+    actor: str
+    what: str
+    text: str
+    until: AwareDatetime = MISSING  # Of calls.
+    calls: TimelineCalls = MISSING
+    receipt: TimelineReceipt | None = MISSING  # Of what ends calling; null: not settled yet.
+
+
+class TimelineAnswer(BaseModel):
+    """A page of a campaign's story."""
+
+    items: list[TimelineItem]
+    next: str | None
 
 
 class Connection(BaseModel):

@@ -3,12 +3,13 @@
 Source: contract 1.3 rows 10, 12, 13, 14; 8.4; 9.6, 9.7, 9.21.
 """
 
+from campaigns.audit.stories.receipts import receipt_shape
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.contact import Contact, ContactStatus, shown
 from campaigns.domain.facts import Disposition
 from campaigns.domain.moves import Status
 from campaigns.domain.values.rows import Row
-from campaigns.http.campaign_json import Shape, at, metrics_shape, percent, receipt_shape
+from campaigns.http.campaign_json import Shape, at, metrics_shape, percent
 from projector.projections.changes import Execution, Import
 from projector.projections.executions import OUTCOME_UNKNOWN
 

@@ -1,0 +1,109 @@
+"""One record of the log with its ruling, as programs and people read it."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import to_builtins
+
+from campaigns.audit.masks import masked
+from campaigns.audit.rulings import Ruled, RulingKind
+from campaigns.audit.stories.fact_texts import text_of
+from campaigns.audit.stories.phrases import clipped
+from campaigns.process.errors import ContractError
+from campaigns.process.printable_text import one_line
+from campaigns.records.record import Envelope
+from dialgate.verbs.terminal import say_all, say_paragraph
+
+_SHOWN = ("type", "stream", "data", "aside")  # The parts of a fact that are printed.
+_COLOURS = {
+    RulingKind.ACCEPTED: "green",
+    RulingKind.REFUSED: "yellow",
+    RulingKind.FOREIGN: "red",
+    RulingKind.SKIPPED: "magenta",
+}
+
+Line = dict[str, Any]  # Any: JSON.
+
+
+def shape(ruled: Ruled, *, whole: bool = False) -> Line:
+    """Return a record with its ruling, as JSON.
+
+    `whole`: also what it rested on, and which request and record it followed.
+    """
+    recorded, ruling, why = ruled
+    line: Line = {"at": recorded.where, "ruling": ruling}
+    if why is not None:
+        line["why"] = why
+    if ruling.has_facts:
+        envelope = recorded.envelope
+        assert isinstance(envelope, Envelope), "foreign bytes are never accepted or refused"
+        line["id"], line["time"] = envelope.id, envelope.time
+        line["source"], line["actor"] = envelope.source, envelope.actor
+        if whole:
+            line["correlation_id"] = envelope.correlation_id
+            line["causation_id"] = envelope.causation_id
+            line["condition"] = envelope.condition
+            if envelope.idempotency is not None:
+                line["idempotency"] = to_builtins(envelope.idempotency)
+        line["facts"] = [
+            {name: offered[name] for name in _SHOWN if name in offered}  # type: ignore[literal-required]
+            for offered in recorded.offered
+        ]
+    return line
+
+
+def masked_line(line: Line) -> Line:
+    """Hide personal data in a line that `shape` made, in place; return it."""
+    for fact in line.get("facts", ()):
+        fact["data"] = masked(fact["type"], fact["data"])
+    return line
+
+
+def show_records(batch: Sequence[Ruled], *, reveal: bool) -> None:
+    """Print records for people: a line each, or on a terminal a paragraph, with colours."""
+    if not sys.stdout.isatty():
+        say_all(_line(one, reveal=reveal) for one in batch)
+        return
+    for ruled in batch:
+        time, actor = _origin(ruled)
+        colour = _COLOURS[ruled.ruling]
+        head = (
+            (f"{ruled.recorded.where}  ", "bold"), (f"{ruled.ruling.value}  ", colour),
+            (f"{time}  ", ""), (actor, "cyan"),
+        )  # fmt: skip
+        body = [((f"{tag}  ", "dim"), (text, "")) for tag, text in _facts(ruled, reveal=reveal)]
+        say_paragraph(head, *body, *([((ruled.why, colour),)] if ruled.why else []))
+
+
+def _line(ruled: Ruled, *, reveal: bool) -> str:
+    said = "  ".join(f"{tag} {text}".strip() for tag, text in _facts(ruled, reveal=reveal))
+    why = one_line(ruled.why) if ruled.why else ""
+    if not said:
+        return f"{ruled.recorded.where}  {ruled.ruling:<8}  {why}"
+    time, actor = _origin(ruled)
+    reason = f"  ({why})" if why else ""
+    return f"{ruled.recorded.where}  {ruled.ruling:<8}  {time}  {actor}  {said}{reason}"
+
+
+def _facts(ruled: Ruled, *, reveal: bool) -> list[tuple[str, str]]:
+    """Return the tag and the text of each fact; of a refused one that is not known, no text."""
+    recorded = ruled.recorded
+    if not ruled.ruling.has_facts:
+        return []
+    try:
+        return [(fact.TYPE, text_of(fact, reveal=reveal)) for fact in recorded.facts]
+    except ContractError:
+        return [
+            (one_line(clipped(f"{offered['type']} {offered['stream']}")), "")
+            for offered in recorded.offered
+        ]
+
+
+def _origin(ruled: Ruled) -> tuple[str, str]:
+    """Return a record's time and actor, to be printed."""
+    if not ruled.ruling.has_facts:
+        return "", ""
+    envelope = ruled.recorded.envelope
+    assert isinstance(envelope, Envelope), "what has facts has an envelope"
+    return one_line(clipped(envelope.time)), one_line(clipped(envelope.actor))

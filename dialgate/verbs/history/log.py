@@ -1,0 +1,222 @@
+"""`dialgate log`: the records of the log as a reader sees them. Writes and locks nothing."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from campaigns.audit.record_filter import EVERYTHING, RecordFilter, known_types
+from campaigns.audit.rulings import PartitionRuling, Ruled, partitions_of, ruled_batches
+from campaigns.domain.values.stream_names import Stream
+from campaigns.log.installation_log import read_on
+from campaigns.process.errors import LogCutError, LogUnavailableError
+from campaigns.records.topics import Partition
+from dialgate.pictures.record_lines import masked_line, shape, show_records
+from dialgate.settings import ProcessSettings
+from dialgate.verbs.progress import progress
+from dialgate.verbs.terminal import complain, say_all
+from dialgate.verbs.verb import (
+    AsJson,
+    FromFile,
+    MisusedError,
+    OfCampaign,
+    Source,
+    checked_settings,
+    misused,
+    run_verb,
+    source,
+)
+
+POLL_S = 0.25  # Between two looks at the log's end, with --follow.
+_CONTACT = re.compile(r"([1-9]\d{0,15})/([1-9]\d{0,15})", re.ASCII)
+
+Show = Callable[[Sequence[Ruled]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LogView:
+    """Which records to show, and how."""
+
+    chosen: RecordFilter = EVERYTHING
+    as_json: bool = False
+    reveal: bool = False  # Show personal data.
+    follow: bool = False
+    exported: Path | None = None
+
+
+def command(
+    campaign: OfCampaign = None,
+    types: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--type", help="Only with such a fact: campaign-paused, or campaign-paused.v1."
+        ),
+    ] = None,
+    actor: Annotated[
+        str | None, typer.Option(help="Only for this actor: whole, or whole words of it.")
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="Only from this instant on.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only up to this instant.")] = None,
+    contact: Annotated[
+        str | None, typer.Option(help="Only of this contact: CAMPAIGN/CONTACT, such as 42/7.")
+    ] = None,
+    correlation: Annotated[
+        str | None, typer.Option(help="Only with this correlation id: one request's.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with new records until interrupted.")
+    ] = False,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Show numbers, names and other personal data.")
+    ] = False,
+    as_json: AsJson = False,
+    exported: FromFile = None,
+) -> None:
+    """Print the records of the log, each with its ruling and the reason for it.
+
+    Rulings: accepted, refused (with the conflict), foreign (with the reason), skipped.
+    """
+    settings = checked_settings()
+    try:
+        chosen = RecordFilter(
+            campaign_id=campaign,
+            types=_types(types or ()),
+            actor=actor,
+            since=_instant("--since", since),
+            until=_instant("--until", until),
+            contact=_contact(contact, campaign),
+            correlation=correlation,
+        )
+        if follow and exported:
+            raise MisusedError("--follow: expected a log, found an export, which never grows")
+    except MisusedError as exc:
+        raise misused(exc) from exc
+    try:
+        run_verb(log(settings, LogView(chosen, as_json, reveal, follow, exported)))
+    except KeyboardInterrupt:
+        raise typer.Exit from None  # How --follow ends.
+
+
+async def log(settings: ProcessSettings, view: LogView) -> int:
+    """Print what is in the log now, partition by partition; then, if asked to, what comes.
+
+    Returns 0.
+
+    Raises:
+        ContractError: this build does not know an accepted fact; those before it are printed.
+        LogUnavailableError: the log cannot be reached at first.
+
+    """
+    takes = view.chosen.takes
+
+    def show(batch: Sequence[Ruled]) -> None:
+        if chosen := batch if view.chosen.empty else [one for one in batch if takes(one)]:
+            _print(chosen, view)
+
+    async with source(settings, view.exported) as read:
+        rulings = {
+            partition: PartitionRuling(read.installation.skipped.get(partition, {}))
+            for partition in _partitions(read, view.chosen)
+        }
+        await _history(read, rulings, show)
+        if view.follow:
+            async for batch in coming(read, rulings):
+                show(batch)
+    return 0
+
+
+def _partitions(read: Source, chosen: RecordFilter) -> Sequence[Partition]:
+    campaign_id = chosen.campaign_id
+    if campaign_id is None and chosen.contact is not None:
+        campaign_id = int(chosen.contact.split("/")[1])
+    return tuple(partitions_of(read.log, campaign_id))
+
+
+async def _history(read: Source, rulings: dict[Partition, PartitionRuling], show: Show) -> None:
+    ends = await read.log.ends(rulings)
+    with progress("records read", sum(ends.values()), among_lines=True) as advance:
+        for partition, ruling in rulings.items():
+            batches = ruled_batches(read.log, partition, ruling, until=ends[partition])
+            async for batch in batches:
+                show(batch)
+                advance(len(batch))
+
+
+async def coming(
+    read: Source, rulings: dict[Partition, PartitionRuling]
+) -> AsyncIterator[Sequence[Ruled]]:
+    """Yield new records as they come, without end. Waits for outages to end, and says so.
+
+    Raises:
+        ContractError, LogCutError: as `ruled_batches`.
+
+    """
+    silent = False
+    while True:
+        try:
+            await read_on(read.log, read.installation)
+            for partition, end in (await read.log.ends(rulings)).items():
+                ruling = rulings[partition]
+                ruling.skipped = read.installation.skipped.get(partition, {})
+                async for batch in ruled_batches(read.log, partition, ruling, until=end):
+                    yield batch
+        except LogUnavailableError as exc:
+            if isinstance(exc.__cause__, LogCutError):
+                raise exc.__cause__ from None  # It does not come back.
+            if not silent:
+                complain(f"dialgate: {exc}; waiting for the log to answer again")
+            silent = True
+        else:
+            if silent:
+                complain("dialgate: the log answers again")
+            silent = False
+        await asyncio.sleep(POLL_S)
+
+
+def _print(batch: Sequence[Ruled], view: LogView) -> None:
+    if not view.as_json:
+        show_records(batch, reveal=view.reveal)
+        return
+    lines = (shape(one, whole=True) for one in batch)
+    shown = lines if view.reveal else map(masked_line, lines)
+    say_all(orjson.dumps(line).decode() for line in shown)
+
+
+def _types(given: Sequence[str]) -> frozenset[str]:
+    known = known_types()
+    for one in given:
+        if one not in known:
+            near = get_close_matches(one, sorted(known), 1, 0.5)
+            instead = near[0] if near else "campaign-paused or campaign-paused.v1"
+            raise MisusedError(f"--type: expected a type of facts, such as {instead}, found {one}")
+    return frozenset(given)
+
+
+def _instant(option: str, given: str | None) -> datetime | None:
+    if given is None:
+        return None
+    expected = f"{option}: expected an instant, such as 2026-03-01T12:00:00+00:00, found {given}"
+    try:
+        at = datetime.fromisoformat(given)
+    except ValueError as exc:
+        raise MisusedError(expected) from exc
+    if at.tzinfo is None:
+        raise MisusedError(f"{expected}: it has no offset")
+    return at
+
+
+def _contact(given: str | None, campaign: int | None) -> Stream | None:
+    if given is None:
+        return None
+    if not (found := _CONTACT.fullmatch(given)):
+        raise MisusedError(f"--contact: expected CAMPAIGN/CONTACT, such as 42/7, found {given}")
+    if campaign is not None and int(found[1]) != campaign:
+        raise MisusedError(f"--contact: expected one of campaign {campaign}, found {given}")
+    return Stream(f"contact/{given}")

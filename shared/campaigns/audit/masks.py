@@ -1,0 +1,110 @@
+"""Hides personal data where it was not asked for: of a number its last digits remain. Pure.
+
+Personal data is in rows of contacts, and may be in what a carrier or a file said: free texts.
+Source: `domain/values/rows.py`, "Personal data is here and nowhere else".
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from campaigns.domain.facts import (
+    TAGS,
+    AnyFact,
+    CallEnded,
+    CallLate,
+    CampaignCreated,
+    CampaignUpdated,
+    ContactsAdded,
+    ImportCompleted,
+    ImportFailed,
+)
+
+DIGITS_SHOWN = 2  # Of a phone number, at its end.
+HIDDEN = "…"
+
+# A run of digits as people and carriers write phone numbers: at least seven digits of it.
+_NUMBER = re.compile(r"\+?\(?\d(?:[ ().\-/]{0,2}\d){6,}")
+_MAIL = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?")
+
+
+def masked_number(number: str) -> str:
+    """Return the end of a phone number: `…67`."""
+    digits = re.sub(r"\D", "", number)
+    return HIDDEN + (digits[-DIGITS_SHOWN:] if len(digits) > 2 * DIGITS_SHOWN else "")
+
+
+def masked_text(text: str) -> str:
+    """Return a free text without phone numbers and mail addresses; instants stay."""
+    parts, after = list[str](), 0
+    for kept in _INSTANT.finditer(text):
+        parts += [_hidden(text[after : kept.start()]), kept[0]]
+        after = kept.end()
+    return "".join(parts) + _hidden(text[after:])
+
+
+def _hidden(text: str) -> str:
+    return _MAIL.sub(HIDDEN, _NUMBER.sub(lambda found: masked_number(found[0]), text))
+
+
+def masked(tag: str, found: dict[str, Any]) -> dict[str, Any]:
+    """Return a fact's data as JSON without personal data; the same object where it holds none.
+
+    Total: of a tag that this build does not know, or of data that is not as agreed, all but the
+    campaign is hidden. Any: JSON of unknown origin.
+    """
+    if tag not in TAGS:
+        return {name: value if name == "campaign_id" else HIDDEN for name, value in found.items()}
+    changed = {
+        name: hide(found[name])
+        for name, hide in _PERSONAL.get(TAGS[tag], {}).items()
+        if found.get(name) is not None
+    }
+    return {**found, **changed} if changed else found
+
+
+def _row(row: Any) -> Any:
+    """Return one contact with the end of its number alone; what it lacks, it still lacks."""
+    if not isinstance(row, dict):
+        return HIDDEN
+    return {
+        name: masked_number(value)
+        if name == "phone_number" and isinstance(value, str)
+        else (HIDDEN if value else value)
+        for name, value in row.items()
+    }
+
+
+def _rows(rows: Any) -> Any:
+    return [_row(row) for row in rows] if isinstance(rows, list) else HIDDEN
+
+
+def _free(text: Any) -> Any:
+    return masked_text(text) if isinstance(text, str) else HIDDEN
+
+
+def _errors(errors: Any) -> Any:
+    if not isinstance(errors, list):
+        return HIDDEN
+    return [
+        {**one, "reason": _free(one.get("reason"))} if isinstance(one, dict) else HIDDEN
+        for one in errors
+    ]
+
+
+def _whole(_: Any) -> Any:
+    return HIDDEN
+
+
+# Which fields of which facts may hold a person, and how they are hidden. A test holds this to the
+# declarations: each field that holds a row or a row's error is here.
+_PERSONAL: dict[type[AnyFact], dict[str, Callable[[Any], Any]]] = {
+    ContactsAdded: {"rows": _rows},
+    ImportCompleted: {"errors": _errors},
+    ImportFailed: {"reason": _free},
+    CallEnded: {"error": _free},
+    CallLate: {"detail": _free},
+    CampaignCreated: {"pending_import": _whole},
+    CampaignUpdated: {"pending_import": _whole},
+}

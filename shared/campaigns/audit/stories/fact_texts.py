@@ -1,0 +1,156 @@
+"""What each fact says, as one sentence in plain English. Pure.
+
+`log`, the story of a campaign (story.py), its page and its route say the same, because all of them
+ask here. Nothing in a text identifies a person unless it is asked to `reveal`, and no text steers
+a terminal or turns a line: it comes from tenants and carriers.
+"""
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from campaigns.audit.masks import masked_number, masked_text
+from campaigns.audit.stories.campaign_texts import import_text, lifecycle_text
+from campaigns.audit.stories.phrases import because, clipped, moment
+from campaigns.domain.facts import (
+    Abandonment,
+    AnyFact,
+    ApiKeyCreated,
+    ApiKeyRevoked,
+    CallAbandoned,
+    CallEnded,
+    CallLate,
+    CallRequested,
+    CallStarted,
+    ContactExhausted,
+    ContactsAdded,
+    ContactsReplaced,
+    CreateKeyed,
+    ImportCompleted,
+    ImportFailed,
+    ImportStarted,
+    LevelRaised,
+    ListClosed,
+    RecordSkipped,
+)
+from campaigns.domain.values.rows import Row
+from campaigns.process.printable_text import one_line
+
+_ROWS_SHOWN = 3  # Of a chunk of contacts.
+
+WHY_ABANDONED = {
+    Abandonment.NOT_RUNNING: "the campaign was paused or stopped before the carrier was asked",
+    Abandonment.LEASE_OVER: "it was read back too late to be used",
+    Abandonment.REFUSED_LATE: "the carrier refused to ring so late",
+    Abandonment.NOT_PLACED: "the carrier does not know the call",
+    Abandonment.RANG_LATE: "the phone rang too late and the call was hung up",
+    Abandonment.SHUTTING_DOWN: "the dialer was stopping",
+}
+
+
+def text_of(fact: AnyFact, *, reveal: bool = False) -> str:
+    """Return what a fact says: one line, without a time or an actor of its own.
+
+    `reveal`: show phone numbers whole, and names.
+    """
+    match fact:
+        case CallRequested() | CallStarted() | CallAbandoned() | CallEnded() | CallLate():
+            text = _of_call(fact, reveal=reveal)
+        case ContactExhausted():
+            text = (
+                f"Contact {fact.contact_id} gets no further attempt after {fact.attempts}:"
+                " max_attempts was lowered."
+            )
+        case ContactsReplaced() | ImportStarted() | ImportCompleted() | ImportFailed():
+            text = import_text(fact, reveal=reveal)
+        case ContactsAdded() | ListClosed() | CreateKeyed():
+            text = _of_list(fact, reveal=reveal)
+        case ApiKeyCreated() | ApiKeyRevoked() | LevelRaised() | RecordSkipped():
+            text = _of_operators(fact)
+        case _:
+            text = lifecycle_text(fact)
+    return clipped(one_line(text))
+
+
+def _of_call(
+    fact: CallRequested | CallStarted | CallAbandoned | CallEnded | CallLate, *, reveal: bool
+) -> str:
+    told = str if reveal else masked_text
+    attempt = f"attempt {fact.attempt} of run {fact.run}"
+    match fact:
+        case CallRequested():
+            return (
+                f"Contact {fact.contact_id} may be called, {attempt}: no ring begins after"
+                f" {moment(fact.ring_by)}."
+            )
+        case CallStarted():
+            return f"Contact {fact.contact_id}'s phone began to ring, {attempt}."
+        case CallAbandoned():
+            done = " No attempt is left." if fact.exhausted else ""
+            why = WHY_ABANDONED[fact.reason]
+            return f"Contact {fact.contact_id} was not called, {attempt}: {why}.{done}"
+        case CallEnded():
+            talk = f" after {fact.duration_s:g} s" if fact.duration_s else ""
+            error = f" ({told(fact.error)})" if fact.error else ""
+            again = f"; to be called again from {moment(fact.retry_at)}" if fact.retry_at else ""
+            how = fact.disposition.value.replace("-", " ")
+            return (
+                f"The call to contact {fact.contact_id} ended{talk}, {attempt}:"
+                f" {how}{error}{again}."
+            )
+        case CallLate():
+            return (
+                f"Contact {fact.contact_id}'s phone rang when it should not have, {attempt}:"
+                f" {told(fact.detail).rstrip('.')}."
+            )
+        case unreachable:
+            assert_never(unreachable)
+
+
+def _of_list(fact: ContactsAdded | ListClosed | CreateKeyed, *, reveal: bool) -> str:
+    match fact:
+        case ContactsAdded():
+            last = fact.first_row + len(fact.rows) - 1
+            return (
+                f"Rows {fact.first_row:,} to {last:,} of list {fact.import_id}:"
+                f" {_rows(fact.rows, reveal=reveal)}."
+            )
+        case ListClosed():
+            counts = "its contacts count" if fact.counts else "it will never count"
+            return f"List {fact.import_id} is closed: {counts}."
+        case CreateKeyed():
+            return (
+                f"The Idempotency-Key of this create belongs to campaign {fact.campaign_id} of"
+                f" organization {fact.organization_id}."
+            )
+        case unreachable:
+            assert_never(unreachable)
+
+
+def _rows(rows: Sequence[Row], *, reveal: bool) -> str:
+    shown = [
+        f"{row.phone_number} {row.name or ''}".strip()
+        if reveal
+        else masked_number(row.phone_number)
+        for row in rows[:_ROWS_SHOWN]
+    ]
+    more = len(rows) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
+
+
+def _of_operators(fact: ApiKeyCreated | ApiKeyRevoked | LevelRaised | RecordSkipped) -> str:
+    match fact:
+        case ApiKeyCreated():
+            name = f" “{fact.name}”" if fact.name else ""
+            return (
+                f"API key {fact.key_prefix}…{name} of organization {fact.organization_id} was"
+                f" created, with scope {fact.scope.value}."
+            )
+        case ApiKeyRevoked():
+            return f"An API key of organization {fact.organization_id} was revoked."
+        case LevelRaised():
+            return f"The level was raised to {fact.level}."
+        case RecordSkipped():
+            where = f"{fact.topic}/{fact.partition}@{fact.position}"
+            return f"The record {where} is skipped by every reader{because(fact.reason)}"
+        case unreachable:
+            assert_never(unreachable)

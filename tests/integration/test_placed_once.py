@@ -4,6 +4,7 @@ Over real sockets: at every byte of the request and of the answer, by RST and by
 connection and on one that was kept alive.
 """
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -17,7 +18,7 @@ from dialer.calls.call_states import Logged
 from dialer.calls.effects import LookUp, Offer
 from dialer.calls.inputs import Answered, Input, LookedUp
 from dialer.carrier.http.client import HttpCarrier
-from dialer.carrier.http.connections import CarrierConnections
+from dialer.carrier.http.connections import CarrierConnection, CarrierConnections
 from dialer.carrier.port import CallOrder, Found, NoRing, NotFound, Rung
 from dialer.carrier_requests import CarrierRequests
 from tests.support.breaking_carrier import (
@@ -76,13 +77,18 @@ class Repeating(httpx.AsyncHTTPTransport):
             return await super().handle_async_request(request)
 
 
-class RepeatingConnections(CarrierConnections):
-    """Connections whose transport repeats."""
+class RepeatingConnection(CarrierConnection):
+    """A connection whose transport repeats."""
 
-    def _make(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            base_url=self._base_url, transport=Repeating(trust_env=False), trust_env=False
-        )
+    def _transport(self, tls: ssl.SSLContext) -> httpx.AsyncHTTPTransport:
+        return Repeating(verify=tls, trust_env=False)
+
+
+class RepeatingConnections(CarrierConnections):
+    """Connections whose transports repeat."""
+
+    def _make(self) -> CarrierConnection:
+        return RepeatingConnection(self._base_url, self._timeout_s, self._tls, self._secret)
 
 
 @asynccontextmanager

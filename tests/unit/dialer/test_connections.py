@@ -1,10 +1,13 @@
-"""Which connection is lent again."""
+"""Which connection is lent again, and what it sends."""
 
 import asyncio
+import ssl
 
+import httpx
 import pytest
+from pydantic import SecretStr
 
-from dialer.carrier.http.connections import CarrierConnections
+from dialer.carrier.http.connections import CarrierConnection, CarrierConnections
 
 
 async def test_a_connection_that_did_well_is_lent_again() -> None:
@@ -31,3 +34,40 @@ async def test_a_connection_that_failed_is_never_lent_again(failure: type[BaseEx
     async with connections.one() as second:
         assert second is not first
     await connections.close()
+
+
+class Kept(CarrierConnection):
+    """A connection that keeps its requests, and answers each alike."""
+
+    def _transport(self, tls: ssl.SSLContext) -> httpx.AsyncHTTPTransport:
+        self.kept = list[httpx.Request]()
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            self.kept.append(request)
+            return httpx.Response(200, content=b"there")
+
+        return httpx.MockTransport(answer)  # type: ignore[return-value]  # What is used of one.
+
+
+@pytest.mark.parametrize(
+    ("base_url", "secret", "where", "authorization"),
+    [
+        ("http://here:9", None, "http://here:9/calls/a%2Fb", None),
+        ("http://here:9/", "s", "http://here:9/calls/a%2Fb", "Bearer s"),
+        ("https://here/v1/", None, "https://here/v1/calls/a%2Fb", None),
+        ("http://user:p%40ss@here", "s", "http://here/calls/a%2Fb", "Basic dXNlcjpwQHNz"),
+    ],
+)
+async def test_a_request_has_its_address_its_body_and_whom_it_is_of(
+    base_url: str, secret: str | None, where: str, authorization: str | None
+) -> None:
+    tls = ssl.create_default_context()
+    connection = Kept(base_url, 1.0, tls, SecretStr(secret) if secret else None)
+    async with connection.stream("PUT", "/calls/a%2Fb", {"dialgate-carrier": "x"}, "{}") as said:
+        assert await said.aread() == b"there"
+    (sent,) = connection.kept
+    assert str(sent.url.copy_with(username=None, password=None)) == where
+    assert sent.headers.get("authorization") == authorization
+    assert (sent.content, sent.headers["content-length"]) == (b"{}", "2")
+    assert sent.headers["dialgate-carrier"] == "x"
+    assert sent.extensions["timeout"] == {"connect": 1.0, "read": 1.0, "write": 1.0, "pool": 1.0}

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import NoReturn
 from urllib.parse import quote
 
-import httpx
 from pydantic import ValidationError
 
 from campaigns.process.errors import CarrierNonsenseError, CarrierUnavailableError
+from dialer.carrier.http.connections import CarrierConnection
 from dialer.carrier.http.wire import ANSWER, CARRIER, NotFoundAnswer
 from dialer.carrier.port import Found
 from dialer.carrier.validation import ImplausibleError
@@ -27,7 +27,7 @@ class CarrierResponse:
 
 
 async def send(
-    connection: httpx.AsyncClient,
+    connection: CarrierConnection,
     verb: str,
     call_id: str,
     meant: str | None,
@@ -37,9 +37,9 @@ async def send(
     headers = {"content-type": "application/json"} if content else {}
     if meant is not None:
         headers[CARRIER] = meant
-    async with connection.stream(verb, path(call_id), content=content, headers=headers) as response:
+    async with connection.stream(verb, path(call_id), headers, content) as response:
         body = b""
-        async for some in response.aiter_bytes():
+        async for some in response.aiter_raw():
             body += some
             if len(body) > ANSWER_BYTES_MAX:
                 raise CarrierNonsenseError(

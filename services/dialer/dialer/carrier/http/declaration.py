@@ -44,14 +44,17 @@ class Declaration:
         try:
             async with connections.one() as connection:
                 before = clock.boottime()
-                response = await connection.get("/")
+                async with connection.stream("GET", "/") as response:
+                    said = await response.aread()
             after = clock.boottime()
             if response.status_code == UNAUTHORIZED:
                 raise CarrierUnavailableError(
                     "the carrier asks for its secret: expected DIALGATE_CARRIER_SECRET to be the"
                     " same at both ends"
                 )
-            about = About.model_validate_json(response.raise_for_status().content)
+            if not response.is_success:
+                unavailable("GET", "/", response.status_code)
+            about = About.model_validate_json(said)
         except (httpx.HTTPError, ValidationError) as exc:
             unavailable("GET", "/", exc)
         if about.id != self.id:

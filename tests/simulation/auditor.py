@@ -1,6 +1,7 @@
 """Judges a world by its log, the carrier's own record and the answers that clients got.
 
-It folds the log itself, by the rule, and trusts no service. Times are true.
+What log and rings alone show, the judge of `dialgate verify` finds (evidence.py). Here is what only
+the world knows: true times, the carrier's terms, who died when. It trusts no service.
 """
 
 from collections import Counter
@@ -8,6 +9,7 @@ from datetime import datetime, timedelta
 
 import orjson
 
+from campaigns.audit.judge.violations import Kind, Violation
 from campaigns.domain.carrier_refusals import UNPLACED
 from campaigns.domain.facts import (
     Abandonment,
@@ -26,6 +28,7 @@ from campaigns.records.record import Envelope
 from campaigns.records.topics import campaign_partitions
 from dialer.carrier.port import NoRing
 from tests.simulation import world
+from tests.simulation.evidence import OF_LATE_RINGS, verified
 from tests.simulation.faulty_carrier import POISONED, Placement
 from tests.simulation.history import Entry, History, Permission
 from tests.simulation.injections import is_undecidable
@@ -44,8 +47,9 @@ class Audit:
         self.dangers: Counter[str] = world.story.dangers
         self.dangers.update({f"fault: {kind}": n for kind, n in self.plan.struck.items() if n})
         self.entries: list[Entry] = []
-        self.history = History(self.find, self.dangers)
+        self.history = History(self.dangers)
         self.permissions = self.history.permissions
+        self.verified: list[Violation] = []  # What log and rings alone show.
         self._carrier = world.carrier
 
     def find(self, invariant: int, what: str) -> None:
@@ -63,19 +67,47 @@ class Audit:
             self.dangers["rings"] += 1
             if permission := self.permissions.get(placement.call.call_id):
                 permission.rings.append(placement)
-            else:
-                self.find(3, f"{placement.call.call_id} rang, and was never permitted")
+        self._verify()
         for permission in self.permissions.values():
             self._permission(permission)
         self._attempts()
         self._leases()
         self._claims()
-        self._keys()
         self._exceptions()
         self._rests()
         if not self.world.finished:
             self.find(8, "the world did not come to its end")
         return self
+
+    def _verify(self) -> None:
+        """Have log and rings judged as `dialgate verify` does."""
+        for violation in verified(self.world):
+            if self._excused(violation):
+                self.dangers[f"verify shows what is excused: {violation.kind.label}"] += 1
+            else:
+                self.verified.append(violation)
+                of = f"{violation.call_id or violation.campaign_id} at {violation.at}"
+                self.find(violation.invariant, f"{of}: {violation.what} ({violation.kind.label})")
+
+    def _excused(self, violation: Violation) -> bool:
+        """Say whether a late ring is one that design section 3 excuses, as true times show."""
+        permission = self.permissions.get(violation.call_id or "")
+        if violation.kind not in OF_LATE_RINGS or permission is None:
+            return False
+        good = bool(permission.of(CallStarted)) or any(
+            isinstance(fact, CallEnded) and fact.disposition is Disposition.UNKNOWN
+            for fact, _ in permission.facts
+        )
+        timely = any(
+            self._leased(permission, ring) and not self._clocks_apart(permission, ring)
+            for ring in permission.rings
+        )
+        unrecorded = violation.kind is not Kind.RANG_AFTER_LEASE and timely and not good
+        return not (unrecorded or all(self._strict(permission, ring) for ring in permission.rings))
+
+    def _leased(self, permission: Permission, ring: Placement) -> bool:
+        """Say whether a ring began within its lease, by the true time."""
+        return self.waited_s(permission, ring) <= permission.request.lease_s * CLOCK_SLACK
 
     def _read(self) -> None:
         log = self.world.log
@@ -153,13 +185,10 @@ class Audit:
         resolved = permission.of(CallAbandoned, CallEnded)
         started = permission.of(CallStarted)
         if len(resolved) != 1 or len(started) > 1:
-            self.find(5, f"{call_id} was resolved {len(resolved)}, started {len(started)} times")
-            return
+            return  # `verify` has found it.
         for ring in rings:
             self._ring(permission, ring)
         self._believable(permission)
-        if len(rings) > 1:
-            self.find(5, f"{call_id} rang {len(rings)} times")
         end = resolved[0][0]
         self._told(permission, end, resolved[0][1])
         for fact, entry in started:
@@ -249,10 +278,6 @@ class Audit:
         assert ring.began_at_s is not None, "it rang"
         if ring.began_at_s < permission.entry.at_s:
             self.find(3, f"{call_id} rang before it was permitted")
-        if ring.call.contact_id != request.contact_id:
-            self.find(3, f"{call_id} rang another contact")
-        if ring.carrier != request.carrier:
-            self.find(3, f"{call_id} rang at {ring.carrier}, permitted for {request.carrier}")
         self.dangers["a phone rang at a carrier that was exchanged since"] += (
             ring.carrier != self._carrier.id
         )
@@ -277,7 +302,7 @@ class Audit:
             good = bool(started) or (
                 isinstance(end, CallEnded) and end.disposition is Disposition.UNKNOWN
             )
-            leased = self.waited_s(permission, ring) <= request.lease_s * CLOCK_SLACK
+            leased = self._leased(permission, ring)
             began_at = _began(ring)
             assert began_at is not None, "it rang"
             if not good and leased:
@@ -358,18 +383,6 @@ class Audit:
         """Invariant 4: no permission claims more of its carrier than is known."""
         for wrong in self._carrier.terms.wrong:
             self.find(4, wrong)
-
-    def _keys(self) -> None:
-        """Invariant 6: what comes with one key happens at most once."""
-        done: Counter[tuple[int, str]] = Counter()
-        for entry in self.entries:
-            if entry.accepted and entry.envelope.idempotency:
-                for fact in entry.facts[-1:]:
-                    campaign_id = getattr(fact, "campaign_id", 0)
-                    done[campaign_id, entry.envelope.idempotency.key] += 1
-        for (campaign_id, key), times in done.items():
-            if times > 1:
-                self.find(6, f"campaign {campaign_id}: {key} took effect {times} times")
 
     def _could_tell(self, call_id: str) -> bool:
         for told in self._carrier.told:

@@ -45,6 +45,8 @@ DANGERS = (
     "a dialer died with a CallLate due",
     "CallLate by another dialer",
     "a ring after a pause, excused",
+    "verify shows what is excused: rang-after-lease",
+    "verify shows what is excused: late-on-record",
     "a look-up found: Rung",
     "a look-up found: Taken",
     "a look-up found: Ended",

@@ -5,8 +5,9 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from tests.simulation import mutations, mutations_of_calls, mutations_of_lists
+from tests.simulation.beyond_evidence import BEYOND
 from tests.simulation.removal import MUTATIONS
-from tests.simulation.verdicts import WORKERS, hush, judge
+from tests.simulation.verdicts import WORKERS, Verdict, hush, judge
 from tests.support import pages
 
 __all__ = [
@@ -19,28 +20,32 @@ __all__ = [
 MARK = "mutations"  # Where the page has the table.
 SEEDS = range(200)
 SHOWN = 3  # Seeds a mutation.
+HEAD = "| without it | what that does | caught by seeds | as | by `verify` |"
+SEEN = "yes"  # By `dialgate verify`, in one of these worlds.
 
 
-def catchers(name: str, seeds: Iterable[int]) -> Iterator[tuple[int, str]]:
-    """Yield the seeds that catch a mutation, and what the auditor said first."""
+def catchers(name: str, seeds: Iterable[int]) -> Iterator[Verdict]:
+    """Yield the verdicts on the seeds that catch a mutation."""
     with MUTATIONS[name]():
         for seed in seeds:
-            if broken := judge(seed).broken:
-                yield seed, broken[0]
+            verdict = judge(seed)
+            if verdict.broken:
+                yield verdict
 
 
 def row(name: str) -> str:
     """Return a mutation's row of the table."""
     caught = [found for found, _ in zip(catchers(name, SEEDS), range(SHOWN), strict=False)]
-    seeds = ", ".join(str(seed) for seed, _ in caught) or "none"
-    promise = caught[0][1].split(":")[0] if caught else ""
+    caught.sort(key=lambda verdict: not verdict.verified)  # What `verify` sees is tried first.
+    seeds = ", ".join(str(verdict.seed) for verdict in caught) or "none"
+    promise = caught[0].broken[0].split(":")[0] if caught else ""
     does = (MUTATIONS[name].__doc__ or "").strip()
-    return f"| {name} | {does} | {seeds} | {promise} |"
+    return f"| {name} | {does} | {seeds} | {promise} | {BEYOND.get(name, SEEN)} |"
 
 
 def table() -> str:
     """Run every mutation, and return the table."""
-    rows = ["| without it | what that does | caught by seeds | as |", "| --- | --- | --- | --- |"]
+    rows = [HEAD, "| --- | --- | --- | --- | --- |"]
     with multiprocessing.get_context("spawn").Pool(WORKERS, hush) as pool:
         for made in pool.imap(row, MUTATIONS):
             rows.append(made)

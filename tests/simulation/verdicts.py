@@ -9,6 +9,7 @@ from itertools import islice
 
 import structlog
 
+from campaigns.audit.judge.violations import Violation
 from tests.simulation.answers import judge_answers
 from tests.simulation.auditor import Audit
 from tests.simulation.lists import judge_lists
@@ -27,6 +28,7 @@ class Verdict:
 
     seed: int
     broken: tuple[str, ...]
+    verified: tuple[Violation, ...]  # What `dialgate verify` finds, by log and rings alone.
     dangers: Counter[str]
     true_s: float  # How long it lived.
     story: str = ""
@@ -46,7 +48,9 @@ def judge(
     judge_lists(found)
     judge_stores(found)
     text = world.story.text() if story else ""
-    return Verdict(seed, tuple(found.broken), found.dangers, world.ended_at_s, text)
+    return Verdict(
+        seed, tuple(found.broken), tuple(found.verified), found.dangers, world.ended_at_s, text
+    )
 
 
 def hush() -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from campaigns.audit.judge.judge import Judge, place
+from campaigns.audit.judge.judge import Judge
 from campaigns.audit.judge.permission import RecordedRings
-from campaigns.audit.judge.violations import Kind, Violation
+from campaigns.audit.judge.violations import Kind, RecordPlace, Violation
 from campaigns.audit.rulings import PartitionRuling, RulingKind, ruled_batches
 from campaigns.log.installation_log import read_on
 from campaigns.log.port import ReadableLog
@@ -25,7 +25,7 @@ class Findings:
     violations: list[Violation] = field(default_factory=list)  # The first ones.
     found: int = 0  # All violations.
     by_ruling: dict[RulingKind, int] = field(default_factory=lambda: dict.fromkeys(RulingKind, 0))
-    digests: dict[str, str] = field(default_factory=dict)  # Place → digest.
+    digests: dict[str, str] = field(default_factory=dict)  # RecordPlace → digest.
     rings: int | None = None  # None: no ring log was given.
     open: int = 0  # Calls that are not resolved.
 
@@ -100,7 +100,7 @@ class Verification:
                     if how is RulingKind.ACCEPTED:
                         judge.take(recorded)
                 self.step(len(batch))
-            findings.digests[place(partition, until)] = str(ruling.chain)
+            findings.digests[str(RecordPlace(partition, until))] = str(ruling.chain)
         judge.finish(at_rest=self.at_rest)
         findings.open += sum(len(campaign.calls) for campaign in judge.campaigns.values())
 

@@ -313,7 +313,14 @@ CASES = [
     ),
     Case(Kind.LIST_ROWS_MISSING, [DRAFT, CHUNK, _counts(2)], "0@3", [DRAFT, CHUNK, _counts(1)]),
     Case(Kind.LIST_ROWS_MISSING, [DRAFT, CHUNK, CLOSED], "0@3", [DRAFT, CHUNK, DROPPED]),
-    Case(Kind.LIST_STILL_OPEN, [DRAFT, CHUNK], "0@2", [DRAFT, CHUNK, DROPPED], at_rest=True),
+    Case(
+        Kind.LIST_STILL_OPEN,
+        [DRAFT, record_of(CHUNK, level=3)],
+        "0@2",
+        [DRAFT, record_of(CHUNK, level=3), DROPPED],
+        at_rest=True,
+    ),
+    Case(Kind.LIST_STILL_OPEN, [record_of(CHUNK, level=3)], "0@1", [CHUNK], at_rest=True),
     Case(
         Kind.COMPLETED_EARLY,
         [*running(), *DONE, COMPLETED],

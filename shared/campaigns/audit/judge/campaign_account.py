@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from campaigns.audit.judge.contact_marks import ContactMarks
 from campaigns.audit.judge.pauses import Pauses
 from campaigns.audit.judge.permission import Permission
+from campaigns.audit.judge.violations import RecordPlace
 from campaigns.domain.facts import (
     CampaignCompleted,
     CampaignCreated,
@@ -47,7 +48,7 @@ KEYS_MAX = 1_000  # Source: DIALGATE_IDEMPOTENCY_KEYS_MAX: the newest keys that 
 class CampaignAccount:
     """One campaign, as the facts so far leave it."""
 
-    at: str  # Where its status changed last.
+    at: RecordPlace  # Where its status changed last.
     attempts_max: int
     contacts: ContactMarks
     status: Status = Status.DRAFT

@@ -13,7 +13,7 @@ from campaigns.audit.judge.campaign_account import BECOMES, KEYS_MAX, CampaignAc
 from campaigns.audit.judge.contact_marks import DONE, FAILED, ContactMarks
 from campaigns.audit.judge.lists import Lists
 from campaigns.audit.judge.permission import RecordedRings
-from campaigns.audit.judge.violations import Kind, Report, Violation
+from campaigns.audit.judge.violations import Kind, RecordPlace, Report, Violation
 from campaigns.domain.facts import (
     AnyFact,
     CallFact,
@@ -32,6 +32,7 @@ from campaigns.domain.facts import (
     ContactExhausted,
     ContactsReplaced,
     ImportCompleted,
+    ListClosed,
     RunEnded,
     Selection,
 )
@@ -39,13 +40,6 @@ from campaigns.domain.levels import LEVEL_NEWEST
 from campaigns.domain.moves import Status
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope
-from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
-
-
-def place(partition: Partition, position: int) -> str:
-    """Return `partition@position`, with the topic before it unless it is campaign.records."""
-    number = f"{partition.number}@{position}"
-    return number if partition.topic == CAMPAIGN_RECORDS else f"{partition.topic}/{number}"
 
 
 class Judge:
@@ -63,7 +57,7 @@ class Judge:
         operator has raised the log to.
         """
         self._level = level
-        self._levels = tuple(f'{{"dialgate":{n},'.encode() for n in range(1, level + 1))
+        self._levels = [(n, f'{{"dialgate":{n},'.encode()) for n in range(level, 0, -1)]
         self._report = Report(find)
         self._attempts, self._lists = Attempts(self._report, rings), Lists(self._report)
         self.campaigns: dict[int, CampaignAccount] = {}
@@ -72,17 +66,15 @@ class Judge:
         """Judge the next accepted record."""
         envelope, facts = recorded.envelope, recorded.facts
         assert isinstance(envelope, Envelope), "it was accepted"
-        self._report.at = place(recorded.partition, recorded.position)
-        assert recorded.raw is not None, "it was accepted"
-        if not recorded.raw.startswith(self._levels):  # Otherwise as every process writes it.
-            self._of_level(orjson.loads(recorded.raw)["dialgate"])
+        self._report.at = RecordPlace(recorded.partition, recorded.position)
+        level = self._level_of(recorded)
         for fact in facts:
             if isinstance(fact, CallFact):
                 self._attempts.take(self.campaigns.get(fact.campaign_id), fact)
             elif isinstance(fact, CampaignFact):
                 self._lifecycle(fact)
         if not isinstance(facts[0], CallFact):
-            self._lists.take(facts)
+            self._lists.take(facts, must_end=level >= ListClosed.SINCE)
         if envelope.idempotency is not None:
             self._key(facts[-1], envelope.idempotency.key)
 
@@ -98,10 +90,18 @@ class Judge:
             self._report.at = at
             self._report.of_campaign(Kind.LIST_STILL_OPEN, f"list {list_id} has no end", None)
 
-    def _of_level(self, level: int) -> None:
+    def _level_of(self, recorded: Recorded) -> int:
+        """Return a record's level; it must be one that the log was raised to."""
+        raw = recorded.raw
+        assert raw is not None, "it was accepted"
+        for level, prefix in self._levels:  # As every process writes it.
+            if raw.startswith(prefix):
+                return level
+        level = int(orjson.loads(raw)["dialgate"])
         if level > self._level:
             beyond = f"it is of level {level}, the log was raised to {self._level}"
             self._report.of_campaign(Kind.LEVEL_NOT_RAISED, beyond, None)
+        return level
 
     def _lifecycle(self, fact: CampaignFact) -> None:
         campaign_id = fact.campaign_id
@@ -164,7 +164,7 @@ class Judge:
         if (before := campaign.keys.get(key)) is not None:
             again = f"an Idempotency-Key took effect that had taken effect at {before}"
             self._report.of_campaign(Kind.KEY_TWICE, again, fact.campaign_id)
-        campaign.keys[key] = self._report.at
+        campaign.keys[key] = str(self._report.at)
         if len(campaign.keys) > KEYS_MAX:
             campaign.keys.popitem(last=False)
 
@@ -174,7 +174,7 @@ def _rearm(campaign: CampaignAccount, selection: Selection, named: tuple[int, ..
     campaign.rearmed_run, campaign.run_ended = campaign.run, False
 
 
-def _halted(campaign: CampaignAccount, fact: CampaignFact, at: str) -> None:
+def _halted(campaign: CampaignAccount, fact: CampaignFact, at: RecordPlace) -> None:
     match fact:
         case CampaignPaused(paused_at=halted_at) | CampaignStopped(stopped_at=halted_at):
             campaign.pauses.begin(at, halted_at, campaign.calls)

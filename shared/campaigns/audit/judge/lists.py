@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from campaigns.audit.judge.violations import Kind, Report
+from campaigns.audit.judge.violations import Kind, RecordPlace, Report
 from campaigns.domain.facts import (
     AnyFact,
     CampaignCreated,
@@ -24,7 +24,7 @@ class _Open(NamedTuple):
     """A list that has not ended."""
 
     rows: int
-    at: str  # Of its last chunk.
+    at: RecordPlace | None  # Of its last chunk. None: it is of a level that closes no lists.
 
 
 class Lists:
@@ -36,12 +36,12 @@ class Lists:
         self._open: dict[str, _Open] = {}
         self._counts: dict[str, bool] = {}  # Of those that have ended.
 
-    def take(self, facts: tuple[AnyFact, ...]) -> None:
-        """Take the facts of one accepted record."""
+    def take(self, facts: tuple[AnyFact, ...], *, must_end: bool) -> None:
+        """Take the facts of one accepted record. `must_end`: its level closes every list."""
         counted = dict(_counted(facts))
         for fact in facts:
             if isinstance(fact, ContactsAdded):
-                self._chunk(fact)
+                self._chunk(fact, self._report.at if must_end else None)
             elif isinstance(fact, ListClosed):
                 self._close(fact, counted)
         for list_id, (campaign_id, rows) in counted.items():
@@ -54,14 +54,14 @@ class Lists:
                 self._report.of_campaign(Kind.LIST_ROWS_MISSING, missing, campaign_id)
             self._counts[list_id] = True
 
-    def _chunk(self, fact: ContactsAdded) -> None:
+    def _chunk(self, fact: ContactsAdded, at: RecordPlace | None) -> None:
         if fact.import_id in self._counts:
             more = f"list {fact.import_id} had ended, and has another chunk"
             self._report.of_campaign(Kind.LIST_AFTER_ITS_END, more, None)
             return
         last = fact.first_row + len(fact.rows) - 1
         before = self._open.get(fact.import_id)
-        self._open[fact.import_id] = _Open(max(before.rows if before else 0, last), self._report.at)
+        self._open[fact.import_id] = _Open(max(before.rows if before else 0, last), at)
 
     def _close(self, fact: ListClosed, counted: dict[str, _Counted]) -> None:
         list_id = fact.import_id
@@ -76,9 +76,9 @@ class Lists:
             self._open.pop(list_id, None)
 
     @property
-    def open(self) -> dict[str, str]:
-        """Return the lists that have not ended, with the place of their last chunk."""
-        return {list_id: found.at for list_id, found in self._open.items()}
+    def open(self) -> dict[str, RecordPlace]:
+        """Return the lists that should have ended, with the place of their last chunk."""
+        return {list_id: found.at for list_id, found in self._open.items() if found.at}
 
 
 def _counted(facts: tuple[AnyFact, ...]) -> Iterator[tuple[str, _Counted]]:

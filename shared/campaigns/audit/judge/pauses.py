@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from campaigns.audit.judge.permission import Permission, RecordedRing
+from campaigns.audit.judge.violations import RecordPlace
 
 SUSPECTS_MAX = 10_000  # A campaign. Each is a violation of its own already.
 
@@ -17,7 +18,7 @@ SUSPECTS_MAX = 10_000  # A campaign. Each is a violation of its own already.
 class Pause:
     """One pause, stop or deletion."""
 
-    at: str
+    at: RecordPlace
     settled_at: datetime  # By the clocks of those that recorded what it waited for.
     resumed_at: datetime | None = None  # None: not yet.
     waits_for: set[str] = field(default_factory=set)  # Calls that were open, and not started.
@@ -37,7 +38,7 @@ class Pauses:
     all: list[Pause] = field(default_factory=list)
     suspects: list[tuple[Permission, RecordedRing]] = field(default_factory=list)
 
-    def begin(self, at: str, paused_at: datetime, calls: dict[str, Permission]) -> None:
+    def begin(self, at: RecordPlace, paused_at: datetime, calls: dict[str, Permission]) -> None:
         """Take a pause in; one that another has begun already goes on."""
         if not self.all or self.all[-1].resumed_at is not None:
             waits_for = {call_id for call_id, call in calls.items() if not call.started}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 
-from campaigns.audit.judge.violations import Kind
+from campaigns.audit.judge.violations import Kind, RecordPlace
 from campaigns.domain.facts import (
     Abandonment,
     CallAbandoned,
@@ -69,7 +69,7 @@ Finding = tuple[Kind, str]  # The kind, and what is wrong.
 class Permission:
     """An accepted CallRequested that is not resolved, or whose rings are not explained yet."""
 
-    at: str  # Where it was requested, or resolved.
+    at: RecordPlace  # Where it was requested, or resolved.
     request: CallRequested
     rings: Sequence[RecordedRing] = ()
     started: bool = False

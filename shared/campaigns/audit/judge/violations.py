@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from campaigns.domain.facts import CallFact
+from campaigns.records.topics import CAMPAIGN_RECORDS, INSTALLATION, Partition
 
 # Source: architecture "What is always true", word for word (a test compares them).
 INVARIANTS = {
@@ -94,18 +95,30 @@ class Violation(NamedTuple):
         return shown
 
 
+class RecordPlace(NamedTuple):
+    """Where a record is. Written out only in a violation, of which there should be few."""
+
+    partition: Partition
+    position: int
+
+    def __str__(self) -> str:
+        number = f"{self.partition.number}@{self.position}"
+        topic = self.partition.topic
+        return number if topic == CAMPAIGN_RECORDS else f"{topic}/{number}"
+
+
 class Report:
     """Where a judge notes what it finds, at the record that it looks at."""
 
     def __init__(self, find: Callable[[Violation], None]) -> None:
         """Hand every violation to `find`."""
         self._find = find
-        self.at = ""  # The place of that record.
+        self.at = RecordPlace(INSTALLATION, 0)  # The place of that record.
 
     def of_campaign(self, kind: Kind, what: str, campaign_id: int | None) -> None:
         """Note what is wrong with a campaign; None: with no campaign in particular."""
-        self._find(Violation(kind, self.at, what, campaign_id))
+        self._find(Violation(kind, str(self.at), what, campaign_id))
 
     def of_call(self, kind: Kind, what: str, fact: CallFact, *, strict: bool | None = None) -> None:
         """Note what is wrong with a call. `strict`: what its permission said, if it rang."""
-        self._find(Violation(kind, self.at, what, fact.campaign_id, fact.call_id, strict))
+        self._find(Violation(kind, str(self.at), what, fact.campaign_id, fact.call_id, strict))

@@ -11,10 +11,12 @@ from campaigns.domain.facts import CampaignPaused, Disposition
 from campaigns.log.reader import Reader
 from campaigns.records.log_entry import Recorded
 from campaigns.sqlite.sqlite_log import SqliteLog
-from campaigns.testing.sample_records import FIRST, NOON
+from campaigns.testing.sample_records import FIRST, NOON, followed
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.verb import MisusedError
 from dialgate.verbs.verify import WhatToJudge, verify
+from tests.support.exported import written
+from tests.support.on_kafka import opened as on_kafka
 from tests.support.sample_facts import call_ended, call_started
 from tests.support.told_log import CARRIER, Told, ToldLog, asked, given_back, ring, running
 
@@ -56,9 +58,15 @@ class Said:
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self._settings, self._capsys = ProcessSettings(data_dir=folder), capsys
 
-    async def json(self, asked: WhatToJudge = EVERYTHING) -> tuple[int, Any]:  # Any: JSON.
+    async def json(
+        self,
+        asked: WhatToJudge = EVERYTHING,
+        exported: Path | None = None,
+        settings: ProcessSettings | None = None,
+    ) -> tuple[int, Any]:  # Any: JSON.
         """Return the exit code, and the object."""
-        status = await verify(self._settings, asked, as_json=True)
+        settings = settings or self._settings
+        status = await verify(settings, asked, as_json=True, exported=exported)
         return status, orjson.loads(self._capsys.readouterr().out)
 
     async def text(self, asked: WhatToJudge = EVERYTHING) -> str:
@@ -155,3 +163,32 @@ async def test_a_file_that_is_no_ring_log_is_named_with_its_line(
     (rings := tmp_path / "rings.jsonl").write_bytes(_line() + b'{"id": 1}\n')
     with pytest.raises(MisusedError, match=r"rings.jsonl:2: expected a ring"):
         await said.json(WhatToJudge(rings=[rings]))
+
+
+async def test_an_export_has_the_digests_and_the_violations_of_its_log(
+    tmp_path: Path, said: Said
+) -> None:
+    log = await _log(tmp_path, [*WELL[:2], PAUSED, CALL])
+    exported = await written(log, tmp_path / "export.jsonl")
+    await log.close()
+    _, found = await said.json()
+    assert (await said.json(exported=exported)) == (1, found)
+
+
+@pytest.mark.kafka
+async def test_on_kafka_the_same_records_have_the_same_digest(
+    tmp_path: Path, said: Said, kafka_servers: str, namespace: str
+) -> None:
+    await (await _log(tmp_path, [*WELL[:2], PAUSED, CALL])).close()
+    _, embedded = await said.json()
+    async with on_kafka(kafka_servers, namespace, 1) as log:
+        for record in ToldLog().tell([*WELL[:2], PAUSED, CALL]).records:
+            await log.append(FIRST, record, 1)
+        await followed(log, FIRST, 0, 4)
+        there = ProcessSettings(
+            data_dir=tmp_path,
+            kafka_servers=kafka_servers,
+            kafka_namespace=namespace,
+            partitions=1,
+        )
+        assert await said.json(settings=there) == (1, embedded)

@@ -4,7 +4,8 @@ from dialgate.application import document
 from tests.support.import_world import people
 from tests.support.whole_api import CAMPAIGNS, whole_api
 
-PAGES = {"page", "per_page", "skip", "limit", "include", "consistency"}  # They are no filters.
+# They are no filters.
+PAGES = {"page", "per_page", "skip", "limit", "include", "consistency", "as_of"}
 CONTACTS = "/{campaign_id}/contacts"
 EXECUTIONS = "/{campaign_id}/executions"
 # A value that the one campaign or contact of the test has, and one that it does not have.

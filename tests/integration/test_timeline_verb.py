@@ -5,6 +5,7 @@ import re
 import sqlite3
 import stat
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -35,7 +36,7 @@ async def written(folder: Path, records: Sequence[Recorded]) -> None:
     log = SqliteLog(folder / "log.db")
     await log.open()
     await log.close()
-    with sqlite3.connect(folder / "log.db") as db:
+    with closing(sqlite3.connect(folder / "log.db")) as db, db:
         rows = [(*one.partition, one.position, one.raw) for one in records]
         db.executemany("insert into records values (?, ?, ?, ?)", rows)
 

@@ -202,7 +202,7 @@ async def test_a_file_of_seals_is_appended_to_and_never_half(tmp_path: Path) -> 
         file.append(first[0])
         with pytest.raises(SealUnreadableError, match="another process"), appended(path):
             raise AssertionError("it is refused first")
-    path.write_bytes(path.read_bytes() + b'{"seal":{"dial')  # As a kill leaves it.
+    path.write_bytes(path.read_bytes() + b'{"seal":{"dial' * 500)  # As a kill leaves it.
     with pytest.raises(SealUnreadableError, match="half of one"):
         read_seals(path, key().public_key())
     with appended(path) as file:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from campaigns.domain.facts import Disposition
+from campaigns.domain.facts import ContactsAdded, Disposition, ImportCompleted, ImportSource
+from campaigns.domain.values.rows import Row
 from campaigns.process.clock import SystemClock
 from campaigns.process.errors import ContractError, NotFreshError
 from campaigns.records.log_entry import Recorded
@@ -20,7 +21,7 @@ from projector.advance import Views
 from projector.commits import Commits
 from projector.service import Projector
 from projector.settings import ProjectorSettings
-from projector.store.tables import CAMPAIGNS, METADATA
+from projector.store.tables import CAMPAIGNS, LISTS, METADATA
 from projector.store.view_store import ViewStore
 from tests.support.journal import Journal, every_partition
 
@@ -119,6 +120,29 @@ async def test_the_rows_are_those_that_a_fold_in_one_thread_makes(
     views = views_of(journal, store)
     async with following(views, Commits(views, 0.001)):
         await caught_up(views, journal)
+    assert store.dump(TABLES) == rebuilt(journal, tmp_path / "again")
+
+
+async def test_a_list_is_found_again_in_its_own_partition(store: Held, tmp_path: Path) -> None:
+    """Its rows and its end are in different batches; each partition has one of this name."""
+    journal = Journal(partitions=2)
+    views = views_of(journal, store)
+    async with following(views, Commits(views, 0.001)):
+        for campaign_id in (1, 2):
+            journal.create(campaign_id, contacts=0)
+            rows = (Row(phone_number=f"+1555000000{campaign_id}"),)
+            chunk = ContactsAdded(import_id="list", first_row=1, rows=rows)
+            journal.write(chunk, campaign_id=campaign_id)
+        await caught_up(views, journal)
+        for campaign_id in (1, 2):
+            done = ImportCompleted(
+                campaign_id=campaign_id, import_id="list", number=1, source=ImportSource.CSV,
+                file_name="list.csv", first_contact_id=1, rows=1, skipped=0, failed=0,
+                errors=(), variable_mappings={}, available_variables=(), completed_at=journal.now,
+            )  # fmt: skip
+            journal.write(done, campaign_id=campaign_id)
+        await caught_up(views, journal)
+    assert sorted(row[3] for row in store.dump([LISTS])[LISTS.name]) == [1, 2], "both count"
     assert store.dump(TABLES) == rebuilt(journal, tmp_path / "again")
 
 

@@ -24,6 +24,7 @@ from projector.settings import ProjectorSettings
 from projector.store.tables import CAMPAIGNS, LISTS, METADATA
 from projector.store.view_store import ViewStore
 from tests.support.journal import Journal, every_partition
+from tests.support.postgres import postgres_url
 
 TABLES = [table for name, table in METADATA.tables.items() if not name.endswith("about")]
 NEVER_S = 3600.0
@@ -121,6 +122,17 @@ async def test_the_rows_are_those_that_a_fold_in_one_thread_makes(
     async with following(views, Commits(views, 0.001)):
         await caught_up(views, journal)
     assert store.dump(TABLES) == rebuilt(journal, tmp_path / "again")
+
+
+async def test_the_same_on_postgres(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with postgres_url(tmp_path_factory.mktemp("postgres")) as url:
+        journal, store = history(), ViewStore(url, None)
+        views = views_of(journal, store)
+        async with following(views, Commits(views, 0.001)):
+            await caught_up(views, journal)
+        again = rebuilt(journal, tmp_path_factory.mktemp("again") / "views")
+        assert store.dump(TABLES) == again
+        store.close()
 
 
 async def test_a_list_is_found_again_in_its_own_partition(store: Held, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ QUESTIONS = (
     "projector",
     "dialer",
     "restart",
+    "past",
     "door",
 )
 

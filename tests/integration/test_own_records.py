@@ -15,9 +15,9 @@ from campaigns.process.errors import LogCutError
 from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition, campaign_partition
 from projector.advance import Views
+from projector.past.own_records import records_of
 from projector.projections import records
 from projector.projections.changes import Changes
-from projector.queries.own_records import records_of
 from projector.store import record_index
 from projector.store.tables import RECORDS, SNAPSHOTS
 from projector.store.view_store import ViewStore

@@ -17,7 +17,7 @@ from campaigns.domain.api_keys import key_hash
 from campaigns.domain.facts import ApiKeyCreated, Disposition, ImportStarted
 from campaigns.http.door import Limits
 from campaigns.http.edge import install
-from campaigns.log.port import MemoryLog
+from campaigns.log.port import EventLog
 from campaigns.part import Part
 from campaigns.process.clock import SystemClock
 from campaigns.process.errors import LogUnavailableError
@@ -34,7 +34,7 @@ SETTINGS = ProjectorSettings(
 
 
 @contextlib.asynccontextmanager
-async def serving(log: MemoryLog, folder: Path) -> AsyncIterator[httpx.AsyncClient]:
+async def serving(log: EventLog, folder: Path) -> AsyncIterator[httpx.AsyncClient]:
     """Run a projector, and a client of organization 1."""
     async with serving_projector(log, folder) as (_, client):
         yield client
@@ -42,7 +42,7 @@ async def serving(log: MemoryLog, folder: Path) -> AsyncIterator[httpx.AsyncClie
 
 @contextlib.asynccontextmanager
 async def serving_projector(
-    log: MemoryLog, folder: Path
+    log: EventLog, folder: Path
 ) -> AsyncIterator[tuple[Projector, httpx.AsyncClient]]:
     """Run a projector, and a client of organization 1; yield both."""
     projector = Projector(log, SystemClock(), SETTINGS, folder, None)

@@ -25,8 +25,9 @@ from campaigns.log.port import MemoryLog
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
+from projector.past import time_travel
 from projector.projections import records
-from projector.queries import time_travel
+from projector.store.view_store import ViewStore
 from tests.integration import test_projector
 from tests.integration.test_projector import ALL, ONE, SETTINGS, serving, serving_projector
 from tests.support.author import STEPS, Author
@@ -50,7 +51,7 @@ def told(seed: int) -> Journal:
     journal = author.told
     journal.create(2, contacts=1)
     journal.start(2)
-    for _ in range(STEPS):
+    for _ in range(3 * STEPS):
         author.tell()
         if author.chance.random() < 0.3:
             journal.refused()
@@ -305,6 +306,27 @@ async def test_folds_wait_for_one_another_and_then_say_so(
         waiting = asyncio.create_task(client.get(ONE, params={"as_of": "0@2"}))
         travel._places.release()
         assert (await waiting).status_code == 200
+
+
+async def test_those_who_ask_for_one_point_at_once_share_a_store(
+    journal: FoldedJournal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[ViewStore] = []
+
+    class NotedStore(ViewStore):
+        def __init__(self, url: str | None, data_dir: Path | None) -> None:
+            super().__init__(url, data_dir)
+            made.append(self)
+
+    async with serving_projector(journal.log, tmp_path) as (_, client):
+        monkeypatch.setattr(time_travel, "ViewStore", NotedStore)
+        params = {"as_of": "0@3"}
+        asked = [client.get(f"{ONE}/contacts", params=params) for _ in range(6)]
+        answers = await asyncio.gather(*asked)
+        assert {one.status_code for one in answers} == {200}
+        assert len({one.content for one in answers}) == 1
+    assert len(made) == 1, "it is folded once"
+    assert not Path(made[0].where).exists(), "and deleted"
 
 
 async def test_few_folded_pasts_are_kept_and_a_page_folds_nothing_again(

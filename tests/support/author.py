@@ -59,7 +59,7 @@ class Author:
 
     def _ring(self) -> bool:
         for call in self.told.campaign.permissions():
-            self.told.ring(call.call_id, call.contact_id, call.attempt)
+            self.told.ring(call.call_id, call.contact_id, call.attempt, run=call.run)
             return True
         return False
 
@@ -76,7 +76,7 @@ class Author:
             and told.campaign.status not in FINAL
         )
         delay = timedelta(minutes=5) if again else None
-        told.end(call.call_id, call.contact_id, how, call.attempt, retry_in=delay)
+        told.end(call.call_id, call.contact_id, how, call.attempt, retry_in=delay, run=call.run)
         return True
 
     def _abandon(self) -> bool:

@@ -135,14 +135,20 @@ class Journal:
         return call_id
 
     def ring(
-        self, call_id: str, contact_id: int, attempt: int = 1, *, campaign_id: int = 1
+        self,
+        call_id: str,
+        contact_id: int,
+        attempt: int = 1,
+        *,
+        campaign_id: int = 1,
+        run: int = 1,
     ) -> None:
         """Let the phone ring."""
         fact = CallStarted(
             campaign_id=campaign_id,
             contact_id=contact_id,
             call_id=call_id,
-            run=1,
+            run=run,
             attempt=attempt,
             started_at=self.now,
         )
@@ -177,13 +183,14 @@ class Journal:
         *,
         campaign_id: int = 1,
         retry_in: timedelta | None = None,
+        run: int = 1,
     ) -> None:
         """End an attempt."""
         fact = CallEnded(
             campaign_id=campaign_id,
             contact_id=contact_id,
             call_id=call_id,
-            run=1,
+            run=run,
             attempt=attempt,
             disposition=how,
             duration_s=45.0 if how is Disposition.ANSWERED else 0.0,

@@ -30,9 +30,9 @@ from projector.feeds import monitor, progress
 from projector.feeds.hub import Hub
 from projector.feeds.publisher import EventPublisher, Publishing
 from projector.feeds.socket import Feeds
+from projector.past.time_travel import TimeTravel
 from projector.queries import campaign_routes, contact_routes, key_routes, lifecycle_routes
 from projector.queries.freshness import Queries
-from projector.queries.time_travel import TimeTravel
 from projector.settings import ProjectorSettings
 from projector.store.replacement import replacement_of
 from projector.store.view_store import ViewStore

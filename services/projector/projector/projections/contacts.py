@@ -4,16 +4,12 @@ A stop or a replacing import changes no row: queries derive the status that they
 """
 
 from campaigns.domain.campaign import Campaign
-from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.contact import Contact, current, evolve_contact, exhaust, select
 from campaigns.domain.facts import (
     AnyCallFact,
-    CallFact,
-    CampaignFact,
     CampaignRearmed,
     ContactExhausted,
 )
-from campaigns.records.log_entry import Recorded
 from projector.projections.changes import Changes, Place
 
 
@@ -35,24 +31,6 @@ def project_rearmed(changes: Changes, campaign: Campaign, fact: CampaignRearmed)
     for contact_id in fact.contact_ids:
         place = (fact.campaign_id, contact_id)
         changes.contacts[place] = select(campaign, _found(changes, campaign, place))
-
-
-def project_record(
-    changes: Changes, campaigns: Campaigns, campaign_id: int, recorded: Recorded
-) -> None:
-    """Fold a record into one campaign and its contacts alone, for a look at the past."""
-    for fact in recorded.facts:
-        if not isinstance(fact, CampaignFact) or fact.campaign_id != campaign_id:
-            continue
-        campaign = campaigns.fold(fact, recorded)
-        if campaign is None:
-            continue  # Facts of before it was created.
-        if isinstance(fact, CallFact):
-            project(changes, campaign, fact)
-        elif isinstance(fact, ContactExhausted):
-            project_exhausted(changes, campaign, fact)
-        elif isinstance(fact, CampaignRearmed):
-            project_rearmed(changes, campaign, fact)
 
 
 def places_of(fact: object) -> list[Place]:

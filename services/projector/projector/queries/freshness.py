@@ -22,11 +22,11 @@ from campaigns.records.topics import (
     campaign_partitions,
 )
 from projector.advance import Views
-from projector.queries.as_of import parsed, refuse_future
+from projector.past.as_of import parsed, refuse_future
+from projector.past.time_travel import TimeTravel
 from projector.queries.campaign_pages import campaign_of
 from projector.queries.moments import Moment, about_as_of
 from projector.queries.parts import Parts, PartsResponse
-from projector.queries.time_travel import TimeTravel
 
 FORBIDDEN: dict[int | str, dict[str, Any]] = {
     403: {**ERRORS[404], "description": "The campaign belongs to another organization"}

@@ -14,10 +14,10 @@ from campaigns.http.campaign_json import Shape, schedule_shape
 from campaigns.http.door import CampaignId, json_response
 from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import campaign_partition
-from projector.queries.as_of import TEXT_MAX, AsOfError, parsed
+from projector.past.as_of import TEXT_MAX, AsOfError, parsed
+from projector.past.own_records import records_of
 from projector.queries.freshness import Consistency, Fresh, Queries, get
 from projector.queries.moments import AsOfText, about_as_of
-from projector.queries.own_records import records_of
 from projector.queries.shapes import pause_shape
 
 After = Annotated[

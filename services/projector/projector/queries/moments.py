@@ -9,8 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy import Connection
 
 from campaigns.domain.campaign import Campaign
-from projector.queries.as_of import TEXT_MAX, AsOfError
-from projector.queries.time_travel import Past, TimeTravel
+from projector.past.as_of import TEXT_MAX, AsOfError
+from projector.past.time_travel import Past, TimeTravel
 
 AsOfText = Annotated[
     str | None,

@@ -8,7 +8,7 @@ from sqlalchemy import exc as errors
 from campaigns.process.errors import StoreUnavailableError
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition, partition_of
 from projector.store.database import VIEWS_FILE, Database
-from projector.store.tables import ABOUT, METADATA, OUTBOX, TRACKING
+from projector.store.tables import ABOUT, METADATA, OUTBOX, SCHEMA_DIGEST, SCHEMA_VERSION, TRACKING
 
 
 class PresentStore(Database):
@@ -54,6 +54,23 @@ class PresentStore(Database):
         """Return how far each partition is folded."""
         asked = select(TRACKING.c.application_name, TRACKING.c.position)
         return {partition_of(name): position for name, position in tx.execute(asked).all()}
+
+    def reached(self, log_id: str, partition: Partition) -> int | None:
+        """Return how far a partition of this log is folded, by this build's schema.
+
+        None: there is no such store, or none that can be read.
+        """
+        wanted = {"schema": str(SCHEMA_VERSION), "digest": SCHEMA_DIGEST, "log": log_id}
+        try:
+            if not self.exists:
+                return None
+            with self.reading() as tx:
+                about = self.about(tx)
+                if any(about.get(name) != value for name, value in wanted.items()):
+                    return None
+                return self.positions(tx).get(partition, 0)
+        except (errors.DatabaseError, StoreUnavailableError):
+            return None
 
     def unpublished(self, tx: Connection) -> dict[int, tuple[int, int]]:
         """Return for each partition a place from which on events may still have to be published.

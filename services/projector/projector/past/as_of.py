@@ -62,7 +62,7 @@ def parsed(text: str) -> AsOf:
     )
 
 
-def position_in(as_of: AsOf, campaign_id: int, partition: int, reached: int) -> int | None:
+def position_in(as_of: AsOf, partition: int, reached: int) -> int | None:
     """Return the position that is asked for, or None for an instant.
 
     `partition`: the campaign's. `reached`: the last position that is known there.

@@ -21,10 +21,10 @@ from campaigns.log.selection import selected
 from campaigns.process.errors import NotFreshError
 from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import CAMPAIGN_RECORDS, campaign_partition
-from projector.projections import contacts
+from projector.past.as_of import AsOf, AsOfError, before, position_in, through
+from projector.past.own_records import records_of
+from projector.projections import facts
 from projector.projections.changes import Changes
-from projector.queries.as_of import AsOf, AsOfError, before, position_in, through
-from projector.queries.own_records import records_of
 from projector.store import record_index, views
 from projector.store.database import Database
 from projector.store.view_store import ViewStore
@@ -73,7 +73,7 @@ class TimeTravel:
 
         """
         number = campaign_partition(campaign_id, self.log.partitions(CAMPAIGN_RECORDS)).number
-        position = position_in(as_of, campaign_id, number, reached)
+        position = position_in(as_of, number, reached)
         async with self._place():
             if position is None:
                 position = min(await self._position(campaign_id, as_of), reached)
@@ -85,9 +85,7 @@ class TimeTravel:
             campaign = await self._folded(campaign_id, start, positions)
             if campaign is None:
                 raise before(as_of, campaign_id)
-            past = Past(campaign, last)
-            self._keep(past)
-            return past
+            return self._keep(Past(campaign, last)).past
 
     @asynccontextmanager
     async def contacts(self, past: Past) -> AsyncIterator[ViewStore]:
@@ -98,7 +96,7 @@ class TimeTravel:
             LogUnavailableError, NotFreshError: it cannot be folded now.
 
         """
-        kept = self._kept.get((past.campaign.campaign_id, past.position)) or self._keep(past)
+        kept = self._keep(past)
         kept.readers += 1
         try:
             if kept.contacts is None:
@@ -178,7 +176,7 @@ class TimeTravel:
         campaigns, changes = Campaigns(), Changes()
         through = past.position
         async for some in records_of(self.store, self.log, campaign_id, after=0, through=through):
-            await asyncio.to_thread(_fold_contacts, changes, campaigns, campaign_id, some)
+            changes = await asyncio.to_thread(_fold_contacts, changes, campaigns, some)
         return await asyncio.to_thread(_stored, changes)
 
     def _count(self, past: Past) -> int:
@@ -186,8 +184,10 @@ class TimeTravel:
             return record_index.count(tx, past.campaign.campaign_id, past.position)
 
     def _keep(self, past: Past) -> _FoldedPast:
-        kept = self._kept[past.campaign.campaign_id, past.position] = _FoldedPast(past)
-        self._drop()
+        place = past.campaign.campaign_id, past.position
+        if (kept := self._kept.get(place)) is None:  # Nobody else has folded it meanwhile.
+            kept = self._kept[place] = _FoldedPast(past)
+            self._drop()
         return kept
 
     def _drop(self) -> None:
@@ -205,11 +205,11 @@ def _fold(campaigns: Campaigns, campaign_id: int, records: Sequence[Recorded]) -
                 campaigns.fold(fact, recorded)
 
 
-def _fold_contacts(
-    changes: Changes, campaigns: Campaigns, campaign_id: int, records: Sequence[Recorded]
-) -> None:
+def _fold_contacts(changes: Changes, campaigns: Campaigns, records: Sequence[Recorded]) -> Changes:
+    """Fold records; return the contacts so far: the rest is read from the views of the present."""
     for recorded in records:
-        contacts.project_record(changes, campaigns, campaign_id, recorded)
+        facts.project(changes, campaigns, recorded, 0)
+    return Changes(contacts=changes.contacts)
 
 
 def _stored(changes: Changes) -> ViewStore:

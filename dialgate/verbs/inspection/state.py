@@ -1,0 +1,230 @@
+"""`dialgate state`: a campaign as the API shows it, now or as it was. Writes and locks nothing.
+
+With a store of the projector it costs what the campaign's own history costs; without one, with one
+that is behind, or from an export, the campaign's partition is read once from its beginning.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import orjson
+import typer
+
+from campaigns.http.campaign_json import Shape, campaign_shape
+from campaigns.process.clock import SystemClock
+from campaigns.process.printable_text import one_line
+from campaigns.records.topics import CAMPAIGN_RECORDS, Partition, campaign_partition
+from dialgate.settings import ProcessSettings
+from dialgate.verbs.progress import progress
+from dialgate.verbs.terminal import complain, say
+from dialgate.verbs.verb import (
+    AsJson,
+    FromFile,
+    MisusedError,
+    Source,
+    checked_settings,
+    run_verb,
+    source,
+)
+from projector.settings import ProjectorSettings
+
+if TYPE_CHECKING:  # A process loads SQLAlchemy and the projector only where it uses them.
+    from projector.past.as_of import AsOf
+    from projector.past.time_travel import Past
+    from projector.store.database import Database
+    from projector.store.present_store import PresentStore
+
+STILL_S = 1.0  # A store that is behind is waited for until it has not moved for so long.
+_LOOK_S = 0.05
+_PAGE = 1_000  # Contacts in memory at once.
+_COLUMNS = ("id", "phone_number", "status", "attempts", "last_outcome", "last_attempt_at")
+
+
+def command(
+    campaign_id: Annotated[int, typer.Argument(min=1, metavar="CAMPAIGN", help="Its id.")],
+    contacts: Annotated[bool, typer.Option("--contacts", help="Print its contacts, too.")] = False,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            help="As it was at this instant, such as 2026-03-02T12:00:00Z, or at this position,"
+            " such as 0@812."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    exported: FromFile = None,
+) -> None:
+    """Print a campaign as the API shows it, now or as it was."""
+    settings = checked_settings()
+    asked = StateQuery(campaign_id, as_of, contacts, as_json)
+    run_verb(state(settings, asked, exported=exported))
+
+
+class StateQuery(NamedTuple):
+    """What is to be printed."""
+
+    campaign_id: int
+    as_of: str | None = None  # None: now.
+    contacts: bool = False
+    as_json: bool = False
+
+
+class FoundState(NamedTuple):
+    """A campaign, and what opens the store of its contacts and that of the rows of its lists."""
+
+    past: "Past"
+    stores: "Callable[[], AbstractAsyncContextManager[tuple[Database, Database]]]"
+
+
+async def state(
+    settings: ProcessSettings, asked: StateQuery, *, exported: Path | None = None
+) -> None:
+    """Print the campaign.
+
+    Raises:
+        MisusedError: there is no such campaign, or no such point.
+        ContractError: this build does not know an accepted fact.
+        LogUnavailableError: the log cannot be reached.
+
+    """
+    from projector.past.as_of import AsOf, AsOfError, parsed, position_in, refuse_future
+
+    async with source(settings, exported) as read:
+        partition = campaign_partition(asked.campaign_id, read.log.partitions(CAMPAIGN_RECORDS))
+        end = (await read.log.ends([partition]))[partition]
+        try:
+            point = AsOf(place=(partition.number, end))
+            if asked.as_of is not None:
+                point = parsed(asked.as_of)
+            refuse_future(point, SystemClock().now())
+            position = position_in(point, partition.number, end)
+            wanted = end if position is None else position
+            store = None if exported else await _store(settings, read, partition, wanted)
+            async with _found(asked.campaign_id, read, point, wanted, store) as found:
+                at = found.past.position if position is None else position
+                await _show(found, asked, f"{partition.number}@{at}")
+        except AsOfError as exc:
+            if asked.as_of is None:
+                raise MisusedError(f"the log has no campaign {asked.campaign_id}") from exc
+            raise MisusedError(f"--as-of: {exc}") from exc
+
+
+async def _store(
+    settings: ProcessSettings, read: Source, partition: Partition, wanted: int
+) -> "PresentStore | None":
+    """Return the projector's store once it has reached the position; None: it will not."""
+    from projector.store.present_store import PresentStore
+
+    url = ProjectorSettings().database_url
+    store = PresentStore(url.get_secret_value() if url else None, settings.data_dir)
+    reached, still = -1, 0.0
+    while still < STILL_S:
+        now = await asyncio.to_thread(store.reached, read.log.id, partition)
+        if now is None:
+            break
+        if now >= wanted:
+            return store
+        reached, still = now, (still + _LOOK_S if now == reached else 0.0)
+        await asyncio.sleep(_LOOK_S)
+    store.disconnect()
+    if reached >= 0:
+        complain(
+            f"dialgate: the projector's store is behind, at {partition.number}@{reached}:"
+            f" {partition} is read from its beginning"
+        )
+    return None
+
+
+@asynccontextmanager
+async def _found(
+    campaign_id: int, read: Source, point: "AsOf", end: int, store: "PresentStore | None"
+) -> AsyncIterator[FoundState]:
+    from projector.past.partition_scan import PartitionScan
+    from projector.past.time_travel import TimeTravel
+
+    if store is None:
+        with progress("records", end) as step:
+            scan = PartitionScan(read.log, read.installation, campaign_id, step)
+            past = await scan.past(point, end)
+
+        @asynccontextmanager
+        async def scanned() -> "AsyncIterator[tuple[Database, Database]]":
+            async with scan.contacts() as made:
+                yield made, made
+
+        yield FoundState(past, scanned)
+        return
+    travel = TimeTravel(store, read.log)
+
+    @asynccontextmanager
+    async def indexed() -> "AsyncIterator[tuple[Database, Database]]":
+        async with travel.contacts(past) as made:
+            yield made, store
+
+    try:
+        past = await travel.past(campaign_id, point, end)
+        yield FoundState(past, indexed)
+    finally:
+        travel.close()
+        store.disconnect()
+
+
+async def _show(found: FoundState, asked: StateQuery, at: str) -> None:
+    campaign = found.past.campaign
+    if campaign.deleted:
+        raise MisusedError(
+            f"campaign {asked.campaign_id} is deleted at {at}: --as-of shows it as it was before"
+        )
+    shape = {"as_of": at, **campaign_shape(campaign)}
+    if not asked.contacts:
+        say(orjson.dumps(shape).decode() if asked.as_json else _text(shape))
+        return
+    async with found.stores() as stores:
+        pages = _pages(found.past, *stores)
+        say(orjson.dumps(shape).decode()[:-1] + ',"contacts":[' if asked.as_json else _text(shape))
+        for n, page in enumerate(pages):
+            if asked.as_json:
+                lines = ",\n".join(orjson.dumps(one).decode() for one in page)
+                say(f",{lines}" if n else lines)
+            else:
+                say("\n".join(map(_row, page)))
+            await asyncio.sleep(0)
+        if asked.as_json:
+            say("]}")
+
+
+def _pages(past: "Past", contacts: "Database", lists: "Database") -> Iterator[list[Shape]]:
+    """Yield all contacts as the API shows them, some at a time."""
+    from projector.queries import contact_pages
+    from projector.queries.page import Page
+    from projector.queries.shapes import contact_shape
+
+    skip, total = 0, 1
+    while skip < total:
+        page = Page(skip // _PAGE + 1, _PAGE, skip, _PAGE)
+        with contacts.reading() as tx, lists.reading() as rows:
+            found, total = contact_pages.contacts(tx, past.campaign, None, page, rows)
+            shapes = [contact_shape(past.campaign, *one) for one in found]
+        if shapes:
+            yield shapes
+        skip += _PAGE
+
+
+def _text(shape: Shape) -> str:
+    """Return one line a field: texts and numbers as they are, the rest as JSON."""
+    width = max(map(len, shape))
+    return "\n".join(f"{name:<{width}}  {_value(value)}" for name, value in shape.items())
+
+
+def _row(contact: Shape) -> str:
+    return "  ".join(_value(contact[name]) for name in _COLUMNS)
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, str | int | float):
+        return one_line(value)
+    return orjson.dumps(value).decode()

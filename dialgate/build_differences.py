@@ -19,7 +19,7 @@ _NO_TABLES: Line = {"tables": {}}
 class Compared:
     """Where two builds differ."""
 
-    what: str  # "views", or "rulings" if the other build cannot print its views.
+    what: str  # "rows", or "rulings" if the other build cannot print its views.
     shown_max: int
     compared: int = 0  # Rows, or records.
     differences: int = 0
@@ -42,7 +42,7 @@ async def views(ours: Lines, theirs: Lines, shown_max: int) -> Compared:
 
     A table or column that only one build has is one difference, not one a row.
     """
-    found = Compared("views", shown_max)
+    found = Compared("rows", shown_max)
     tables = (await anext(ours, _NO_TABLES))["tables"]
     columns = (await anext(theirs, _NO_TABLES))["tables"]
     both = tables.keys() & columns.keys()

@@ -193,5 +193,5 @@ def _text(found: Compared) -> Iterator[str]:
     if found.by_campaign:
         named = (f"{one} ({many})" for one, many in found.by_campaign.most_common(20))
         yield f"campaigns that differ: {len(found.by_campaign)}, most of all {', '.join(named)}"
-    only = "" if found.what == "views" else " (the other build cannot print its views)"
+    only = "" if found.what == "rows" else " (the other build cannot print its views)"
     yield f"{found.compared} {found.what} compared{only}: {found.differences} differ"

@@ -64,7 +64,7 @@ def test_two_builds_differ_where_one_folds_otherwise_and_nowhere_else(tmp_path: 
     told = compare(build(tmp_path, MISCOUNTS), status=1).splitlines()
     assert told[0].startswith("contacts 2/3: state.attempts 1 here, 7 there")
     assert told[-2] == "campaigns that differ: 1, most of all 2 (1)"
-    compared, _, differ = told[-1].partition(" views compared: ")
+    compared, _, differ = told[-1].partition(" rows compared: ")
     assert int(compared) > 100
     assert differ == "1 differ"
     assert sorted(one.name for one in (tmp_path / "data").iterdir()) == ["log.db"], "only read"

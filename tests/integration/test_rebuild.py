@@ -221,9 +221,7 @@ async def test_killed_in_the_middle_it_leaves_the_views_in_service(place: Place)
 
 
 @pytest.mark.parametrize("settled", ["projector.db", "replacement/projector.db"])
-async def test_killed_in_the_swap_the_next_start_makes_it(
-    settled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_killed_in_the_swap_the_next_start_makes_it(settled: str, tmp_path: Path) -> None:
     """A file is brought to rest and the process dies: both are whole, and the swap is repeated."""
     place, journal = Place(None, tmp_path), history()
     place.fold(journal)
@@ -386,9 +384,7 @@ def test_without_views_there_is_nothing_to_rebuild(system: Place) -> None:
     (system.data_dir / "projector.db").unlink()
     done = CliRunner().invoke(cli, ["rebuild"])
     assert done.exit_code == 2
-    assert done.stderr == (
-        "dialgate: there are no views yet: the projector makes them when it starts\n"
-    )
+    assert done.stderr.startswith("dialgate: there are no views yet: ")
 
 
 def test_killed_while_it_runs_it_leaves_no_trace_after_the_next(system: Place) -> None:

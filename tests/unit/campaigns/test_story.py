@@ -103,6 +103,14 @@ def test_an_item_says_who_and_when_and_what_the_pause_was_answered_with() -> Non
     }
 
 
+def test_what_is_told_is_complete_when_it_is_told() -> None:
+    """A program that prints each item as it comes prints the receipt with its pause."""
+    journal, story = paused_campaign(), Story()
+    at_once = [one.shape() for record in journal.records for one in story.tell(record, 1)]
+    at_once += [one.shape() for one in story.end()]
+    assert at_once == [one.shape() for one in told(journal)]
+
+
 def test_a_pause_without_a_permission_settles_at_once() -> None:
     journal = Journal()
     journal.create()

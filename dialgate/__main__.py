@@ -29,7 +29,7 @@ from dialgate.settings import SETTINGS, misfits, weak_keys
 from dialgate.verbs import compare, keys, rebuild, replay, replay_events, verify, what_if
 from dialgate.verbs.evidence import export, import_log, proof, seal
 from dialgate.verbs.history import log, timeline
-from dialgate.verbs.inspection import state
+from dialgate.verbs.inspection import state, why
 from dialgate.verbs.terminal import complain, say
 from dialgate.verbs.verb import checked_settings, misused, run_verb
 
@@ -184,6 +184,7 @@ cli.command("export")(export.command)
 cli.command("replay-events")(replay_events.command)
 cli.command("state")(state.command)
 cli.command("verify")(verify.command)
+cli.command("why")(why.command)
 cli.command("rebuild")(rebuild.command)
 cli.command("import")(import_log.command)
 cli.command("compare")(compare.command)

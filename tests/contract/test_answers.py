@@ -59,7 +59,9 @@ class Checked:
 
     async def send(self, method: str, path: str, **more: Any) -> dict[str, Any]:
         ids = {
-            name: more.pop(name) for name in ("campaign_id", "key_id", "import_id") if name in more
+            name: more.pop(name)
+            for name in ("campaign_id", "contact_id", "key_id", "import_id")
+            if name in more
         }
         query = more.pop("query", "")
         answer = await self.api.client.request(method, path.format(**ids) + query, **more)
@@ -106,6 +108,7 @@ class Checked:
         await self.send("post", f"{ONE}/pause", **respond, **of_it)
         for path in (ONE, f"{ONE}/contacts", f"{ONE}/progress", f"{ONE}/executions"):
             await self.send("get", path, **of_it)
+        await self.send("get", f"{ONE}/contacts/{{contact_id}}/why", contact_id=1, **of_it)
         await self.send("get", "/ws/campaigns/{campaign_id}/connections", **of_it)
         for verb in ("stop", "cancel"):
             other = await self.send(

@@ -25,6 +25,7 @@ GETS = [
     "/contacts",
     "/executions",
     "/imports/1",
+    "/contacts/1/why",
 ]
 POSTS = [*(f"/{move}" for move in MOVES), "/contacts", "/import-data"]
 POSTS += ["/re-execute", "/schedule", "/unschedule"]
@@ -77,7 +78,13 @@ def test_every_endpoint_is_in_the_table() -> None:
         if "campaign_id" in path and method != "head"
     }
     known = {
-        (method, path.replace("/imports/1", "/imports/{import_id}")) for method, path in OF_ONE
+        (
+            method,
+            path.replace("/imports/1", "/imports/{import_id}").replace(
+                "/contacts/1/", "/contacts/{contact_id}/"
+            ),
+        )
+        for method, path in OF_ONE
     }
     assert paths == known
 

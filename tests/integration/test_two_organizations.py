@@ -66,7 +66,8 @@ class Side:
         self, method: str, path: str, campaign_id: object, key_id: str = ""
     ) -> httpx.Response:
         """Ask one operation about a campaign."""
-        url = path.format(campaign_id=campaign_id, import_id=1, key_id=key_id or self.api_key_id)
+        ids = {"import_id": 1, "contact_id": 1, "key_id": key_id or self.api_key_id}
+        url = path.format(campaign_id=campaign_id, **ids)
         headers = {"Authorization": f"Bearer {self.key}"}
         mark, number = self.marks
         if path.endswith("/import-data"):

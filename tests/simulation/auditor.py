@@ -44,7 +44,9 @@ class Audit:
     def __init__(self, world: World) -> None:
         self.world, self.plan = world, world.plan
         self.broken: list[str] = [f"crashed: {what}" for what in world.crashes]
+        self.broken += world.reasons.wrong
         self.dangers: Counter[str] = world.story.dangers
+        self.dangers.update(world.reasons.dangers)
         self.dangers.update({f"fault: {kind}": n for kind, n in self.plan.struck.items() if n})
         self.entries: list[Entry] = []
         self.history = History(self.dangers)

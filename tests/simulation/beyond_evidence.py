@@ -10,6 +10,7 @@ STORES = "needs the services' stores"
 RUNNING = "needs to see the processes run"
 CLAIMS = "needs what the carrier said of itself, and when"
 HEARD = "the late ring is shown; that somebody heard of it is in no log"
+REASONS = "what a dialer says of its reasons is in no log"
 
 BEYOND: Mapping[str, str] = {
     "no catching up before a no": ANSWERS,
@@ -37,4 +38,10 @@ BEYOND: Mapping[str, str] = {
     "an exception in a reaction is only logged": RUNNING,
     "who cannot be placed does not rest": "how long a contact rests is no invariant of the page,"
     " and is told by several dialers' clocks",
+    "a gate names the wrong instant": REASONS,
+    "a gate is shut although it is open": REASONS,
+    "the reactor takes one more than there is room": REASONS,
+    "the queue forgets whose turn it is": REASONS,
+    "an idle campaign gives no reason": REASONS,
+    "the reactor asks other gates": REASONS,
 }

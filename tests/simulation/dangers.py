@@ -2,9 +2,13 @@
 
 from collections import Counter
 
+from campaigns.domain.decider import Reason
 from tests.simulation.clients import VERBS
 from tests.simulation.plan import ALL_KINDS
+from tests.simulation.reasons import OPEN
 
+# Gates that keep contacts in these worlds; for the others, see test_reasons.py.
+SHUT = sorted(set(OPEN) - {Reason.OUTSIDE_HOURS, Reason.CARRIER_FULL})
 DANGERS = (
     *(f"{verb} was done" for verb in sorted({"create", *VERBS})),
     "refused: call-requested.v1 because campaign had moved on",  # Permissions refused by a pause.
@@ -99,6 +103,8 @@ DANGERS = (
     "a stranger's record that this build reads",
     "a service stopped at a record that nobody reads",
     "a service began anew since a record was skipped",
+    "why: a contact may be called",
+    *(f"why: {gate}" for gate in SHUT),
     *(f"fault: {kind}" for kind in ALL_KINDS),
 )
 

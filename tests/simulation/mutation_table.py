@@ -4,7 +4,12 @@ import multiprocessing
 import sys
 from collections.abc import Iterable, Iterator
 
-from tests.simulation import mutations, mutations_of_calls, mutations_of_lists
+from tests.simulation import (
+    mutations,
+    mutations_of_calls,
+    mutations_of_gates,
+    mutations_of_lists,
+)
 from tests.simulation.beyond_evidence import BEYOND
 from tests.simulation.removal import MUTATIONS
 from tests.simulation.verdicts import WORKERS, Verdict, hush, judge
@@ -14,6 +19,7 @@ __all__ = [
     "MUTATIONS",
     "mutations",
     "mutations_of_calls",
+    "mutations_of_gates",
     "mutations_of_lists",
 ]  # They put themselves into the catalogue.
 

@@ -34,10 +34,12 @@ from tests.simulation.injections import FaultyDialer, is_injected, undecidable
 from tests.simulation.operators import Operators
 from tests.simulation.plan import Deed, Plan, draw
 from tests.simulation.processes import Process, SimLoop
+from tests.simulation.reasons import Reasons
 from tests.simulation.removal import swapped
 from tests.simulation.story import Story
 from tests.simulation.web import Exchange, serve
 
+WHY_OF = 5  # Worlds, of which one is asked why at each reaction (`Reasons`).
 QUIET_MAX_S = 360.0  # Nothing has such long pauses: a retry comes after 300.
 ANSWERS_S = 2.0  # What a process that stops gives the requests under way.
 STOP_S = 6.0  # What a process is given to stop: longer than it takes to drain.
@@ -82,7 +84,9 @@ class World:
     seed: int
     until_s: float | None = None
     without: frozenset[str] = frozenset()
+    asks_why: bool | None = None  # At each reaction: it costs a third more. None: one in WHY_OF.
     exchanges: list[Exchange] = field(default_factory=list)
+    reasons: Reasons = field(default_factory=Reasons)
     crashes: list[str] = field(default_factory=list)
     finished: bool = False
     raised_in: list[Process] = field(default_factory=list)  # An exception, in a reaction.
@@ -105,7 +109,9 @@ class World:
                 self.plan.struck["long-imports"] += short
                 long = LONG_LISTS if "long-lists" in self.plan.kinds else ()
                 imports = SHORT_IMPORTS if short else ()
-                with swapped(*WHOLE, *imports, *long, *undecidable(self.plan)):
+                asks_why = self.seed % WHY_OF == 0 if self.asks_why is None else self.asks_why
+                why = self.reasons.swaps() if asks_why else []
+                with swapped(*WHOLE, *imports, *long, *undecidable(self.plan), *why):
                     self.loop.run_until_complete(self._live())
             except StalledError as exc:
                 self.story.tell("world", "stands still: {}", exc)

@@ -36,6 +36,7 @@ from projector.queries.freshness import Queries
 from projector.settings import ProjectorSettings
 from projector.store.replacement import replacement_of
 from projector.store.view_store import ViewStore
+from projector.why import why_routes
 
 
 class Projector:
@@ -104,7 +105,8 @@ class Projector:
         )
         feeds = Feeds(queries, self.hub, self.clock, self.keys, self._caller_of_key, self.limits)
         routers = [
-            routes.router(queries) for routes in (campaign_routes, contact_routes, lifecycle_routes)
+            routes.router(queries)
+            for routes in (campaign_routes, contact_routes, lifecycle_routes, why_routes)
         ]
         routers.append(key_routes.router(queries, self.keys, self._admin))
         return [*routers, monitor.router(feeds), progress.router(feeds)]

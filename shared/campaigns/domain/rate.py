@@ -57,6 +57,13 @@ class Bucket:
         self.tokens = (min(full, tokens)) - 1.0
 
     def next_at(self, calls_per_minute: int, now: datetime, waiting: int) -> datetime:
-        """Return when there are tokens for one request more than `waiting`."""
+        """Return when there are tokens for one request more than `waiting`, once these are spent.
+
+        Before the instant of the last request, by another clock or this one, nothing is refilled.
+        """
         lacking = waiting + 1 - self.left(calls_per_minute, now)
-        return now + timedelta(seconds=max(0.0, lacking) / refill_per_s(calls_per_minute))
+        if lacking <= 0:
+            return now
+        ahead_s = 0.0 if self.at is None else self.at - now.timestamp()
+        rest_s = ahead_s if 0.0 < ahead_s <= MINUTE_S else 0.0
+        return now + timedelta(seconds=rest_s + lacking / refill_per_s(calls_per_minute))

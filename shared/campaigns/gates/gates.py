@@ -193,10 +193,8 @@ GATES: tuple[Gate, ...] = (
     first_in_turn,
 )
 
-# Why a running campaign as a whole may be idle: what the gates above say without a contact, and
-# that attempts are spent while the contacts concerned are being closed.
+# Why a running campaign as a whole may be idle: what the gates above say without a contact.
 IDLE: tuple[Reason, ...] = (
-    Reason.ATTEMPTS_SPENT,
     Reason.NO_CONTACTS_LEFT,
     Reason.OUTSIDE_HOURS,
     Reason.AWAITS_DIALER,

@@ -70,3 +70,12 @@ def test_the_next_request_is_when_one_more_than_those_on_their_way_fit() -> None
     bucket.spend(60, NOON)
     assert bucket.next_at(60, NOON, 0) == at(1)
     assert bucket.next_at(60, NOON, 2) == at(3)
+
+
+def test_what_another_clock_has_requested_ahead_is_waited_for() -> None:
+    bucket = Bucket()
+    bucket.spend(60, at(3))
+    next_at = bucket.next_at(60, NOON, 0)
+    assert next_at == at(4)
+    assert bucket.left(60, next_at) == 1
+    assert bucket.left(60, at(3.9)) < 1

@@ -95,7 +95,7 @@ def test_spent_attempts_while_the_contact_is_being_closed() -> None:
     contact.attempts = 1
     rig.contacts.put(1, contact)
     rig.react(Working(frozenset({0})))
-    assert reason(rig) is Reason.ATTEMPTS_SPENT
+    assert reason(rig) is Reason.AWAITS_DIALER
 
 
 def test_a_campaign_of_another_dialer_is_not_counted(rig: Rig) -> None:

@@ -3,6 +3,7 @@
 Rate and capacity are checked before a permission is requested, never after.
 """
 
+from bisect import insort
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from campaigns.domain.campaign import Campaign
-from campaigns.domain.contact import Contact
+from campaigns.domain.contact import Contact, ContactStatus
 from campaigns.gates.room import Turn
 
 INFINITY = float("inf")
@@ -60,7 +61,7 @@ class CampaignQueue:
         """Put back a contact whose request was refused."""
         self.asked.discard(contact_id)
         if contact_id <= self.read_to and contact_id not in self.fresh:
-            self.fresh.appendleft(contact_id)
+            insort(self.fresh, contact_id)  # In list order, whichever request comes back first.
         self.due_known = False
 
     def candidates(
@@ -80,9 +81,10 @@ class CampaignQueue:
         if not self.due_known:
             self.due_at, self.due_known = index.next_due(campaign), True
         while wanted > 0 and (contact_id := self._next_fresh(campaign, index)) is not None:
-            if contact_id not in self.asked:
+            contact = index.get(campaign, contact_id)
+            if contact_id not in self.asked and _untouched(contact):
                 wanted -= 1
-                yield index.get(campaign, contact_id)
+                yield contact
         for contact in due:
             if wanted > 0 and contact.unplaced is not None and contact.contact_id not in self.asked:
                 wanted -= 1
@@ -103,3 +105,8 @@ class CampaignQueue:
             ids, self.read_to = index.fresh(campaign, self.read_to, FRESH_AT_ONCE)
             self.fresh.extend(ids)
         return self.fresh.popleft() if self.fresh else None
+
+
+def _untouched(contact: Contact) -> bool:
+    """Say whether a contact is still as it was when it was read ahead: otherwise `due` knows it."""
+    return contact.status is ContactStatus.PENDING and contact.due_at is None

@@ -6,6 +6,7 @@ that rest on an old reading.
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.contact import Contact
@@ -32,6 +33,7 @@ from dialer.reactor.transition import CLOCK_REST_S, offer_transition
 
 TOKEN_REST_S = 0.001  # The least wait for a token: float sums may fall short of 1.
 DUE_REST_S = 0.05  # The least wait after a rejected contact, or for one that is asked for already.
+PASSED_OVER = "contacts are closed that get no further attempt, or are looked at again"
 REST_S = {Reason.ALL_RESTING: DUE_REST_S}
 CLOSED_MAX = 10_000  # Closed calls kept so that a late report finds them.
 
@@ -184,7 +186,7 @@ def _request(
     """Request the calls of a campaign that there is room for; return why there are no more."""
     campaign = whole.campaign
     campaign_id, queue = campaign.campaign_id, state.queue(campaign.campaign_id)
-    passed_over: Rejected | None = None
+    passed_over = False
     wanted = room(whole, clocks.now)
     for contact in queue.candidates(campaign, state.index, clocks.now, wanted):
         call_id = state.new_id()
@@ -207,14 +209,19 @@ def _request(
                 streams = REQUEST_CALL.streams(command)
                 effects.append(Offer(call_id, campaign_id, facts, streams, None))
                 state.wake(clocks.boot + call.lease_s, call_id)
-            case Rejected() as passed_over:
+            case Rejected():
+                passed_over = True
                 _exhaust(state, campaign, contact, clocks, effects)
             case other:
                 raise AssertionError(f"a request is made or rejected, and not {other}")
     if passed_over:  # Perhaps nothing else marks the campaign as due again.
         state.wake(clocks.boot + DUE_REST_S, campaign_id)
     own, turn = state.own(campaign_id, clocks.boot), None if passed_over else queue.turn()
-    return first_shut(Reading(campaign, None, own, turn), clocks.now) or passed_over
+    shut = first_shut(Reading(campaign, None, own, turn), clocks.now)
+    if shut is None and passed_over:
+        retry_at = clocks.now + timedelta(seconds=DUE_REST_S)
+        return Rejected(Reason.AWAITS_DIALER, PASSED_OVER, retry_at=retry_at)
+    return shut
 
 
 def _exhaust(

@@ -18,6 +18,8 @@ from projector.queries.moments import AsOfText
 from projector.queries.page import Page, page_of
 from projector.queries.parts import Parts
 from projector.queries.shapes import progress_shape
+from projector.why.turns import shut
+from projector.why.why_shapes import idle_shape
 
 ACTIVITY_MAX = 10  # Source: contract 9.14.
 _ASSISTANT_MAX = 2**53
@@ -97,7 +99,10 @@ def router(queries: Queries) -> APIRouter:
 
         def asked(tx: Connection, campaign: Campaign) -> Shape:
             found, _ = campaign_pages.executions(tx, campaign_id, None, newest, moment.campaign)
-            return progress_shape(campaign, [(one.execution, one.row) for one in found])
+            shape = progress_shape(campaign, [(one.execution, one.row) for one in found])
+            if moment.past is not None:
+                return {**shape, "idle": None}
+            return {**shape, "idle": idle_shape(campaign, shut(tx, campaign, None, queries.now()))}
 
         return await queries.read_of(campaign_id, asked, moment.headers, moment.campaign)
 

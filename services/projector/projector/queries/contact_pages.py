@@ -191,3 +191,15 @@ def _listed(
         for number in numbers
         if number in given
     ]
+
+
+def fresh(tx: Connection, campaign: Campaign, limit: int) -> list[int]:
+    """Return the next contacts without a permission since the campaign was armed, in list order.
+
+    The rule is `campaigns.stores.contacts.Contacts.fresh`, in SQL.
+    """
+    waiting = _shown_status(campaign) == ContactStatus.PENDING.value
+    before = _not_gone(campaign) & waiting & (CONTACTS.c.epoch < campaign.epoch)
+    first, last = _untouched_range(campaign, True)
+    page = Page(1, limit, 0, limit)
+    return _ids_with_untouched(tx, campaign, before, page, first, last, everybody=False)

@@ -16,6 +16,7 @@ from campaigns.http.schemas import (
     RecurringConfig,
 )
 from projector.queries.contact_schemas import Listed
+from projector.why.why_shapes import Idle
 
 
 class CampaignList(Listed):
@@ -79,6 +80,7 @@ class ProgressAnswer(BaseModel):
     started_at: AwareDatetime | None
     completed_at: AwareDatetime | None
     recent_activity: list[Activity]
+    idle: Idle | None  # None: it does not run, or `as_of` was given.
 
 
 class ScheduleAnswer(BaseModel):

@@ -7,8 +7,8 @@ the order of partitions, so a rebuilt store is the same, row by row.
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 11  # A store of another version is rebuilt from the log.
-SCHEMA_DIGEST = "f775036f6f85e268"  # Of tables and states: tests/unit/test_schemas.py checks it.
+SCHEMA_VERSION = 12  # A store of another version is rebuilt from the log.
+SCHEMA_DIGEST = "7bd80818a5e6075e"  # Of tables and states: tests/unit/test_schemas.py checks it.
 
 METADATA = MetaData()
 
@@ -92,6 +92,9 @@ CONTACTS = _table(
     # As folded: queries derive the status that they show.
     Column("status", String, nullable=False),
     _number("tried"),  # 1: attempted in any run.
+    # Pending: Unix milliseconds from which it may be called, 0: at once; below 0 if its calls could
+    # not be placed, and all others come first.
+    _number("turn"),
     _blob("state"),  # The Contact.
 )
 Index(
@@ -101,6 +104,7 @@ Index(
     CONTACTS.c.contact_id,
     CONTACTS.c.tried,
     CONTACTS.c.epoch,
+    CONTACTS.c.turn,
 )
 
 EXECUTIONS = _table(

@@ -26,6 +26,7 @@ from campaigns.records.installation import Installation
 from campaigns.records.ledger import Ledger
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope
+from campaigns.records.topics import Partition
 from command_api.barrier import Barrier, Settled
 from command_api.service import CommandApi
 from dialer.calls.call_states import Use
@@ -62,7 +63,10 @@ def no_stream_versions() -> Swaps:
             super().admit(envelope)
             return True
 
-    return [(campaigns.log.reader, "Ledger", Credulous)]
+    def credulous(self: Reader, partition: Partition) -> Ledger:
+        return self.ledgers.setdefault(partition, Credulous())
+
+    return [(Reader, "ledger", credulous)]
 
 
 @mutation

@@ -93,7 +93,9 @@ def test_a_schema_changes_with_its_version(module: ModuleType) -> None:
 
 def test_every_table_is_part_of_a_described_store() -> None:
     """A new table that no digest covers could change unnoticed."""
-    creates = re.compile(r"create table if not exists|= _?[tT]able\(")
+    creates = re.compile(
+        r"""create table if not exists|= _?[tT]able\((?!"")"""
+    )  # Rich has Table("").
     found = {
         str(path.relative_to(ROOT))
         for folder in ("shared", "services", "dialgate")

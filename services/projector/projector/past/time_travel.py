@@ -46,6 +46,7 @@ class _FoldedPast:
     past: Past
     contacts: ViewStore | None = None
     readers: int = 0
+    folding: asyncio.Lock = field(default_factory=asyncio.Lock)  # Its contacts.
 
 
 @dataclass
@@ -99,9 +100,9 @@ class TimeTravel:
         kept = self._keep(past)
         kept.readers += 1
         try:
-            if kept.contacts is None:
-                async with self._place():
-                    if kept.contacts is None:  # Nobody else has folded it meanwhile.
+            async with kept.folding:
+                if kept.contacts is None:
+                    async with self._place():
                         kept.contacts = await self._folded_contacts(past)
             yield kept.contacts
         finally:

@@ -9,6 +9,7 @@ from campaigns.domain.facts import (
     CampaignCreated,
     ContactsAdded,
     ImportCompleted,
+    ImportStarted,
     ListClosed,
 )
 
@@ -35,12 +36,15 @@ class Lists:
         self._report = report
         self._open: dict[str, _Open] = {}
         self._counts: dict[str, bool] = {}  # Of those that have ended.
+        self._announced = set[str]()  # Of imports: these end by a fact of the import.
 
     def take(self, facts: tuple[AnyFact, ...], *, must_end: bool) -> None:
         """Take the facts of one accepted record. `must_end`: its level closes every list."""
         counted = dict(_counted(facts))
         for fact in facts:
-            if isinstance(fact, ContactsAdded):
+            if isinstance(fact, ImportStarted):
+                self._announced.add(fact.import_id)
+            elif isinstance(fact, ContactsAdded):
                 self._chunk(fact, self._report.at if must_end else None)
             elif isinstance(fact, ListClosed):
                 self._close(fact, counted)
@@ -78,7 +82,11 @@ class Lists:
     @property
     def open(self) -> dict[str, RecordPlace]:
         """Return the lists that should have ended, with the place of their last chunk."""
-        return {list_id: found.at for list_id, found in self._open.items() if found.at}
+        return {
+            list_id: found.at
+            for list_id, found in self._open.items()
+            if found.at and list_id not in self._announced
+        }
 
 
 def _counted(facts: tuple[AnyFact, ...]) -> Iterator[tuple[str, _Counted]]:

@@ -35,6 +35,8 @@ def test_a_number_is_e164_or_says_why_it_is_none(text: str, region: str) -> None
 
 
 @given(digits, REGIONS, REGIONS)
+@example("010000", "AU", "US")
+@example("61010000", "AU", "AU")
 def test_what_is_e164_stays_so_in_every_country(text: str, region: str, other: str) -> None:
     found = normalise_phone(text, region)
     if isinstance(found, str):

@@ -116,6 +116,10 @@ def _e164(dialable: str, region: str) -> str | Unusable:
         because = _REASONS.get(why, "it does not have the length that its country requires")
         return Unusable(f"the phone number is not usable: {because}")
     written = _written(number)
+    if _prefix_within(number.country_code).match(written, 1 + len(str(number.country_code))):
+        again = _parsed(written, region)  # Its prefix for calls within would be dropped.
+        if again is None or _written(again) != written:
+            return _TWO_READINGS
     if len(written) > 1 + DIGITS_MAX:  # Some countries have longer ones, for calls within.
         return Unusable("the phone number is not usable: it is too long")
     return written
@@ -158,6 +162,14 @@ def _written(number: PhoneNumber) -> str:
 def _international_prefix(region: str) -> re.Pattern[str]:
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
     return re.compile((metadata and metadata.international_prefix) or _ABROAD)
+
+
+@cache
+def _prefix_within(country_code: int) -> re.Pattern[str]:
+    """Return what a reader of E.164 takes for the country's prefix of calls within."""
+    region = phonenumbers.region_code_for_country_code(country_code)
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(country_code, region)
+    return re.compile((metadata and metadata.national_prefix_for_parsing) or r"(?!)")
 
 
 @cache

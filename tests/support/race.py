@@ -29,6 +29,7 @@ from campaigns.domain.facts import (
     CampaignStarted,
 )
 from campaigns.domain.moves import Move
+from campaigns.domain.values.campaign_settings import CampaignSettings
 from campaigns.domain.values.stream_names import Stream, campaign_stream, contact_stream
 from campaigns.gates.room import Reading
 from campaigns.log.port import EventLog
@@ -90,7 +91,8 @@ async def everything(log: EventLog, partition: Partition, after: int = 0) -> lis
 
 def created(campaign_id: int) -> CampaignCreated:
     """Make a campaign of one contact."""
-    return campaign_created(campaign_id, NOON, name="a race", rows=1)
+    settings = CampaignSettings(calls_per_minute=60_000)  # All of a race is at one instant.
+    return campaign_created(campaign_id, NOON, name="a race", rows=1, settings=settings)
 
 
 def started(campaign_id: int) -> CampaignStarted:

@@ -27,6 +27,7 @@ from campaigns.domain.facts import (
     Disposition,
     ImportCompleted,
     ImportSource,
+    ImportStarted,
     ListClosed,
     Selection,
 )
@@ -89,6 +90,9 @@ DRAFT = campaign_created(1, NOON, rows=2)
 CHUNK = ContactsAdded(import_id="new", first_row=1, rows=(Row(phone_number="+12025550101"),))
 DROPPED = ListClosed(import_id="new", counts=False, closed_at=NOON)
 CLOSED = ListClosed(import_id="new", counts=True, closed_at=NOON)
+ANNOUNCED = ImportStarted(
+    campaign_id=1, import_id="new", number=1, file_name=None, rows=1, started_at=NOON
+)
 FEWER = CampaignUpdated(campaign_id=1, settings=CampaignSettings(max_attempts=1), updated_at=NOON)
 
 
@@ -321,6 +325,13 @@ CASES = [
         at_rest=True,
     ),
     Case(Kind.LIST_STILL_OPEN, [record_of(CHUNK, level=3)], "0@1", [CHUNK], at_rest=True),
+    Case(  # What an import announces ends by a fact of the import.
+        Kind.LIST_STILL_OPEN,
+        [DRAFT, record_of(CHUNK, level=3)],
+        "0@2",
+        [DRAFT, ANNOUNCED, record_of(CHUNK, level=3)],
+        at_rest=True,
+    ),
     Case(
         Kind.COMPLETED_EARLY,
         [*running(), *DONE, COMPLETED],

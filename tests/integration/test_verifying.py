@@ -179,10 +179,11 @@ async def test_an_export_has_the_digests_and_the_violations_of_its_log(
 async def test_on_kafka_the_same_records_have_the_same_digest(
     tmp_path: Path, said: Said, kafka_servers: str, namespace: str
 ) -> None:
-    await (await _log(tmp_path, [*WELL[:2], PAUSED, CALL])).close()
+    records = ToldLog().tell([*WELL[:2], PAUSED, CALL]).records
+    await (await _log(tmp_path, records)).close()
     _, embedded = await said.json()
     async with on_kafka(kafka_servers, namespace, 1) as log:
-        for record in ToldLog().tell([*WELL[:2], PAUSED, CALL]).records:
+        for record in records:
             await log.append(FIRST, record, 1)
         await followed(log, FIRST, 0, 4)
         there = ProcessSettings(

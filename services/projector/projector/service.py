@@ -197,12 +197,12 @@ class Projector:
         await self.commits.drain()
 
     async def close(self) -> None:
-        """Close the store and the publisher."""
+        """Close the publisher and the store, once no thread uses it."""
         self.travel.close()
         self.commits.close()
-        self.store.close()
         if self.publishing is not None:
-            await self.publishing.publisher.close()
+            await self.publishing.close()
+        self.store.close()
 
 
 def _secret(secret: SecretStr | None) -> str | None:

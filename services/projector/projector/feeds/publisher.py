@@ -8,6 +8,7 @@ skipped or reordered. Only one projector may publish.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -62,6 +63,12 @@ class Publishing:
     retry_max_s: float
     troubles: dict[int, str] = field(default_factory=dict)  # Partition → why it is behind.
     _grown: dict[int, asyncio.Event] = field(default_factory=dict)
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "outbox"))
+
+    async def close(self) -> None:
+        """Wait for the read in progress, so that the store can be closed; close the connections."""
+        self._thread.shutdown()
+        await self.publisher.close()
 
     def moved(self, partition: Partition) -> None:
         """Note that a partition's outbox has grown."""
@@ -89,7 +96,8 @@ class Publishing:
         while True:
             grown = self._wake(number)
             grown.clear()
-            if messages := await asyncio.to_thread(self._next, number):
+            loop = asyncio.get_running_loop()
+            if messages := await loop.run_in_executor(self._thread, self._next, number):
                 sent = [message for _, message in messages]
 
                 def publish(sent: Sequence[tuple[bytes, bytes]] = sent) -> Awaitable[None]:

@@ -25,7 +25,7 @@ QUESTIONS = (
     "strict",
     "sizes",
     "fold",
-    "exports",
+    "evidence",
     "projector",
     "dialer",
     "restart",

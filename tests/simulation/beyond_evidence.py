@@ -41,7 +41,6 @@ BEYOND: Mapping[str, str] = {
     "a gate names the wrong instant": REASONS,
     "a gate is shut although it is open": REASONS,
     "the reactor takes one more than there is room": REASONS,
-    "the queue forgets whose turn it is": REASONS,
     "an idle campaign gives no reason": REASONS,
     "the reactor asks other gates": REASONS,
 }

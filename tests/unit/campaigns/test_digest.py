@@ -19,6 +19,7 @@ from campaigns.testing.sample_records import FIRST, NOON
 from tests.unit.campaigns.test_reader import Remembered, some
 
 STRANGE = b"no record"
+TURNS = 200  # Of the event loop: a log in memory is followed to its end in a few.
 
 
 def log_of(*entries: bytes) -> MemoryLog:
@@ -44,11 +45,12 @@ async def followed(reader: Reader, log: MemoryLog) -> Reader:
     """Go on with another log without the look before: what is read shows it as well."""
     again = Reader(log, Remembered(), reader.ledgers, dict(reader.positions), reader.chains)
     following = asyncio.create_task(again.follow([FIRST]))
-    done, _ = await asyncio.wait([following], timeout=0.05)
-    following.cancel()
-    if done and (group := following.exception()):
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
+    if following.done() and (group := following.exception()):
         assert isinstance(group, ExceptionGroup)
         raise group.exceptions[0]
+    following.cancel()
     return again
 
 

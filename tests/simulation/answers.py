@@ -12,6 +12,7 @@ from campaigns.domain.decider import UNCHANGED, Rejected
 from campaigns.domain.facts import (
     AnyCampaignFact,
     AnyFact,
+    CallLate,
     CampaignCompleted,
     CampaignCreated,
     CampaignDeleted,
@@ -64,6 +65,7 @@ HALTS = ("pause", "stop", "delete")
 # They alone make no contact count: a request that says it has no effect may be sent again.
 HARMLESS = (ContactsAdded, ImportStarted, ImportFailed)
 HOLDS = {"freeze", "stall", "sleep"}  # Of processes: they hear of nothing for a while.
+CONTACTS_CHANGED = "Contacts changed during the import"  # Said of announced files alone.
 LIST_GIVEN_UP = "The list was given up meanwhile"  # See lists.py.
 SLACK_S = 0.05  # To be woken, and to answer.
 SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
@@ -263,6 +265,7 @@ def _judge_moments(found: Audit) -> None:
             phones.fold(entry.facts)
             _fold(found, campaigns, entry, paused_at)
             look(active)
+            true |= {one.id for one in active if _changed(entry, one)}
     look(pending)
     for exchange in judged:
         if _already_so(exchange):
@@ -272,6 +275,14 @@ def _judge_moments(found: Audit) -> None:
         pause = steadily.get(exchange.id)
         if pause is not None and exchange.answered_at_s is not None:
             _judge_silence(found, exchange, pause, exchange.answered_at_s)
+
+
+def _changed(entry: Entry, exchange: Exchange) -> bool:
+    """Say whether a late ring changed who was never called, while an import counted on it."""
+    return exchange.detail == CONTACTS_CHANGED and any(
+        isinstance(fact, CallLate) and fact.campaign_id == exchange.campaign_id
+        for fact in entry.facts
+    )
 
 
 def _fold(found: Audit, campaigns: Campaigns, entry: Entry, paused_at: dict[int, Entry]) -> None:

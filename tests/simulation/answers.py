@@ -12,7 +12,6 @@ from campaigns.domain.decider import UNCHANGED, Rejected
 from campaigns.domain.facts import (
     AnyCampaignFact,
     AnyFact,
-    CallLate,
     CampaignCompleted,
     CampaignCreated,
     CampaignDeleted,
@@ -43,7 +42,7 @@ from command_api.commands.start import RESUME, START
 from command_api.commands.stop import STOP
 from command_api.commands.update import UPDATE, UpdateCampaign
 from tests.simulation.auditor import Audit
-from tests.simulation.history import Entry
+from tests.simulation.history import Entry, rang_late
 from tests.simulation.web import Exchange
 
 SAYS: dict[str, tuple[type[AnyFact], ...]] = {
@@ -65,7 +64,7 @@ HALTS = ("pause", "stop", "delete")
 # They alone make no contact count: a request that says it has no effect may be sent again.
 HARMLESS = (ContactsAdded, ImportStarted, ImportFailed)
 HOLDS = {"freeze", "stall", "sleep"}  # Of processes: they hear of nothing for a while.
-CONTACTS_CHANGED = "Contacts changed during the import"  # Said of announced files alone.
+CHANGED = "Contacts changed during the import"  # A late ring does that to an announced one.
 LIST_GIVEN_UP = "The list was given up meanwhile"  # See lists.py.
 SLACK_S = 0.05  # To be woken, and to answer.
 SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
@@ -265,7 +264,8 @@ def _judge_moments(found: Audit) -> None:
             phones.fold(entry.facts)
             _fold(found, campaigns, entry, paused_at)
             look(active)
-            true |= {one.id for one in active if _changed(entry, one)}
+            late = rang_late(entry)
+            true |= {x.id for x in active if x.detail == CHANGED and x.campaign_id in late}
     look(pending)
     for exchange in judged:
         if _already_so(exchange):
@@ -275,14 +275,6 @@ def _judge_moments(found: Audit) -> None:
         pause = steadily.get(exchange.id)
         if pause is not None and exchange.answered_at_s is not None:
             _judge_silence(found, exchange, pause, exchange.answered_at_s)
-
-
-def _changed(entry: Entry, exchange: Exchange) -> bool:
-    """Say whether a late ring changed who was never called, while an import counted on it."""
-    return exchange.detail == CONTACTS_CHANGED and any(
-        isinstance(fact, CallLate) and fact.campaign_id == exchange.campaign_id
-        for fact in entry.facts
-    )
 
 
 def _fold(found: Audit, campaigns: Campaigns, entry: Entry, paused_at: dict[int, Entry]) -> None:

@@ -45,6 +45,11 @@ class Entry:
     facts: tuple[AnyFact, ...] = ()
 
 
+def rang_late(entry: Entry) -> set[int]:
+    """Return the campaigns of which a late ring is recorded here."""
+    return {fact.campaign_id for fact in entry.facts if isinstance(fact, CallLate)}
+
+
 @dataclass
 class Permission:
     """One accepted CallRequested, and all that became of it."""

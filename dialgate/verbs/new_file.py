@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from campaigns.process.private_files import open_private
+from campaigns.process.private_files import open_private, sync
 from dialgate.verbs.verb import MisusedError
 
 
@@ -42,13 +42,4 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
             raise MisusedError(f"expected a file that does not exist yet, found {path}") from exc
         finally:
             partial.unlink(missing_ok=True)
-    sync_directory(path.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path.parent)

@@ -1,7 +1,6 @@
 """`dialgate what-if`: a recorded campaign once more, with other settings. Overrides nothing."""
 
 import asyncio
-import sys
 import threading
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,8 +8,6 @@ from typing import Annotated, Any
 import orjson
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from campaigns.audit.rulings import PartitionRuling, partitions_of, ruled_batches
@@ -19,6 +16,7 @@ from campaigns.domain.values.campaign_settings import CallingHours
 from campaigns.domain.zones import zone
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.demo import picture
+from dialgate.verbs.progress import progress
 from dialgate.verbs.terminal import say, say_table
 from dialgate.verbs.verb import (
     AsJson,
@@ -90,14 +88,14 @@ async def what_if(
     """
     async with source(settings, exported) as opened:
         recording = await recorded(opened, campaign)
-    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-        contacts = _found(recording).counters.total
-        task, stop = bar.add_task("simulated", total=contacts), threading.Event()
+    stop, seen = threading.Event(), [0]
+    with progress("contacts simulated", _found(recording).counters.total) as advance:
 
         def on_progress(done: int) -> None:
             if stop.is_set():
                 raise KeyboardInterrupt
-            bar.update(task, completed=done)
+            advance(done - seen[0])
+            seen[0] = done
 
         simulation = Simulation(recording, overrides, seed, on_progress=on_progress)
         try:  # In a thread: its event loop is on virtual time.

@@ -91,8 +91,9 @@ class Course:
     def fate(self) -> Outcome:
         """Return what the simulated carrier does with this attempt."""
         refused = self.started_at is None
-        ends = self.disposition in (None, Disposition.UNKNOWN)  # Nobody knows how.
-        disposition = Disposition.FAILED if ends or self.disposition is None else self.disposition
+        disposition = self.disposition or Disposition.UNKNOWN
+        if disposition is Disposition.UNKNOWN:  # Nobody knows how it ended.
+            disposition = Disposition.FAILED
         return Outcome(
             disposition, self.rang_s, self.duration_s, refused, silent=False, answer_lost=False,
             report_lost=False,

@@ -6,8 +6,8 @@ from pathlib import Path
 import orjson
 
 from campaigns.audit.rulings import partitions_of
+from campaigns.process.private_files import sync
 from dialgate.settings import ProcessSettings
-from dialgate.verbs.new_file import sync_directory
 from dialgate.verbs.progress import progress
 from dialgate.verbs.terminal import say
 from dialgate.verbs.verb import MisusedError, source
@@ -63,6 +63,7 @@ def _begun(folder: Path) -> Path:
 
 
 def _named(partial: Path, folder: Path) -> None:
-    sync_directory(partial)
+    for path in (*partial.iterdir(), partial):
+        sync(path)
     partial.rename(folder)
-    sync_directory(folder.parent)
+    sync(folder.parent)

@@ -51,6 +51,15 @@ def replace_private(path: Path, content: bytes) -> None:
         partial.unlink(missing_ok=True)
 
 
+def sync(path: Path) -> None:
+    """Make a file durable, or the names in a directory."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def make_private(data_dir: Path) -> list[str]:
     """Create the directory if it is missing, and tighten its mode and those of our files in it.
 

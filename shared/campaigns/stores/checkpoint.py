@@ -62,7 +62,6 @@ class CheckpointStore:
 
         """
         self._path, self._unreadable = path, False
-        # Writes further state of these campaigns into the same transaction.
         self._lost = False  # A save failed: what was folded since the last one is lost.
         holds = installation or Installation()
         about = {"schema": str(SCHEMA_VERSION), "digest": SCHEMA_DIGEST, "log": log_id}

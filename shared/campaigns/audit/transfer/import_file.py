@@ -10,7 +10,7 @@ from pathlib import Path
 from campaigns.audit.transfer.import_plan import Comparison, Plan, Planned
 from campaigns.log.installation_log import whole
 from campaigns.process.errors import LogUnavailableError, TopicMisfitError
-from campaigns.process.private_files import open_private
+from campaigns.process.private_files import open_private, sync
 from campaigns.records.topics import Partition
 from campaigns.sqlite.file import connect, prepare
 from campaigns.sqlite.sqlite_log import SqliteLog
@@ -100,19 +100,11 @@ async def _compared(plan: Plan, path: Path) -> int:
 
 def _name(beside: Path, path: Path) -> None:
     """Sync the file, then give it its name: a crash leaves all of it, or nothing."""
-    _sync(beside)
+    sync(beside)
     refuse_used(path)
     _remove_beside(path)
     beside.replace(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path.parent)
 
 
 def _remove_beside(path: Path) -> None:

@@ -29,7 +29,7 @@ FILE_LINES_MAX, TEST_LINES_MAX = 250, 400
 FOLDER_MODULES_MAX = 16
 FORBIDDEN = {"utils", "util", "helpers", "common", "base", "models", "manager", "misc"}
 # Words of names that end as participles do, and are none.
-NOUNS = {"eventsourcing", "keyring", "pacing", "ring", "simulated", "testing"}
+NOUNS = {"eventsourcing", "feed", "keyring", "pacing", "ring", "simulated", "testing"}
 
 # Files over the limit, each with what would be lost by cutting it.
 LONG = {

@@ -21,6 +21,7 @@ _NEEDS = (
 # What tests skip for want of, and how it is installed where Debian's packages are.
 _INSTALLED_BY = {
     "caddy": "caddy",
+    "chromium": "chromium",
     "faketime": "faketime",
     "PostgreSQL": "postgresql",
     "Kafka": "openjdk-17-jre-headless maven",

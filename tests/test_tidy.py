@@ -23,6 +23,8 @@ from docs import generate
 
 ROOT = generate.ROOT
 ME = "tests/test_tidy.py"  # Quotes what it looks for.
+# This file, and what others have made: a browser's own test holds the page to its origin.
+OTHERS = re.compile(rf"{re.escape(ME)}$|\.min\.(js|css)$|/licences/|/axe/LICENSE$")
 PRODUCT = ("shared", "services", "dialgate")
 FUNCTION_LINES_MAX = 70
 FILE_LINES_MAX, TEST_LINES_MAX = 250, 400
@@ -244,7 +246,7 @@ def test_what_is_left_to_do_has_a_number() -> None:
 
 
 def test_nothing_points_to_a_machine_of_ours() -> None:
-    here = {name: text for name, text in everything().items() if name != ME}
+    here = {name: text for name, text in everything().items() if not OTHERS.search(name)}
     assert not {name for name, text in here.items() if MACHINE_PATHS.search(text)}
     hosts = {
         host

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -10,14 +11,15 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from campaigns.domain.campaigns import Campaigns
 from campaigns.gates.gates import IDLE
 from campaigns.part import Part
+from campaigns.process.clock import Clock, SystemClock
 from campaigns.process.observability import REGISTRY
 
 
 class _Parts(Collector):
     """Reads the parts at each scrape, so that hot paths count nothing twice."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
-        self._parts = parts
+    def __init__(self, parts: Sequence[Part], now: datetime) -> None:
+        self._parts, self._now = parts, now
 
     def collect(self) -> Iterable[Metric]:
         """Yield rulings, positions, open permissions and late calls, a part at a time."""
@@ -30,6 +32,11 @@ class _Parts(Collector):
         lag = GaugeMetricFamily(
             "dialgate_lag_records",
             "How far a part was behind when last looked.",
+            labels=["part", "partition"],
+        )
+        waits = GaugeMetricFamily(
+            "dialgate_lag_seconds",
+            "How long the first record that a part has not folded has waited.",
             labels=["part", "partition"],
         )
         permissions = GaugeMetricFamily(
@@ -53,6 +60,7 @@ class _Parts(Collector):
             "Running campaigns of the dialer's that ask for no call now, by the gate that is shut.",
             labels=["part", "gate"],
         )
+        now = self._now
         for part in self._parts:
             if (shut := getattr(part, "idle", None)) is not None:
                 counts = Counter(no.reason for no in shut.values())
@@ -66,18 +74,18 @@ class _Parts(Collector):
                 rulings.add_metric([part.name, name], getattr(part.reader.counts, name))
             for partition, position in part.reader.visible.items():
                 positions.add_metric([part.name, str(partition)], position)
-            for partition, end in part.reader.ends.items():
-                behind = max(0, end - part.reader.visible.get(partition, 0))
-                lag.add_metric([part.name, str(partition)], behind)
+            for partition, behind in part.reader.behind.lag(part.reader.visible, now).items():
+                lag.add_metric([part.name, str(partition)], behind.records)
+                waits.add_metric([part.name, str(partition)], behind.seconds)
             campaigns = getattr(part, "campaigns", None)
             if isinstance(campaigns, Campaigns):
                 permissions.add_metric([part.name], campaigns.permissions)
                 late.add_metric([part.name], campaigns.late_calls)
-        return (rulings, positions, lag, permissions, late, difference, strict, idle)
+        return (rulings, positions, lag, waits, permissions, late, difference, strict, idle)
 
 
-def exposition(parts: Sequence[Part]) -> tuple[bytes, str]:
-    """Return the metrics as text, and its content type."""
+def exposition(parts: Sequence[Part], clock: Clock | None = None) -> tuple[bytes, str]:
+    """Return the metrics as text, and its content type. `clock` None: the machine's."""
     registry = CollectorRegistry()
-    registry.register(_Parts(parts))
+    registry.register(_Parts(parts, (clock or SystemClock()).now()))
     return generate_latest(REGISTRY) + generate_latest(registry), CONTENT_TYPE_LATEST

@@ -19,8 +19,10 @@ import uvicorn
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import PlainTextResponse
 
+from campaigns.log.lag import lag_shape
 from campaigns.log.port import EventLog
 from campaigns.part import Part, Remarking
+from campaigns.process.clock import SystemClock
 from campaigns.process.errors import ContractError, OperatingError
 from campaigns.process.watch import EndedError
 from dialgate.connections.bounds import Bounds
@@ -128,7 +130,8 @@ class Process:
 
     async def look(self) -> None:
         """Have each part measure its lag. If the log does not answer, the last value stays."""
-        with contextlib.suppress(TimeoutError, OperatingError):  # /health/ready reports it.
+        # /health/ready reports it, and a log that was cut ends the part.
+        with contextlib.suppress(TimeoutError, OperatingError, ContractError):
             async with asyncio.timeout(self.settings.ready_s):
                 for part in self.parts:
                     await part.reader.look()
@@ -153,7 +156,7 @@ class Process:
 
 def health(process: Process) -> APIRouter:
     """Return the routes about the process itself."""
-    router = APIRouter(include_in_schema=False)
+    router, clock = APIRouter(include_in_schema=False), SystemClock()
 
     @router.api_route("/health/live", methods=["GET", "HEAD"])
     async def live() -> dict[str, str]:
@@ -168,6 +171,13 @@ def health(process: Process) -> APIRouter:
             return {"status": "not ready", "troubles": found}
         remarks = [one for p in process.parts if isinstance(p, Remarking) for one in p.remarks()]
         return {"status": "ready", "remarks": remarks} if remarks else {"status": "ready"}
+
+    @router.api_route("/health/lag", methods=["GET", "HEAD"])
+    async def lag() -> dict[str, object]:
+        """Say how far each part is behind the log: in records, and in seconds."""
+        await process.look()
+        readers, now = {part.name: part.reader for part in process.parts}, clock.now()
+        return {name: lag_shape(one.behind.lag(one.visible, now)) for name, one in readers.items()}
 
     @router.api_route("/metrics", methods=["GET", "HEAD"])
     async def metrics() -> PlainTextResponse:

@@ -173,6 +173,9 @@ def test_health_and_metrics_say_what_a_process_does(tmp_path: Path) -> None:
             assert accepted >= 200 / 20, part
             lag = f'dialgate_lag_records{{part="{part}",partition="campaign.records/0"}}'
             assert metric(url, lag) >= 0
+            assert metric(url, lag.replace("records", "seconds", 1)) >= 0
+            behind = httpx.get(f"{url}/health/lag").json()[part]
+            assert behind["partitions"]["campaign.records/0"].keys() == {"records", "seconds"}
         open_permissions = 'dialgate_open_permissions{part="dialer"}'
         give_up_at = time.monotonic() + 10
         while metric(

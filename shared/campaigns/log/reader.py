@@ -15,6 +15,7 @@ from campaigns.domain.facts import RecordSkipped
 from campaigns.log.counts import Counts
 from campaigns.log.digest import Chain, check, compare, reread_after
 from campaigns.log.installation_log import whole
+from campaigns.log.lag import Behind
 from campaigns.log.port import EventLog
 from campaigns.log.waiters import PositionWaiters
 from campaigns.process.errors import LogUnavailableError, NotFreshError, SkippedMeanwhileError
@@ -62,7 +63,7 @@ class Reader:
     ledgers: dict[Partition, Ledger] = field(default_factory=partial(defaultdict, Ledger))
     positions: dict[Partition, int] = field(default_factory=dict)
     chains: dict[Partition, Chain] = field(default_factory=partial(defaultdict, Chain))
-    ends: dict[Partition, int] = field(default_factory=dict)  # As last reported, for metrics.
+    behind: Behind = field(default_factory=Behind)  # How far it is behind, for metrics.
     counts: Counts = field(default_factory=Counts)
     # A step failed midway: the state in memory must not be stored or decided on.
     torn: bool = False
@@ -225,7 +226,7 @@ class Reader:
         try:
             async with asyncio.timeout(within_s):
                 ends = await self.log.ends(partitions)
-                self.ends.update(ends)
+                self.behind.ends.update(ends)
                 for partition, end in ends.items():
                     await self.reached(partition, end)
         except TimeoutError as exc:
@@ -233,13 +234,9 @@ class Reader:
             raise NotFreshError(f"not caught up within {within_s} s, at {behind}") from exc
 
     async def look(self) -> None:
-        """Note the log's current ends, so that the fold's lag is known.
-
-        Raises:
-            LogUnavailableError: the log did not report its end in time.
-
-        """
-        self.ends.update(await self.log.ends(list(self.positions)))
+        """Note the log's current ends and what waits there; raises as `Behind.look`."""
+        visible = {one: self.visible.get(one, 0) for one in self.positions}
+        await self.behind.look(self.log, visible)
 
     async def ready(self, partitions: Collection[Partition], *, within_s: float) -> bool:
         """Say whether the log answers and the fold keeps up with it."""

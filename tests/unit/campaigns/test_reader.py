@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 
+from campaigns.log.lag import lag_shape
 from campaigns.log.port import MemoryLog
 from campaigns.log.reader import Reader, Ruling
 from campaigns.process.errors import ContractError, LogCutError, LogUnavailableError, NotFreshError
@@ -74,9 +76,9 @@ async def test_how_far_behind_is_asked_of_the_log() -> None:
     log, records = filled(some(0), some(1))
     reader = Reader(log, Remembered())
     reader.step(FIRST, records[:1])
-    assert reader.ends == {}, "it was not asked for"
+    assert reader.behind.ends == {}, "it was not asked for"
     await reader.look()
-    assert (reader.ends, reader.positions) == ({FIRST: 2}, {FIRST: 1})
+    assert (reader.behind.ends, reader.positions) == ({FIRST: 2}, {FIRST: 1})
 
 
 def test_redelivery_changes_nothing() -> None:
@@ -219,3 +221,35 @@ async def test_a_fact_that_is_not_known_stops_the_process_before_it() -> None:
         await reader.follow([FIRST])
     assert stopped.group_contains(ContractError, match="campaign-cloned.v1")
     assert (fold.folded_positions, reader.positions[FIRST]) == ([1], 1)
+
+
+async def test_a_lag_is_told_in_records_and_in_the_seconds_that_the_first_has_waited() -> None:
+    log, _ = filled(b"foreign", some(), b"foreign", some(1))
+    reader = Reader(log, Remembered())
+    reader.positions[FIRST] = 0
+    later = some().time + timedelta(seconds=90)
+    assert not reader.behind.lag(reader.visible, later), "nobody has looked"
+    await reader.look()
+    assert reader.behind.lag(reader.visible, later) == {FIRST: (4, 90.0)}
+    assert lag_shape(reader.behind.lag(reader.visible, later)) == {
+        "records": 4, "seconds": 90.0,
+        "partitions": {str(FIRST): {"records": 4, "seconds": 90.0}},
+    }  # fmt: skip
+    assert (
+        reader.behind.lag(reader.visible, some().time - timedelta(hours=1))[FIRST].seconds == 0
+    ), "clocks differ"
+    reader.step(FIRST, await log.read(FIRST, 0, 10))
+    assert reader.behind.lag(reader.visible, later) == {FIRST: (0, 0.0)}, "it has caught up since"
+    await reader.look()
+    assert (reader.behind.lag(reader.visible, later), reader.behind.since) == (
+        {FIRST: (0, 0.0)},
+        {},
+    )
+
+
+async def test_what_waits_without_a_time_has_no_seconds() -> None:
+    log, _ = filled(b"foreign", b"foreign")
+    reader = Reader(log, Remembered())
+    reader.positions[FIRST] = 1
+    await reader.look()
+    assert reader.behind.lag(reader.visible, some().time) == {FIRST: (1, 0.0)}

@@ -1,16 +1,12 @@
-"""The operator's command line."""
+"""The operator's command line. What a verb needs is imported when it is called: it starts soon."""
 
-import asyncio
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
-from campaigns.process.clock import SystemClock
 from campaigns.process.errors import (
     CarrierUnavailableError,
     ContractError,
@@ -20,20 +16,13 @@ from campaigns.process.errors import (
 )
 from campaigns.process.private_files import only_ours
 from campaigns.records.topics import CAMPAIGN_RECORDS
-from command_api.settings import CommandApiSettings
-from dialer.carrier.carrier_settings import CarrierSettings
-from dialgate.composition import CARRIER, COMMAND_API, DIALER, PARTS, PROJECTOR, compose
-from dialgate.logs import lock_part
-from dialgate.process import MISUSED, WENT_WRONG
-from dialgate.settings import SETTINGS, misfits, weak_keys
-from dialgate.verbs import compare, keys, rebuild, replay, replay_events, verify, what_if
-from dialgate.verbs.evidence import export, import_log, proof, seal
-from dialgate.verbs.history import log, timeline
-from dialgate.verbs.inspection import state, why
+from dialgate.exit_codes import MISUSED, WENT_WRONG
+from dialgate.part_names import CARRIER, COMMAND_API, DIALER, PARTS, PROJECTOR
+from dialgate.verb_group import VerbGroup
 from dialgate.verbs.terminal import complain, say
-from dialgate.verbs.verb import checked_settings, misused, run_verb
 
 cli = typer.Typer(
+    cls=VerbGroup,
     add_completion=False,
     no_args_is_help=True,
     help="Run Dialgate, and look after its log and its API keys. Settings are environment"
@@ -46,7 +35,14 @@ cli = typer.Typer(
 
 
 def _run(names: Sequence[str]) -> None:
-    settings = checked_settings()
+    import asyncio
+
+    from command_api.settings import CommandApiSettings
+    from dialgate.composition import compose
+    from dialgate.settings import weak_keys
+    from dialgate.verbs.verb import checked_settings, misused
+
+    settings = checked_settings(serves=True)
     if sentences := weak_keys(settings, CommandApiSettings()):
         for sentence in sentences:
             complain(f"dialgate: {sentence}")
@@ -68,6 +64,8 @@ def about(
 ) -> None:
     """Run a verb, or print the version."""
     if show_version:
+        from importlib.metadata import version
+
         say(version("dialgate"))
         raise typer.Exit
 
@@ -87,6 +85,8 @@ def command_api() -> None:
 @cli.command(DIALER)
 def dialer() -> None:
     """Run a dialer. Without DIALGATE_CARRIER_URL it simulates a carrier."""
+    from dialer.carrier.carrier_settings import CarrierSettings
+
     _run((DIALER,) if CarrierSettings().url else (DIALER, CARRIER))
 
 
@@ -99,9 +99,15 @@ def projector() -> None:
 @cli.command(CARRIER)
 def carrier() -> None:
     """Run the simulated carrier in a process of its own."""
-    from dialgate import carrier_process
+    import asyncio
 
-    settings = checked_settings()
+    from campaigns.process.clock import SystemClock
+    from dialer.carrier.carrier_settings import CarrierSettings
+    from dialgate import carrier_process
+    from dialgate.logs import lock_part
+    from dialgate.verbs.verb import checked_settings, misused
+
+    settings = checked_settings(serves=True)
     try:
         lock_part(settings, CARRIER)
         asyncio.run(carrier_process.serve(settings, CarrierSettings(), SystemClock(), say))
@@ -125,6 +131,7 @@ def raise_level(
     the level cannot be lowered.
     """
     from dialgate.verbs import upgrade
+    from dialgate.verbs.verb import checked_settings, run_verb
 
     settings = checked_settings()
     run_verb(upgrade.upgrade(settings, say, dry_run=dry_run, as_json=as_json))
@@ -148,6 +155,7 @@ def skip_record(
     Prints the record first, and skips it once --yes confirms its digest. This cannot be undone.
     """
     from dialgate.verbs import skip
+    from dialgate.verbs.verb import checked_settings, run_verb
 
     settings = checked_settings()
     run_verb(skip.skip(settings, say, skip.Asked(topic, place, reason, yes)))
@@ -166,7 +174,10 @@ def demonstrate(
 
     Needs a running system and DIALGATE_API_KEY. Takes half a minute.
     """
+    from command_api.settings import CommandApiSettings
+    from dialer.carrier.carrier_settings import CarrierSettings
     from dialgate.verbs import demo
+    from dialgate.verbs.verb import checked_settings, misused
 
     settings = checked_settings()
     given = CommandApiSettings().api_key
@@ -176,30 +187,17 @@ def demonstrate(
     raise typer.Exit(demo.run(address, key, contacts, carrier_log or CarrierSettings().log))
 
 
-cli.command("log")(log.command)
-cli.command("timeline")(timeline.command)
-cli.command("replay")(replay.command)
-cli.command("what-if")(what_if.command)
-cli.command("export")(export.command)
-cli.command("replay-events")(replay_events.command)
-cli.command("state")(state.command)
-cli.command("verify")(verify.command)
-cli.command("why")(why.command)
-cli.command("rebuild")(rebuild.command)
-cli.command("import")(import_log.command)
-cli.command("compare")(compare.command)
-cli.command("seal")(seal.command)
-cli.command("proof")(proof.command)
-cli.add_typer(keys.cli, name="keys")
-
-
 def main() -> None:
     """Run the command line; exit with 2 when a setting does not fit."""
     only_ours()
     try:
         cli()
-    except ValidationError as exc:
-        if exc.title not in SETTINGS:
+    except ValueError as exc:
+        from pydantic import ValidationError
+
+        from dialgate.settings import SETTINGS, misfits
+
+        if not isinstance(exc, ValidationError) or exc.title not in SETTINGS:
             raise  # Not about a setting: a bug.
         for sentence in misfits(exc):
             complain(f"dialgate: {sentence}")

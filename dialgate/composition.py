@@ -22,12 +22,11 @@ from dialer.settings import DialerSettings
 from dialgate.application import make_app
 from dialgate.connections.bounds import Bounds, bounds_of
 from dialgate.logs import lock_part, make_log
+from dialgate.part_names import COMMAND_API, DIALER, PARTS, PROJECTOR
 from dialgate.process import Process, opened
 from dialgate.settings import ProcessSettings
 from projector.settings import ProjectorSettings
 
-COMMAND_API, DIALER, PROJECTOR, CARRIER = "command-api", "dialer", "projector", "carrier"
-PARTS = (COMMAND_API, DIALER, PROJECTOR, CARRIER)  # Each with a lock of its own.
 DIALERS = "dialgate-dialers"  # The group in which dialers share the partitions, on Kafka.
 
 

@@ -10,7 +10,8 @@ from typing import NoReturn
 
 from prometheus_client import Histogram
 
-from campaigns.process.observability import QUIET_S, REGISTRY
+from campaigns.process.metrics import REGISTRY
+from campaigns.process.observability import QUIET_S
 
 LOOK_S = 0.01
 HOLD_MAX_S = 0.02  # Long work is cut into slices of this.

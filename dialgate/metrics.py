@@ -12,7 +12,7 @@ from campaigns.domain.campaigns import Campaigns
 from campaigns.gates.gates import IDLE
 from campaigns.part import Part
 from campaigns.process.clock import Clock, SystemClock
-from campaigns.process.observability import REGISTRY
+from campaigns.process.metrics import REGISTRY
 
 
 class _Parts(Collector):

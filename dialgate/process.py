@@ -27,15 +27,13 @@ from campaigns.process.errors import ContractError, OperatingError
 from campaigns.process.watch import EndedError
 from dialgate.connections.bounds import Bounds
 from dialgate.connections.server import BACKLOG, ListeningSocket, Server, configured
+from dialgate.exit_codes import DONE, WENT_WRONG
 from dialgate.loop_holds import measure
 from dialgate.metrics import exposition
-from dialgate.settings import ProcessSettings
+from dialgate.settings import GC_AFTER, ProcessSettings
 from dialgate.shutdown import Shutdown
 
 logger = logging.getLogger("dialgate")
-
-DONE, WENT_WRONG, MISUSED = 0, 1, 2  # What a process exits with.
-GC_AFTER = 50_000  # Allocations between collections: with Python's 700 they delay pauses too often.
 
 
 @dataclass

@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Protocol
 
-from campaigns.process.observability import CLOSED, CONNECTIONS
+from campaigns.process.metrics import CLOSED, CONNECTIONS
 from dialgate.connections.bounds import Bounds
 
 LOOK_MAX_S = 1.0  # How often deadlines are looked at, at least.

@@ -4,7 +4,7 @@ import asyncio
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from campaigns.process.observability import CLOSED
+from campaigns.process.metrics import CLOSED
 from dialgate.connections.connection_place import ConnectionPlace
 from dialgate.connections.crowd import SOCKETS
 

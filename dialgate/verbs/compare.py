@@ -16,8 +16,8 @@ from campaigns.log.installation_log import whole
 from campaigns.process.errors import OperatingError
 from campaigns.records.topics import Partition, partition_of
 from dialgate.build_differences import Compared, Lines, rulings, views
+from dialgate.exit_codes import DONE, MISUSED, WENT_WRONG
 from dialgate.logs import make_log
-from dialgate.process import DONE, MISUSED, WENT_WRONG
 from dialgate.settings import PREFIX, ProcessSettings
 from dialgate.verbs.terminal import say
 from dialgate.verbs.verb import (

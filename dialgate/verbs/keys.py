@@ -29,8 +29,8 @@ from command_api.keys.key_changes import (
     new_key,
 )
 from command_api.settings import CommandApiSettings
+from dialgate.exit_codes import MISUSED, WENT_WRONG
 from dialgate.logs import lock_part
-from dialgate.process import MISUSED, WENT_WRONG
 from dialgate.settings import ProcessSettings, misspelt
 from dialgate.verbs.keys_on_log import Deciding, RejectedError, change
 from dialgate.verbs.terminal import complain, say

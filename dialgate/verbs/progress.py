@@ -13,13 +13,15 @@ def progress(
 
     `among_lines`: lines are printed meanwhile, so nothing is shown if those go to a terminal too.
     """
+    if not sys.stderr.isatty() or (among_lines and sys.stdout.isatty()):
+        yield lambda _: None  # Nothing is loaded either.
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     console = Console(stderr=True)
-    hidden = not console.is_terminal or (among_lines and sys.stdout.isatty())
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    shown = Progress(*columns, console=console, transient=True, disable=hidden)
+    shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     with shown:
         task = shown.add_task(what, total=total)
         yield lambda more: shown.update(task, advance=more)

@@ -8,8 +8,8 @@ import typer
 
 from campaigns.log.installation_log import whole
 from campaigns.process.data_dir import lock, unlock
+from dialgate.exit_codes import DONE, WENT_WRONG
 from dialgate.logs import make_log
-from dialgate.process import DONE, WENT_WRONG
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.progress import progress
 from dialgate.verbs.terminal import say

@@ -4,13 +4,14 @@ import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
 from io import StringIO
-
-from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from campaigns.process.printable_text import clean, one_line
+
+if TYPE_CHECKING:  # Loaded where it is used: nearly no line needs it.
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
 Parts = Sequence[tuple[str, str]]  # Texts, each with its style.
 _INDENT = 4
@@ -26,8 +27,10 @@ def complain(text: object) -> None:
     print(clean(text), file=sys.stderr, flush=True)
 
 
-def say_table(table: Table) -> None:
+def say_table(table: "Table") -> None:
     """Print a table to stdout, as wide as the terminal."""
+    from rich.console import Console
+
     drawn = Console(file=StringIO(), width=Console().width)
     drawn.print(table)
     assert isinstance(drawn.file, StringIO), "as it was made"
@@ -46,16 +49,22 @@ def say_paragraph(head: Parts, *body: Parts) -> None:
 
     Each part is a text with a style of Rich; nothing in a text is taken for a style.
     """
+    from rich.padding import Padding
+
     console = _console()
     console.print(_styled(head))
     for parts in body:
         console.print(Padding(_styled(parts), (0, 0, 0, _INDENT)))
 
 
-def _styled(parts: Parts) -> Text:
+def _styled(parts: Parts) -> "Text":
+    from rich.text import Text
+
     return Text.assemble(*((one_line(text), style) for text, style in parts))
 
 
 @cache
-def _console() -> Console:
+def _console() -> "Console":
+    from rich.console import Console
+
     return Console(highlight=False, markup=False, emoji=False)

@@ -23,9 +23,9 @@ from campaigns.process.errors import (
 )
 from campaigns.process.observability import configure_logging
 from campaigns.records.installation import Installation
+from dialgate.exit_codes import MISUSED, WENT_WRONG
 from dialgate.logs import make_log
-from dialgate.process import GC_AFTER, MISUSED, WENT_WRONG
-from dialgate.settings import ALL, ProcessSettings, misspelt
+from dialgate.settings import ALL, GC_AFTER, ProcessSettings, misspelt
 from dialgate.verbs.terminal import complain
 
 OfCampaign = Annotated[int | None, typer.Option("--campaign", min=1, help="Only this campaign.")]
@@ -61,8 +61,10 @@ def misused(why: object) -> typer.Exit:
     return typer.Exit(MISUSED)
 
 
-def checked_settings() -> ProcessSettings:
-    """Return the process's settings, after those of all parts were validated.
+def checked_settings(*, serves: bool = False) -> ProcessSettings:
+    """Return the process's settings, after those of all parts were validated; set up its logs.
+
+    `serves`: it runs a part, and whatever library logs must be heard.
 
     Raises:
         ValidationError: a setting does not fit; `main` says which.
@@ -73,7 +75,7 @@ def checked_settings() -> ProcessSettings:
     for kind in ALL:
         kind()
     settings = ProcessSettings()
-    configure_logging(settings.log_level, as_json=settings.log_json)
+    configure_logging(settings.log_level, as_json=settings.log_json, of_structlog=serves)
     return settings
 
 

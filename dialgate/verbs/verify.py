@@ -1,5 +1,6 @@
 """`dialgate verify`: judges the log by the invariants of the architecture page. Writes nothing."""
 
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,8 +8,6 @@ from typing import Annotated, NamedTuple
 
 import orjson
 import typer
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from campaigns.audit.ring_index import RingIndex, RingLineError
 from campaigns.audit.rulings import partitions_of
@@ -16,7 +15,7 @@ from campaigns.audit.verification import VIOLATIONS_MAX, Findings, Verification
 from campaigns.log.port import ReadableLog
 from campaigns.process.errors import ContractError, LogCutError, LogUnavailableError
 from campaigns.records.topics import CAMPAIGN_RECORDS, RECORD_TOPICS, Partition
-from dialgate.process import WENT_WRONG
+from dialgate.exit_codes import WENT_WRONG
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.evidence.signatures import Signed, verify_signed
 from dialgate.verbs.terminal import say
@@ -148,6 +147,12 @@ def rings_of(paths: Sequence[Path]) -> Iterator[RingIndex | None]:
 @contextmanager
 def progress() -> Iterator[Callable[[int], None]]:
     """Show on a terminal's stderr how many records were judged; elsewhere nothing."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.completed:,} records judged"))
     with Progress(

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from campaigns.http.door import Limits
 from campaigns.http.edge import UPLOAD
+from campaigns.http.size_limits import Limits
 from campaigns.records.topics import campaign_partitions
 from tests.attack.test_holds import BODIES, UPLOADS, contacts
 from tests.steps import HOLD_MAX_S

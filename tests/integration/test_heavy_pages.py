@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from campaigns.http.door import Limits
+from campaigns.http.size_limits import Limits
 from projector.queries.page import PER_PAGE, ROW_MAX_BYTES
 from projector.settings import ProjectorSettings
 from tests.support.whole_api import CAMPAIGNS, Whole, whole_api

@@ -15,8 +15,8 @@ from pydantic import SecretStr
 
 from campaigns.domain.api_keys import key_hash
 from campaigns.domain.facts import ApiKeyCreated, Disposition, ImportStarted
-from campaigns.http.door import Limits
 from campaigns.http.edge import install
+from campaigns.http.size_limits import Limits
 from campaigns.log.port import EventLog
 from campaigns.part import Part
 from campaigns.process.clock import SystemClock

@@ -13,7 +13,8 @@ from campaigns.log.port import MemoryLog
 from campaigns.log.reader import Reader
 from campaigns.process.errors import LogUnavailableError
 from dialgate.connections.bounds import Bounds
-from dialgate.process import DONE, WENT_WRONG, Process
+from dialgate.exit_codes import DONE, WENT_WRONG
+from dialgate.process import Process
 from dialgate.settings import ProcessSettings
 
 WITHIN_S = 20.0

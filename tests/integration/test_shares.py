@@ -10,7 +10,7 @@ import pytest
 from campaigns.domain.api_keys import Caller, key_hash
 from campaigns.http.door import TOO_MANY_AT_ONCE, TOO_MANY_WRONG, UNAUTHORIZED
 from campaigns.http.rate_limits import BURST_S, MINUTE_S
-from campaigns.process.observability import KEYS_REFUSED, SHARES_SPENT
+from campaigns.process.metrics import KEYS_REFUSED, SHARES_SPENT
 from tests.support.ear import Ear, is_type, listening
 from tests.support.several_apis import CONTACTS
 from tests.support.whole_api import BODY, CAMPAIGNS, Whole, whole_api

@@ -15,7 +15,7 @@ from campaigns.domain.facts import (
 )
 from campaigns.domain.values.stream_names import campaign_stream
 from campaigns.log.port import MemoryLog
-from campaigns.process.observability import REGISTRY
+from campaigns.process.metrics import REGISTRY
 from campaigns.records.record import Record
 from campaigns.testing.sample_records import FIRST
 from command_api.settings import CommandApiSettings

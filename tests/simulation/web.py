@@ -15,8 +15,9 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from campaigns.domain.api_keys import ApiKeys
-from campaigns.http.door import POSITION, Limits
+from campaigns.http.door import POSITION
 from campaigns.http.edge import install
+from campaigns.http.size_limits import Limits
 from command_api.http import (
     campaign_routes,
     change_routes,

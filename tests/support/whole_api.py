@@ -11,8 +11,8 @@ import httpx
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from campaigns.http.door import Limits
 from campaigns.http.edge import install
+from campaigns.http.size_limits import Limits
 from campaigns.log.port import EventLog, MemoryLog
 from campaigns.process.clock import SystemClock
 from campaigns.records.topics import CAMPAIGN_RECORDS, ORGANIZATIONS, campaign_partitions

@@ -12,7 +12,6 @@ from campaigns.audit.transfer.import_file import import_embedded, refuse_used
 from campaigns.audit.transfer.import_plan import Plan
 from campaigns.log.installation_log import whole
 from campaigns.process.errors import PartRunningError, TopicMisfitError
-from dialgate.composition import PARTS
 from dialgate.logs import (
     EMBEDDED_PARTITIONS,
     KAFKA_PARTITIONS,
@@ -20,6 +19,7 @@ from dialgate.logs import (
     lock_part,
     make_kafka_log,
 )
+from dialgate.part_names import PARTS
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.progress import progress
 from dialgate.verbs.terminal import complain, say

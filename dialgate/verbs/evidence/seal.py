@@ -8,7 +8,7 @@ import typer
 
 from campaigns.audit.rulings import partitions_of
 from campaigns.process.clock import SystemClock
-from dialgate.process import WENT_WRONG
+from dialgate.exit_codes import WENT_WRONG
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.progress import progress
 from dialgate.verbs.terminal import complain, say

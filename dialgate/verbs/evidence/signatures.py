@@ -6,7 +6,7 @@ from typing import NamedTuple
 import orjson
 
 from campaigns.audit.rulings import partitions_of
-from dialgate.process import WENT_WRONG
+from dialgate.exit_codes import WENT_WRONG
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.evidence.seal import PROVES, PROVES_NOT
 from dialgate.verbs.progress import progress

@@ -141,10 +141,9 @@ async def _store(
 async def _found(
     campaign_id: int, read: Source, point: "AsOf", end: int, store: "PresentStore | None"
 ) -> AsyncIterator[FoundState]:
-    from projector.past.partition_scan import PartitionScan
-    from projector.past.time_travel import TimeTravel
-
     if store is None:
+        from projector.past.partition_scan import PartitionScan
+
         with progress("records", end) as step:
             scan = PartitionScan(read.log, read.installation, campaign_id, step)
             past = await scan.past(point, end)
@@ -156,6 +155,8 @@ async def _found(
 
         yield FoundState(past, scanned)
         return
+    from projector.past.time_travel import TimeTravel
+
     travel = TimeTravel(store, read.log)
 
     @asynccontextmanager

@@ -7,9 +7,9 @@ from pydantic import AfterValidator, Field, PositiveInt, SecretStr, model_valida
 from pydantic_settings import SettingsConfigDict
 
 from campaigns.domain.api_keys import KeyPairs
-from campaigns.http.door import Limits
 from campaigns.http.rate_limits import RateLimits
 from campaigns.http.shares import Shares
+from campaigns.http.size_limits import Limits
 from campaigns.process.durations import Seconds
 from campaigns.process.settings import EnvironmentSettings
 from command_api.http.json_body import CONTACTS_MAX

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from prometheus_client import Counter
 
-from campaigns.process.observability import REGISTRY
+from campaigns.process.metrics import REGISTRY
 from dialer.reactor.state import Undecided
 
 TOLD_MAX = 1_000  # Calls whose traceback was logged; beyond it the oldest may be logged again.

@@ -3,7 +3,6 @@
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Annotated
 
 import orjson
@@ -19,7 +18,8 @@ from campaigns.domain.decider import Reason, Rejected
 from campaigns.domain.facts import Scope
 from campaigns.http.rate_limits import RateLimits
 from campaigns.process.errors import OperatingError
-from campaigns.process.observability import KEYS_REFUSED, SHARES_SPENT, limit_repetitions
+from campaigns.process.metrics import KEYS_REFUSED, SHARES_SPENT
+from campaigns.process.observability import limit_repetitions
 
 logger = logging.getLogger(__name__)
 limit_repetitions(logger)  # During an outage every request logs the same.
@@ -196,21 +196,6 @@ class JsonAnswer(Response):
         raw.append((b"content-length", b"%d" % len(self.body)))
         raw.append((b"content-type", b"application/json"))
         self.raw_headers = raw
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How large a request may be."""
-
-    body_max_bytes: int
-    upload_max_bytes: int  # For paths that end in UPLOAD.
-    head_max_bytes: int = 64 * 1024  # Its line and headers.
-    bodies_max_bytes: int = 64 * 2**20  # All bodies that a process holds, except uploads.
-
-    @property
-    def bodies_of_organization_max_bytes(self) -> int:
-        """Return one organization's part of it: half, but at least one whole body."""
-        return max(self.bodies_max_bytes // 2, self.body_max_bytes)
 
 
 def head_too_large(most: int) -> str:

@@ -15,7 +15,6 @@ from campaigns.http.door import (
     RETRY_AFTER_S,
     TOO_HEAVY,
     TOO_HEAVY_AT_ONCE,
-    Limits,
     RefusedError,
     door_of,
     head_too_large,
@@ -24,10 +23,12 @@ from campaigns.http.door import (
     unprocessable,
 )
 from campaigns.http.short_way import ShortWay
+from campaigns.http.size_limits import Limits
 from campaigns.http.weight import Spent, Weight
 from campaigns.process.errors import OperatingError
 from campaigns.process.identifiers import random_id
-from campaigns.process.observability import SHARES_SPENT, correlation_id
+from campaigns.process.metrics import SHARES_SPENT
+from campaigns.process.observability import correlation_id
 
 UPLOAD = "/import-data"
 PIECE_BYTES = 64  # Python's overhead for each piece of a body.

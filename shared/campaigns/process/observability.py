@@ -1,58 +1,16 @@
-"""Structured logs, correlation ids and metrics, for operators."""
+"""Structured logs and correlation ids, for operators. Metrics: metrics.py."""
 
 import logging
 import sys
 import time
 from collections.abc import Callable, Collection
 from contextvars import ContextVar
-
-import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-
-from campaigns.process.printable_text import clean
+from functools import cached_property
 
 correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 
-REGISTRY = CollectorRegistry()
-COMMANDS = Counter(
-    "dialgate_commands_total",
-    "Commands by how they ended.",
-    ["command", "outcome"],
-    registry=REGISTRY,
-)
-COMMAND_S = Histogram(
-    "dialgate_command_seconds", "From a command's arrival to its answer.", ["command"],
-    registry=REGISTRY,
-    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
-)  # fmt: skip
-BARRIER_S = Histogram(
-    "dialgate_barrier_seconds", "How long a pause or stop waited for permissions to be resolved.",
-    registry=REGISTRY, buckets=(0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 7, 10, 65),
-)  # fmt: skip
-CONNECTIONS = Gauge("dialgate_connections", "Open client connections.", registry=REGISTRY)
-CLOSED = Counter(
-    "dialgate_connections_closed_total", "Client connections closed by the server, by reason.",
-    ["why"], registry=REGISTRY,
-)  # fmt: skip
-TOPIC_DOUBTS = Gauge(
-    "dialgate_topic_doubts", "Conditions of a topic on Kafka that may cost records: see the log.",
-    ["topic"], registry=REGISTRY,
-)  # fmt: skip
-
-
-KEYS_REFUSED = Counter(
-    "dialgate_keys_refused_total", "Requests and sockets without a known key.",
-    registry=REGISTRY,
-)  # fmt: skip
-SHARES_SPENT = Counter(
-    "dialgate_shares_spent_total", "Requests refused because an organization's share was used up.",
-    ["what"], registry=REGISTRY,
-)  # fmt: skip
-
 QUIET_S = 10.0  # A logger repeats the same message at most once in this time.
 WORDS_MAX = 1_000  # Messages remembered; libraries put addresses and the like into theirs.
-# The names of `extra` that become fields of a line.
-FIELDS = frozenset({"campaign_id", "chunks", "import_id", "reason"})
 WINDOW_S, LINES_MAX = 60.0, 300  # At most so many lines of one logger in that time.
 
 
@@ -109,52 +67,37 @@ class Bounded(logging.Filter):
         return lines < LINES_MAX
 
 
-def _add_correlation(
-    _: object, __: str, event: structlog.types.EventDict
-) -> structlog.types.EventDict:
-    if found := correlation_id.get():
-        event.setdefault("correlation_id", found)
-    return event
+class _Formatter(logging.Formatter):
+    """Writes lines as log_lines.py says, which is loaded with the first one: it takes 0.1 s."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        super().__init__()
+        self._as_json = as_json
+
+    @cached_property
+    def lines(self) -> logging.Formatter:
+        """Return what writes them."""
+        from campaigns.process.log_lines import formatter
+
+        return formatter(correlation_id, as_json=self._as_json)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record's line."""
+        return self.lines.format(record)
 
 
-def _clean(_: object, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
-    for name, value in event.items():
-        event[name] = clean(value) if isinstance(value, str | Exception) else value
-    return event
+def configure_logging(
+    level: str = "INFO", *, as_json: bool = True, of_structlog: bool = True
+) -> None:
+    """Send all logs, including the libraries', to stderr: one JSON object per line, or text.
 
-
-def configure_logging(level: str = "INFO", *, as_json: bool = True) -> None:
-    """Send all logs, including the libraries', to stderr: one JSON object per line, or text."""
-    shared: list[structlog.types.Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(allow=FIELDS),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _add_correlation,
-        structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.processors.format_exc_info,
-    ]
-    render: structlog.types.Processor = (
-        structlog.processors.JSONRenderer()
-        if as_json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
-    structlog.configure(  # A library may use structlog: its lines take the same path.
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
+    `of_structlog` False: a library's own structlog is not asked for before the first line.
+    """
+    formatter = _Formatter(as_json=as_json)
+    if of_structlog:
+        assert formatter.lines, "they are loaded"
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _clean, render],
-        )
-    )
+    handler.setFormatter(formatter)
     handler.addFilter(Bounded())
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -6,9 +6,10 @@ import pytest
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from campaigns.http.door import ID_MAX, Limits
+from campaigns.http.door import ID_MAX
 from campaigns.http.edge import install
 from campaigns.http.short_way import RAISED, ShortWay
+from campaigns.http.size_limits import Limits
 
 PATH = "/api/v1/campaigns/{campaign_id}/pause"
 

@@ -12,7 +12,7 @@ from campaigns.kafka.topics import inspection
 from campaigns.kafka.topics.inspection import Inspection
 from campaigns.kafka.topics.topic_ids import TopicDescription
 from campaigns.kafka.topics.topic_setup import doubts
-from campaigns.process.observability import TOPIC_DOUBTS
+from campaigns.process.metrics import TOPIC_DOUBTS
 from campaigns.records.topics import CAMPAIGN_RECORDS
 
 SETTINGS_OF_THREE = {"min.insync.replicas": "2"}

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, HTTPException, Response
 
-from campaigns.http.door import Limits
 from campaigns.http.edge import install
+from campaigns.http.size_limits import Limits
 from campaigns.process.errors import LogUnavailableError
 from command_api.http.json_route import JsonRoute
 from command_api.http.plain_route import PlainRoutes

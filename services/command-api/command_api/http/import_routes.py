@@ -14,7 +14,7 @@ from campaigns.domain.decider import Reason, Rejected
 from campaigns.domain.values.instants import instant
 from campaigns.http.door import POSITION, CampaignId, caller_of, json_response, refusal
 from campaigns.http.responses import ERRORS, ok
-from campaigns.process.observability import COMMANDS, SHARES_SPENT
+from campaigns.process.metrics import COMMANDS, SHARES_SPENT
 from campaigns.records.record import Idempotency
 from command_api.http.bodies import Contacts, key_unusable
 from command_api.http.json_route import JsonRoute

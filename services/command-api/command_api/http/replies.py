@@ -18,7 +18,7 @@ from campaigns.http.campaign_json import campaign_shape
 from campaigns.http.door import POSITION, etag, json_response, refusal
 from campaigns.log.writer import Handled, Reread
 from campaigns.process.errors import OperatingError
-from campaigns.process.observability import BARRIER_S, COMMAND_S, COMMANDS
+from campaigns.process.metrics import BARRIER_S, COMMAND_S, COMMANDS
 from command_api.barrier import Settled
 from command_api.commands.lifecycle import M
 from command_api.commands.verb import Verb

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from campaigns.process.errors import OperatingError
-from campaigns.process.observability import SHARES_SPENT
+from campaigns.process.metrics import SHARES_SPENT
 from command_api.turns import Turns
 
 LINE_BYTES_MAX = 2**21  # An answer: RESULT_CHARS_MAX, escaped.

@@ -18,7 +18,7 @@ from campaigns.http.door import TOO_OFTEN, UNAUTHORIZED, wrong_key
 from campaigns.http.rate_limits import RateLimits
 from campaigns.process.clock import Clock
 from campaigns.process.errors import OperatingError
-from campaigns.process.observability import SHARES_SPENT
+from campaigns.process.metrics import SHARES_SPENT
 from projector.feeds.hub import Hub, Listener
 from projector.queries.freshness import Queries
 

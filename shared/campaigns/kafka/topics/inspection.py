@@ -17,7 +17,8 @@ from campaigns.kafka.clients import Kafka
 from campaigns.kafka.topics.topic_ids import TopicDescription, described
 from campaigns.kafka.topics.topic_setup import check_settings, doubts, settings_of
 from campaigns.process.errors import TopicMisfitError
-from campaigns.process.observability import TOPIC_DOUBTS, limit_repetitions
+from campaigns.process.metrics import TOPIC_DOUBTS
+from campaigns.process.observability import limit_repetitions
 
 logger = logging.getLogger(__name__)
 limit_repetitions(logger)

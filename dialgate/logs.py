@@ -33,8 +33,10 @@ def make_log(settings: ProcessSettings, *, exclusive: bool, read_only: bool = Fa
     )
 
 
-def make_kafka_log(settings: ProcessSettings, *, read_only: bool = False) -> "KafkaLog":
-    """Return the log on Kafka, not open yet."""
+def make_kafka_log(
+    settings: ProcessSettings, *, read_only: bool = False, importing: bool = False
+) -> "KafkaLog":
+    """Return the log on Kafka, not open yet. `importing`: it may be half imported."""
     from campaigns.kafka.kafka_log import KafkaLog
 
     assert settings.kafka_servers, "only with servers"
@@ -46,6 +48,7 @@ def make_kafka_log(settings: ProcessSettings, *, read_only: bool = False) -> "Ka
         watch_s=settings.kafka_watch_s,
         security=security(settings),
         read_only=read_only,
+        importing=importing,
         open_s=settings.kafka_open_s,
         ends_s=settings.kafka_ends_s,
     )

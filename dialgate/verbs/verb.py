@@ -18,8 +18,10 @@ from campaigns.process.errors import (
     ContractError,
     ExportUnreadableError,
     LevelBeyondError,
+    LogUnavailableError,
     OperatingError,
     SealUnreadableError,
+    TopicMisfitError,
 )
 from campaigns.process.observability import configure_logging
 from campaigns.records.installation import Installation
@@ -42,6 +44,8 @@ class MisusedError(Exception):
 _UNREADABLE = (
     MisusedError,
     LevelBeyondError,
+    LogUnavailableError,
+    TopicMisfitError,
     ExportUnreadableError,
     SealUnreadableError,
     OSError,

@@ -13,7 +13,7 @@ from campaigns.audit.ring_index import RingIndex, RingLineError
 from campaigns.audit.rulings import partitions_of
 from campaigns.audit.verification import VIOLATIONS_MAX, Findings, Verification
 from campaigns.log.port import ReadableLog
-from campaigns.process.errors import ContractError, LogCutError, LogUnavailableError
+from campaigns.process.errors import ContractError, LogCutError
 from campaigns.records.topics import CAMPAIGN_RECORDS, RECORD_TOPICS, Partition
 from dialgate.exit_codes import WENT_WRONG
 from dialgate.settings import ProcessSettings
@@ -115,7 +115,7 @@ async def verify(
                 findings = await verification.run()
             except LogCutError:
                 raise
-            except (ContractError, LogUnavailableError) as exc:
+            except ContractError as exc:
                 raise MisusedError(exc) from exc
     show(findings, as_json=as_json)
     return WENT_WRONG if findings.found else 0

@@ -33,7 +33,9 @@ async def brought(path: Path, servers: str, namespace: str, partitions: int, sto
         if count == stop:
             raise InterruptionError
 
-    make = partial(KafkaLog, servers, partitions, namespace=namespace, read_only=True)
+    make = partial(
+        KafkaLog, servers, partitions, namespace=namespace, read_only=True, importing=True
+    )
     async with planned(path, partitions) as plan:
         return await import_kafka(plan, make, None, seen)
 

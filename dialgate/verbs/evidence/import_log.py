@@ -11,7 +11,7 @@ from campaigns.audit.transfer.export_log import ExportLog
 from campaigns.audit.transfer.import_file import import_embedded, refuse_used
 from campaigns.audit.transfer.import_plan import Plan
 from campaigns.log.installation_log import whole
-from campaigns.process.errors import PartRunningError, TopicMisfitError
+from campaigns.process.errors import LogCutError, PartRunningError, TopicMisfitError
 from dialgate.logs import (
     EMBEDDED_PARTITIONS,
     KAFKA_PARTITIONS,
@@ -70,9 +70,9 @@ async def import_log(settings: ProcessSettings, path: Path, *, as_json: bool = F
             else:
                 from campaigns.audit.transfer.import_kafka import import_kafka
 
-                make_log = partial(make_kafka_log, settings, read_only=True)
+                make_log = partial(make_kafka_log, settings, read_only=True, importing=True)
                 written = await import_kafka(plan, make_log, settings.kafka_replication, seen)
-    except (PartRunningError, TopicMisfitError) as exc:
+    except (LogCutError, PartRunningError, TopicMisfitError) as exc:
         raise MisusedError(str(exc)) from exc
     finally:
         await export.close()

@@ -16,6 +16,7 @@ from campaigns.audit.record_filter import EVERYTHING, RecordFilter, known_types
 from campaigns.audit.rulings import PartitionRuling, Ruled, partitions_of, ruled_batches
 from campaigns.domain.values.stream_names import Stream
 from campaigns.log.installation_log import read_on
+from campaigns.log.port import ReadableLog
 from campaigns.process.errors import LogCutError, LogUnavailableError
 from campaigns.records.topics import Partition
 from dialgate.pictures.record_lines import masked_line, shape, show_records
@@ -165,6 +166,7 @@ async def coming(
             for partition, end in (await read.log.ends(rulings)).items():
                 ruling = rulings[partition]
                 ruling.skipped = read.installation.skipped.get(partition, {})
+                await expect(read.log, partition, ruling, end)
                 async for batch in ruled_batches(read.log, partition, ruling, until=end):
                     yield batch
         except LogUnavailableError as exc:
@@ -178,6 +180,25 @@ async def coming(
                 complain("dialgate: the log answers again")
             silent = False
         await asyncio.sleep(POLL_S)
+
+
+async def expect(log: ReadableLog, partition: Partition, ruling: PartitionRuling, end: int) -> None:
+    """Refuse a log that is no longer the one that was read. `end`: its end now.
+
+    Raises:
+        LogCutError: it ends earlier, or has another record where the last one was read.
+        LogUnavailableError: the log does not answer.
+
+    """
+    last = ruling.last
+    if last is None or end == ruling.position:
+        return
+    again = await log.read(partition, last.position - 1, 1) if end > last.position else ()
+    if not again or (again[0].position, again[0].raw) != (last.position, last.raw):
+        raise LogCutError(
+            f"{partition}@{last.position}: expected the record that was read here, found"
+            f" {'another' if again else f'an end at {end}'}: the log was cut, or made again"
+        )
 
 
 def _print(batch: Sequence[Ruled], view: LogView) -> None:

@@ -24,9 +24,7 @@ class RecordFilter:
 
     campaign_id: int | None = None
     types: frozenset[str] = frozenset()  # Any of these tags; without a version: in each version.
-    actor: str | None = (
-        None  # Whole, or whole words of it: `dialer`, `organization/7`, `dg_live_ab`.
-    )
+    actor: str | None = None  # Whole, or whole words of it: `dialer`, `organization/7`.
     since: datetime | None = None  # Recorded then or later.
     until: datetime | None = None  # Recorded then or earlier.
     contact: Stream | None = None  # `contact/42/7`.

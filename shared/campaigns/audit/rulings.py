@@ -61,6 +61,7 @@ class PartitionRuling:
         """Begin before the first record. `skipped`: the partition's records that were skipped."""
         self.skipped = skipped
         self.ledger, self.chain, self.position = Ledger(), Chain(), 0
+        self.last: Recorded | None = None  # The one that was ruled on last.
 
     def rule(self, recorded: Recorded) -> Ruled:
         """Rule on the next record.
@@ -71,7 +72,7 @@ class PartitionRuling:
             LogCutError: it stands where a record was skipped, and is another one.
 
         """
-        self.position = recorded.position
+        self.position, self.last = recorded.position, recorded
         if (decision := self.skipped.get(recorded.position)) is not None:
             confirm(decision, recorded)
             return Ruled(recorded, RulingKind.SKIPPED, decision.reason)

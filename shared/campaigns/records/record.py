@@ -38,7 +38,7 @@ class Record:
     id: str
     time: datetime
     source: str  # Which process offers it: "command-api/3f2a".
-    actor: str  # For whom: "organization/7 key dg_live_ab", "dialer".
+    actor: str  # For whom: "organization/7 key 0a1b2c3d4e5f6071", "dialer".
     correlation_id: str  # The request it serves.
     causation_id: str | None  # The record that caused it.
     condition: AppendCondition

@@ -93,7 +93,7 @@ def _changed(fact: CampaignUpdated) -> list[str]:
     """Return the names of what an update changes; settings with their new values."""
     changed = []
     for name in fact.__struct_fields__:
-        if name == "updated_at" or (value := getattr(fact, name)) is None:
+        if name in ("campaign_id", "updated_at") or (value := getattr(fact, name)) is None:
             continue
         if name == "settings":
             shown = (

@@ -5,25 +5,50 @@ on half a log. It needs no right that parts do not have, and earlier builds refu
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
-from campaigns.kafka.topics.topic_setup import IMPORTING_MS, LASTING, make, missing
+from campaigns.kafka.topics.topic_setup import (
+    IMPORTING_MS,
+    LASTING,
+    make,
+    missing,
+    unfinished,
+)
 
 _OF_THE_TOPIC = 1  # Source: Kafka's DescribeConfigs, config_source: set for this topic.
+
+
+class SettingsUnreadableError(KafkaError):  # type: ignore[misc]  # aiokafka has no types.
+    """The brokers do not show this client a topic's settings."""
 
 
 async def marked(admin: AIOKafkaAdminClient, name: str) -> bool:
     """Say whether a topic is marked.
 
     Raises:
+        SettingsUnreadableError: we lack the right to see it.
         KafkaError: the cluster did not answer, or we lack a right.
 
     """
     return (await _settings(admin, name)).get("retention.ms") == IMPORTING_MS
+
+
+async def refuse_unfinished(admin: AIOKafkaAdminClient, name: str) -> None:
+    """Refuse for a reader what an import has not finished, if it may see the settings.
+
+    Raises:
+        TopicMisfitError: `name`, the topic that is marked, is.
+        KafkaError: the cluster did not answer.
+
+    """
+    with suppress(SettingsUnreadableError):  # The rights to read do not include it.
+        if await marked(admin, name):
+            raise unfinished(name)
 
 
 async def make_marked(
@@ -71,7 +96,7 @@ async def _settings(admin: AIOKafkaAdminClient, name: str) -> dict[str, str]:
     for answer in await admin.describe_configs([asked]):
         for code, words, _, _, entries in answer.resources:
             if code:
-                raise KafkaError(f"{name}: {for_code(code).__name__} {words}")
+                raise SettingsUnreadableError(f"{name}: {for_code(code).__name__} {words}")
             return {setting: value for setting, value, *rest in entries if _own(rest)}
     return {}
 

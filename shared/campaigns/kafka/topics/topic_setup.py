@@ -132,10 +132,7 @@ def check_settings(name: str, found: Mapping[str, str]) -> None:
 
     """
     if found.get("retention.ms") == IMPORTING_MS:
-        raise TopicMisfitError(
-            f"{name}: expected a whole log, found an import that was interrupted: run `dialgate"
-            " import` again with the same file, or delete the topics"
-        )
+        raise unfinished(name)
     for setting, expected in LASTING.items():
         if found.get(setting) != expected:
             raise TopicMisfitError(
@@ -147,6 +144,14 @@ def check_settings(name: str, found: Mapping[str, str]) -> None:
             f"{name}: expected max.message.bytes of at least {MESSAGE_BYTES_MAX},"
             f" found {found.get('max.message.bytes')}"
         )
+
+
+def unfinished(name: str) -> TopicMisfitError:
+    """Return the error for a log that an import has not finished."""
+    return TopicMisfitError(
+        f"{name}: expected a whole log, found an import that was interrupted: run `dialgate"
+        " import` again with the same file, or delete the topics"
+    )
 
 
 def doubts(settings: Mapping[str, str], copies: int, brokers: int) -> Iterator[str]:

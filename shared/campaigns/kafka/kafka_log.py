@@ -18,23 +18,17 @@ from campaigns.kafka.fetcher import Fetcher
 from campaigns.kafka.offsets import PartitionRanges
 from campaigns.kafka.producer import RETRY_S, Appender
 from campaigns.kafka.security import Security
-from campaigns.kafka.topics.import_mark import refuse_unfinished
+from campaigns.kafka.topics.import_mark import check_readable
 from campaigns.kafka.topics.inspection import Inspection
 from campaigns.kafka.topics.topic_ids import topic_ids
-from campaigns.kafka.topics.topic_setup import check_there, make_and_check
+from campaigns.kafka.topics.topic_setup import make_and_check
 from campaigns.log.port import BATCH_MAX, OnRefusal
 from campaigns.process.errors import LogUnavailableError
 from campaigns.process.observability import limit_repetitions
 from campaigns.records.entry import entry
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Record
-from campaigns.records.topics import (
-    INSTALLATION_RECORDS,
-    NAMING_TOPICS,
-    RECORD_TOPICS,
-    TOPICS,
-    Partition,
-)
+from campaigns.records.topics import NAMING_TOPICS, RECORD_TOPICS, TOPICS, Partition
 
 logger = logging.getLogger(__name__)
 limit_repetitions(logger)
@@ -54,18 +48,14 @@ class KafkaLog:
         replication: int | None = None,
         security: Security | None = None,
         read_only: bool = False,
-        importing: bool = False,
+        importing: bool = False,  # Read what an import has not finished.
         open_s: float = 30.0,
         append_s: float = 2.0,
         ends_s: float = 5.0,
         watch_s: float = 15.0,
         request_timeout_ms: int = REQUEST_TIMEOUT_MS,
     ) -> None:
-        """Store the settings; `open` connects.
-
-        `read_only` creates no topic and no producer: rights to describe and to read suffice.
-        `importing`: what an import has not finished is read too, by the import itself.
-        """
+        """Store the settings. `read_only` creates nothing: rights to describe and read suffice."""
         self.kafka = Kafka(servers, namespace, security or Security(), request_timeout_ms)
         self._count = {topic.name: topic.partitions or partitions for topic in TOPICS}
         self._replication = replication
@@ -139,9 +129,7 @@ class KafkaLog:
             about = await admin.describe_cluster()
             cluster, brokers = about["cluster_id"], len(about["brokers"])
             if self._read_only:
-                await check_there(admin, self._counts(RECORD_TOPICS))
-                if not self._importing:
-                    await refuse_unfinished(admin, self.kafka.topic(INSTALLATION_RECORDS))
+                await check_readable(admin, self._counts(RECORD_TOPICS), self._importing)
             else:
                 await make_and_check(admin, self._counts(self._count), self._replication, brokers)
             ids = await topic_ids(admin, list(self._counts(NAMING_TOPICS)))

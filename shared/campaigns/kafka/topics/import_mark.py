@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError, for_code
 from campaigns.kafka.topics.topic_setup import (
     IMPORTING_MS,
     LASTING,
+    check_there,
     make,
     missing,
     unfinished,
@@ -38,17 +39,26 @@ async def marked(admin: AIOKafkaAdminClient, name: str) -> bool:
     return (await _settings(admin, name)).get("retention.ms") == IMPORTING_MS
 
 
-async def refuse_unfinished(admin: AIOKafkaAdminClient, name: str) -> None:
-    """Refuse for a reader what an import has not finished, if it may see the settings.
+async def check_readable(
+    admin: AIOKafkaAdminClient, counts: Mapping[str, int], importing: bool
+) -> None:
+    """Check for a reader that the topics exist, and that no import is unfinished.
+
+    The second only as far as it may see the settings. `importing`: it is the import itself.
 
     Raises:
-        TopicMisfitError: `name`, the topic that is marked, is.
+        LogUnavailableError: they do not exist yet, or this reader may not see them.
+        TopicMisfitError: a topic has another number of partitions, or the log is half imported.
         KafkaError: the cluster did not answer.
 
     """
+    await check_there(admin, counts)
+    if importing:
+        return
     with suppress(SettingsUnreadableError):  # The rights to read do not include it.
-        if await marked(admin, name):
-            raise unfinished(name)
+        for name in counts:
+            if await marked(admin, name):
+                raise unfinished(name)
 
 
 async def make_marked(

@@ -7,7 +7,6 @@ import orjson
 import typer
 
 from campaigns.log.installation_log import whole
-from campaigns.process.data_dir import lock, unlock
 from dialgate.exit_codes import DONE, WENT_WRONG
 from dialgate.logs import make_log
 from dialgate.settings import ProcessSettings
@@ -35,8 +34,8 @@ def command(
 ) -> None:
     """Make the projector's views anew from the log, beside those in service, and compare them.
 
-    The projector may run. It takes the new views into service at its next start, unless they
-    differ: then nothing changes, and the exit code is 1.
+    The projector may run. It takes the new views into service, within seconds or at its next
+    start, unless they differ: then nothing changes, and the exit code is 1.
     """
     settings = checked_settings()
     run_verb(rebuild_views(settings, dry_run=dry_run, accept=accept, show=show, as_json=as_json))
@@ -67,15 +66,15 @@ async def rebuild_views(
             raise MisusedError("DIALGATE_DATABASE_URL: expected PostgreSQL, or none at all")
         if not serving.exists:
             raise MisusedError("there are no views yet: the projector makes them when it starts")
-        lock(settings.data_dir, "rebuild")
-        try:
-            found = await _rebuilt(settings, serving, replacement, show)
-            if not dry_run and (accept or not found.differences):
-                finish(replacement, found)
-        finally:
-            if not replacement.ready:
-                replacement.discard()
-            unlock(settings.data_dir, "rebuild")
+        with replacement.held() as check:
+            try:
+                found = await _rebuilt(settings, serving, replacement, show)
+                check()
+                if not dry_run and (accept or not found.differences):
+                    finish(replacement, found)
+            finally:
+                if not replacement.ready:
+                    replacement.discard()
     finally:
         serving.disconnect()
     for line in found.shown if not as_json else ():
@@ -112,5 +111,5 @@ def _text(found: "Rebuilt") -> str:
     if not found.compared:
         what = f"rebuilt to {at}; the views in service are of another build: not compared"
     if found.ready:
-        return f"{what}. The projector's next start takes the new views into service."
+        return f"{what}. The projector takes the new views into service."
     return f"{what}. The views in service stay."

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from campaigns.log.port import EventLog
-from campaigns.process.errors import StoreUnavailableError
+from campaigns.process.errors import PartRunningError, StoreUnavailableError
 from campaigns.records.installation import Installation
 from campaigns.records.topics import Partition
 from projector.rebuild import fold_to, restored
@@ -35,6 +35,23 @@ async def adopt(
     """
     if not replacement.ready:
         return False
+    try:
+        with replacement.held():
+            return await _adopt(replacement, url, data_dir, log, installation, publishes=publishes)
+    except PartRunningError as exc:
+        logger.warning("rebuilt views are not taken into service now: %s", exc)
+        return False
+
+
+async def _adopt(
+    replacement: Replacement,
+    url: str | None,
+    data_dir: Path | None,
+    log: EventLog,
+    installation: Installation,
+    *,
+    publishes: bool,
+) -> bool:
     store = replacement.opened()
     try:
         views = await restored(store, log, installation, publishes=publishes)

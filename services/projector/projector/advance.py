@@ -5,7 +5,7 @@ committed. An exception in between leaves the store at the last checkpoint, and 
 """
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from campaigns.domain.campaigns import Campaigns
@@ -201,6 +201,18 @@ class Views:
         self.on_changed(batch.campaigns.keys(), batch.changes.contacts)
         for number in {number for number, *_ in batch.changes.events}:
             self.on_moved(Partition(CAMPAIGN_RECORDS, number))
+
+    def take_over(self, other: "Views", keys: Iterable[AnyOrganizationFact]) -> None:
+        """Go on with what another fold made of the same records; our store is its store now.
+
+        Between two batches. `keys`: its facts about API keys.
+        """
+        self.campaigns.become(other.campaigns)
+        self._facts, self._calling, self._tails = other._facts, other._calling, other._tails
+        for key in keys:
+            self.on_key(key)
+        self._published |= self.published  # Its outbox may hold what was published meanwhile.
+        self._noted()
 
     def _remember(self, changes: Changes) -> None:
         """Cache the contacts that are being called: facts about them follow soon."""

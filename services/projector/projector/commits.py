@@ -6,8 +6,9 @@ waits for it. One batch at a time: the fold rests while the thread uses what it 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 
 from campaigns.records.steps import bounded
 from projector.advance import Views
@@ -56,6 +57,12 @@ class Commits:
         """Commit everything that has been ruled on."""
         while await self._commit():
             pass
+
+    @asynccontextmanager
+    async def rest(self) -> AsyncIterator[None]:
+        """Rest between two batches: what is stored is what is shown, and nothing moves."""
+        async with self._turn:
+            yield
 
     def close(self) -> None:
         """Wait for the commit in progress. Nothing may be committed afterwards."""

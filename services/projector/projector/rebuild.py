@@ -1,10 +1,12 @@
 """Makes the views anew from the log, beside those in service, and compares the two row by row."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from campaigns.domain.facts import AnyOrganizationFact
 from campaigns.log.port import BATCH_MAX, EventLog, refuse_beyond
 from campaigns.process.errors import LogCutError
 from campaigns.records.installation import Installation
@@ -37,16 +39,25 @@ def partitions_of_views(log: EventLog) -> Sequence[Partition]:
 
 
 async def restored(
-    store: ViewStore, log: EventLog, installation: Installation, *, publishes: bool
+    store: ViewStore,
+    log: EventLog,
+    installation: Installation,
+    *,
+    publishes: bool,
+    on_key: Callable[[AnyOrganizationFact], None] = lambda _: None,
 ) -> Views:
     """Return a store's views at their checkpoint: from the log's beginning if it is new.
 
     A store that is not of this log and build is cleared.
     """
-    store.belongs_to(log.id, publishes=publishes, installation=installation)
-    views = Views(store, log, publishes, lambda _: None)
+    views = Views(store, log, publishes, on_key)
     await views.reader.begin(installation)
-    views.restore(partitions_of_views(log))
+
+    def read() -> None:
+        store.belongs_to(log.id, publishes=publishes, installation=installation)
+        views.restore(partitions_of_views(log))
+
+    await asyncio.to_thread(read)
     return views
 
 
@@ -69,6 +80,7 @@ async def fold_to(
                 refuse_beyond(partition, end, position)
             for some in bounded(batch):
                 views.reader.step(partition, some)
+                await views.reader.rest()
             told(len(batch))
 
 
@@ -132,7 +144,7 @@ def _compare(
 
 
 def finish(replacement: Replacement, found: Rebuilt) -> None:
-    """Let the projector's next start take the new views into service."""
+    """Let the projector take the new views into service."""
     store = replacement.opened()
     try:
         mark_ready(store)

@@ -26,6 +26,7 @@ from campaigns.records.topics import (
 from projector.adoption import adopt
 from projector.advance import Views
 from projector.commits import Commits
+from projector.exchange import Exchange
 from projector.feeds import monitor, progress
 from projector.feeds.hub import Hub
 from projector.feeds.publisher import EventPublisher, Publishing
@@ -173,6 +174,11 @@ class Projector:
                 tasks.create_task(committing, name="projector commits")
                 following = self.reader.follow(self.partitions)
                 tasks.create_task(lasting(following, "projector follows"), name="projector follows")
+                if (made := replacement_of(*self._place)) is not None:
+                    check_s = self.settings.rebuilt_check_s
+                    exchange = Exchange(self.views, self.commits, made, check_s)
+                    name = "projector exchanges"
+                    tasks.create_task(lasting(exchange.run(), name), name=name)
                 if self.publishing is not None:
                     publishing = self.publishing.run(self.log.partitions(CAMPAIGN_RECORDS))
                     name = "projector publishes"

@@ -32,6 +32,7 @@ class ProjectorSettings(EnvironmentSettings):
     sockets_per_organization_max: PositiveInt = 500  # WebSockets of one organization.
     sockets_per_key_max: PositiveInt = 250  # WebSockets of one key.
     linger_ms: int = Field(20, ge=0, le=1000)  # A record's wait for others to share its commit.
+    rebuilt_check_s: Seconds = 2.0  # Between two looks whether rebuilt views are ready.
     publish_max: PositiveInt = 500  # Events handed to campaign.events at once, a partition.
     publish_retry_s: Seconds = 0.2  # Wait after a failed publish, doubled each time.
     publish_retry_max_s: Seconds = 5.0  # The longest wait after a failed publish.

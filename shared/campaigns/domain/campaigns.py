@@ -1,7 +1,7 @@
 """All campaigns, as one reader has folded them. Pure; services add what only they need."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Protocol
 
 from campaigns.domain.call_evolution import CALLS, evolve_call
@@ -79,6 +79,11 @@ class Campaigns:
         self.permissions += len(campaign.permissions())
         self.late_calls += campaign.late_calls
         self._index(campaign)
+
+    def become(self, other: "Campaigns") -> None:
+        """Take over all campaigns of another fold, which is not used any more."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(other, each.name))
 
     def importing(self) -> Iterator[Campaign]:
         """Yield the campaigns with an announced import in progress, without scanning the others."""

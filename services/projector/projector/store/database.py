@@ -5,7 +5,7 @@ Transactions, upserts and the creation of tables; nothing about what the tables 
 
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import chain
@@ -19,6 +19,7 @@ from sqlalchemy.dialects import sqlite
 
 from campaigns.process.errors import StoreUnavailableError
 from campaigns.stores.checkpoint import remove
+from projector.store.gate import Gate
 from projector.store.tables import METADATA
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Database:
         self._path: Path | None = None  # None: PostgreSQL, or not connected yet.
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._writing = RLock()
+        self._gate = Gate()
         # By table. Any: each dialect has its own Insert.
         self._upserts: dict[str, tuple[Any, str, str]] = {}
         self._engine: Engine | None = None
@@ -58,7 +60,9 @@ class Database:
 
         """
         if self._engine is None:
-            self._engine = self._connected()
+            with self._writing:  # One thread connects.
+                if self._engine is None:
+                    self._engine = self._connected()
         return self._engine
 
     def _made(self) -> Engine:
@@ -112,7 +116,7 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Open the one writing transaction: it commits at the end, or rolls back on an error."""
-        with self._writing, self.engine.connect() as connection:
+        with self._writing, self._gate.passing(), self.engine.connect() as connection:
             tx = connection.execution_options(writes=True)
             with tx.begin():
                 yield tx
@@ -120,11 +124,28 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a transaction that reads one snapshot, whatever is written meanwhile."""
-        with self.engine.connect() as connection:
+        with self._gate.passing(), self.engine.connect() as connection:
             if self.engine.dialect.name != "sqlite":
                 connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
                 yield connection
+
+    def exchange(self, swap: Callable[[], None], within_s: float) -> None:
+        """Let `swap` put another database in the place of this one, between two transactions.
+
+        Transactions that are asked for meanwhile wait, and get the one that is there then.
+
+        Raises:
+            StoreUnavailableError: a transaction has not ended `within_s`, or as `swap` raises; this
+                database goes on.
+
+        """
+        with self._gate.shut(within_s):
+            self._dispose()
+            try:
+                swap()
+            finally:
+                self._engine = self._connected()
 
     def states(
         self, tx: Connection, table: Table, campaign_id: int, numbers: Sequence[int]

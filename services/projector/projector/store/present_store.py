@@ -60,17 +60,19 @@ class PresentStore(Database):
 
         None: there is no such store, or none that can be read.
         """
-        wanted = {"schema": str(SCHEMA_VERSION), "digest": SCHEMA_DIGEST, "log": log_id}
         try:
             if not self.exists:
                 return None
             with self.reading() as tx:
-                about = self.about(tx)
-                if any(about.get(name) != value for name, value in wanted.items()):
-                    return None
-                return self.positions(tx).get(partition, 0)
+                return self.positions(tx).get(partition, 0) if self.is_of(tx, log_id) else None
         except (errors.DatabaseError, StoreUnavailableError):
             return None
+
+    def is_of(self, tx: Connection, log_id: str) -> bool:
+        """Say whether the store is of this log, by this build's schema."""
+        wanted = {"schema": str(SCHEMA_VERSION), "digest": SCHEMA_DIGEST, "log": log_id}
+        about = self.about(tx)
+        return all(about.get(name) == value for name, value in wanted.items())
 
     def unpublished(self, tx: Connection) -> dict[int, tuple[int, int]]:
         """Return for each partition a place from which on events may still have to be published.

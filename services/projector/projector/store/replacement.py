@@ -7,13 +7,16 @@ their own. Until it is exchanged, the store in service is as it was.
 import logging
 import shutil
 import sqlite3
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import Engine, create_engine, make_url, select, text
+from sqlalchemy import Connection, Engine, create_engine, make_url, select, text
+from sqlalchemy import exc as errors
 
-from campaigns.process.errors import StoreUnavailableError
+from campaigns.process.data_dir import lock, unlock
+from campaigns.process.errors import PartRunningError, StoreUnavailableError
 from campaigns.stores.checkpoint import remove
 from projector.store.database import VIEWS_FILE
 from projector.store.present_store import PresentStore
@@ -21,6 +24,18 @@ from projector.store.tables import ABOUT, METADATA
 from projector.store.view_store import ViewStore
 
 logger = logging.getLogger(__name__)
+
+LOCK_WAIT_MS = 2_000  # For the tables in service, which others may be reading.
+# The two numbers of an advisory lock: ours, and the schema in service.
+_LOCK = "hashtext('dialgate rebuild'), hashtext(current_schema())"
+_TRY_LOCK = f"select pg_try_advisory_lock({_LOCK})"
+_HOLDER = """
+    select host(client_addr), pid from pg_locks join pg_stat_activity using (pid)
+    where locktype = 'advisory' and granted and objsubid = 2
+    and (classid::bigint, objid::bigint) = (
+        select hashtext('dialgate rebuild')::bigint & 4294967295,
+               hashtext(current_schema())::bigint & 4294967295)
+"""
 
 FOLDER = "replacement"  # In the data directory.
 SCHEMA = "dialgate_replacement"  # In PostgreSQL.
@@ -32,6 +47,21 @@ class Replacement(Protocol):
 
     def opened(self) -> ViewStore:
         """Return the store; its first access creates what is missing."""
+        ...
+
+    def present(self) -> PresentStore:
+        """Return the store as it is, to look at."""
+        ...
+
+    def held(self) -> AbstractContextManager[Callable[[], None]]:
+        """Be the only process that makes, deletes or exchanges it.
+
+        Yields what raises StoreUnavailableError if that is no longer sure.
+
+        Raises:
+            PartRunningError: another process does; nothing has changed.
+
+        """
         ...
 
     def discard(self) -> None:
@@ -56,7 +86,7 @@ class Replacement(Protocol):
 
 
 def mark_ready(store: ViewStore) -> None:
-    """Let the projector's next start take a replacement into service."""
+    """Let the projector take a replacement into service."""
     with store.writing() as tx:
         store.put(tx, ABOUT, [_READY])
 
@@ -87,9 +117,20 @@ class _FileReplacement:
         if self._folder.exists():
             shutil.rmtree(self._folder)
 
+    def present(self) -> PresentStore:
+        return PresentStore(None, self._folder)
+
+    @contextmanager
+    def held(self) -> Iterator[Callable[[], None]]:
+        lock(self._data_dir, "rebuild")
+        try:
+            yield lambda: None
+        finally:
+            unlock(self._data_dir, "rebuild")
+
     @property
     def ready(self) -> bool:
-        return _looks_ready(PresentStore(None, self._folder))
+        return _looks_ready(self.present())
 
     def swap(self) -> None:
         old, new = self._data_dir / VIEWS_FILE, self._folder / VIEWS_FILE
@@ -132,12 +173,47 @@ class _SchemaReplacement:
     def discard(self) -> None:
         self._run(f"drop schema if exists {SCHEMA} cascade")
 
+    def present(self) -> PresentStore:
+        return PresentStore(self._beside, None)
+
+    @contextmanager
+    def held(self) -> Iterator[Callable[[], None]]:
+        """Hold an advisory lock of the schema in service: it ends with its connection."""
+        engine = self._engine()
+        try:
+            with asked(), engine.connect() as connection:
+                held = connection.execute(text(_TRY_LOCK)).scalar()
+                connection.commit()
+                if not held:
+                    raise PartRunningError(
+                        "the views in this database are being rebuilt or exchanged by another"
+                        f" process{_holder(connection)}: wait until it has ended, or end it"
+                    )
+
+                def check() -> None:
+                    with asked():
+                        connection.execute(text("select 1"))
+                        connection.commit()
+
+                yield check
+        finally:
+            engine.dispose()
+
     @property
     def ready(self) -> bool:
-        return _looks_ready(PresentStore(self._beside, None))
+        return _looks_ready(self.present())
 
     def swap(self) -> None:
         statements = [
+            # Another process that reads them keeps them: then the next try does it.
+            f"set local lock_timeout = '{LOCK_WAIT_MS}ms'",
+            *self._moves(),
+            f"drop schema {SCHEMA} cascade",
+        ]
+        self._run(*statements)
+
+    def _moves(self) -> list[str]:
+        return [
             statement
             for name in METADATA.tables
             for statement in (
@@ -146,19 +222,35 @@ class _SchemaReplacement:
                 " current_schema()); end $$",
             )
         ]
-        self._run(*statements, f"drop schema {SCHEMA} cascade")
+
+    def _engine(self) -> Engine:
+        return create_engine(self._url.replace("postgresql://", "postgresql+psycopg://", 1))
 
     def _run(self, *statements: str) -> None:
         """Run statements in one transaction."""
-        engine: Engine = create_engine(
-            self._url.replace("postgresql://", "postgresql+psycopg://", 1)
-        )
+        engine = self._engine()
         try:
-            with engine.begin() as tx:
+            with asked(), engine.begin() as tx:
                 for statement in statements:
                     tx.execute(text(statement))
         finally:
             engine.dispose()
+
+
+def _holder(connection: Connection) -> str:
+    """Say who holds the lock, as far as the database tells."""
+    found = connection.execute(text(_HOLDER)).first()
+    return "" if found is None else f" (of {found[0] or 'its own machine'}, backend {found[1]})"
+
+
+@contextmanager
+def asked() -> Iterator[None]:
+    """Raise what PostgreSQL cannot do now as a StoreUnavailableError."""
+    try:
+        yield
+    except errors.OperationalError as exc:
+        why = str(exc.orig).partition("\n")[0]
+        raise StoreUnavailableError(f"the views' database cannot be used: {why}") from exc
 
 
 def _looks_ready(store: PresentStore) -> bool:

@@ -88,6 +88,11 @@ class ViewStore(Database, TrackingRecorder):
                 raise
             return {}
 
+    def places(self, tx: Connection) -> dict[str, tuple[int, bytes]]:
+        """Return how far each partition is folded, and the digest of what was accepted there."""
+        asked = select(TRACKING.c.application_name, TRACKING.c.position, TRACKING.c.digest)
+        return {name: (position, bytes(digest)) for name, position, digest in tx.execute(asked)}
+
     def _positions(self) -> dict[Partition, int]:
         asked = select(TRACKING.c.application_name, TRACKING.c.position)
         with self.reading() as tx:

@@ -60,9 +60,11 @@ async def serving(
     place: Place, journal: Journal, topic: Topic | None = None, *, check_s: float = 0.02
 ) -> AsyncIterator[tuple[Projector, httpx.AsyncClient]]:
     """Run a projector, and a client."""
-    given = {"database_url": SecretStr(place.url)} if place.url else {}
     settings = ProjectorSettings(
-        api_key=SecretStr("one"), fresh_s=10.0, rebuilt_check_s=check_s, linger_ms=1, **given
+        database_url=SecretStr(place.url) if place.url else None,
+        api_key=SecretStr("one"),
+        rebuilt_check_s=check_s,
+        linger_ms=1,
     )
     part = Projector(journal.log, SystemClock(), settings, place.data_dir, topic)
     app = FastAPI()
@@ -128,7 +130,7 @@ async def test_while_it_serves_nobody_sees_an_older_position_or_an_error(place: 
         over.set()
         assert await under_way
     rows = place.rows()
-    statuses = {row[3] for row in rows[CONTACTS.name] if row[1] < 10}
+    statuses = {row[3] for row in rows[CONTACTS.name] if row[1] in range(10)}
     assert statuses == {"busy"}, "the rebuilt ones are in service"
     assert (await place.rebuild(journal)).differences == 0
 
@@ -168,7 +170,7 @@ async def test_what_is_published_goes_on_exactly_where_it_was(place: Place) -> N
 async def test_killed_at_any_step_exactly_one_store_serves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before and after each step on the disk, what lies there is kept as a dead process leaves it."""
+    """Around each step on the disk, what lies there is kept as a dead process leaves it."""
     place, journal = Place(None, tmp_path / "alive"), history()
     place.data_dir.mkdir()
     place.fold(journal)
@@ -188,8 +190,8 @@ async def test_killed_at_any_step_exactly_one_store_serves(
         return run
 
     monkeypatch.setattr(replacements, "_settle", watched(replacements._settle))
-    monkeypatch.setattr(replacements.Path, "replace", watched(Path.replace))
-    monkeypatch.setattr(replacements.shutil, "rmtree", watched(shutil.rmtree))
+    monkeypatch.setattr(Path, "replace", watched(Path.replace))
+    monkeypatch.setattr(shutil, "rmtree", watched(shutil.rmtree))
     async with serving(place, journal) as (part, _):
         moments.clear()
         await exchanged(part, place, journal)

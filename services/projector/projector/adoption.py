@@ -10,7 +10,8 @@ from campaigns.records.installation import Installation
 from campaigns.records.topics import Partition
 from projector.rebuild import fold_to, restored
 from projector.store.present_store import PresentStore
-from projector.store.replacement import Replacement, is_ready
+from projector.store.ready_mark import is_ready
+from projector.store.replacement import Replacement
 
 logger = logging.getLogger(__name__)
 

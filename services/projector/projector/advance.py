@@ -176,7 +176,7 @@ class Views:
             views.write(self.store, tx, batch.changes)
             views.write_campaigns(self.store, tx, batch.campaigns.values(), partitions)
             for number, place in batch.published.items():
-                views.delete_events(self.store, tx, number, place)
+                views.delete_events(tx, number, place)
             for partition, checkpoint in batch.checkpoints.items():
                 self.store.move(
                     tx,

@@ -16,7 +16,8 @@ from campaigns.process.errors import OperatingError, PartRunningError, StoreUnav
 from projector.advance import Views
 from projector.commits import Commits
 from projector.rebuild import fold_to, restored
-from projector.store.replacement import Replacement, is_ready
+from projector.store.ready_mark import is_ready
+from projector.store.replacement import Replacement
 from projector.store.view_store import ViewStore
 
 logger = logging.getLogger(__name__)

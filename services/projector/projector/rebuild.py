@@ -15,7 +15,8 @@ from campaigns.records.topics import CAMPAIGN_RECORDS, ORGANIZATIONS, Partition,
 from projector.advance import Views
 from projector.store.comparison import differences
 from projector.store.present_store import PresentStore
-from projector.store.replacement import Replacement, mark_ready
+from projector.store.ready_mark import mark_ready
+from projector.store.replacement import Replacement
 from projector.store.view_store import ViewStore
 
 ROUNDS = 3  # The views in service move on meanwhile: each round has less left to fold.

@@ -13,12 +13,13 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, inspect, select
+from sqlalchemy import Connection, Engine, Table, inspect, select
 from sqlalchemy import exc as errors
 from sqlalchemy.dialects import sqlite
 
 from campaigns.process.errors import StoreUnavailableError
 from campaigns.stores.checkpoint import remove
+from projector.store.engines import answered, engine_of
 from projector.store.gate import Gate
 from projector.store.tables import METADATA
 
@@ -74,11 +75,7 @@ class Database:
                 self._data_dir = Path(self._temporary.name)
             self._path = self._data_dir / VIEWS_FILE
             url = f"sqlite:///{self._path}"
-        engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
-        if engine.dialect.name == "sqlite":
-            event.listen(engine, "connect", _tune)
-            event.listen(engine, "begin", _begin)
-        return engine
+        return engine_of(url)
 
     def _connected(self) -> Engine:
         engine = self._made()
@@ -116,7 +113,7 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Open the one writing transaction: it commits at the end, or rolls back on an error."""
-        with self._writing, self._gate.passing(), self.engine.connect() as connection:
+        with self._writing, self._passing(), self.engine.connect() as connection:
             tx = connection.execution_options(writes=True)
             with tx.begin():
                 yield tx
@@ -124,11 +121,16 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a transaction that reads one snapshot, whatever is written meanwhile."""
-        with self._gate.passing(), self.engine.connect() as connection:
+        with self._passing(), self.engine.connect() as connection:
             if self.engine.dialect.name != "sqlite":
                 connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
                 yield connection
+
+    @contextmanager
+    def _passing(self) -> Iterator[None]:
+        with self._gate.passing(), answered():
+            yield
 
     def exchange(self, swap: Callable[[], None], within_s: float) -> None:
         """Let `swap` put another database in the place of this one, between two transactions.
@@ -214,10 +216,6 @@ class Database:
                 for table in tables
             }
 
-    def remove(self, tx: Connection, table: Table, *where: Any) -> None:
-        """Delete rows by a condition."""
-        tx.execute(delete(table).where(*where))
-
     def disconnect(self) -> None:
         """Close all connections, and delete a temporary file."""
         self._dispose()
@@ -247,15 +245,3 @@ def _altered(engine: Engine) -> bool:
 def _names(table: Table) -> tuple[str, ...]:
     """Return the names of a table's columns, in order."""
     return tuple(column.name for column in table.columns)
-
-
-def _tune(connection: Any, _: Any) -> None:
-    """Configure a new SQLite connection. Any: the driver's own connection."""
-    connection.isolation_level = None  # `_begin` begins all transactions, reading ones included.
-    for pragma in ("journal_mode = wal", "synchronous = normal", "busy_timeout = 10000"):
-        connection.execute(f"pragma {pragma}")
-
-
-def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes")
-    connection.exec_driver_sql("begin immediate" if writes else "begin")

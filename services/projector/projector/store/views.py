@@ -168,10 +168,10 @@ def _row(campaign: Campaign, partitions: int) -> dict[str, Any]:
     }
 
 
-def delete_events(store: ViewStore, tx: Connection, partition: int, last: EventPlace) -> None:
+def delete_events(tx: Connection, partition: int, last: EventPlace) -> None:
     """Delete a partition's events up to `last` from the outbox: campaign.events has them."""
     published = tuple_(OUTBOX.c.position, OUTBOX.c.n) <= tuple_(*last)
-    store.remove(tx, OUTBOX, OUTBOX.c.partition == partition, published)
+    tx.execute(delete(OUTBOX).where(OUTBOX.c.partition == partition, published))
 
 
 def restore(tx: Connection, campaigns: Campaigns) -> list[AnyOrganizationFact]:

@@ -15,8 +15,9 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from campaigns.domain.facts import Disposition
-from campaigns.http.door import POSITION, Limits
+from campaigns.http.door import POSITION
 from campaigns.http.edge import install
+from campaigns.http.size_limits import Limits
 from campaigns.process.clock import SystemClock
 from campaigns.process.errors import PartRunningError, StoreUnavailableError
 from projector import exchange as exchanges

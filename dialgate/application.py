@@ -20,6 +20,7 @@ from campaigns.part import Part
 from campaigns.process.clock import SystemClock
 from command_api.settings import CommandApiSettings
 from dialgate import pages
+from projector.pages import assets
 from projector.settings import ProjectorSettings
 
 TITLE = "Dialgate"
@@ -48,6 +49,7 @@ def make_app(parts: Sequence[Part], routers: Sequence[APIRouter]) -> FastAPI:
     )
     of_parts = [router for part in parts for router in part.routers()]
     install(app, CommandApiSettings().limits(), of_parts)
+    app.include_router(assets.router())
     app.include_router(pages.router())
     for router in routers:
         app.include_router(router, include_in_schema=False)

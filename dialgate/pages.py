@@ -1,4 +1,4 @@
-"""The pages for people: a front page and the interactive documentation. They load nothing else."""
+"""The interactive documentation, for people, of every process. It loads nothing from elsewhere."""
 
 import base64
 import hashlib
@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 
 from fastapi import APIRouter
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 
 @cache
@@ -36,9 +36,9 @@ def router() -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
     @routes.api_route("/", methods=["GET", "HEAD"])
-    async def home() -> HTMLResponse:
-        """Return the front page, which links to the documentation."""
-        return _answer("home.html")
+    async def home() -> RedirectResponse:
+        """Lead to the documentation, in a process without the projector, which has the pages."""
+        return RedirectResponse("/docs", 303)
 
     @routes.api_route("/docs", methods=["GET", "HEAD"])
     async def docs() -> HTMLResponse:

@@ -341,12 +341,15 @@ def test_three_rules_say_who_answers(tmp_path: Path) -> None:
             assert answered_by(method, campaign) == "command API"
             assert answered_by(method, "/ws/campaigns/1") == "projector"
             assert answered_by(method, "/other") == "command API"
+            for path in ("/sign-in", "/sign-out"):
+                assert answered_by(method, path) == "projector"
         for method in ("GET", "HEAD"):
-            for path in (campaign, f"{campaign}?a=/ws/", "/metric", "/ws/1"):
+            pages = ("/", "/campaigns/1", "/campaigns/live", "/static/dialgate.css", "/sign-in")
+            for path in (campaign, f"{campaign}?a=/ws/", "/metric", "/ws/1", *pages):
                 assert answered_by(method, path) == "projector"
 
 
-NOT_PUBLIC = ("/", "/metrics", "/health/live", "/health/ready", "/docs", "/openapi.json")
+NOT_PUBLIC = ("/metrics", "/health/live", "/health/ready", "/docs", "/openapi.json")
 SPELLINGS = (
     "/metrics/", "//metrics", "/%6detrics", "/METRICS", "/metrics?a=b", "/./metrics",
     "/ws/../metrics", "/health", "/docs/", "/openapi.json/", "/health/../metrics", "/%2e/docs",
@@ -387,12 +390,10 @@ def test_what_is_asked_for_is_public_and_nothing_else(tmp_path: Path) -> None:
     with (
         echo("command API") as commands,
         echo("projector") as queries,
-        Gateway(
-            commands, queries, tmp_path, public_paths="/ /docs /docs/* /openapi.json"
-        ) as gateway,
+        Gateway(commands, queries, tmp_path, public_paths="/docs /docs/* /openapi.json") as gateway,
         httpx.Client(base_url=gateway.url, trust_env=False) as client,
     ):
-        for path in ("/", "/docs", "/openapi.json"):
+        for path in ("/docs", "/openapi.json"):
             assert client.get(path).headers["X-Answered-By"] == "projector"
         for path in ("/metrics", "/health/ready"):
             assert client.get(path).status_code == 404

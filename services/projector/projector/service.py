@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from campaigns.domain.api_keys import ApiKeys, Caller, key_hash
 from campaigns.domain.facts import AnyOrganizationFact, Scope
 from campaigns.http.door import CallerOf, caller_of
+from campaigns.http.session_cookie import key_given
 from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader
 from campaigns.process.clock import Clock
@@ -31,6 +32,9 @@ from projector.feeds import monitor, progress
 from projector.feeds.hub import Hub
 from projector.feeds.publisher import EventPublisher, Publishing
 from projector.feeds.socket import Feeds
+from projector.pages import campaign_list, sign_in
+from projector.pages.broadcast import Broadcasts
+from projector.pages.dashboard import Dashboard
 from projector.past.time_travel import TimeTravel
 from projector.queries import campaign_routes, contact_routes, key_routes, lifecycle_routes
 from projector.queries.freshness import Queries
@@ -69,6 +73,7 @@ class Projector:
         self.campaigns = self.views.campaigns  # Read by /metrics.
         self.hub = Hub(self.campaigns, settings.sockets_max, settings.sockets())
         self.views.on_changed = self.hub.changed
+        self.broadcasts = Broadcasts(self.hub, clock.now)
         self.reader: Reader = self.views.reader
         self.travel = TimeTravel(
             self.store,
@@ -110,7 +115,9 @@ class Projector:
             for routes in (campaign_routes, contact_routes, lifecycle_routes, why_routes)
         ]
         routers.append(key_routes.router(queries, self.keys, self._admin))
-        return [*routers, monitor.router(feeds), progress.router(feeds)]
+        board = Dashboard(queries, self.hub, self.broadcasts)
+        pages = [sign_in.router(feeds), campaign_list.router(board)]
+        return [*routers, monitor.router(feeds), progress.router(feeds), *pages]
 
     def _fold_key(self, fact: AnyOrganizationFact) -> None:
         """Fold a fact about an API key; close the sockets of a revoked one."""
@@ -131,7 +138,7 @@ class Projector:
         try:
             return await caller_of(request)
         except HTTPException as exc:
-            if exc.status_code != 401 or "authorization" not in request.headers:
+            if exc.status_code != 401 or not key_given(request)[0]:
                 raise
         await self.reader.catch_up([ORGANIZATIONS], within_s=self.settings.fresh_s)
         return await caller_of(request)

@@ -9,7 +9,6 @@ import orjson
 from fastapi import HTTPException, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.security.utils import get_authorization_scheme_param
 from starlette.datastructures import Address
 
 from campaigns.domain.api_keys import ApiKeys, Caller, key_hash
@@ -17,6 +16,7 @@ from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import Reason, Rejected
 from campaigns.domain.facts import Scope
 from campaigns.http.rate_limits import RateLimits
+from campaigns.http.session_cookie import foreign_origin, key_given
 from campaigns.process.errors import OperatingError
 from campaigns.process.metrics import KEYS_REFUSED, SHARES_SPENT
 from campaigns.process.observability import limit_repetitions
@@ -114,12 +114,12 @@ class Door:
         if (known := request.scope.get(CALLER)) is not None:
             assert isinstance(known, Caller), "only this method sets it"
             return known
-        scheme, key = get_authorization_scheme_param(request.headers.get("authorization"))
-        found = (
-            self._keys.callers.get(key_hash(key)) if scheme.lower() == "bearer" and key else None
-        )
+        key, by_cookie = key_given(request)
+        found = self._keys.callers.get(key_hash(key)) if key else None
         if found is None:
             raise self._refused(request)
+        if by_cookie and (foreign := foreign_origin(request)) is not None:
+            raise HTTPException(403, foreign)
         if (wait_s := self._limits.wait_s(found)) > 0:
             raise HTTPException(429, TOO_OFTEN, {"Retry-After": str(wait_s)})
         needed = self._needed

@@ -246,7 +246,7 @@ async def test_views_elsewhere_are_not_taken(
     """Not at the same position with the same digest: then something is wrong with one of them."""
     place, journal = Place(None, tmp_path), history()
     place.fold(journal)
-    monkeypatch.setattr(ViewStore, "places", lambda store, tx: {"at": (id(store), b"")})
+    monkeypatch.setattr(exchanges, "places", lambda tx: {"at": (id(tx), b"")})
     async with serving(place, journal, check_s=NEVER_S) as (part, client):
         finish(place.replacement, await place.rebuild(journal))
         assert not await Exchange(part.views, part.commits, place.replacement, 1.0).look()

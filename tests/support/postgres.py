@@ -13,44 +13,63 @@ import pytest
 _AS = "postgres"  # The server refuses to run as root.
 
 
+class Server:
+    """A server of this machine, which a test may crash and start again."""
+
+    def __init__(self, folder: Path) -> None:
+        """Prepare an empty database. No programs: a loud skip, and in CI an error."""
+        programs = _programs()
+        if programs is None:
+            reason = "no PostgreSQL: set DIALGATE_TEST_DATABASE_URL, or install its server"
+            assert not os.environ.get("CI"), reason
+            pytest.skip(reason)
+        _give(folder)
+        self._programs, self._folder = programs, folder
+        self.url = f"postgresql://test@/postgres?host={folder}"
+        _run(programs / "initdb", "-D", str(self._data), "-A", "trust", "-U", "test", "--no-sync")
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = f"-k {self._folder} -c listen_addresses= -c fsync=off"
+        log = str(self._folder / "log")
+        control = self._programs / "pg_ctl"
+        _run(control, "-D", str(self._data), "-o", options, "-l", log, "-w", "start")
+
+    def crash(self) -> None:
+        """End all its processes without a shutdown: it recovers at its next start."""
+        _run(self._programs / "pg_ctl", "-D", str(self._data), "-m", "immediate", "stop")
+
+
 @contextmanager
 def postgres_url(folder: Path) -> Iterator[str]:
     """Yield the URL of an empty database. No server: a loud skip, and in CI an error."""
     if given := os.environ.get("DIALGATE_TEST_DATABASE_URL"):
         yield given
         return
-    programs = _programs()
-    if programs is None:
-        reason = "no PostgreSQL: set DIALGATE_TEST_DATABASE_URL, or install its server"
-        assert not os.environ.get("CI"), reason
-        pytest.skip(reason)
-    if os.geteuid() == 0:
-        try:
-            owner = pwd.getpwnam(_AS)
-        except KeyError:
-            pytest.skip(f"PostgreSQL does not run as root, and there is no user {_AS}")
-        os.chown(folder, owner.pw_uid, owner.pw_gid)
-        for parent in folder.parents[:3]:
-            if parent.stat().st_uid == 0 and str(parent).startswith("/tmp/"):
-                parent.chmod(0o755)
-    data, socket = folder / "data", folder
-    _run(programs / "initdb", "-D", str(data), "-A", "trust", "-U", "test", "--no-sync")
-    options = f"-k {socket} -c listen_addresses= -c fsync=off"
-    _run(
-        programs / "pg_ctl",
-        "-D",
-        str(data),
-        "-o",
-        options,
-        "-l",
-        str(folder / "log"),
-        "-w",
-        "start",
-    )
+    server = Server(folder)
+    server.start()
     try:
-        yield f"postgresql://test@/postgres?host={socket}"
+        yield server.url
     finally:
-        _run(programs / "pg_ctl", "-D", str(data), "-m", "immediate", "stop")
+        server.crash()
+
+
+def _give(folder: Path) -> None:
+    """Give a folder to the user as whom the server runs."""
+    if os.geteuid() != 0:
+        return
+    try:
+        owner = pwd.getpwnam(_AS)
+    except KeyError:
+        pytest.skip(f"PostgreSQL does not run as root, and there is no user {_AS}")
+    os.chown(folder, owner.pw_uid, owner.pw_gid)
+    for parent in folder.parents[:3]:
+        if parent.stat().st_uid == 0 and str(parent).startswith("/tmp/"):
+            parent.chmod(0o755)
 
 
 def _programs() -> Path | None:

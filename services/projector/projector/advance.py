@@ -20,6 +20,7 @@ from projector.batch import Batch, PartitionCheckpoint, touched_by
 from projector.projections import facts, outbox, records
 from projector.projections.changes import Changes, EventPlace, Place
 from projector.store import record_index, views
+from projector.store.checkpoints import is_stored
 from projector.store.view_store import ViewStore
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Views:
     waiting: int = 0  # Records that were not taken yet.
     waiting_bytes: int = 0
     _facts: dict[Partition, int] = field(default_factory=dict)  # How many were accepted so far.
+    _stored: dict[Partition, int] = field(default_factory=dict)  # Where the store is.
     _records: list[Recorded] = field(default_factory=list)
     _ruled: set[Partition] = field(default_factory=set)  # Since the last batch.
     _published: dict[int, EventPlace] = field(default_factory=dict)  # Since the last batch.
@@ -69,6 +71,7 @@ class Views:
             self.store.rebuild()
             return
         self._facts = self.store.restore(self.reader, partitions)
+        self._stored = dict(self.reader.positions)
         for key in keys:
             self.on_key(key)
 
@@ -169,10 +172,20 @@ class Views:
     def store_batch(self, batch: Batch) -> None:
         """Commit the batch's rows, ledgers and positions in one transaction.
 
-        An exception leaves the store at the last checkpoint, and memory ahead of it.
+        An exception leaves the store at the last checkpoint, and memory ahead of it; then it may be
+        called again, also if the commit had arrived.
+
+        Raises:
+            StoreUnavailableError: the database is away.
+            StoreElsewhereError: it is not where it was left.
+
         """
         partitions = self.log.partitions(CAMPAIGN_RECORDS)
+        after = {one: checkpoint.position for one, checkpoint in batch.checkpoints.items()}
+        before = {one: self._stored.get(one, 0) for one in after}
         with self.store.writing() as tx:
+            if is_stored(tx, before, after):
+                return
             views.write(self.store, tx, batch.changes)
             views.write_campaigns(self.store, tx, batch.campaigns.values(), partitions)
             for number, place in batch.published.items():
@@ -192,6 +205,7 @@ class Views:
         self._remember(batch.changes)
         for partition, checkpoint in batch.checkpoints.items():
             self._facts[partition] = checkpoint.facts
+            self._stored[partition] = checkpoint.position
         for key in batch.changes.keys:
             self.on_key(key)
         for partition, checkpoint in batch.checkpoints.items():

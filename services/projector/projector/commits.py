@@ -6,13 +6,18 @@ waits for it. One batch at a time: the fold rests while the thread uses what it 
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
+from campaigns.process.errors import StoreUnavailableError
 from campaigns.records.steps import bounded
 from projector.advance import Views
 
+logger = logging.getLogger(__name__)
+
+RETRY_S, RETRY_MAX_S = 0.1, 2.0  # Between two tries to reach a store that is away.
 BATCH_MAX = 256  # Records that do not linger: enough to share a commit.
 WAITING_MAX = 1_024  # Records ruled on ahead of the commits; then the reader waits.
 WAITING_BYTES_MAX = 4 * 2**20  # The same in bytes.
@@ -22,14 +27,19 @@ SLICE_MAX = 128  # Records folded before the event loop is yielded: some 2 ms.
 class Commits:
     """The batches of one projector's views, in order."""
 
-    def __init__(self, views: Views, linger_s: float) -> None:
-        """Store the settings. `linger_s`: how long a record waits for others to share a commit."""
-        self._views, self._linger_s = views, linger_s
+    def __init__(self, views: Views, linger_s: float, retry_max_s: float = RETRY_MAX_S) -> None:
+        """Store the settings.
+
+        `linger_s`: how long a record waits for others to share a commit. `retry_max_s`: the longest
+        wait between two tries while the store is away.
+        """
+        self._views, self._linger_s, self._retry_max_s = views, linger_s, retry_max_s
         self._thread = ThreadPoolExecutor(1, "views")  # Starts with the first batch.
         self._due = asyncio.Event()
         self._release = asyncio.Event()  # Of the partitions that rest now; each time another.
         self._lingering: asyncio.TimerHandle | None = None
         self._turn = asyncio.Lock()
+        self._ending = False  # True: do not wait for a store that is away.
         self._torn = False  # A batch was begun and not finished: memory is ahead of the store.
 
     def begin(self) -> None:
@@ -54,7 +64,17 @@ class Commits:
             await self._commit()
 
     async def drain(self) -> None:
-        """Commit everything that has been ruled on."""
+        """Commit everything that has been ruled on; nothing while the store is away.
+
+        What is not committed is folded again at the next start.
+        """
+        self._ending = True
+        with suppress(StoreUnavailableError):
+            if self._views.store.away is None:
+                await self.flush()
+
+    async def flush(self) -> None:
+        """Commit everything that has been ruled on, however long that takes."""
         while await self._commit():
             pass
 
@@ -122,4 +142,26 @@ class Commits:
             return True
 
     async def _beside(self, work: Callable[[], None]) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        """Run in the thread; while the store is away, wait and run it again: it changes no memory.
+
+        Raises:
+            StoreUnavailableError: it is away, and the part ends.
+
+        """
+        wait_s, store = RETRY_S, self._views.store
+        while True:
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            except StoreUnavailableError as exc:
+                if store.away is None:
+                    logger.warning("the views stand still until their store is back: %s", exc)
+                store.away = str(exc)
+                if self._ending:
+                    raise
+            else:
+                if store.away is not None:
+                    logger.info("the views' store is back: they go on")
+                store.away = None
+                return
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, self._retry_max_s)

@@ -16,6 +16,7 @@ from campaigns.process.errors import OperatingError, PartRunningError, StoreUnav
 from projector.advance import Views
 from projector.commits import Commits
 from projector.rebuild import fold_to, restored
+from projector.store.checkpoints import places
 from projector.store.ready_mark import is_ready
 from projector.store.replacement import Replacement
 from projector.store.view_store import ViewStore
@@ -106,7 +107,7 @@ class Exchange:
         beside.published |= self.views.published
         folding = Commits(beside, 0)
         folding.begin()
-        beside.reader.rest = folding.drain  # Each step is folded in slices and stored in a thread.
+        beside.reader.rest = folding.flush  # Each step is folded in slices and stored in a thread.
         try:
             for _ in range(ROUNDS):
                 await fold_to(beside, dict(self.views.reader.visible))
@@ -127,7 +128,7 @@ class Exchange:
         """
         serving = self.views.store
         with serving.reading() as ours, store.reading() as theirs:
-            differing = set(serving.places(ours).items()) ^ set(store.places(theirs).items())
+            differing = set(places(ours).items()) ^ set(places(theirs).items())
         if differing:
             raise StoreUnavailableError(f"the rebuilt views are elsewhere: {sorted(differing)}")
         store.disconnect()

@@ -201,6 +201,8 @@ class Projector:
         """
         writing = [CAMPAIGN_EVENTS] if self.publishing is not None else []
         found = [f"projector: {one}" for one in self.log.troubles(writing, RECORD_TOPICS)]
+        if away := self.store.away or await asyncio.to_thread(self.store.trouble):
+            return [*found, f"projector: {away}"]
         if found or await self.reader.ready(self.partitions, within_s=self.settings.fresh_s):
             return found
         return ["projector: the log does not answer, or the views are behind it"]

@@ -33,6 +33,10 @@ class StoreUnavailableError(OperatingError):
     """The database that holds a service's views could not be reached."""
 
 
+class StoreElsewhereError(OperatingError):
+    """A store is not at the place where its one writer left it."""
+
+
 class StoreUnreadableError(OperatingError):
     """A store, which is a cache of the log, has a row that cannot be read back."""
 

@@ -93,11 +93,15 @@ class Publishing:
             logger.warning(
                 "campaign.events/%d ends with an event that is not from Dialgate", number
             )
+        loop = asyncio.get_running_loop()
+
+        def read() -> Awaitable[Sequence[tuple[EventPlace, tuple[bytes, bytes]]]]:
+            return loop.run_in_executor(self._thread, self._next, number)
+
         while True:
             grown = self._wake(number)
             grown.clear()
-            loop = asyncio.get_running_loop()
-            if messages := await loop.run_in_executor(self._thread, self._next, number):
+            if messages := await self._retry(number, read):
                 sent = [message for _, message in messages]
 
                 def publish(sent: Sequence[tuple[bytes, bytes]] = sent) -> Awaitable[None]:

@@ -171,6 +171,9 @@ async def converse(
             code = NOT_FOUND if valid else UNKNOWN_KEY
             await socket.close(code, "Campaign not found" if valid else UNAUTHORIZED)
             return
+        if isinstance(failure, OperatingError):  # The log or the store is away.
+            await socket.close(INTERNAL, str(failure)[:100])
+            return
         await socket.close(INTERNAL)
         raise failure
 

@@ -15,6 +15,7 @@ from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import Reason, Rejected
 from campaigns.http.door import POSITION, CallerOf, etag, json_response, refusal
 from campaigns.http.responses import ERRORS, ok
+from campaigns.process.errors import StoreUnavailableError
 from campaigns.records.topics import (
     CAMPAIGN_RECORDS,
     Partition,
@@ -139,8 +140,15 @@ class Queries:
         return await self.catch_up(campaign_partitions(self.partitions), fresh)
 
     async def catch_up(self, partitions: Sequence[Partition], fresh: Consistency) -> dict[str, str]:
-        """Catch up with partitions; return the headers of the answer."""
+        """Catch up with partitions; return the headers of the answer.
+
+        Raises:
+            NotFreshError, LogUnavailableError, StoreUnavailableError: answered as 503.
+
+        """
         reader = self.views.reader
+        if (why := self.views.store.away) is not None:
+            raise StoreUnavailableError(why)  # At once: the views stand still until it is back.
         if fresh is Consistency.LINEARIZABLE:
             await reader.catch_up(partitions, within_s=self.fresh_s)
         at = (f"{one.number}@{reader.visible.get(one, 0)}" for one in partitions)

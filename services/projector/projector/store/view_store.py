@@ -22,6 +22,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from campaigns.log.digest import Chain
 from campaigns.log.port import refuse_recreated
 from campaigns.log.reader import Reader
+from campaigns.process.errors import StoreUnavailableError
 from campaigns.records.installation import Installation
 from campaigns.records.topics import Partition, partition_of
 from projector.store.database import Database
@@ -40,6 +41,7 @@ class ViewStore(Database, TrackingRecorder):
         super().__init__(url, data_dir)
         self._moved = Condition()
         self._about: dict[str, str] = {}  # The content of ABOUT, once known.
+        self.away: str | None = None  # Why nothing can be stored now; whoever writes waits.
         self.unreadable = False  # True: part of it could not be read, and `close` deletes it.
 
     def belongs_to(
@@ -87,11 +89,6 @@ class ViewStore(Database, TrackingRecorder):
             if not self.altered:
                 raise
             return {}
-
-    def places(self, tx: Connection) -> dict[str, tuple[int, bytes]]:
-        """Return how far each partition is folded, and the digest of what was accepted there."""
-        asked = select(TRACKING.c.application_name, TRACKING.c.position, TRACKING.c.digest)
-        return {name: (position, bytes(digest)) for name, position, digest in tx.execute(asked)}
 
     def _positions(self) -> dict[Partition, int]:
         asked = select(TRACKING.c.application_name, TRACKING.c.position)
@@ -142,6 +139,15 @@ class ViewStore(Database, TrackingRecorder):
                     )
                     reader.ledger(partition).load(tx.execute(rows))
         return facts
+
+    def trouble(self) -> str | None:
+        """Return why the database cannot be read now; None: it can."""
+        try:
+            with self.reading() as tx:
+                tx.execute(select(ABOUT.c.name).limit(1)).all()
+        except StoreUnavailableError as exc:
+            return str(exc)
+        return None
 
     def moved(self) -> None:
         """Wake the threads in `wait`, after a commit."""

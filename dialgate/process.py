@@ -21,7 +21,7 @@ from fastapi.responses import PlainTextResponse
 
 from campaigns.log.lag import lag_shape
 from campaigns.log.port import EventLog
-from campaigns.part import Part, Remarking
+from campaigns.part import Lasting, Part, Remarking
 from campaigns.process.clock import SystemClock
 from campaigns.process.errors import ContractError, OperatingError
 from campaigns.process.watch import EndedError
@@ -70,7 +70,7 @@ class Process:
 
     async def _serve(self, listener: socket.socket) -> None:
         app = Shutdown(self.app, lambda: server.should_exit)
-        server = Server(configured(app, self.bounds, self.settings.drain_s))
+        server = Server(configured(app, self.bounds, self.settings.drain_s), self._leave)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda loop, context: self._unforeseen(context, server))
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -89,6 +89,11 @@ class Process:
         for running in self._running:
             running.cancel()
         await asyncio.wait(self._running) if self._running else None
+
+    def _leave(self) -> None:
+        for part in self.parts:
+            if isinstance(part, Lasting):
+                part.leave()
 
     def _ended(self, ended: asyncio.Task[None], server: uvicorn.Server) -> None:
         if ended.cancelled() and server.should_exit:

@@ -51,7 +51,7 @@ LONG = {
 # Whom the repository may point to. No mirror, registry or machine of ours is among them.
 HOSTS = re.compile(
     r"127\.0\.0\.1|localhost|host|\w+|([\w-]+\.)*(apache\.org|readthedocs\.io|github\.com|www\.w3\.org|sqlite\.org"
-    r"|keepachangelog\.com|semver\.org|python\.org|cloudevents\.io|ietf\.org|rfc-editor\.org)"
+    r"|keepachangelog\.com|semver\.org|python\.org|cloudevents\.io|ietf\.org|rfc-editor\.org|whatwg\.org|asyncapi\.com)"
 )
 MACHINE_PATHS = re.compile(r"(?<![\w.])(/work/|/root/|/home/|/Users/)|\.\./shared")
 

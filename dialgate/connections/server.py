@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -76,6 +76,16 @@ def configured(app: ASGIApp, bounds: Bounds, drain_s: float) -> Config:
 
 class Server(uvicorn.Server):
     """uvicorn without its signal handlers, which would end the process before parts close."""
+
+    def __init__(self, config: Config, leave: Callable[[], None] = lambda: None) -> None:
+        """`leave`: called when it stops, to end the answers that would go on."""
+        super().__init__(config)
+        self._leave = leave
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, and wait for the answers."""
+        self._leave()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

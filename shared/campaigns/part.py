@@ -43,6 +43,15 @@ class Part(Protocol):
 
 
 @runtime_checkable
+class Lasting(Protocol):
+    """A part with answers that go on until somebody ends them, such as streams of events."""
+
+    def leave(self) -> None:
+        """End them: the server stops, and waits for its answers."""
+        ...
+
+
+@runtime_checkable
 class Remarking(Protocol):
     """A part that reports more than whether it is ready."""
 

@@ -22,6 +22,7 @@ GETS = [
     "/schedule",
     "/pause",
     "/timeline",
+    "/events",
     "/contacts",
     "/executions",
     "/imports/1",

@@ -77,15 +77,19 @@ async def whole_api(
     publisher: EventPublisher | None = None,
     data_dir: Path | None = None,
     limits: Limits = LIMITS,
+    settings: ProjectorSettings | None = None,
 ) -> AsyncIterator[Whole]:
-    """Run both services on a log, with small limits. `data_dir` None: stores in memory."""
+    """Run both services on a log, with small limits. `data_dir` None: stores in memory.
+
+    `settings`: the projector's.
+    """
     log = log or MemoryLog(2)
     keys = SecretStr(KEYS)
-    settings = CommandApiSettings(
+    of_commands = CommandApiSettings(
         api_keys=keys, import_rows_max=rows_max, contacts_max=contacts_max
     )
-    commands = CommandApi(log, SystemClock(), settings, data_dir)
-    asked = ProjectorSettings(api_keys=keys)
+    commands = CommandApi(log, SystemClock(), of_commands, data_dir)
+    asked = settings or ProjectorSettings(api_keys=keys)
     projector = Projector(log, SystemClock(), asked, data_dir, publisher)
     app = FastAPI(redirect_slashes=False)
     install(app, limits, [*commands.routers(), *projector.routers()])

@@ -5,6 +5,7 @@ committed. An exception in between leaves the store at the last checkpoint, and 
 """
 
 import logging
+from array import array
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -14,11 +15,13 @@ from campaigns.domain.facts import AnyOrganizationFact
 from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader
 from campaigns.process.errors import StoreUnreadableError
+from campaigns.records.cloud_event import events_of
 from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 from projector.batch import Batch, PartitionCheckpoint, touched_by
-from projector.projections import facts, outbox, records
+from projector.projections import facts, organization_records, outbox, records
 from projector.projections.changes import Changes, EventPlace, Place
+from projector.projections.organization_records import Share
 from projector.store import record_index, views
 from projector.store.checkpoints import is_stored
 from projector.store.view_store import ViewStore
@@ -43,6 +46,8 @@ class Views:
     on_key: Callable[[AnyOrganizationFact], None]
     on_moved: Callable[[Partition], None] = lambda _: None
     on_changed: Callable[[Collection[int], Mapping[Place, Contact]], None] = lambda *_: None
+    on_stored: Callable[[Batch], None] = lambda _: None
+    listened: Callable[[Recorded], bool] = lambda _: False  # Whether its events are wanted.
     on_ruled: Callable[[], None] | None = None  # There is something to take. None: store it now.
     campaigns: Campaigns = field(default_factory=Campaigns)
     reader: Reader = field(init=False)
@@ -57,6 +62,7 @@ class Views:
     _published: dict[int, EventPlace] = field(default_factory=dict)  # Since the last batch.
     _calling: dict[Place, Contact] = field(default_factory=dict)  # Contacts in progress, as stored.
     _tails: dict[int, records.LastBlock] = field(default_factory=dict)  # Of RECORDS, as stored.
+    _shares: "dict[Share, array[int]]" = field(default_factory=dict)  # Of ORGANIZATION_RECORDS.
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.log, self)
@@ -123,13 +129,17 @@ class Views:
         self.waiting = self.waiting_bytes = 0
         touched, own = touched_by(taken)
         checkpoints = {one: self._checkpoint(one) for one in ruled}
-        batch = Batch(taken, checkpoints, published, touched, own)
+        own_of = organization_records.own_of(self.campaigns, own)
+        batch = Batch(taken, checkpoints, published, touched, own, own_of)
         for place in touched.contacts & self._calling.keys():
             batch.changes.contacts[place] = self._calling[place]
         touched.contacts -= batch.changes.contacts.keys()
         if len(self._tails) > TAILS_MAX:
             self._tails.clear()
         touched.tails = own.keys() - self._tails.keys()
+        if len(self._shares) > TAILS_MAX:
+            self._shares.clear()
+        touched.shares = own_of.keys() - self._shares.keys()
         return batch
 
     def _checkpoint(self, partition: Partition) -> PartitionCheckpoint:
@@ -146,11 +156,14 @@ class Views:
         with self.store.reading() as tx:
             views.look_up(self.store, tx, batch.touched, batch.changes)
             batch.tails = record_index.tails(tx, batch.touched.tails)
+            batch.shares = record_index.shares(tx, batch.touched.shares)
 
     def index(self, batch: Batch) -> None:
-        """Note where each campaign's own records are."""
+        """Note where the own records of each campaign, and of each organization, are."""
         self._tails.update(batch.tails)
         batch.due = records.project(batch.changes, self._tails, batch.own)
+        self._shares.update(batch.shares)
+        organization_records.project(batch.changes, self._shares, batch.own_of)
 
     def fold_some(self, batch: Batch, some: Sequence[Recorded]) -> None:
         """Fold some of the batch's records, in their order."""
@@ -162,10 +175,14 @@ class Views:
             for campaign_id, many in due.get(place, ()) if due else ():
                 if (campaign := self.campaigns.get(campaign_id)) is not None:
                     records.snapshot(changes, campaign, recorded.position, many)
-            if self.publishes:
-                number = recorded.partition.number
-                if recorded.position >= self.published.get(number, (0, 0))[0]:
-                    changes.events += outbox.project(recorded)
+            number = recorded.partition.number
+            publishes = self.publishes and (
+                recorded.position >= self.published.get(number, (0, 0))[0]
+            )
+            if publishes or self.listened(recorded):
+                events = batch.events[number, recorded.position] = list(events_of(recorded))
+                if publishes:
+                    changes.events += outbox.project(events)
         batch.campaigns |= {one: self.campaigns.by_id[one] for one in self.campaigns.dirty}
         self.campaigns.dirty.clear()
 
@@ -212,6 +229,7 @@ class Views:
             if self.reader.visible is not self.reader.positions:
                 self.reader.shown(partition, checkpoint.position)
         self.store.moved()
+        self.on_stored(batch)
         self.on_changed(batch.campaigns.keys(), batch.changes.contacts)
         for number in {number for number, *_ in batch.changes.events}:
             self.on_moved(Partition(CAMPAIGN_RECORDS, number))
@@ -223,6 +241,7 @@ class Views:
         """
         self.campaigns.become(other.campaigns)
         self._facts, self._calling, self._tails = other._facts, other._calling, other._tails
+        self._shares = other._shares
         for key in keys:
             self.on_key(key)
         self._published |= self.published  # Its outbox may hold what was published meanwhile.

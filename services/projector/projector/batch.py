@@ -1,15 +1,18 @@
 """One batch of the projector: records of any partitions, where they end, what they change. Pure."""
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.facts import CallFact, CampaignFact
 from campaigns.log.digest import Chain
+from campaigns.records.cloud_event import CloudEvent
 from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import Partition
 from projector.projections import contacts, imports, lists
 from projector.projections.changes import Changes, EventPlace, Place
+from projector.projections.organization_records import OwnOf, Share
 from projector.projections.records import Due, LastBlock
 
 
@@ -21,10 +24,11 @@ class Touched:
     imports: set[Place] = field(default_factory=set)
     lists: set[tuple[int, str]] = field(default_factory=set)  # Partition, import id.
     tails: set[int] = field(default_factory=set)  # The campaigns of which the tail is not known.
+    shares: set[Share] = field(default_factory=set)  # The same of organizations.
 
     def __bool__(self) -> bool:
         """Say whether there is any."""
-        return bool(self.contacts or self.imports or self.lists or self.tails)
+        return bool(self.contacts or self.imports or self.lists or self.tails or self.shares)
 
 
 def touched_by(records: Sequence[Recorded]) -> tuple[Touched, dict[int, list[Recorded]]]:
@@ -74,7 +78,11 @@ class Batch:
     published: dict[int, EventPlace]  # Partition → the last event of the outbox to delete.
     touched: Touched
     own: dict[int, list[Recorded]]  # Of each campaign.
+    own_of: OwnOf  # The same of each organization.
     tails: dict[int, LastBlock] = field(default_factory=dict)  # Of RECORDS, as looked up.
+    shares: "dict[Share, array[int]]" = field(default_factory=dict)  # Of ORGANIZATION_RECORDS.
     due: Due = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
     campaigns: dict[int, Campaign] = field(default_factory=dict)  # That it changed.
+    # Of those records of which somebody wants the events: partition and position → events.
+    events: dict[Place, Sequence[CloudEvent]] = field(default_factory=dict)

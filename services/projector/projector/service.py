@@ -28,7 +28,10 @@ from projector.adoption import adopt
 from projector.advance import Views
 from projector.commits import Commits
 from projector.exchange import Exchange
-from projector.feeds import monitor, progress
+from projector.feeds import event_routes, monitor, progress
+from projector.feeds.event_feed import ViewFeed
+from projector.feeds.event_routes import EventQueries
+from projector.feeds.event_tail import EventTail
 from projector.feeds.hub import Hub
 from projector.feeds.publisher import EventPublisher, Publishing
 from projector.feeds.socket import Feeds
@@ -74,6 +77,9 @@ class Projector:
         self.hub = Hub(self.campaigns, settings.sockets_max, settings.sockets())
         self.views.on_changed = self.hub.changed
         self.broadcasts = Broadcasts(self.hub, clock.now)
+        tail = EventTail(self.campaigns, settings.feed_buffer)
+        self.views.on_stored, self.views.listened = tail.stored, tail.listened
+        self.events = ViewFeed(self.views, tail)
         self.reader: Reader = self.views.reader
         self.travel = TimeTravel(
             self.store,
@@ -115,9 +121,15 @@ class Projector:
             for routes in (campaign_routes, contact_routes, lifecycle_routes, why_routes)
         ]
         routers.append(key_routes.router(queries, self.keys, self._admin))
+        routers.append(event_routes.router(EventQueries(queries, self.events, self.hub)))
         board = Dashboard(queries, self.hub, self.broadcasts)
         pages = [sign_in.router(feeds), campaign_list.router(board)]
         return [*routers, monitor.router(feeds), progress.router(feeds), *pages]
+
+    def leave(self) -> None:
+        """End the streams: the server stops."""
+        self.broadcasts.close()  # First: a page that is closed is not signed out.
+        self.hub.leave()
 
     def _fold_key(self, fact: AnyOrganizationFact) -> None:
         """Fold a fact about an API key; close the sockets of a revoked one."""

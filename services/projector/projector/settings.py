@@ -28,9 +28,10 @@ class ProjectorSettings(EnvironmentSettings):
     page_max_mb: int = Field(10, ge=1, le=1000)  # A page of a named size, MiB; one row always fits.
     as_of_records_max: PositiveInt = 300_000  # A campaign's, from which past contacts are folded.
     as_of_at_once_max: PositiveInt = 2  # Answers with as_of that are folded at once.
-    sockets_max: PositiveInt = 1000  # Of a process; then the largest organization makes room.
-    sockets_per_organization_max: PositiveInt = 500  # WebSockets of one organization.
-    sockets_per_key_max: PositiveInt = 250  # WebSockets of one key.
+    sockets_max: PositiveInt = 1000  # Of a process, streams too; then the largest makes room.
+    sockets_per_organization_max: PositiveInt = 500  # Sockets and streams of one organization.
+    sockets_per_key_max: PositiveInt = 250  # Sockets and streams of one key.
+    feed_buffer: PositiveInt = 1000  # Events that a stream may be behind; then it is closed.
     linger_ms: int = Field(20, ge=0, le=1000)  # A record's wait for others to share its commit.
     rebuilt_check_s: Seconds = 2.0  # Between two looks whether rebuilt views are ready.
     publish_max: PositiveInt = 500  # Events handed to campaign.events at once, a partition.

@@ -52,8 +52,8 @@ EVERY_TYPE = Types()
 class EventFeed(Protocol):
     """Reads accepted facts as events. A reader keeps its own cursor; nothing is kept for it."""
 
-    def end(self) -> Cursor:
-        """Return where it stands now: what is accepted later comes after this cursor."""
+    def end(self, feed: Feed) -> Cursor:
+        """Return where a feed stands now: what is accepted later comes after this cursor."""
         ...
 
     async def page(

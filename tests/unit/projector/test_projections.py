@@ -24,7 +24,7 @@ from campaigns.domain.facts import (
     ImportFailed,
 )
 from campaigns.domain.values.rows import Row
-from campaigns.records.cloud_event import id_of
+from campaigns.records.cloud_event import events_of, id_of
 from campaigns.records.entry import entry
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Record
@@ -184,7 +184,7 @@ def test_how_a_contact_ended_last_is_spelt_as_statuses_are(
 
 
 def test_events_are_numbered_by_partition_position_and_index(journal: Journal) -> None:
-    ((*place, campaign_id, written),) = outbox.project(journal.records[0])
+    ((*place, campaign_id, written),) = outbox.project(events_of(journal.records[0]))
     assert (place, campaign_id) == ([0, 1, 1], 1)
     event = orjson.loads(written)
     assert (event["id"], event["type"]) == ("0@1/1", "campaign-created.v1")
@@ -194,7 +194,7 @@ def test_events_are_numbered_by_partition_position_and_index(journal: Journal) -
 def test_an_events_data_is_what_was_recorded(journal: Journal) -> None:
     journal.call(1)
     ended: Recorded = journal.records[-1]
-    ((*_, written),) = outbox.project(ended)
+    ((*_, written),) = outbox.project(events_of(ended))
     (fact,) = ended.facts
     assert isinstance(fact, CallEnded)
     assert orjson.loads(written)["data"] == to_builtins(fact)
@@ -207,7 +207,7 @@ def test_a_list_is_not_parsed_again_for_events_that_it_does_not_have(
     record = Record("x", NOON, "t", "t", "t", None, {chunk.stream: 0}, (chunk,))
     asked = list[Recorded]()
     monkeypatch.setattr(Recorded, "offered", property(asked.append))
-    assert not list(outbox.project(entry(record, Partition(CAMPAIGN_RECORDS, 0), 1)))
+    assert not list(outbox.project(events_of(entry(record, Partition(CAMPAIGN_RECORDS, 0), 1))))
     assert not asked
 
 

@@ -50,13 +50,18 @@ class Hub:
     _of_organization: dict[int, set[Listener]] = field(default_factory=dict)
     _all: dict[Listener, None] = field(default_factory=dict)  # Oldest connection first.
 
+    @property
+    def full(self) -> bool:
+        """Say whether the process has as many connections as it may have."""
+        return self.shares.total >= self.listeners_max
+
     def admit(self, caller: Caller) -> Callable[[], None] | None:
         """Admit a connection; return the function to call at its end, or None: it is refused.
 
         At the limit, the newest connection of the organization with the most is closed for one of
         an organization that has at least two fewer.
         """
-        if self.shares.total >= self.listeners_max and not self._make_room(caller.organization_id):
+        if self.full and not self._make_room(caller.organization_id):
             return None
         return self.shares.take(caller)
 
@@ -82,6 +87,20 @@ class Hub:
         """Return the listeners of a campaign, oldest connection first."""
         found = self._of_campaign.get(campaign_id, ())
         return sorted(found, key=lambda one: one.connected_at)
+
+    @contextmanager
+    def present(self, listener: Listener) -> Iterator[None]:
+        """Register a connection that is told nothing, but may have to leave."""
+        self._all[listener] = None
+        try:
+            yield
+        finally:
+            del self._all[listener]
+
+    def leave(self) -> None:
+        """Close all connections: the server stops."""
+        for listener in self._all:
+            listener.leaving.set()
 
     @contextmanager
     def listening(self, listener: Listener) -> Iterator[None]:

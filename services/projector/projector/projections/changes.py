@@ -65,6 +65,8 @@ class Changes:
     history: dict[Place, tuple[int, int]] = field(default_factory=dict)
     # Of RECORDS: campaign id and block → last, latest, positions.
     records: dict[Place, tuple[int, int, bytes]] = field(default_factory=dict)
+    # Of ORGANIZATION_RECORDS: organization, partition and first position → positions.
+    organization_records: dict[tuple[int, int, int], bytes] = field(default_factory=dict)
     snapshots: dict[Place, bytes] = field(default_factory=dict)  # Campaign id and position → state.
     keys: list[AnyOrganizationFact] = field(default_factory=list)
     events: list[tuple[int, int, int, int, bytes]] = field(default_factory=list)  # Rows of OUTBOX.

@@ -2,15 +2,16 @@
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
 
 from campaigns.domain.campaign import Campaign, load
 from projector.projections import records
-from projector.projections.records import LastBlock
-from projector.store.tables import RECORDS, SNAPSHOTS
+from projector.projections.organization_records import Share
+from projector.projections.records import BLOCK, LastBlock
+from projector.store.tables import ORGANIZATION_RECORDS, RECORDS, SNAPSHOTS
 
 _KEYS_A_QUERY = 500  # Below SQLite's limit of bound values.
 
@@ -44,6 +45,70 @@ def _tail(block: int, positions: "array[int]", latest: int) -> LastBlock:
     if len(positions) == records.BLOCK:
         return LastBlock(block + 1, latest=latest)
     return LastBlock(block, positions, latest)
+
+
+def shares(tx: Connection, wanted: Collection[Share]) -> dict[Share, "array[int]"]:
+    """Return the last block of each organization in each partition; an empty one if it has none."""
+    blocks, found = ORGANIZATION_RECORDS.c, dict[Share, "array[int]"]()
+    for organization_id, partition in wanted:
+        last = (
+            select(blocks.positions)
+            .where(blocks.organization_id == organization_id, blocks.partition == partition)
+            .order_by(blocks.first.desc())
+            .limit(1)
+        )
+        found[organization_id, partition] = _numbers(tx.execute(last).scalar() or b"")
+    return found
+
+
+def of_organization(
+    tx: Connection, organization_id: int, partition: int, after: int, through: int, most: int
+) -> Sequence[int]:
+    """Return positions of own records of an organization's campaigns, in order.
+
+    Those after `after`, up to `through`, at most `most`. Costs what it returns: the block to
+    begin with is found by the table's key.
+    """
+    blocks = ORGANIZATION_RECORDS.c
+    mine = blocks.organization_id == organization_id, blocks.partition == partition
+    before = select(func.max(blocks.first)).where(*mine, blocks.first <= after + 1)
+    asked = (
+        select(blocks.positions)
+        .where(*mine, blocks.first >= (tx.execute(before).scalar() or 0))
+        .where(blocks.first <= through)
+        .order_by(blocks.first)
+        .limit(most // BLOCK + 2)
+    )
+    return _between(tx.execute(asked).scalars(), after, through)[:most]
+
+
+def of_campaign(
+    tx: Connection, campaign_id: int, after: int, through: int, most: int
+) -> Sequence[int]:
+    """Return positions of a campaign's own records, as `of_organization` does."""
+    mine = RECORDS.c.campaign_id == campaign_id
+    low, high = 0, tx.execute(select(func.max(RECORDS.c.block)).where(mine)).scalar()
+    if high is None:
+        return ()
+    while low < high:  # The first block that ends after `after`; blocks are numbered in order.
+        middle = (low + high) // 2
+        probe = select(RECORDS.c.last).where(mine, RECORDS.c.block == middle)
+        last = tx.execute(probe).scalar_one()
+        low, high = (middle + 1, high) if last <= after else (low, middle)
+    asked = (
+        select(RECORDS.c.positions)
+        .where(mine, RECORDS.c.block >= low)
+        .order_by(RECORDS.c.block)
+        .limit(most // BLOCK + 2)
+    )
+    return _between(tx.execute(asked).scalars(), after, through)[:most]
+
+
+def _between(blocks: Iterable[bytes], after: int, through: int) -> Sequence[int]:
+    found = array("Q")
+    for stored in blocks:
+        found.extend(_numbers(stored))
+    return found[bisect_right(found, after) : bisect_right(found, through)]
 
 
 def positions(tx: Connection, campaign_id: int, after: int, through: int) -> Sequence[int]:

@@ -7,8 +7,8 @@ the order of partitions, so a rebuilt store is the same, row by row.
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 12  # A store of another version is rebuilt from the log.
-SCHEMA_DIGEST = "7bd80818a5e6075e"  # Of tables and states: tests/unit/test_schemas.py checks it.
+SCHEMA_VERSION = 13  # A store of another version is rebuilt from the log.
+SCHEMA_DIGEST = "2422d99a9432ac80"  # Of tables and states: tests/unit/test_schemas.py checks it.
 
 METADATA = MetaData()
 
@@ -139,6 +139,14 @@ RECORDS = _table(
     _number("last"),  # The position of its last record.
     _number("latest"),  # The greatest time of a record up to there; microseconds since 1970.
     _blob("positions"),  # 64-bit numbers of this machine's byte order, ascending.
+)
+
+ORGANIZATION_RECORDS = _table(
+    "organization_records",  # Where the own records of each organization's campaigns are.
+    _key("organization_id"),
+    _key("partition"),
+    _key("first"),  # The position of the block's first record.
+    _blob("positions"),  # As in RECORDS; each block but the last has projections.records.BLOCK.
 )
 
 SNAPSHOTS = _table(

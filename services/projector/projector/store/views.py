@@ -35,6 +35,7 @@ from projector.store.tables import (
     HISTORY,
     IMPORTS,
     LISTS,
+    ORGANIZATION_RECORDS,
     OUTBOX,
     RECORDS,
     REVOKED_KEYS,
@@ -114,6 +115,8 @@ def write(store: ViewStore, tx: Connection, changes: Changes) -> None:
     store.put_values(tx, EXECUTIONS, [_execution(p, one) for p, one in changes.executions.items()])
     store.put_values(tx, IMPORTS, [(*p, orjson.dumps(one)) for p, one in changes.imports.items()])
     store.put_values(tx, RECORDS, [(*p, *row) for p, row in changes.records.items()])
+    blocks = [(*p, some) for p, some in changes.organization_records.items()]
+    store.put_values(tx, ORGANIZATION_RECORDS, blocks)
     store.put_values(tx, SNAPSHOTS, [(*p, state) for p, state in changes.snapshots.items()])
     store.put_values(tx, HISTORY, [(*p, *counts) for p, counts in changes.history.items()])
     for table, kind in ((API_KEYS, ApiKeyCreated), (REVOKED_KEYS, ApiKeyRevoked)):

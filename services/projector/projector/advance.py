@@ -27,7 +27,6 @@ from projector.store.checkpoints import is_stored
 from projector.store.view_store import ViewStore
 
 logger = logging.getLogger(__name__)
-
 TAILS_MAX = 4_096  # Campaigns of which the last block of RECORDS is cached: 1 KiB each.
 
 
@@ -131,23 +130,21 @@ class Views:
         checkpoints = {one: self._checkpoint(one) for one in ruled}
         own_of = organization_records.own_of(self.campaigns, own)
         batch = Batch(taken, checkpoints, published, touched, own, own_of)
-        for place in touched.contacts & self._calling.keys():
-            batch.changes.contacts[place] = self._calling[place]
-        touched.contacts -= batch.changes.contacts.keys()
-        if len(self._tails) > TAILS_MAX:
-            self._tails.clear()
+        known = touched.contacts & self._calling.keys()
+        batch.changes.contacts |= {place: self._calling[place] for place in known}
+        touched.contacts -= known
+        for cached in (self._tails, self._shares):
+            if len(cached) > TAILS_MAX:
+                cached.clear()
         touched.tails = own.keys() - self._tails.keys()
-        if len(self._shares) > TAILS_MAX:
-            self._shares.clear()
         touched.shares = own_of.keys() - self._shares.keys()
         return batch
 
     def _checkpoint(self, partition: Partition) -> PartitionCheckpoint:
-        reader = self.reader
         return PartitionCheckpoint(
-            reader.positions.get(partition, 0),
-            replace(reader.chain(partition)),
-            list(reader.ledger(partition).changes()),
+            self.reader.positions.get(partition, 0),
+            replace(self.reader.chain(partition)),
+            list(self.reader.ledger(partition).changes()),
             self._facts.get(partition, 0),
         )
 
@@ -175,14 +172,11 @@ class Views:
             for campaign_id, many in due.get(place, ()) if due else ():
                 if (campaign := self.campaigns.get(campaign_id)) is not None:
                     records.snapshot(changes, campaign, recorded.position, many)
-            number = recorded.partition.number
-            publishes = self.publishes and (
-                recorded.position >= self.published.get(number, (0, 0))[0]
-            )
+            published = self.published.get(recorded.partition.number, (0, 0))
+            publishes = self.publishes and recorded.position >= published[0]
             if publishes or self.listened(recorded):
-                events = batch.events[number, recorded.position] = list(events_of(recorded))
-                if publishes:
-                    changes.events += outbox.project(events)
+                events = batch.events[place] = list(events_of(recorded))
+                changes.events += outbox.project(events) if publishes else ()
         batch.campaigns |= {one: self.campaigns.by_id[one] for one in self.campaigns.dirty}
         self.campaigns.dirty.clear()
 

@@ -84,5 +84,5 @@ class Batch:
     due: Due = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
     campaigns: dict[int, Campaign] = field(default_factory=dict)  # That it changed.
-    # Of those records of which somebody wants the events: partition and position → events.
-    events: dict[Place, Sequence[CloudEvent]] = field(default_factory=dict)
+    # Of those records of which somebody wants the events: their places → events.
+    events: dict[tuple[Partition, int], Sequence[CloudEvent]] = field(default_factory=dict)

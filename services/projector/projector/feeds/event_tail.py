@@ -211,8 +211,7 @@ class EventTail:
             return
         touched = set[_Channel]()
         for recorded in batch.records:
-            number = recorded.partition.number
-            events = batch.events.get((number, recorded.position))
+            events = batch.events.get((recorded.partition, recorded.position))
             if events is None:  # Nobody followed it when it was folded.
                 events = list(events_of(recorded)) if self.listened(recorded) else ()
             for event in events:

@@ -16,10 +16,10 @@ from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition, campaign_partition
 from projector.advance import Views
 from projector.past.own_records import records_of
-from projector.projections import records
+from projector.projections import contacts, records
 from projector.projections.changes import Changes
 from projector.store import record_index
-from projector.store.tables import RECORDS, SNAPSHOTS
+from projector.store.tables import EARLIER, RECORDS, SNAPSHOTS
 from projector.store.view_store import ViewStore
 from tests.support.journal import Journal, every_partition
 
@@ -35,6 +35,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "SNAPSHOT_EVERY", EVERY)
+    monkeypatch.setattr(contacts, "STRETCH", 40)
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +140,7 @@ def test_a_snapshot_is_the_state_after_its_record(journal: Journal, views: Views
 def test_no_row_depends_on_the_batches_or_on_a_restart(
     journal: Journal, views: Views, folder: Path
 ) -> None:
-    rows = views.store.dump([RECORDS, SNAPSHOTS])
+    rows = views.store.dump([RECORDS, SNAPSHOTS, EARLIER])
     assert all(rows.values())
     for seed in range(3):
         (folder / str(seed)).mkdir()
@@ -150,7 +151,7 @@ def test_no_row_depends_on_the_batches_or_on_a_restart(
         store = ViewStore(None, folder / str(seed))
         fold(half, store, random.Random(seed))
         fold(journal, store, random.Random(seed))
-        assert store.dump([RECORDS, SNAPSHOTS]) == rows
+        assert store.dump([RECORDS, SNAPSHOTS, EARLIER]) == rows
         store.close()
 
 

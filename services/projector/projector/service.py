@@ -84,7 +84,7 @@ class Projector:
         self.travel = TimeTravel(
             self.store,
             log,
-            settings.as_of_records_max,
+            settings.as_of_contacts_max,
             settings.as_of_at_once_max,
             settings.fresh_s,
         )

@@ -26,7 +26,7 @@ class ProjectorSettings(EnvironmentSettings):
     requests_per_key_max: PositiveInt = 128  # At once: one key, one part.
     fresh_s: Seconds = 10.0  # How long a query waits for the fold to reach the log's end.
     page_max_mb: int = Field(10, ge=1, le=1000)  # A page of a named size, MiB; one row always fits.
-    as_of_records_max: PositiveInt = 300_000  # A campaign's, from which past contacts are folded.
+    as_of_contacts_max: PositiveInt = 2_000_000  # A campaign's, ever called: past ones are copied.
     as_of_at_once_max: PositiveInt = 2  # Answers with as_of that are folded at once.
     sockets_max: PositiveInt = 1000  # Of a process, streams too; then the largest makes room.
     sockets_per_organization_max: PositiveInt = 500  # Sockets and streams of one organization.

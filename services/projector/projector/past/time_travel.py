@@ -1,9 +1,10 @@
 """A campaign as it was: its own records folded up to a position, with the projector's functions.
 
 The campaign itself starts from a snapshot, so it costs the same however long its history is. Its
-contacts are folded from its first record on, into a temporary store of which the same queries are
-asked as of the present. The rows of lists and the executions are those of the present: a row never
-changes, and of an execution only its end is left out (`campaign_pages.executions`).
+contacts are copied as they were a little earlier, and folded from there on, into a temporary store
+of which the same queries are asked as of the present. The rows of lists and the executions are
+those of the present: a row never changes, and of an execution only its end is left out
+(`campaign_pages.executions`).
 """
 
 import asyncio
@@ -21,11 +22,12 @@ from campaigns.log.selection import selected
 from campaigns.process.errors import NotFreshError
 from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import CAMPAIGN_RECORDS, campaign_partition
+from projector.batch import Touched, touched_by
 from projector.past.as_of import AsOf, AsOfError, before, position_in, through
 from projector.past.own_records import records_of
-from projector.projections import facts
+from projector.projections import contacts, facts
 from projector.projections.changes import Changes
-from projector.store import record_index, views
+from projector.store import earlier_contacts, record_index, views
 from projector.store.database import Database
 from projector.store.view_store import ViewStore
 
@@ -55,7 +57,7 @@ class TimeTravel:
 
     store: Database  # With the index of each campaign's own records.
     log: ReadableLog
-    records_max: int | None = None  # Of which contacts are folded. None: no limit.
+    contacts_max: int | None = None  # Ever called, that are copied. None: no limit.
     at_once_max: int = 1  # Folds.
     wait_s: float = 10.0  # For one of these.
     _kept: OrderedDict[tuple[int, int], _FoldedPast] = field(default_factory=OrderedDict)
@@ -93,7 +95,7 @@ class TimeTravel:
         """Yield a store with the campaign's contacts as they were.
 
         Raises:
-            AsOfError: the history is longer than `records_max`.
+            AsOfError: more than `contacts_max` were ever called.
             LogUnavailableError, NotFreshError: it cannot be folded now.
 
         """
@@ -165,24 +167,38 @@ class TimeTravel:
         return campaigns.get(campaign_id)
 
     async def _folded_contacts(self, past: Past) -> ViewStore:
-        campaign_id = past.campaign.campaign_id
-        if self.records_max is not None:
-            many = await asyncio.to_thread(self._count, past)
-            if many > self.records_max:
-                raise AsOfError(
-                    f"the campaign has {many} records up to there, and contacts are folded from at"
-                    f" most {self.records_max} (DIALGATE_AS_OF_RECORDS_MAX): `dialgate state` has"
-                    " no such limit"
-                )
-        campaigns, changes = Campaigns(), Changes()
-        through = past.position
-        async for some in records_of(self.store, self.log, campaign_id, after=0, through=through):
-            changes = await asyncio.to_thread(_fold_contacts, changes, campaigns, some)
-        return await asyncio.to_thread(_stored, changes)
+        """Copy the contacts as they were at the begin of the stretch, and fold what came then."""
+        campaign_id, stretch = past.campaign.campaign_id, past.position // contacts.STRETCH
+        begin = stretch * contacts.STRETCH - 1  # The last position before it.
+        made, campaigns = ViewStore(None, None), Campaigns()
+        try:
+            await asyncio.to_thread(self._copy, campaign_id, stretch, made)
+            start, positions = await asyncio.to_thread(self._found, campaign_id, begin)
+            campaign = await self._folded(campaign_id, start, positions)
+            if campaign is not None:
+                partitions = self.log.partitions(CAMPAIGN_RECORDS)
+                campaigns.take(campaign, campaign_partition(campaign_id, partitions).number)
+            found = records_of(
+                self.store, self.log, campaign_id, after=begin, through=past.position
+            )
+            async for some in found:
+                await asyncio.to_thread(_fold_contacts, made, campaigns, some)
+        except BaseException:
+            made.close()
+            raise
+        return made
 
-    def _count(self, past: Past) -> int:
+    def _copy(self, campaign_id: int, stretch: int, made: ViewStore) -> None:
         with self.store.reading() as tx:
-            return record_index.count(tx, past.campaign.campaign_id, past.position)
+            if self.contacts_max is not None:
+                many = earlier_contacts.called(tx, campaign_id)
+                if many > self.contacts_max:
+                    raise AsOfError(
+                        f"{many} contacts of the campaign were called, and past ones are shown of"
+                        f" at most {self.contacts_max} (DIALGATE_AS_OF_CONTACTS_MAX): `dialgate"
+                        " state` has no such limit"
+                    )
+            earlier_contacts.copied(tx, campaign_id, stretch, made)
 
     def _keep(self, past: Past) -> _FoldedPast:
         place = past.campaign.campaign_id, past.position
@@ -206,15 +222,11 @@ def _fold(campaigns: Campaigns, campaign_id: int, records: Sequence[Recorded]) -
                 campaigns.fold(fact, recorded)
 
 
-def _fold_contacts(changes: Changes, campaigns: Campaigns, records: Sequence[Recorded]) -> Changes:
-    """Fold records; return the contacts so far: the rest is read from the views of the present."""
-    for recorded in records:
-        facts.project(changes, campaigns, recorded, 0)
-    return Changes(contacts=changes.contacts)
-
-
-def _stored(changes: Changes) -> ViewStore:
-    store = ViewStore(None, None)
-    with store.writing() as tx:
-        views.write(store, tx, changes)
-    return store
+def _fold_contacts(made: ViewStore, campaigns: Campaigns, records: Sequence[Recorded]) -> None:
+    """Fold records into the contacts of a store; the rest is read from the views of the present."""
+    touched, changes = touched_by(records)[0], Changes()
+    with made.writing() as tx:
+        views.look_up(made, tx, Touched(touched.contacts), changes)
+        for recorded in records:
+            facts.project(changes, campaigns, recorded, 0)
+        views.write(made, tx, Changes(contacts=changes.contacts))

@@ -53,6 +53,8 @@ class Changes:
     """
 
     contacts: dict[Place, Contact] = field(default_factory=dict)
+    # Campaign, stretch and contact → it as it was before the stretch. None: never called.
+    earlier: dict[tuple[int, int, int], Contact | None] = field(default_factory=dict)
     executions: dict[Place, Execution] = field(default_factory=dict)
     imports: dict[Place, Import] = field(default_factory=dict)
     lists: dict[tuple[int, str], int] = field(default_factory=dict)  # Partition, import → list id.

@@ -52,7 +52,7 @@ def _call(changes: Changes, campaigns: Campaigns, position: int, fact: AnyCallFa
         return  # Facts of a campaign that was never created.
     before, call = campaign.executions, campaign.calls.get(fact.call_id)
     campaigns.fold_call(campaign, fact, position)
-    contacts.project(changes, campaign, fact)
+    contacts.project(changes, campaign, fact, position)
     if not isinstance(fact, CallRequested):
         executions.project(changes, campaign, call, before, fact)
         if isinstance(fact, CallEnded):
@@ -93,8 +93,8 @@ def _campaign(
             lists.project(changes, fact, recorded.partition.number, ordinal)
             imports.project(changes, fact)
         case ContactExhausted():
-            contacts.project_exhausted(changes, campaign, fact)
+            contacts.project_exhausted(changes, campaign, fact, recorded.position)
         case CampaignRearmed():
-            contacts.project_rearmed(changes, campaign, fact)
+            contacts.project_rearmed(changes, campaign, fact, recorded.position)
         case _:
             return  # Lifecycle: the views derive it from the campaign's state.

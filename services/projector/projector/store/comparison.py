@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, String, Table, collate, select
+from sqlalchemy import Connection, Select, String, Table, collate, select
 
 from projector.store.tables import ABOUT, METADATA, OUTBOX, ROWS
 
@@ -58,7 +58,11 @@ def in_order(tx: Connection, table: Table) -> Iterator[Row]:
     """Yield a table's rows by their keys, texts as their bytes sort: the same in each database."""
     by = "C" if tx.dialect.name == "postgresql" else "BINARY"
     order = [collate(one, by) if isinstance(one.type, String) else one for one in table.primary_key]
-    asked = select(table).order_by(*order)
+    return in_order_of(tx, select(table).order_by(*order))
+
+
+def in_order_of(tx: Connection, asked: Select[Any]) -> Iterator[Row]:
+    """Yield the rows of a query, some in memory at once."""
     streaming = tx.execution_options(stream_results=True, yield_per=_ROWS_AT_ONCE)
     for row in streaming.execute(asked):
         yield tuple(row)

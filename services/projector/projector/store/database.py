@@ -170,7 +170,10 @@ class Database:
         self.put_values(tx, table, [tuple(map(row.__getitem__, _names(table))) for row in rows])
 
     def put_values(self, tx: Connection, table: Table, rows: Values) -> None:
-        """Upsert rows given as tuples in the order of the table's columns."""
+        """Upsert rows given as tuples in the order of the table's columns.
+
+        In a table marked "first" a row that is there already stays as it is.
+        """
         if not rows:
             return
         upsert, one, many = self._upsert(table)
@@ -191,7 +194,12 @@ class Database:
         if (known := self._upserts.get(table.name)) is None:
             made = self.insert(table)
             others = {c.name: made.excluded[c.name] for c in table.columns if not c.primary_key}
-            made = made.on_conflict_do_update(index_elements=list(table.primary_key), set_=others)
+            key = list(table.primary_key)
+            made = (
+                made.on_conflict_do_nothing(index_elements=key)
+                if table.info.get("first")
+                else made.on_conflict_do_update(index_elements=key, set_=others)
+            )
             one = str(made.compile(self.engine))
             marks = f"({', '.join('?' * len(table.columns))})"
             many = one.replace(marks, ", ".join([marks] * ROWS_A_STATEMENT), 1)

@@ -7,7 +7,7 @@ the order of partitions, so a rebuilt store is the same, row by row.
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 13  # A store of another version is rebuilt from the log.
+SCHEMA_VERSION = 14  # A store of another version is rebuilt from the log.
 SCHEMA_DIGEST = "2422d99a9432ac80"  # Of tables and states: tests/unit/test_schemas.py checks it.
 
 METADATA = MetaData()
@@ -106,6 +106,15 @@ Index(
     CONTACTS.c.epoch,
     CONTACTS.c.turn,
 )
+
+EARLIER = _table(
+    "earlier",  # Contacts before their first change in a stretch (projections.contacts).
+    _key("campaign_id"),
+    _key("stretch"),
+    _key("contact_id"),
+    _blob("state"),  # As in CONTACTS; empty: it was not there.
+)
+EARLIER.info["first"] = True  # A row that is there stays: see Database.put_values.
 
 EXECUTIONS = _table(
     "executions",

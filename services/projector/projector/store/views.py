@@ -31,6 +31,7 @@ from projector.store.tables import (
     API_KEYS,
     CAMPAIGNS,
     CONTACTS,
+    EARLIER,
     EXECUTIONS,
     HISTORY,
     IMPORTS,
@@ -111,7 +112,8 @@ def write(store: ViewStore, tx: Connection, changes: Changes) -> None:
     if changes.lists_dropped:  # Before ROWS: rows after the failure stay.
         tx.execute(_DROPS, changes.lists_dropped)
     store.put_values(tx, ROWS, changes.rows)
-    store.put_values(tx, CONTACTS, [_contact(p, one) for p, one in changes.contacts.items()])
+    store.put_values(tx, CONTACTS, [contact_row(p, one) for p, one in changes.contacts.items()])
+    store.put_values(tx, EARLIER, [(*key, _state(one)) for key, one in changes.earlier.items()])
     store.put_values(tx, EXECUTIONS, [_execution(p, one) for p, one in changes.executions.items()])
     store.put_values(tx, IMPORTS, [(*p, orjson.dumps(one)) for p, one in changes.imports.items()])
     store.put_values(tx, RECORDS, [(*p, *row) for p, row in changes.records.items()])
@@ -132,11 +134,16 @@ def write(store: ViewStore, tx: Connection, changes: Changes) -> None:
 _NOT_COUNTING = dict.fromkeys(("campaign_id", "first_contact_id", "rows", "source", "counted_at"))
 
 
-def _contact(place: Place, contact: Contact) -> tuple[object, ...]:
+def contact_row(place: Place, contact: Contact) -> tuple[object, ...]:
+    """Return a contact as a row of CONTACTS."""
     status, tried = str(contact.status), int(contact.ever)
     turn = turn_ms(contact.due_at) if contact.due_at is not None else 0
     turn = turn if contact.unplaced is None else -turn
     return *place, contact.epoch, status, tried, turn, orjson.dumps(contact)
+
+
+def _state(contact: Contact | None) -> bytes:
+    return b"" if contact is None else orjson.dumps(contact)
 
 
 def turn_ms(at: datetime) -> int:

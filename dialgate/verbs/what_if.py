@@ -32,7 +32,7 @@ from dialgate.what_if.comparison import RunSummary, differences, side_by_side
 from dialgate.what_if.overrides import Overrides
 from dialgate.what_if.simulation import DAYS_MAX, Simulation
 
-CONTACTS_MAX = 200_000  # A run is held in memory, and takes a while.
+CONTACTS_MAX = 200_000  # A run takes some 4 KB of memory for each, and a while.
 SHOWN_MAX = 20  # Attempts that went otherwise, as text. JSON has the first thousand.
 LISTED_MAX = 1_000
 ALL_DAYS = "1234567"
@@ -50,6 +50,9 @@ def command(
     days: Annotated[str, typer.Option(help="Days of --hours: 1 is Monday.")] = ALL_DAYS,
     time_zone: Annotated[str, typer.Option(help="Of --hours.")] = "UTC",
     seed: Annotated[int, typer.Option(help="Decides how attempts end that were never made.")] = 0,
+    contacts_max: Annotated[
+        int, typer.Option(min=1, help="Refuse a larger campaign: each takes memory, and a while.")
+    ] = CONTACTS_MAX,
     as_json: AsJson = False,
     exported: FromFile = None,
 ) -> None:
@@ -67,7 +70,11 @@ def command(
         _hours(hours, days, time_zone),
         any_hours=hours == "any",
     )
-    run_verb(what_if(checked_settings(), campaign, overrides, seed, exported, as_json=as_json))
+    asked = what_if(
+        checked_settings(), campaign, overrides, seed, exported, as_json=as_json,
+        contacts_max=contacts_max,
+    )  # fmt: skip
+    run_verb(asked)
 
 
 async def what_if(
@@ -78,6 +85,7 @@ async def what_if(
     exported: Path | None,
     *,
     as_json: bool,
+    contacts_max: int = CONTACTS_MAX,
 ) -> int:
     """Print a recorded campaign beside the same with other settings. Returns 0.
 
@@ -87,7 +95,7 @@ async def what_if(
 
     """
     async with source(settings, exported) as opened:
-        recording = await recorded(opened, campaign)
+        recording = await recorded(opened, campaign, contacts_max)
     stop, seen = threading.Event(), [0]
     with progress("contacts simulated", _found(recording).counters.total) as advance:
 
@@ -113,7 +121,9 @@ async def what_if(
     return 0
 
 
-async def recorded(opened: Source, campaign: int) -> CampaignHistory:
+async def recorded(
+    opened: Source, campaign: int, contacts_max: int = CONTACTS_MAX
+) -> CampaignHistory:
     """Read a campaign's recording: once for its lists, and once for all the rest.
 
     Raises:
@@ -130,9 +140,10 @@ async def recorded(opened: Source, campaign: int) -> CampaignHistory:
             for ruled in batch:
                 if ruled.accepted:
                     take(ruled.recorded)
-    if (contacts := _found(recording).counters.total) > CONTACTS_MAX:
+    if (contacts := _found(recording).counters.total) > contacts_max:
         raise MisusedError(
-            f"expected a campaign of at most {CONTACTS_MAX} contacts, found {contacts}"
+            f"expected a campaign of at most {contacts_max} contacts (--contacts-max), found"
+            f" {contacts}"
         )
     if not recording.courses:
         raise MisusedError(f"expected a campaign that made calls, found none of {campaign}")
@@ -188,7 +199,6 @@ def _shape(
         "differences": len(found),
         "first_differences": found[:LISTED_MAX],
         "not_repeated": simulation.not_done,
-        "recording_ends_at_re_execution": recording.rearmed_at is not None,
     }
 
 
@@ -218,8 +228,6 @@ def _show(
         say(f"at {sentence}")
     if not simulation.finished:
         say(f"it was not over {DAYS_MAX} days after the last thing that people did")
-    if (at := simulation.recording.rearmed_at) is not None:
-        say(f"the recording ends at {at.isoformat()}, where the campaign was re-executed")
 
 
 def _picture(summary: RunSummary, *both: RunSummary) -> str:

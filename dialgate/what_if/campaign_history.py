@@ -49,6 +49,7 @@ MOMENTS: dict[type[AnyFact], str] = {
     CampaignPaused: "pause",
     CampaignResumed: "resume",
     CampaignStopped: "stop",
+    CampaignRearmed: "re-execute",
 }
 _OF_LIST = (ContactsAdded, ListClosed)
 
@@ -83,33 +84,44 @@ class Course:
 
     @property
     def rang_s(self) -> float:
-        """Return how long the phone rang before anybody, or nobody, answered."""
-        if self.started_at is None or self.ended_at is None:
+        """Return how long the phone rang before anybody, or nobody, answered.
+
+        An attempt of which nobody knows whether it rang took its line since it was requested.
+        """
+        unknown = self.disposition is Disposition.UNKNOWN
+        began = self.started_at or (self.requested_at if unknown else None)
+        if began is None or self.ended_at is None:
             return 0.0
-        return max(0.0, (self.ended_at - self.started_at).total_seconds() - self.duration_s)
+        return max(0.0, (self.ended_at - began).total_seconds() - self.duration_s)
+
+    @property
+    def rang(self) -> bool:
+        """Say whether a phone rang, as far as anybody knows."""
+        return self.started_at is not None and self.disposition is not Disposition.UNKNOWN
+
+    @property
+    def refused(self) -> bool:
+        """Say whether the carrier refused it."""
+        return self.started_at is None and self.disposition not in (None, Disposition.UNKNOWN)
 
     def fate(self) -> Outcome:
         """Return what the simulated carrier does with this attempt."""
-        refused = self.started_at is None
         disposition = self.disposition or Disposition.UNKNOWN
-        if disposition is Disposition.UNKNOWN:  # Nobody knows how it ended.
-            disposition = Disposition.FAILED
         return Outcome(
-            disposition, self.rang_s, self.duration_s, refused, silent=False, answer_lost=False,
-            report_lost=False,
+            disposition, self.rang_s, self.duration_s, self.refused, silent=False,
+            answer_lost=False, report_lost=False,
         )  # fmt: skip
 
 
 @dataclass
 class CampaignHistory:
-    """One campaign's recorded history, up to its first re-execution."""
+    """One campaign's recorded history, its re-executions included."""
 
     campaign_id: int
     deeds: list[Deed] = field(default_factory=list)
     courses: dict[AttemptKey, Course] = field(default_factory=dict)
     terms: CallRequested | None = None  # The first one: its lease and its carrier timeout.
     lists: set[str] = field(default_factory=set)  # The ids of its lists.
-    rearmed_at: datetime | None = None  # Where the recording ends, if the campaign was re-executed.
     moments: list[tuple[datetime, str]] = field(default_factory=list)  # Starts, pauses, …
     _campaigns: Campaigns = field(default_factory=Campaigns)
 
@@ -134,14 +146,11 @@ class CampaignHistory:
     def take(self, recorded: Recorded) -> bool:
         """Take the next accepted record; say whether it belongs to the recording."""
         facts = tuple(fact for fact in recorded.facts if self._ours(fact))
-        if not facts or self.rearmed_at is not None:
+        if not facts:
             return False
         envelope = recorded.envelope
         assert isinstance(envelope, Envelope), "an accepted record has an envelope"
         at = datetime.fromisoformat(envelope.time)
-        if any(isinstance(fact, CampaignRearmed) for fact in facts):
-            self.rearmed_at = at
-            return False
         done = tuple(fact for fact in facts if not isinstance(fact, _OF_DIALER))
         for fact in facts:
             if isinstance(fact, CampaignFact):
@@ -181,6 +190,10 @@ class CampaignHistory:
 
     # -- what the simulated carrier makes of it --------------------------------------------------
 
+    def tried(self) -> set[int]:
+        """Return the contacts that were attempted."""
+        return {one.contact_id for one, course in self.courses.items() if course.disposition}
+
     def ended(self) -> list[Course]:
         """Return the attempts that are over."""
         return [one for one in self.courses.values() if one.disposition is not None]
@@ -191,7 +204,7 @@ class CampaignHistory:
         Shares of dispositions and the ranges of ringing and talk are the recorded ones.
         """
         ended = self.ended()
-        rung = [one for one in ended if one.started_at is not None]
+        rung = [one for one in ended if one.rang]
         if not rung:
             return CarrierTerms(seed=seed)
         talks = [one.duration_s for one in rung if one.duration_s > 0] or [0.0]
@@ -211,8 +224,8 @@ class CampaignHistory:
             no_answer=share[Disposition.NO_ANSWER],
             busy=share[Disposition.BUSY],
             voicemail=share[Disposition.VOICEMAIL],
-            failed=share[Disposition.FAILED] + share[Disposition.UNKNOWN],
-            refusals=sum(one.started_at is None for one in ended) / len(ended),
+            failed=share[Disposition.FAILED],  # None is drawn as unknown.
+            refusals=sum(one.refused for one in ended) / len(ended),
         )
 
     def fate_of(self, terms: CarrierTerms, order: CallOrder) -> Outcome:

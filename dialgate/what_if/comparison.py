@@ -21,7 +21,9 @@ class RunSummary:
     @property
     def began(self) -> list[datetime]:
         """Return when each phone began to ring, in order."""
-        return sorted(one.started_at for one in self.courses.values() if one.started_at)
+        return sorted(
+            one.started_at for one in self.courses.values() if one.started_at and one.rang
+        )
 
     @property
     def last_at(self) -> datetime | None:
@@ -120,5 +122,5 @@ def differences(recorded: RunSummary, other: RunSummary) -> list[str]:
 def _how(course: Course | None) -> str:
     if course is None or course.disposition is None:
         return "not called"
-    how = "failed" if course.disposition == "unknown" else str(course.disposition)
+    how = str(course.disposition)
     return f"{how}, {course.duration_s:.1f} s of talk" if course.duration_s else how

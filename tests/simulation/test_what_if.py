@@ -4,14 +4,16 @@ import asyncio
 import sqlite3
 import sys
 from collections import Counter
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from campaigns.domain.facts import CampaignPaused, CampaignRearmed, Selection
+from campaigns.domain.campaign import Campaign
+from campaigns.domain.facts import CampaignRearmed, CampaignStarted, Disposition, Selection
 from campaigns.domain.moves import Status
 from campaigns.domain.values.campaign_settings import CallingHours
 from campaigns.log.port import MemoryLog
@@ -29,6 +31,7 @@ from dialer.carrier.simulated.simulated_carrier import SimulatedCarrier
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.verb import MisusedError, Source
 from dialgate.verbs.what_if import recorded, what_if
+from dialgate.what_if import run_log
 from dialgate.what_if.campaign_history import CampaignHistory
 from dialgate.what_if.comparison import RunSummary, busiest_minute, differences
 from dialgate.what_if.overrides import Overrides
@@ -45,9 +48,13 @@ def fate(order: CallOrder) -> Outcome:
 
 
 def record(
-    settings: dict[str, int] | None = None, *, contacts: int = CONTACTS, ends: bool = True
+    settings: dict[str, int] | None = None,
+    *,
+    contacts: int = CONTACTS,
+    ends: bool = True,
+    selections: Sequence[tuple[Selection, tuple[int, ...]]] = (),
 ) -> MemoryLog:
-    """Record a campaign with one pause, on virtual time."""
+    """Record a campaign with one pause, on virtual time; then re-execute it."""
 
     async def scenario() -> MemoryLog:
         clock = VirtualClock(asyncio.get_running_loop())
@@ -63,9 +70,24 @@ def record(
             await asyncio.sleep(2400 if ends else 5)
             campaign = dialer.campaigns.by_id[42]
             assert (campaign.status is Status.COMPLETED) == ends
+            for run, (selection, named) in enumerate(selections, 2):
+                await bench.offer(rearmed(campaign, selection, named, clock.now()))
+                await bench.offer(CampaignStarted(campaign_id=42, run=run, started_at=clock.now()))
+                await asyncio.sleep(2400)
+                assert campaign.status is Status.COMPLETED
         return bench.log
 
     return run_virtually(scenario())
+
+
+def rearmed(
+    campaign: Campaign, selection: Selection, named: tuple[int, ...], now: datetime
+) -> CampaignRearmed:
+    contacts = len(named) or campaign.counters.failed
+    return CampaignRearmed(
+        campaign_id=42, selection=selection, contact_ids=named, contacts=contacts, untouched=0,
+        rearmed_at=now,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -159,23 +181,61 @@ def test_hours_that_never_open_end_after_a_while(log: MemoryLog) -> None:
     assert not simulation.finished
 
 
-def test_the_recording_ends_where_the_campaign_is_re_executed(log: MemoryLog) -> None:
-    rearmed = CampaignRearmed(
-        campaign_id=42, selection=Selection.ALL, contacts=1, untouched=0, rearmed_at=NOON
+@pytest.fixture(scope="module")
+def again() -> MemoryLog:
+    """Return a recording that was re-executed: those that failed, then two by their numbers."""
+    return record(
+        contacts=30, selections=((Selection.FAILED_ONLY, ()), (Selection.CONTACTS, (1, 2)))
     )
 
-    async def go_on() -> CampaignHistory:
-        again = MemoryLog()
-        for one in log._records[HERE]:
-            again.append_bytes(HERE, one.raw or b"")
-        bench = Bench(again, VirtualClock(asyncio.get_running_loop()), None)  # type: ignore[arg-type]
-        await bench.offer(rearmed)
-        await bench.offer(CampaignPaused(campaign_id=42, reason=None, paused_at=NOON))
-        return await recorded(Source(again, Installation()), 42)
 
-    recording = asyncio.run(go_on())
-    assert recording.rearmed_at is not None
-    assert recording.moments == read(log).moments
+def test_re_executions_are_followed(again: MemoryLog) -> None:
+    recording = read(again)
+    assert [what for _, what in recording.moments].count("re-execute") == 2
+    assert {attempt.run for attempt in recording.courses} == {1, 2, 3}
+    simulation = Simulation(recording, Overrides())
+    summary = simulation.run()
+    assert differences(before(recording), summary) == []
+    assert not simulation.not_done
+    assert simulation.finished
+    assert summary.shape()["dispositions"] == before(recording).shape()["dispositions"]
+
+
+def test_a_re_execution_waits_for_a_slower_run_and_is_left_out_where_nobody_failed(
+    again: MemoryLog,
+) -> None:
+    slow = Simulation(read(again), Overrides(calls_per_minute=6))
+    assert {attempt.run for attempt in slow.run().courses} == {1, 2, 3}
+    assert not slow.not_done
+    recording = read(again)
+    for course in recording.courses.values():
+        course.disposition = Disposition.ANSWERED
+    well = Simulation(recording, Overrides())
+    well.run()
+    assert "campaign-rearmed.v1 was not repeated: no contact has failed" in well.not_done[0]
+
+
+def test_what_became_unknown_is_unknown_again_and_is_not_retried(log: MemoryLog) -> None:
+    recording = read(log)
+    some = [at for at in recording.courses if at.attempt == 1][:6]
+    for n, attempt in enumerate(some):
+        course = recording.courses[attempt]
+        course.disposition, course.duration_s = Disposition.UNKNOWN, 0.0
+        if n % 2:
+            course.started_at = None  # Nobody knows whether it rang.
+        recording.courses.pop(attempt._replace(attempt=2), None)
+    again = Simulation(recording, Overrides()).run()
+    assert differences(before(recording), again) == []
+    assert again.shape()["dispositions"]["unknown"] == 6
+    assert len(again.began) == len(before(recording).began), "they are no rings"
+
+
+def test_a_run_forgets_what_was_read(log: MemoryLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_log, "_EVERY", 16)
+    simulation = Simulation(read(log), Overrides())
+    assert differences(before(read(log)), simulation.run()) == []
+    kept = [one for one in simulation.log._records[simulation.partition] if one.position]
+    assert len(kept) < 64 < len(simulation.log._records[simulation.partition])
 
 
 def test_no_socket_is_opened(log: MemoryLog) -> None:

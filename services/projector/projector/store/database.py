@@ -170,10 +170,7 @@ class Database:
         self.put_values(tx, table, [tuple(map(row.__getitem__, _names(table))) for row in rows])
 
     def put_values(self, tx: Connection, table: Table, rows: Values) -> None:
-        """Upsert rows given as tuples in the order of the table's columns.
-
-        In a table marked "first" a row that is there already stays as it is.
-        """
+        """Upsert rows, as tuples in its columns' order; in one marked "first" an old row stays."""
         if not rows:
             return
         upsert, one, many = self._upsert(table)
@@ -193,13 +190,9 @@ class Database:
         """Return an upsert, its text for one row, and its text for ROWS_A_STATEMENT rows."""
         if (known := self._upserts.get(table.name)) is None:
             made = self.insert(table)
-            others = {c.name: made.excluded[c.name] for c in table.columns if not c.primary_key}
-            key = list(table.primary_key)
-            made = (
-                made.on_conflict_do_nothing(index_elements=key)
-                if table.info.get("first")
-                else made.on_conflict_do_update(index_elements=key, set_=others)
-            )
+            new = table.columns if table.info.get("first") else made.excluded
+            others = {c.name: new[c.name] for c in table.columns if not c.primary_key}
+            made = made.on_conflict_do_update(index_elements=list(table.primary_key), set_=others)
             one = str(made.compile(self.engine))
             marks = f"({', '.join('?' * len(table.columns))})"
             many = one.replace(marks, ", ".join([marks] * ROWS_A_STATEMENT), 1)

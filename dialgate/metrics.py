@@ -81,7 +81,20 @@ class _Parts(Collector):
             if isinstance(campaigns, Campaigns):
                 permissions.add_metric([part.name], campaigns.permissions)
                 late.add_metric([part.name], campaigns.late_calls)
-        return (rulings, positions, lag, waits, permissions, late, difference, strict, idle)
+        found = (rulings, positions, lag, waits, permissions, late, difference, strict, idle)
+        return (*found, _copies(self._parts))
+
+
+def _copies(parts: Sequence[Part]) -> Metric:
+    """Return for each part whether its log is a copy."""
+    found = GaugeMetricFamily(
+        "dialgate_read_only",
+        "1 while the log is a copy, which takes no changes and does not dial.",
+        labels=["part"],
+    )
+    for part in parts:
+        found.add_metric([part.name], part.reader.home.read_only is not None)
+    return found
 
 
 def exposition(parts: Sequence[Part], clock: Clock | None = None) -> tuple[bytes, str]:

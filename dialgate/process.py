@@ -59,6 +59,8 @@ class Process:
             for part in self.parts:
                 await part.open()
                 stack.push_async_callback(part.close)
+            if (why := self.read_only) is not None:
+                logger.warning("%s", why)
             for extra in self.extras:
                 await stack.enter_async_context(extra)
             self.app.include_router(health(self))
@@ -131,6 +133,11 @@ class Process:
             self.status = WENT_WRONG
             server.should_exit = True
 
+    @property
+    def read_only(self) -> str | None:
+        """Return why the log takes no changes here; None: it is at home."""
+        return next((why for one in self.parts if (why := one.reader.home.read_only)), None)
+
     async def look(self) -> None:
         """Have each part measure its lag. If the log does not answer, the last value stays."""
         # /health/ready reports it, and a log that was cut ends the part.
@@ -168,12 +175,16 @@ def health(process: Process) -> APIRouter:
 
     @router.api_route("/health/ready", methods=["GET", "HEAD"])
     async def ready(response: Response) -> dict[str, object]:
-        """Say whether it can do its work: 200, or 503 with the reasons."""
+        """Say whether it can do its work: 200, or 503 with the reasons.
+
+        A copy of a log is ready to answer queries, and `read_only` says why it does no more.
+        """
+        said: dict[str, object] = {"read_only": why} if (why := process.read_only) else {}
         if found := await process.troubles():
             response.status_code = 503
-            return {"status": "not ready", "troubles": found}
+            return {"status": "not ready", "troubles": found, **said}
         remarks = [one for p in process.parts if isinstance(p, Remarking) for one in p.remarks()]
-        return {"status": "ready", "remarks": remarks} if remarks else {"status": "ready"}
+        return {"status": "ready", **({"remarks": remarks} if remarks else {}), **said}
 
     @router.api_route("/health/lag", methods=["GET", "HEAD"])
     async def lag() -> dict[str, object]:

@@ -63,6 +63,13 @@ VERBS = {
         "dialgate.verbs.evidence.import_log",
         "Make a log of an export, in the data directory or on Kafka, as the settings say.",
     ),
+    "adopt": VerbEntry(
+        "dialgate.verbs.home.adopt", "Let a copied log dial from now on: its home is here."
+    ),
+    "retire": VerbEntry(
+        "dialgate.verbs.home.retire",
+        "Let this log take no more changes and dial no more: its home is nowhere.",
+    ),
     "compare": VerbEntry(
         "dialgate.verbs.compare",
         "Fold the log with another build and with this one, and print what differs.",

@@ -8,6 +8,8 @@ from campaigns.domain.levels import LEVEL_NEWEST, LEVELS
 from campaigns.log.installation_log import Author, decided, whole
 from campaigns.process.clock import SystemClock
 from campaigns.process.errors import LogUnavailableError
+from campaigns.process.identifiers import random_id
+from campaigns.records.home import first_home
 from campaigns.records.installation import raise_level
 from dialgate.logs import LOG_FILE, make_log
 from dialgate.settings import ProcessSettings
@@ -19,6 +21,8 @@ async def upgrade(
     settings: ProcessSettings, show: Callable[[str], None], *, dry_run: bool, as_json: bool
 ) -> None:
     """Raise the level to the newest that this build knows, and print what it adds. Idempotent.
+
+    A log that has no home yet is at home here from then on (ADR-0040).
 
     Works directly on the log, embedded or Kafka, also while Dialgate runs.
 
@@ -35,7 +39,15 @@ async def upgrade(
         await log.open()
         before = (await whole(log)).level
         if not dry_run:
-            await decided(log, lambda now: raise_level(now, LEVEL_NEWEST, clock.now()), BY, clock)
+            await decided(
+                log,
+                lambda now: (
+                    raise_level(now, LEVEL_NEWEST, clock.now())
+                    or first_home(now, log.place, clock.now(), random_id())
+                ),
+                BY,
+                clock,
+            )
     finally:
         await log.close()
     adds = {level: LEVELS[level] for level in range(before + 1, LEVEL_NEWEST + 1)}

@@ -33,6 +33,8 @@ def test_campaigns_go_on_where_their_log_was_moved(
     ended = moved.run("import", export, "--json")
     assert ended.returncode == 0, ended
     assert json.loads(ended.stdout)["partitions"] == 3
+    adopted = moved.run("adopt", "--yes")
+    assert adopted.returncode == 0, adopted
     with moved as system, system.client() as client:  # The carrier's memory is in the directory.
         for campaign in campaigns:
             client.hurry(campaign)

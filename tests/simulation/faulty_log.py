@@ -11,6 +11,7 @@ from campaigns.domain.facts import CallLate, CampaignCreated, ListClosed
 from campaigns.log.port import BATCH_MAX, MemoryLog, OnRefusal
 from campaigns.process.errors import LogUnavailableError, OutcomeUnknownError
 from campaigns.records.entry import entry
+from campaigns.records.home import LogPlace
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope, Record
 from campaigns.records.topics import ORGANIZATIONS, Partition
@@ -97,6 +98,11 @@ class LogPort:
     def id(self) -> str:
         """Return the log's name."""
         return self._world.core.id
+
+    @property
+    def place(self) -> LogPlace:
+        """Return where the log is."""
+        return self._world.core.place
 
     def partitions(self, topic: str) -> int:
         """Return how many partitions a topic has."""

@@ -8,6 +8,7 @@ from uuid import uuid4
 from campaigns.domain.facts import CampaignResumed
 from campaigns.log.port import BATCH_MAX, EventLog, OnRefusal
 from campaigns.process.errors import LogUnavailableError, OutcomeUnknownError
+from campaigns.records.home import LogPlace
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Record
 from campaigns.records.topics import Partition
@@ -35,6 +36,10 @@ class Way:
     @property
     def id(self) -> str:
         return self.log.id
+
+    @property
+    def place(self) -> LogPlace:
+        return self.log.place
 
     def partitions(self, topic: str) -> int:
         return self.log.partitions(topic)

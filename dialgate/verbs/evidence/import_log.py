@@ -26,7 +26,8 @@ from dialgate.verbs.terminal import complain, say
 from dialgate.verbs.verb import AsJson, MisusedError, checked_settings, run_verb
 
 _TWICE = (
-    "stop the system that was exported before you start this one: both would call the same contacts"
+    "stop the system that was exported, or run `dialgate retire` there: both would call the same"
+    " contacts. Then let this log dial: `dialgate adopt` (a log below level 4 dials without)"
 )
 
 

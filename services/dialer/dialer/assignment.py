@@ -16,6 +16,7 @@ class Assignment:
     def __init__(self, reader: Reader, catch_up_s: float) -> None:
         self._reader, self._catch_up_s = reader, catch_up_s
         self._assigned: frozenset[int] | None = None  # None: all, there is no group.
+        self._held = False  # Work none, whatever is assigned.
         self._changed = asyncio.Event()
         self.troubles: Callable[[], Sequence[str]] = tuple  # Why no partitions are assigned.
 
@@ -29,11 +30,16 @@ class Assignment:
         self._assigned = partitions
         self._changed.set()
 
+    def hold(self, held: bool) -> None:
+        """Work no partition while it is held."""
+        self._held = held
+        self._changed.set()
+
     async def follow(self, partitions: int, work: Callable[[frozenset[int]], None]) -> None:
         """Call `work` with each assignment, once the fold has caught up with its partitions."""
         while True:
             self._changed.clear()
-            wanted = self._assigned
+            wanted = frozenset() if self._held else self._assigned
             numbers = range(partitions) if wanted is None else sorted(wanted)
             try:
                 await self._reader.catch_up(
@@ -43,6 +49,6 @@ class Assignment:
             except (LogUnavailableError, NotFreshError):
                 await asyncio.sleep(CATCH_UP_AGAIN_S)
                 continue
-            if self._assigned == wanted:
+            if (frozenset() if self._held else self._assigned) == wanted:
                 work(frozenset(numbers))
                 await self._changed.wait()

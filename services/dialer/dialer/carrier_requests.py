@@ -17,17 +17,27 @@ logger = logging.getLogger(__name__)
 
 
 class CarrierRequests:
-    """One dialer's requests to its carrier. `tell` takes the inputs that come of them."""
+    """One dialer's requests to its carrier. `tell` takes the inputs that come of them.
+
+    `may_place`: asked before each order; a copy of a log places none (ADR-0040).
+    """
 
     def __init__(
-        self, carrier: Carrier, clock: Clock, timeout_s: float, tell: Callable[[Input], None]
+        self,
+        carrier: Carrier,
+        clock: Clock,
+        timeout_s: float,
+        tell: Callable[[Input], None],
+        may_place: Callable[[], bool] = lambda: True,
     ) -> None:
         self._carrier, self._clock, self._timeout_s, self._tell = carrier, clock, timeout_s, tell
+        self._may_place = may_place
 
     async def place(self, order: CallOrder, call: Call, sent_at: float) -> None:
-        """Place a call, unless its lease is over or another carrier answers by now."""
+        """Place a call, unless its lease is over, another carrier answers by now, or we may not."""
         # The last look at the clock: nothing is awaited between it and the request.
-        if not may_begin(sent_at, call.lease_s, self._clock.boottime()):
+        in_time = may_begin(sent_at, call.lease_s, self._clock.boottime())
+        if not (in_time and self._may_place()):
             self._tell(NotHanded(order.call_id))
             return
         if call.carrier != self._carrier.id:  # The carrier was exchanged since the request.

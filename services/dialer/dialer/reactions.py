@@ -34,10 +34,13 @@ class Reactions:
         self._clock, self._reader = clock, reader
         self.inputs: list[Input] = []  # For the next reaction, in order.
         self.terms = CurrentTerms(settings, carrier)
-        self.requests = CarrierRequests(carrier, clock, settings.carrier_timeout_s, self.take)
+        self.requests = CarrierRequests(
+            carrier, clock, settings.carrier_timeout_s, self.take, self.may_place
+        )
         self.sender = RecordSender(log, reader, source, tell=self.take, ruled=self._ruled)
         self.undecided = UndecidableCalls()
         self.watch = Watch()  # Of reactions outside a fold step.
+        self.superseded: str | None = None  # Why this dialer places no call, as its carrier says.
         self._alarm: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
         self._tasks: asyncio.TaskGroup | None = None
@@ -56,6 +59,10 @@ class Reactions:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
+
+    def may_place(self) -> bool:
+        """Say whether calls may be placed: the log is at home here, and no other home dials."""
+        return self._reader.home.read_only is None and self.superseded is None
 
     def clocks(self) -> Clocks:
         """Return the times of one reaction."""

@@ -89,7 +89,7 @@ class Dialer:
         return ()
 
     async def open(self) -> None:
-        """Restore the checkpoint and open the carrier.
+        """Restore the checkpoint and open the carrier, unless the log is a copy.
 
         Raises:
             CarrierUnavailableError: the carrier cannot be opened.
@@ -103,7 +103,9 @@ class Dialer:
         self.contacts = Contacts(self._store.db)
         self._store.restore(self.reader, self.campaigns)
         await self.reader.check()
-        await self._carrier.open(self.reactions.reported)
+        if self.reader.home.read_only is None:
+            await self._carrier.open(self.reactions.reported)
+        self._assignment.hold(self.reader.home.read_only is not None)
         state = State(
             self.reactions.terms.now(),
             self.campaigns,
@@ -130,6 +132,7 @@ class Dialer:
                     self.reactions.begin(tasks)
                     tasks.create_task(lasting(self.reader.follow(partitions), "dialer follows"))
                     tasks.create_task(lasting(self._work(), "dialer works"))
+                    tasks.create_task(lasting(self._reside(), "dialer is at home"))
                     tasks.create_task(lasting(self._save_regularly(), "dialer saves"))
                     tasks.create_task(self.reactions.watch.wait())
                     if isinstance(self._carrier, Watched):
@@ -157,6 +160,18 @@ class Dialer:
         await self._assignment.follow(
             self._partitions, lambda numbers: self.reactions.take(Working(numbers))
         )
+
+    async def _reside(self) -> None:
+        """Work while the log is at home here. A copy opens no carrier, and works no partition."""
+        home = self.reader.home.read_only is None
+        while True:
+            await self.reader.home.moved()
+            while home is not (home := self.reader.home.read_only is None):
+                if home:  # It was adopted. Opening takes a while, and it may be retired meanwhile.
+                    await self._carrier.open(self.reactions.reported)
+                else:
+                    self.reactions.take(Working(frozenset()))
+                self._assignment.hold(not home)
 
     # -- the fold ------------------------------------------------------------------------------
 

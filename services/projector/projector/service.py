@@ -199,12 +199,22 @@ class Projector:
                     name = "projector exchanges"
                     tasks.create_task(lasting(exchange.run(), name), name=name)
                 if self.publishing is not None:
-                    publishing = self.publishing.run(self.log.partitions(CAMPAIGN_RECORDS))
                     name = "projector publishes"
-                    tasks.create_task(lasting(publishing, name), name=name)
+                    tasks.create_task(lasting(self._publish(self.publishing), name), name=name)
         except BaseExceptionGroup as exc:
             self.store.unreadable = exc.subgroup(StoreUnreadableError) is not None
             raise
+
+    async def _publish(self, publishing: Publishing) -> None:
+        """Publish while the log is at home here: a copy would publish everything once more."""
+        while True:
+            await self.reader.home.at_home()
+            async with asyncio.TaskGroup() as tasks:
+                run = publishing.run(self.log.partitions(CAMPAIGN_RECORDS))
+                running = tasks.create_task(lasting(run, "projector publishes"))
+                while self.reader.home.read_only is None:
+                    await self.reader.home.moved()
+                running.cancel()
 
     async def troubles(self) -> Sequence[str]:
         """Return why the projector is not ready.

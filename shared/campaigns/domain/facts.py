@@ -573,6 +573,24 @@ class RecordSkipped(InstallationFact, frozen=True, kw_only=True):
     skipped_at: Instant
 
 
+class HomeChosen(InstallationFact, frozen=True, kw_only=True):
+    """Where the log is at home from here on: a log that is elsewhere is a copy, and never dials.
+
+    Made by: campaigns.records.home.
+    """
+
+    TYPE = "home-chosen.v1"
+    SINCE = 4
+
+    installation: str  # Its id: the same in every copy of the log.
+    generation: PositiveInt  # Higher with each choice: of two homes the later one dials.
+    claim: str  # Tells two copies apart that were adopted alike.
+    traits: dict[str, str]  # What no copy of the log shares with the home. Empty: nowhere.
+    place: str  # The home's name for people: host and path, or cluster.
+    why: str
+    chosen_at: Instant
+
+
 # Closed: see assert_never in every fold.
 AnyCallFact = CallRequested | CallStarted | CallAbandoned | CallEnded | CallLate
 AnyCampaignFact = (
@@ -598,7 +616,7 @@ AnyCampaignFact = (
     | AnyCallFact
 )
 AnyOrganizationFact = ApiKeyCreated | ApiKeyRevoked
-AnyInstallationFact = LevelRaised | RecordSkipped
+AnyInstallationFact = LevelRaised | RecordSkipped | HomeChosen
 ListEvent = ContactsAdded | ListClosed
 AnyFact = AnyCampaignFact | ListEvent | CreateKeyed | AnyOrganizationFact | AnyInstallationFact
 FACTS: tuple[type[AnyFact], ...] = get_args(AnyFact)

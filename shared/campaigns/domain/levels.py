@@ -18,11 +18,12 @@ from msgspec.structs import FieldInfo, fields
 from campaigns.domain.values.value import Value, hints
 
 LEVEL_OLDEST = 1  # Of every log that states no other.
-LEVEL_NEWEST = 3  # What this build reads and, once the log's level is raised to it, writes.
+LEVEL_NEWEST = 4  # What this build reads and, once the log's level is raised to it, writes.
 LEVELS: Mapping[int, str] = {  # What each adds, for `dialgate upgrade`.
     1: "all that builds without levels read and wrote",
     2: "levels themselves, and calling hours over midnight: older builds are refused from here on",
     3: "lists of contacts are closed: what a create that failed has left behind is dropped",
+    4: "a log knows its home: a copy of it does not dial",
 }
 
 

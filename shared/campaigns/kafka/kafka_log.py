@@ -1,7 +1,7 @@
 """The log on Kafka, through aiokafka. All followers in a process share one consumer.
 
-No broker failure loses or skips a record: an outage is waited out, and a log that was cut stops
-the reader. Fetching: fetcher.py. The read index: offsets.py. Topics: topics/.
+No broker failure loses or skips a record: an outage is waited out, a log that was cut stops the
+reader. Fetching: fetcher.py. The read index: offsets.py. Topics: topics/.
 """
 
 import asyncio
@@ -20,12 +20,13 @@ from campaigns.kafka.producer import RETRY_S, Appender
 from campaigns.kafka.security import Security
 from campaigns.kafka.topics.import_mark import check_readable
 from campaigns.kafka.topics.inspection import Inspection
-from campaigns.kafka.topics.topic_ids import topic_ids
+from campaigns.kafka.topics.topic_ids import place_of, topic_ids
 from campaigns.kafka.topics.topic_setup import make_and_check
 from campaigns.log.port import BATCH_MAX, OnRefusal
 from campaigns.process.errors import LogUnavailableError
 from campaigns.process.observability import limit_repetitions
 from campaigns.records.entry import entry
+from campaigns.records.home import LogPlace
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Record
 from campaigns.records.topics import NAMING_TOPICS, RECORD_TOPICS, TOPICS, Partition
@@ -72,22 +73,24 @@ class KafkaLog:
         self._fetcher = Fetcher(
             self.kafka, self._at, self._count, self._ranges, self._once, self._appender.leader
         )
-        self._id = ""
+        self._place: LogPlace | None = None
         self._inspection = Inspection(self.kafka, list(self._counts(self._count)), watch_s)
         self._inspecting: asyncio.Task[None] | None = None
 
     @property
     def id(self) -> str:
-        """Return the log's identity: the cluster's id, the namespace and the topics' ids.
+        """Return the log's identity: the cluster's id, the namespace and the topics' ids."""
+        return self.place.name
 
-        Known once open.
-        """
-        assert self._id, "open() comes first"
-        return self._id
+    @property
+    def place(self) -> LogPlace:
+        """Return where the log is."""
+        assert self._place is not None, "open() comes first"
+        return self._place
 
     @property
     def unacknowledged(self) -> int:
-        """Return the number of records that the client accepted and reported as not delivered."""
+        """Return how many records the client accepted and reported as not delivered."""
         return self._appender.unacknowledged
 
     def partitions(self, topic: str) -> int:
@@ -113,7 +116,7 @@ class KafkaLog:
                         last = exc
                         await asyncio.sleep(RETRY_S)
         except TimeoutError as exc:
-            found = "no answer" if last is None else f"{last}" or repr(last)
+            found = "no answer" if last is None else str(last) or repr(last)
             raise LogUnavailableError(
                 f"expected Kafka at {self.kafka.servers} within {self._open_s} s, found {found}"
             ) from exc
@@ -136,8 +139,7 @@ class KafkaLog:
             self._inspection.ids = ids
             if not self._read_only:
                 await self._inspection.look(admin)
-            made = "+".join(ids[name] for name in sorted(ids))
-            self._id = f"kafka/{cluster}/{self.kafka.namespace}#{made}"
+            self._place = place_of(self.kafka, cluster, ids)
         if not self._read_only:
             await self._appender.open(RECORD_TOPICS)
         try:
@@ -147,8 +149,7 @@ class KafkaLog:
             raise
 
     def _counts(self, topics: Iterable[str]) -> dict[str, int]:
-        """Return the number of partitions by the topic's name on this cluster."""
-        return {self.kafka.topic(name): self._count[name] for name in topics}
+        return {self.kafka.topic(name): self._count[name] for name in topics}  # Its names there.
 
     async def close(self) -> None:
         """Release all resources in a bounded time, whatever the brokers do."""

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 from uuid import uuid4
 
 from campaigns.domain.facts import AnyInstallationFact
-from campaigns.domain.levels import LEVEL_NEWEST, LEVEL_OLDEST
+from campaigns.domain.levels import LEVEL_NEWEST, needed
 from campaigns.log.port import EventLog, ReadableLog
 from campaigns.process.clock import Clock
 from campaigns.process.errors import LogUnavailableError, OutcomeUnknownError
+from campaigns.process.identifiers import random_id
+from campaigns.records.home import first_home
 from campaigns.records.installation import Installation, raise_level
 from campaigns.records.record import Record
 from campaigns.records.topics import INSTALLATION, INSTALLATION_KEY, RECORD_TOPICS, Partition
@@ -20,6 +23,10 @@ CHUNK = 256  # Records per read.
 _SEEN_WITHIN_S = 2.0  # Then a record is presumed lost and decided again; its condition protects.
 _LOOK_S = 0.02
 _SILENT = f"{INSTALLATION}: expected an answer within {WITHIN_S} s, found {{last!r}}"
+
+
+# What is decided: a fact, or a few that belong together; nothing is left to decide.
+Decided = AnyInstallationFact | tuple[AnyInstallationFact, ...] | None
 
 
 class Author(NamedTuple):
@@ -72,23 +79,27 @@ async def whole(log: ReadableLog) -> Installation:
 
 
 async def founded(log: EventLog, clock: Clock, source: str) -> Installation:
-    """Return the installation's state; set an empty log to our newest level.
+    """Return the installation's state; set an empty log to our newest level, and at home here.
 
-    For processes that write. If two start at once, one is first and both agree.
+    A log without a home, if its level allows one, is at home where it is opened first. For
+    processes that write. If two start at once, one is first and both agree.
 
     Raises:
         LogUnavailableError, LevelBeyondError: as `whole`.
 
     """
     installation = await whole(log)
-    if installation.position or installation.level > LEVEL_OLDEST or not await _empty(log):
+    begins = not installation.position and await _empty(log)
+    if not begins and first_home(installation, log.place, clock.now(), "") is None:
         return installation
-    return await decided(
-        log,
-        lambda now: None if now.position else raise_level(now, LEVEL_NEWEST, clock.now()),
-        Author(source, source.partition("/")[0]),
-        clock,
-    )
+
+    def decide(now: Installation) -> tuple[AnyInstallationFact, ...]:
+        raised = None if now.position else raise_level(now, LEVEL_NEWEST, clock.now())
+        at = replace(now, level=raised.level) if raised else now
+        home = first_home(at, log.place, clock.now(), random_id())
+        return tuple(fact for fact in (raised, home) if fact is not None)
+
+    return await decided(log, decide, Author(source, source.partition("/")[0]), clock)
 
 
 async def _empty(log: EventLog) -> bool:
@@ -107,11 +118,13 @@ async def _empty(log: EventLog) -> bool:
 
 async def decided(
     log: EventLog,
-    decide: Callable[[Installation], AnyInstallationFact | None],
+    decide: Callable[[Installation], Decided],
     by: Author,
     clock: Clock,
 ) -> Installation:
     """Read, decide and append until nothing is left to decide; return the resulting state.
+
+    Facts that are decided together are one record, of the level that they need.
 
     Raises:
         LogUnavailableError: the log did not answer, or did not take it, within WITHIN_S.
@@ -125,12 +138,14 @@ async def decided(
             while True:
                 try:
                     await read_on(log, installation)
-                    if (fact := decide(installation)) is None:
+                    found = decide(installation)
+                    facts = found if isinstance(found, tuple) else (found,) if found else ()
+                    if not facts:
                         return installation
                     record_id = uuid4().hex
                     record = Record(
                         record_id, clock.now(), by.source, by.actor, record_id, None,
-                        installation.condition(), (fact,),
+                        installation.condition(), facts, level=max(map(needed, facts)),
                     )  # fmt: skip
                     await log.append(INSTALLATION, record, INSTALLATION_KEY)
                     await _appeared(log, installation)

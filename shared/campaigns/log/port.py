@@ -9,6 +9,7 @@ from typing import Protocol
 
 from campaigns.process.errors import LogCutError, LogUnavailableError
 from campaigns.records.entry import entry
+from campaigns.records.home import LogPlace
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Record
 from campaigns.records.topics import Partition, counts
@@ -71,6 +72,11 @@ class ReadableLog(Protocol):
 class EventLog(ReadableLog, Protocol):
     """Records in order, to follow and to append to."""
 
+    @property
+    def place(self) -> LogPlace:
+        """Return where this log is, by what no copy of it shares. Known once open."""
+        ...
+
     async def append(
         self, partition: Partition, record: Record, key: int, refused: OnRefusal | None = None
     ) -> None:
@@ -119,6 +125,7 @@ class MemoryLog:
             for number in range(count)
         }
         self._grown: dict[Partition, asyncio.Event] = {}
+        self.place = LogPlace({"log": "memory"}, "memory")  # A test's copy has another.
 
     @property
     def id(self) -> str:

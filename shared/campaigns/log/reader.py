@@ -17,6 +17,7 @@ from campaigns.log.digest import Chain, check, compare, reread_after
 from campaigns.log.installation_log import whole
 from campaigns.log.lag import Behind
 from campaigns.log.port import EventLog
+from campaigns.log.residence import Residence
 from campaigns.log.waiters import PositionWaiters
 from campaigns.process.errors import LogUnavailableError, NotFreshError, SkippedMeanwhileError
 from campaigns.process.watch import lasting
@@ -67,14 +68,14 @@ class Reader:
     counts: Counts = field(default_factory=Counts)
     # A step failed midway: the state in memory must not be stored or decided on.
     torn: bool = False
-    # Read before any partition is followed.
-    installation: Installation = field(default_factory=Installation)
+    installation: Installation = field(default_factory=Installation)  # Read before all others.
     on_ruling: dict[str, Callable[[Ruling], None]] = field(default_factory=dict)  # By record id.
     # Awaited after each step of a partition; by then, the waiters that the step woke may run.
     rest: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0)
     # What waiters wait for: `positions` itself, unless the fold stores a batch after its step.
     visible: dict[Partition, int] = field(init=False)
     waiters: PositionWaiters = field(default_factory=PositionWaiters)
+    home: Residence = field(default_factory=Residence)
     _begun: bool = False
 
     def __post_init__(self) -> None:
@@ -99,6 +100,7 @@ class Reader:
 
         """
         self.installation, self._begun = installation or await whole(self.log), True
+        self.home.settle(self.installation, self.log)
 
     def chain(self, partition: Partition) -> Chain:
         """Return the partition's digest as of this reader's position."""
@@ -145,6 +147,7 @@ class Reader:
                             f"{fact.topic}/{fact.partition}@{fact.position} was skipped: this"
                             " process restarts and passes over it"
                         )
+                self.home.settle(self.installation, self.log)
 
     async def _follow(self, partition: Partition) -> None:
         self.positions.setdefault(partition, 0)
@@ -155,10 +158,9 @@ class Reader:
                 await self.rest()
 
     def step(self, partition: Partition, batch: Sequence[Recorded]) -> None:
-        """Rule on a batch and fold the accepted records. Redelivery is normal and harmless.
+        """Rule on a batch and fold the accepted records.
 
-        A redelivered record is compared with the one that was folded, as far as the state
-        depends on it.
+        Redelivery is normal: such a record is compared, as far as the state depends on it.
 
         Raises:
             LogCutError: a record that was accepted, or refused, has been replaced.

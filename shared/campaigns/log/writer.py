@@ -120,11 +120,13 @@ class Writer(Generic[W]):
         Raises:
             LogUnavailableError: the log did not take it, or refused it, or was not asked; the
                 record will never be in the log.
+            ReadOnlyError: the log is a copy, and takes no changes.
             OutcomeUnknownError: it was not read back in time; it may still take effect.
 
         """
         if self.reader.torn:  # The condition may count a fact that the decision did not see.
             raise LogUnavailableError(f"{partition}: this process is stopping and decides no more")
+        self.reader.home.refuse_copy()
         ruled: asyncio.Future[Ruling] = asyncio.get_running_loop().create_future()
         self.reader.on_ruling[record.id] = lambda ruling: (
             None if ruled.done() else ruled.set_result(ruling)

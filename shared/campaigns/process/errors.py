@@ -11,6 +11,10 @@ class LogUnavailableError(OperatingError):
     """The log was not reached in time; the record to append is not and will not be in it."""
 
 
+class ReadOnlyError(LogUnavailableError):
+    """The log is not at home here: a copy takes no changes (ADR-0040)."""
+
+
 class UnreadableRecordError(OperatingError):
     """No reader could read the record to append; it is not and will not be in the log."""
 

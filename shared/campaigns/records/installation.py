@@ -12,7 +12,7 @@ from hashlib import sha256
 
 import orjson
 
-from campaigns.domain.facts import AnyInstallationFact, LevelRaised, RecordSkipped
+from campaigns.domain.facts import AnyInstallationFact, HomeChosen, LevelRaised, RecordSkipped
 from campaigns.domain.levels import LEVEL_NEWEST, LEVEL_OLDEST
 from campaigns.domain.values.stream_names import installation_stream
 from campaigns.process.errors import LevelBeyondError, LogCutError
@@ -32,6 +32,7 @@ class Installation:
     level: int = LEVEL_OLDEST  # What may be written: every process reads it.
     position: int = 0
     skipped: dict[Partition, dict[int, RecordSkipped]] = field(default_factory=dict)
+    home: HomeChosen | None = None  # None: it has none, since no level 4 was written (ADR-0040).
     records: set[str] = field(default_factory=set)  # The ids of those that count.
     _ledger: Ledger = field(default_factory=Ledger)
 
@@ -58,6 +59,8 @@ class Installation:
                 case RecordSkipped():
                     place = Partition(fact.topic, fact.partition)
                     self.skipped.setdefault(place, {}).setdefault(fact.position, fact)
+                case HomeChosen():
+                    self.home = fact
         if self.level > LEVEL_NEWEST:
             raise LevelBeyondError(f"{recorded.where}: {beyond(self.level)}")
         return decided

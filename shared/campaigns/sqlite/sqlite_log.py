@@ -15,6 +15,7 @@ from campaigns.log.port import BATCH_MAX, OnRefusal, refuse_beyond
 from campaigns.log.tail import READ_BYTES_MAX
 from campaigns.process.errors import LogCutError, LogUnavailableError
 from campaigns.records.entry import entry
+from campaigns.records.home import LogPlace
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Record
 from campaigns.records.topics import Partition, counts
@@ -30,6 +31,7 @@ from campaigns.sqlite.file import (
     refuse_other_file,
     stretch,
 )
+from campaigns.sqlite.file_place import place_of
 
 VISITORS_MS = 500.0  # How soon a process with all parts sees an operator's `dialgate upgrade`.
 PRIVATE_MAX = 2_048  # Records per read of a follower that has fallen behind the tail.
@@ -60,7 +62,7 @@ class SqliteLog:
         self._read_only = read_only
         self._poll_ms = VISITORS_MS if exclusive and not read_only else poll_ms
         self._busy_s = busy_s
-        self._id = ""
+        self._id, self._place = "", LogPlace({}, "")
         self._file = (0, 0)  # Which one is open: it may be replaced.
         self._at_rest = (
             False  # Opened for reading while nobody wrote: it would not be seen to grow.
@@ -79,6 +81,12 @@ class SqliteLog:
         assert self._id, "open() comes first"
         return self._id
 
+    @property
+    def place(self) -> LogPlace:
+        """Return where the file is, by what no copy of it shares."""
+        assert self._id, "open() comes first"
+        return self._place
+
     def partitions(self, topic: str) -> int:
         """Return how many partitions a topic has. Known once the log is open."""
         return self._count[topic]
@@ -94,6 +102,7 @@ class SqliteLog:
         about = await asyncio.to_thread(prepare, self._path, self._asked, read_only=self._read_only)
         self._id = about.id
         self._file = identity(self._path) or (0, 0)
+        self._place = _placed(self._path)
         self._count = counts(about.partitions)
         self._at_rest = self._read_only and at_rest(self._path)
         self._asking = connect(self._path, read_only=self._read_only)
@@ -264,3 +273,10 @@ class SqliteLog:
                 one.taken.set_exception(turn.error)
             else:
                 one.taken.set_result(None)
+
+
+def _placed(path: Path) -> LogPlace:
+    try:
+        return place_of(path)
+    except OSError as exc:
+        raise LogUnavailableError(f"expected a log at {path}, found {exc}") from exc

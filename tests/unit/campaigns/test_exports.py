@@ -103,7 +103,7 @@ TAMPERED: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
         lambda ls: [ls[0].replace(b'export":1', b'export":2'), *ls[1:]], "a later version wrote it",
     ),
     "of a later level": (
-        lambda ls: [ls[0].replace(b'level":3', b'level":99'), *ls[1:]], "this build is too old",
+        lambda ls: [ls[0].replace(b'level":4', b'level":99'), *ls[1:]], "this build is too old",
     ),
     "no export": (lambda _: [b"PK\x03\x04"], "another kind of file"),
     "empty": (lambda _: [], "another kind of file"),

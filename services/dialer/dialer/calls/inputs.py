@@ -41,7 +41,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class NotHanded:
-    """The lease was over when the call was about to be placed."""
+    """The lease was over when the call was about to be placed, or it must not be placed here."""
 
     call_id: str
 

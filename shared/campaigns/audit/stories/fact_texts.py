@@ -25,6 +25,7 @@ from campaigns.domain.facts import (
     ContactsAdded,
     ContactsReplaced,
     CreateKeyed,
+    HomeChosen,
     ImportCompleted,
     ImportFailed,
     ImportStarted,
@@ -64,7 +65,7 @@ def text_of(fact: AnyFact, *, reveal: bool = False) -> str:
             text = import_text(fact, reveal=reveal)
         case ContactsAdded() | ListClosed() | CreateKeyed():
             text = _of_list(fact, reveal=reveal)
-        case ApiKeyCreated() | ApiKeyRevoked() | LevelRaised() | RecordSkipped():
+        case ApiKeyCreated() | ApiKeyRevoked() | LevelRaised() | RecordSkipped() | HomeChosen():
             text = _of_operators(fact)
         case _:
             text = lifecycle_text(fact)
@@ -137,7 +138,9 @@ def _rows(rows: Sequence[Row], *, reveal: bool) -> str:
     return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
-def _of_operators(fact: ApiKeyCreated | ApiKeyRevoked | LevelRaised | RecordSkipped) -> str:
+def _of_operators(
+    fact: ApiKeyCreated | ApiKeyRevoked | LevelRaised | RecordSkipped | HomeChosen,
+) -> str:
     match fact:
         case ApiKeyCreated():
             name = f" “{fact.name}”" if fact.name else ""
@@ -152,5 +155,8 @@ def _of_operators(fact: ApiKeyCreated | ApiKeyRevoked | LevelRaised | RecordSkip
         case RecordSkipped():
             where = f"{fact.topic}/{fact.partition}@{fact.position}"
             return f"The record {where} is skipped by every reader{because(fact.reason)}"
+        case HomeChosen():
+            where = f"at {fact.place}" if fact.traits else "nowhere"
+            return f"The log is at home {where}, generation {fact.generation}{because(fact.why)}"
         case unreachable:
             assert_never(unreachable)

@@ -25,6 +25,9 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
+from campaigns.kafka.clients import Kafka
+from campaigns.records.home import LogPlace
+
 _ID_BYTES = 16
 _NOT_TOLD = -(2**31)  # In place of rights.
 _BY_NAME = bytes(_ID_BYTES)  # No id: the topic is looked up by its name.
@@ -165,3 +168,13 @@ async def topic_ids(admin: AIOKafkaAdminClient, names: Collection[str]) -> Mappi
         if topic.error:
             raise KafkaError(f"{name}: {topic.error}")
     return {name: topic.id for name, topic in found.items()}
+
+
+def place_of(kafka: Kafka, cluster: str, ids: Mapping[str, str]) -> LogPlace:
+    """Return where a log is: a mirror has another cluster, another namespace, or other topics.
+
+    `ids`: of the topics by which a log is told, by name; empty if the broker has none.
+    """
+    made = "+".join(ids[name] for name in sorted(ids))
+    at = f"kafka/{cluster}/{kafka.namespace}"
+    return LogPlace({"cluster": at} | ({"topics": made} if made else {}), f"{at}#{made}")

@@ -310,3 +310,27 @@ def test_a_certificate_of_our_own_is_enough_of_a_name(cluster: Cluster, tmp_path
 
 
 assert CAMPAIGN_RECORDS in RECORDS, "the names are the catalogue's"
+
+
+def test_a_verb_without_the_right_to_read_says_so_in_one_sentence(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """The dialer's user may not read the organizations' records, and all others may."""
+    system = System(
+        tmp_path, "up", kafka=cluster.servers, namespace=NAMESPACE, partitions=3, kafka_open_s=5
+    )
+    out = str(tmp_path / "exported")
+    made = system.run("keys", "create", **cluster.knobs("api"), DIALGATE_API_KEY="")
+    assert made.returncode == 0, made.stderr  # Something to read.
+    for words in (("log",), ("verify",), ("export", out)):
+        told = system.run(*words, **cluster.knobs("dialer"))
+        assert (told.returncode, told.stdout) == (2, ""), told
+        (line,) = told.stderr.splitlines()
+        assert ORGANIZATIONS in line, line
+        assert "right" in line, line
+    assert not Path(out).exists()
+    for user in ("projector", "api"):
+        told = system.run("verify", **cluster.knobs(user))
+        assert told.returncode in (0, 1), told
+    told = system.run("log", "--campaign", "1", **cluster.knobs("dialer"))
+    assert (told.returncode, told.stderr) == (0, ""), "it may read these"

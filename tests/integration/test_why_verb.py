@@ -13,8 +13,10 @@ from campaigns.domain.values.instants import instant
 from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.sample_records import FIRST, NOON
 from dialgate.settings import ProcessSettings
+from dialgate.verbs.inspection import why as verb
 from dialgate.verbs.inspection.why import why
 from dialgate.verbs.verb import MisusedError
+from tests.integration.test_projector import ONE, serving
 from tests.support.sample_facts import call_ended, call_started
 from tests.support.told_log import ToldLog, asked, running
 
@@ -73,3 +75,21 @@ async def test_what_does_not_fit_is_one_sentence(
 ) -> None:
     with pytest.raises(MisusedError, match=sentence):
         await why(settings, campaign_id, contact_id, at)
+
+
+async def test_where_the_projector_has_an_index_only_the_campaigns_own_records_are_read(
+    settings: ProcessSettings,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert await why(settings, 1, CALL.contact_id, instant(NOON), as_json=True) == 0
+    scanned = capsys.readouterr().out
+    assert settings.data_dir is not None
+    log = SqliteLog(settings.data_dir / "log.db", exclusive=False)
+    await log.open()
+    async with serving(log, settings.data_dir) as client:
+        await client.get(ONE)
+    await log.close()
+    monkeypatch.delattr(verb, "ruled_batches")  # It is not needed.
+    assert await why(settings, 1, CALL.contact_id, instant(NOON), as_json=True) == 0
+    assert capsys.readouterr().out == scanned

@@ -11,6 +11,9 @@ RUNNING = "needs to see the processes run"
 CLAIMS = "needs what the carrier said of itself, and when"
 HEARD = "the late ring is shown; that somebody heard of it is in no log"
 REASONS = "what a dialer says of its reasons is in no log"
+LINES = (
+    "how many calls are open at once is no invariant: two dialers may share a campaign for moments"
+)
 
 BEYOND: Mapping[str, str] = {
     "no catching up before a no": ANSWERS,
@@ -40,7 +43,7 @@ BEYOND: Mapping[str, str] = {
     " and is told by several dialers' clocks",
     "a gate names the wrong instant": REASONS,
     "a gate is shut although it is open": REASONS,
-    "the reactor takes one more than there is room": REASONS,
+    "the reactor takes one more than there is room": LINES,
     "an idle campaign gives no reason": REASONS,
-    "the reactor asks other gates": REASONS,
+    "the reactor asks other gates": LINES,
 }

@@ -16,10 +16,11 @@ import typer
 from campaigns.http.campaign_json import Shape, campaign_shape
 from campaigns.process.clock import SystemClock
 from campaigns.process.printable_text import one_line
-from campaigns.records.topics import CAMPAIGN_RECORDS, Partition, campaign_partition
+from campaigns.records.topics import CAMPAIGN_RECORDS, campaign_partition
 from dialgate.settings import ProcessSettings
+from dialgate.verbs.inspection.stored_views import stored_views
 from dialgate.verbs.progress import progress
-from dialgate.verbs.terminal import complain, say
+from dialgate.verbs.terminal import say
 from dialgate.verbs.verb import (
     AsJson,
     FromFile,
@@ -29,7 +30,6 @@ from dialgate.verbs.verb import (
     run_verb,
     source,
 )
-from projector.settings import ProjectorSettings
 
 if TYPE_CHECKING:  # A process loads SQLAlchemy and the projector only where it uses them.
     from projector.past.as_of import AsOf
@@ -37,8 +37,6 @@ if TYPE_CHECKING:  # A process loads SQLAlchemy and the projector only where it 
     from projector.store.database import Database
     from projector.store.present_store import PresentStore
 
-STILL_S = 1.0  # A store that is behind is waited for until it has not moved for so long.
-_LOOK_S = 0.05
 _PAGE = 1_000  # Contacts in memory at once.
 _COLUMNS = ("id", "phone_number", "status", "attempts", "last_outcome", "last_attempt_at")
 
@@ -101,7 +99,7 @@ async def state(
             refuse_future(point, SystemClock().now())
             position = position_in(point, partition.number, end)
             wanted = end if position is None else position
-            store = None if exported else await _store(settings, read, partition, wanted)
+            store = None if exported else await stored_views(settings, read, partition, wanted)
             async with _found(asked.campaign_id, read, point, wanted, store) as found:
                 at = found.past.position if position is None else position
                 await _show(found, asked, f"{partition.number}@{at}")
@@ -109,32 +107,6 @@ async def state(
             if asked.as_of is None:
                 raise MisusedError(f"the log has no campaign {asked.campaign_id}") from exc
             raise MisusedError(f"--as-of: {exc}") from exc
-
-
-async def _store(
-    settings: ProcessSettings, read: Source, partition: Partition, wanted: int
-) -> "PresentStore | None":
-    """Return the projector's store once it has reached the position; None: it will not."""
-    from projector.store.present_store import PresentStore
-
-    url = ProjectorSettings().database_url
-    store = PresentStore(url.get_secret_value() if url else None, settings.data_dir)
-    reached, still = -1, 0.0
-    while still < STILL_S:
-        now = await asyncio.to_thread(store.reached, read.log.id, partition)
-        if now is None:
-            break
-        if now >= wanted:
-            return store
-        reached, still = now, (still + _LOOK_S if now == reached else 0.0)
-        await asyncio.sleep(_LOOK_S)
-    store.disconnect()
-    if reached >= 0:
-        complain(
-            f"dialgate: the projector's store is behind, at {partition.number}@{reached}:"
-            f" {partition} is read from its beginning"
-        )
-    return None
 
 
 @asynccontextmanager

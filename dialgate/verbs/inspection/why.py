@@ -1,12 +1,14 @@
 """`dialgate why`: which gate keeps a contact from being called, and what became of it.
 
-Reads the campaign's partition once, and writes nothing. It asks the gates and the queue that the
-dialer asks (ADR-0031); what only a running dialer knows of itself is left out.
+Reads the campaign's own records by the projector's index, where there is one that has reached the
+log's end; else, and from an export, the campaign's partition once. Writes nothing. It asks the
+gates and the queue that the dialer asks (ADR-0031); what only a running dialer knows of itself is
+left out.
 """
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -30,6 +32,7 @@ from campaigns.records.topics import CAMPAIGN_RECORDS, campaign_partition
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
 from dialgate.settings import ProcessSettings
+from dialgate.verbs.inspection.stored_views import stored_views
 from dialgate.verbs.progress import progress
 from dialgate.verbs.terminal import say
 from dialgate.verbs.verb import (
@@ -93,7 +96,8 @@ async def why(
     asked = WhyQuestion(campaign_id, contact_id, _instant(at))
     async with source(settings, exported) as read:
         with _contacts() as contacts:
-            folded = await _folded(read, asked, contacts)
+            async with aclosing(_own_records(settings, read, asked, exported)) as records:
+                folded = await _folded(records, asked, contacts)
             campaign = folded.campaigns.get(campaign_id)
             by_then = f" by {instant(asked.at)}" if at is not None else ""
             if campaign is None or campaign.deleted:
@@ -139,25 +143,43 @@ def _contacts() -> Iterator[Contacts]:
         yield Contacts(db)
 
 
-async def _folded(read: Source, asked: WhyQuestion, contacts: Contacts) -> FoldedUntil:
+async def _folded(
+    records: AsyncIterator[Sequence[Recorded]], asked: WhyQuestion, contacts: Contacts
+) -> FoldedUntil:
     """Fold the campaign's own records up to the first one that is later than the instant."""
     folded = FoldedUntil(Campaigns(), contacts, [])
+    async for some in records:
+        for recorded in some:
+            if _time(recorded) > asked.at:
+                return folded
+            fold_contacts(folded.campaigns, contacts, recorded)
+            folded.history.extend(entries_of(recorded, asked.campaign_id, asked.contact_id))
+        contacts.flush()
+    return folded
+
+
+async def _own_records(
+    settings: ProcessSettings, read: Source, asked: WhyQuestion, exported: Path | None
+) -> AsyncGenerator[Sequence[Recorded], None]:
+    """Yield the campaign's own accepted records, in order."""
     partition = campaign_partition(asked.campaign_id, read.log.partitions(CAMPAIGN_RECORDS))
     end = (await read.log.ends([partition]))[partition]
+    store = None if exported else await stored_views(settings, read, partition, end)
+    if store is not None:
+        from projector.past.own_records import records_of
+
+        try:
+            async for some in records_of(store, read.log, asked.campaign_id, after=0, through=end):
+                yield some
+        finally:
+            store.disconnect()
+        return
     ruling = PartitionRuling(read.installation.skipped.get(partition, {}))
     with progress("records", end) as seen:
         async for batch in ruled_batches(read.log, partition, ruling, until=end):
-            for ruled in batch:
-                if not (ruled.accepted and _own(ruled.recorded, asked.campaign_id)):
-                    continue
-                if _time(ruled.recorded) > asked.at:
-                    return folded
-                fold_contacts(folded.campaigns, contacts, ruled.recorded)
-                found = entries_of(ruled.recorded, asked.campaign_id, asked.contact_id)
-                folded.history.extend(found)
-            contacts.flush()
+            accepted = [one.recorded for one in batch if one.accepted]
+            yield [one for one in accepted if _own(one, asked.campaign_id)]
             seen(len(batch))
-    return folded
 
 
 def _own(recorded: Recorded, campaign_id: int) -> bool:

@@ -12,7 +12,7 @@ from campaigns.sqlite.sqlite_log import SqliteLog
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.evidence.export import export
 from dialgate.verbs.inspection import state as verb
-from dialgate.verbs.inspection import stored_views
+from dialgate.verbs.inspection import views_at_hand
 from dialgate.verbs.inspection.state import StateQuery, state
 from dialgate.verbs.verb import MisusedError
 from projector.past import partition_scan
@@ -132,7 +132,7 @@ async def test_a_store_that_stays_behind_is_not_waited_for_and_said(
     journal: Journal, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(stored_views, "STILL_S", 0.1)
+    monkeypatch.setattr(views_at_hand, "STILL_S", 0.1)
     log = await stored(journal, tmp_path)
     async with serving(log, tmp_path) as client:
         await client.get(ONE)

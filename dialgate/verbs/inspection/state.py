@@ -18,7 +18,7 @@ from campaigns.process.clock import SystemClock
 from campaigns.process.printable_text import one_line
 from campaigns.records.topics import CAMPAIGN_RECORDS, campaign_partition
 from dialgate.settings import ProcessSettings
-from dialgate.verbs.inspection.stored_views import stored_views
+from dialgate.verbs.inspection.views_at_hand import views_at_hand
 from dialgate.verbs.progress import progress
 from dialgate.verbs.terminal import say
 from dialgate.verbs.verb import (
@@ -99,7 +99,7 @@ async def state(
             refuse_future(point, SystemClock().now())
             position = position_in(point, partition.number, end)
             wanted = end if position is None else position
-            store = None if exported else await stored_views(settings, read, partition, wanted)
+            store = None if exported else await views_at_hand(settings, read, partition, wanted)
             async with _found(asked.campaign_id, read, point, wanted, store) as found:
                 at = found.past.position if position is None else position
                 await _show(found, asked, f"{partition.number}@{at}")

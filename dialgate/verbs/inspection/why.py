@@ -32,7 +32,7 @@ from campaigns.records.topics import CAMPAIGN_RECORDS, campaign_partition
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
 from dialgate.settings import ProcessSettings
-from dialgate.verbs.inspection.stored_views import stored_views
+from dialgate.verbs.inspection.views_at_hand import views_at_hand
 from dialgate.verbs.progress import progress
 from dialgate.verbs.terminal import say
 from dialgate.verbs.verb import (
@@ -164,7 +164,7 @@ async def _own_records(
     """Yield the campaign's own accepted records, in order."""
     partition = campaign_partition(asked.campaign_id, read.log.partitions(CAMPAIGN_RECORDS))
     end = (await read.log.ends([partition]))[partition]
-    store = None if exported else await stored_views(settings, read, partition, end)
+    store = None if exported else await views_at_hand(settings, read, partition, end)
     if store is not None:
         from projector.past.own_records import records_of
 

@@ -15,7 +15,7 @@ STILL_S = 1.0  # A store that is behind is waited for until it has not moved for
 _LOOK_S = 0.05
 
 
-async def stored_views(
+async def views_at_hand(
     settings: ProcessSettings, read: Source, partition: Partition, wanted: int
 ) -> "PresentStore | None":
     """Return the projector's store once it has reached the position; None: it will not."""

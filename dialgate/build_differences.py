@@ -95,12 +95,17 @@ def _unlike(one: Line | None, other: Line | None, names: list[str]) -> Iterator[
             continue
         if isinstance(mine, dict) and isinstance(its, dict):
             for part in sorted(mine.keys() | its.keys()):
-                if mine.get(part) != its.get(part):
+                if _written(mine.get(part)) != _written(its.get(part)):
                     yield f"{name}.{part}", _words(f"{name}.{part}", mine.get(part), its.get(part))
         elif name == "details":  # Of a contact: personal.
             yield name, "details differ"
         else:
             yield name, _words(name, mine, its)
+
+
+def _written(value: object) -> object:
+    """Return a value as every build writes it: some write UTC as +00:00, others as Z."""
+    return value.replace("+00:00", "Z") if isinstance(value, str) else value
 
 
 def _words(name: str, mine: object, its: object) -> str:

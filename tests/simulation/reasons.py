@@ -245,7 +245,7 @@ def _campaign(reading: Reading, **changes: Any) -> Reading:
 
 def _contact(reading: Reading, **changes: Any) -> Reading:
     assert reading.contact is not None, "one contact"
-    return reading._replace(contact=replace(reading.contact, **changes))
+    return reading._replace(contact=msgspec.structs.replace(reading.contact, **changes))
 
 
 def _own(reading: Reading, **changes: Any) -> Reading:

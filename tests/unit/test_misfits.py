@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from campaigns.domain.campaign import Campaign
-from campaigns.domain.contact import Contact
+from campaigns.domain.carrier_refusals import Unplaced
 from campaigns.domain.values.rows import Row
 from command_api.settings import CommandApiSettings
 from dialer.settings import DialerSettings
@@ -26,7 +26,7 @@ def error_of(made: Callable[[], object]) -> ValidationError:
         (lambda: DialerSettings(lease_s=-1), True),
         (lambda: CommandApiSettings.model_validate({"body_max_mb": "much"}), True),
         (lambda: TypeAdapter(Campaign).validate_json(b"{}"), False),
-        (lambda: TypeAdapter(Contact).validate_json(b"["), False),
+        (lambda: TypeAdapter(Unplaced).validate_json(b"["), False),
         (lambda: Row.validated({}), False),
     ],
 )

@@ -164,18 +164,20 @@ class Views:
 
     def fold_some(self, batch: Batch, some: Sequence[Recorded]) -> None:
         """Fold some of the batch's records, in their order."""
-        changes, due = batch.changes, batch.due
+        changes, due, campaigns = batch.changes, batch.due, self.campaigns
         for recorded in some:
             checkpoint = batch.checkpoints[recorded.partition]
-            checkpoint.facts = facts.project(changes, self.campaigns, recorded, checkpoint.facts)
-            place = recorded.partition, recorded.position
-            for campaign_id, many in due.get(place, ()) if due else ():
-                if (campaign := self.campaigns.get(campaign_id)) is not None:
-                    records.snapshot(changes, campaign, recorded.position, many)
-            published = self.published.get(recorded.partition.number, (0, 0))
-            publishes = self.publishes and recorded.position >= published[0]
+            checkpoint.facts = facts.project(changes, campaigns, recorded, checkpoint.facts)
+            if due:
+                for campaign_id, many in due.get((recorded.partition, recorded.position), ()):
+                    if (campaign := campaigns.get(campaign_id)) is not None:
+                        records.snapshot(changes, campaign, recorded.position, many)
+            publishes = self.publishes and (
+                recorded.position >= self.published.get(recorded.partition.number, (0, 0))[0]
+            )
             if publishes or self.listened(recorded):
-                events = batch.events[place] = list(events_of(recorded))
+                events = list(events_of(recorded))
+                batch.events[recorded.partition, recorded.position] = events
                 changes.events += outbox.project(events) if publishes else ()
         batch.campaigns |= {one: self.campaigns.by_id[one] for one in self.campaigns.dirty}
         self.campaigns.dirty.clear()

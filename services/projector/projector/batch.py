@@ -4,8 +4,9 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from campaigns.domain.call_evolution import CALLS
 from campaigns.domain.campaign import Campaign
-from campaigns.domain.facts import CallFact, CampaignFact
+from campaigns.domain.facts import CampaignFact
 from campaigns.log.digest import Chain
 from campaigns.records.cloud_event import CloudEvent
 from campaigns.records.log_entry import Recorded
@@ -34,12 +35,13 @@ class Touched:
 def touched_by(records: Sequence[Recorded]) -> tuple[Touched, dict[int, list[Recorded]]]:
     """Return what the records' facts name, and the records of each campaign."""
     touched, own = Touched(), dict[int, list[Recorded]]()
+    called = touched.contacts
     of, records_of = 0, list[Recorded]()  # Often the next record is the same campaign's.
     for recorded in records:
         for fact in recorded.facts:
-            if isinstance(fact, CallFact):
-                campaign_id = fact.campaign_id
-                touched.contacts.add((campaign_id, fact.contact_id))
+            if type(fact) in CALLS:
+                campaign_id = fact.campaign_id  # type: ignore[union-attr]  # It is a call's.
+                called.add((campaign_id, fact.contact_id))  # type: ignore[union-attr]
             else:
                 touched.contacts.update(contacts.places_of(fact))
                 if place := imports.place_of(fact):

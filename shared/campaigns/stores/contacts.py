@@ -10,10 +10,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import starmap
 
-import orjson
-
 from campaigns.domain.campaign import Campaign, gone
-from campaigns.domain.codec import Codec
+from campaigns.domain.codec import Codec, StructCodec
 from campaigns.domain.contact import FAILED, Contact, ContactStatus, current
 from campaigns.domain.facts import ContactsAdded, Selection
 from campaigns.domain.values.rows import Row
@@ -58,7 +56,7 @@ _PHONES_A_QUERY = 500  # Below SQLite's limit of bound values, and short enough 
 # Pending, and not removed by a replacing import before its first attempt (`campaign.gone`).
 _LEFT = "campaign_id = ? and epoch = ? and (contact_id > ? or tried = 1)"
 _WAITING = (f"{_LEFT} and pending = 1", f"{_LEFT} and pending = 2")  # Each has its index.
-_CONTACT, _ROW = Codec(Contact), Codec(Row)
+_CONTACT, _ROW = StructCodec(Contact), Codec(Row)
 
 
 class Contacts:
@@ -271,7 +269,7 @@ def _columns(place: tuple[int, int], contact: Contact) -> tuple[int | float | st
     pending, failed = int(contact.status is ContactStatus.PENDING), contact.status in FAILED
     pending += bool(pending and contact.unplaced)
     due_at = contact.due_at.timestamp() if contact.due_at else 0.0
-    state = orjson.dumps(contact).decode()
+    state = _CONTACT.dump(contact).decode()
     return *place, contact.epoch, pending, failed, contact.ever, due_at, state
 
 

@@ -2,10 +2,10 @@
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.contact import Contact, ContactStatus

@@ -57,7 +57,8 @@ def folded(journal: Journal) -> tuple[Campaign, Contact, Changes]:
             )
             campaign = evolve(campaign, fact, recorded.position)
             if campaign is not None and isinstance(fact, AnyCallFact):
-                executions.project(changes, campaign, call, before, fact)
+                if project := executions.PROJECTIONS.get(type(fact)):
+                    project(changes, campaign, call, before, fact)
                 if fact.contact_id == 1:
                     evolve_contact(contact, campaign, fact)
     assert campaign is not None

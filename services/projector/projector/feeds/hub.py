@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from campaigns.domain.api_keys import Caller
 from campaigns.domain.campaigns import Campaigns

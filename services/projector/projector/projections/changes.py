@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 from campaigns.domain.contact import Contact
 from campaigns.domain.facts import AnyOrganizationFact
 
@@ -11,8 +13,7 @@ Place = tuple[int, int]  # Campaign id, and a contact's, execution's or import's
 EventPlace = tuple[int, int]  # Of an event: position, and the fact's index in its record.
 
 
-@dataclass  # No slots: orjson writes it three times as fast.
-class Execution:
+class Execution(Struct, gc=False):
     """One attempt to reach a contact, as queries show it."""
 
     execution_id: int  # Ordinal in the campaign.

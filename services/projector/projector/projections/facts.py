@@ -5,6 +5,7 @@ Each fact is folded into its campaign first; the projections read the campaign a
 
 from typing import assert_never
 
+from campaigns.domain.call_evolution import CALLS
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.facts import (
     AnyCallFact,
@@ -13,8 +14,6 @@ from campaigns.domain.facts import (
     ApiKeyCreated,
     ApiKeyRevoked,
     CallEnded,
-    CallFact,
-    CallRequested,
     CampaignCreated,
     CampaignFact,
     CampaignRearmed,
@@ -39,24 +38,27 @@ def project(changes: Changes, campaigns: Campaigns, recorded: Recorded, ordinal:
     """
     for fact in recorded.facts:
         ordinal += 1
-        if isinstance(fact, CallFact):  # Most facts of a log: the shortest way.
-            _call(changes, campaigns, recorded.position, fact)
+        if type(fact) in CALLS:  # Most facts of a log: the shortest way.
+            _call(changes, campaigns, recorded.position, fact)  # type: ignore[arg-type]  # Looked up.
         else:
             _other(changes, campaigns, recorded, fact, ordinal)
     return ordinal
 
 
 def _call(changes: Changes, campaigns: Campaigns, position: int, fact: AnyCallFact) -> None:
-    campaign = campaigns.get(fact.campaign_id)
+    campaign = campaigns.by_id.get(fact.campaign_id)
     if campaign is None:
         return  # Facts of a campaign that was never created.
+    if (project := executions.PROJECTIONS.get(type(fact))) is None:
+        campaigns.fold_call(campaign, fact, position)
+        contacts.project(changes, campaign, fact, position)
+        return
     before, call = campaign.executions, campaign.calls.get(fact.call_id)
     campaigns.fold_call(campaign, fact, position)
     contacts.project(changes, campaign, fact, position)
-    if not isinstance(fact, CallRequested):
-        executions.project(changes, campaign, call, before, fact)
-        if isinstance(fact, CallEnded):
-            history.project(changes, campaign, fact)
+    project(changes, campaign, call, before, fact)
+    if type(fact) is CallEnded:
+        history.note(changes, campaign, fact.ended_at)
 
 
 def _other(

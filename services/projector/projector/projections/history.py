@@ -34,5 +34,10 @@ def project(changes: Changes, campaign: Campaign, fact: AnyCampaignFact) -> None
             at = fact.rearmed_at
         case _:
             return  # It changes neither counter.
+    note(changes, campaign, at)
+
+
+def note(changes: Changes, campaign: Campaign, at: datetime) -> None:
+    """Note the counters that a campaign has after a fact of this time."""
     counters = campaign.counters
     changes.history[campaign.campaign_id, minute_of(at)] = (counters.completed, counters.failed)

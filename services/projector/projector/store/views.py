@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from campaigns.domain.campaign import Campaign, dump, load
 from campaigns.domain.campaigns import Campaigns
-from campaigns.domain.codec import Codec
+from campaigns.domain.codec import Codec, StructCodec
 from campaigns.domain.contact import Contact
 from campaigns.domain.facts import AnyOrganizationFact, ApiKeyCreated, ApiKeyRevoked
 from campaigns.domain.values.instants import instant
@@ -48,7 +48,7 @@ from projector.store.view_store import ViewStore
 
 K = TypeVar("K")
 
-CONTACT, EXECUTION, IMPORT = Codec(Contact), Codec(Execution), Codec(Import)
+CONTACT, EXECUTION, IMPORT = StructCodec(Contact), StructCodec(Execution), Codec(Import)
 _CREATED, _REVOKED = Codec(ApiKeyCreated), Codec(ApiKeyRevoked)
 
 _KEYS_A_QUERY = 500  # Below SQLite's limit of bound values.
@@ -139,7 +139,7 @@ def contact_row(place: Place, contact: Contact) -> tuple[object, ...]:
     status, tried = str(contact.status), int(contact.ever)
     turn = turn_ms(contact.due_at) if contact.due_at is not None else 0
     turn = turn if contact.unplaced is None else -turn
-    return *place, contact.epoch, status, tried, turn, orjson.dumps(contact)
+    return *place, contact.epoch, status, tried, turn, CONTACT.dump(contact)
 
 
 def _state(contact: Contact | None) -> bytes:
@@ -152,7 +152,7 @@ def turn_ms(at: datetime) -> int:
 
 
 def _execution(place: Place, execution: Execution) -> tuple[object, ...]:
-    return *place, execution.contact_id, execution.status, orjson.dumps(execution)
+    return *place, execution.contact_id, execution.status, EXECUTION.dump(execution)
 
 
 def write_campaigns(

@@ -14,6 +14,7 @@ from campaigns.log.port import EventLog
 from campaigns.part import Part
 from campaigns.process.clock import SystemClock
 from campaigns.process.data_dir import name_of
+from campaigns.stores.host import Host
 from command_api.settings import CommandApiSettings
 from dialer.carrier.carrier_settings import CarrierSettings
 from dialer.carrier.port import Carrier
@@ -42,18 +43,20 @@ class Composition:
         self.clock = SystemClock()
         self.extras: list[AbstractAsyncContextManager[object]] = []
         self.routers: list[APIRouter] = []
+        self.host: Host | None = None  # The command API of this process, if it runs one.
 
     def command_api(self) -> Part:
         """Return the command API."""
         from command_api.service import CommandApi
 
-        return CommandApi(
+        self.host = made = CommandApi(
             self.event_log,
             self.clock,
             CommandApiSettings(),
             self.settings.data_dir,
             show_key=self.show_key,
         )
+        return made
 
     def projector(self) -> Part:
         """Return the projector; it publishes to campaign.events when the log is Kafka."""
@@ -79,7 +82,14 @@ class Composition:
         from dialer.service import Dialer
 
         settings, carrier = DialerSettings(), self._carrier()
-        dialer = Dialer(self.event_log, self.clock, settings, self.settings.data_dir, carrier)
+        dialer = Dialer(
+            self.event_log,
+            self.clock,
+            settings,
+            self.settings.data_dir,
+            carrier,
+            host=self.host,
+        )
         if isinstance(carrier, HttpCarrier):
             self.routers.append(callback_router(carrier))
         if self.settings.kafka_servers:

@@ -5,7 +5,9 @@ who judges what was before.
 """
 
 import asyncio
+import contextlib
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -16,6 +18,7 @@ from campaigns.records.record import Record
 from campaigns.records.topics import Partition, campaign_partitions
 from campaigns.testing.sample_records import NOON
 from projector.service import Projector
+from tests.simulation.injections import FaultyDialer
 from tests.simulation.processes import Process
 
 if TYPE_CHECKING:
@@ -101,9 +104,13 @@ def let_go(part: "Service") -> None:
     if isinstance(part, Projector):
         if hasattr(part, "store"):
             part.store.close()
-    elif hasattr(part, "_store"):
-        part._store.db.rollback()
-        part._store.close()
+        return
+    host = part.beside if isinstance(part, FaultyDialer) else None
+    for one in (part, host):
+        if one is not None and hasattr(one, "store"):  # Both may have the same one.
+            with contextlib.suppress(sqlite3.ProgrammingError):
+                one.store.db.rollback()
+            one.store.close()
 
 
 def is_cut(no: BaseException) -> bool:

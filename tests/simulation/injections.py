@@ -1,10 +1,12 @@
 """Unforeseen exceptions, injected into dialers: into a reaction, or into one call's decision."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import dialer.reactor.reactor
 from campaigns.domain.facts import CallRequested
+from command_api.service import CommandApi
 from dialer.calls.call import Call
 from dialer.calls.effects import Effect, Offer
 from dialer.calls.inputs import Clocks
@@ -22,12 +24,28 @@ class InjectedError(Exception):
 
 
 class FaultyDialer(Dialer):
-    """A dialer some of whose effects cannot be performed."""
+    """A dialer some of whose effects cannot be performed. With a host, both are one process."""
 
     raises: Callable[[], bool]
     decided: Callable[[CallRequested], None]  # Called with each request when it is decided on.
+    beside: CommandApi | None = None  # Its host.
+
+    async def run(self) -> None:
+        if self.beside is None:
+            await super().run()
+            return
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.beside.run())
+            tasks.create_task(super().run())
+
+    async def close(self) -> None:
+        await super().close()
+        if self.beside is not None:
+            await self.beside.close()
 
     async def open(self) -> None:
+        if self.beside is not None:
+            await self.beside.open()
         await super().open()
         perform = self.reactions._perform
 

@@ -109,5 +109,5 @@ def judge_lists(found: Audit) -> None:
             names = {row[0]: row[2] for row in shown[LISTS.name]}
             held = {names[row[0]] for row in shown[ROWS.name]}
         else:
-            held = {list_id for (list_id,) in part._store.db.execute(HELD)}
+            held = {list_id for (list_id,) in part.store.db.execute(HELD)}
         lists.judge(name, held)

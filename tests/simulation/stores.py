@@ -59,7 +59,7 @@ def judge_stores(found: Audit) -> None:
             continue
         if {n: dump(c) for n, c in part.campaigns.by_id.items()} != expected:
             found.find(7, f"{name} has other campaigns than the log")
-        if [part._store.db.execute(table).fetchall() for table in TABLES] != rows:
+        if [part.store.db.execute(table).fetchall() for table in TABLES] != rows:
             found.find(7, f"{name} has other contacts than the log")
         for partition, ledger in ledgers.items():
             if _digest(part.reader.ledgers.get(partition, Ledger())) != _digest(ledger):

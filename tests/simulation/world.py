@@ -40,6 +40,7 @@ from tests.simulation.story import Story
 from tests.simulation.web import Exchange, serve
 
 WHY_OF = 5  # Worlds, of which one is asked why at each reaction (`Reasons`).
+HOSTED = 0.3  # Of the dialers: the fold is a command API's, in one process with them (ADR-0033).
 QUIET_MAX_S = 360.0  # Nothing has such long pauses: a retry comes after 300.
 ANSWERS_S = 2.0  # What a process that stops gives the requests under way.
 STOP_S = 6.0  # What a process is given to stop: longer than it takes to drain.
@@ -266,7 +267,13 @@ class World:
             lease_s=settings.lease_s,
             timeout_s=settings.carrier_timeout_s,
         )
-        dialer = FaultyDialer(log, slot.clock, settings, slot.directory, carrier, new_id=ids)
+        host = None
+        if self.plan.dice(f"host of {slot.name}").random() < HOSTED:
+            host = CommandApi(log, slot.clock, web.SETTINGS, slot.directory)
+        dialer = FaultyDialer(
+            log, slot.clock, settings, slot.directory, carrier, new_id=ids, host=host
+        )
+        dialer.beside = host
         dialer.raises = lambda: self._raises(process)
         dialer.decided = lambda request: self._decided(request, carrier)
         return dialer

@@ -42,6 +42,7 @@ from campaigns.records.topics import (
 from campaigns.stores.checkpoint import SAVE_S, CheckpointStore
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
+from campaigns.stores.host import Guest
 from command_api.barrier import Barrier, Settled
 from command_api.commands.lifecycle import M
 from command_api.commands.verb import Verb
@@ -100,6 +101,7 @@ class CommandApi:
         # No bound for each key: an organization divides its imports among its keys as it likes.
         imports_max = settings.imports_per_organization_max
         self.imports = Shares(imports_max, imports_max)
+        self._guests: list[Guest] = []  # Parts of this process that share this fold.
         self.renderer = Renderer(settings.template_s, settings.previews_per_organization_max)
 
     def routers(self) -> Sequence[APIRouter]:
@@ -115,18 +117,18 @@ class CommandApi:
         """Restore the checkpoint; the log is open already. Raises: see `founded`."""
         await self.reader.begin(await founded(self.log, self.clock, self.writer.source))
         path = self._data_dir / "command-api.db" if self._data_dir else None
-        self._store = CheckpointStore(path, self.log.id, self.reader.installation)
-        self.contacts = Contacts(self._store.db, by_phone=True)
-        self.creator = Creator(self.writer, self.partitions, self._store.db, self.lists)
-        self.keyring.open(self._store.db)
-        self._store.restore(self.reader, self.campaigns, self.creator.restore, self.keyring.restore)
+        self.store = CheckpointStore(path, self.log.id, self.reader.installation)
+        self.contacts = Contacts(self.store.db, by_phone=True)
+        self.creator = Creator(self.writer, self.partitions, self.store.db, self.lists)
+        self.keyring.open(self.store.db)
+        self.store.restore(self.reader, self.campaigns, self.creator.restore, self.keyring.restore)
         await self.reader.check()
-        self.idempotency_keys = IdempotencyKeys(self._store.db, self.settings.idempotency_keys_max)
+        self.idempotency_keys = IdempotencyKeys(self.store.db, self.settings.idempotency_keys_max)
         self.barrier.restored(self.campaigns.by_id.values())
 
     async def run(self) -> None:
         """Follow the log until cancelled; run imports; make the first API key if there is none."""
-        with self._store.in_use():
+        with self.store.in_use():
             await self._run()
 
     async def _run(self) -> None:
@@ -153,6 +155,11 @@ class CommandApi:
     def fold(self, recorded: Recorded) -> None:
         """Fold one accepted record into campaigns, contacts, keys, and the barrier."""
         fold_contacts(self.campaigns, self.contacts, recorded)
+        self._fold(recorded)
+        for guest in self._guests:
+            guest.note(recorded)
+
+    def _fold(self, recorded: Recorded) -> None:
         for fact in recorded.facts:
             match fact:
                 case CallFact():
@@ -170,11 +177,17 @@ class CommandApi:
     def folded(self, partition: Partition, position: int) -> None:
         """Write the contacts of the batch; `save` commits about every second."""
         self.contacts.flush()
+        for guest in self._guests:
+            guest.noted(partition, position)
+
+    def join(self, guest: Guest) -> None:
+        """Tell a part of this process of each accepted record, too."""
+        self._guests.append(guest)
 
     async def _save_regularly(self) -> None:
         while True:
             await asyncio.sleep(SAVE_S)
-            await self._store.save_in_slices(self.reader, self.campaigns, self.partitions)
+            await self.store.save_in_slices(self.reader, self.campaigns, self.partitions)
 
     # -- what routes need ----------------------------------------------------------------------
 
@@ -242,5 +255,5 @@ class CommandApi:
     async def close(self) -> None:
         """Write the checkpoint."""
         await self.renderer.close()
-        self._store.save(self.reader, self.campaigns, self.partitions)
-        self._store.close()
+        self.store.save(self.reader, self.campaigns, self.partitions)
+        self.store.close()

@@ -1,6 +1,7 @@
 """The dialer as a part of a process: its fold, its checkpoint, its partitions and its end."""
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from campaigns.log.installation_log import founded
 from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader
 from campaigns.process.clock import Clock
+from campaigns.process.errors import LogUnavailableError
 from campaigns.process.watch import lasting
 from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import (
@@ -27,6 +29,7 @@ from campaigns.records.topics import (
 from campaigns.stores.checkpoint import SAVE_S, CheckpointStore
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
+from campaigns.stores.host import Host
 from dialer.assignment import Assignment
 from dialer.calls.inputs import (
     Folded,
@@ -58,15 +61,19 @@ class Dialer:
         *,
         new_id: Callable[[], str] = lambda: token_hex(16),  # As uuid4, in a quarter of the time.
         save_s: float = SAVE_S,  # Between two checkpoints.
+        host: Host | None = None,  # The part that folds for this one. None: it folds by itself.
     ) -> None:
         self._log, self._clock, self._settings = log, clock, settings
         self._data_dir, self._carrier, self._new_id = data_dir, carrier, new_id
         self._save_s = save_s
         self._source = f"dialer/{socket.gethostname()}-{os.getpid()}-{new_id()[:6]}"
-        self.campaigns = Campaigns()
-        self.reader = Reader(log, self)
+        self._host = host
+        self.campaigns = host.campaigns if host else Campaigns()
+        self.reader = host.reader if host else Reader(log, self)
         self.reactions = Reactions(log, clock, settings, carrier, self.reader, self._source)
         self._assignment = Assignment(self.reader, settings.catch_up_s)
+        self._catching_up: dict[Partition, int] = {}  # Where the log ended when this was opened.
+        self._tasks: asyncio.TaskGroup | None = None
 
     @property
     def carrier(self) -> Carrier:
@@ -97,15 +104,30 @@ class Dialer:
 
         """
         self._partitions = self._log.partitions(CAMPAIGN_RECORDS)
-        await self.reader.begin(await founded(self._log, self._clock, self._source))
-        path = self._data_dir / "dialer.db" if self._data_dir else None
-        self._store = CheckpointStore(path, self._log.id, self.reader.installation)
-        self.contacts = Contacts(self._store.db)
-        self._store.restore(self.reader, self.campaigns)
-        await self.reader.check()
+        if self._host is None:
+            await self._open_fold()
+        else:
+            self.store, self.contacts = self._host.store, self._host.contacts
+            self._host.join(self)
         if self.reader.home.read_only is None:
             await self._carrier.open(self.reactions.reported)
         self._assignment.hold(self.reader.home.read_only is not None)
+        with contextlib.suppress(LogUnavailableError):  # Then nothing is known to be behind.
+            ends = await self._log.ends(campaign_partitions(self._partitions))
+            done = self.reader.positions
+            self._catching_up = {one: end for one, end in ends.items() if done.get(one, 0) < end}
+        self._restore()
+
+    async def _open_fold(self) -> None:
+        await self.reader.begin(await founded(self._log, self._clock, self._source))
+        path = self._data_dir / "dialer.db" if self._data_dir else None
+        self.store = CheckpointStore(path, self._log.id, self.reader.installation)
+        self.contacts = Contacts(self.store.db)
+        self.store.restore(self.reader, self.campaigns)
+        await self.reader.check()
+
+    def _restore(self) -> None:
+        """Make the reactor's state from the fold as it is now."""
         state = State(
             self.reactions.terms.now(),
             self.campaigns,
@@ -127,10 +149,14 @@ class Dialer:
         """
         partitions = campaign_partitions(self._partitions)
         try:
-            with self._store.in_use():
+            with self.store.in_use():
                 async with asyncio.TaskGroup() as tasks:
-                    self.reactions.begin(tasks)
-                    tasks.create_task(lasting(self.reader.follow(partitions), "dialer follows"))
+                    self._tasks = tasks
+                    if not self._catching_up:
+                        self.reactions.begin(tasks)
+                    if self._host is None:
+                        follows = self.reader.follow(partitions)
+                        tasks.create_task(lasting(follows, "dialer follows"))
                     tasks.create_task(lasting(self._work(), "dialer works"))
                     tasks.create_task(lasting(self._reside(), "dialer is at home"))
                     tasks.create_task(lasting(self._save_regularly(), "dialer saves"))
@@ -138,6 +164,7 @@ class Dialer:
                     if isinstance(self._carrier, Watched):
                         tasks.create_task(self._carrier.watch())
         finally:
+            self._tasks = None
             self.reactions.stop()
 
     def shares_partitions(self, troubles: Callable[[], Sequence[str]]) -> None:
@@ -178,14 +205,36 @@ class Dialer:
     def fold(self, recorded: Recorded) -> None:
         """Fold one accepted record, and keep its facts as inputs of the reactor."""
         fold_contacts(self.campaigns, self.contacts, recorded)
+        self.note(recorded)
+
+    def folded(self, partition: Partition, position: int) -> None:
+        """React at once: the batch may hold a pause, or permissions whose lease runs."""
+        self.contacts.flush()
+        self.noted(partition, position)
+
+    def note(self, recorded: Recorded) -> None:
+        """Keep a folded record's facts as inputs of the reactor.
+
+        What the log held when this dialer was opened is no input: the reactor begins with what it
+        comes to, as after a restart. It could ask for nothing, and ring nobody, before that.
+        """
+        if self._catching_up:
+            return
         at = self._clock.boottime()
         for fact in recorded.facts:
             if isinstance(fact, CampaignFact):
                 self.reactions.inputs.append(Folded(fact, at))
 
-    def folded(self, partition: Partition, position: int) -> None:
-        """React at once: the batch may hold a pause, or permissions whose lease runs."""
-        self.contacts.flush()
+    def noted(self, partition: Partition, position: int) -> None:
+        """React to the batch; or begin to, once all that the log held has been folded."""
+        if self._catching_up:
+            if position >= self._catching_up.get(partition, position + 1):
+                del self._catching_up[partition]
+            if self._catching_up:
+                return
+            self._restore()
+            if self._tasks is not None:
+                self.reactions.begin(self._tasks)
         self.reactions.react()
 
     # -- health, drain and close --------------------------------------------------------------
@@ -197,7 +246,8 @@ class Dialer:
             for record_id in sender.offered.forgotten(self._clock.boottime()):
                 sender.forget(record_id)
                 self.state.forget(record_id)
-            await self._store.save_in_slices(self.reader, self.campaigns, self._partitions)
+            if self._host is None:
+                await self.store.save_in_slices(self.reader, self.campaigns, self._partitions)
 
     async def troubles(self) -> Sequence[str]:
         """Return why it is not ready: the log does not answer, or the fold lags behind it."""
@@ -227,5 +277,6 @@ class Dialer:
         """Write the checkpoint; close carrier and store."""
         self.reactions.stop()
         await self._carrier.close()
-        self._store.save(self.reader, self.campaigns, self._partitions)
-        self._store.close()
+        if self._host is None:
+            self.store.save(self.reader, self.campaigns, self._partitions)
+            self.store.close()

@@ -145,7 +145,8 @@ class CheckpointStore:
         try:
             yield
         except BaseExceptionGroup as exc:
-            self._unreadable = exc.subgroup(StoreUnreadableError) is not None
+            unreadable = exc.subgroup(StoreUnreadableError) is not None
+            self._unreadable = self._unreadable or unreadable  # Parts may share it.
             raise
 
     async def save_in_slices(self, reader: Reader, campaigns: Campaigns, partitions: int) -> None:

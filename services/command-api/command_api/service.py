@@ -42,7 +42,7 @@ from campaigns.records.topics import (
 from campaigns.stores.checkpoint import SAVE_S, CheckpointStore
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
-from campaigns.stores.host import Guest
+from campaigns.stores.host import Guests
 from command_api.barrier import Barrier, Settled
 from command_api.commands.lifecycle import M
 from command_api.commands.verb import Verb
@@ -101,7 +101,7 @@ class CommandApi:
         # No bound for each key: an organization divides its imports among its keys as it likes.
         imports_max = settings.imports_per_organization_max
         self.imports = Shares(imports_max, imports_max)
-        self._guests: list[Guest] = []  # Parts of this process that share this fold.
+        self.guests = Guests()  # Parts of this process that share this fold.
         self.renderer = Renderer(settings.template_s, settings.previews_per_organization_max)
 
     def routers(self) -> Sequence[APIRouter]:
@@ -155,11 +155,6 @@ class CommandApi:
     def fold(self, recorded: Recorded) -> None:
         """Fold one accepted record into campaigns, contacts, keys, and the barrier."""
         fold_contacts(self.campaigns, self.contacts, recorded)
-        self._fold(recorded)
-        for guest in self._guests:
-            guest.note(recorded)
-
-    def _fold(self, recorded: Recorded) -> None:
         for fact in recorded.facts:
             match fact:
                 case CallFact():
@@ -173,16 +168,12 @@ class CommandApi:
                     self.keyring.fold(fact)
                 case _:
                     self.idempotency_keys.fold(fact.campaign_id, recorded)
+        self.guests.note(recorded)
 
     def folded(self, partition: Partition, position: int) -> None:
         """Write the contacts of the batch; `save` commits about every second."""
         self.contacts.flush()
-        for guest in self._guests:
-            guest.noted(partition, position)
-
-    def join(self, guest: Guest) -> None:
-        """Tell a part of this process of each accepted record, too."""
-        self._guests.append(guest)
+        self.guests.noted(partition, position)
 
     async def _save_regularly(self) -> None:
         while True:

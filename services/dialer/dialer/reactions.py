@@ -7,6 +7,7 @@ from campaigns.log.reader import Reader
 from campaigns.process.clock import Clock
 from campaigns.process.watch import Watch
 from campaigns.stores.contacts import Contacts
+from dialer.backlog import Backlog
 from dialer.calls.effects import Effect, HangUp, LookUp, Offer, Place
 from dialer.calls.inputs import Answered, Clocks, Input, Refused, Woken
 from dialer.carrier.port import CallOrder, Carrier, Ended, NoRing
@@ -38,6 +39,7 @@ class Reactions:
             carrier, clock, settings.carrier_timeout_s, self.take, self.may_place
         )
         self.sender = RecordSender(log, reader, source, tell=self.take, ruled=self._ruled)
+        self.backlog = Backlog()  # While there is one, inputs wait.
         self.undecided = UndecidableCalls()
         self.watch = Watch()  # Of reactions outside a fold step.
         self.superseded: str | None = None  # Why this dialer places no call, as its carrier says.
@@ -101,7 +103,7 @@ class Reactions:
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None
-        if self._tasks is None or self._reader.torn:
+        if self._tasks is None or self.backlog or self._reader.torn:
             return
         inputs, self.inputs = self.inputs, []
         if self.terms.differ_from(self.state.terms):

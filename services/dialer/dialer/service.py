@@ -1,7 +1,6 @@
 """The dialer as a part of a process: its fold, its checkpoint, its partitions and its end."""
 
 import asyncio
-import contextlib
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -17,7 +16,6 @@ from campaigns.log.installation_log import founded
 from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader
 from campaigns.process.clock import Clock
-from campaigns.process.errors import LogUnavailableError
 from campaigns.process.watch import lasting
 from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import (
@@ -31,11 +29,7 @@ from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
 from campaigns.stores.host import Host
 from dialer.assignment import Assignment
-from dialer.calls.inputs import (
-    Folded,
-    Stopping,
-    Working,
-)
+from dialer.calls.inputs import Folded, Stopping, Working
 from dialer.carrier.port import Carrier, Watched
 from dialer.decisions.window import Window
 from dialer.reactions import Reactions
@@ -72,8 +66,6 @@ class Dialer:
         self.reader = host.reader if host else Reader(log, self)
         self.reactions = Reactions(log, clock, settings, carrier, self.reader, self._source)
         self._assignment = Assignment(self.reader, settings.catch_up_s)
-        self._catching_up: dict[Partition, int] = {}  # Where the log ended when this was opened.
-        self._tasks: asyncio.TaskGroup | None = None
 
     @property
     def carrier(self) -> Carrier:
@@ -108,14 +100,11 @@ class Dialer:
             await self._open_fold()
         else:
             self.store, self.contacts = self._host.store, self._host.contacts
-            self._host.join(self)
+            self._host.guests.append(self)
         if self.reader.home.read_only is None:
             await self._carrier.open(self.reactions.reported)
         self._assignment.hold(self.reader.home.read_only is not None)
-        with contextlib.suppress(LogUnavailableError):  # Then nothing is known to be behind.
-            ends = await self._log.ends(campaign_partitions(self._partitions))
-            done = self.reader.positions
-            self._catching_up = {one: end for one, end in ends.items() if done.get(one, 0) < end}
+        await self.reactions.backlog.look(self._log, self.reader)
         self._restore()
 
     async def _open_fold(self) -> None:
@@ -151,9 +140,7 @@ class Dialer:
         try:
             with self.store.in_use():
                 async with asyncio.TaskGroup() as tasks:
-                    self._tasks = tasks
-                    if not self._catching_up:
-                        self.reactions.begin(tasks)
+                    self.reactions.begin(tasks)
                     if self._host is None:
                         follows = self.reader.follow(partitions)
                         tasks.create_task(lasting(follows, "dialer follows"))
@@ -164,7 +151,6 @@ class Dialer:
                     if isinstance(self._carrier, Watched):
                         tasks.create_task(self._carrier.watch())
         finally:
-            self._tasks = None
             self.reactions.stop()
 
     def shares_partitions(self, troubles: Callable[[], Sequence[str]]) -> None:
@@ -218,7 +204,7 @@ class Dialer:
         What the log held when this dialer was opened is no input: the reactor begins with what it
         comes to, as after a restart. It could ask for nothing, and ring nobody, before that.
         """
-        if self._catching_up:
+        if self.reactions.backlog:
             return
         at = self._clock.boottime()
         for fact in recorded.facts:
@@ -227,14 +213,9 @@ class Dialer:
 
     def noted(self, partition: Partition, position: int) -> None:
         """React to the batch; or begin to, once all that the log held has been folded."""
-        if self._catching_up:
-            if position >= self._catching_up.get(partition, position + 1):
-                del self._catching_up[partition]
-            if self._catching_up:
-                return
+        backlog = self.reactions.backlog
+        if backlog and backlog.folded(partition, position):
             self._restore()
-            if self._tasks is not None:
-                self.reactions.begin(self._tasks)
         self.reactions.react()
 
     # -- health, drain and close --------------------------------------------------------------

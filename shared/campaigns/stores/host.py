@@ -26,6 +26,20 @@ class Guest(Protocol):
         ...
 
 
+class Guests(list[Guest]):
+    """The guests of one host."""
+
+    def note(self, recorded: Recorded) -> None:
+        """Tell each of a record that is folded."""
+        for guest in self:
+            guest.note(recorded)
+
+    def noted(self, partition: Partition, position: int) -> None:
+        """Tell each that a batch has ended."""
+        for guest in self:
+            guest.noted(partition, position)
+
+
 class Host(Protocol):
     """A part that folds for others. It is opened before them, and closed after them."""
 
@@ -33,7 +47,4 @@ class Host(Protocol):
     campaigns: Campaigns
     contacts: Contacts
     store: CheckpointStore
-
-    def join(self, guest: Guest) -> None:
-        """Tell a guest of each record from the current position on, before anything is followed."""
-        ...
+    guests: Guests  # They join before anything is followed.

@@ -143,7 +143,7 @@ def contact_row(place: Place, contact: Contact) -> tuple[object, ...]:
 
 
 def _state(contact: Contact | None) -> bytes:
-    return b"" if contact is None else orjson.dumps(contact)
+    return b"" if contact is None else CONTACT.dump(contact)
 
 
 def turn_ms(at: datetime) -> int:

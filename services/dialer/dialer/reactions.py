@@ -1,11 +1,14 @@
 """Inputs in, effects out: it hands a dialer's inputs to the reactor, and performs its effects."""
 
 import asyncio
+from collections.abc import Callable
 
+from campaigns.domain.campaigns import Campaigns
 from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader
 from campaigns.process.clock import Clock
 from campaigns.process.watch import Watch
+from campaigns.records.topics import CAMPAIGN_RECORDS
 from campaigns.stores.contacts import Contacts
 from dialer.backlog import Backlog
 from dialer.calls.effects import Effect, HangUp, LookUp, Offer, Place
@@ -13,7 +16,9 @@ from dialer.calls.inputs import Answered, Clocks, Input, Refused, Woken
 from dialer.carrier.port import CallOrder, Carrier, Ended, NoRing
 from dialer.carrier_requests import CarrierRequests
 from dialer.current_terms import CurrentTerms
+from dialer.decisions.window import Window
 from dialer.reactor.reactor import react
+from dialer.reactor.recovery import restore
 from dialer.reactor.state import State
 from dialer.record_sender import RecordSender
 from dialer.settings import DialerSettings
@@ -31,8 +36,10 @@ class Reactions:
         carrier: Carrier,
         reader: Reader,
         source: str,
+        new_id: Callable[[], str],
     ) -> None:
-        self._clock, self._reader = clock, reader
+        self._log, self._clock, self._reader, self._new_id = log, clock, reader, new_id
+        self._asking_max = settings.asking_max
         self.inputs: list[Input] = []  # For the next reaction, in order.
         self.terms = CurrentTerms(settings, carrier)
         self.requests = CarrierRequests(
@@ -47,9 +54,18 @@ class Reactions:
         self._soon: asyncio.Handle | None = None
         self._tasks: asyncio.TaskGroup | None = None
 
-    def open(self, state: State, contacts: Contacts) -> None:
-        """Take the restored state."""
-        self.state, self._contacts = state, contacts
+    def restore(self, campaigns: Campaigns, contacts: Contacts) -> None:
+        """Make the reactor's state from the fold as it is now."""
+        self._contacts = contacts
+        self.state = State(
+            self.terms.now(),
+            campaigns,
+            contacts,
+            self._log.partitions(CAMPAIGN_RECORDS),
+            self._new_id,
+            Window(self._asking_max, float(self._asking_max)),
+        )
+        restore(self.state, self.clocks())
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         """Begin to react; effects that take time become tasks of this group."""

@@ -31,9 +31,7 @@ from campaigns.stores.host import Host
 from dialer.assignment import Assignment
 from dialer.calls.inputs import Folded, Stopping, Working
 from dialer.carrier.port import Carrier, Watched
-from dialer.decisions.window import Window
 from dialer.reactions import Reactions
-from dialer.reactor.recovery import restore
 from dialer.reactor.state import State
 from dialer.settings import DialerSettings
 
@@ -58,13 +56,13 @@ class Dialer:
         host: Host | None = None,  # The part that folds for this one. None: it folds by itself.
     ) -> None:
         self._log, self._clock, self._settings = log, clock, settings
-        self._data_dir, self._carrier, self._new_id = data_dir, carrier, new_id
+        self._data_dir, self._carrier = data_dir, carrier
         self._save_s = save_s
         self._source = f"dialer/{socket.gethostname()}-{os.getpid()}-{new_id()[:6]}"
         self._host = host
         self.campaigns = host.campaigns if host else Campaigns()
         self.reader = host.reader if host else Reader(log, self)
-        self.reactions = Reactions(log, clock, settings, carrier, self.reader, self._source)
+        self.reactions = Reactions(log, clock, settings, carrier, self.reader, self._source, new_id)
         self._assignment = Assignment(self.reader, settings.catch_up_s)
 
     @property
@@ -105,7 +103,7 @@ class Dialer:
             await self._carrier.open(self.reactions.reported)
         self._assignment.hold(self.reader.home.read_only is not None)
         await self.reactions.backlog.look(self._log, self.reader)
-        self._restore()
+        self.reactions.restore(self.campaigns, self.contacts)
 
     async def _open_fold(self) -> None:
         await self.reader.begin(await founded(self._log, self._clock, self._source))
@@ -114,19 +112,6 @@ class Dialer:
         self.contacts = Contacts(self.store.db)
         self.store.restore(self.reader, self.campaigns)
         await self.reader.check()
-
-    def _restore(self) -> None:
-        """Make the reactor's state from the fold as it is now."""
-        state = State(
-            self.reactions.terms.now(),
-            self.campaigns,
-            self.contacts,
-            self._partitions,
-            self._new_id,
-            Window(self._settings.asking_max, float(self._settings.asking_max)),
-        )
-        self.reactions.open(state, self.contacts)
-        restore(state, self.reactions.clocks())
 
     async def run(self) -> None:
         """Follow and dial until cancelled.
@@ -215,7 +200,7 @@ class Dialer:
         """React to the batch; or begin to, once all that the log held has been folded."""
         backlog = self.reactions.backlog
         if backlog and backlog.folded(partition, position):
-            self._restore()
+            self.reactions.restore(self.campaigns, self.contacts)
         self.reactions.react()
 
     # -- health, drain and close --------------------------------------------------------------

@@ -168,16 +168,15 @@ class Views:
         for recorded in some:
             checkpoint = batch.checkpoints[recorded.partition]
             checkpoint.facts = facts.project(changes, campaigns, recorded, checkpoint.facts)
-            if due:
-                for campaign_id, many in due.get((recorded.partition, recorded.position), ()):
-                    if (campaign := campaigns.get(campaign_id)) is not None:
-                        records.snapshot(changes, campaign, recorded.position, many)
-            publishes = self.publishes and (
-                recorded.position >= self.published.get(recorded.partition.number, (0, 0))[0]
-            )
+            partition, position = recorded.partition, recorded.position
+            for campaign_id, many in due.get((partition, position), ()) if due else ():
+                if (campaign := campaigns.get(campaign_id)) is not None:
+                    records.snapshot(changes, campaign, position, many)
+            begin = self.published.get(partition.number, (0, 0))[0] if self.publishes else 0
+            publishes = self.publishes and position >= begin
             if publishes or self.listened(recorded):
                 events = list(events_of(recorded))
-                batch.events[recorded.partition, recorded.position] = events
+                batch.events[partition, position] = events
                 changes.events += outbox.project(events) if publishes else ()
         batch.campaigns |= {one: self.campaigns.by_id[one] for one in self.campaigns.dirty}
         self.campaigns.dirty.clear()

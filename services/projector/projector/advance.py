@@ -175,8 +175,7 @@ class Views:
             begin = self.published.get(partition.number, (0, 0))[0] if self.publishes else 0
             publishes = self.publishes and position >= begin
             if publishes or self.listened(recorded):
-                events = list(events_of(recorded))
-                batch.events[partition, position] = events
+                events = batch.events[partition, position] = list(events_of(recorded))
                 changes.events += outbox.project(events) if publishes else ()
         batch.campaigns |= {one: self.campaigns.by_id[one] for one in self.campaigns.dirty}
         self.campaigns.dirty.clear()

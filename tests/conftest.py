@@ -29,6 +29,13 @@ _INSTALLED_BY = {
 }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that has the dashboard's pictures taken anew: `make screenshots`."""
+    parser.addoption(
+        "--screenshots", metavar="DIR", help="write the dashboard's pictures there (docs/images)"
+    )
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name what was not tested on this machine, with the one line that would change it."""
     skipped = terminalreporter.stats.get("skipped", [])

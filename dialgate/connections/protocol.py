@@ -10,6 +10,7 @@ from typing import Any
 
 from campaigns.domain.api_keys import Caller
 from campaigns.http.door import TOLD, head_too_large
+from dialgate.connections.headers import KEPT_HEADERS, STATIC
 from dialgate.connections.http_connection import AnswerTransport, HttpConnection
 from dialgate.connections.phase import Phase
 from dialgate.connections.refusal import BAD_REQUEST, HEAD_TOO_LARGE, UNAVAILABLE
@@ -119,6 +120,8 @@ class BoundedProtocol(HttpConnection):
         # An answer before its body is complete closes the connection: the rest is not read.
         self._parsing, self._open = Phase.BODY, self._open + 1
         self._keeps, self.cycle.keep_alive = self.cycle.keep_alive, False
+        if self.url.startswith(STATIC):
+            self.cycle.default_headers = KEPT_HEADERS
         self.cycle.transport = self._out  # type: ignore[assignment]  # What it uses of one.
         self.scope[TOLD] = self._told  # type: ignore[literal-required]  # An extra key beside ASGI's.
 

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from dialgate.connections.bounds import Bounds
 from dialgate.connections.crowd import Crowd
+from dialgate.connections.headers import HEADERS
 from dialgate.connections.protocol import BoundedProtocol
 from dialgate.connections.socket_protocol import BoundedSocket
 
@@ -19,12 +20,6 @@ BACKLOG = 512  # Connections that the kernel queues until they are accepted.
 # waits in the backlog for a second when hundreds arrive in each.
 ACCEPTED_AT_ONCE = 16
 SOCKET_BYTES_MAX = 65_536  # Of one message from a client.
-# Of every answer: it may hold personal data or a key, and its type must not be guessed.
-HEADERS = (
-    ("cache-control", "no-store"),
-    ("referrer-policy", "no-referrer"),
-    ("x-content-type-options", "nosniff"),
-)
 
 
 class Config(uvicorn.Config):

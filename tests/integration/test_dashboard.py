@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from tests.support.browser import Visit, barriers, chromium, visit
 from tests.support.client import Client
 from tests.support.system import KEY, System
 
+PAINT_MAX_BYTES = 100_000
 PHONE: ViewportSize = {"width": 360, "height": 740}
 
 
@@ -127,3 +130,229 @@ def test_the_list_is_read_without_scripts(browser: Browser, system: System, clie
         page.get_by_label("Search by name").fill("by eye")
         page.get_by_role("button", name="Show").click()
         expect(page.locator(".campaigns > li")).to_have_count(1)
+
+
+def at(system: System, campaign: int, more: str = "") -> str:
+    return f"{system['up'].url}/campaigns/{campaign}{more}"
+
+
+def figure(page: Page, name: str) -> Locator:
+    """Return the figure above a word, such as `still talking`."""
+    return page.locator(".figures div", has=page.get_by_text(name, exact=True)).locator("dd")
+
+
+def test_a_pause_from_the_page_shows_what_it_leaves_and_its_receipt(
+    signed_in: Visit, system: System, client: Client
+) -> None:
+    page, campaign = signed_in.page, create(client, "Spring survey", 400)
+    page.goto(at(system, campaign))
+    expect(page.get_by_text("No call has begun.")).to_be_visible()
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator(".state")).to_have_text("running")
+    expect(page.locator("#chart canvas")).to_be_visible()
+    expect(figure(page, "reached")).to_have_text(re.compile("[1-9]"))
+    page.get_by_role("button", name="Pause…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("contacts wait")
+    assert client.get(f"/{campaign}")["status"] == "running", "so far it is only tried"
+    dialog.get_by_label("Reason").fill("The desk closes")
+    dialog.get_by_role("button", name="Pause", exact=True).click()
+    expect(page.locator("#said")).to_contain_text(
+        re.compile(r"Answered in \d+ ms: no further call begins. \d+ calls? still talking.")
+    )
+    expect(page.locator("#receipt")).to_contain_text("The desk closes")
+    expect(figure(page, "guarantee")).to_have_text("strict")
+    expect(figure(page, "late")).to_have_text("0")
+    expect(page.locator("#receipt [aria-current]")).to_have_text("drained")
+    expect(figure(page, "still talking")).to_have_text("0")
+    expect(page.locator(".story li.halts")).to_contain_text("Paused: The desk closes.")
+    shown = client.get(f"/{campaign}/pause")
+    assert figure(page, "wait").inner_text() == str(shown["receipt"]["contacts_pending"])
+    page.reload()
+    expect(page.locator("#receipt")).to_contain_text("The desk closes")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator(".state")).to_have_text("running")
+    expect(page.locator("#receipt")).to_have_count(0)
+    page.get_by_role("button", name="Stop…").click()
+    expect(page.get_by_role("dialog")).to_contain_text("cannot be undone")
+    page.get_by_role("button", name="Stop for good").click()
+    expect(page.locator(".state")).to_have_text("cancelled")
+
+
+def test_what_the_api_refuses_is_told(signed_in: Visit, system: System, client: Client) -> None:
+    page, campaign = signed_in.page, create(client, "Over already", 200)
+    client.start(campaign)
+    page.goto(at(system, campaign))
+    page.get_by_role("button", name="Pause…").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    client.command(f"/{campaign}/stop")
+    page.get_by_role("button", name="Pause", exact=True).click()
+    expect(page.locator("dialog .said")).to_have_text(re.compile("not running|running"))
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    signed_in.troubles[:] = [one for one in signed_in.troubles if "status of 400" not in one]
+
+
+def test_the_slider_shows_the_campaign_as_it_was(
+    signed_in: Visit, system: System, client: Client
+) -> None:
+    page, campaign = signed_in.page, create(client, "Looked back at", 60)
+    client.start(campaign)
+    client.wait_for(campaign, "completed")
+    page.goto(at(system, campaign))
+    expect(figure(page, "to be called")).to_have_text("0")
+    slider = page.get_by_label("Look back")
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(page.get_by_text("As it was at")).to_be_visible()
+    expect(page.locator(".state")).to_have_text("draft")
+    expect(figure(page, "to be called")).to_have_text("60")
+    expect(page.get_by_role("button", name="Import…")).to_have_count(0)
+    expect(page.locator(".story li")).to_have_count(1)
+    page.get_by_role("link", name="Back to now").click()
+    expect(page.locator(".state")).to_have_text("completed")
+    page.locator(".story li", has_text="Started").get_by_role("link").click()
+    expect(page.get_by_text("As it was at")).to_be_visible()
+    expect(page.locator(".state")).to_have_text("running")
+    page.goto(at(system, campaign, "?as_of=2001-01-01T00:00:00Z"))
+    expect(page.get_by_text("before campaign")).to_be_visible()
+    signed_in.troubles[:] = [one for one in signed_in.troubles if "status of 422" not in one]
+
+
+def test_a_bad_file_is_told_row_by_row(
+    signed_in: Visit, system: System, client: Client, tmp_path: Path
+) -> None:
+    page, campaign = signed_in.page, create(client, "Imported", 0)
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    good.write_text("phone,name\n+15551112222,Ann\n12,Bob\n,Cid\n+15551112222,Dan\n")
+    bad.write_text("colour\nred\n")
+    page.goto(at(system, campaign))
+    page.get_by_role("button", name="Import…").click()
+    page.get_by_label("File").set_input_files(bad)
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.locator("dialog .said")).to_have_text(re.compile("[a-z]"))
+    page.get_by_label("File").set_input_files(good)
+    page.get_by_role("button", name="Import", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading")).to_have_text("1 contact imported")
+    expect(dialog.get_by_role("row", name=re.compile("^3 .*too short"))).to_be_visible()
+    expect(dialog.get_by_role("row", name=re.compile("^4 .*no phone number"))).to_be_visible()
+    expect(figure(page, "unusable")).to_have_text("2")
+    dialog.get_by_role("button", name="Close").click()
+    expect(figure(page, "in all")).to_have_text("1")
+    page.goto(at(system, campaign, "/contacts"))
+    page.get_by_role("link", name="1", exact=True).click()
+    expect(page.get_by_role("heading", name="Ann")).to_be_visible()
+    expect(page.locator(".why")).to_contain_text("campaign is draft")
+    expect(page.locator(".story")).to_contain_text("Listed by import 1")
+    signed_in.troubles[:] = [one for one in signed_in.troubles if "status of 400" not in one]
+
+
+def test_the_keyboard_alone_pauses_a_campaign(
+    signed_in: Visit, system: System, client: Client
+) -> None:
+    page, campaign = signed_in.page, create(client, "By keyboard", 400)
+    client.start(campaign)
+    page.goto(at(system, campaign))
+    expect(page.locator(".state")).to_have_text("running")
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "do-pause":
+            break
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog").get_by_label("Reason")).to_be_focused()
+    page.keyboard.type("By hand")
+    page.keyboard.press("Enter")
+    expect(page.locator("#receipt")).to_contain_text("By hand")
+    client.command(f"/{campaign}/stop")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_shut_out_of_a_campaign(
+    browser: Browser, system: System, client: Client, scheme: Literal["light", "dark"]
+) -> None:
+    campaign = create(client, "For everybody", 400)
+    client.start(campaign)
+    with visit(browser, viewport=PHONE, color_scheme=scheme) as visited:
+        page = visited.page
+        sign_in(page, system)
+        page.goto(at(system, campaign))
+        expect(page.locator("#chart canvas")).to_be_visible()
+        assert not barriers(page)
+        page.get_by_role("button", name="Pause…").click()
+        page.get_by_label("Reason").fill("A look")
+        assert not barriers(page)
+        page.keyboard.press("Enter")
+        expect(page.locator("#receipt")).to_be_visible()
+        for more in ("", "?as_of_ms=1", "/contacts", "/contacts/1", "/story"):
+            if more != "?as_of_ms=1":
+                page.goto(at(system, campaign, more))
+            assert not barriers(page), more
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= PHONE["width"], more
+        assert not visited.troubles
+        assert not visited.outside
+    client.command(f"/{campaign}/stop")
+
+
+def test_a_campaign_is_read_without_scripts(
+    browser: Browser, system: System, client: Client
+) -> None:
+    campaign = create(client, "Plain", 30)
+    client.start(campaign)
+    client.wait_for(campaign, "completed")
+    with visit(browser, java_script_enabled=False) as visited:
+        page = visited.page
+        sign_in(page, system)
+        page.goto(at(system, campaign))
+        expect(figure(page, "in all")).to_have_text("30")
+        expect(page.locator("svg.chart")).to_be_visible()
+        expect(page.locator(".story")).to_contain_text("Completed")
+        expect(page.get_by_text("scripts must be on")).to_be_visible()
+        page.get_by_role("button", name="Show").click()
+        expect(page.get_by_text("As it was at")).to_be_visible()
+        page.goto(at(system, create(client, "Still to start", 1)))
+        expect(page.get_by_role("button", name="Start")).to_be_hidden()
+
+
+def test_a_reader_sees_no_buttons_and_is_signed_out_when_the_key_is_revoked(
+    browser: Browser, system: System, client: Client
+) -> None:
+    keys = f"{system['up'].url}/api/v1/keys"
+    made = client.once("POST", keys, json={"name": "reader", "scope": "read"}).json()
+    campaign = create(client, "Only read", 10)
+    with visit(browser) as visited:
+        page = visited.page
+        sign_in(page, system, made["key"])
+        page.goto(at(system, campaign))
+        expect(figure(page, "in all")).to_have_text("10")
+        expect(page.locator("#do-start")).to_have_count(0)
+        status = page.evaluate(
+            f"fetch('/api/v1/campaigns/{campaign}/start', {{method: 'POST'}}).then((a) => a.status)"
+        )
+        assert status == 403
+        assert client.once("DELETE", f"{keys}/{made['id']}").status_code == 200
+        expect(page).to_have_url(re.compile("/sign-in$"))
+
+
+def test_the_first_paint_of_a_campaign_is_light(
+    browser: Browser, system: System, client: Client
+) -> None:
+    campaign = create(client, "Light", 40)
+    client.start(campaign)
+    client.wait_for(campaign, "completed")
+    with visit(browser) as visited:
+        page = visited.page
+        sign_in(page, system)
+    with visit(browser) as visited:
+        page = visited.page
+        page.goto(f"{system['up'].url}/sign-in?next=/campaigns/{campaign}")
+        page.get_by_label("API key").fill(KEY)
+        page.keyboard.press("Enter")
+        expect(page.locator("#chart canvas")).to_be_visible()
+        assert sum(visited.received.values()) <= PAINT_MAX_BYTES, visited.received
+        assert len(visited.received) > 5
+        visited.received.clear()
+        page.reload()
+        expect(page.locator("#chart canvas")).to_be_visible()
+        assert sum(visited.received.values()) < 40_000, "what does not change is kept"

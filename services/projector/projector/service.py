@@ -35,9 +35,8 @@ from projector.feeds.event_tail import EventTail
 from projector.feeds.hub import Hub
 from projector.feeds.publisher import EventPublisher, Publishing
 from projector.feeds.socket import Feeds
-from projector.pages import campaign_list, sign_in
+from projector.pages import site
 from projector.pages.broadcast import Broadcasts
-from projector.pages.dashboard import Dashboard
 from projector.past.time_travel import TimeTravel
 from projector.queries import campaign_routes, contact_routes, key_routes, lifecycle_routes
 from projector.queries.freshness import Queries
@@ -122,8 +121,7 @@ class Projector:
         ]
         routers.append(key_routes.router(queries, self.keys, self._admin))
         routers.append(event_routes.router(EventQueries(queries, self.events, self.hub)))
-        board = Dashboard(queries, self.hub, self.broadcasts)
-        pages = [sign_in.router(feeds), campaign_list.router(board)]
+        pages = site.routers(feeds, self.broadcasts)
         return [*routers, monitor.router(feeds), progress.router(feeds), *pages]
 
     def leave(self) -> None:

@@ -118,7 +118,9 @@ def receipt_of(campaign: Campaign, took_s: float | None) -> dict[str, Any] | Non
 
 
 def took(seconds: float) -> str:
-    """Return a short time for people: `4 ms`, `1.2 s`."""
+    """Return a short time for people: `at once`, `4 ms`, `1.2 s`."""
+    if seconds < 0.0005:
+        return "at once"
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 

@@ -16,6 +16,7 @@ from campaigns.process.metrics import SHARES_SPENT
 from projector.feeds.hub import Hub
 from projector.feeds.socket import TOO_MANY
 from projector.pages.broadcast import Broadcasts, Render
+from projector.pages.chronicle import Chronicles
 from projector.pages.html import HEADERS
 from projector.queries.freshness import Queries
 
@@ -49,6 +50,7 @@ class Dashboard:
     queries: Queries
     hub: Hub
     broadcasts: Broadcasts
+    chronicles: Chronicles
 
     async def strip(self, organization_id: int, campaign_id: int | None = None) -> Strip:
         """Return the health of an organization's campaigns, or of one of them."""

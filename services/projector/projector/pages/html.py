@@ -12,6 +12,7 @@ from campaigns.audit.stories.phrases import counted, lasted
 from campaigns.domain.values.instants import instant
 from projector.pages.assets import address
 
+ACTOR_CHARS = 8  # Of a key's id: enough to tell an organization's keys apart.
 # Nothing inline and nothing from elsewhere. Pico's marks are data: images in its own file.
 POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none';"
@@ -31,6 +32,12 @@ def number(count: float) -> str:
     return f"{count:,}"
 
 
+def actor(name: str) -> str:
+    """Return who it was, for people of the organization itself: `key 76ad0b1c`, `dialer`."""
+    _, found, key = name.rpartition(" key ")
+    return f"key {key[:ACTOR_CHARS]}" if found else name
+
+
 @cache
 def _environment() -> Environment:
     made = Environment(
@@ -40,7 +47,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"clock": clock, "instant": instant, "number": number, "lasted": lasted}
+    made.filters |= {
+        "clock": clock,
+        "instant": instant,
+        "number": number,
+        "lasted": lasted,
+        "actor": actor,
+    }
     made.globals |= {"asset": address, "counted": counted}
     return made
 

@@ -39,7 +39,7 @@ def router(queries: Queries) -> APIRouter:
     ) -> Response:
         """Get which gate keeps a contact from being called now, and what became of it."""
         headers = await queries.catch_up_with(campaign_id, caller, consistency)
-        history, history_from = await _history(queries, campaign_id, contact_id)
+        history, history_from = await history_of(queries, campaign_id, contact_id)
 
         def asked(tx: Connection, campaign: Campaign) -> Shape:
             contact = contact_of(tx, campaign, contact_id)
@@ -54,7 +54,7 @@ def router(queries: Queries) -> APIRouter:
     return routes
 
 
-async def _history(
+async def history_of(
     queries: Queries, campaign_id: int, contact_id: int
 ) -> tuple[list[HistoryEntry], str | None]:
     """Return a contact's facts, and from which position on they were looked for, if not from 0."""

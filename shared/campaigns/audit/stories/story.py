@@ -9,7 +9,7 @@ told as it would have been.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -149,6 +149,19 @@ class Story:
             halt.item.text += f" Where the log ends, {permissions} had not been settled."
         self._close_minute()
         return self._released()
+
+    def unfinished(self) -> list[Item]:
+        """Return what `end` would, of a story that goes on: what is told later may differ."""
+        told = [replace(item) for item in self._items]
+        if (halt := self._halt) is not None:
+            permissions = counted(len(halt.open), "permission")
+            for item, copy in zip(self._items, told, strict=True):
+                if item is halt.item:
+                    copy.text += f" Not settled yet: {permissions} may still be used."
+        if (minute := self._minute) is not None:
+            assert minute.calls is not None, "a minute counts calls"
+            told.append(replace(minute, text=minute.calls.text()))
+        return told
 
     def _released(self) -> list[Item]:
         if self._halt is not None:

@@ -4,10 +4,14 @@ import base64
 import hashlib
 import re
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
+
+from campaigns.events.asyncapi import document
+from campaigns.http.door import json_response
 
 
 @cache
@@ -39,6 +43,11 @@ def router() -> APIRouter:
     async def home() -> RedirectResponse:
         """Lead to the documentation, in a process without the projector, which has the pages."""
         return RedirectResponse("/docs", 303)
+
+    @routes.api_route("/asyncapi.json", methods=["GET", "HEAD"])
+    async def asyncapi() -> Response:
+        """Return the AsyncAPI document: all that is sent."""
+        return json_response(document(version("dialgate")))
 
     @routes.api_route("/docs", methods=["GET", "HEAD"])
     async def docs() -> HTMLResponse:

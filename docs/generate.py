@@ -22,6 +22,7 @@ from campaigns.domain.decider import Reason
 from campaigns.domain.evolution import evolve
 from campaigns.domain.facts import FACTS, TAGS, AnyCallFact, AnyCampaignFact, CampaignCreated
 from campaigns.domain.moves import MOVES, Move
+from campaigns.events.event_types import EVENT_TYPES, EXAMPLES
 from campaigns.http.door import STATUS
 from campaigns.http.examples import CAMPAIGN, PAUSED
 from command_api.http.schemas import IMPORTED
@@ -33,6 +34,7 @@ from projector.queries.contact_schemas import CONTACT, IMPORT
 LINE_CHARS = 96
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "tests" / "contract" / "samples"
+EVENT_EXAMPLES = ROOT / "shared" / "campaigns" / "events" / EXAMPLES
 
 # What each move that changes a status puts on the record.
 RECORDED = {
@@ -234,8 +236,15 @@ def documents() -> list[Path]:
     return sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
+def event_examples() -> bytes:
+    """Return an example of each type of event: the stored samples."""
+    found = {tag: orjson.loads((SAMPLES / f"{tag}.json").read_bytes()) for tag in EVENT_TYPES}
+    return orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
 def main() -> None:
-    """Write every document whose made parts have changed."""
+    """Write every document whose made parts have changed, and the examples of events."""
+    EVENT_EXAMPLES.write_bytes(event_examples())
     for path in documents():
         text = path.read_text()
         if (new := renewed(text)) != text:

@@ -105,6 +105,7 @@ class Checked:
         await self.send("get", f"{ONE}/timeline", **of_it)
         await self.send("get", f"{ONE}/events", **of_it)
         await self.send("get", "/api/v1/events", query="?type=campaign-paused")
+        await self.send("get", "/api/v1/event-types")
         await self.send("post", f"{ONE}/resume", **of_it)
         respond = {"headers": {"Prefer": "respond-async"}}
         await self.send("post", f"{ONE}/pause", **respond, **of_it)

@@ -349,7 +349,14 @@ def test_three_rules_say_who_answers(tmp_path: Path) -> None:
                 assert answered_by(method, path) == "projector"
 
 
-NOT_PUBLIC = ("/metrics", "/health/live", "/health/ready", "/docs", "/openapi.json")
+NOT_PUBLIC = (
+    "/metrics",
+    "/health/live",
+    "/health/ready",
+    "/docs",
+    "/openapi.json",
+    "/asyncapi.json",
+)
 SPELLINGS = (
     "/metrics/", "//metrics", "/%6detrics", "/METRICS", "/metrics?a=b", "/./metrics",
     "/ws/../metrics", "/health", "/docs/", "/openapi.json/", "/health/../metrics", "/%2e/docs",

@@ -1,17 +1,15 @@
 """The parameters of events over HTTP, and what they mean. Source: contract 11."""
 
-from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Annotated
 
 from fastapi import Header, Query
 from fastapi.exceptions import RequestValidationError
 
-from campaigns.domain.facts import TAGS
 from campaigns.events.cursor import START, TEXT_MAX, Cursor, CursorError, cursor
+from campaigns.events.event_types import EVENT_TYPES
 from campaigns.events.feed import Feed, Types
 from campaigns.records.cloud_event import unversioned
-from campaigns.records.tags import UPCASTS
 from projector.feeds.event_feed import ViewFeed
 
 NOW = "now"
@@ -19,13 +17,6 @@ LIMIT_MAX, WAIT_MAX_S = 1_000, 30
 TYPES_MAX = 100
 
 
-def types_of_events() -> Sequence[str]:
-    """Return the tags of all facts that are events, older versions included."""
-    now = {tag for tag, kind in TAGS.items() if "campaign_id" in kind.__struct_fields__}
-    return sorted(now | {old for old, (tag, _) in UPCASTS.items() if tag in now})
-
-
-EVENT_TYPES = types_of_events()
 _NAMES = frozenset({*EVENT_TYPES, *map(unversioned, EVENT_TYPES)})
 
 After = Annotated[

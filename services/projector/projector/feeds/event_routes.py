@@ -12,8 +12,9 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
 from campaigns.domain.api_keys import Caller
 from campaigns.events.cursor import Cursor
+from campaigns.events.event_types import every_type
 from campaigns.events.feed import Feed, FeedEvent, Types
-from campaigns.http.door import RETRY_AFTER_S, CampaignId, JsonAnswer
+from campaigns.http.door import RETRY_AFTER_S, CampaignId, JsonAnswer, json_response
 from campaigns.http.responses import ERRORS, ok
 from campaigns.process.metrics import SHARES_SPENT
 from projector.feeds.event_feed import ViewFeed
@@ -88,6 +89,11 @@ def router(events: EventQueries) -> APIRouter:
         asked = _Asked(request, feed, after, last_event_id, types_of(types), lambda: False)
         return await _answer(events, caller, asked, limit, wait_s, headers)
 
+    async def event_types(caller: Who) -> Response:
+        """List the types of events: each with its JSON Schema and an example."""
+        return json_response({"items": every_type(), "total": len(every_type()), "next": None})
+
+    get(routes, "/api/v1/event-types", event_types, "EventTypes")
     also = {**ok("EventPage", description="A page, or a stream"), 404: ERRORS[404]}
     also[200]["content"][MEDIA_TYPE] = {"schema": {"type": "string"}}
     _get(routes, "/api/v1/campaigns/{campaign_id}/events", campaign_events, also)

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from campaigns.http.schemas import MISSING
 
@@ -29,3 +29,20 @@ class EventPage(BaseModel):
     events: list[EventObject]
     next: str
     more: bool
+
+
+class EventType(BaseModel):
+    """A type of events."""
+
+    type: str
+    text: str
+    json_schema: dict[str, Any] = Field(serialization_alias="schema")  # Any: JSON Schema.
+    example: EventObject
+
+
+class EventTypes(BaseModel):
+    """All types of events."""
+
+    items: list[EventType]
+    total: int
+    next: None

@@ -1,7 +1,7 @@
 """`dialgate rebuild`: makes the projector's views anew, beside those in service; compares them."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import orjson
 import typer
@@ -27,6 +27,10 @@ def command(
     accept: Annotated[
         bool, typer.Option("--accept-differences", help="Take the new views, whatever differs.")
     ] = False,
+    publish_again: Annotated[
+        bool,
+        typer.Option("--publish-again", help="Publish campaign.events again, from the beginning."),
+    ] = False,
     show: Annotated[
         int, typer.Option(min=0, max=10_000, help="Differences that are printed.")
     ] = 20,
@@ -38,11 +42,20 @@ def command(
     start, unless they differ: then nothing changes, and the exit code is 1.
     """
     settings = checked_settings()
-    run_verb(rebuild_views(settings, dry_run=dry_run, accept=accept, show=show, as_json=as_json))
+    choice = Choice(dry_run, accept, publish_again)
+    run_verb(rebuild_views(settings, choice, show=show, as_json=as_json))
+
+
+class Choice(NamedTuple):
+    """What is to become of the new views."""
+
+    dry_run: bool
+    accept: bool  # Whatever differs.
+    publish_again: bool
 
 
 async def rebuild_views(
-    settings: ProcessSettings, *, dry_run: bool, accept: bool, show: int, as_json: bool
+    settings: ProcessSettings, choice: Choice, *, show: int, as_json: bool
 ) -> int:
     """Rebuild, print what differs, and keep the new views or delete them. Returns the exit code.
 
@@ -68,9 +81,9 @@ async def rebuild_views(
             raise MisusedError("there are no views yet: the projector makes them when it starts")
         with replacement.held() as check:
             try:
-                found = await _rebuilt(settings, serving, replacement, show)
+                found = await _rebuilt(settings, choice, serving, replacement, show)
                 check()
-                if not dry_run and (accept or not found.differences):
+                if not choice.dry_run and (choice.accept or not found.differences):
                     finish(replacement, found)
             finally:
                 if not replacement.ready:
@@ -84,7 +97,11 @@ async def rebuild_views(
 
 
 async def _rebuilt(
-    settings: ProcessSettings, serving: "PresentStore", replacement: "Replacement", show: int
+    settings: ProcessSettings,
+    choice: Choice,
+    serving: "PresentStore",
+    replacement: "Replacement",
+    show: int,
 ) -> "Rebuilt":
     from projector.rebuild import partitions_of_views, rebuild
 
@@ -94,7 +111,13 @@ async def _rebuilt(
         total = sum((await log.ends(partitions_of_views(log))).values())
         with progress("records folded", total) as told:
             return await rebuild(
-                log, await whole(log), serving, replacement, shown_max=show, told=told
+                log,
+                await whole(log),
+                serving,
+                replacement,
+                shown_max=show,
+                publish_again=choice.publish_again,
+                told=told,
             )
     finally:
         await log.close()

@@ -1,6 +1,7 @@
 """The Kafka adapters against a real broker that is killed, frozen and written to by strangers."""
 
 import asyncio
+import contextlib
 import gc
 import random
 import sys
@@ -9,14 +10,24 @@ from collections.abc import Awaitable
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import RecordsToDelete
+from aiokafka.admin import NewTopic, RecordsToDelete
 from aiokafka.structs import TopicPartition
 
 from campaigns.kafka.events import KafkaEvents
 from campaigns.kafka.kafka_log import KafkaLog
 from campaigns.log.reader import Reader
-from campaigns.process.errors import ContractError, LogCutError, LogUnavailableError
-from campaigns.records.topics import CAMPAIGN_RECORDS, ORGANIZATION_RECORDS, campaign_partitions
+from campaigns.process.errors import (
+    ContractError,
+    EventsCutError,
+    LogCutError,
+    LogUnavailableError,
+)
+from campaigns.records.topics import (
+    CAMPAIGN_EVENTS,
+    CAMPAIGN_RECORDS,
+    ORGANIZATION_RECORDS,
+    campaign_partitions,
+)
 from campaigns.testing.sample_records import close
 from tests.support.broker import Broker
 from tests.support.on_kafka import PARTITION, Folded, following, opened, paused, until
@@ -301,4 +312,40 @@ async def test_events_are_published_in_order_and_the_last_is_found(
             await events.publish(1, [(b"42", b"%d" % n) for n in range(number, number + 5)])
         assert await events.last_event(1) == b"24"
         assert await events.last_event(2) is None
+        await events.close()
+
+
+async def test_a_topic_of_events_that_is_made_anew_has_another_id_and_is_noticed(
+    kafka_servers: str, namespace: str
+) -> None:
+    async with opened(kafka_servers, namespace) as log:
+        events, topic = KafkaEvents(log.kafka), log.kafka.topic(CAMPAIGN_EVENTS)
+        assert await events.last_event(1) is None
+        await events.publish(1, [(b"42", b"%d" % n) for n in range(5)])
+        before = await events.topic_id()
+        assert before
+        assert before == await events.topic_id()
+        admin = log.kafka.admin()
+        await admin.start()
+        await admin.delete_topics([topic])
+        async with asyncio.timeout(30):
+            while (await admin.create_topics([NewTopic(topic, 3, 1)])).topic_errors[0][1]:
+                await asyncio.sleep(0.05)  # It is still being deleted.
+        await admin.close()
+        after = before
+        async with asyncio.timeout(30):
+            while after == before:
+                with contextlib.suppress(LogUnavailableError):
+                    after = await events.topic_id()
+                await asyncio.sleep(0.05)
+        told: EventsCutError | None = None
+        async with asyncio.timeout(30):
+            while told is None:
+                try:
+                    await events.publish(1, [(b"42", b"5")])
+                except EventsCutError as exc:
+                    told = exc
+                except LogUnavailableError:
+                    await asyncio.sleep(0.05)  # The producer has not heard of it yet.
+        assert "expected offset 5 or later, found 0: it was made anew" in str(told)
         await events.close()

@@ -26,10 +26,16 @@ class Topic:
 
     def __init__(self, faults: random.Random | None = None) -> None:
         self.events: dict[int, list[tuple[bytes, bytes]]] = {}
+        self.id = "first"
         self.faults = faults
 
     def _fails(self) -> bool:
         return self.faults is not None and self.faults.random() < 0.3
+
+    async def topic_id(self) -> str:
+        if self._fails():
+            raise LogUnavailableError("away")
+        return self.id
 
     async def last_event(self, number: int) -> bytes | None:
         await asyncio.sleep(0)

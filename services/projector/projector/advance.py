@@ -24,6 +24,7 @@ from projector.projections.changes import Changes, EventPlace, Place
 from projector.projections.organization_records import Share
 from projector.store import record_index, views
 from projector.store.checkpoints import is_stored
+from projector.store.publication import Publication, store_publication
 from projector.store.view_store import ViewStore
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Views:
     reader: Reader = field(init=False)
     # Partition → position and index of the last event that campaign.events has.
     published: dict[int, EventPlace] = field(default_factory=dict)
+    topic_id: str = ""  # Of campaign.events, once it was asked.
     waiting: int = 0  # Records that were not taken yet.
     waiting_bytes: int = 0
     _facts: dict[Partition, int] = field(default_factory=dict)  # How many were accepted so far.
@@ -201,15 +203,10 @@ class Views:
             views.write_campaigns(self.store, tx, batch.campaigns.values(), partitions)
             for number, place in batch.published.items():
                 views.delete_events(tx, number, place)
-            for partition, checkpoint in batch.checkpoints.items():
-                self.store.move(
-                    tx,
-                    partition,
-                    checkpoint.facts,
-                    checkpoint.position,
-                    checkpoint.chain,
-                    checkpoint.ledger,
-                )
+            if batch.published:
+                store_publication(self.store, tx, Publication(self.topic_id, batch.published))
+            for partition, one in batch.checkpoints.items():
+                self.store.move(tx, partition, one.facts, one.position, one.chain, one.ledger)
 
     def tell(self, batch: Batch) -> None:
         """Make a stored batch visible, and tell those who wait for it."""
@@ -228,16 +225,19 @@ class Views:
         for number in {number for number, *_ in batch.changes.events}:
             self.on_moved(Partition(CAMPAIGN_RECORDS, number))
 
-    def take_over(self, other: "Views", keys: Iterable[AnyOrganizationFact]) -> None:
-        """Go on with what another fold made of the same records; our store is its store now.
+    def take_over(self, other: "Views", keys: Iterable[AnyOrganizationFact], again: bool) -> None:
+        """Go on with what another fold made of the same records: our store is its store now.
 
-        Between two batches. `keys`: its facts about API keys.
+        `keys`: its facts about API keys. `again`: publish its outbox from the beginning.
         """
         self.campaigns.become(other.campaigns)
         self._facts, self._calling, self._tails = other._facts, other._calling, other._tails
         self._shares = other._shares
         for key in keys:
             self.on_key(key)
+        if again:
+            self.published.clear()
+            self._published.clear()
         self._published |= self.published  # Its outbox may hold what was published meanwhile.
         self._noted()
 

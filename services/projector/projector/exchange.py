@@ -8,6 +8,7 @@ that step and sees the same position or a later one.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from projector.advance import Views
 from projector.commits import Commits
 from projector.rebuild import fold_to, restored
 from projector.store.checkpoints import places
+from projector.store.publication import stored_publication
 from projector.store.ready_mark import is_ready
 from projector.store.replacement import Replacement
 from projector.store.view_store import ViewStore
@@ -36,6 +38,7 @@ class Exchange:
     commits: Commits
     replacement: Replacement
     check_s: float  # Between two looks.
+    on_publish_again: Callable[[], None] = lambda: None
     _told: set[str] = field(default_factory=set)  # What was said already, once.
 
     async def run(self) -> None:
@@ -104,7 +107,9 @@ class Exchange:
             store.disconnect()
             await asyncio.to_thread(self.replacement.discard)
             return
-        beside.published |= self.views.published
+        again = await asyncio.to_thread(self._again, store)
+        if not again:
+            beside.published |= self.views.published
         folding = Commits(beside, 0)
         folding.begin()
         beside.reader.rest = folding.flush  # Each step is folded in slices and stored in a thread.
@@ -114,10 +119,16 @@ class Exchange:
             async with self.commits.rest():
                 await fold_to(beside, dict(self.views.reader.visible))
                 await asyncio.to_thread(self._swap, store)
-                self.views.take_over(beside, keys)
+                self.views.take_over(beside, keys, again)
+                if again:
+                    self.on_publish_again()
         finally:
             folding.close()
         logger.info("the rebuilt views are in service")
+
+    def _again(self, store: ViewStore) -> bool:
+        with store.reading() as tx:
+            return bool(stored_publication(tx).again)
 
     def _swap(self, store: ViewStore) -> None:
         """Exchange the stores; both are at rest, and at the same position.

@@ -15,6 +15,11 @@ from campaigns.records.topics import CAMPAIGN_RECORDS, ORGANIZATIONS, Partition,
 from projector.advance import Views
 from projector.store.comparison import differences
 from projector.store.present_store import PresentStore
+from projector.store.publication import (
+    Publication,
+    publication_of,
+    store_publication,
+)
 from projector.store.ready_mark import mark_ready
 from projector.store.replacement import Replacement
 from projector.store.view_store import ViewStore
@@ -92,13 +97,15 @@ async def rebuild(
     replacement: Replacement,
     *,
     shown_max: int = 20,
+    publish_again: bool = False,
     told: Callable[[int], None] = lambda _: None,
 ) -> Rebuilt:
     """Fold the log into a replacement of the views in service, and compare both at one position.
 
     The projector may be running: the views in service are read as of one instant. The replacement
     is not ready yet; `finish` or `discard` it. What the views in service have published is not put
-    into its outbox again, and everything else is.
+    into its outbox again, and everything else is. `publish_again`: all is, to be published from the
+    beginning.
 
     Raises:
         LogCutError: the views in service are of another log, or of more than this one holds.
@@ -116,7 +123,8 @@ async def rebuild(
     store, publishes = replacement.opened(), about.get("publishes") == "yes"
     try:
         views = await restored(store, log, installation, publishes=publishes)
-        views.published |= unpublished
+        if not publish_again:
+            views.published |= unpublished
         for _ in range(ROUNDS):
             await fold_to(views, ends, told)
             with serving.reading() as tx:
@@ -124,12 +132,23 @@ async def rebuild(
         with serving.reading() as tx:
             found = Rebuilt(serving.positions(tx))
             await fold_to(views, found.positions, told)
+            _note_publication(store, about, log, again=publish_again)
             found.compared = serving.has_tables_of_this_build()
             if found.compared:
                 _compare(serving, tx, store, found, shown_max)
     finally:
         store.close()
     return found
+
+
+def _note_publication(
+    store: ViewStore, about: Mapping[str, str], log: EventLog, *, again: bool
+) -> None:
+    """Have the new views know what the old ones knew of campaign.events, or publish it again."""
+    every = frozenset(range(log.partitions(CAMPAIGN_RECORDS)))
+    known = Publication(again=every) if again else publication_of(about)
+    with store.writing() as tx:
+        store_publication(store, tx, known)
 
 
 def _compare(

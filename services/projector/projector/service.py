@@ -192,8 +192,9 @@ class Projector:
                 following = self.reader.follow(self.partitions)
                 tasks.create_task(lasting(following, "projector follows"), name="projector follows")
                 if (made := replacement_of(*self._place)) is not None:
+                    again = self.publishing.begin_anew if self.publishing else lambda: None
                     check_s = self.settings.rebuilt_check_s
-                    exchange = Exchange(self.views, self.commits, made, check_s)
+                    exchange = Exchange(self.views, self.commits, made, check_s, again)
                     name = "projector exchanges"
                     tasks.create_task(lasting(exchange.run(), name), name=name)
                 if self.publishing is not None:
@@ -217,10 +218,13 @@ class Projector:
     async def troubles(self) -> Sequence[str]:
         """Return why the projector is not ready.
 
-        It stays ready while publishing is behind, but not while it lacks the right to publish.
+        It stays ready while publishing is behind, but not while it lacks the right to publish, or
+        campaign.events was made anew.
         """
         writing = [CAMPAIGN_EVENTS] if self.publishing is not None else []
         found = [f"projector: {one}" for one in self.log.troubles(writing, RECORD_TOPICS)]
+        if self.publishing is not None:
+            found += [f"projector: {one}" for one in self.publishing.cut.values()]
         if away := self.store.away or await asyncio.to_thread(self.store.trouble):
             return [*found, f"projector: {away}"]
         if found or await self.reader.ready(self.partitions, within_s=self.settings.fresh_s):

@@ -28,8 +28,10 @@ class EventTopic:
 
     async def publish(
         self, messages: Sequence[tuple[bytes, bytes]], number: int | None = None
-    ) -> None:
+    ) -> list[int]:
         """Publish events (key, value) in this order; wait until all are durable.
+
+        Returns their offsets; -1 where the broker did not tell.
 
         `number`: the partition. None: the key's, as Kafka's own clients choose it.
 
@@ -47,7 +49,7 @@ class EventTopic:
                     )
                     for key, value in messages
                 ]
-                await asyncio.gather(*sent)
+                return [one.offset for one in await asyncio.gather(*sent)]
         except (KafkaError, OSError, TimeoutError) as exc:
             await self.close()  # Its pending events must not overtake the next try.
             where = self.topic if number is None else f"{self.topic}/{number}"

@@ -5,6 +5,7 @@ The projector decides what an event is and when to publish it. In here: bytes, i
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -14,7 +15,8 @@ from campaigns.kafka.clients import Kafka
 from campaigns.kafka.event_topic import EventTopic
 from campaigns.kafka.lifecycle import start, stop
 from campaigns.kafka.offsets import Offsets
-from campaigns.process.errors import LogUnavailableError
+from campaigns.kafka.topics.topic_ids import topic_ids
+from campaigns.process.errors import EventsCutError, LogUnavailableError
 from campaigns.records.topics import CAMPAIGN_EVENTS, Partition
 
 _FETCH_WAIT_MS = 10
@@ -26,6 +28,7 @@ class KafkaEvents:
 
     kafka: Kafka
     deadline_s: float = 10.0  # For one batch of events, or one look at the topic.
+    _published: dict[int, int] = field(default_factory=dict)  # Partition → the end, as known.
     _ends: Offsets = field(init=False)
     _topic: EventTopic = field(init=False)
 
@@ -38,9 +41,33 @@ class KafkaEvents:
 
         Raises:
             LogUnavailableError: as `EventTopic.publish`.
+            EventsCutError: the topic was shorter than what had been published.
 
         """
-        await self._topic.publish(messages, number)
+        found = [one for one in await self._topic.publish(messages, number) if one >= 0]
+        end, self._published[number] = self._published.get(number, 0), max(found, default=-1) + 1
+        if found and found[0] < end:
+            raise EventsCutError(
+                f"{self.kafka.topic(CAMPAIGN_EVENTS)}/{number}: expected offset {end} or later,"
+                f" found {found[0]}: it was made anew, or has lost its end"
+            )
+
+    async def topic_id(self) -> str:
+        """Return the topic's id; empty if the broker has no ids.
+
+        Raises:
+            LogUnavailableError: no answer in time, or there is no such topic.
+
+        """
+        name = self.kafka.topic(CAMPAIGN_EVENTS)
+        try:
+            async with asyncio.timeout(self.deadline_s), AsyncExitStack() as stack:
+                admin = self.kafka.admin()
+                stack.push_async_callback(admin.close)
+                await admin.start()
+                return (await topic_ids(admin, [name])).get(name, "")
+        except (KafkaError, OSError, TimeoutError) as exc:
+            raise LogUnavailableError(f"{name}: its id cannot be read now: {exc!r}") from exc
 
     async def last_event(self, number: int) -> bytes | None:
         """Return the last event of a partition, or None if it has none.
@@ -51,6 +78,7 @@ class KafkaEvents:
         """
         partition = Partition(CAMPAIGN_EVENTS, number)
         end = (await self._ends.ask([partition]))[partition]
+        self._published[number] = end
         at = TopicPartition(self.kafka.topic(CAMPAIGN_EVENTS), number)
         try:
             async with asyncio.timeout(self.deadline_s):

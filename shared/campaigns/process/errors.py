@@ -87,6 +87,10 @@ class LogCutError(ContractError):
     """Records that were acknowledged, and folded, are no longer in the log."""
 
 
+class EventsCutError(ContractError):
+    """campaign.events is not the topic that was published to, or has lost its end."""
+
+
 class TopicMisfitError(ContractError):
     """An existing topic (or log file) does not have the partitions or settings asked for."""
 

@@ -10,24 +10,35 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, TypeVarTuple
 
 from sqlalchemy import select, tuple_
 
-from campaigns.process.errors import OperatingError
+from campaigns.process.errors import EventsCutError, OperatingError
 from campaigns.process.watch import lasting
-from campaigns.records.cloud_event import id_of
 from campaigns.records.topics import Partition
 from projector.advance import Views
+from projector.feeds.resumption import WAY_OUT, go_on_after
 from projector.projections.changes import EventPlace
+from projector.store.publication import Publication, store_publication, stored_publication
 from projector.store.tables import OUTBOX
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class EventPublisher(Protocol):
     """The port of campaign.events, which has the same partitions as campaign.records."""
+
+    async def topic_id(self) -> str:
+        """Return the topic's id; another one when it was made anew. Empty: it has none.
+
+        Raises:
+            OperatingError: no answer in time.
+
+        """
+        ...
 
     async def last_event(self, number: int) -> bytes | None:
         """Return the value of a partition's last event, or None when it has none.
@@ -43,6 +54,7 @@ class EventPublisher(Protocol):
 
         Raises:
             OperatingError: not all were acknowledged in time; any of them may have been appended.
+            EventsCutError: they are in a topic that has lost what was published before.
 
         """
         ...
@@ -62,6 +74,9 @@ class Publishing:
     retry_s: float
     retry_max_s: float
     troubles: dict[int, str] = field(default_factory=dict)  # Partition → why it is behind.
+    cut: dict[int, str] = field(default_factory=dict)  # Partition → why an operator must decide.
+    _anew: asyncio.Event = field(default_factory=asyncio.Event)
+    _turn: int = 0  # How often another store has come into service.
     _grown: dict[int, asyncio.Event] = field(default_factory=dict)
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "outbox"))
 
@@ -79,38 +94,69 @@ class Publishing:
 
     async def run(self, partitions: int) -> None:
         """Publish until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            for number in range(partitions):
-                name = f"publish {number}"
-                tasks.create_task(lasting(self._publish_partition(number), name), name=name)
+        while True:
+            self._anew.clear()
+            async with asyncio.TaskGroup() as tasks:
+                working = []
+                for number in range(partitions):
+                    name = f"publish {number}"
+                    task = tasks.create_task(lasting(self._partition(number), name), name=name)
+                    working.append(task)
+                await self._anew.wait()
+                for task in working:
+                    task.cancel()
 
-    async def _publish_partition(self, number: int) -> None:
+    def begin_anew(self) -> None:
+        """Go on from what the store says: another one has taken its place."""
+        self._turn += 1
+        self._anew.set()
+
+    async def _partition(self, number: int) -> None:
+        """Publish a partition; if the topic is not what it was, wait for an operator."""
+        try:
+            await self._publish(number, self._turn)
+        except EventsCutError as exc:
+            logger.error("%s", exc)
+            why = str(exc) if WAY_OUT in str(exc) else f"{exc}{WAY_OUT}"
+            await self._retry(number, lambda: self._beside(self._note_cut, number, why))
+            self.cut[number] = why
+        await self._anew.wait()
+
+    async def _publish(self, number: int, turn: int) -> None:
+        self.cut.pop(number, None)
+        known = await self._retry(number, lambda: self._beside(self._stored))
+        self.views.topic_id = await self._retry(number, self.publisher.topic_id)
         last = await self._retry(number, lambda: self.publisher.last_event(number))
-        place = id_of(last) if last is not None else None
-        if place is not None and place[0] == number:
-            self.views.event_published(number, place[1:])
-        elif last is not None:
-            logger.warning(
-                "campaign.events/%d ends with an event that is not from Dialgate", number
-            )
-        loop = asyncio.get_running_loop()
-
-        def read() -> Awaitable[Sequence[tuple[EventPlace, tuple[bytes, bytes]]]]:
-            return loop.run_in_executor(self._thread, self._next, number)
-
+        if (place := go_on_after(number, known, self.views.topic_id, last)) is not None:
+            self.views.event_published(number, place)
         while True:
             grown = self._wake(number)
             grown.clear()
-            if messages := await self._retry(number, read):
+            if messages := await self._retry(number, lambda: self._beside(self._next, number)):
                 sent = [message for _, message in messages]
 
                 def publish(sent: Sequence[tuple[bytes, bytes]] = sent) -> Awaitable[None]:
                     return self.publisher.publish(number, sent)
 
                 await self._retry(number, publish)
+                if turn != self._turn:
+                    return  # Another store is in service: its outbox may need it again.
                 self.views.event_published(number, messages[-1][0])
             else:
                 await grown.wait()
+
+    def _beside(self, work: Callable[[*Ts], T], *args: *Ts) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
+
+    def _note_cut(self, number: int, why: str) -> None:
+        """Have the next start know, too: what was appended since may end the topic as it should."""
+        store = self.views.store
+        with store.writing() as tx:
+            store_publication(store, tx, Publication(cuts={number: why}))
+
+    def _stored(self) -> Publication:
+        with self.views.store.reading() as tx:
+            return stored_publication(tx)
 
     def _next(self, number: int) -> list[tuple[EventPlace, tuple[bytes, bytes]]]:
         """Return the next events of a partition, at most `at_once_max`: place, key and value."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import orjson
 
 from campaigns.audit.rulings import partitions_of
+from campaigns.audit.stories.phrases import counted
 from dialgate.exit_codes import WENT_WRONG
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.evidence.seal import PROVES, PROVES_NOT
@@ -79,7 +80,9 @@ async def _verify_seal(
     if found:
         say(f"The log is not what seal {head.number} of {head.made_at} has signed.")
         return WENT_WRONG
-    say(f"All is as {head.number} seals say, up to {', '.join(places)}, {head.made_at}.")
+    say(
+        f"All is as {counted(head.number, 'seal')} said, up to {', '.join(places)}, {head.made_at}."
+    )
     if copy:
         say(f"This log is a copy: {head.log} was sealed.")
     say(PROVES)

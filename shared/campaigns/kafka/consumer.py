@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError, TopicAuthorizationFailedError
 
 from campaigns.kafka.clients import Kafka
 from campaigns.kafka.lifecycle import start, stop
@@ -85,6 +85,11 @@ class Stretches:
                         await asyncio.sleep(0)
             except OffsetOutOfRangeError as exc:
                 raise LogCutError(f"{partition}: the records after {after} are gone") from exc
+            except TopicAuthorizationFailedError as exc:
+                raise LogUnavailableError(
+                    f"{partition}: cannot be read: this client has no right to (Read on the topic"
+                    f" {self.kafka.topic(partition.topic)})"
+                ) from exc
             except (KafkaError, OSError, TimeoutError) as exc:
                 raise LogUnavailableError(f"{partition}: cannot be read now: {exc!r}") from exc
             finally:

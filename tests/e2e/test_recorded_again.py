@@ -11,12 +11,11 @@ pytestmark = pytest.mark.e2e
 
 
 def test_the_same_settings_reproduce_what_a_killed_system_has_recorded(tmp_path: Path) -> None:
-    faults = {
-        "carrier_fault_refusals_percent": 5,
-        "carrier_fault_lost_reports_percent": 5,
-        "carrier_fault_silence_percent": 2,
-    }
-    with System(tmp_path, **faults) as system, system.client() as client:
+    system = System(
+        tmp_path, carrier_fault_refusals_percent=5, carrier_fault_lost_reports_percent=5,
+        carrier_fault_silence_percent=2,
+    )  # fmt: skip
+    with system, system.client() as client:
         campaign = client.create(120, concurrent=5)
         client.start(campaign)
         client.wait_until(campaign, lambda found: int(found["completed_contacts"]) > 20)

@@ -9,15 +9,19 @@ import json
 import os
 import statistics
 import tempfile
-from contextlib import closing
+from contextlib import closing, redirect_stdout
 from pathlib import Path
 from time import process_time
 
-import orjson
-
 from bench.history import raw_history
 from bench.table import Row, Setup, show
-from campaigns.audit.rulings import PartitionRuling, RulingKind, partitions_of, ruled_batches
+from campaigns.audit.rulings import (
+    VERB_BATCH_MAX,
+    PartitionRuling,
+    RulingKind,
+    partitions_of,
+    ruled_batches,
+)
 from campaigns.audit.seal.seal_check import Walk
 from campaigns.audit.transfer.export_writer import Exporter
 from campaigns.audit.verification import Verification
@@ -26,7 +30,8 @@ from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 from campaigns.sqlite.file import connect, prepare
 from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.sample_records import NOON
-from dialgate.pictures.record_lines import masked_line, shape
+from dialgate.pictures.record_lines import json_lines
+from dialgate.verbs.terminal import say_json
 
 RECORDS, ROUNDS, PARTITIONS = 60_000, 3, 12
 PARTITION = Partition(CAMPAIGN_RECORDS, 0)
@@ -82,9 +87,10 @@ async def verify(log: SqliteLog) -> float:
 async def print_log(log: SqliteLog) -> float:
     """Return the processor seconds that printing the log as JSON takes, to a file that is none."""
     began = process_time()
-    with Path(os.devnull).open("wb") as nowhere:
-        async for batch in ruled_batches(log, PARTITION, PartitionRuling()):
-            nowhere.write(b"\n".join(orjson.dumps(masked_line(shape(one))) for one in batch))
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        ruling = PartitionRuling(keeps_digest=False)
+        async for batch in ruled_batches(log, PARTITION, ruling, batch_max=VERB_BATCH_MAX):
+            say_json(json_lines(batch, reveal=False))
     return process_time() - began
 
 

@@ -4,17 +4,20 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from msgspec import to_builtins
 
-from campaigns.audit.masks import masked
+from campaigns.audit.masks import masked, personal
 from campaigns.audit.rulings import Ruled, RulingKind
 from campaigns.audit.stories.fact_texts import text_of
 from campaigns.audit.stories.phrases import clipped
 from campaigns.process.errors import ContractError
 from campaigns.process.printable_text import one_line
+from campaigns.records.plain_record import after_level
 from campaigns.records.record import Envelope
 from dialgate.verbs.terminal import say_all, say_paragraph
 
+_ACCEPTED = RulingKind.ACCEPTED
 _SHOWN = ("type", "stream", "data", "aside")  # The parts of a fact that are printed.
 _COLOURS = {
     RulingKind.ACCEPTED: "green",
@@ -58,6 +61,29 @@ def masked_line(line: Line) -> Line:
     for fact in line.get("facts", ()):
         fact["data"] = masked(fact["type"], fact["data"])
     return line
+
+
+def json_lines(batch: Sequence[Ruled], *, reveal: bool) -> list[bytes]:
+    """Return some records of one partition as JSON, each with its ruling.
+
+    Personal data is hidden unless `reveal`. An accepted record is JSON already: one of which it is
+    known that `shape` would write it the same is copied.
+    """
+    lines = list[bytes]()
+    start = f'{{"at":"{batch[0].recorded.partition}@'.encode() if batch else b""
+    for ruled in batch:
+        recorded, ruling, _ = ruled
+        if ruling is _ACCEPTED:
+            for fact in recorded.facts if not reveal else ():
+                if personal(fact):
+                    break
+            else:
+                if (rest := after_level(recorded)) is not None:
+                    lines.append(b'%b%d","ruling":"accepted",%b' % (start, recorded.position, rest))
+                    continue
+        line = shape(ruled, whole=True)
+        lines.append(orjson.dumps(line if reveal else masked_line(line)))
+    return lines
 
 
 def show_records(batch: Sequence[Ruled], *, reveal: bool) -> None:

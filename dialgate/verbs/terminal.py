@@ -44,6 +44,17 @@ def say_all(lines: Iterable[str]) -> None:
         print(clean(text), flush=True)
 
 
+def say_json(lines: Sequence[bytes]) -> None:
+    """Print lines of JSON to stdout, at once; nothing if there are none."""
+    if not lines:
+        return
+    text = b"\n".join(lines)
+    if text.isascii() and b"\x7f" not in text:  # JSON escapes all other control characters.
+        print(text.decode("ascii"), flush=True)
+        return
+    print(clean(text.decode()), flush=True)
+
+
 def say_paragraph(head: Parts, *body: Parts) -> None:
     """Print to a terminal: a line, and those that belong to it indented, wrapped at its width.
 

@@ -9,20 +9,25 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
-import orjson
 import typer
 
 from campaigns.audit.record_filter import EVERYTHING, RecordFilter, known_types
-from campaigns.audit.rulings import PartitionRuling, Ruled, partitions_of, ruled_batches
+from campaigns.audit.rulings import (
+    VERB_BATCH_MAX,
+    PartitionRuling,
+    Ruled,
+    partitions_of,
+    ruled_batches,
+)
 from campaigns.domain.values.stream_names import Stream
 from campaigns.log.installation_log import read_on
 from campaigns.log.port import ReadableLog
 from campaigns.process.errors import LogCutError, LogUnavailableError
 from campaigns.records.topics import Partition
-from dialgate.pictures.record_lines import masked_line, shape, show_records
+from dialgate.pictures.record_lines import json_lines, show_records
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.progress import progress
-from dialgate.verbs.terminal import complain, say_all
+from dialgate.verbs.terminal import complain, say_json
 from dialgate.verbs.verb import (
     AsJson,
     FromFile,
@@ -123,7 +128,9 @@ async def log(settings: ProcessSettings, view: LogView) -> int:
 
     async with source(settings, view.exported) as read:
         rulings = {
-            partition: PartitionRuling(read.installation.skipped.get(partition, {}))
+            partition: PartitionRuling(
+                read.installation.skipped.get(partition, {}), keeps_digest=False
+            )
             for partition in _partitions(read, view.chosen)
         }
         await _history(read, rulings, show)
@@ -144,7 +151,9 @@ async def _history(read: Source, rulings: dict[Partition, PartitionRuling], show
     ends = await read.log.ends(rulings)
     with progress("records read", sum(ends.values()), among_lines=True) as advance:
         for partition, ruling in rulings.items():
-            batches = ruled_batches(read.log, partition, ruling, until=ends[partition])
+            batches = ruled_batches(
+                read.log, partition, ruling, until=ends[partition], batch_max=VERB_BATCH_MAX
+            )
             async for batch in batches:
                 show(batch)
                 advance(len(batch))
@@ -205,9 +214,7 @@ def _print(batch: Sequence[Ruled], view: LogView) -> None:
     if not view.as_json:
         show_records(batch, reveal=view.reveal)
         return
-    lines = (shape(one, whole=True) for one in batch)
-    shown = lines if view.reveal else map(masked_line, lines)
-    say_all(orjson.dumps(line).decode() for line in shown)
+    say_json(json_lines(batch, reveal=view.reveal))
 
 
 def _types(given: Sequence[str]) -> frozenset[str]:

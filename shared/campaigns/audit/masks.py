@@ -64,6 +64,12 @@ def masked(tag: str, found: dict[str, Any]) -> dict[str, Any]:
     return {**found, **changed} if changed else found
 
 
+def personal(fact: AnyFact) -> bool:
+    """Say whether a fact has any of the fields that `masked` looks at."""
+    names = _FIELDS.get(type(fact))
+    return names is not None and any(getattr(fact, name) is not None for name in names)
+
+
 def _row(row: Any) -> Any:
     """Return one contact with the end of its number alone; what it lacks, it still lacks."""
     if not isinstance(row, dict):
@@ -108,3 +114,4 @@ _PERSONAL: dict[type[AnyFact], dict[str, Callable[[Any], Any]]] = {
     CampaignCreated: {"pending_import": _whole},
     CampaignUpdated: {"pending_import": _whole},
 }
+_FIELDS = {kind: tuple(names) for kind, names in _PERSONAL.items()}

@@ -7,6 +7,7 @@ more than the ledger of the partition that is being read.
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from enum import StrEnum
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from campaigns.process.errors import ContractError
 from campaigns.records.installation import Skipped, confirm
 from campaigns.records.ledger import Ledger
 from campaigns.records.log_entry import Recorded
-from campaigns.records.record import Envelope, conflict
+from campaigns.records.record import Foreign, conflict
 from campaigns.records.topics import (
     CAMPAIGN_RECORDS,
     INSTALLATION,
@@ -25,6 +26,8 @@ from campaigns.records.topics import (
     campaign_partition,
     campaign_partitions,
 )
+
+VERB_BATCH_MAX = 512  # Records a batch where a process does nothing else: more fit no cache.
 
 
 class RulingKind(StrEnum):
@@ -41,6 +44,9 @@ class RulingKind(StrEnum):
         return self in (RulingKind.ACCEPTED, RulingKind.REFUSED)
 
 
+_ACCEPTED = RulingKind.ACCEPTED
+
+
 class Ruled(NamedTuple):
     """One record of the log with its ruling. `why` is None for an accepted record."""
 
@@ -54,12 +60,20 @@ class Ruled(NamedTuple):
         return self.ruling is RulingKind.ACCEPTED
 
 
+_ruled = partial(tuple.__new__, Ruled)  # Takes half the time.
+
+
 class PartitionRuling:
     """Rules on one partition's records in order, as each reader does, and keeps its digest."""
 
-    def __init__(self, skipped: Skipped = MappingProxyType({})) -> None:
-        """Begin before the first record. `skipped`: the partition's records that were skipped."""
-        self.skipped = skipped
+    def __init__(
+        self, skipped: Skipped = MappingProxyType({}), *, keeps_digest: bool = True
+    ) -> None:
+        """Begin before the first record. `skipped`: the partition's records that were skipped.
+
+        `keeps_digest` False: nobody asks for it, so `chain` stays as it is.
+        """
+        self.skipped, self._keeps_digest = skipped, keeps_digest
         self.ledger, self.chain, self.position = Ledger(), Chain(), 0
         self.last: Recorded | None = None  # The one that was ruled on last.
 
@@ -72,29 +86,36 @@ class PartitionRuling:
             LogCutError: it stands where a record was skipped, and is another one.
 
         """
-        self.position, self.last = recorded.position, recorded
-        if (decision := self.skipped.get(recorded.position)) is not None:
+        self.position = position = recorded.position
+        self.last = recorded
+        if self.skipped and (decision := self.skipped.get(position)) is not None:
             confirm(decision, recorded)
             return Ruled(recorded, RulingKind.SKIPPED, decision.reason)
         envelope = recorded.envelope
-        if not isinstance(envelope, Envelope):
+        if type(envelope) is Foreign:  # Cheaper than `isinstance`.
             return Ruled(recorded, RulingKind.FOREIGN, envelope.why)
         if not self.ledger.admit(envelope):
             found = {stream: self.ledger.version(stream) for stream in envelope.condition}
             return Ruled(recorded, RulingKind.REFUSED, conflict(envelope.condition, found))
         assert recorded.facts, "decoding raises for an accepted fact that is not known"
-        assert recorded.raw is not None, "a record with an envelope has bytes"
-        self.chain.accept(recorded.position, recorded.raw)
-        return Ruled(recorded, RulingKind.ACCEPTED, None)
+        if self._keeps_digest:
+            assert recorded.raw is not None, "a record with an envelope has bytes"
+            self.chain.accept(position, recorded.raw)
+        return _ruled((recorded, _ACCEPTED, None))
 
 
 async def ruled_batches(
-    log: ReadableLog, partition: Partition, ruling: PartitionRuling, *, until: int | None = None
+    log: ReadableLog,
+    partition: Partition,
+    ruling: PartitionRuling,
+    *,
+    until: int | None = None,
+    batch_max: int = BATCH_MAX,
 ) -> AsyncIterator[Sequence[Ruled]]:
     """Yield the partition's records after `ruling.position`, in order, each with its ruling.
 
     Ends at `until`, or at what is the log's end when this begins. The event loop gets a turn
-    between batches.
+    between batches; `batch_max`: VERB_BATCH_MAX where nobody else waits for it.
 
     Raises:
         ContractError, LevelBeyondError, LogCutError: as `PartitionRuling.rule`; what stands before
@@ -104,17 +125,16 @@ async def ruled_batches(
     """
     end = (await log.ends([partition]))[partition] if until is None else until
     while ruling.position < end:
-        limit = min(BATCH_MAX, end - ruling.position)
+        limit = min(batch_max, end - ruling.position)
         batch = await log.read(partition, ruling.position, limit)
         if not batch:
             return  # What Kafka's own markers occupy up to the end is no record.
-        ruled, stopped = list[Ruled](), None
-        for recorded in batch:
-            try:
-                ruled.append(ruling.rule(recorded))
-            except ContractError as exc:
-                stopped = exc
-                break
+        ruled, stopped, rule = list[Ruled](), None, ruling.rule
+        try:
+            for recorded in batch:
+                ruled.append(rule(recorded))  # What came before is kept.
+        except ContractError as exc:
+            stopped = exc
         if ruled:
             yield ruled
         if stopped is not None:

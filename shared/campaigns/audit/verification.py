@@ -8,12 +8,13 @@ from typing import Any
 from campaigns.audit.judge.judge import Judge
 from campaigns.audit.judge.permission import RecordedRings
 from campaigns.audit.judge.violations import Kind, RecordPlace, Violation
-from campaigns.audit.rulings import PartitionRuling, RulingKind, ruled_batches
+from campaigns.audit.rulings import VERB_BATCH_MAX, PartitionRuling, RulingKind, ruled_batches
 from campaigns.log.installation_log import read_on
 from campaigns.log.port import ReadableLog
 from campaigns.records.installation import Installation
 from campaigns.records.topics import Partition
 
+_ACCEPTED = RulingKind.ACCEPTED
 VIOLATIONS_MAX = 1_000  # Listed; all are counted.
 
 
@@ -94,11 +95,18 @@ class Verification:
         ruling = PartitionRuling(self.installation.skipped.get(partition, {}))
         judge = Judge(partial(self._find, findings), self.rings, self.installation.level)
         for until in sorted({*self.positions.get(partition, ()), end}):
-            async for batch in ruled_batches(self.log, partition, ruling, until=until):
+            batches = ruled_batches(
+                self.log, partition, ruling, until=until, batch_max=VERB_BATCH_MAX
+            )
+            async for batch in batches:
+                others, take = 0, judge.take
                 for recorded, how, _ in batch:
-                    findings.by_ruling[how] += 1
-                    if how is RulingKind.ACCEPTED:
-                        judge.take(recorded)
+                    if how is _ACCEPTED:
+                        take(recorded)
+                    else:
+                        findings.by_ruling[how] += 1
+                        others += 1
+                findings.by_ruling[_ACCEPTED] += len(batch) - others
                 self.step(len(batch))
             findings.digests[str(RecordPlace(partition, until))] = str(ruling.chain)
         judge.finish(at_rest=self.at_rest)

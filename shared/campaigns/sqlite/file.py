@@ -211,21 +211,37 @@ def stretch(
 
     With `bytes_max` also fewer if they would weigh more, but at least two.
     """
-    records: list[Recorded] = []
-    weight = 0
     asked = db.execute(
         "select position, record from records where (topic, number) = (?, ?) and position > ?"
         " order by position limit ?",
         (*partition, after, limit),
     )
     with closing(asked) as rows:  # Left open, it would keep the file's write-ahead log.
+        if bytes_max is None:
+            return _whole(partition, after, rows.fetchall(), partitions)
+        records, weight = list[Recorded](), 0
         for expected, (position, raw) in enumerate(rows, after + 1):
             if position != expected:
                 return Stretch(
                     records, LogCutError(f"{partition}: expected {expected}, found {position}")
                 )
             weight += len(raw)
-            if bytes_max is not None and weight > bytes_max and len(records) >= 2:
+            if weight > bytes_max and len(records) >= 2:
                 break
             records.append(Recorded(partition, position, raw, partitions))
     return Stretch(records, None)
+
+
+def _whole(
+    partition: Partition, after: int, rows: Sequence[tuple[int, bytes]], partitions: int
+) -> Stretch:
+    """Return what was read, up to where a record is missing."""
+    missing = None
+    if rows and rows[-1][0] != after + len(rows):  # Positions only grow: somewhere one is missing.
+        for expected, (position, _) in enumerate(rows, after + 1):
+            if position != expected:
+                missing = LogCutError(f"{partition}: expected {expected}, found {position}")
+                rows = rows[: expected - after - 1]
+                break
+    made = [Recorded(partition, position, raw, partitions) for position, raw in rows]
+    return Stretch(made, missing)

@@ -37,17 +37,17 @@ class Attempts:
 
     def take(self, campaign: CampaignAccount | None, fact: AnyCallFact) -> None:
         """Judge one fact, and fold it."""
-        if isinstance(fact, CallRequested):
+        if type(fact) is CallRequested:  # For a struct, `isinstance` costs five times as much.
             self._requested(campaign, fact)
         elif campaign is None:
             self._report.of_call(Kind.NOT_OPEN, f"{fact.TYPE} of a call that is not open", fact)
-        elif isinstance(fact, CallLate):
+        elif type(fact) is CallLate:
             self._late(campaign, fact)
         elif (call := campaign.calls.get(fact.call_id)) is None:
             self._report.of_call(Kind.NOT_OPEN, f"{fact.TYPE} of a call that is not open", fact)
-        elif isinstance(fact, CallStarted):
+        elif type(fact) is CallStarted:
             self._started(campaign, call, fact.started_at)
-        else:
+        elif type(fact) is CallEnded or type(fact) is CallAbandoned:
             self._ended(campaign, call, fact)
 
     def _requested(self, campaign: CampaignAccount | None, fact: CallRequested) -> None:
@@ -59,7 +59,8 @@ class Attempts:
             never = f"permitted for campaign {fact.campaign_id}, which there never was"
             self._report.of_call(Kind.PERMITTED_NOT_RUNNING, never, fact)
             return
-        self._findings(_permission(campaign, fact), call)
+        if not _in_order(campaign, fact):
+            self._findings(_permission(campaign, fact), call)
         campaign.contacts.mark(fact.contact_id, OPEN)
         campaign.calls[fact.call_id] = call
         if any(call.late(ring) for ring in rings):
@@ -78,24 +79,23 @@ class Attempts:
         carriers = self._rings.carriers if self._rings else ()
         return not carriers or call.request.carrier is None or call.request.carrier in carriers
 
-    def _ended(
-        self, campaign: CampaignAccount, call: Permission, fact: CallAbandoned | CallEnded
-    ) -> None:
+    def _ended(self, campaign: CampaignAccount, call: Permission, fact: Resolution) -> None:
         contacts, contact_id = campaign.contacts, fact.contact_id
-        ended_at = fact.ended_at if isinstance(fact, CallEnded) else fact.abandoned_at
-        campaign.pauses.heard(call, ended_at)
         del campaign.calls[fact.call_id]
         contacts.mark(contact_id, 0, OPEN)
-        self._findings(resolution(call, fact), call)
-        if isinstance(fact, CallEnded):
+        done = failed = False
+        if type(fact) is CallEnded:
+            campaign.pauses.heard(call, fact.ended_at)
             contacts.spend(contact_id)
             done = fact.retry_at is None or campaign.status in FINAL
             failed = fact.disposition is not Disposition.ANSWERED
-        else:
+        elif type(fact) is CallAbandoned:
+            campaign.pauses.heard(call, fact.abandoned_at)
+            self._findings(resolution(call, fact), call)
             done = failed = fact.exhausted and campaign.status not in FINAL
         if done:
             contacts.mark(contact_id, DONE | (FAILED if failed else 0))
-        if not explained(call, fact):
+        if call.rings and not explained(call, fact):
             call.at = self._report.at
             campaign.unexplained[fact.call_id] = call
 
@@ -132,6 +132,18 @@ class Attempts:
         strict = call.request.refuses_late if call.rings else None
         for kind, what in findings:
             self._report.of_call(kind, what, call.request, strict=strict)
+
+
+def _in_order(campaign: CampaignAccount, fact: CallRequested) -> bool:
+    """Say whether `_permission` has nothing to find, as of nearly every call."""
+    contacts, contact_id = campaign.contacts, fact.contact_id
+    return (
+        campaign.status is Status.RUNNING
+        and contact_id in contacts
+        and not contacts.marks(contact_id) & (OPEN | DONE | LEFT_OUT)
+        and fact.attempt == contacts.spent(contact_id) + 1 <= campaign.attempts_max
+        and not contacts.gone(contact_id)
+    )
 
 
 def _permission(campaign: CampaignAccount, fact: CallRequested) -> Iterable[Finding]:

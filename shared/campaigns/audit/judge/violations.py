@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from typing import Any, NamedTuple
 
 from campaigns.domain.facts import CallFact
@@ -105,6 +106,9 @@ class RecordPlace(NamedTuple):
         number = f"{self.partition.number}@{self.position}"
         topic = self.partition.topic
         return number if topic == CAMPAIGN_RECORDS else f"{topic}/{number}"
+
+
+place = partial(tuple.__new__, RecordPlace)  # Takes half the time: one for each record.
 
 
 class Report:

@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 BLOCK = 1_024  # Records under one block root. A power of two, so that blocks are subtrees.
+_LEAF = sha256(b"\x00")
 MARK_BYTES = 3  # Of each record's leaf: enough to say where two logs first differ.
 
 
 def leaf(raw: bytes | None) -> bytes:
     """Return the hash of a record."""
-    return sha256(b"\x00" + (raw or b"")).digest()
+    hashed = _LEAF.copy()  # Takes less time than a new one.
+    hashed.update(raw or b"")
+    return hashed.digest()
 
 
 def _node(left: bytes, right: bytes) -> bytes:

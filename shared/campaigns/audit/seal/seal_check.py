@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from campaigns.audit.rulings import PartitionRuling
+from campaigns.audit.rulings import VERB_BATCH_MAX, PartitionRuling, RulingKind
 from campaigns.audit.seal.merkle import BLOCK, MARK_BYTES, Tree, leaf
 from campaigns.audit.seal.seal_format import Known, SealedPartition, Seals
-from campaigns.log.port import BATCH_MAX, ReadableLog
+from campaigns.log.port import ReadableLog
 from campaigns.process.errors import ContractError, LogCutError
 from campaigns.records.installation import Installation
 from campaigns.records.log_entry import Recorded
@@ -51,7 +51,8 @@ class Walk:
         while self.tree.size < end:
             after = self.tree.size
             try:
-                batch = await self.log.read(self.partition, after, min(BATCH_MAX, end - after))
+                limit = min(VERB_BATCH_MAX, end - after)
+                batch = await self.log.read(self.partition, after, limit)
             except LogCutError as exc:
                 return SealDifference(self._at(after + 1), f"a record is missing: {exc}")
             if not batch:
@@ -60,7 +61,9 @@ class Walk:
             for recorded in batch:
                 if recorded.position != self.tree.size + 1:
                     return SealDifference(self._at(self.tree.size + 1), "a record is missing")
-                if found := await self._next(recorded):
+                if self.known is None:  # A new log: there is nothing to compare.
+                    self._add(recorded)
+                elif found := await self._next(recorded):
                     return found
             self.seen(len(batch))
         return None
@@ -72,15 +75,21 @@ class Walk:
     async def _next(self, recorded: Recorded) -> SealDifference | None:
         if len(self.tree.leaves) == BLOCK and (found := self._block()):
             return found
-        mark = self.tree.add(recorded.raw)[:MARK_BYTES]
-        if self.keep_marks:
-            self.marks += mark
+        mark = self._add(recorded)
         if self.known and _mark(self.known, recorded.position) not in (b"", mark):
             return await self._difference(recorded.position)
         if self.known and self.tree.size == self._sealed_end() and (found := self._block()):
             return found
-        self.accepted += self.ruling.rule(recorded).accepted
         return None
+
+    def _add(self, recorded: Recorded) -> bytes:
+        """Take the next record in, and rule on it; return its mark."""
+        mark = self.tree.add(recorded.raw)[:MARK_BYTES]
+        if self.keep_marks:
+            self.marks += mark
+        if self.ruling.rule(recorded).ruling is RulingKind.ACCEPTED:
+            self.accepted += 1
+        return mark
 
     def _block(self) -> SealDifference | None:
         """Compare the block that was just filled with its sealed root."""

@@ -8,7 +8,14 @@ from hashlib import sha256
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from campaigns.audit.rulings import PartitionRuling, Ruled, RulingKind, partitions_of, ruled_batches
+from campaigns.audit.rulings import (
+    VERB_BATCH_MAX,
+    PartitionRuling,
+    Ruled,
+    RulingKind,
+    partitions_of,
+    ruled_batches,
+)
 from campaigns.audit.transfer.campaign_digests import CampaignDigests, streams_of
 from campaigns.audit.transfer.export_format import (
     FORMAT,
@@ -29,7 +36,7 @@ from campaigns.records.topics import CAMPAIGN_RECORDS, INSTALLATION, Partition
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash
 
-_READABLE = (RulingKind.ACCEPTED, RulingKind.REFUSED)
+_ACCEPTED = RulingKind.ACCEPTED
 Write = Callable[[bytes], object]
 Seen = Callable[[int], None]  # Called with how many more records were written.
 
@@ -96,16 +103,20 @@ class Exporter:
         whole, of_campaigns = self.campaign is None, partition.topic == CAMPAIGN_RECORDS
         kinds = Counter[RulingKind]()
         chain = ruling.chain if whole else Chain()
-        async for batch in ruled_batches(self.log, partition, ruling, until=end):
+        async for batch in ruled_batches(
+            self.log, partition, ruling, until=end, batch_max=VERB_BATCH_MAX
+        ):
             wanted = batch if whole else [ruled for ruled in batch if self._wanted(ruled)]
             lines, others, accept = list[bytes](), 0, digests.accept
             for recorded, kind, _ in wanted:
                 position, raw = recorded.position, recorded.raw or b""
-                lines.append(record_line(start, position, raw, readable=kind in _READABLE))
-                if kind is not RulingKind.ACCEPTED:
+                if kind is not _ACCEPTED:
+                    readable = kind is RulingKind.REFUSED
+                    lines.append(record_line(start, position, raw, readable=readable))
                     kinds[kind] += 1
                     others += 1
                     continue
+                lines.append(record_line(start, position, raw, readable=True))
                 if not whole:
                     chain.accept(position, raw)
                 if of_campaigns:

@@ -136,12 +136,17 @@ def executions(
         standing = case((there, ContactStatus.IN_PROGRESS.value), else_=standing)
     if status is not None:
         where.append(standing == status)
-    counted = select(func.count()).select_from(EXECUTIONS).where(*where)
-    total = int(tx.execute(counted).scalar_one())
+    # Executions are numbered without gaps: all of them are counted, and skipped, by number.
+    many = func.count() if status is not None else func.max(EXECUTIONS.c.execution_id)
+    total = int(tx.execute(select(many).select_from(EXECUTIONS).where(*where)).scalar() or 0)
     if page.skip >= total:
         return [], total
     newest = select(EXECUTIONS.c.state).where(*where).order_by(EXECUTIONS.c.execution_id.desc())
-    states = tx.execute(newest.offset(page.skip).limit(page.limit)).scalars()
+    if status is None:
+        newest = newest.where(EXECUTIONS.c.execution_id <= total - page.skip)
+    else:
+        newest = newest.offset(page.skip)
+    states = tx.execute(newest.limit(page.limit)).scalars()
     found = [EXECUTION.load(state, f"execution of campaign {campaign_id}") for state in states]
     found = [began(call) if (call := under_way.get(one.execution_id)) else one for one in found]
     return _attempts(tx, campaign_id, found), total

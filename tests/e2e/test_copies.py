@@ -120,3 +120,28 @@ def test_a_moved_copy_rings_once_it_is_adopted_and_a_renamed_directory_without(
             assert mover.wait_for(campaign, "completed")["total_contacts"] == 150
         lines = system.rings.read_text().splitlines()
     assert len({json.loads(line)["to"] for line in lines}) == len(lines) == 150
+
+
+def test_once_a_copy_is_adopted_beside_its_running_original_that_rings_nobody(
+    tmp_path: Path,
+) -> None:
+    with beside_its_carrier(tmp_path) as system, system.client() as client:
+        campaign = client.create(300, concurrent=1)
+        client.start(campaign)
+        client.wait_until(campaign, lambda found: int(found["completed_contacts"]) > 5)
+        (tmp_path / "copy").mkdir()
+        backed_up(system, tmp_path / "copy" / "data")
+        copy = another(system, tmp_path / "copy")
+        with copy, copy.client() as mover:
+            assert copy.run("adopt", "--yes").returncode == 0
+            client.wait_until(campaign, lambda _: "read_only" in ready(system["up"]))
+            assert "adopted since" in str(ready(system["up"])["read_only"])
+            client.wait_until(campaign, lambda found: int(found["in_progress_contacts"]) == 0)
+            done, before = client.done(campaign), orders(system)
+            mover.wait_until(campaign, lambda _: len(orders(system)) > len(before) + 5)
+            assert client.done(campaign) == done, "the original rings nobody"
+            system["up"].kill9()
+            assert "adopted since" in str(ready(system["up"].start())["read_only"])
+            mover.hurry(campaign)
+            assert mover.wait_for(campaign, "completed")["total_contacts"] == 300
+            assert client.done(campaign) == done

@@ -89,6 +89,8 @@ DANGERS = (
     "contacts was already so",
     "the log was cut and has grown again: noticed under way",
     "the log was cut and has grown again: noticed at a start",
+    "the log was copied, and a dialer was started on the copy",
+    "a copy of the log said that it is one",
     "an exception in a reaction ended its part",
     "a call could not be decided, and ended as unknown",
     "a contact was given up: it could not be placed",

@@ -9,6 +9,7 @@ from msgspec import structs
 import campaigns.log.digest
 import campaigns.log.port
 import campaigns.log.reader
+import campaigns.log.residence
 import campaigns.log.writer
 import command_api.http.replies
 import command_api.idempotency
@@ -82,6 +83,12 @@ def no_check_of_the_own_record() -> Swaps:
             self._place(effect.record_id)
 
     return [(Reactions, "_perform", eager)]
+
+
+@mutation
+def a_copy_is_taken_for_the_log() -> Swaps:
+    """A log is at home wherever it is opened."""
+    return [(campaigns.log.residence, "elsewhere", lambda installation, place: None)]
 
 
 @mutation

@@ -27,6 +27,7 @@ from projector.settings import ProjectorSettings
 from tests.simulation import web
 from tests.simulation.clients import create_and_delete, finish, live
 from tests.simulation.clocks import SimClock
+from tests.simulation.copies import Copies
 from tests.simulation.cuts import cut, is_cut, let_go
 from tests.simulation.faulty_carrier import CarrierPort, SimCarrier
 from tests.simulation.faulty_log import LogPort, SimLog
@@ -133,7 +134,7 @@ class World:
         self.apis = [self._slot("api", n) for n in range(shape.apis)]
         self.dialers = [self._slot("dialer", n) for n in range(shape.dialers)]
         self.projectors = [self._slot("views", n) for n in range(shape.projectors)]
-        self.operators = Operators(self)
+        self.operators, self.copies = Operators(self), Copies(self)
         for slot in self.slots:
             self._begin(slot)
         for deed in plan.deeds:
@@ -166,7 +167,8 @@ class World:
 
     def _end_all(self) -> None:
         """End what is left of every process, unseen."""
-        processes = [*(slot.process for slot in self.slots), *self._buried]
+        copy = [self.copies.process] if self.copies.process else []
+        processes = [*(slot.process for slot in self.slots), *self._buried, *copy]
         for process in processes:
             if isinstance(process.part, Dialer):
                 process.part.reactions.stop()

@@ -34,6 +34,7 @@ from dialer.carrier.port import Carrier, Watched
 from dialer.reactions import Reactions
 from dialer.reactor.state import State
 from dialer.settings import DialerSettings
+from dialer.tenure import Tenure
 
 _DRAIN_POLL_S = 0.01
 
@@ -64,6 +65,9 @@ class Dialer:
         self.reader = host.reader if host else Reader(log, self)
         self.reactions = Reactions(log, clock, settings, carrier, self.reader, self._source, new_id)
         self._assignment = Assignment(self.reader, settings.catch_up_s)
+        self._tenure = Tenure(
+            log, clock, self.reader, carrier, self._source, self.reactions, self._assignment
+        )
 
     @property
     def carrier(self) -> Carrier:
@@ -99,9 +103,7 @@ class Dialer:
         else:
             self.store, self.contacts = self._host.store, self._host.contacts
             self._host.guests.append(self)
-        if self.reader.home.read_only is None:
-            await self._carrier.open(self.reactions.reported)
-        self._assignment.hold(self.reader.home.read_only is not None)
+        await self._tenure.open()
         await self.reactions.backlog.look(self._log, self.reader)
         self.reactions.restore(self.campaigns, self.contacts)
 
@@ -130,7 +132,8 @@ class Dialer:
                         follows = self.reader.follow(partitions)
                         tasks.create_task(lasting(follows, "dialer follows"))
                     tasks.create_task(lasting(self._work(), "dialer works"))
-                    tasks.create_task(lasting(self._reside(), "dialer is at home"))
+                    tasks.create_task(lasting(self._tenure.reside(), "dialer is at home"))
+                    tasks.create_task(lasting(self._tenure.end(), "dialer is replaced"))
                     tasks.create_task(lasting(self._save_regularly(), "dialer saves"))
                     tasks.create_task(self.reactions.watch.wait())
                     if isinstance(self._carrier, Watched):
@@ -144,6 +147,7 @@ class Dialer:
         `troubles` says why none are assigned.
         """
         self._assignment.join(troubles)
+        self._tenure.alone = False
 
     def assigned(self, partitions: frozenset[int]) -> None:
         """Work these partitions, once the fold has caught up; stop to work all others now."""
@@ -158,18 +162,6 @@ class Dialer:
         await self._assignment.follow(
             self._partitions, lambda numbers: self.reactions.take(Working(numbers))
         )
-
-    async def _reside(self) -> None:
-        """Work while the log is at home here. A copy opens no carrier, and works no partition."""
-        home = self.reader.home.read_only is None
-        while True:
-            await self.reader.home.moved()
-            while home is not (home := self.reader.home.read_only is None):
-                if home:  # It was adopted. Opening takes a while, and it may be retired meanwhile.
-                    await self._carrier.open(self.reactions.reported)
-                else:
-                    self.reactions.take(Working(frozenset()))
-                self._assignment.hold(not home)
 
     # -- the fold ------------------------------------------------------------------------------
 

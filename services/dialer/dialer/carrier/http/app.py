@@ -6,18 +6,30 @@ checks requests, callbacks.py reports ends; the dialer's adapter is client.py.
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from typing import Annotated
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Header, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import SecretStr
 
 from campaigns.process.clock import Clock
 from campaigns.process.errors import CarrierUnavailableError
+from dialer.carrier.home_keeper import HOME, DialingHome
 from dialer.carrier.http.callbacks import Callbacks
 from dialer.carrier.http.door import CarrierDoor
-from dialer.carrier.http.wire import About, Answer, NotFoundAnswer, Order, answer
+from dialer.carrier.http.wire import (
+    About,
+    Answer,
+    HomeRefusal,
+    NotFoundAnswer,
+    Order,
+    answer,
+)
 from dialer.carrier.port import Elsewhere, NotFound
 from dialer.carrier.simulated.simulated_carrier import SimulatedCarrier
+
+REPLACED = 409
+HomeHeader = Annotated[str | None, Header(alias=HOME)]
 
 
 def create_carrier_app(
@@ -80,9 +92,19 @@ def create_carrier_app(
 
 
 def _add_calls(app: FastAPI, carrier: SimulatedCarrier) -> None:
-    @app.put("/calls/{call_id:path}")
-    async def place(call_id: str, order: Order) -> Answer:
-        """Ring. Answers when the ring has begun or never will. Sent twice, it rings twice."""
+    @app.put("/homes", status_code=204)
+    async def announce(home: HomeHeader) -> Response:
+        """Take note of the home that a dialer begins for; 409: another has replaced it."""
+        return _refused(carrier, home, begins=True) or Response(status_code=204)
+
+    @app.put("/calls/{call_id:path}", response_model=Answer)
+    async def place(call_id: str, order: Order, home: HomeHeader = None) -> Answer | Response:
+        """Ring. Answers when the ring has begun or never will. Sent twice, it rings twice.
+
+        409: another home of the caller's log places calls here, and nothing rings.
+        """
+        if (refused := _refused(carrier, home, begins=False)) is not None:
+            return refused
         placed = await carrier.place(order.call(call_id), order.ring_by, order.callback_url)
         assert not isinstance(placed, Elsewhere), "the door has looked"
         return answer(placed)
@@ -99,6 +121,20 @@ def _add_calls(app: FastAPI, carrier: SimulatedCarrier) -> None:
     async def hang_up(call_id: str) -> None:
         """End a call. Unknown and ended calls are no error."""
         await carrier.hang_up(call_id)
+
+
+def _refused(carrier: SimulatedCarrier, said: str | None, *, begins: bool) -> Response | None:
+    """Return the answer to a dialer whose home is not taken. A dialer that names none is."""
+    if said is None:
+        return None
+    try:
+        home = DialingHome.parsed(said)
+    except ValueError:
+        return JSONResponse({"detail": f"{HOME}: expected a home, found another text"}, 422)
+    if (why := carrier.homes.refusal(home, begins=begins)) is None:
+        return None
+    body = HomeRefusal(detail=why, generation=carrier.homes.generation(home.installation))
+    return JSONResponse(body.model_dump(), REPLACED)
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from typing import NoReturn
 from urllib.parse import quote
 
+import httpx
 from pydantic import ValidationError
 
 from campaigns.process.errors import CarrierNonsenseError, CarrierUnavailableError
-from dialer.carrier.http.connections import CarrierConnection
+from dialer.carrier.home_keeper import HOME, DialingHome
+from dialer.carrier.http.connections import CarrierConnection, CarrierConnections
 from dialer.carrier.http.wire import ANSWER, CARRIER, NotFoundAnswer
 from dialer.carrier.port import Found
 from dialer.carrier.validation import ImplausibleError
@@ -32,9 +34,15 @@ async def send(
     call_id: str,
     meant: str | None,
     content: str | None = None,
+    home: DialingHome | None = None,
 ) -> CarrierResponse:
-    """Send one request for the carrier `meant`; read its response up to the limit."""
+    """Send one request for the carrier `meant`; read its response up to the limit.
+
+    `home`: for which home of a log a call is placed.
+    """
     headers = {"content-type": "application/json"} if content else {}
+    if home is not None:
+        headers[HOME] = home.spelt()
     if meant is not None:
         headers[CARRIER] = meant
     async with connection.stream(verb, path(call_id), headers, content) as response:
@@ -47,6 +55,27 @@ async def send(
                 )
     who = response.headers.get(CARRIER)
     return CarrierResponse(verb, call_id, response.status_code, who, body)
+
+
+async def ask(
+    connections: CarrierConnections,
+    verb: str,
+    call_id: str,
+    meant: str | None,
+    content: str | None = None,
+    home: DialingHome | None = None,
+) -> CarrierResponse:
+    """Send one request, as `send`, as soon as a connection is free.
+
+    Raises:
+        CarrierUnavailableError: no whole response.
+
+    """
+    try:
+        async with connections.one() as connection:
+            return await send(connection, verb, call_id, meant, content, home)
+    except httpx.HTTPError as exc:
+        unavailable(verb, call_id, exc)
 
 
 def parsed(answer: CarrierResponse) -> Found:

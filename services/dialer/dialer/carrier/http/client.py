@@ -7,21 +7,23 @@ dialer looks up the call after `silence_s`.
 import asyncio
 import logging
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from typing import NoReturn
 
-import httpx
 from pydantic import SecretStr
 
 from campaigns.process.clock import Clock
 from campaigns.process.errors import CarrierNonsenseError, CarrierUnavailableError
 from campaigns.process.watch import Watch
 from dialer.carrier import validation
+from dialer.carrier.home_keeper import DialingHome, Replaced
 from dialer.carrier.http.carrier_clock import CarrierClock
-from dialer.carrier.http.carrier_response import CarrierResponse, parsed, send, unavailable
+from dialer.carrier.http.carrier_response import CarrierResponse, ask, parsed, unavailable
 from dialer.carrier.http.connections import CarrierConnections
 from dialer.carrier.http.declaration import Declaration
+from dialer.carrier.http.home_notice import HomeNotice
 from dialer.carrier.http.wire import CALLBACK_PATH, EndedEvent, Order
 from dialer.carrier.port import (
     CallOrder,
@@ -82,6 +84,7 @@ class HttpCarrier:
         )
         self._clock, self._open_s = clock, open_s
         self._report: Report | None = None
+        self._home: HomeNotice | None = None
         self._watch = Watch()
         self._checking: asyncio.Task[None] | None = None
         self._placing = CarrierConnections(base_url, timeout_s, placing_max, secret)
@@ -138,6 +141,11 @@ class HttpCarrier:
             self._checking = asyncio.create_task(self._keep_checking(), name="carrier checks")
             self._watch.keep(self._checking)
 
+    async def announce(self, home: Callable[[], DialingHome], replaced: Replaced) -> None:
+        """Say for which home of the log calls are placed. Raises: see `HomeKeeper`."""
+        self._home = HomeNotice(home, replaced)
+        await self._home.give(self._asking)
+
     async def watch(self) -> NoReturn:
         """Wait until the checks fail, and raise the exception."""
         await self._watch.wait()
@@ -172,9 +180,12 @@ class HttpCarrier:
         )
         meant = self.id
         body = order.model_dump_json()
-        said = await _send(self._placing, "PUT", call.call_id, meant, body)
+        home = self._home.now() if self._home else None
+        said = await ask(self._placing, "PUT", call.call_id, meant, body, home)
         known = self._declared.is_of(meant, said.carrier)
-        if said.status == MISDIRECTED and said.carrier is not None:
+        if said.carrier is not None and (
+            said.status == MISDIRECTED or (self._home and self._home.refused(said))
+        ):
             return Elsewhere()
         found = self._found(said)
         if not isinstance(found, Rung if not known else Rung | NoRing | RefusedLate):
@@ -189,7 +200,7 @@ class HttpCarrier:
 
         """
         meant = self.id
-        said = await _send(self._asking, "GET", call_id, meant)
+        said = await ask(self._asking, "GET", call_id, meant)
         if not self._declared.is_of(meant, said.carrier):
             unavailable("GET", call_id, f"of carrier {said.carrier}, and {meant} was asked")
         return self._found(said)
@@ -208,7 +219,7 @@ class HttpCarrier:
 
         """
         meant = self.id
-        said = await _send(self._asking, "DELETE", call_id, meant)
+        said = await ask(self._asking, "DELETE", call_id, meant)
         if not (self._declared.is_of(meant, said.carrier) and said.status in (200, 204)):
             unavailable("DELETE", call_id, said.status)
 
@@ -233,17 +244,3 @@ class HttpCarrier:
                 await self._declared.ask(self._asking, self._clock)
             except CarrierUnavailableError as exc:
                 logger.warning("the carrier does not say its terms: %s", exc)
-
-
-async def _send(
-    connections: CarrierConnections,
-    verb: str,
-    call_id: str,
-    meant: str | None,
-    body: str | None = None,
-) -> CarrierResponse:
-    try:
-        async with connections.one() as connection:
-            return await send(connection, verb, call_id, meant, body)
-    except httpx.HTTPError as exc:
-        unavailable(verb, call_id, exc)

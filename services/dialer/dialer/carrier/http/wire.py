@@ -53,6 +53,13 @@ class About(BaseModel):
     now: AwareDatetime  # By the carrier's clock.
 
 
+class HomeRefusal(BaseModel):
+    """The body of a 409: another home of the log places calls, and this one's are not taken."""
+
+    detail: str
+    generation: int  # The other's.
+
+
 class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
 

@@ -18,6 +18,7 @@ from campaigns.domain.facts import Disposition
 from campaigns.process.errors import CarrierUnavailableError
 from campaigns.process.private_files import open_private
 from dialer.carrier.port import CallOrder, Ended, Found, NoRing, RefusedLate, Rung, Taken
+from dialer.carrier.simulated.home_book import HomeBook
 from dialer.carrier.simulated.outcome import Outcome
 
 MEMORY = ":memory:"
@@ -176,6 +177,7 @@ class RingFile:
         self._db.execute("insert or ignore into about values ('id', ?)", (uuid.uuid4().hex[:12],))
         # The file's own name, in each ring's id: a log may outlive its carrier.db.
         self.id: str = self._db.execute("select value from about where name = 'id'").fetchone()[0]
+        self.homes = HomeBook(self._db)
         (last,) = self._db.execute("select max(number) from rings").fetchone()
         self.last_number: int = last or 0
 

@@ -84,7 +84,7 @@ class SimulatedCarrier:
             return
         self._loop = asyncio.get_running_loop()
         self._file = RingFile(self._path, self._past)
-        self.id = self._file.id
+        self.id, self.homes = self._file.id, self._file.homes
         self._log = RingLog(self._log_path, self._file.id)
         self._number = self._file.last_number
         rings = self._file.open_rings()

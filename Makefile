@@ -114,6 +114,9 @@ hashes: $(TOOLS) ## rewrite the hashes of the pinned packages' files, for every 
 	$(HASHES) pyproject.toml deploy/build.in -o requirements.txt
 	$(HASHES) --extra dev pyproject.toml deploy/build.in -o requirements-dev.txt
 
+screenshots: $(DEV) ## take the dashboard's pictures anew, into docs/images
+	$(PYTEST) -q tests/integration/test_dashboard.py -k shown_to_others --screenshots docs/images
+
 audit: $(TOOLS) ## look the packages up among known vulnerabilities; write dist/sbom.json
 	bash .ci/audit
 

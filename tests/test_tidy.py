@@ -45,6 +45,7 @@ LONG = {
     "tests/contract/test_carrier.py": "one suite for every carrier",
     "tests/e2e/test_deployment.py": "one deployment: compose, image, gateway",
     "tests/integration/test_bad_input.py": "one table over every endpoint",
+    "tests/integration/test_dashboard.py": "one system and one browser for every page",
     "tests/integration/test_recorder.py": "one recorder, the library's suites and ours",
 }
 

@@ -9,16 +9,19 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from tests.support.browser import Visit, barriers, chromium, visit
-from tests.support.client import Client
+from tests.support.client import Client, handled
 from tests.support.system import KEY, System
 
 PAINT_MAX_BYTES = 100_000
+expect.set_options(timeout=15_000)  # Whatever else the machine does meanwhile.
 PHONE: ViewportSize = {"width": 360, "height": 740}
 
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    with System(tmp_path_factory.mktemp("pages"), "up") as started:
+    folder = tmp_path_factory.mktemp("pages")
+    # Some calls outlast their pause.
+    with System(folder, "up", carrier_talk_min_s=0.1, carrier_talk_max_s=0.8) as started:
         yield started
 
 
@@ -68,6 +71,46 @@ def sign_in(page: Page, system: System, key: str = KEY) -> None:
     page.get_by_label("API key").fill(key)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Campaigns", exact=True)).to_be_visible()
+
+
+def test_the_pages_can_be_shown_to_others(
+    signed_in: Visit, system: System, client: Client, request: pytest.FixtureRequest
+) -> None:
+    """It comes first: its campaigns alone are in the pictures, which `make screenshots` writes."""
+    folder = request.config.getoption("--screenshots")
+
+    def picture(name: str) -> None:
+        if folder:
+            page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled")
+
+    page = signed_in.page
+    page.set_viewport_size({"width": 1040, "height": 860})
+    survey = create(client, "Spring survey, second wave", 1500, 600)
+    reminders = create(client, "Appointment reminders", 240, 120)
+    create(client, "Renewals, north region", 0)
+    callbacks = create(client, "Callback list", 300, 240)
+    for campaign in (survey, reminders, callbacks):
+        client.start(campaign)
+    client.wait_until(survey, lambda found: handled(found) > (150 if folder else 10))
+    client.command(f"/{callbacks}/pause", {"reason": "The desk closes early today"})
+    expect(page.locator(".campaigns > li")).to_have_count(4)
+    expect(page.locator(f"#campaign-{callbacks}")).to_contain_text("The desk closes early")
+    picture("campaigns")
+    page.goto(at(system, survey))
+    expect(page.locator("#chart canvas")).to_be_visible()
+    client.command(f"/{survey}/pause", {"reason": "A question in the script reads badly"})
+    client.wait_until(survey, lambda found: found["in_progress_contacts"] == 0)
+    client.command(f"/{survey}/resume", {"reason": "The script is corrected"})
+    client.wait_until(survey, lambda found: handled(found) > (330 if folder else 20))
+    client.command(f"/{survey}/pause", {"reason": "Lunch"})
+    expect(page.locator("#receipt")).to_contain_text("Lunch")
+    picture("campaign")
+    page.set_viewport_size(PHONE)
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator("#receipt")).to_be_visible()
+    picture("phone")
+    for campaign in (survey, reminders, callbacks):
+        client.command(f"/{campaign}/stop")
 
 
 def test_a_wrong_key_is_told_and_a_right_one_shows_the_campaigns(
@@ -356,3 +399,16 @@ def test_the_first_paint_of_a_campaign_is_light(
         page.reload()
         expect(page.locator("#chart canvas")).to_be_visible()
         assert sum(visited.received.values()) < 40_000, "what does not change is kept"
+
+
+def test_texts_of_tenants_are_texts(signed_in: Visit, system: System, client: Client) -> None:
+    page = signed_in.page
+    name = "<script>window.evil = 1</script><b onclick='x'>\"'&</b>"
+    campaign = create(client, name, 200)
+    client.start(campaign)
+    client.command(f"/{campaign}/pause", {"reason": "<img src=x onerror='window.evil = 1'>"})
+    for more in ("", "/story", "/contacts"):
+        page.goto(at(system, campaign, more))
+        expect(page.get_by_text(name).first).to_be_visible()
+        assert page.evaluate("window.evil") is None
+    client.command(f"/{campaign}/stop")

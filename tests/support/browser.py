@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.support.broker import required
 
 AXE = Path(__file__).parent / "axe" / "axe-core-4.14.1.min.js"
-TIMEOUT_MS = 10_000  # Of each action and each wait.
+TIMEOUT_MS = 20_000  # Of each action and each wait.
 GRAVE = ("serious", "critical")
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 # As root, as in CI's container, there is no sandbox; /dev/shm may be small there.

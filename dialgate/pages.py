@@ -12,20 +12,23 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from campaigns.events.asyncapi import document
 from campaigns.http.door import json_response
+from projector.pages.assets import address
 
 
 @cache
 def page(name: str) -> tuple[str, str]:
     """Return a page, and the policy under which browsers run its own script and no other."""
     html = files("dialgate").joinpath(name).read_text("utf-8")
+    html = re.sub(r'"/static/([\w.-]+)"', lambda named: f'"{address(named[1])}"', html)
     inline = {
         kind: f"{kind}-src {_hash(inside)}; "
         for kind, inside in re.findall(r"<(script|style)>(.*?)</\1>", html, re.DOTALL)
     }
+    style = inline.get("style", "").replace("style-src", "style-src 'self'")
     connect = "connect-src 'self'; " if "script" in inline else ""
     policy = (
-        f"default-src 'none'; {connect}{inline.get('script', '')}{inline.get('style', '')}"
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; {connect}{inline.get('script', '')}{style}"
+        "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return html, policy
 
@@ -59,4 +62,6 @@ def router() -> APIRouter:
 
 def _answer(name: str) -> HTMLResponse:
     html, policy = page(name)
-    return HTMLResponse(html, headers={"Content-Security-Policy": policy})
+    # A request that is tried with the page's cookie must name its origin: ADR-0039.
+    headers = {"Content-Security-Policy": policy, "Referrer-Policy": "same-origin"}
+    return HTMLResponse(html, headers=headers)

@@ -27,7 +27,7 @@ TITLE = "Dialgate"
 ANSWERS = (
     "campaigns.http.schemas", "command_api.http.schemas", "projector.queries.schemas",
     "projector.queries.contact_schemas", "projector.queries.event_schemas",
-    "projector.why.why_shapes",
+    "projector.why.why_shapes", "projector.deliveries.webhook_shapes",
 )  # fmt: skip
 ABOUT = (
     "Outbound calling campaigns that can be paused and resumed, and whose pause is true when it is"

@@ -14,7 +14,11 @@ from campaigns.log.port import EventLog
 from campaigns.part import Part
 from campaigns.process.clock import SystemClock
 from campaigns.process.data_dir import name_of
+from campaigns.secrets.key_place import KEY_FILE, KeyPlace
+from campaigns.secrets.master_key import key_of
+from campaigns.secrets.secret_settings import SecretSettings
 from campaigns.stores.host import Host
+from campaigns.webhooks.webhook_settings import WebhookSettings
 from command_api.settings import CommandApiSettings
 from dialer.carrier.carrier_settings import CarrierSettings
 from dialer.carrier.port import Carrier
@@ -55,6 +59,8 @@ class Composition:
             CommandApiSettings(),
             self.settings.data_dir,
             show_key=self.show_key,
+            master_keys=self._master_keys(),
+            webhooks=WebhookSettings(),
         )
         return made
 
@@ -72,7 +78,22 @@ class Composition:
             )
             events = KafkaEvents(self.event_log.kafka)
         return Projector(
-            self.event_log, self.clock, ProjectorSettings(), self.settings.data_dir, events
+            self.event_log,
+            self.clock,
+            ProjectorSettings(),
+            self.settings.data_dir,
+            events,
+            master_keys=self._master_keys(),
+            webhooks=WebhookSettings(),
+        )
+
+    def _master_keys(self) -> KeyPlace:
+        """Return where the key is that seals secrets: by itself beside the embedded log alone."""
+        given = SecretSettings().master_key
+        embedded = not self.settings.kafka_servers
+        return KeyPlace(
+            key_of(given.get_secret_value()) if given else None,
+            self.settings.data_dir / KEY_FILE if embedded else None,
         )
 
     def dialer(self) -> Part:

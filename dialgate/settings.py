@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from campaigns.domain.api_keys import KEY_CHARS_MIN, KEY_CHARS_MIN_LOOPBACK, weaknesses
 from campaigns.process.durations import Seconds
 from campaigns.process.settings import EnvironmentSettings, secrets
+from campaigns.secrets.secret_settings import SecretSettings
 from campaigns.webhooks.webhook_settings import WebhookSettings
 from command_api.settings import CommandApiSettings
 from dialer.carrier.carrier_settings import CarrierSettings
@@ -117,6 +118,7 @@ ALL: tuple[type[BaseSettings], ...] = (
     CarrierSettings,
     ProjectorSettings,
     WebhookSettings,
+    SecretSettings,
 )
 SETTINGS = {settings.__name__: settings.model_config["env_prefix"] for settings in ALL}
 TEST_KNOBS = frozenset({"DIALGATE_REQUIRE_KAFKA"})  # Read by the tests alone.

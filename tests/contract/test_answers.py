@@ -16,7 +16,7 @@ from dialgate.application import document
 from tests.integration.test_sockets import call
 from tests.support.whole_api import BODY, CAMPAIGNS, Whole, whole_api
 
-API, KEYS = CAMPAIGNS, "/api/v1/keys"
+API, KEYS, HOOKS = CAMPAIGNS, "/api/v1/keys", "/api/v1/webhooks"
 ONE = f"{API}/{{campaign_id}}"
 LATER = "2030-01-01T09:00:00Z"
 TEMPLATE = {"template": "Hello {{ name }}", "variables": {"name": "Ann"}}
@@ -60,7 +60,7 @@ class Checked:
     async def send(self, method: str, path: str, **more: Any) -> dict[str, Any]:
         ids = {
             name: more.pop(name)
-            for name in ("campaign_id", "contact_id", "key_id", "import_id")
+            for name in ("campaign_id", "contact_id", "key_id", "import_id", "webhook_id")
             if name in more
         }
         query = more.pop("query", "")
@@ -140,6 +140,17 @@ class Checked:
         made = await self.send("post", KEYS, json={"name": "x", "rate_limit": 5})
         await self.send("get", KEYS)
         await self.send("delete", f"{KEYS}/{{key_id}}", key_id=made["id"])
+        body = {"url": "http://127.0.0.1:9/hook", "types": ["campaign-paused"]}
+        await self.send("post", HOOKS, json=body, query="?dry_run=true")
+        hook = {"webhook_id": (await self.send("post", HOOKS, json=body))["id"]}
+        one = f"{HOOKS}/{{webhook_id}}"
+        await self.send("patch", one, json={"description": "CRM"}, **hook)
+        await self.send("post", f"{one}/rotate", **hook)
+        await self.send("post", f"{one}/replay", json={"after": "beginning"}, **hook)
+        await self.send("post", f"{one}/test", **hook)
+        await self.send("get", HOOKS)
+        await self.send("get", one, **hook)
+        await self.send("delete", one, **hook)
 
 
 async def test_every_success_is_as_the_document_says() -> None:

@@ -195,6 +195,12 @@ def posts(api: Whole) -> list[APIRoute]:
     return [route for route in found if isinstance(route, APIRoute)]
 
 
+async def webhook_id_of(api: Whole) -> str:
+    """Create a webhook whose receiver nobody is; return its id."""
+    made = await api.client.post("/api/v1/webhooks", json={"url": "http://127.0.0.1:9/hook"})
+    return str(made.json()["id"])
+
+
 @pytest.mark.parametrize("headers", [{}, JSON, {"Content-Length": "0"}])
 async def test_every_post_is_tried_with_an_empty_body(api: Whole, headers: dict[str, str]) -> None:
     """A route that needs a body says that it is missing; any other takes an empty one as {}."""
@@ -202,7 +208,14 @@ async def test_every_post_is_tried_with_an_empty_body(api: Whole, headers: dict[
     for route in posts(api):
         twins = [await api.create() for _ in range(2)]
         ends = await api.ends()
-        url = [route.path.format(campaign_id=one) for one in twins]
+        hooks = (
+            [await webhook_id_of(api) for _ in range(2)] if "webhook_id" in route.path else twins
+        )
+        ends = await api.ends()
+        url = [
+            route.path.format(campaign_id=one, webhook_id=hook)
+            for one, hook in zip(twins, hooks, strict=True)
+        ]
         answer = await api.client.post(url[0], headers=headers)
         tried.add(route.path)
         if route.body_field is not None and route.body_field.field_info.is_required():
@@ -211,7 +224,9 @@ async def test_every_post_is_tried_with_an_empty_body(api: Whole, headers: dict[
             assert await api.ends() == ends
             continue
         whole = await api.client.post(url[1], json={})
-        assert (answer.status_code, answer.json()) == (whole.status_code, whole.json()), route.path
+        assert answer.status_code == whole.status_code, route.path
+        if "webhook_id" not in route.path:  # Each has its own id and secret.
+            assert answer.text == whole.text, route.path
         assert answer.status_code in (200, 400), "and none is at a loss"
     paths = document()["paths"]
     assert {path for path, methods in paths.items() if "post" in methods} <= tried
@@ -219,6 +234,8 @@ async def test_every_post_is_tried_with_an_empty_body(api: Whole, headers: dict[
         CAMPAIGNS,
         f"{CAMPAIGNS}/template-preview",
         "/api/v1/keys",
+        "/api/v1/webhooks",
+        "/api/v1/webhooks/{webhook_id}/replay",
         "/contacts",
         "/import-data",
     }

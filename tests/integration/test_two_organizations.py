@@ -45,6 +45,12 @@ def body_of(path: str, mark: str, number: str) -> dict[str, Any]:
             return {"template": "{{ name }}"}
         case "keys":
             return {"name": mark}
+        case "webhooks":
+            return {"url": f"http://127.0.0.1:9/{mark}", "description": mark}
+        case "replay":
+            return {"after": "beginning"}
+        case "{webhook_id}":
+            return {"description": f"{mark} again"}
         case _:
             return {"reason": mark} if "{" in path else {}
 
@@ -57,16 +63,23 @@ class Side:
     key: str
     campaign_id: int = 0
     api_key_id: str = ""
+    webhook_id: str = ""
 
     @property
     def marks(self) -> tuple[str, str]:
         return MARKS[self.key]
 
     async def send(
-        self, method: str, path: str, campaign_id: object, key_id: str = ""
+        self,
+        method: str,
+        path: str,
+        campaign_id: object,
+        key_id: str = "",
+        webhook_id: str = "",
     ) -> httpx.Response:
         """Ask one operation about a campaign."""
         ids = {"import_id": 1, "contact_id": 1, "key_id": key_id or self.api_key_id}
+        ids |= {"webhook_id": webhook_id or self.webhook_id}
         url = path.format(campaign_id=campaign_id, **ids)
         headers = {"Authorization": f"Bearer {self.key}"}
         mark, number = self.marks
@@ -84,6 +97,7 @@ class Side:
         assert made.status_code == 200
         self.campaign_id = made.json()["id"]
         self.api_key_id = (await self.send("post", "/api/v1/keys", 0)).json()["id"]
+        self.webhook_id = (await self.send("post", "/api/v1/webhooks", 0)).json()["id"]
         one = f"{CAMPAIGNS}/{{campaign_id}}"
         for verb in ("import-data", "start"):
             done = await self.send("post", f"{one}/{verb}", self.campaign_id)
@@ -136,8 +150,8 @@ async def test_what_the_other_has_is_as_if_it_were_not_there(sides: tuple[Side, 
     for method, path in OPERATIONS:
         if "{" not in path:
             continue
-        theirs = await one.send(method, path, two.campaign_id, two.api_key_id)
-        missing = await one.send(method, path, MISSING, "0" * 16)
+        theirs = await one.send(method, path, two.campaign_id, two.api_key_id, two.webhook_id)
+        missing = await one.send(method, path, MISSING, "0" * 16, f"wh_{'0' * 32}")
         if (method, path) == ("get", f"{CAMPAIGNS}/{{campaign_id}}"):  # Documented: contract 9.10.
             assert (theirs.status_code, missing.status_code) == (403, 404)
             continue

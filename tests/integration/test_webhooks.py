@@ -1,7 +1,10 @@
 """Events are delivered signed, at least once, in order; hostile receivers cost only waits."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
 from pydantic import SecretStr
@@ -149,3 +152,75 @@ def test_a_weak_secret_signs_nothing_and_is_not_shown(secret: str) -> None:
     with pytest.raises(ValueError, match="at least 24 bytes") as told:
         Endpoint("https://receiver/", [SecretStr(secret)], 5.0)
     assert not (text := secret.removeprefix("whsec_")) or text not in str(told.value)
+
+
+async def answered_by(serve: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> WebhookAnswer:
+    """Post to a receiver that answers so; return what counts."""
+
+    async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            await reader.readexactly(int(head.split(b"content-length:")[1].split()[0]))
+            await serve(writer)
+        writer.close()
+
+    server = await asyncio.start_server(one, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    endpoint = Endpoint(f"http://127.0.0.1:{port}/", [SecretStr(SECRET)], 0.4, private=True)
+    try:
+        return await endpoint.post("1", b"{}", datetime(2026, 3, 1, tzinfo=UTC))
+    finally:
+        await endpoint.close()
+        server.close()
+
+
+async def test_an_answer_without_end_is_not_read_and_its_status_counts() -> None:
+    sent = 0
+
+    async def endless(writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        while True:
+            writer.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+            await writer.drain()
+            sent += 0x10000
+
+    assert (await answered_by(endless)).delivered
+    assert sent < 50 * 2**20, "what sockets hold, and no gigabytes"
+
+
+async def test_an_answer_that_drips_is_taken_by_its_status_alone() -> None:
+    async def dripping(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 204 OK\r\ncontent-length: 1000\r\n\r\n")
+        while True:
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    assert (await answered_by(dripping)).delivered
+
+
+@pytest.mark.parametrize(
+    "line", [b"x-a: b\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"H"], ids=["head", "100", "drip"]
+)
+async def test_a_head_without_end_is_no_answer(line: bytes) -> None:
+    async def endless(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n" if line != b"H" else b"")
+        while True:
+            writer.write(line)
+            await writer.drain()
+            await asyncio.sleep(0.001)
+
+    answer = await answered_by(endless)
+    assert answer.status is None
+    assert (answer.error or "").startswith("no answer")
+
+
+async def test_a_receiver_without_tls_gets_nothing_and_holds_no_connection() -> None:
+    async with receiving() as plain:
+        url = plain.url.replace("http:", "https:")
+        endpoint = Endpoint(url, [SecretStr(SECRET)], 0.3, private=True)
+        answer = await endpoint.post("1", b"{}", datetime(2026, 3, 1, tzinfo=UTC))
+        await endpoint.close()
+        assert answer.status is None
+    assert plain.requests == []

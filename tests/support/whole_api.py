@@ -16,6 +16,8 @@ from campaigns.http.size_limits import Limits
 from campaigns.log.port import EventLog, MemoryLog
 from campaigns.process.clock import SystemClock
 from campaigns.records.topics import CAMPAIGN_RECORDS, ORGANIZATIONS, campaign_partitions
+from campaigns.secrets.key_place import KeyPlace
+from campaigns.webhooks.webhook_settings import WebhookSettings
 from command_api.service import CommandApi
 from command_api.settings import CommandApiSettings
 from projector.feeds.publisher import EventPublisher
@@ -24,6 +26,7 @@ from projector.settings import ProjectorSettings
 
 LIMITS = Limits(body_max_bytes=50_000, upload_max_bytes=2_000_000)
 KEYS = "one:1,two:2"
+WEBHOOKS = WebhookSettings(private=True, fresh_s=0.2, retry_wait_s=0.02)
 CAMPAIGNS = "/api/v1/campaigns"
 BODY: dict[str, Any] = {"name": "Sample", "assistant_id": 1, "campaign_type": "call"}
 
@@ -78,6 +81,7 @@ async def whole_api(
     data_dir: Path | None = None,
     limits: Limits = LIMITS,
     settings: ProjectorSettings | None = None,
+    webhooks: WebhookSettings = WEBHOOKS,
 ) -> AsyncIterator[Whole]:
     """Run both services on a log, with small limits. `data_dir` None: stores in memory.
 
@@ -88,9 +92,14 @@ async def whole_api(
     of_commands = CommandApiSettings(
         api_keys=keys, import_rows_max=rows_max, contacts_max=contacts_max
     )
-    commands = CommandApi(log, SystemClock(), of_commands, data_dir)
+    key = KeyPlace(bytes(32))
+    commands = CommandApi(
+        log, SystemClock(), of_commands, data_dir, master_keys=key, webhooks=webhooks
+    )
     asked = settings or ProjectorSettings(api_keys=keys)
-    projector = Projector(log, SystemClock(), asked, data_dir, publisher)
+    projector = Projector(
+        log, SystemClock(), asked, data_dir, publisher, master_keys=key, webhooks=webhooks
+    )
     app = FastAPI(redirect_slashes=False)
     install(app, limits, [*commands.routers(), *projector.routers()])
     await commands.open()

@@ -34,6 +34,11 @@ class Done(NamedTuple):
     position: int
 
 
+def of_organization(organization_id: int) -> int:
+    """Return under what an organization's own keys are kept, where campaigns have their ids."""
+    return -organization_id
+
+
 def request_digest(method: str, path: str, body: bytes) -> str:
     """Return a digest that tells requests with the same key apart, hexadecimal."""
     digest = hashlib.sha256(f"{method} {path}\n".encode())

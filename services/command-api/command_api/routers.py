@@ -13,6 +13,7 @@ from command_api.http import (
     schedule_routes,
     template_routes,
 )
+from command_api.webhooks import webhook_routes
 
 if TYPE_CHECKING:
     from command_api.service import CommandApi
@@ -28,4 +29,5 @@ def command_routers(service: "CommandApi") -> list[APIRouter]:
         import_routes.router(service),
         template_routes.router(service),
         key_routes.router(service),
+        webhook_routes.router(service),
     ]

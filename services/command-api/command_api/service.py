@@ -21,6 +21,7 @@ from campaigns.domain.facts import (
     CreateKeyed,
     InstallationFact,
     ListClosed,
+    WebhookFact,
 )
 from campaigns.http.shares import Shares
 from campaigns.log.installation_log import founded
@@ -28,7 +29,6 @@ from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader
 from campaigns.log.writer import Answer, Handled, Origin, Reread, Writer
 from campaigns.process.clock import Clock
-from campaigns.process.errors import OperatingError
 from campaigns.process.watch import lasting
 from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import (
@@ -39,25 +39,27 @@ from campaigns.records.topics import (
     campaign_partition,
     campaign_partitions,
 )
+from campaigns.secrets.key_place import KeyPlace
 from campaigns.stores.checkpoint import SAVE_S, CheckpointStore
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
 from campaigns.stores.host import Guests
+from campaigns.webhooks.webhook_settings import WebhookSettings
 from command_api.barrier import Barrier, Settled
 from command_api.commands.lifecycle import M
 from command_api.commands.verb import Verb
 from command_api.creator import Creator
 from command_api.idempotency import IdempotencyKeys
 from command_api.imports.csv_imports import CsvImports
-from command_api.keys.key_changes import ensure_key
+from command_api.keys.key_changes import ensure_some_key
 from command_api.keys.keyring import Keyring
 from command_api.open_lists import OpenLists
 from command_api.routers import command_routers
 from command_api.settings import CommandApiSettings
 from command_api.templates.renderer import Renderer
+from command_api.webhooks.webhook_book import WebhookBook
 
 logger = logging.getLogger(__name__)
-_KEY_AGAIN_S = 1.0
 
 
 class CommandApi:
@@ -73,6 +75,8 @@ class CommandApi:
         data_dir: Path | None,
         *,
         show_key: Callable[[str], None] = lambda key: None,
+        master_keys: KeyPlace | None = None,
+        webhooks: WebhookSettings | None = None,
     ) -> None:
         self.log, self.clock, self.settings = log, clock, settings
         self._data_dir, self._show_key = data_dir, show_key
@@ -96,6 +100,9 @@ class CommandApi:
             settings.command_catch_up_s,
         )
         self.keyring = Keyring(self.writer, self.keys)
+        self.webhook_book = WebhookBook(
+            self.writer, webhooks or WebhookSettings(), master_keys or KeyPlace()
+        )
         self.csv_imports = CsvImports(self)
         self.lists = OpenLists(self, settings.list_stale_s)
         # No bound for each key: an organization divides its imports among its keys as it likes.
@@ -120,10 +127,12 @@ class CommandApi:
         self.store = CheckpointStore(path, self.log.id, self.reader.installation)
         self.contacts = Contacts(self.store.db, by_phone=True)
         self.creator = Creator(self.writer, self.partitions, self.store.db, self.lists)
-        self.keyring.open(self.store.db)
-        self.store.restore(self.reader, self.campaigns, self.creator.restore, self.keyring.restore)
-        await self.reader.check()
         self.idempotency_keys = IdempotencyKeys(self.store.db, self.settings.idempotency_keys_max)
+        self.keyring.open(self.store.db)
+        self.webhook_book.open(self.store.db, self.idempotency_keys)
+        others = self.creator.restore, self.keyring.restore, self.webhook_book.restore
+        self.store.restore(self.reader, self.campaigns, *others)
+        await self.reader.check()
         self.barrier.restored(self.campaigns.by_id.values())
 
     async def run(self) -> None:
@@ -140,15 +149,8 @@ class CommandApi:
             tasks.create_task(self._ensure_key())
 
     async def _ensure_key(self) -> None:
-        while True:
-            try:
-                await ensure_key(
-                    self.writer, self.keys, self._show_key, self.settings.command_catch_up_s
-                )
-                return
-            except OperatingError as exc:
-                logger.warning("no API key could be made yet: %s", exc)
-                await asyncio.sleep(_KEY_AGAIN_S)
+        within_s = self.settings.command_catch_up_s
+        await ensure_some_key(self.writer, self.keys, self._show_key, within_s)
 
     # -- the fold ------------------------------------------------------------------------------
 
@@ -166,6 +168,8 @@ class CommandApi:
                     self.creator.fold(fact)
                 case ApiKeyCreated() | ApiKeyRevoked():
                     self.keyring.fold(fact)
+                case WebhookFact():
+                    self.webhook_book.fold(fact, recorded)
                 case _:
                     self.idempotency_keys.fold(fact.campaign_id, recorded)
         self.guests.note(recorded)

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.contact import Contact, ContactStatus
-from campaigns.domain.facts import AnyOrganizationFact
+from campaigns.domain.facts import AnyKeyFact
+from campaigns.domain.webhooks import Webhooks
 from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader
 from campaigns.process.errors import StoreUnreadableError
@@ -43,13 +44,15 @@ class Views:
     store: ViewStore
     log: EventLog
     publishes: bool
-    on_key: Callable[[AnyOrganizationFact], None]
+    on_key: Callable[[AnyKeyFact], None]
     on_moved: Callable[[Partition], None] = lambda _: None
     on_changed: Callable[[Collection[int], Mapping[Place, Contact]], None] = lambda *_: None
     on_stored: Callable[[Batch], None] = lambda _: None
     listened: Callable[[Recorded], bool] = lambda _: False  # Whether its events are wanted.
     on_ruled: Callable[[], None] | None = None  # There is something to take. None: store it now.
+    on_webhook: Callable[[str], None] = lambda _: None
     campaigns: Campaigns = field(default_factory=Campaigns)
+    webhooks: Webhooks = field(default_factory=Webhooks)
     reader: Reader = field(init=False)
     # Partition → position and index of the last event that campaign.events has.
     published: dict[int, EventPlace] = field(default_factory=dict)
@@ -72,7 +75,7 @@ class Views:
         """Restore the last checkpoint. Views that cannot be read are rebuilt from the log."""
         try:
             with self.store.reading() as tx:
-                keys = views.restore(tx, self.campaigns)
+                keys = views.restore(tx, self.campaigns, self.webhooks)
         except StoreUnreadableError as exc:
             logger.warning("%s: %s: it is rebuilt from the log", self.store.where, exc)
             self.store.rebuild()
@@ -169,7 +172,9 @@ class Views:
         changes, due, campaigns = batch.changes, batch.due, self.campaigns
         for recorded in some:
             checkpoint = batch.checkpoints[recorded.partition]
-            checkpoint.facts = facts.project(changes, campaigns, recorded, checkpoint.facts)
+            checkpoint.facts = facts.project(
+                changes, campaigns, self.webhooks, recorded, checkpoint.facts
+            )
             partition, position = recorded.partition, recorded.position
             for campaign_id, many in due.get((partition, position), ()) if due else ():
                 if (campaign := campaigns.get(campaign_id)) is not None:
@@ -216,6 +221,8 @@ class Views:
             self._stored[partition] = checkpoint.position
         for key in batch.changes.keys:
             self.on_key(key)
+        for webhook_id in batch.changes.webhooks:
+            self.on_webhook(webhook_id)
         for partition, checkpoint in batch.checkpoints.items():
             if self.reader.visible is not self.reader.positions:
                 self.reader.shown(partition, checkpoint.position)
@@ -225,12 +232,14 @@ class Views:
         for number in {number for number, *_ in batch.changes.events}:
             self.on_moved(Partition(CAMPAIGN_RECORDS, number))
 
-    def take_over(self, other: "Views", keys: Iterable[AnyOrganizationFact], again: bool) -> None:
+    def take_over(self, other: "Views", keys: Iterable[AnyKeyFact], again: bool) -> None:
         """Go on with what another fold made of the same records: our store is its store now.
 
         `keys`: its facts about API keys. `again`: publish its outbox from the beginning.
         """
         self.campaigns.become(other.campaigns)
+        for webhook_id in self.webhooks.become(other.webhooks):
+            self.on_webhook(webhook_id)
         self._facts, self._calling, self._tails = other._facts, other._calling, other._tails
         self._shares = other._shares
         for key in keys:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from campaigns.domain.facts import AnyOrganizationFact
+from campaigns.domain.facts import AnyKeyFact
 from campaigns.process.errors import OperatingError, PartRunningError, StoreUnavailableError
 from projector.advance import Views
 from projector.commits import Commits
@@ -94,7 +94,7 @@ class Exchange:
             present.disconnect()
 
     async def _exchanged(self, store: ViewStore) -> None:
-        keys = list[AnyOrganizationFact]()
+        keys = list[AnyKeyFact]()
         beside = await restored(
             store,
             self.views.log,

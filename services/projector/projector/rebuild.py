@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from campaigns.domain.facts import AnyOrganizationFact
+from campaigns.domain.facts import AnyKeyFact
 from campaigns.log.port import BATCH_MAX, EventLog, refuse_beyond
 from campaigns.process.errors import LogCutError
 from campaigns.records.installation import Installation
@@ -50,7 +50,7 @@ async def restored(
     installation: Installation,
     *,
     publishes: bool,
-    on_key: Callable[[AnyOrganizationFact], None] = lambda _: None,
+    on_key: Callable[[AnyKeyFact], None] = lambda _: None,
 ) -> Views:
     """Return a store's views at their checkpoint: from the log's beginning if it is new.
 

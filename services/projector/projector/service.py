@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Request
 from pydantic import SecretStr
 
 from campaigns.domain.api_keys import ApiKeys, Caller, key_hash
-from campaigns.domain.facts import AnyOrganizationFact, Scope
+from campaigns.domain.facts import AnyKeyFact, Scope
 from campaigns.http.door import CallerOf, caller_of
 from campaigns.http.session_cookie import key_given
 from campaigns.log.port import EventLog
@@ -24,9 +24,13 @@ from campaigns.records.topics import (
     Partition,
     campaign_partitions,
 )
+from campaigns.secrets.key_place import KeyPlace
+from campaigns.webhooks.webhook_settings import WebhookSettings
 from projector.adoption import adopt
 from projector.advance import Views
 from projector.commits import Commits
+from projector.deliveries import webhook_views
+from projector.deliveries.deliverer import deliverer_of
 from projector.exchange import Exchange
 from projector.feeds import event_routes, monitor, progress
 from projector.feeds.event_feed import ViewFeed
@@ -58,6 +62,9 @@ class Projector:
         settings: ProjectorSettings,
         data_dir: Path | None,
         publisher: EventPublisher | None,
+        *,
+        master_keys: KeyPlace | None = None,
+        webhooks: WebhookSettings | None = None,
     ) -> None:
         """Store the dependencies. `log` must be open.
 
@@ -87,6 +94,8 @@ class Projector:
             settings.as_of_at_once_max,
             settings.fresh_s,
         )
+        place, feed = self._place, self.events
+        self.deliverer = deliverer_of(self.views, place, feed, webhooks, master_keys, clock)
         self.commits = Commits(self.views, settings.linger_ms / 1000)
         self.publishing: Publishing | None = None
         if publisher is not None:
@@ -121,6 +130,7 @@ class Projector:
         ]
         routers.append(key_routes.router(queries, self.keys, self._admin))
         routers.append(event_routes.router(EventQueries(queries, self.events, self.hub)))
+        routers.append(webhook_views.router(queries, self.deliverer))
         pages = site.routers(feeds, self.broadcasts)
         return [*routers, monitor.router(feeds), progress.router(feeds), *pages]
 
@@ -129,7 +139,7 @@ class Projector:
         self.broadcasts.close()  # First: a page that is closed is not signed out.
         self.hub.leave()
 
-    def _fold_key(self, fact: AnyOrganizationFact) -> None:
+    def _fold_key(self, fact: AnyKeyFact) -> None:
         """Fold a fact about an API key; close the sockets of a revoked one."""
         self.keys.fold(fact)
         if fact.key_hash not in self.keys.callers:
@@ -197,6 +207,8 @@ class Projector:
                     exchange = Exchange(self.views, self.commits, made, check_s, again)
                     name = "projector exchanges"
                     tasks.create_task(lasting(exchange.run(), name), name=name)
+                delivering = lasting(self.deliverer.run(), "projector delivers")
+                tasks.create_task(delivering, name="projector delivers")
                 if self.publishing is not None:
                     name = "projector publishes"
                     tasks.create_task(lasting(self._publish(self.publishing), name), name=name)
@@ -232,11 +244,13 @@ class Projector:
         return ["projector: the log does not answer, or the views are behind it"]
 
     async def drain(self) -> None:
-        """Store what has been folded."""
+        """Store what has been folded, and where deliveries stand."""
+        await self.deliverer.drain()
         await self.commits.drain()
 
     async def close(self) -> None:
         """Close the publisher and the store, once no thread uses it."""
+        await self.deliverer.close()
         self.travel.close()
         self.commits.close()
         if self.publishing is not None:

@@ -18,6 +18,8 @@ from campaigns.domain.facts import (
     ContactsAdded,
     ImportCompleted,
     ImportFailed,
+    WebhookChanged,
+    WebhookCreated,
 )
 
 DIGITS_SHOWN = 2  # Of a phone number, at its end.
@@ -26,6 +28,7 @@ HIDDEN = "…"
 # A run of digits as people and carriers write phone numbers: at least seven digits of it.
 _NUMBER = re.compile(r"\+?\(?\d(?:[ ().\-/]{0,2}\d){6,}")
 _MAIL = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+")
+_PATH = re.compile(r"(?<=[^/:])/.*|\?.*|#.*", re.DOTALL)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?")
 
 
@@ -99,6 +102,11 @@ def _errors(errors: Any) -> Any:
     ]
 
 
+def _address(url: Any) -> Any:
+    """Return a URL's scheme and host: its path may hold a token."""
+    return _PATH.sub(HIDDEN, url, count=1) if isinstance(url, str) else HIDDEN
+
+
 def _whole(_: Any) -> Any:
     return HIDDEN
 
@@ -113,5 +121,7 @@ _PERSONAL: dict[type[AnyFact], dict[str, Callable[[Any], Any]]] = {
     CallLate: {"detail": _free},
     CampaignCreated: {"pending_import": _whole},
     CampaignUpdated: {"pending_import": _whole},
+    WebhookCreated: {"url": _address, "description": _free},
+    WebhookChanged: {"url": _address, "description": _free},
 }
 _FIELDS = {kind: tuple(names) for kind, names in _PERSONAL.items()}

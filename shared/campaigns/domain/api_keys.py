@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr
 
-from campaigns.domain.facts import AnyOrganizationFact, ApiKeyCreated, ApiKeyRevoked, Scope
+from campaigns.domain.facts import AnyKeyFact, ApiKeyCreated, ApiKeyRevoked, Scope
 
 KEY_CHARS_MIN = 16  # Of a key in the environment; the keys that we make have 51.
 KEY_CHARS_MIN_LOOPBACK = 6  # Where only users of this machine can connect.
@@ -116,7 +116,7 @@ class ApiKeys:
         self.callers[hashed] = Caller(organization_id, actor, hashed)
         self._configured.add(hashed)
 
-    def fold(self, fact: AnyOrganizationFact) -> None:
+    def fold(self, fact: AnyKeyFact) -> None:
         """Fold a fact about a key. A revoked key stays revoked."""
         hashed = fact.key_hash
         match fact:

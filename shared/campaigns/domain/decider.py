@@ -29,6 +29,9 @@ class Reason(StrEnum):
     VERSION_LOST = "version-lost"  # If-Match named another version of the campaign.
     UNKNOWN_KEY = "unknown-key"  # No such API key of this organization.
     TOO_MANY_KEYS = "too-many-keys"  # The organization has as many API keys as it may have.
+    UNKNOWN_WEBHOOK = "unknown-webhook"  # No such webhook of this organization.
+    TOO_MANY_WEBHOOKS = "too-many-webhooks"  # The organization has as many as it may have.
+    NO_MASTER_KEY = "no-master-key"  # What seals secrets is missing, or is another key.
     KEY_REUSED = "key-reused"  # The Idempotency-Key was used with another request.
     LEVEL_BELOW = "level-below"  # A form that the installation does not write yet: ADR-0014.
     CONTACT_DONE = "contact-done"  # Gate: done, being called, or gone.

@@ -539,6 +539,69 @@ class ApiKeyRevoked(OrganizationFact, frozen=True, kw_only=True):
     revoked_at: Instant
 
 
+class WebhookFact(OrganizationFact, frozen=True, kw_only=True):
+    """Base of facts about one receiver of an organization's events."""
+
+    SINCE = 4
+
+    webhook_id: str
+
+
+class WebhookCreated(WebhookFact, frozen=True, kw_only=True):
+    """Events go to a URL from now on. Made by: command_api.webhooks.webhook_changes."""
+
+    TYPE = "webhook-created.v1"
+
+    url: str
+    types: tuple[str, ...]  # Tags, with or without their version. Empty: all.
+    campaign_ids: tuple[PositiveInt, ...]  # Empty: all of the organization.
+    description: str | None
+    after: str  # The cursor from which on events are delivered.
+    secret: str  # Sealed by the master key: never in clear.
+    created_at: Instant
+
+
+class WebhookChanged(WebhookFact, frozen=True, kw_only=True):
+    """What is delivered, where, and whether; whole. Made by: command_api.webhooks.webhook_changes."""  # noqa: E501
+
+    TYPE = "webhook-changed.v1"
+
+    url: str
+    types: tuple[str, ...]
+    campaign_ids: tuple[PositiveInt, ...]
+    description: str | None
+    paused: bool
+    activated: bool  # Asked to be active: a parked one goes on.
+    changed_at: Instant
+
+
+class WebhookSecretRotated(WebhookFact, frozen=True, kw_only=True):
+    """A new secret signs; the one before does too, for a day. Made by: command_api.webhooks.webhook_changes."""  # noqa: E501
+
+    TYPE = "webhook-secret-rotated.v1"
+
+    secret: str  # Sealed.
+    rotated_at: Instant
+
+
+class WebhookReplayAsked(WebhookFact, frozen=True, kw_only=True):
+    """A stretch of events is delivered again. Made by: command_api.webhooks.webhook_changes."""
+
+    TYPE = "webhook-replay-asked.v1"
+
+    after: str  # A cursor.
+    until: str | None  # A cursor. None: where delivery stands when the replay begins.
+    asked_at: Instant
+
+
+class WebhookEnded(WebhookFact, frozen=True, kw_only=True):
+    """Nothing is delivered any more. Made by: command_api.webhooks.webhook_changes."""
+
+    TYPE = "webhook-ended.v1"
+
+    ended_at: Instant
+
+
 class InstallationFact(Fact, frozen=True, kw_only=True):
     """Base of facts about the whole installation (topic installation.records)."""
 
@@ -615,7 +678,11 @@ AnyCampaignFact = (
     | ImportFailed
     | AnyCallFact
 )
-AnyOrganizationFact = ApiKeyCreated | ApiKeyRevoked
+AnyKeyFact = ApiKeyCreated | ApiKeyRevoked
+AnyWebhookFact = (
+    WebhookCreated | WebhookChanged | WebhookSecretRotated | WebhookReplayAsked | WebhookEnded
+)
+AnyOrganizationFact = AnyKeyFact | AnyWebhookFact
 AnyInstallationFact = LevelRaised | RecordSkipped | HomeChosen
 ListEvent = ContactsAdded | ListClosed
 AnyFact = AnyCampaignFact | ListEvent | CreateKeyed | AnyOrganizationFact | AnyInstallationFact

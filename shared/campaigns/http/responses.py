@@ -45,6 +45,9 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 OUTDATED: dict[int | str, dict[str, Any]] = {
     412: {"description": "If-Match: the campaign has another version", "content": _DETAIL}
 }
+NO_KEY: dict[int | str, dict[str, Any]] = {
+    409: {"description": "No master key seals secrets, or another one did", "content": _DETAIL}
+}
 Responses = dict[int | str, dict[str, Any]]  # Any: FastAPI's own words for responses.
 
 

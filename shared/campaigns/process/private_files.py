@@ -11,7 +11,7 @@ from pathlib import Path
 
 UMASK = 0o077  # Rights that only the owner has.
 # Dialgate's files in its data directory: log, stores, locks, names; and SQLite's beside them.
-_OURS = ("*.db", "*.db-wal", "*.db-shm", "*.db-journal", "*.lock", "*.name")
+_OURS = ("*.db", "*.db-wal", "*.db-shm", "*.db-journal", "*.lock", "*.name", "*.key")
 _OF_FILE_SYSTEMS = frozenset({"lost+found"})
 
 

@@ -7,8 +7,6 @@ from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.contact import evolve_contact, exhaust, select
 from campaigns.domain.facts import (
     AnyCampaignFact,
-    ApiKeyCreated,
-    ApiKeyRevoked,
     CallFact,
     CampaignCreated,
     CampaignFact,
@@ -20,6 +18,7 @@ from campaigns.domain.facts import (
     ImportFailed,
     InstallationFact,
     ListClosed,
+    OrganizationFact,
 )
 from campaigns.records.log_entry import Recorded
 from campaigns.stores.contacts import Contacts
@@ -38,7 +37,7 @@ def fold_contacts(campaigns: Campaigns, contacts: Contacts, recorded: Recorded) 
             case ListClosed():
                 if not fact.counts:
                     contacts.drop(fact.import_id)
-            case CreateKeyed() | ApiKeyCreated() | ApiKeyRevoked() | InstallationFact():
+            case CreateKeyed() | OrganizationFact() | InstallationFact():
                 continue
             case unreachable:
                 assert_never(unreachable)

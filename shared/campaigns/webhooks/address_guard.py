@@ -7,14 +7,20 @@ Source: OWASP, Server-Side Request Forgery Prevention Cheat Sheet.
 
 import asyncio
 import socket
-from collections.abc import Iterable
+import ssl
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Any
 
 import httpcore
 
 from campaigns.process.errors import OperatingError
 
 # IPv4 addresses inside IPv6 ones. Source: RFC 6052, section 2.1; RFC 8215.
+_METADATA = frozenset({IPv4Address("168.63.129.16")})  # Azure's: public by its number alone.
+_UNICAST = IPv6Network("2000::/3")  # All that is assigned of global unicast. Source: RFC 4291, 2.4.
 _NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 
 
@@ -39,15 +45,25 @@ def _meant(found: IPv4Address | IPv6Address) -> Iterable[IPv4Address | IPv6Addre
 
 
 def _public(found: IPv4Address | IPv6Address) -> bool:
-    mapped = isinstance(found, IPv6Address) and found.ipv4_mapped is not None
-    return (found.is_global or mapped) and not found.is_multicast
+    if isinstance(found, IPv4Address):
+        return found.is_global and not found.is_multicast and found not in _METADATA
+    if found.ipv4_mapped is not None or found in _NAT64[0]:
+        return True  # What it stands for is asked.
+    return found in _UNICAST and found.is_global
+
+
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+# Names are asked for by threads of their own: one that answers slowly holds up no query.
+_RESOLVERS = ThreadPoolExecutor(32, "resolver")
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Opens TCP connections, to addresses outside the network alone."""
+    """Opens TCP connections, to addresses outside the network alone; `private`: to any."""
 
-    def __init__(self) -> None:
-        self._inner = httpcore.AnyIOBackend()
+    def __init__(self, resolve: Resolve | None = None, *, private: bool = False) -> None:
+        """Store the resolver. None: the machine's own."""
+        self._inner, self._resolve = httpcore.AnyIOBackend(), resolve or _resolved
+        self._private = private
 
     async def connect_tcp(
         self,
@@ -64,7 +80,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
             httpcore.ConnectError: the name is not known, or no address answers.
 
         """
-        allowed = [one for one in await _resolved(host, port) if outside(one)]
+        allowed = [one for one in await self._resolve(host, port) if self._private or outside(one)]
         if not allowed:
             raise AddressRefusedError(
                 f"{host}: expected an address outside the network, found one inside"
@@ -73,8 +89,10 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         failure: httpcore.ConnectError | None = None
         for address in allowed:
             try:
-                return await self._inner.connect_tcp(
-                    address, port, timeout, local_address, socket_options
+                return _Stream(
+                    await self._inner.connect_tcp(
+                        address, port, timeout, local_address, socket_options
+                    )
                 )
             except httpcore.ConnectError as exc:
                 failure = exc
@@ -100,11 +118,43 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         await self._inner.sleep(seconds)
 
 
+class _Stream(httpcore.AsyncNetworkStream):
+    """A connection that is also closed when a receiver never ends its TLS handshake."""
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+        self._inner = inner
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        return await self._inner.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        await self._inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            return await self._inner.start_tls(ssl_context, server_hostname, timeout)
+        except asyncio.CancelledError:  # httpcore closes it for all other reasons.
+            await self._inner.aclose()
+            raise
+
+    def get_extra_info(self, info: str) -> Any:  # Any: httpcore's own interface.
+        return self._inner.get_extra_info(info)
+
+
 async def _resolved(host: str, port: int) -> list[str]:
     """Return the addresses of a name, in the resolver's order, each once."""
     loop = asyncio.get_running_loop()
+    asking = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await loop.run_in_executor(_RESOLVERS, asking)
     except (OSError, UnicodeError) as exc:
         raise httpcore.ConnectError(f"{host}: {exc}") from exc
     return list(dict.fromkeys(str(address[0]) for *_, address in found))

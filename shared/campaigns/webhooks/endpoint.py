@@ -4,9 +4,11 @@ Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/st
 """
 
 import asyncio
+import re
 import ssl
 from base64 import b64decode
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
@@ -20,7 +22,9 @@ from campaigns.records.cloud_event import CONTENT_TYPE
 from campaigns.webhooks.address_guard import AddressRefusedError, GuardedBackend
 
 SECRET_BYTES_MIN = 24  # Source: Standard Webhooks, "Signature scheme".
+_DRAIN_S = 1.0  # How long what follows the status is read for.
 _ANSWER_BYTES_MAX = 64 * 1024  # More of an answer is not read, and its connection not used again.
+_PLAIN = re.compile(r"[!-~]+", re.ASCII)
 _KEPT_S = 30.0  # How long an idle connection is kept.
 
 
@@ -64,7 +68,7 @@ class Endpoint:
             ValueError: a secret is not `whsec_` and base64 of 24 bytes or more.
 
         """
-        self.url, self._timeout_s = _checked(url, private=private), timeout_s
+        self.url, self._timeout_s = checked_url(url, private=private), timeout_s
         self._signers = [_signer(secret) for secret in secrets]
         self._tls, self._private = tls or ssl.create_default_context(), private
         self._pool = self._made()
@@ -74,7 +78,7 @@ class Endpoint:
             ssl_context=self._tls,
             max_connections=1,
             keepalive_expiry=_KEPT_S,
-            network_backend=httpcore.AnyIOBackend() if self._private else GuardedBackend(),
+            network_backend=GuardedBackend(private=self._private),
         )
 
     async def post(self, message_id: str, body: bytes, now: datetime) -> WebhookAnswer:
@@ -89,7 +93,8 @@ class Endpoint:
                 return await self._posted(self._headers(message_id, body, now), body, now)
         except TimeoutError:
             why = f"no answer within {self._timeout_s:g} s"
-        except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as exc:
+        # ValueError: a name that is none, which TLS or the resolver refuses.
+        except (httpcore.NetworkError, httpcore.ProtocolError, OSError, ValueError) as exc:
             why = f"no answer: {exc or type(exc).__name__}"
         # A pool whose request was cancelled may stay busy for ever.
         broken, self._pool = self._pool, self._made()
@@ -110,27 +115,44 @@ class Endpoint:
         self, headers: list[tuple[str, str]], body: bytes, now: datetime
     ) -> WebhookAnswer:
         async with self._pool.stream("POST", self.url, headers=headers, content=body) as response:
-            read = 0
-            async for some in response.aiter_stream():  # Read whole, its connection is kept.
-                if (read := read + len(some)) > _ANSWER_BYTES_MAX:
-                    break
+            await self._drain(response)
             if 200 <= response.status < 300:
                 return WebhookAnswer(response.status, None)
             found = {name.lower(): value for name, value in response.headers}
             wait_s = _retry_after(found.get(b"retry-after"), now)
             return WebhookAnswer(response.status, f"answered {response.status}", wait_s)
 
+    async def _drain(self, response: httpcore.Response) -> None:
+        """Read what follows the status, so that the connection is kept; a bounded part of it.
+
+        Whatever becomes of it, the status is the answer.
+        """
+        read = 0
+        with suppress(httpcore.NetworkError, httpcore.ProtocolError, TimeoutError):
+            async with asyncio.timeout(min(_DRAIN_S, self._timeout_s / 4)):
+                async for some in response.aiter_stream():
+                    if (read := read + len(some)) > _ANSWER_BYTES_MAX:
+                        break
+
     async def close(self) -> None:
         """Close the connection."""
         await self._pool.aclose()
 
 
-def _checked(url: str, *, private: bool) -> str:
+def checked_url(url: str, *, private: bool) -> str:
+    """Return a URL that may be delivered to, as far as its text tells.
+
+    Raises:
+        AddressRefusedError: it may not.
+
+    """
     try:
         found = urlsplit(url)
         host, _ = found.hostname, found.port
     except ValueError as exc:
         raise AddressRefusedError(f"expected an https URL, found one that is none: {exc}") from exc
+    if not _PLAIN.fullmatch(url):
+        raise AddressRefusedError("expected a URL of printable ASCII, other names in punycode")
     if found.scheme not in (("https", "http") if private else ("https",)) or not host:
         allowed = "an http or https URL" if private else "an https URL"
         raise AddressRefusedError(f"expected {allowed} with a host, found {found.scheme}://{host}")

@@ -1,14 +1,16 @@
 """Which addresses a webhook may go to, however they are spelt, and that the checked one is used."""
 
-import asyncio
-import socket
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import httpcore
 import pytest
+from pydantic import SecretStr
 
 from campaigns.webhooks.address_guard import AddressRefusedError, GuardedBackend, outside
+from campaigns.webhooks.endpoint import Endpoint
+from tests.support.receiver import SECRET
 
 INSIDE = [
     "127.0.0.1", "127.8.9.10", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1",
@@ -17,6 +19,7 @@ INSIDE = [
     "::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1",
     "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:a9fe:a9fe", "2002:7f00:1::", "2002:a00:1::1",
     "64:ff9b::127.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b:1::a00:1",
+    "::127.0.0.1", "::8.8.8.8", "fec0::1", "2001::7f00:1", "168.63.129.16", "4000::1",
 ]  # fmt: skip
 OUTSIDE = ["1.1.1.1", "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
 
@@ -29,6 +32,37 @@ def test_an_address_inside_the_network_is_none_to_deliver_to(address: str) -> No
 @pytest.mark.parametrize("address", OUTSIDE)
 def test_an_address_outside_is(address: str) -> None:
     assert outside(address)
+
+
+SPELT = [
+    "127.0.0.1", "127.1", "127.0.1", "2130706433", "017700000001", "0x7f000001", "0x7f.1",
+    "0177.0.0.1", "10.1", "0xa9fea9fe", "169.254.43518", "[::1]", "[::]",
+    "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]", "[::127.0.0.1]", "[fec0::1]",
+    "localhost", "LOCALHOST",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("host", SPELT)
+async def test_no_spelling_of_an_inner_address_is_outside(host: str) -> None:
+    """As the machine's own resolver reads it, which is what a connection is made to."""
+    endpoint = Endpoint(f"https://{host}:9/hook", [SecretStr(SECRET)], 5.0)
+    with pytest.raises(AddressRefusedError, match="outside the network"):
+        await endpoint.post("1", b"{}", datetime(2026, 3, 1, tzinfo=UTC))
+    await endpoint.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/", "https://", "https://u@example.com/", "https://u:p@example.com/",
+        "https://example.com/#x", "ftp://example.com/", "file:///etc/passwd", "//example.com/",
+        "https://example.com:99999/", "https://[::1/", "https:///etc", "https://exa mple.com/",
+        "https://example.com/\r\nx: y", "https://\uff11\uff12\uff17.1\u3002/@/", "unix:/run/x",
+    ],
+)  # fmt: skip
+def test_what_is_no_plain_https_url_is_none_to_deliver_to(url: str) -> None:
+    with pytest.raises(AddressRefusedError):
+        Endpoint(url, [SecretStr(SECRET)], 5.0)
 
 
 class Dialed(httpcore.AsyncNetworkStream, httpcore.AsyncNetworkBackend):
@@ -67,12 +101,10 @@ async def dialed(backend: Dialed, *answers: list[str]) -> int:
     """
     asked = list(answers)
 
-    async def resolved(*_: object, **__: object) -> list[Any]:
-        found = asked.pop(0)
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, 443)) for one in found]
+    async def resolved(host: str, port: int) -> list[str]:
+        return asked.pop(0)
 
-    asyncio.get_running_loop().getaddrinfo = resolved  # type: ignore[method-assign]
-    guarded = GuardedBackend()
+    guarded = GuardedBackend(resolved)
     guarded._inner = backend  # type: ignore[assignment]
     async with httpcore.AsyncConnectionPool(network_backend=guarded) as pool:
         await pool.request("POST", "https://receiver/hook", content=b"{}")

@@ -100,6 +100,41 @@ class KeyMade(Key):
     key: str
 
 
+class WebhookChange(BaseModel):
+    """A webhook, as a command leaves it; `dry_run`: as it is."""
+
+    id: str | None
+    url: str | None = None
+    types: list[str] | None = None
+    campaign_ids: list[int] | None = None
+    description: str | None = None
+    status: Literal["active", "paused"] | None = None
+    created_at: AwareDatetime | None = None
+    dry_run: bool | None = None
+
+
+class WebhookMade(WebhookChange):
+    """A webhook with its new secret, which is shown this once."""
+
+    secret: str | None = None
+
+
+class WebhookEnd(BaseModel):
+    """A webhook to which nothing is delivered any more."""
+
+    id: str
+    message: str
+
+
+class WebhookTried(BaseModel):
+    """What became of one event that tells nothing."""
+
+    delivered: bool
+    status: int | None
+    error: str | None
+    took_ms: float
+
+
 class KeyRevoked(Key):
     """A key that was revoked."""
 

@@ -1,5 +1,7 @@
 """API keys: created, shown once, kept by their hash alone; revoked for good. No HTTP."""
 
+import asyncio
+import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,9 +13,13 @@ from campaigns.domain.decider import UNCHANGED, Decider, Decision, Reason, Rejec
 from campaigns.domain.facts import ApiKeyCreated, ApiKeyRevoked, Scope
 from campaigns.domain.values.stream_names import organization_stream
 from campaigns.log.writer import Origin, Writer
+from campaigns.process.errors import OperatingError
 from campaigns.records.topics import ORGANIZATIONS
 
+logger = logging.getLogger(__name__)
+
 FIRST_ORGANIZATION = 1
+_AGAIN_S = 1.0
 NAME_UNUSABLE = "a name has no control characters, nor such as turn the direction of a text"
 KEYS_MAX = 1_000  # Of one organization, revoked ones included: every service holds them all.
 
@@ -122,3 +128,16 @@ async def ensure_key(
     ruling = await writer.append(ORGANIZATIONS, record, FIRST_ORGANIZATION)
     if ruling.accepted:
         show(key)
+
+
+async def ensure_some_key(
+    writer: Writer[Campaigns], keys: ApiKeys, show: Callable[[str], None], catch_up_s: float
+) -> None:
+    """Ensure a key, however long the log is away."""
+    while True:
+        try:
+            await ensure_key(writer, keys, show, catch_up_s)
+            return
+        except OperatingError as exc:
+            logger.warning("no API key could be made yet: %s", exc)
+            await asyncio.sleep(_AGAIN_S)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from campaigns.domain.api_keys import ApiKeys
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.codec import Codec
-from campaigns.domain.facts import AnyOrganizationFact, ApiKeyCreated, ApiKeyRevoked
+from campaigns.domain.facts import AnyKeyFact, ApiKeyCreated, ApiKeyRevoked
 from campaigns.log.writer import Answer, Origin, Writer
 from campaigns.records.topics import ORGANIZATIONS
 from command_api.keys.key_changes import ChangeKeys, decider
@@ -43,7 +43,7 @@ class Keyring:
         for hashed, stored in self._db.execute(query, (ApiKeyRevoked.TYPE,)):
             self.keys.fold(_REVOKED.load(stored, f"API key {hashed[:12]}"))
 
-    def fold(self, fact: AnyOrganizationFact) -> None:
+    def fold(self, fact: AnyKeyFact) -> None:
         """Fold one accepted fact."""
         self.keys.fold(fact)
         self._db.execute(

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.facts import CampaignFact
+from campaigns.domain.webhooks import Webhooks
 from campaigns.log.port import ReadableLog
 from campaigns.log.selection import selected
 from campaigns.process.errors import NotFreshError
@@ -228,5 +229,5 @@ def _fold_contacts(made: ViewStore, campaigns: Campaigns, records: Sequence[Reco
     with made.writing() as tx:
         views.look_up(made, tx, Touched(touched.contacts), changes)
         for recorded in records:
-            facts.project(changes, campaigns, recorded, 0)
+            facts.project(changes, campaigns, Webhooks(), recorded, 0)
         views.write(made, tx, Changes(contacts=changes.contacts))

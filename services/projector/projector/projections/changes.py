@@ -7,7 +7,8 @@ from typing import Any
 from msgspec import Struct
 
 from campaigns.domain.contact import Contact
-from campaigns.domain.facts import AnyOrganizationFact
+from campaigns.domain.facts import AnyKeyFact
+from campaigns.domain.webhooks import Webhook
 
 Place = tuple[int, int]  # Campaign id, and a contact's, execution's or import's number in it.
 EventPlace = tuple[int, int]  # Of an event: position, and the fact's index in its record.
@@ -71,5 +72,6 @@ class Changes:
     # Of ORGANIZATION_RECORDS: organization, partition and first position → positions.
     organization_records: dict[tuple[int, int, int], bytes] = field(default_factory=dict)
     snapshots: dict[Place, bytes] = field(default_factory=dict)  # Campaign id and position → state.
-    keys: list[AnyOrganizationFact] = field(default_factory=list)
+    keys: list[AnyKeyFact] = field(default_factory=list)
+    webhooks: dict[str, Webhook | None] = field(default_factory=dict)  # None: it has ended.
     events: list[tuple[int, int, int, int, bytes]] = field(default_factory=list)  # Rows of OUTBOX.

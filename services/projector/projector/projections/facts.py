@@ -25,13 +25,18 @@ from campaigns.domain.facts import (
     ImportStarted,
     InstallationFact,
     ListClosed,
+    WebhookFact,
 )
+from campaigns.domain.webhooks import Webhooks
 from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Envelope
 from projector.projections import contacts, executions, history, imports, lists
 from projector.projections.changes import Changes
 
 
-def project(changes: Changes, campaigns: Campaigns, recorded: Recorded, ordinal: int) -> int:
+def project(
+    changes: Changes, campaigns: Campaigns, webhooks: Webhooks, recorded: Recorded, ordinal: int
+) -> int:
     """Fold and project a record's facts; return the ordinal of its last fact.
 
     `ordinal`: how many facts its partition accepted before.
@@ -41,7 +46,7 @@ def project(changes: Changes, campaigns: Campaigns, recorded: Recorded, ordinal:
         if type(fact) in CALLS:  # Most facts of a log: the shortest way.
             _call(changes, campaigns, recorded.position, fact)  # type: ignore[arg-type]  # Looked up.
         else:
-            _other(changes, campaigns, recorded, fact, ordinal)
+            _other(changes, campaigns, webhooks, recorded, fact, ordinal)
     return ordinal
 
 
@@ -62,7 +67,12 @@ def _call(changes: Changes, campaigns: Campaigns, position: int, fact: AnyCallFa
 
 
 def _other(
-    changes: Changes, campaigns: Campaigns, recorded: Recorded, fact: AnyFact, ordinal: int
+    changes: Changes,
+    campaigns: Campaigns,
+    webhooks: Webhooks,
+    recorded: Recorded,
+    fact: AnyFact,
+    ordinal: int,
 ) -> None:
     match fact:
         case CampaignFact():
@@ -71,6 +81,10 @@ def _other(
             lists.project(changes, fact, recorded.partition.number, ordinal)
         case ApiKeyCreated() | ApiKeyRevoked():
             changes.keys.append(fact)
+        case WebhookFact():
+            assert isinstance(recorded.envelope, Envelope), "an accepted record"
+            webhooks.fold(fact, recorded.envelope.id, recorded.position)
+            changes.webhooks[fact.webhook_id] = webhooks.by_id.get(fact.webhook_id)
         case CreateKeyed() | InstallationFact():
             return
         case unreachable:

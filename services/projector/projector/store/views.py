@@ -23,8 +23,9 @@ from campaigns.domain.campaign import Campaign, dump, load
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.codec import Codec, StructCodec
 from campaigns.domain.contact import Contact
-from campaigns.domain.facts import AnyOrganizationFact, ApiKeyCreated, ApiKeyRevoked
+from campaigns.domain.facts import AnyKeyFact, ApiKeyCreated, ApiKeyRevoked
 from campaigns.domain.values.instants import instant
+from campaigns.domain.webhooks import Webhook, Webhooks
 from projector.batch import Touched
 from projector.projections.changes import Changes, EventPlace, Execution, Import, Place
 from projector.store.tables import (
@@ -42,6 +43,7 @@ from projector.store.tables import (
     REVOKED_KEYS,
     ROWS,
     SNAPSHOTS,
+    WEBHOOKS,
     plain,
 )
 from projector.store.view_store import ViewStore
@@ -49,6 +51,7 @@ from projector.store.view_store import ViewStore
 K = TypeVar("K")
 
 CONTACT, EXECUTION, IMPORT = StructCodec(Contact), StructCodec(Execution), Codec(Import)
+WEBHOOK = Codec(Webhook)
 _CREATED, _REVOKED = Codec(ApiKeyCreated), Codec(ApiKeyRevoked)
 
 _KEYS_A_QUERY = 500  # Below SQLite's limit of bound values.
@@ -128,6 +131,11 @@ def write(store: ViewStore, tx: Connection, changes: Changes) -> None:
             if isinstance(key, kind)
         ]
         store.put(tx, table, keys)
+    for webhook_id, webhook in changes.webhooks.items():
+        if webhook is None:
+            tx.execute(delete(WEBHOOKS).where(WEBHOOKS.c.webhook_id == plain(webhook_id)))
+        else:
+            store.put_values(tx, WEBHOOKS, [(plain(webhook_id), WEBHOOK.dump(webhook))])
     store.put_values(tx, OUTBOX, changes.events)
 
 
@@ -184,8 +192,8 @@ def delete_events(tx: Connection, partition: int, last: EventPlace) -> None:
     tx.execute(delete(OUTBOX).where(OUTBOX.c.partition == partition, published))
 
 
-def restore(tx: Connection, campaigns: Campaigns) -> list[AnyOrganizationFact]:
-    """Load all campaigns into an empty fold; return the facts about API keys.
+def restore(tx: Connection, campaigns: Campaigns, webhooks: Webhooks) -> list[AnyKeyFact]:
+    """Load all campaigns and webhooks into empty folds; return the facts about API keys.
 
     Raises:
         StoreUnreadableError: one of them cannot be read; the fold is unchanged.
@@ -195,8 +203,11 @@ def restore(tx: Connection, campaigns: Campaigns) -> list[AnyOrganizationFact]:
     found = [(load(state, one), partition) for one, partition, state in tx.execute(asked)]
     made = tx.execute(select(API_KEYS.c.fact)).scalars()
     revoked = tx.execute(select(REVOKED_KEYS.c.fact)).scalars()
-    keys: list[AnyOrganizationFact] = [*map(_CREATED.load, made)]
+    keys: list[AnyKeyFact] = [*map(_CREATED.load, made)]
     keys += map(_REVOKED.load, revoked)
+    made_webhooks = [WEBHOOK.load(one) for one in tx.execute(select(WEBHOOKS.c.state)).scalars()]
+    for webhook in made_webhooks:
+        webhooks.take(webhook)
     for campaign, partition in found:
         campaigns.take(campaign, partition)
     return keys

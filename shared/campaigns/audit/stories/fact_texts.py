@@ -11,6 +11,7 @@ from typing import assert_never
 from campaigns.audit.masks import masked_number, masked_text
 from campaigns.audit.stories.campaign_texts import import_text, lifecycle_text
 from campaigns.audit.stories.phrases import because, clipped, moment
+from campaigns.audit.stories.webhook_texts import webhook_text
 from campaigns.domain.facts import (
     Abandonment,
     AnyFact,
@@ -32,6 +33,7 @@ from campaigns.domain.facts import (
     LevelRaised,
     ListClosed,
     RecordSkipped,
+    WebhookFact,
 )
 from campaigns.domain.values.rows import Row
 from campaigns.process.printable_text import one_line
@@ -67,6 +69,8 @@ def text_of(fact: AnyFact, *, reveal: bool = False) -> str:
             text = _of_list(fact, reveal=reveal)
         case ApiKeyCreated() | ApiKeyRevoked() | LevelRaised() | RecordSkipped() | HomeChosen():
             text = _of_operators(fact)
+        case WebhookFact():
+            text = webhook_text(fact)
         case _:
             text = lifecycle_text(fact)
     return clipped(one_line(text))

@@ -31,6 +31,7 @@ QUESTIONS = (
     "restart",
     "past",
     "door",
+    "feed",
 )
 
 

@@ -1,0 +1,67 @@
+"""The consumers of docs/examples, as a user runs them: each prints what was accepted."""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from docs.generate import ROOT
+from tests.support.receiver import SECRET
+from tests.support.system import System, free_port
+
+pytestmark = pytest.mark.e2e
+EXAMPLES = ROOT / "docs" / "examples"
+WITHIN_S = 30.0
+
+
+@asynccontextmanager
+async def running(name: str, folder: Path, *arguments: str, **more: str) -> AsyncIterator[Process]:
+    """Run an example; at the end kill it."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, EXAMPLES / name, *arguments, stdout=PIPE, cwd=folder, env=os.environ | more
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def types(process: Process, count: int) -> list[str]:
+    """Return the types of the next events that an example prints."""
+    assert process.stdout is not None
+    async with asyncio.timeout(WITHIN_S):
+        return [(await process.stdout.readline()).decode().split()[1] for _ in range(count)]
+
+
+def made(system: System) -> None:
+    """Have a campaign call its one contact."""
+    with system.client() as client:
+        campaign = client.create(1, calls_per_minute=1)
+        client.start(campaign)
+        client.wait_for(campaign, "completed")
+
+
+async def test_the_examples_follow_the_embedded_log(tmp_path: Path) -> None:
+    with System(tmp_path, webhook_private="true", webhook_secret=SECRET) as system:
+        await asyncio.to_thread(made, system)
+        lines = (await asyncio.to_thread(system.run, "replay-events")).stdout.splitlines()
+        key = {"DIALGATE_API_KEY": system.environment["DIALGATE_API_KEY"]}
+        url = system.queries_url
+        async with running("events_from_http.py", tmp_path, url, **key) as over_http:
+            begun = await types(over_http, 2)
+        async with running("events_from_http.py", tmp_path, url, **key) as over_http:
+            rest = await types(over_http, len(lines) - 2)  # It resumes where it was killed.
+        port = str(free_port())
+        async with running("events_from_webhook.py", tmp_path, SECRET, port) as hook:
+            to = f"http://127.0.0.1:{port}/"
+            done = await asyncio.to_thread(system.run, "replay-events", "--to", to)
+            assert done.returncode == 0, done.stderr
+            posted = await types(hook, len(lines))
+    assert posted == [*begun, *rest]
+    assert begun[0] == "campaign-created.v1"

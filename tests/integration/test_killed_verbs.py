@@ -24,7 +24,7 @@ from tests.integration.test_time_travel import told
 from tests.support.exported import written
 from tests.support.on_kafka import opened
 
-POINTS = int(os.environ.get("KILL_POINTS", "3"))  # Of each verb.
+POINTS = int(os.environ.get("KILL_POINTS", "2"))  # Of each verb.
 ROOT = Path(__file__).resolve().parents[2]
 
 

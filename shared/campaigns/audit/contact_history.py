@@ -57,7 +57,7 @@ def _said(fact: AnyFact, contact_id: int) -> tuple[datetime, str] | None:
             listed = "added as JSON" if fact.number is None else f"listed by import {fact.number}"
             return fact.completed_at, listed
         case ContactsReplaced() if contact_id <= fact.through:
-            return fact.replaced_at, "replaced by a later list, if it was never attempted"
+            return fact.replaced_at, "a later list replaced all contacts that were never attempted"
         case CampaignRearmed():
             return fact.rearmed_at, f"the campaign was armed again: {_selected(fact, contact_id)}"
         case CampaignDue() if fact.rearms:
@@ -78,7 +78,7 @@ def _of_call(
         case CallEnded():
             how = f"{which} ended: {fact.disposition}"
             if fact.duration_s:
-                how += f" after {fact.duration_s:.0f} s"
+                how += f" after {round(fact.duration_s, 1):g} s"
             if fact.error:
                 how += f" ({fact.error})"
             again = fact.retry_at and f"; the next attempt not before {instant(fact.retry_at)}"

@@ -18,7 +18,7 @@ from campaigns.domain.facts import (
 )
 from projector.projections.changes import Changes, Place
 
-STRETCH = 16_384  # Positions. To fold a campaign's records of one takes a quarter of a second.
+STRETCH = 16_384  # Positions: at most so many records are folded for an answer about the past.
 
 
 def project(changes: Changes, campaign: Campaign, fact: AnyCallFact, position: int) -> None:

@@ -24,6 +24,8 @@ def test_every_operation_lists_every_status_it_can_answer(
     method: str, path: str, operation: dict[str, Any]
 ) -> None:
     expected = {"400", "401", "422", "429", "503"}
+    if not operation.get("parameters") and "requestBody" not in operation:
+        expected.discard("422")  # Nothing that could be wrong.
     of_one = "{campaign_id}" in path
     if of_one:
         expected.add("404")

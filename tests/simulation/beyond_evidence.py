@@ -45,5 +45,4 @@ BEYOND: Mapping[str, str] = {
     "a gate is shut although it is open": REASONS,
     "the reactor takes one more than there is room": LINES,
     "an idle campaign gives no reason": REASONS,
-    "the reactor asks other gates": LINES,
 }

@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -143,9 +144,11 @@ class CommandApi:
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             everything = [*campaign_partitions(self.partitions), ORGANIZATIONS]
-            tasks.create_task(lasting(self.reader.follow(everything), "command-api follows"))
-            tasks.create_task(lasting(self._save_regularly(), "command-api saves"))
-            tasks.create_task(lasting(self.csv_imports.run(), "command-api imports"))
+            tasks.create_task(
+                lasting(partial(self.reader.follow, everything), "command-api follows")
+            )
+            tasks.create_task(lasting(self._save_regularly, "command-api saves"))
+            tasks.create_task(lasting(self.csv_imports.run, "command-api imports"))
             tasks.create_task(self._ensure_key())
 
     async def _ensure_key(self) -> None:

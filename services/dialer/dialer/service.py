@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 
@@ -129,12 +130,12 @@ class Dialer:
                 async with asyncio.TaskGroup() as tasks:
                     self.reactions.begin(tasks)
                     if self._host is None:
-                        follows = self.reader.follow(partitions)
+                        follows = partial(self.reader.follow, partitions)
                         tasks.create_task(lasting(follows, "dialer follows"))
-                    tasks.create_task(lasting(self._work(), "dialer works"))
-                    tasks.create_task(lasting(self._tenure.reside(), "dialer is at home"))
-                    tasks.create_task(lasting(self._tenure.end(), "dialer is replaced"))
-                    tasks.create_task(lasting(self._save_regularly(), "dialer saves"))
+                    tasks.create_task(lasting(self._work, "dialer works"))
+                    tasks.create_task(lasting(self._tenure.reside, "dialer is at home"))
+                    tasks.create_task(lasting(self._tenure.end, "dialer is replaced"))
+                    tasks.create_task(lasting(self._save_regularly, "dialer saves"))
                     tasks.create_task(self.reactions.watch.wait())
                     if isinstance(self._carrier, Watched):
                         tasks.create_task(self._carrier.watch())

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from fastapi import APIRouter, HTTPException, Request
@@ -197,21 +198,23 @@ class Projector:
         self.commits.begin()
         try:
             async with asyncio.TaskGroup() as tasks:
-                committing = lasting(self.commits.run(), "projector commits")
+                committing = lasting(self.commits.run, "projector commits")
                 tasks.create_task(committing, name="projector commits")
-                following = self.reader.follow(self.partitions)
+                following = partial(self.reader.follow, self.partitions)
                 tasks.create_task(lasting(following, "projector follows"), name="projector follows")
                 if (made := replacement_of(*self._place)) is not None:
                     again = self.publishing.begin_anew if self.publishing else lambda: None
                     check_s = self.settings.rebuilt_check_s
                     exchange = Exchange(self.views, self.commits, made, check_s, again)
                     name = "projector exchanges"
-                    tasks.create_task(lasting(exchange.run(), name), name=name)
-                delivering = lasting(self.deliverer.run(), "projector delivers")
+                    tasks.create_task(lasting(exchange.run, name), name=name)
+                delivering = lasting(self.deliverer.run, "projector delivers")
                 tasks.create_task(delivering, name="projector delivers")
                 if self.publishing is not None:
                     name = "projector publishes"
-                    tasks.create_task(lasting(self._publish(self.publishing), name), name=name)
+                    tasks.create_task(
+                        lasting(partial(self._publish, self.publishing), name), name=name
+                    )
         except BaseExceptionGroup as exc:
             self.store.unreadable = exc.subgroup(StoreUnreadableError) is not None
             raise
@@ -221,7 +224,7 @@ class Projector:
         while True:
             await self.reader.home.at_home()
             async with asyncio.TaskGroup() as tasks:
-                run = publishing.run(self.log.partitions(CAMPAIGN_RECORDS))
+                run = partial(publishing.run, self.log.partitions(CAMPAIGN_RECORDS))
                 running = tasks.create_task(lasting(run, "projector publishes"))
                 while self.reader.home.read_only is None:
                     await self.reader.home.moved()

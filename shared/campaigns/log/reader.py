@@ -132,10 +132,10 @@ class Reader:
             await self.begin()
         async with asyncio.TaskGroup() as tasks:
             watching = f"follow {INSTALLATION}"
-            tasks.create_task(lasting(self._watch(), watching), name=watching)
+            tasks.create_task(lasting(self._watch, watching), name=watching)
             for partition in partitions:
                 name = f"follow {partition}"
-                tasks.create_task(lasting(self._follow(partition), name), name=name)
+                tasks.create_task(lasting(partial(self._follow, partition), name), name=name)
 
     async def _watch(self) -> None:
         async for batch in self.log.batches(INSTALLATION, self.installation.position):

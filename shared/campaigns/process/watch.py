@@ -53,15 +53,17 @@ class Watch:
         raise self.failure
 
 
-async def lasting(work: Coroutine[Any, Any, None], name: str) -> NoReturn:
+async def lasting(work: Callable[[], Coroutine[Any, Any, None]], name: str) -> NoReturn:
     """Run work that should go on until cancelled: a TaskGroup would ignore it if it just returned.
+
+    `work` is called here, so that nothing has begun when this is cancelled before its first step.
 
     Raises:
         EndedError: it returned, or a future that it awaited was cancelled, not the task itself.
 
     """
     try:
-        await work
+        await work()
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is not None and task.cancelling():

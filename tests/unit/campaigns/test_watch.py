@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 import pytest
@@ -91,7 +92,7 @@ def test_lasting_work_that_ends_in_any_way_ends_its_group() -> None:
             (fails, ValueError),
         ):
             with pytest.raises(ExceptionGroup) as group:
-                await beside(lasting(work(), "it"))
+                await beside(lasting(work, "it"))
             assert isinstance(group.value.exceptions[0], error)
 
     run_virtually(scenario())
@@ -99,7 +100,7 @@ def test_lasting_work_that_ends_in_any_way_ends_its_group() -> None:
 
 def test_lasting_work_may_be_cancelled() -> None:
     async def scenario() -> None:
-        task = asyncio.create_task(lasting(asyncio.sleep(60), "it"))
+        task = asyncio.create_task(lasting(partial(asyncio.sleep, 60), "it"))
         await asyncio.sleep(1.0)
         task.cancel()
         await asyncio.wait([task])

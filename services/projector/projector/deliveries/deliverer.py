@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -68,12 +69,12 @@ class Deliverer:
         """
         self.tools.on_moved = self._dirty.add
         async with asyncio.TaskGroup() as tasks:
-            permits = self.tools.permits.run(lambda: bool(self.webhooks.by_id))
+            permits = partial(self.tools.permits.run, lambda: bool(self.webhooks.by_id))
             for work, name in (
                 (permits, "webhooks are fresh"),
-                (self._hold_regularly(), "webhooks are held"),
-                (self._save_regularly(), "deliveries are saved"),
-                (self._watch.wait(), "webhooks are delivered"),
+                (self._hold_regularly, "webhooks are held"),
+                (self._save_regularly, "deliveries are saved"),
+                (self._watch.wait, "webhooks are delivered"),
             ):
                 tasks.create_task(lasting(work, name), name=name)
 

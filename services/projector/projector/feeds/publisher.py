@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, TypeVar, TypeVarTuple
 
 from sqlalchemy import select, tuple_
@@ -100,7 +101,9 @@ class Publishing:
                 working = []
                 for number in range(partitions):
                     name = f"publish {number}"
-                    task = tasks.create_task(lasting(self._partition(number), name), name=name)
+                    task = tasks.create_task(
+                        lasting(partial(self._partition, number), name), name=name
+                    )
                     working.append(task)
                 await self._anew.wait()
                 for task in working:

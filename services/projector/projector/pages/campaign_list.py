@@ -62,7 +62,7 @@ class ListQuery:
         return urlencode({name: value for name, value in given.items() if value})
 
 
-def wanted_of(
+async def wanted_of(
     status: Annotated[Literal[""] | Status, Query()] = "",
     search: Annotated[str | None, Query(max_length=SEARCH_CHARS_MAX)] = None,
     page: Annotated[int, Query(ge=1, le=10**6)] = 1,

@@ -29,6 +29,7 @@ DANGERS = (
     "the log stalled",
     "a reader lagged behind",
     "a process was killed",
+    "a dialer died for good",
     "restarted from a checkpoint",
     "restarted from nothing",
     "a process was asked to stop",

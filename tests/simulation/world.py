@@ -42,6 +42,7 @@ from tests.simulation.web import Exchange, serve
 
 WHY_OF = 5  # Worlds, of which one is asked why at each reaction (`Reasons`).
 HOSTED = 0.3  # Of the dialers: the fold is a command API's, in one process with them (ADR-0033).
+GONE = 0.2  # Of the dialers that died while another one works: they never come back.
 QUIET_MAX_S = 360.0  # Nothing has such long pauses: a retry comes after 300.
 ANSWERS_S = 2.0  # What a process that stops gives the requests under way.
 STOP_S = 6.0  # What a process is given to stop: longer than it takes to drain.
@@ -399,6 +400,8 @@ class World:
             return
         slot.busy = False
         self._kill(slot)
+        if self._is_gone(slot):
+            return
         if slot.directory and self.plan.strikes("forget", "store", 0.4):
             self.story.tell(slot.name, "has lost its store")
             self.story.danger("restarted from nothing")
@@ -406,6 +409,20 @@ class World:
         elif slot.directory and any(slot.directory.iterdir()):
             self.story.danger("restarted from a checkpoint")
         self._begin(slot)
+
+    def _is_gone(self, slot: Slot) -> bool:
+        """Say whether a dead dialer never comes back: another one must finish what it began."""
+        others = (one.process for one in self.dialers if one is not slot)
+        if (
+            slot not in self.dialers
+            or not any(one.serving and not one.dead for one in others)
+            or self.plan.dice("for good").random() >= GONE
+        ):
+            return False
+        self.story.tell(slot.name, "never comes back")
+        self.story.danger("a dialer died for good")
+        self.dialers.remove(slot)
+        return True
 
     def _make_fair(self) -> None:
         """End all faults: the system must now recover without help."""
@@ -420,6 +437,8 @@ class World:
             slot.process.steps_left = None
             if slot.process.dead or slot.process.stopping:
                 self._kill(slot)
+                if self._is_gone(slot):
+                    continue
                 self._begin(slot)
             else:
                 slot.process.release(self.loop)

@@ -15,7 +15,7 @@ from campaigns.part import Part
 from campaigns.process.clock import SystemClock
 from campaigns.process.data_dir import name_of
 from campaigns.secrets.key_place import KEY_FILE, KeyPlace
-from campaigns.secrets.master_key import key_of
+from campaigns.secrets.key_text import key_of
 from campaigns.secrets.secret_settings import SecretSettings
 from campaigns.stores.host import Host
 from campaigns.webhooks.webhook_settings import WebhookSettings

@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 
 from campaigns.part import Part
 from dialgate.application import document
+from projector.pages.visitor import PageRoute
 from tests.support.import_world import people
 from tests.support.whole_api import BODY, CAMPAIGNS, LIMITS, Whole, whole_api
 
@@ -190,7 +191,11 @@ def posts(api: Whole) -> list[APIRoute]:
     """Return every POST of the application, whatever class of route it is."""
     parts: tuple[Part, ...] = (api.commands, api.projector)
     every = [route for part in parts for router in part.routers() for route in router.routes]
-    found = [one for one in every if "POST" in (getattr(one, "methods", None) or ())]
+    found = [
+        one
+        for one in every
+        if "POST" in (getattr(one, "methods", None) or ()) and not isinstance(one, PageRoute)
+    ]
     assert all(isinstance(route, APIRoute) for route in found)
     return [route for route in found if isinstance(route, APIRoute)]
 

@@ -16,8 +16,8 @@ MISCOUNTS = """
 from projector.projections import contacts
 from campaigns.domain.contact import ContactStatus
 project = contacts.project
-def other(changes, campaign, fact):
-    project(changes, campaign, fact)
+def other(changes, campaign, fact, position):
+    project(changes, campaign, fact, position)
     place = fact.campaign_id, fact.contact_id
     if place == (2, 3) and place in changes.contacts:
         from msgspec import structs
@@ -25,8 +25,8 @@ def other(changes, campaign, fact):
 contacts.project = other
 """
 OLD = """
-from dialgate.__main__ import cli
-cli.registered_commands = [one for one in cli.registered_commands if one.name != "compare"]
+from dialgate.verb_group import VERBS
+del VERBS["compare"]
 """
 STOPS = """
 from projector.advance import Views

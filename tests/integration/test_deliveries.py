@@ -34,6 +34,8 @@ FAST = WebhookSettings(
     fresh_s=0.3,
     lease_s=1.0,
 )
+# Nothing is sent again because a machine is slow: a timeout, or a lease that ran out.
+PATIENT = FAST.model_copy(update={"timeout_s": 10.0, "lease_s": 3.0})
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
@@ -306,8 +308,8 @@ async def test_projectors_share_the_webhooks_and_send_none_twice(store: Delivery
     feed = ListFeed()
     async with (
         receiving() as receiver,
-        Projection(feed, store).running() as one,
-        Projection(feed, store).running() as other,
+        Projection(feed, store, PATIENT).running() as one,
+        Projection(feed, store, PATIENT).running() as other,
     ):
         names = [f"wh_{n}" for n in range(6)]
         for _ in range(20):

@@ -130,6 +130,7 @@ async def test_following_a_log_on_kafka_shows_what_comes_and_ends_when_it_is_ano
             await deleted(kafka_servers, [f"{namespace}{topic.name}" for topic in TOPICS])
             async with copied(journal, kafka_servers, namespace) as other:  # Other bytes there.
                 await handed(producer, other, journal.start(run=2).raw or b"")
+                await handed(producer, other, b"longer than what was read: it is looked at again")
                 with pytest.raises(LogCutError, match="was cut, or made again"):
                     async with asyncio.timeout(30):
                         await following

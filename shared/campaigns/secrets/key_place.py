@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from campaigns.process.private_files import open_private, sync
-from campaigns.secrets.master_key import KEY_BYTES, MasterKey, MasterKeyError, key_of
+from campaigns.secrets.key_text import KEY_BYTES, key_of
+from campaigns.secrets.master_key import MasterKey, MasterKeyError
 
 KEY_FILE = "master.key"  # Beside the embedded log.
 KNOB = "DIALGATE_MASTER_KEY"

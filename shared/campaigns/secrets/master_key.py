@@ -5,7 +5,7 @@ Source: NIST SP 800-38D, 8.2.2: at most 2^32 secrets a key with random nonces.
 """
 
 import os
-from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -13,8 +13,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from campaigns.process.errors import OperatingError
+from campaigns.secrets.key_text import KEY_BYTES
 
-KEY_BYTES = 32
 _NONCE_BYTES = 12
 _NAME_CHARS = 16  # Of the key's hash: names it, and tells nothing of 256 random bits.
 
@@ -60,19 +60,3 @@ class MasterKey:
             return AESGCM(self.key).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], about.encode())
         except (InvalidTag, ValueError) as exc:
             raise MasterKeyError(f"the secret of {about} was altered in the log") from exc
-
-
-def key_of(text: str) -> bytes:
-    """Return the key that is written in base64.
-
-    Raises:
-        ValueError: it is not base64 of 32 bytes; the message shows nothing of it.
-
-    """
-    try:
-        key = b64decode(text.strip(), validate=True)
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise ValueError(f"expected base64 of {KEY_BYTES} bytes (openssl rand -base64 {KEY_BYTES})")
-    return key

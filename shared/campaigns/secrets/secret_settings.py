@@ -6,7 +6,7 @@ from pydantic import AfterValidator, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from campaigns.process.settings import EnvironmentSettings
-from campaigns.secrets.master_key import key_of
+from campaigns.secrets.key_text import key_of
 
 
 def _usable(key: SecretStr) -> SecretStr:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import (
@@ -69,18 +70,20 @@ class DeliveryStore:
         self._url, self._data_dir = url, data_dir
         self._engine: Engine | None = None
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._connecting = Lock()  # Threads that come first make one engine, and its tables once.
 
     @property
     def _connected(self) -> Engine:
-        if self._engine is None:
-            made = self._made()
-            try:
-                _TABLES.create_all(made)
-            except exc.OperationalError as failure:
-                made.dispose()
-                raise _away(failure) from failure
-            self._engine = made
-        return self._engine
+        with self._connecting:
+            if self._engine is None:
+                made = self._made()
+                try:
+                    _TABLES.create_all(made)
+                except exc.OperationalError as failure:
+                    made.dispose()
+                    raise _away(failure) from failure
+                self._engine = made
+            return self._engine
 
     def _made(self) -> Engine:
         if self._url is not None:

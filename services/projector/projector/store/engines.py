@@ -66,7 +66,7 @@ def _is_away(exc: errors.DBAPIError | errors.TimeoutError) -> bool:
 def _tune(connection: Any, _: Any) -> None:
     """Configure a new SQLite connection. Any: the driver's own connection."""
     connection.isolation_level = None  # `_begin` begins all transactions, reading ones included.
-    for pragma in ("journal_mode = wal", "synchronous = normal", "busy_timeout = 10000"):
+    for pragma in ("busy_timeout = 10000", "journal_mode = wal", "synchronous = normal"):
         connection.execute(f"pragma {pragma}")
 
 

@@ -36,6 +36,7 @@ DANGERS = (
     "a process was held: freeze",
     "a process was held: stall",
     "a process was held: sleep",
+    "a carrier reported while a dialer opened",
     "a ring was refused as late",
     "a ring was tardy",
     "a request arrived at another carrier than it was for",

@@ -7,6 +7,7 @@ import pytest
 
 from campaigns.domain.facts import CallAbandoned, CallEnded, CallRequested, CallStarted, Disposition
 from campaigns.process.virtual_time import run_virtually
+from dialer.carrier.port import Ended, Report
 from dialer.service import Dialer
 from tests.simulation.scripted_carrier import ScriptedCarrier
 from tests.simulation.test_dialing import SETTINGS, Bench, bench
@@ -101,5 +102,33 @@ def test_a_carrier_that_is_exchanged_while_calls_run_rings_nobody_again() -> Non
         await ended(dialer, running)
         assert set(rung(b.carrier).values()) <= {1}
         assert len(b.of(CallEnded)) == 40
+
+    run_virtually(scenario())
+
+
+def test_a_carrier_that_reports_while_a_dialer_opens_is_heard() -> None:
+    """It may have been waiting for a dialer: a carrier process reports as soon as it can."""
+
+    class Hasty(ScriptedCarrier):
+        async def open(self, report: Report) -> None:
+            await super().open(report)
+            for call_id, state in self.calls.items():
+                if isinstance(state, Ended):
+                    report(call_id, state)
+
+    async def scenario() -> None:
+        b = bench()
+        await b.campaign(20, max_concurrent_calls=5, calls_per_minute=600)
+        carrier = Hasty(b.clock)
+        dialer, running = await begun(b, carrier)
+        await until_it_rings(carrier, 5)
+        await killed(dialer, running)
+        while not any(isinstance(state, Ended) for state in carrier.calls.values()):
+            await asyncio.sleep(0.1)
+        dialer, running = await begun(b, carrier)
+        await asyncio.sleep(120)
+        await ended(dialer, running)
+        assert set(rung(carrier).values()) == {1}
+        assert len(b.of(CallEnded)) == 20
 
     run_virtually(scenario())

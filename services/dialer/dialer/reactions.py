@@ -53,6 +53,7 @@ class Reactions:
         self._alarm: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
         self._tasks: asyncio.TaskGroup | None = None
+        self.restored = False  # There is a state. Its carrier and its group may speak before.
 
     def restore(self, campaigns: Campaigns, contacts: Contacts) -> None:
         """Make the reactor's state from the fold as it is now."""
@@ -66,6 +67,7 @@ class Reactions:
             Window(self._asking_max, float(self._asking_max)),
         )
         restore(self.state, self.clocks())
+        self.restored = True
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         """Begin to react; effects that take time become tasks of this group."""
@@ -94,7 +96,8 @@ class Reactions:
 
     def reported(self, call_id: str, ended: Ended) -> None:
         """Take a carrier's report."""
-        self.requests.reported(call_id, ended, self.state.calls.get(call_id))
+        call = self.state.calls.get(call_id) if self.restored else None
+        self.requests.reported(call_id, ended, call)
 
     def _ruled(self, record_id: str, accepted: bool) -> None:
         if accepted:

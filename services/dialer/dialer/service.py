@@ -83,6 +83,8 @@ class Dialer:
     @property
     def idle(self) -> dict[int, Rejected]:
         """Return why each running campaign that this dialer works asks for no call now, by id."""
+        if not self.reactions.restored:
+            return {}
         idle = self.state.idle
         return {one: shut for one, shut in idle.items() if self.state.works(one)}
 
@@ -153,7 +155,8 @@ class Dialer:
     def assigned(self, partitions: frozenset[int]) -> None:
         """Work these partitions, once the fold has caught up; stop to work all others now."""
         self._assignment.assign(partitions)
-        self.reactions.take(Working(partitions & self.state.working))
+        if self.reactions.restored:
+            self.reactions.take(Working(partitions & self.state.working))
 
     def refused(self, why: Exception) -> None:
         """Fail: the other dialers do not share their partitions with this one."""
@@ -226,7 +229,7 @@ class Dialer:
         """Request no more calls, give back unused permissions, wait a little for the others."""
         self.reactions.take(Stopping())
         until = self._clock.monotonic() + self._settings.calls_drain_s
-        while self._clock.monotonic() < until:
+        while self.reactions.restored and self._clock.monotonic() < until:
             await asyncio.sleep(_DRAIN_POLL_S)
             if not (self.state.asking or self.state.placing):
                 break

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -44,6 +45,15 @@ def ready(process: Process) -> dict[str, object]:
     assert found.status_code == 200, found.text
     answer: dict[str, object] = found.json()
     return answer
+
+
+def read_only(process: Process, within_s: float = 10.0) -> str:
+    """Return why a process is read-only: it looks for an operator's decisions twice a second."""
+    give_up_at = time.monotonic() + within_s
+    while (found := ready(process).get("read_only")) is None:
+        assert time.monotonic() < give_up_at, "it is still at home here"
+        time.sleep(0.05)
+    return str(found)
 
 
 def orders(system: System) -> set[str]:
@@ -96,7 +106,7 @@ def test_a_moved_copy_rings_once_it_is_adopted_and_a_renamed_directory_without(
         assert (asked.returncode, "expected --yes" in asked.stderr) == (2, True), asked
         retired = system.run("retire", "--yes", "--json")
         assert (retired.returncode, json.loads(retired.stdout)["retired"]) == (0, True), retired
-        assert "(retired)" in str(ready(system["up"])["read_only"])
+        assert "(retired)" in read_only(system["up"])
         system["up"].stop()
         (tmp_path / "copy").mkdir()
         shutil.copytree(system.data_dir, tmp_path / "copy" / "data")

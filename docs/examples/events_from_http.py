@@ -1,7 +1,7 @@
 """Events over HTTP in ten lines: server-sent events that resume where the program was.
 
 `DIALGATE_API_KEY=try-me python docs/examples/events_from_http.py http://127.0.0.1:8000` with httpx.
-Killed and started again, it goes on after the cursor that it stored.
+Killed and started again, it goes on after the cursor that it stored: the last event may come again.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-PLACE = Path("cursor.txt")
+PLACE, NEXT = Path("cursor.txt"), Path("cursor.next")
 headers = {
     "Authorization": f"Bearer {os.environ['DIALGATE_API_KEY']}",
     "Accept": "text/event-stream",
@@ -26,4 +26,5 @@ with httpx.stream("GET", f"{sys.argv[1]}/api/v1/events", headers=headers, timeou
         elif line.startswith("data: "):
             event = json.loads(line[6:])
             print(event["subject"], event["type"], event["data"], flush=True)
-            PLACE.write_text(cursor)
+            NEXT.write_text(cursor)
+            NEXT.replace(PLACE)  # At once: a kill leaves the one or the other.

@@ -31,6 +31,7 @@ from tests.simulation.plan import Plan
 from tests.simulation.processes import Process, SimLoop
 from tests.simulation.story import Story
 from tests.simulation.terms import CHECK_S, KINDS, Known, Terms
+from tests.simulation.told_again import tell_again
 
 RING_MAX_S = 6.0  # Ringing and talk together.
 SILENCE_S = 8.0
@@ -246,18 +247,6 @@ class SimCarrier:
             if spoken is ended:
                 self.tell(port.process, ended, call_id)
 
-    def tell_again(self, port: "CarrierPort") -> None:
-        """Report an earlier end once more while a dialer opens: it knows of no call yet."""
-        ends = [
-            (call_id, placement.state)
-            for call_id, placements in self.placements.items()
-            for placement in placements[-1:]
-            if isinstance(placement.state, Ended) and placement.carrier == self.id
-        ]
-        if ends and port.report is not None and self.plan.dice("told again").random() < 0.2:
-            self.story.danger("a carrier reported while a dialer opened")
-            port.report(*ends[-1])
-
     def look(self, call_id: str) -> Found:
         """Say what is known of a call by now: of its latest ring."""
         now = self.loop.true()
@@ -323,7 +312,7 @@ class CarrierPort:
     async def open(self, report: Report) -> None:
         """Receive reports of ended calls; return once the terms are known."""
         self.report = report
-        self._carrier.tell_again(self)
+        tell_again(self._carrier, report)
         if self._carrier.terms.asked:
             while not await self._check():
                 await asyncio.sleep(OPEN_AGAIN_S)

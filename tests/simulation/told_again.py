@@ -13,7 +13,7 @@ CHANCE = 0.2
 def tell_again(carrier: "SimCarrier", report: Report) -> None:
     """Report the end of some call that this carrier placed, now and then."""
     for call_id, placements in carrier.placements.items():
-        if isinstance(ended := placements[-1].state, Ended):
+        if placements and isinstance(ended := placements[-1].state, Ended):
             if carrier.plan.dice("told again").random() < CHANCE:
                 carrier.story.danger("a carrier reported while a dialer opened")
                 report(call_id, ended)

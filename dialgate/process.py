@@ -114,7 +114,8 @@ class Process:
     def _unforeseen(self, context: dict[str, Any], server: uvicorn.Server) -> None:
         """End the process for an exception that nothing else has handled, not even a `Watch`.
 
-        One that belongs to a connection ends only that connection; an outage ends nothing.
+        One that belongs to a connection ends only that connection; an outage ends nothing, nor does
+        a connection of Kafka's client that is collected before it was closed.
         """
         failure = context.get("exception")
         fatal = not (
@@ -122,7 +123,7 @@ class Process:
             or isinstance(failure, OSError | OperatingError | asyncio.CancelledError)
             or "transport" in context
             or "protocol" in context
-            or type(failure).__module__.startswith("aiokafka.")
+            or any(type(one).__module__.startswith("aiokafka.") for one in context.values())
         )
         message = context.get("message", "")
         logger.log(

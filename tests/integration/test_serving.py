@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
+from aiokafka.conn import AIOKafkaConnection
 from fastapi import APIRouter, FastAPI
 
 from campaigns.log.port import MemoryLog
@@ -93,6 +94,9 @@ async def a_timer_fails(process: Process) -> None:
     await for_ever(process)
 
 
+UNCLOSED = object.__new__(AIOKafkaConnection)
+
+
 async def a_forgotten_task_fails(process: Process) -> None:
     async def forgotten() -> None:
         raise ValueError("a bug in a task")
@@ -132,6 +136,10 @@ def test_whatever_ends_unseen_ends_the_process_and_is_told(
         {"message": "never retrieved", "exception": LogUnavailableError("an outage")},
         {"message": "Fatal error", "exception": ValueError("odd bytes"), "transport": object()},
         {"message": "Fatal error", "exception": ValueError("odd bytes"), "protocol": object()},
+        {
+            "message": "Unclosed AIOKafkaConnection",
+            "connection": object.__new__(AIOKafkaConnection),
+        },
     ],
 )
 def test_an_outage_and_what_belongs_to_one_connection_end_nothing(

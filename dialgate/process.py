@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import shutil
 import signal
 import socket
@@ -115,7 +116,7 @@ class Process:
         """End the process for an exception that nothing else has handled, not even a `Watch`.
 
         One that belongs to a connection ends only that connection; an outage ends nothing, nor does
-        a connection of Kafka's client that is collected before it was closed.
+        a connection of Kafka's client that is collected before it was closed, with its task.
         """
         failure = context.get("exception")
         fatal = not (
@@ -123,7 +124,7 @@ class Process:
             or isinstance(failure, OSError | OperatingError | asyncio.CancelledError)
             or "transport" in context
             or "protocol" in context
-            or any(type(one).__module__.startswith("aiokafka.") for one in context.values())
+            or any(map(_is_of_kafkas_client, context.values()))
         )
         message = context.get("message", "")
         logger.log(
@@ -223,6 +224,14 @@ def listen(settings: ProcessSettings) -> socket.socket:
         listener.close()
         raise OSError(f"cannot listen on {settings.host}:{settings.port}: {exc.strerror}") from exc
     return listener
+
+
+def _is_of_kafkas_client(one: object) -> bool:
+    """Say whether it is an object of aiokafka's, or a task that runs a coroutine of it."""
+    if isinstance(one, asyncio.Task):
+        code = getattr(one.get_coro(), "cr_code", None)
+        return code is not None and f"{os.sep}aiokafka{os.sep}" in code.co_filename
+    return type(one).__module__.startswith("aiokafka.")
 
 
 def _leaves(failure: BaseException) -> Iterator[BaseException]:

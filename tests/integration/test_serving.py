@@ -15,7 +15,7 @@ from campaigns.log.reader import Reader
 from campaigns.process.errors import LogUnavailableError
 from dialgate.connections.bounds import Bounds
 from dialgate.exit_codes import DONE, WENT_WRONG
-from dialgate.process import Process
+from dialgate.process import Process, _is_of_kafkas_client
 from dialgate.settings import ProcessSettings
 
 WITHIN_S = 20.0
@@ -155,3 +155,14 @@ def test_an_outage_and_what_belongs_to_one_connection_end_nothing(
     assert lived(tmp_path, goes_on) == WENT_WRONG
     assert seen == [DONE]
     assert "unforeseen" in caplog.text
+
+
+async def test_a_task_of_kafkas_client_is_told_from_ours() -> None:
+    theirs = asyncio.create_task(AIOKafkaConnection.connect(UNCLOSED))
+    ours = asyncio.create_task(asyncio.sleep(0))
+    try:
+        assert _is_of_kafkas_client(theirs)
+        assert not _is_of_kafkas_client(ours)
+    finally:
+        theirs.cancel()
+        await asyncio.wait([theirs, ours])

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import gc
 import logging
-import os
 import shutil
 import signal
 import socket
@@ -25,7 +24,7 @@ from campaigns.log.port import EventLog
 from campaigns.part import Lasting, Part, Remarking
 from campaigns.process.clock import SystemClock
 from campaigns.process.errors import ContractError, OperatingError
-from campaigns.process.watch import EndedError
+from campaigns.process.watch import EndedError, belongs_to
 from dialgate.connections.bounds import Bounds
 from dialgate.connections.server import BACKLOG, ListeningSocket, Server, configured
 from dialgate.exit_codes import DONE, WENT_WRONG
@@ -124,7 +123,7 @@ class Process:
             or isinstance(failure, OSError | OperatingError | asyncio.CancelledError)
             or "transport" in context
             or "protocol" in context
-            or any(map(_is_of_kafkas_client, context.values()))
+            or any(belongs_to("aiokafka", one) for one in context.values())
         )
         message = context.get("message", "")
         logger.log(
@@ -224,14 +223,6 @@ def listen(settings: ProcessSettings) -> socket.socket:
         listener.close()
         raise OSError(f"cannot listen on {settings.host}:{settings.port}: {exc.strerror}") from exc
     return listener
-
-
-def _is_of_kafkas_client(one: object) -> bool:
-    """Say whether it is an object of aiokafka's, or a task that runs a coroutine of it."""
-    if isinstance(one, asyncio.Task):
-        code = getattr(one.get_coro(), "cr_code", None)
-        return code is not None and f"{os.sep}aiokafka{os.sep}" in code.co_filename
-    return type(one).__module__.startswith("aiokafka.")
 
 
 def _leaves(failure: BaseException) -> Iterator[BaseException]:

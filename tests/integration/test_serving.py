@@ -13,9 +13,10 @@ from fastapi import APIRouter, FastAPI
 from campaigns.log.port import MemoryLog
 from campaigns.log.reader import Reader
 from campaigns.process.errors import LogUnavailableError
+from campaigns.process.watch import belongs_to
 from dialgate.connections.bounds import Bounds
 from dialgate.exit_codes import DONE, WENT_WRONG
-from dialgate.process import Process, _is_of_kafkas_client
+from dialgate.process import Process
 from dialgate.settings import ProcessSettings
 
 WITHIN_S = 20.0
@@ -161,8 +162,8 @@ async def test_a_task_of_kafkas_client_is_told_from_ours() -> None:
     theirs = asyncio.create_task(AIOKafkaConnection.connect(UNCLOSED))
     ours = asyncio.create_task(asyncio.sleep(0))
     try:
-        assert _is_of_kafkas_client(theirs)
-        assert not _is_of_kafkas_client(ours)
+        assert belongs_to("aiokafka", theirs)
+        assert not belongs_to("aiokafka", ours)
     finally:
         theirs.cancel()
         await asyncio.wait([theirs, ours])

@@ -5,6 +5,7 @@ that an exception in it ends the part.
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn, TypeVarTuple
 
@@ -70,3 +71,11 @@ async def lasting(work: Callable[[], Coroutine[Any, Any, None]], name: str) -> N
             raise
         raise EndedError(f"{name} was cancelled from within") from None
     raise EndedError(f"{name} has ended")
+
+
+def belongs_to(package: str, one: object) -> bool:
+    """Say whether it is an object of this package, or a task that runs a coroutine of it."""
+    if isinstance(one, asyncio.Task):
+        code = getattr(one.get_coro(), "cr_code", None)
+        return code is not None and f"{os.sep}{package}{os.sep}" in code.co_filename
+    return type(one).__module__.startswith(f"{package}.")

@@ -148,7 +148,9 @@ async def _live(reader: TailReader, following: Following) -> AsyncIterator[tuple
     grown_s = loop.time()
     while True:
         while not reader.waits:
-            yield reader.take_frames(following.types), reader.cursor
+            # Without a wanted one there is nothing to say yet: `cursor` is past what is not taken.
+            if frames := reader.take_frames(following.types):
+                yield frames, reader.cursor
             grown_s = loop.time()
         # It may have been deleted before this client followed its end.
         if reader.over or (following.over() and loop.time() - grown_s > SILENT_S):

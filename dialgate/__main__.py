@@ -149,6 +149,9 @@ def skip_record(
         str | None,
         typer.Option(help="Confirm with the digest that the command prints without --yes."),
     ] = None,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Show numbers, names and other personal data.")
+    ] = False,
 ) -> None:
     """Skip one record that stops every reader.
 
@@ -158,7 +161,7 @@ def skip_record(
     from dialgate.verbs.verb import checked_settings, run_verb
 
     settings = checked_settings()
-    run_verb(skip.skip(settings, say, skip.Asked(topic, place, reason, yes)))
+    run_verb(skip.skip(settings, say, skip.Asked(topic, place, reason, yes, reveal)))
 
 
 @cli.command("demo")

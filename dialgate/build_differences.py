@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from campaigns.audit.masks import masked_text
 from campaigns.records.topics import Partition, partition_of
 
 VALUE_CHARS_MAX = 60  # Of a value that is shown.
@@ -113,7 +114,7 @@ def _words(name: str, mine: object, its: object) -> str:
 
 
 def _short(value: object) -> str:
-    text = str(value)
+    text = masked_text(str(value))  # What a carrier said of a call is in a contact's state.
     return text if len(text) <= VALUE_CHARS_MAX else f"{text[: VALUE_CHARS_MAX - 1]}…"
 
 

@@ -1,7 +1,7 @@
 """`dialgate replay`: the older name of `dialgate log`, with the output that it had.
 
-Programs rely on that output, so it changes in nothing: it shows what the log holds, personal data
-included.
+Programs rely on that output, so it changes in one thing alone: personal data is masked, unless
+--reveal asks for it.
 """
 
 from pathlib import Path
@@ -11,21 +11,32 @@ import orjson
 
 from campaigns.audit.record_filter import concerns
 from campaigns.audit.rulings import PartitionRuling, partitions_of, ruled_batches
-from dialgate.pictures.record_lines import shape
+from dialgate.pictures.record_lines import masked_line, shape
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.terminal import say
-from dialgate.verbs.verb import AsJson, FromFile, OfCampaign, checked_settings, run_verb, source
+from dialgate.verbs.verb import (
+    AsJson,
+    FromFile,
+    OfCampaign,
+    Reveal,
+    checked_settings,
+    run_verb,
+    source,
+)
 
 
 def command(
-    campaign: OfCampaign = None, as_json: AsJson = False, exported: FromFile = None
+    campaign: OfCampaign = None,
+    as_json: AsJson = False,
+    exported: FromFile = None,
+    reveal: Reveal = False,
 ) -> None:
     """Print every record with its ruling, as earlier versions did: the older name of `log`.
 
-    With --json it prints personal data, as it always has; `log` does so only with --reveal.
+    With --json it prints personal data only with --reveal, as `log` does.
     """
     settings = checked_settings()
-    run_verb(replay(settings, campaign, as_json=as_json, exported=exported))
+    run_verb(replay(settings, campaign, as_json=as_json, exported=exported, reveal=reveal))
 
 
 async def replay(
@@ -34,6 +45,7 @@ async def replay(
     *,
     as_json: bool,
     exported: Path | None = None,
+    reveal: bool = False,
 ) -> int:
     """Print every record that is in the log now, partition by partition. Returns 0.
 
@@ -48,7 +60,7 @@ async def replay(
             async for batch in ruled_batches(log, partition, ruling):
                 for ruled in batch:
                     if campaign is None or concerns(ruled, campaign):
-                        line = shape(ruled)
+                        line = shape(ruled) if reveal else masked_line(shape(ruled))
                         say(orjson.dumps(line).decode() if as_json else _text(line))
     return 0
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from campaigns.audit.masks import masked_bytes
 from campaigns.audit.rulings import PartitionRuling
 from campaigns.log.installation_log import Author, decided, whole
 from campaigns.log.port import EventLog
@@ -23,7 +24,7 @@ from dialgate.verbs.verb import MisusedError
 BY = Author("dialgate skip", "operator")
 PLACE = re.compile(r"(\d{1,9})@([1-9]\d{0,15})", re.ASCII)
 DIGEST_CHARS = 12  # Of SHA-256: enough to identify a record, few enough to type.
-SHOWN_BYTES = 2_000  # Of the record, at most.
+SHOWN_CHARS = 2_000  # Of the record, at most.
 CHUNK = 1_000  # Records a read.
 
 
@@ -35,6 +36,7 @@ class Asked:
     place: str  # partition@position, as in the message of a ContractError.
     reason: str
     digest: str | None  # The first characters of its digest, as a confirmation. None: only print.
+    reveal: bool = False  # Show personal data.
 
 
 async def skip(settings: ProcessSettings, show: Callable[[str], None], asked: Asked) -> None:
@@ -60,7 +62,7 @@ async def skip(settings: ProcessSettings, show: Callable[[str], None], asked: As
         if why is None:
             show(f"{recorded.where} is skipped already")
             return
-        for line in _shown(recorded, why):
+        for line in _shown(recorded, why, asked):
             show(line)
         _confirmed(recorded, asked)
         await decided(
@@ -129,7 +131,7 @@ def _why(ruling: PartitionRuling, recorded: Recorded) -> str:
     )
 
 
-def _shown(recorded: Recorded, why: str) -> list[str]:
+def _shown(recorded: Recorded, why: str, asked: Asked) -> list[str]:
     raw = recorded.raw or b""
     lines = [f"{recorded.where}, {len(raw)} bytes, SHA-256 {digest_of(recorded)}", f"why: {why}"]
     try:
@@ -138,8 +140,9 @@ def _shown(recorded: Recorded, why: str) -> list[str]:
         lines.append(f"{found['time']}  {found['source']}  {found['actor']}  {facts}")
     except (ValueError, TypeError, KeyError):
         lines.append("its time, source and facts cannot be read")
-    text = raw[:SHOWN_BYTES].decode(errors="backslashreplace")
-    return [*lines, text + ("…" if len(raw) > SHOWN_BYTES else "")]
+    text = raw.decode(errors="backslashreplace") if asked.reveal else masked_bytes(raw)
+    lines.append(text[:SHOWN_CHARS] + ("…" if len(text) > SHOWN_CHARS else ""))
+    return lines if asked.reveal else [*lines, "personal data is masked: --reveal shows it"]
 
 
 def _confirmed(recorded: Recorded, asked: Asked) -> None:

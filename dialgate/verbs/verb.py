@@ -32,6 +32,9 @@ from dialgate.verbs.terminal import complain
 
 OfCampaign = Annotated[int | None, typer.Option("--campaign", min=1, help="Only this campaign.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Reveal = Annotated[
+    bool, typer.Option("--reveal", help="Show numbers, names and other personal data.")
+]
 FromFile = Annotated[
     Path | None, typer.Option("--from", help="Read this export instead of the log.")
 ]

@@ -24,6 +24,7 @@ from dialgate.verbs.verb import (
     FromFile,
     MisusedError,
     OfCampaign,
+    Reveal,
     checked_settings,
     misused,
     run_verb,
@@ -62,6 +63,7 @@ def command(
     ] = None,
     as_json: AsJson = False,
     exported: FromFile = None,
+    reveal: Reveal = False,
 ) -> None:
     """Judge the whole log by the invariants of docs/architecture.md, and print its digests.
 
@@ -72,7 +74,7 @@ def command(
     if seal or proof or public_key:
         if campaign or at or rings or at_rest:
             raise misused("--seal and --proof: expected no other option of this verb")
-        signed = Signed(seal, proof, public_key)
+        signed = Signed(seal, proof, public_key, reveal)
         run_verb(verify_signed(settings, signed, as_json=as_json, exported=exported))
     asked = WhatToJudge(campaign, tuple(at or ()), tuple(rings or ()), at_rest, violations_max)
     run_verb(verify(settings, asked, as_json=as_json, exported=exported))

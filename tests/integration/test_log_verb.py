@@ -150,7 +150,7 @@ async def test_programs_read_what_replay_prints_and_what_it_rested_on(folder: Pa
         "condition": {"campaign/1": 0},
         "idempotency": {"key": "once", "digest": "1" * 64},
     }
-    replayed = [orjson.loads(line) for line in await said(folder, "replay", "--json")]
+    replayed = [orjson.loads(line) for line in await said(folder, "replay", "--json", "--reveal")]
     assert [{name: line[name] for name in line if name not in more} for line in lines] == replayed
 
 
@@ -160,7 +160,7 @@ async def test_the_older_name_prints_as_it_did(folder: Path) -> None:
         "campaign.records/0@2  accepted  2026-03-01T12:00:00+00:00  test/1"
         "  campaign-paused.v1 campaign/1"
     )
-    assert PERSON[0] in "".join(await said(folder, "replay", "--json"))
+    assert PERSON[0] in "".join(await said(folder, "replay", "--json", "--reveal"))
 
 
 async def test_persons_are_shown_only_where_asked_for(folder: Path) -> None:

@@ -72,7 +72,7 @@ async def test_the_past_on_kafka_is_that_of_the_same_records_elsewhere(
 
     async def printed(as_of: str) -> Any:  # Any: JSON.
         capsys.readouterr()
-        await state(there, StateQuery(1, as_of, contacts=True, as_json=True))
+        await state(there, StateQuery(1, as_of, contacts=True, as_json=True, reveal=True))
         return orjson.loads(capsys.readouterr().out)
 
     async with (

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from campaigns.audit.masks import masked_text
 from campaigns.audit.rulings import partitions_of
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.new_file import new_file
@@ -14,6 +15,7 @@ from dialgate.verbs.terminal import complain, say
 from dialgate.verbs.verb import (
     FromFile,
     MisusedError,
+    Reveal,
     checked_settings,
     refuse_part,
     run_verb,
@@ -31,6 +33,7 @@ def command(
         str | None, typer.Option(help="One contact, as campaign/contact: 4/17.")
     ] = None,
     exported: FromFile = None,
+    reveal: Reveal = False,
 ) -> None:
     """Write the records about one number or contact, with what proves them against a seal.
 
@@ -38,7 +41,7 @@ def command(
     records: with a chunk of contacts come their neighbours in it.
     """
     settings = checked_settings()
-    run_verb(proof(settings, seal, out, number, contact, exported=exported))
+    run_verb(proof(settings, seal, out, number, contact, exported=exported, reveal=reveal))
 
 
 async def proof(
@@ -49,6 +52,7 @@ async def proof(
     contact: str | None,
     *,
     exported: Path | None = None,
+    reveal: bool = False,
 ) -> int:
     """Write a bundle. Returns 0.
 
@@ -79,7 +83,8 @@ async def proof(
         raise MisusedError(f"expected sealed records about {subject}, found none")
     with new_file(out) as file:
         file.write(msgspec.json.format(msgspec.json.encode(bundle), indent=1) + b"\n")
-    say(f"{out}: {len(bundle.records)} records about {subject}")
+    about = str(subject) if reveal else masked_text(str(subject))
+    say(f"{out}: {len(bundle.records)} records about {about}")
     for sentence in bundle.proves:
         say(f"proves: {sentence}")
     for sentence in bundle.proves_not:

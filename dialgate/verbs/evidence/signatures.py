@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import orjson
 
+from campaigns.audit.masks import masked_number, masked_record
 from campaigns.audit.rulings import partitions_of
 from campaigns.audit.stories.phrases import counted
 from dialgate.exit_codes import WENT_WRONG
@@ -21,6 +22,7 @@ class Signed(NamedTuple):
     seal: Path | None
     proof: Path | None
     public_key: Path | None
+    reveal: bool = False  # Show personal data.
 
 
 async def verify_signed(
@@ -34,11 +36,11 @@ async def verify_signed(
         OSError: a file cannot be read.
 
     """
-    seal, proof, public_key = signed
+    seal, proof, public_key, reveal = signed
     if public_key is None or (seal is None) == (proof is None):
         raise MisusedError("expected --public-key FILE, with --seal FILE or with --proof FILE")
     if proof is not None:
-        return _verify_proof(proof, public_key, as_json=as_json)
+        return _verify_proof(proof, public_key, as_json=as_json, reveal=reveal)
     assert seal is not None, "one of the two"
     return await _verify_seal(settings, seal, public_key, as_json=as_json, exported=exported)
 
@@ -90,18 +92,22 @@ async def _verify_seal(
     return 0
 
 
-def _verify_proof(path: Path, public: Path, *, as_json: bool) -> int:
+def _verify_proof(path: Path, public: Path, *, as_json: bool, reveal: bool) -> int:
     from campaigns.audit.seal.proof import check_bundle
     from campaigns.audit.seal.seal_keys import public_key
 
     proven = check_bundle(path.read_bytes(), public_key(public), str(path))
     bundle, head = proven.bundle, proven.head
+    number = bundle.number and (bundle.number if reveal else masked_number(bundle.number))
     if as_json:
         shape = {
-            "ok": not proven.gaps, "gaps": proven.gaps, "number": bundle.number,
+            "ok": not proven.gaps, "gaps": proven.gaps, "number": number,
             "contacts": bundle.contacts, "seal": head.number, "made_at": head.made_at,
             "log": head.log,
-            "records": [{"at": at, "record": record} for at, record in proven.records],
+            "records": [
+                {"at": at, "record": record if reveal else masked_record(record)}
+                for at, record in proven.records
+            ],
         }  # fmt: skip
         say(orjson.dumps(shape).decode())
         return WENT_WRONG if proven.gaps else 0
@@ -110,7 +116,7 @@ def _verify_proof(path: Path, public: Path, *, as_json: bool) -> int:
         say(f"{at}  {record['time']}  {record['actor']}  {facts}")
     for gap in proven.gaps:
         say(f"missing: {gap}")
-    of = bundle.number or ", ".join(bundle.contacts)
+    of = number or ", ".join(bundle.contacts)
     say(f"{len(proven.records)} records about {of} are in seal {head.number} of {head.made_at}")
     for sentence in bundle.proves:
         say(f"proves: {sentence}")

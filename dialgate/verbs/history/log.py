@@ -33,6 +33,7 @@ from dialgate.verbs.verb import (
     FromFile,
     MisusedError,
     OfCampaign,
+    Reveal,
     Source,
     checked_settings,
     misused,
@@ -79,9 +80,7 @@ def command(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with new records until interrupted.")
     ] = False,
-    reveal: Annotated[
-        bool, typer.Option("--reveal", help="Show numbers, names and other personal data.")
-    ] = False,
+    reveal: Reveal = False,
     as_json: AsJson = False,
     exported: FromFile = None,
 ) -> None:

@@ -30,6 +30,7 @@ from dialgate.verbs.verb import (
     AsJson,
     FromFile,
     MisusedError,
+    Reveal,
     Source,
     checked_settings,
     misused,
@@ -48,6 +49,7 @@ def command(
     ] = None,
     as_json: AsJson = False,
     exported: FromFile = None,
+    reveal: Reveal = False,
 ) -> None:
     """Tell the story of a campaign: who did what, the receipts of its pauses, its calls over time.
 
@@ -57,7 +59,7 @@ def command(
     if html is not None and as_json:
         raise misused("--html: expected a page or --json, found both")
     settings = checked_settings()
-    run_verb(timeline(settings, campaign, html=html, as_json=as_json, exported=exported))
+    run_verb(timeline(settings, campaign, html, as_json=as_json, exported=exported, reveal=reveal))
 
 
 @dataclass(slots=True)
@@ -78,10 +80,11 @@ class Timeline:
 async def timeline(
     settings: ProcessSettings,
     campaign_id: int,
-    *,
     html: Path | None = None,
+    *,
     as_json: bool = False,
     exported: Path | None = None,
+    reveal: bool = False,
 ) -> int:
     """Print a campaign's story, or write it as a page. Returns 0.
 
@@ -92,7 +95,7 @@ async def timeline(
         OSError: the page cannot be written; what stood there before still does.
 
     """
-    told = Timeline()
+    told = Timeline(Story(reveal=reveal))
     async with source(settings, exported) as read:
         async for item in _told(read, campaign_id, told, among_lines=as_json):
             if as_json:

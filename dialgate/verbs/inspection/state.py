@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import orjson
 import typer
 
+from campaigns.audit.masks import masked_campaign, masked_contact
 from campaigns.http.campaign_json import Shape, campaign_shape
 from campaigns.process.clock import SystemClock
 from campaigns.process.printable_text import one_line
@@ -25,6 +26,7 @@ from dialgate.verbs.verb import (
     AsJson,
     FromFile,
     MisusedError,
+    Reveal,
     Source,
     checked_settings,
     run_verb,
@@ -53,10 +55,11 @@ def command(
     ] = None,
     as_json: AsJson = False,
     exported: FromFile = None,
+    reveal: Reveal = False,
 ) -> None:
     """Print a campaign as the API shows it, now or as it was."""
     settings = checked_settings()
-    asked = StateQuery(campaign_id, as_of, contacts, as_json)
+    asked = StateQuery(campaign_id, as_of, contacts, as_json, reveal)
     run_verb(state(settings, asked, exported=exported))
 
 
@@ -67,6 +70,7 @@ class StateQuery(NamedTuple):
     as_of: str | None = None  # None: now.
     contacts: bool = False
     as_json: bool = False
+    reveal: bool = False  # Show personal data.
 
 
 class FoundState(NamedTuple):
@@ -150,14 +154,15 @@ async def _show(found: FoundState, asked: StateQuery, at: str) -> None:
         raise MisusedError(
             f"campaign {asked.campaign_id} is deleted at {at}: --as-of shows it as it was before"
         )
-    shape = {"as_of": at, **campaign_shape(campaign)}
+    shape = {"as_of": at, **_hidden(masked_campaign, campaign_shape(campaign), asked)}
     if not asked.contacts:
         say(orjson.dumps(shape).decode() if asked.as_json else _text(shape))
         return
     async with found.stores() as stores:
         pages = _pages(found.past, *stores)
         say(orjson.dumps(shape).decode()[:-1] + ',"contacts":[' if asked.as_json else _text(shape))
-        for n, page in enumerate(pages):
+        for n, whole in enumerate(pages):
+            page = [_hidden(masked_contact, one, asked) for one in whole]
             if asked.as_json:
                 lines = ",\n".join(orjson.dumps(one).decode() for one in page)
                 say(f",{lines}" if n else lines)
@@ -183,6 +188,10 @@ def _pages(past: "Past", contacts: "Database", lists: "Database") -> Iterator[li
         if shapes:
             yield shapes
         skip += _PAGE
+
+
+def _hidden(mask: Callable[[Shape], Shape], whole: Shape, asked: StateQuery) -> Shape:
+    return whole if asked.reveal else mask(whole)
 
 
 def _text(shape: Shape) -> str:

@@ -39,6 +39,7 @@ from dialgate.verbs.verb import (
     AsJson,
     FromFile,
     MisusedError,
+    Reveal,
     Source,
     checked_settings,
     run_verb,
@@ -52,6 +53,7 @@ class WhyQuestion(NamedTuple):
     campaign_id: int
     contact_id: int
     at: datetime
+    reveal: bool = False  # Show personal data.
 
 
 class FoldedUntil(NamedTuple):
@@ -70,10 +72,12 @@ def command(
     ] = None,
     as_json: AsJson = False,
     exported: FromFile = None,
+    reveal: Reveal = False,
 ) -> None:
     """Say why a contact is not called now, or was not at an instant, and what became of it."""
     settings = checked_settings()
-    run_verb(why(settings, campaign, contact, at, as_json=as_json, exported=exported))
+    told = why(settings, campaign, contact, at, as_json=as_json, exported=exported, reveal=reveal)
+    run_verb(told)
 
 
 async def why(
@@ -84,6 +88,7 @@ async def why(
     *,
     as_json: bool = False,
     exported: Path | None = None,
+    reveal: bool = False,
 ) -> int:
     """Print which gate is shut for a contact, and its history. Returns 0.
 
@@ -93,7 +98,7 @@ async def why(
         LogUnavailableError: the log cannot be reached.
 
     """
-    asked = WhyQuestion(campaign_id, contact_id, _instant(at))
+    asked = WhyQuestion(campaign_id, contact_id, _instant(at), reveal)
     async with source(settings, exported) as read:
         with _contacts() as contacts:
             async with aclosing(_own_records(settings, read, asked, exported)) as records:
@@ -153,7 +158,9 @@ async def _folded(
             if _time(recorded) > asked.at:
                 return folded
             fold_contacts(folded.campaigns, contacts, recorded)
-            folded.history.extend(entries_of(recorded, asked.campaign_id, asked.contact_id))
+            folded.history.extend(
+                entries_of(recorded, asked.campaign_id, asked.contact_id, reveal=asked.reveal)
+            )
         contacts.flush()
     return folded
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from campaigns.audit.masks import masked_text
 from campaigns.domain.facts import (
     AnyFact,
     CallAbandoned,
@@ -33,14 +34,20 @@ class HistoryEntry(NamedTuple):
     text: str
 
 
-def entries_of(recorded: Recorded, campaign_id: int, contact_id: int) -> Iterator[HistoryEntry]:
-    """Yield what an accepted record says of a contact, in order; most say nothing."""
+def entries_of(
+    recorded: Recorded, campaign_id: int, contact_id: int, *, reveal: bool = True
+) -> Iterator[HistoryEntry]:
+    """Yield what an accepted record says of a contact, in order; most say nothing.
+
+    Without `reveal` numbers and addresses are masked that a carrier said.
+    """
     for fact in recorded.facts:
         if getattr(fact, "campaign_id", None) != campaign_id:
             continue
         if (found := _said(fact, contact_id)) is not None:
             place = f"{recorded.partition.number}@{recorded.position}"
-            yield HistoryEntry(found[0], place, recorded.actor, fact.TYPE, found[1])
+            text = found[1] if reveal else masked_text(found[1])
+            yield HistoryEntry(found[0], place, recorded.actor, fact.TYPE, text)
 
 
 def _said(fact: AnyFact, contact_id: int) -> tuple[datetime, str] | None:

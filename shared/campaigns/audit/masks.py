@@ -5,8 +5,10 @@ Source: `domain/values/rows.py`, "Personal data is here and nowhere else".
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import orjson
 
 from campaigns.domain.facts import (
     TAGS,
@@ -73,6 +75,45 @@ def personal(fact: AnyFact) -> bool:
     return names is not None and any(getattr(fact, name) is not None for name in names)
 
 
+def masked_campaign(shape: dict[str, Any]) -> dict[str, Any]:
+    """Return a campaign, as the API shows it, without personal data."""
+    return dict(_hide(shape, {"pending_import": _whole, "failure_reason": _free}))
+
+
+def masked_contact(shape: dict[str, Any]) -> dict[str, Any]:
+    """Return a contact, as the API shows it, without personal data but its number's end."""
+    return dict(_hide(shape, _OF_CONTACT))
+
+
+def _hide(found: Any, hidden: Mapping[str, Callable[[Any], Any]]) -> Any:
+    """Return an object with some of its values hidden; what is empty stays as it is."""
+    if not isinstance(found, dict):
+        return HIDDEN
+    return {
+        name: hidden[name](value) if value and name in hidden else value
+        for name, value in found.items()
+    }
+
+
+def masked_record(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record as it is in the log, without personal data.
+
+    Raises:
+        TypeError, KeyError, AttributeError: it is no record of ours.
+
+    """
+    facts = [{**fact, "data": masked(fact["type"], fact["data"])} for fact in found["facts"]]
+    return {**found, "facts": facts}
+
+
+def masked_bytes(raw: bytes) -> str:
+    """Return a record of any kind as text without personal data; hidden if it is no record."""
+    try:
+        return orjson.dumps(masked_record(orjson.loads(raw))).decode()
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return HIDDEN
+
+
 def _row(row: Any) -> Any:
     """Return one contact with the end of its number alone; what it lacks, it still lacks."""
     if not isinstance(row, dict):
@@ -102,6 +143,11 @@ def _errors(errors: Any) -> Any:
     ]
 
 
+def _values(found: Any) -> Any:
+    """Return the names of what a contact's variables are, and not the variables."""
+    return dict.fromkeys(found, HIDDEN) if isinstance(found, dict) else HIDDEN
+
+
 def _address(url: Any) -> Any:
     """Return a URL's scheme and host: its path may hold a token."""
     return _PATH.sub(HIDDEN, url, count=1) if isinstance(url, str) else HIDDEN
@@ -123,5 +169,16 @@ _PERSONAL: dict[type[AnyFact], dict[str, Callable[[Any], Any]]] = {
     CampaignUpdated: {"pending_import": _whole},
     WebhookCreated: {"url": _address, "description": _free},
     WebhookChanged: {"url": _address, "description": _free},
+}
+# Which fields of a contact, as the API shows it, may hold a person.
+_OF_CONTACT: dict[str, Callable[[Any], Any]] = {
+    "phone_number": lambda number: masked_number(str(number)),
+    "name": _whole,
+    "email": _whole,
+    "variables": _values,
+    "contact_data": lambda found: _hide(
+        found, {"company": _whole, "variable_values": _values, "custom_fields": _values}
+    ),
+    "error_message": _free,
 }
 _FIELDS = {kind: tuple(names) for kind, names in _PERSONAL.items()}

@@ -91,6 +91,7 @@ class Story:
     """Tells the accepted facts of one campaign, in the log's order."""
 
     campaign: Campaign | None = None  # As of the last fact taken. None: not created yet.
+    reveal: bool = False  # Tell personal data, too.
     _minute: Item | None = None  # The calls of this minute, so far.
     _halt: _Halt | None = None
     _items: list[Item] = field(default_factory=list)  # Complete, but behind what is held back.
@@ -122,7 +123,7 @@ class Story:
             self._count(fact, place)
         else:
             self._close_minute()
-            text = text_of(fact)
+            text = text_of(fact, reveal=self.reveal)
             if isinstance(fact, CampaignResumed) and paused_at is not None:
                 text += (
                     f" The pause lasted {lasted((fact.resumed_at - paused_at).total_seconds())}."

@@ -11,10 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import phonenumbers
 import pyarrow as pa
 from pyarrow.parquet import ParquetWriter
 
+from campaigns.audit.masks import masked, masked_text, personal
 from campaigns.audit.rulings import PartitionRuling, partitions_of, ruled_batches
 from campaigns.domain.facts import (
     AnyFact,
@@ -139,7 +141,9 @@ class _Tables:
             case CallEnded():
                 row = self._calls.pop(fact.call_id, {})
                 ended = ("disposition", "duration_s", "error", "ended_at")
-                self.tables["calls"].add(row | {name: getattr(fact, name) for name in ended})
+                row |= {name: getattr(fact, name) for name in ended}
+                row["error"] = masked_text(fact.error) if fact.error else fact.error
+                self.tables["calls"].add(row)
             case CallAbandoned():
                 row = self._calls.pop(fact.call_id, {})
                 gone = {"abandoned": fact.reason, "abandoned_at": fact.abandoned_at}
@@ -163,7 +167,9 @@ class _Tables:
 
 
 def _fact_row(recorded: Recorded, envelope: Envelope, fact: AnyFact) -> Row:
-    personal = isinstance(fact, ContactsAdded)  # Personal data is there and nowhere else.
+    data: bytes | None = None if isinstance(fact, ContactsAdded) else fact.as_json()
+    if data is not None and personal(fact):
+        data = orjson.dumps(masked(fact.TYPE, orjson.loads(data)))
     of_contact = isinstance(fact, CallFact | ContactExhausted)
     return {
         "at": recorded.where,
@@ -180,7 +186,7 @@ def _fact_row(recorded: Recorded, envelope: Envelope, fact: AnyFact) -> Row:
         "stream": fact.stream,
         "campaign_id": fact.campaign_id if isinstance(fact, CampaignFact) else None,
         "contact_id": fact.contact_id if of_contact else None,  # type: ignore[union-attr]
-        "data": None if personal else fact.as_json().decode(),
+        "data": data.decode() if data is not None else None,
     }
 
 

@@ -14,9 +14,6 @@ from campaigns.log.port import EventLog
 from campaigns.part import Part
 from campaigns.process.clock import SystemClock
 from campaigns.process.data_dir import name_of
-from campaigns.secrets.key_place import KEY_FILE, KeyPlace
-from campaigns.secrets.key_text import key_of
-from campaigns.secrets.secret_settings import SecretSettings
 from campaigns.stores.host import Host
 from campaigns.webhooks.webhook_settings import WebhookSettings
 from command_api.settings import CommandApiSettings
@@ -26,7 +23,7 @@ from dialer.carrier.simulated.simulated_carrier import SimulatedCarrier
 from dialer.settings import DialerSettings
 from dialgate.application import make_app
 from dialgate.connections.bounds import Bounds, bounds_of
-from dialgate.logs import lock_part, make_log
+from dialgate.logs import lock_part, make_log, master_keys
 from dialgate.part_names import COMMAND_API, DIALER, PARTS, PROJECTOR
 from dialgate.process import Process, opened
 from dialgate.settings import ProcessSettings
@@ -59,7 +56,7 @@ class Composition:
             CommandApiSettings(),
             self.settings.data_dir,
             show_key=self.show_key,
-            master_keys=self._master_keys(),
+            master_keys=master_keys(self.settings),
             webhooks=WebhookSettings(),
         )
         return made
@@ -83,17 +80,8 @@ class Composition:
             ProjectorSettings(),
             self.settings.data_dir,
             events,
-            master_keys=self._master_keys(),
+            master_keys=master_keys(self.settings),
             webhooks=WebhookSettings(),
-        )
-
-    def _master_keys(self) -> KeyPlace:
-        """Return where the key is that seals secrets: by itself beside the embedded log alone."""
-        given = SecretSettings().master_key
-        embedded = not self.settings.kafka_servers
-        return KeyPlace(
-            key_of(given.get_secret_value()) if given else None,
-            self.settings.data_dir / KEY_FILE if embedded else None,
         )
 
     def dialer(self) -> Part:

@@ -1,4 +1,7 @@
-"""Builds the log that the settings name. Kafka's client is imported only where it is used."""
+"""Builds the log that the settings name, and finds the keys of what is sealed in it.
+
+Kafka's client is imported only where it is used.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -6,6 +9,9 @@ from pydantic import SecretStr
 
 from campaigns.log.port import EventLog
 from campaigns.process.data_dir import lock
+from campaigns.secrets.key_place import KEY_FILE, KeyPlace
+from campaigns.secrets.key_text import keys_of
+from campaigns.secrets.secret_settings import SecretSettings
 from campaigns.sqlite.sqlite_log import SqliteLog
 from dialgate.settings import ProcessSettings
 
@@ -86,6 +92,16 @@ def security(settings: ProcessSettings) -> "Security":
     )
     found.options()  # Fails now rather than on the first connection.
     return found
+
+
+def master_keys(settings: ProcessSettings) -> KeyPlace:
+    """Return where the keys are that seal secrets: by themselves beside the embedded log alone."""
+    given = SecretSettings().master_key
+    embedded = not settings.kafka_servers
+    return KeyPlace.of(
+        keys_of(given.get_secret_value()) if given else (),
+        settings.data_dir / KEY_FILE if embedded else None,
+    )
 
 
 def lock_part(settings: ProcessSettings, part: str) -> None:

@@ -82,6 +82,9 @@ VERBS = {
         "dialgate.verbs.evidence.proof",
         "Write the records about one number or contact, with what proves them against a seal.",
     ),
+    "secrets": VerbEntry(
+        "dialgate.verbs.secrets.group", "Look after the secrets that the master key seals."
+    ),
     "keys": VerbEntry("dialgate.verbs.keys", "Create, list and revoke API keys."),
 }
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import orjson
@@ -10,8 +10,9 @@ import typer
 
 from campaigns.domain.api_keys import ApiKeys, key_hash
 from campaigns.domain.decider import UNCHANGED, Decision
-from campaigns.domain.facts import Scope
+from campaigns.domain.facts import AnyFact, ApiKeyCreated, ApiKeyRevoked, Scope
 from campaigns.http.campaign_json import key_shape
+from campaigns.log.installation_log import founded
 from campaigns.process.clock import SystemClock
 from campaigns.process.errors import (
     ContractError,
@@ -20,6 +21,7 @@ from campaigns.process.errors import (
     PartRunningError,
 )
 from campaigns.process.printable_text import one_line
+from campaigns.records.log_entry import Recorded
 from command_api.keys.key_changes import (
     NAME_UNUSABLE,
     CreateKey,
@@ -30,9 +32,14 @@ from command_api.keys.key_changes import (
 )
 from command_api.settings import CommandApiSettings
 from dialgate.exit_codes import MISUSED, WENT_WRONG
-from dialgate.logs import lock_part
+from dialgate.logs import lock_part, make_log
 from dialgate.settings import ProcessSettings, misspelt
-from dialgate.verbs.keys_on_log import Deciding, RejectedError, change
+from dialgate.verbs.organization_change import (
+    OpenOrganizations,
+    Possession,
+    RejectedError,
+    change,
+)
 from dialgate.verbs.terminal import complain, say
 
 LOCKED = (
@@ -164,16 +171,35 @@ def _print(shapes: Sequence[dict[str, Any]], *, as_json: bool) -> None:
             say(f"API key, shown this once: {shape['key']}")
 
 
-def _changed(organization_id: int, decide: Deciding) -> ApiKeys:
+def _changed(organization_id: int, decide: Callable[[ApiKeys], Decision]) -> ApiKeys:
     """Decide directly on the log; return the keys afterwards."""
     settings = _settings()
     try:
         if not settings.kafka_servers:
             lock_part(settings, LOCKED)
-        return asyncio.run(change(settings, organization_id, decide))
+        return asyncio.run(_change(settings, organization_id, decide))
     except PartRunningError as exc:
         raise _ends(f"{exc}; or set DIALGATE_API_KEY to one of its admin keys", MISUSED) from exc
     except (LevelBeyondError, OSError) as exc:
         raise _ends(exc, MISUSED) from exc
     except (RejectedError, OperatingError, ContractError) as exc:
         raise _ends(exc) from exc
+
+
+async def _change(
+    settings: ProcessSettings, organization_id: int, decide: Callable[[ApiKeys], Decision]
+) -> ApiKeys:
+    """Open the log and decide. Raises: see `change`."""
+    log = make_log(settings, exclusive=False)
+    try:
+        await log.open()
+        installation = await founded(log, SystemClock(), "dialgate keys")
+        opened = OpenOrganizations(log, installation, "dialgate keys")
+        return await change(opened, organization_id, Possession(ApiKeys, _fold), decide)
+    finally:
+        await log.close()
+
+
+def _fold(keys: ApiKeys, fact: AnyFact, _: Recorded) -> None:
+    if isinstance(fact, ApiKeyCreated | ApiKeyRevoked):
+        keys.fold(fact)

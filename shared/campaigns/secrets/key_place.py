@@ -1,13 +1,15 @@
-"""Where the master key is: in the environment, or in a file that is made at first need."""
+"""Where the master keys are: in the environment, or in a file that is made at first need."""
 
 import contextlib
 import os
 from base64 import b64encode
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from campaigns.process.private_files import open_private, sync
-from campaigns.secrets.key_text import KEY_BYTES, key_of
+from campaigns.secrets.key_text import KEY_BYTES, keys_of
 from campaigns.secrets.master_key import MasterKey, MasterKeyError
 
 KEY_FILE = "master.key"  # Beside the embedded log.
@@ -16,10 +18,20 @@ KNOB = "DIALGATE_MASTER_KEY"
 
 @dataclass(frozen=True)
 class KeyPlace:
-    """The places of the master key. One that is given wins over the file."""
+    """The places of the master keys. One that is given wins over the file.
 
-    given: bytes | None = None  # From the environment.
+    The newest seals; older ones open what they sealed, until all is sealed anew and they are
+    dropped (`dialgate secrets rotate`).
+    """
+
+    given: bytes | None = None  # From the environment: the newest.
     file: Path | None = None  # None: no file is made; the knob is required.
+    older: tuple[bytes, ...] = ()  # Given too, newest first.
+
+    @classmethod
+    def of(cls, given: Sequence[bytes], file: Path | None) -> Self:
+        """Return the place of these keys, newest first, and of those in a file."""
+        return cls(given[0] if given else None, file, tuple(given[1:]))
 
     def sealing(self) -> MasterKey:
         """Return the key that seals; make its file if there is none yet.
@@ -38,22 +50,38 @@ class KeyPlace:
             )
         if not self.file.exists():
             _make(self.file)
-        return _read(self.file)
+        return _read(self.file)[0]
 
     def open(self, sealed: str, about: str) -> bytes:
-        """Return a secret that was sealed with the key, or with the file's before a key was given.
+        """Return a secret that was sealed with any of the keys.
 
         Raises:
             MasterKeyError: there is no key, or none that has sealed it.
 
         """
-        if self.given is not None:
-            key = MasterKey(self.given)
-            if sealed.startswith(f"{key.name}.") or self.file is None or not self.file.exists():
+        seen = list[str]()
+        for key in self.newest_first():
+            if key.sealed(sealed):
                 return key.open(sealed, about)
-        elif self.file is None:
+            seen.append(key.name)
+        if not seen:
             raise MasterKeyError(f"the secret of {about}: expected {KNOB}, found none")
-        return _read(self.file).open(sealed, about)
+        raise MasterKeyError(
+            f"the secret of {about}: expected the master key {sealed.partition('.')[0]},"
+            f" found {' and '.join(seen)}"
+        )
+
+    def newest_first(self) -> Iterator[MasterKey]:
+        """Yield the keys, newest first. A file is read when it comes to it.
+
+        Raises:
+            MasterKeyError: there is a file, or only a file can be, and it cannot be read.
+
+        """
+        if self.given is not None:
+            yield from map(MasterKey, (self.given, *self.older))
+        if self.file is not None and (self.given is None or self.file.exists()):
+            yield from _read(self.file)
 
 
 def _make(path: Path) -> None:
@@ -72,9 +100,10 @@ def _make(path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> MasterKey:
+def _read(path: Path) -> list[MasterKey]:
+    """Return the keys in a file, newest first: at least one."""
     try:
-        return MasterKey(key_of(path.read_text()))
+        return [MasterKey(key) for key in keys_of(path.read_text())]
     except (OSError, ValueError) as exc:
         why = exc.strerror if isinstance(exc, OSError) else exc
         raise MasterKeyError(f"the master key {path}: {why}") from exc

@@ -6,15 +6,15 @@ from pydantic import AfterValidator, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from campaigns.process.settings import EnvironmentSettings
-from campaigns.secrets.key_text import key_of
+from campaigns.secrets.key_text import keys_of
 
 
-def _usable(key: SecretStr) -> SecretStr:
-    key_of(key.get_secret_value())
-    return key
+def _usable(keys: SecretStr) -> SecretStr:
+    keys_of(keys.get_secret_value())
+    return keys
 
 
-Key = Annotated[SecretStr, AfterValidator(_usable)]
+MasterKeys = Annotated[SecretStr, AfterValidator(_usable)]  # Base64, newest first.
 
 
 class SecretSettings(EnvironmentSettings):
@@ -22,5 +22,5 @@ class SecretSettings(EnvironmentSettings):
 
     model_config = SettingsConfigDict(env_prefix="DIALGATE_", frozen=True, allow_inf_nan=False)
 
-    # Seals webhooks' secrets in the log.
-    master_key: Key | None = None  # Base64 of 32 bytes. None: master.key beside the embedded log.
+    # Seals webhooks' secrets in the log. Several, newest first: the first seals, all open.
+    master_key: MasterKeys | None = None  # Base64 of 32 bytes. None: master.key beside the log.

@@ -16,7 +16,7 @@ from campaigns.domain.facts import (
     WebhookSecretRotated,
 )
 from campaigns.domain.values.stream_names import organization_stream
-from campaigns.domain.webhooks import Webhook, Webhooks
+from campaigns.domain.webhooks import BOTH_SIGN, Webhook, Webhooks
 from campaigns.process.identifiers import random_id
 
 _SECRET_BYTES = 32  # Source: Standard Webhooks, "Signature scheme": 24 to 64.
@@ -68,6 +68,16 @@ class RotateSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class ResealSecret:
+    """Seal the secret anew: it stays what it is. Only where it alone signs."""
+
+    organization_id: int
+    webhook_id: str
+    now: datetime
+    secret: str  # Sealed by the newest master key.
+
+
+@dataclass(frozen=True, slots=True)
 class ReplayEvents:
     """Deliver a stretch again."""
 
@@ -87,7 +97,7 @@ class EndWebhook:
     now: datetime
 
 
-OfOne = ChangeWebhook | RotateSecret | ReplayEvents | EndWebhook
+OfOne = ChangeWebhook | RotateSecret | ResealSecret | ReplayEvents | EndWebhook
 WebhookCommand = CreateWebhook | OfOne
 
 
@@ -111,14 +121,11 @@ def decide(state: WebhookState, command: WebhookCommand) -> Decision:
         case ChangeWebhook():
             return _change(state, found, command)
         case RotateSecret():
-            return (
-                WebhookSecretRotated(
-                    organization_id=command.organization_id,
-                    webhook_id=command.webhook_id,
-                    secret=command.secret,
-                    rotated_at=command.now,
-                ),
-            )
+            return (_rotated(command, command.now),)
+        case ResealSecret():
+            # The one before is the same secret, sealed by an older key: it signs no more, by any
+            # clock.
+            return (_rotated(command, command.now - 2 * BOTH_SIGN),)
         case ReplayEvents():
             return (
                 WebhookReplayAsked(
@@ -139,6 +146,15 @@ def decide(state: WebhookState, command: WebhookCommand) -> Decision:
             )
         case unreachable:
             assert_never(unreachable)
+
+
+def _rotated(command: RotateSecret | ResealSecret, at: datetime) -> WebhookSecretRotated:
+    return WebhookSecretRotated(
+        organization_id=command.organization_id,
+        webhook_id=command.webhook_id,
+        secret=command.secret,
+        rotated_at=at,
+    )
 
 
 def _create(state: WebhookState, command: CreateWebhook) -> Decision:

@@ -19,7 +19,7 @@ from tests.attack.instance import Instance, wait_for
 from tests.attack.neighbour import Neighbour
 from tests.support.system import KEY, ROOT
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 KINDS = 7
 PAUSES, TIMES_MAX = 40, 10
 MEMORY_MAX_MB = 400

@@ -14,7 +14,7 @@ from tests.attack.instance import Instance
 from tests.attack.neighbour import Neighbour
 from tests.support.system import KEY
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 HELD_MAX_S = "0.5"  # A bucket. Work is cut to 20 ms; two processors for everything say the rest.
 PAUSE_MAX_S = 1.0
 CUT = 0

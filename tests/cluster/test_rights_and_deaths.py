@@ -59,7 +59,7 @@ RIGHTS = [
 PARTS = {"command-api": "api", "dialer": "dialer", "projector": "projector"}
 CONTACTS = 1_000  # More than are called while all this happens; then the rest is hurried.
 BACK_S_MAX = 10.0  # Source: issue 9.
-TOLD_S_MAX = 3.0
+TOLD_S_MAX = 5.0  # A ruling would be waited for 10 s.
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +125,7 @@ def command(client: Client, path: str) -> tuple[httpx.Response, float]:
     return answer, time.monotonic() - began
 
 
+@pytest.mark.alone  # How soon it is back is promised.
 def test_rights_come_and_go_and_brokers_die_and_a_campaign_ends_well(
     cluster: Cluster, tmp_path: Path
 ) -> None:

@@ -20,7 +20,7 @@ import httpx
 from tests.support.system import ROOT, free_port
 
 CADDYFILE = ROOT / "deploy" / "Caddyfile"
-START_S = 20.0
+START_S = 60.0
 
 
 def caddy() -> str | None:

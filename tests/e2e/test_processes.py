@@ -1,5 +1,6 @@
 """What an operator sees of the processes: locks, knobs, stops, keys, health, metrics, replay."""
 
+import contextlib
 import hashlib
 import json
 import re
@@ -133,7 +134,7 @@ def metric(url: str, name: str) -> float:
 
 def test_the_first_key_is_shown_once_and_the_log_holds_only_its_hash(tmp_path: Path) -> None:
     with System(tmp_path, api_key=None) as system:
-        give_up_at = time.monotonic() + 10
+        give_up_at = time.monotonic() + 30
         while not (shown := SHOWN.findall(system["up"].output())):
             assert time.monotonic() < give_up_at, "no key was shown"
             time.sleep(0.05)
@@ -177,7 +178,7 @@ def test_health_and_metrics_say_what_a_process_does(tmp_path: Path) -> None:
             behind = httpx.get(f"{url}/health/lag").json()[part]
             assert behind["partitions"]["campaign.records/0"].keys() == {"records", "seconds"}
         open_permissions = 'dialgate_open_permissions{part="dialer"}'
-        give_up_at = time.monotonic() + 10
+        give_up_at = time.monotonic() + 30
         while metric(
             url, open_permissions
         ):  # Settled for the command API; the dialer reads it, too.
@@ -189,8 +190,9 @@ def test_health_and_metrics_say_what_a_process_does(tmp_path: Path) -> None:
 def test_an_embedded_log_that_is_moved_away_ends_its_process(tmp_path: Path) -> None:
     with System(tmp_path) as system:
         system.data_dir.rename(tmp_path / "moved")
-        # Noticed where the log is used next, not while nothing happens.
-        assert httpx.get(f"{system.commands_url}/health/ready").status_code == 503
+        # Noticed where the log is used next, not while nothing happens: by this, if not before.
+        with contextlib.suppress(httpx.TransportError):
+            assert httpx.get(f"{system.commands_url}/health/ready").status_code == 503
         assert system["up"].wait() == 1
         assert "the log was replaced while it was in use" in system["up"].log.read_text()
 

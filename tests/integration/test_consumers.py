@@ -16,7 +16,7 @@ from tests.support.system import System, free_port
 
 pytestmark = pytest.mark.e2e
 EXAMPLES = ROOT / "docs" / "examples"
-WITHIN_S = 30.0
+WITHIN_S = 60.0
 
 
 @asynccontextmanager
@@ -41,7 +41,9 @@ async def told(process: Process, count: int, before: Sequence[str] = ()) -> list
     found = dict.fromkeys(before)
     async with asyncio.timeout(WITHIN_S):
         while len(found) < count:
-            found[(await process.stdout.readline()).decode()] = None
+            line = await process.stdout.readline()
+            assert line, f"it has ended, after {len(found)} of {count} events"
+            found[line.decode()] = None
     return list(found)
 
 

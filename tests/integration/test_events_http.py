@@ -308,7 +308,7 @@ async def test_a_revoked_key_ends_its_streams_alone() -> None:
         async with following(api.app, url, key=key) as theirs, following(api.app, url) as mine:
             assert await theirs.begun() == await mine.begun() == 200
             await theirs.block()
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(8):  # Sooner than a sign of life would find out.
                 assert (await api.client.delete(f"/api/v1/keys/{key_id}")).status_code == 200
                 assert await theirs.over() == []
             await move(api, campaign_id, "pause")

@@ -297,5 +297,5 @@ def test_a_gate_that_is_shut_lets_nobody_in_and_opens_again() -> None:
         thread = Thread(target=enter)
         thread.start()
         assert not entered.wait(0.02)
-    assert entered.wait(5)
+    assert entered.wait(20)
     thread.join()

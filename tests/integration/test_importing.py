@@ -262,7 +262,7 @@ async def test_an_import_whose_server_died_counts_for_nothing_and_is_given_up() 
         while len(await log.read(PARTITION, 0, 99)) < 6:
             await asyncio.sleep(0)
     async with world(log, with_campaign=False) as second:
-        await second.reader.catch_up([PARTITION], within_s=5)
+        await second.reader.catch_up([PARTITION], within_s=20)
         assert second.campaign.importing is not None
         stale = asyncio.create_task(fail_stale_imports(second, stale_s=0.2, check_s=0.02))
         while second.campaign.importing:

@@ -107,7 +107,7 @@ async def test_offsets_without_a_record_hold_nobody_up(kafka_servers: str, names
             await stranger.send_and_wait(topic, b"{}", partition=PARTITION.number)
         await stranger.stop()
         await until(lambda: reader.positions[PARTITION] == 3)
-        await reader.catch_up([PARTITION], within_s=5)
+        await reader.catch_up([PARTITION], within_s=20)
         assert len(await log.read(PARTITION, 0, 99)) == 3
         await log.append(PARTITION, paused(1), 42)
         await until(lambda: fold.ids == ["r0", "r1"])
@@ -231,7 +231,7 @@ async def test_a_frozen_broker_is_told_in_time(broker: Broker, namespace: str) -
         finally:
             broker.thaw()
         await until(lambda: len(fold.ids) == 2)
-        await reader.catch_up([PARTITION], within_s=10)
+        await reader.catch_up([PARTITION], within_s=20)
         assert not log.troubles([CAMPAIGN_RECORDS])
         broker.freeze()
         began = time.monotonic()

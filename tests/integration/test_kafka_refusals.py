@@ -68,7 +68,7 @@ class Writing:
         await altered(self.servers, self.log.kafka.topic(CAMPAIGN_RECORDS), **settings)
 
     async def put_until_refused(self, partition: Partition) -> LogUnavailableError:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 try:
                     await self.put(partition)
@@ -76,7 +76,7 @@ class Writing:
                     return exc
 
     async def put_until_taken(self, partition: Partition) -> Ruling:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 try:
                     return await self.put(partition)
@@ -142,7 +142,7 @@ async def test_many_records_at_once_are_all_accounted_for(
             before = taken
             await until(lambda: taken > before + 500)
             over = True
-        await w.reader.catch_up([FIRST, SECOND, THIRD], within_s=5)
+        await w.reader.catch_up([FIRST, SECOND, THIRD], within_s=20)
         assert w.reader.counts.accepted == taken, "what was refused never came"
 
 

@@ -83,7 +83,7 @@ async def instance(log: EventLog, *, level: int = 3) -> AsyncIterator[tuple[Impo
 
 async def settled(*worlds: ImportWorld) -> None:
     for one in worlds:
-        await one.reader.catch_up([PARTITION], within_s=10)
+        await one.reader.catch_up([PARTITION], within_s=20)
 
 
 async def create(w: ImportWorld, name: str = "A") -> Any:
@@ -168,7 +168,7 @@ async def test_a_list_whose_upload_died_is_closed_once_it_is_stale(stale_s: floa
         other.lists = OpenLists(other, stale_s)
         checking = asyncio.create_task(other.lists.run(check_s=0.01))
         if stale_s < 1:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while rows_of(other):
                     await asyncio.sleep(0.01)
             (closed,) = await facts(other, ListClosed)

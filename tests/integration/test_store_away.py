@@ -208,7 +208,7 @@ async def test_a_stop_while_it_is_away_does_not_wait_for_it(tmp_path: Path) -> N
         store.away_for = 1_000_000
         journal.start(1)
         await until(lambda: store.away)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await committing.drain()
     store.away_for = 0
     store.close()

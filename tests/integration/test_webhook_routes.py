@@ -40,14 +40,14 @@ async def shown(api: Whole, hook: dict[str, Any]) -> dict[str, Any]:
     return shape
 
 
-async def until(true: Callable[[], bool], within_s: float = 8.0) -> None:
+async def until(true: Callable[[], bool], within_s: float = 30.0) -> None:
     async with asyncio.timeout(within_s):
         while not true():
             await asyncio.sleep(0.01)
 
 
 async def until_shown(api: Whole, hook: dict[str, Any], **wanted: object) -> dict[str, Any]:
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(30):
         while True:
             found = await shown(api, hook)
             if found | wanted == found:

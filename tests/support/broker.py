@@ -5,7 +5,6 @@
 
 import argparse
 import os
-import random
 import shutil
 import signal
 import socket
@@ -22,11 +21,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from tests.support.ports import Ports
+
 ROOT = Path(__file__).resolve().parents[2]
 POM = ROOT / "deploy" / "kafka" / "pom.xml"
 JARS = ROOT / ".kafka" / "libs"
 IMAGE = "apache/kafka:4.4.0"
 START_S = 60.0
+PORTS = Ports(range(12_000, 20_000))
 JAVA = (
     "java", "-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{JARS}/*",
@@ -118,19 +120,8 @@ def fetch_jars() -> None:
 
 
 def free_port() -> int:
-    """Return a port below the kernel's own range.
-
-    Nobody's connection may sit on it while its broker is down for a moment.
-    """
-    for port in random.sample(range(12_000, 20_000), 200):
-        with closing(socket.socket()) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("expected a free port below 20000, found none in 200")
+    """Return a free port that no other process of these tests was given."""
+    return PORTS.free()
 
 
 class Running(Protocol):

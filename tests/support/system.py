@@ -15,17 +15,12 @@ DIALGATE_* variable in lower case without its prefix (`lease_s=1`). Without `kaf
 embedded one. `system.processes` are by verb: "up", or "command-api", "dialer", "projector",
 "carrier". Each has `start`, `restart`, `kill9`, `freeze`, `thaw`, `stop` and `output`; when the
 block ends with an exception, what each process wrote is printed. All are killed when it ends.
-
-Ports are taken from below the kernel's ephemeral range: a connection of somebody else must not sit
-on the port of a process that is down for a moment.
 """
 
 import os
-import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -35,13 +30,14 @@ from types import TracebackType
 from typing import Literal, Self
 
 from tests.support.client import Client
+from tests.support.ports import Ports
 
 Layout = Literal["up", "parts"]
 KEY = "dg_e2e_key_of_organization_1"
-START_S = 30.0  # Imports alone take a second or two when both cores are busy.
+START_S = 60.0  # Imports alone take a second or two when both cores are busy.
 STOP_S = 20.0
 OUTPUT_SHOWN = 6_000  # Characters of each process, when a test fails.
-PORTS = range(20_000, 32_000)
+PORTS = Ports(range(20_000, 32_000))  # Brokers have those below.
 PARTS = ("carrier", "command-api", "projector", "dialer")  # The order in which they start.
 SERVES = re.compile(r"^dialgate .+ on (http://\S+) \(pid \d+\)$", re.MULTILINE)
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,16 +59,8 @@ KNOBS: Mapping[str, object] = {
 
 
 def free_port() -> int:
-    """Return a free port below the kernel's ephemeral range."""
-    for port in random.sample(PORTS, 200):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError(f"expected a free port among {PORTS}, found none in 200")
+    """Return a free port that no other process of these tests was given."""
+    return PORTS.free()
 
 
 def dialgate(*arguments: str) -> list[str]:

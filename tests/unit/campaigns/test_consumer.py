@@ -103,7 +103,7 @@ async def test_a_partition_that_cannot_be_read_holds_up_no_other() -> None:
     assert consumer.paused == {first}, "the other is fetched meanwhile"
     assert second not in log._fetcher.held
     over.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while log._fetcher.held:
             await asyncio.sleep(0)
     assert not consumer.paused
@@ -115,7 +115,7 @@ async def test_a_partition_that_was_cut_is_not_fetched_again() -> None:
     log._fetcher.tails[FIRST].join(0)
     log._fetcher.tails[FIRST].fail(LogCutError("cut"))
     log._fetcher.hold(log._at[FIRST], asyncio.sleep(0))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while log._fetcher.held:
             await asyncio.sleep(0)
     assert consumer.paused == {log._at[FIRST]}

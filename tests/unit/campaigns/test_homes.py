@@ -98,7 +98,7 @@ def test_a_copy_takes_no_change_and_says_whose_it_is_until_it_is_adopted() -> No
         assert await copy.ends([FIRST]) == {FIRST: 0}, "nothing was recorded"
         following = asyncio.create_task(reader.follow([FIRST]))
         await chosen(copy, adopt(await whole(copy), copy.place, NOON, "c"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await reader.home.at_home()
             assert (await writer.append(FIRST, record, 42)).accepted
         following.cancel()

@@ -28,7 +28,7 @@ async def test_a_task_that_ends_is_noticed_and_restarted(
     member = Membership(kafka, "dialers", lambda _: None, heartbeat_s=0.05)
     assert not member.troubles()
     await member.open()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while len(kafka.asked) < 3:
             await asyncio.sleep(0.01)
     (trouble,) = member.troubles()

@@ -46,7 +46,7 @@ class Board:
 
 
 async def text_of(stream: AsyncIterator[bytes], holds: bytes) -> bytes:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         async for some in stream:
             if holds in some:
                 return some
@@ -107,7 +107,7 @@ async def test_a_process_that_stops_ends_them_all_and_signs_nobody_out() -> None
     stream = board.stream()
     await text_of(stream, b"first")
     board.broadcasts.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert [one async for one in stream] == []
 
 

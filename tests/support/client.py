@@ -13,9 +13,9 @@ from typing import Any, Self
 import httpx
 
 API = "/api/v1/campaigns"
-TRY_FOR_S = 60.0
+TRY_FOR_S = 120.0
 TRY_AGAIN_S = 0.05
-REQUEST_S = 15.0
+REQUEST_S = 30.0
 Json = dict[str, Any]  # Any: JSON.
 
 
@@ -167,7 +167,7 @@ class Client:
         self,
         campaign_id: int,
         enough: Callable[[Json], bool],
-        within_s: float = 60.0,
+        within_s: float = 120.0,
         every_s: float = 0.05,
     ) -> Json:
         """Return the first progress that is enough.
@@ -183,7 +183,7 @@ class Client:
             time.sleep(every_s)
         return found
 
-    def wait_for(self, campaign_id: int, status: str, within_s: float = 60.0) -> Json:
+    def wait_for(self, campaign_id: int, status: str, within_s: float = 120.0) -> Json:
         """Return the progress once the campaign has a status ("completed", "paused" …)."""
         return self.wait_until(campaign_id, lambda found: found["status"] == status, within_s)
 

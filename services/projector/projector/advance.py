@@ -23,7 +23,7 @@ from projector.batch import Batch, PartitionCheckpoint, touched_by
 from projector.projections import facts, organization_records, outbox, records
 from projector.projections.changes import Changes, EventPlace, Place
 from projector.projections.organization_records import Share
-from projector.store import record_index, views
+from projector.store import record_index, tallies, views
 from projector.store.checkpoints import is_stored
 from projector.store.publication import Publication, store_publication
 from projector.store.view_store import ViewStore
@@ -206,6 +206,7 @@ class Views:
                 return
             views.write(self.store, tx, batch.changes)
             views.write_campaigns(self.store, tx, batch.campaigns.values(), partitions)
+            tallies.count(tx, batch.changes, batch.campaigns)
             for number, place in batch.published.items():
                 views.delete_events(tx, number, place)
             if batch.published:

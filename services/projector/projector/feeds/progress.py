@@ -33,7 +33,7 @@ from projector.feeds.socket import (
     next_change,
 )
 from projector.projections.history import minute_of
-from projector.queries import campaign_pages
+from projector.queries import campaign_pages, execution_pages
 from projector.queries.freshness import Consistency, Fresh, get
 from projector.queries.page import Page
 from projector.queries.shapes import activity_shape
@@ -149,7 +149,7 @@ async def _answer(feeds: Feeds, client: ClientSocket, listener: Listener) -> Non
 
 def _activity(feeds: Feeds, campaign_id: int) -> list[Shape]:
     with feeds.queries.views.store.reading() as tx:
-        found, _ = campaign_pages.executions(tx, campaign_id, None, ACTIVITY)
+        found, _ = execution_pages.executions(tx, campaign_id, None, ACTIVITY)
         return [activity_shape(one.execution, one.row) for one in found]
 
 

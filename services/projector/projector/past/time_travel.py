@@ -4,7 +4,7 @@ The campaign itself starts from a snapshot, so it costs the same however long it
 contacts are copied as they were a little earlier, and folded from there on, into a temporary store
 of which the same queries are asked as of the present. The rows of lists and the executions are
 those of the present: a row never changes, and of an execution only its end is left out
-(`campaign_pages.executions`).
+(`execution_pages.executions`).
 """
 
 import asyncio

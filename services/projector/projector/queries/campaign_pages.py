@@ -1,4 +1,4 @@
-"""Reads pages of campaigns and executions from the store. Knows no HTTP.
+"""Reads pages of campaigns, and their imports, from the store. Knows no HTTP.
 
 Each function reads one snapshot, the caller's transaction. The row of a contact is found by the
 range of its list.
@@ -7,17 +7,15 @@ range of its list.
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, case, func, select
+from sqlalchemy import Connection, func, select
 
 from campaigns.domain.campaign import Campaign, load
 from campaigns.domain.codec import Codec
-from campaigns.domain.contact import ContactStatus
 from campaigns.domain.values.rows import Row
-from projector.projections.changes import Execution, Import
-from projector.projections.executions import began
+from projector.projections.changes import Import
 from projector.queries.page import Page
-from projector.store.tables import CAMPAIGNS, EXECUTIONS, IMPORTS, LISTS, ROWS, plain
-from projector.store.views import EXECUTION, IMPORT, stretches
+from projector.store.tables import CAMPAIGNS, IMPORTS, LISTS, ROWS, plain
+from projector.store.views import IMPORT, stretches
 
 _ROW = Codec(Row)
 WINDOW = 50  # Rows of a page in memory at once: each may have 32 KiB of texts.
@@ -30,13 +28,6 @@ class ImportedRow(NamedTuple):
     row: Row
     source: str | None
     created_at: str | None  # When its list counted.
-
-
-class Attempt(NamedTuple):
-    """One execution of a page, and the contact that it called."""
-
-    execution: Execution
-    row: Row | None
 
 
 class CampaignFilter(NamedTuple):
@@ -66,7 +57,8 @@ def campaign_of(tx: Connection, campaign_id: int) -> Campaign | None:
 def campaigns(tx: Connection, wanted: CampaignFilter, page: Page) -> tuple[Iterable[Campaign], int]:
     """Return a page of an organization's campaigns, newest first, and how many there are.
 
-    The campaigns are read lazily, within the transaction.
+    The campaigns are read lazily, within the transaction. Those that are counted or skipped cost an
+    entry of one index each, or with `search` their text.
     """
     where = [CAMPAIGNS.c.organization_id == wanted.organization_id, CAMPAIGNS.c.deleted == 0]
     where += [
@@ -117,46 +109,6 @@ def rows(tx: Connection, campaign_id: int, numbers: Collection[int]) -> dict[int
                 as_given = _ROW.load(details, f"contact {campaign_id}/{before + row}")
                 given[before + row] = ImportedRow(as_given, one.source, one.counted_at)
     return given
-
-
-def executions(
-    tx: Connection, campaign_id: int, status: str | None, page: Page, past: Campaign | None = None
-) -> tuple[Iterable[Attempt], int]:
-    """Return a page of a campaign's executions, newest first, and how many there are.
-
-    Their contacts are read lazily, within the transaction. `past`: the campaign as it was; an
-    execution that is numbered later was not there yet, and one of an open call had not ended.
-    """
-    where = [EXECUTIONS.c.campaign_id == campaign_id]
-    standing: ColumnElement[str] = EXECUTIONS.c.status
-    under_way = {} if past is None else {call.execution: call for call in past.calling()}
-    if past is not None:
-        where.append(EXECUTIONS.c.execution_id <= past.executions)
-        there = EXECUTIONS.c.execution_id.in_(list(under_way))
-        standing = case((there, ContactStatus.IN_PROGRESS.value), else_=standing)
-    if status is not None:
-        where.append(standing == status)
-    # Executions are numbered without gaps: all of them are counted, and skipped, by number.
-    many = func.count() if status is not None else func.max(EXECUTIONS.c.execution_id)
-    total = int(tx.execute(select(many).select_from(EXECUTIONS).where(*where)).scalar() or 0)
-    if page.skip >= total:
-        return [], total
-    newest = select(EXECUTIONS.c.state).where(*where).order_by(EXECUTIONS.c.execution_id.desc())
-    if status is None:
-        newest = newest.where(EXECUTIONS.c.execution_id <= total - page.skip)
-    else:
-        newest = newest.offset(page.skip)
-    states = tx.execute(newest.limit(page.limit)).scalars()
-    found = [EXECUTION.load(state, f"execution of campaign {campaign_id}") for state in states]
-    found = [began(call) if (call := under_way.get(one.execution_id)) else one for one in found]
-    return _attempts(tx, campaign_id, found), total
-
-
-def _attempts(tx: Connection, campaign_id: int, found: Sequence[Execution]) -> Iterator[Attempt]:
-    for some in windows(found):
-        given = rows(tx, campaign_id, {one.contact_id for one in some})
-        for one in some:
-            yield Attempt(one, given[one.contact_id].row if one.contact_id in given else None)
 
 
 def import_of(tx: Connection, campaign_id: int, number: int) -> Import | None:

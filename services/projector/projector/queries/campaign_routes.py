@@ -12,7 +12,7 @@ from campaigns.domain.facts import CampaignType
 from campaigns.domain.moves import Status
 from campaigns.http.campaign_json import Shape, campaign_shape
 from campaigns.http.door import CampaignId
-from projector.queries import campaign_pages
+from projector.queries import campaign_pages, execution_pages
 from projector.queries.freshness import FORBIDDEN, Consistency, Fresh, Queries, get
 from projector.queries.moments import AsOfText
 from projector.queries.page import Page, page_of
@@ -98,7 +98,7 @@ def router(queries: Queries) -> APIRouter:
         newest = Page(1, ACTIVITY_MAX, 0, ACTIVITY_MAX)
 
         def asked(tx: Connection, campaign: Campaign) -> Shape:
-            found, _ = campaign_pages.executions(tx, campaign_id, None, newest, moment.campaign)
+            found, _ = execution_pages.executions(tx, campaign_id, None, newest, moment.campaign)
             shape = progress_shape(campaign, [(one.execution, one.row) for one in found])
             if moment.past is not None:
                 return {**shape, "idle": None}

@@ -52,10 +52,10 @@ def contacts(
     if status is not None:
         stored = ContactStatus.PENDING if status is waiting else status
         condition &= _shown_status(campaign) == stored.value
-    total = _count_touched(tx, campaign, condition)
+    total = _total(campaign, status)
+    if total is None:  # The campaign counts together what ended without success.
+        total = _count_touched(tx, campaign, condition)
     first, last = _untouched_range(campaign, None if status is None else status is waiting)
-    if status in (None, waiting, ContactStatus.SKIPPED):
-        total += _count_untouched(tx, campaign, first, last)
     if page.skip >= total:
         return [], total
     if status in (None, waiting, ContactStatus.SKIPPED):
@@ -66,6 +66,19 @@ def contacts(
         numbers = _touched_ids(tx, campaign, condition, page.skip, page.limit)
     rows_of = tx if lists is None else lists
     return (one for some in windows(numbers) for one in _listed(tx, rows_of, campaign, some)), total
+
+
+def _total(campaign: Campaign, status: ContactStatus | None) -> int | None:
+    """Return how many contacts a list has, by the campaign's counters; None: they do not say."""
+    counters = campaign.counters
+    return {
+        None: counters.total + counters.skipped,
+        ContactStatus.PENDING: counters.pending,
+        ContactStatus.IN_PROGRESS: counters.in_progress,
+        ContactStatus.COMPLETED: counters.completed,
+        ContactStatus.CANCELLED: counters.cancelled,
+        ContactStatus.SKIPPED: counters.skipped,
+    }.get(status)
 
 
 def _shown_status(campaign: Campaign) -> ColumnElement[str]:
@@ -113,14 +126,6 @@ def _count_touched(tx: Connection, campaign: Campaign, condition: ColumnElement[
     return int(
         tx.execute(select(func.count()).select_from(CONTACTS).where(of, condition)).scalar_one()
     )
-
-
-def _count_untouched(tx: Connection, campaign: Campaign, first: int, last: int) -> int:
-    """Count untouched contacts: ids are dense, so the touched ones are subtracted."""
-    if last < first:
-        return 0
-    between = CONTACTS.c.contact_id.between(first, last)
-    return last - first + 1 - _count_touched(tx, campaign, between)
 
 
 def _touched_ids(

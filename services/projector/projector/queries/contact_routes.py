@@ -13,6 +13,7 @@ from campaigns.http.door import CampaignId
 from campaigns.records.topics import campaign_partition
 from projector.queries import campaign_pages, contact_pages
 from projector.queries.campaign_routes import member
+from projector.queries.execution_pages import executions
 from projector.queries.freshness import Consistency, Fresh, Queries, get
 from projector.queries.moments import AsOfText, contacts_at
 from projector.queries.page import Page, page_of
@@ -62,7 +63,7 @@ def router(queries: Queries) -> APIRouter:
         moment = await queries.moment(campaign_id, caller, consistency, as_of)
 
         def asked(tx: Connection, campaign: Campaign) -> Parts:
-            found, total = campaign_pages.executions(tx, campaign_id, wanted, page, moment.campaign)
+            found, total = executions(tx, campaign_id, wanted, page, moment.campaign)
             shapes = (execution_shape(campaign, *one) for one in found)
             return page.answer("executions", shapes, total, queries.page_max_bytes)
 

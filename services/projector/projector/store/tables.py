@@ -7,8 +7,8 @@ the order of partitions, so a rebuilt store is the same, row by row.
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 16  # A store of another version is rebuilt from the log.
-SCHEMA_DIGEST = "1cc2b06bcf0ccf07"  # Of tables and states: tests/unit/test_schemas.py checks it.
+SCHEMA_VERSION = 17  # A store of another version is rebuilt from the log.
+SCHEMA_DIGEST = "e20aab57e6b9d1bb"  # Of tables and states: tests/unit/test_schemas.py checks it.
 
 METADATA = MetaData()
 
@@ -62,10 +62,14 @@ CAMPAIGNS = _table(
     _blob("state"),  # campaigns.domain.campaign.dump
 )
 Index(
-    "projector_campaigns_newest",
+    "projector_campaigns_newest",  # Covers every filter but `search`: no state is read to skip it.
     CAMPAIGNS.c.organization_id,
+    CAMPAIGNS.c.deleted,
     CAMPAIGNS.c.created_at,
     CAMPAIGNS.c.campaign_id,
+    CAMPAIGNS.c.status,
+    CAMPAIGNS.c.campaign_type,
+    CAMPAIGNS.c.assistant_id,
 )
 
 LISTS = _table(
@@ -130,6 +134,15 @@ Index(
     EXECUTIONS.c.status,
     EXECUTIONS.c.execution_id,
 )
+
+TALLIES = _table(
+    "tallies",  # How many executions of a campaign have ended so, through the end of a full block.
+    _key("campaign_id"),
+    Column("status", String, primary_key=True),
+    _key("block"),  # Of tallies.BLOCK executions, from 0; in which at least one has this status.
+    _number("through"),  # In it and all before it.
+)
+Index("projector_tallies_ranks", TALLIES.c.campaign_id, TALLIES.c.status, TALLIES.c.through)
 
 HISTORY = _table(
     "history",  # The counters of a campaign, for each minute in which they changed.

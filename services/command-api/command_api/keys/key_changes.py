@@ -133,11 +133,14 @@ async def ensure_key(
 async def ensure_some_key(
     writer: Writer[Campaigns], keys: ApiKeys, show: Callable[[str], None], catch_up_s: float
 ) -> None:
-    """Ensure a key, however long the log is away."""
+    """Ensure a key, however long the log is away, or a copy; a reason is told once."""
+    told = ""
     while True:
         try:
             await ensure_key(writer, keys, show, catch_up_s)
             return
         except OperatingError as exc:
-            logger.warning("no API key could be made yet: %s", exc)
+            if (reason := str(exc)) != told:
+                logger.warning("no API key could be made yet: %s", reason)
+                told = reason
             await asyncio.sleep(_AGAIN_S)

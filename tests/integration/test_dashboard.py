@@ -201,7 +201,7 @@ def test_a_pause_from_the_page_shows_what_it_leaves_and_its_receipt(
     dialog.get_by_label("Reason").fill("The desk closes")
     dialog.get_by_role("button", name="Pause", exact=True).click()
     expect(page.locator("#said")).to_contain_text(
-        re.compile(r"Answered in \d+ ms: no further call begins. \d+ calls? still talking.")
+        re.compile(r"Answered in \d+(\.\d)? ms: no further call begins. \d+ calls? still talking.")
     )
     expect(page.locator("#receipt")).to_contain_text("The desk closes")
     expect(figure(page, "guarantee")).to_have_text("strict")
@@ -211,8 +211,14 @@ def test_a_pause_from_the_page_shows_what_it_leaves_and_its_receipt(
     expect(page.locator(".story li.halts")).to_contain_text("Paused: The desk closes.")
     shown = client.get(f"/{campaign}/pause")
     assert figure(page, "wait").inner_text() == str(shown["receipt"]["contacts_pending"])
+    settled = page.locator("#receipt .answered")
+    expect(settled).to_have_text(
+        re.compile(r"Settled (at once|in .*s) by the log, \d+ calls? still talking then, 0 late\.")
+    )
+    told = settled.inner_text()
     page.reload()
     expect(page.locator("#receipt")).to_contain_text("The desk closes")
+    expect(settled).to_have_text(told)  # It comes from facts.
     page.get_by_role("button", name="Resume").click()
     expect(page.locator(".state")).to_have_text("running")
     expect(page.locator("#receipt")).to_have_count(0)

@@ -40,6 +40,7 @@ def router(board: Dashboard) -> APIRouter:
                 "move": move,
                 "receipt": receipt_shape(campaign, None),
                 "open": len(campaign.permissions()),
+                "now": board.queries.now(),
             }
 
         return await answered(board, campaign_id, f"ask_{move}.html", read)

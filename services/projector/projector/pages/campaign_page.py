@@ -141,13 +141,13 @@ def _told(
         until = min(until, chronicle.chart.last + timedelta(seconds=tail_s))
     # The past begins when the log has the campaign, a moment after it was asked for.
     created = chronicle.first_at or campaign.created.created_at + timedelta(seconds=1)
-    took_s = chronicle.settled_s(campaign.pause.at) if campaign.pause else None
+    halt = chronicle.halt(campaign.pause.at) if campaign.pause else None
     return {
         "first_ms": int(created.timestamp() * 1000) + 1,
         "lines": lines[:LINES],
         "more": len(lines) > LINES or not chronicle.whole,
         "chart": picture(chronicle.chart, until, cursor),
         "chart_whole": chronicle.whole,
-        "receipt": receipt_of(campaign, took_s),
+        "receipt": receipt_of(campaign, halt),
         "as_of_at": cursor,
     }

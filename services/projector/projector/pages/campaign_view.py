@@ -6,6 +6,7 @@ from typing import Any
 
 from campaigns.audit.stories.phrases import counted
 from campaigns.audit.stories.receipts import receipt_shape
+from campaigns.audit.stories.story import Item
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import Reason, Rejected
 from campaigns.domain.moves import Move, Status
@@ -92,11 +93,11 @@ _PHASE_TEXTS = {
 }
 
 
-def receipt_of(campaign: Campaign, took_s: float | None) -> dict[str, Any] | None:
+def receipt_of(campaign: Campaign, halt: Item | None) -> dict[str, Any] | None:
     """Return how far a pause has settled, and what its answer rested on. None: it is not paused.
 
-    `took_s`: from the pause to its settling, by the log. None: not known. Any: what the template
-    names.
+    `halt`: the pause as the story tells it: facts alone, so that it is the same after a refresh.
+    None: it had not settled. Any: what the template names.
     """
     shape = pause_shape(campaign)
     if campaign.status is not Status.PAUSED:
@@ -112,9 +113,19 @@ def receipt_of(campaign: Campaign, took_s: float | None) -> dict[str, Any] | Non
         "talking": len(campaign.calling()),
         "open": len(campaign.permissions()),
         "late": campaign.late_calls,
-        "took": None if took_s is None else took(took_s),
+        **_answered(halt if phase != "settling" else None),
         **(shape["receipt"] or receipt_shape(campaign, None)),
     }
+
+
+def _answered(halt: Item | None) -> dict[str, Any]:
+    """Return how long a pause took to settle by the log, and what its answer said of the calls."""
+    if halt is None or halt.settled_at is None or halt.receipt is None:
+        return {"took": None, "answer": None}
+    lasted = took((halt.settled_at - halt.at).total_seconds())
+    talking = counted(halt.receipt["calls_in_progress"], "call")
+    within = lasted if lasted == "at once" else f"in {lasted}"
+    return {"took": lasted, "answer": f"Settled {within} by the log, {talking} still talking then"}
 
 
 def took(seconds: float) -> str:

@@ -65,15 +65,15 @@ class Chronicle:
             told = [one for one in told if int(one.position.partition("@")[2]) <= through]
         return told[::-1]
 
-    def settled_s(self, position: str) -> float | None:
-        """Return how long after it a halt at that position had settled. None: not yet, or unknown.
+    def halt(self, position: str) -> Item | None:
+        """Return the halt at that position, once it has settled. None: not yet, or not told.
 
-        By the times of the records: the service that paused, and whoever settled the last
-        permission.
+        Its times are those of the records: of the service that paused, and of whoever settled the
+        last permission.
         """
         for item in reversed(self.abridged.items):
             if item.position == position and item.halts:
-                return (item.settled_at - item.at).total_seconds() if item.settled_at else None
+                return item if item.settled_at else None
         return None
 
 

@@ -10,7 +10,6 @@
   document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
     const { dataset } = ctx.sourceElement;
     if (dataset.then === undefined) return;
-    ctx.sentAt = performance.now();
     if (dataset.json === undefined) return;
     const given = [...ctx.request.body.entries()].filter(([, value]) => value !== "");
     ctx.request.body = JSON.stringify(Object.fromEntries(given));
@@ -24,7 +23,7 @@
     const done = ctx.response.status < 300;
     if (!done) return say(source, problem(answer, ctx.response.status), true);
     const tried = answer.dry_run === true;
-    if (!tried) say(source, success(answer, performance.now() - ctx.sentAt), false);
+    if (!tried) say(source, success(answer), false);
     const path = source.dataset.then.replace(/\{(\w+)\}/, (_, name) => answer[name]);
     const into = source.dataset.into;
     if (into !== "#asking") asking().close();
@@ -40,11 +39,14 @@
     return `It did not work (${status}).`;
   };
 
-  const success = (answer, ms) => {
+  // Times are the service's: the page's own would be gone after a refresh, and be the network's.
+  const success = (answer) => {
     const { receipt, message } = answer;
     if (!receipt) return message ?? "Done.";
     const talking = receipt.calls_in_progress;
-    return `Answered in ${Math.round(ms)} ms: no further call begins. ` +
+    const ms = receipt.settled_in_ms;
+    const within = ms === undefined ? "Paused" : `Answered in ${ms < 1 ? ms.toFixed(1) : Math.round(ms)} ms`;
+    return `${within}: no further call begins. ` +
       `${talking} ${talking === 1 ? "call" : "calls"} still talking.`;
   };
 

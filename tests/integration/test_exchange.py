@@ -35,6 +35,7 @@ from tests.support.journal import Journal
 from tests.support.postgres import postgres_url
 
 NEVER_S = 3600.0
+WITHIN_S = 60.0
 ONE = "/api/v1/campaigns/1"
 
 
@@ -66,6 +67,7 @@ async def serving(
         api_key=SecretStr("one"),
         rebuilt_check_s=check_s,
         linger_ms=1,
+        fresh_s=WITHIN_S,  # A 503 of a busy machine is none of the exchange's.
     )
     part = Projector(journal.log, SystemClock(), settings, place.data_dir, topic)
     app = FastAPI()
@@ -92,7 +94,7 @@ async def exchanged(part: Projector, place: Place, journal: Journal) -> None:
     """Rebuild, and wait until the projector has taken the new views into service."""
     before = part.store.engine
     finish(place.replacement, await place.rebuild(journal))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WITHIN_S):
         while part.store._engine in (before, None):
             await asyncio.sleep(0.005)
     async with part.commits.rest():

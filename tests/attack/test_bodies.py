@@ -14,6 +14,7 @@ pytestmark = pytest.mark.e2e
 CAMPAIGNS = "/api/v1/campaigns"
 CHUNKED = {"Content_Type": "application/json", "Transfer_Encoding": "chunked"}
 MIB = 2**20
+SOON_S = 15.0  # Before the deadlines of an ordinary process, on a busy machine too.
 
 # What never ends, by what it is: how it begins, and what comes again and again.
 ENDLESS = {
@@ -95,16 +96,16 @@ def test_a_body_that_stands_still_is_not_waited_for(hurried: Instance, what: str
         found, took_s = waited_s(line)
     assert b"HTTP/1.1 408 " in found, found
     assert found.count(b"HTTP/1.1 ") == request.count(b" HTTP/1.1\r\n"), "each has its one answer"
-    assert took_s < 6
+    assert took_s < SOON_S
 
 
 def test_a_body_that_drips_has_its_end_too(hurried: Instance) -> None:
     with hurried.connect() as line:
         line.send(head("POST", CAMPAIGNS, KEY, Content_Length=1000))
         began = time.monotonic()
-        while line.send(b" ") and time.monotonic() - began < 15:
+        while line.send(b" ") and time.monotonic() - began < 2 * SOON_S:
             time.sleep(0.3)  # The attack itself.
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < SOON_S
         assert line.rest().startswith(b"HTTP/1.1 408 ")
 
 
@@ -125,9 +126,9 @@ def test_blank_lines_are_no_sign_of_life(hurried: Instance) -> None:
         line.send(head("GET", CAMPAIGNS, KEY))
         assert line.answer()[0] == 200
         began = time.monotonic()
-        while line.send(b"\r\n") and time.monotonic() - began < 20:
+        while line.send(b"\r\n") and time.monotonic() - began < 2 * SOON_S:
             time.sleep(0.2)
-        assert time.monotonic() - began < 12
+        assert time.monotonic() - began < SOON_S
 
 
 def test_an_upload_without_a_key_is_not_stored(instance: Instance) -> None:
@@ -171,7 +172,7 @@ def test_where_a_body_goes_is_unknown_until_the_key_is_known(tmp_path: Path) -> 
                 if status == 413 and form is CHUNKED:
                     continue  # It cannot be known before.
                 for expects in ({}, {"Expect": "100-continue"}):
-                    with instance.connect(timeout_s=5) as line:
+                    with instance.connect() as line:
                         more = {"Content_Type": "application/json"} | form | expects
                         line.send(head(method, path, key, **more))
                         found, headers, _ = line.answer()

@@ -102,8 +102,8 @@ def test_no_slice_of_the_loop_is_long(what: str) -> None:
             await ask(whole, path, kind, b"", None)  # What is made at its first use.
             with slices.measured():
                 found = await ask(whole, path, kind, body, b"key")
-                await whole.commands.reader.catch_up(campaign_partitions(2), within_s=10)
-                await whole.projector.views.reader.catch_up(campaign_partitions(2), within_s=10)
+                await whole.commands.reader.catch_up(campaign_partitions(2), within_s=60)
+                await whole.projector.views.reader.catch_up(campaign_partitions(2), within_s=60)
             assert found == status
 
     asyncio.run(scenario())

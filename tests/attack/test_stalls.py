@@ -18,6 +18,7 @@ from tests.support.system import KEY
 pytestmark = pytest.mark.e2e
 CAMPAIGNS = "/api/v1/campaigns"
 MIB = 2**20
+SOON_S = 15.0  # Before the deadlines of an ordinary process, on a busy machine too.
 PING, CONTINUATION, TEXT = 0x9, 0x0, 0x1
 
 
@@ -63,13 +64,13 @@ STALLS = {
 def test_who_begins_and_says_no_more_is_let_go(
     hurried: Instance, what: str, half_closed: bool
 ) -> None:
-    with hurried.connect(timeout_s=10) as line:
+    with hurried.connect() as line:
         line.send(STALLS[what])
         if half_closed:
             line.socket.shutdown(socket.SHUT_WR)
         began = time.monotonic()
         found = line.rest()
-        assert time.monotonic() - began < 7, found
+        assert time.monotonic() - began < SOON_S, found
     wait_for(lambda: hurried.sockets() < 20, "its connection is gone")
     hurried.quiet()
 
@@ -99,7 +100,7 @@ def test_who_says_no_more_in_the_middle_is_let_go_at_once(instance: Instance) ->
             line.socket.shutdown(socket.SHUT_WR)
             began = time.monotonic()
             line.rest()
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < SOON_S
 
 
 def frame(kind: int, payload: bytes, *, last: bool = True) -> bytes:
@@ -112,7 +113,7 @@ def monitored(instance: Instance) -> Line:
     line = Line.__new__(Line)
     line.socket = socket.socket()
     line.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    line.socket.settimeout(5)
+    line.socket.settimeout(20)
     line.socket.connect(("127.0.0.1", instance.port))
     line.send(head("GET", "/ws/campaigns/monitor", KEY, **UPGRADE))
     assert line.answer()[0] == 101

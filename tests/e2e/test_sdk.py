@@ -21,7 +21,7 @@ from tests.support.client import Pause
 from tests.support.system import KEY, System
 
 pytestmark = pytest.mark.e2e
-DONE_S = 30.0
+DONE_S = 60.0
 FAST = {"max_attempts": 1, "calls_per_minute": 60_000, "max_concurrent_calls": 20}
 
 
@@ -120,7 +120,7 @@ def test_a_scheduled_campaign_begins_by_itself(sdk: Sdk) -> None:
     assert (made.status, made.schedule.scheduled_at) == ("scheduled", soon)
     wait_for(lambda: sdk.get(made.id).status == "completed")
     found = sdk.get(made.id)
-    assert soon <= found.started_at < soon + timedelta(seconds=10)
+    assert soon <= found.started_at < soon + timedelta(seconds=30)
     assert found.completed_contacts + found.failed_contacts == 3
 
 

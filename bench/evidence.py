@@ -5,6 +5,7 @@ file, decoded and ruled on; then judged, printed as JSON, written, or hashed int
 """
 
 import asyncio
+import gc
 import json
 import os
 import statistics
@@ -31,6 +32,7 @@ from campaigns.sqlite.file import connect, prepare
 from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.sample_records import NOON
 from dialgate.pictures.record_lines import json_lines
+from dialgate.settings import GC_AFTER
 from dialgate.verbs.terminal import say_json
 
 RECORDS, ROUNDS, PARTITIONS = 60_000, 3, 12
@@ -96,6 +98,7 @@ async def print_log(log: SqliteLog) -> float:
 
 async def measured() -> list[Row]:
     """Measure in turn; return the medians of the rounds."""
+    gc.set_threshold(GC_AFTER)  # As every verb does.
     raw, found = raw_history(RECORDS), list[tuple[float, ...]]()
     with tempfile.TemporaryDirectory() as folder:
         stored(Path(folder) / "log.db", raw)

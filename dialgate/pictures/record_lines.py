@@ -11,13 +11,15 @@ from campaigns.audit.masks import masked, personal
 from campaigns.audit.rulings import Ruled, RulingKind
 from campaigns.audit.stories.fact_texts import text_of
 from campaigns.audit.stories.phrases import clipped
+from campaigns.domain.levels import LEVEL_NEWEST
 from campaigns.process.errors import ContractError
 from campaigns.process.printable_text import one_line
-from campaigns.records.plain_record import after_level
 from campaigns.records.record import Envelope
 from dialgate.verbs.terminal import say_all, say_paragraph
 
 _ACCEPTED = RulingKind.ACCEPTED
+_HEAD = len('{"dialgate":1,')  # A record begins with its level.
+assert LEVEL_NEWEST < 10, "which has one digit"
 _SHOWN = ("type", "stream", "data", "aside")  # The parts of a fact that are printed.
 _COLOURS = {
     RulingKind.ACCEPTED: "green",
@@ -66,21 +68,17 @@ def masked_line(line: Line) -> Line:
 def json_lines(batch: Sequence[Ruled], *, reveal: bool) -> list[bytes]:
     """Return some records of one partition as JSON, each with its ruling.
 
-    Personal data is hidden unless `reveal`. An accepted record is JSON already: one of which it is
-    known that `shape` would write it the same is copied.
+    Personal data is hidden unless `reveal`. An accepted record is JSON already: a plain one is what
+    `shape` would make of it, but for the level, and is copied.
     """
     lines = list[bytes]()
     start = f'{{"at":"{batch[0].recorded.partition}@'.encode() if batch else b""
     for ruled in batch:
         recorded, ruling, _ = ruled
-        if ruling is _ACCEPTED:
-            for fact in recorded.facts if not reveal else ():
-                if personal(fact):
-                    break
-            else:
-                if (rest := after_level(recorded)) is not None:
-                    lines.append(b'%b%d","ruling":"accepted",%b' % (start, recorded.position, rest))
-                    continue
+        if ruling is _ACCEPTED and recorded.plain and (reveal or not personal(recorded.facts[0])):
+            rest = recorded.raw[_HEAD:]  # type: ignore[index]  # It was read.
+            lines.append(b'%b%d","ruling":"accepted",%b' % (start, recorded.position, rest))
+            continue
         line = shape(ruled, whole=True)
         lines.append(orjson.dumps(line if reveal else masked_line(line)))
     return lines

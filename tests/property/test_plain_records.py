@@ -20,7 +20,6 @@ from campaigns.domain.levels import LEVEL_NEWEST
 from campaigns.process.errors import ContractError
 from campaigns.records.log_entry import Recorded
 from campaigns.records.offer import offer
-from campaigns.records.plain_record import after_level
 from campaigns.records.record import Envelope
 from campaigns.records.topics import Partition
 from dialgate.pictures.record_lines import json_lines, masked_line, shape
@@ -43,7 +42,7 @@ def copied(raw: bytes, partition: Partition, partitions: int) -> str:
         line = shape(ruled, whole=True)
         expected = orjson.dumps(line if reveal else masked_line(line))
         assert json_lines([ruled], reveal=reveal) == [expected], raw
-    return "short" if after_level(recorded) is not None else "long"
+    return "short" if recorded.plain else "long"
 
 
 def respelt(raw: bytes, random: Random) -> bytes:

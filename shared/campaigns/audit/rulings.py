@@ -27,7 +27,7 @@ from campaigns.records.topics import (
     campaign_partitions,
 )
 
-VERB_BATCH_MAX = 512  # Records a batch where a process does nothing else: more fit no cache.
+VERB_BATCH_MAX = 256  # Records a batch where a process does nothing else: more fit no cache.
 
 
 class RulingKind(StrEnum):
@@ -86,22 +86,38 @@ class PartitionRuling:
             LogCutError: it stands where a record was skipped, and is another one.
 
         """
-        self.position = position = recorded.position
-        self.last = recorded
-        if self.skipped and (decision := self.skipped.get(position)) is not None:
-            confirm(decision, recorded)
-            return Ruled(recorded, RulingKind.SKIPPED, decision.reason)
-        envelope = recorded.envelope
-        if type(envelope) is Foreign:  # Cheaper than `isinstance`.
-            return Ruled(recorded, RulingKind.FOREIGN, envelope.why)
-        if not self.ledger.admit(envelope):
-            found = {stream: self.ledger.version(stream) for stream in envelope.condition}
-            return Ruled(recorded, RulingKind.REFUSED, conflict(envelope.condition, found))
-        assert recorded.facts, "decoding raises for an accepted fact that is not known"
-        if self._keeps_digest:
-            assert recorded.raw is not None, "a record with an envelope has bytes"
-            self.chain.accept(position, recorded.raw)
-        return _ruled((recorded, _ACCEPTED, None))
+        ruled = list[Ruled]()
+        self.rule_all((recorded,), ruled)
+        return ruled[0]
+
+    def rule_all(self, batch: Sequence[Recorded], ruled: list[Ruled]) -> None:
+        """Rule on the next records, and add each with its ruling to `ruled`.
+
+        Raises:
+            ContractError, LevelBeyondError, LogCutError: as `rule`; those before it are added.
+
+        """
+        admit, accept, skipped = self.ledger.admit, self.chain.accept, self.skipped
+        add, keeps_digest = ruled.append, self._keeps_digest
+        for recorded in batch:
+            self.last, self.position = recorded, recorded.position
+            if skipped and (decision := skipped.get(recorded.position)) is not None:
+                confirm(decision, recorded)
+                add(Ruled(recorded, RulingKind.SKIPPED, decision.reason))
+                continue
+            envelope = recorded.envelope
+            if type(envelope) is Foreign:  # Cheaper than `isinstance`.
+                add(Ruled(recorded, RulingKind.FOREIGN, envelope.why))
+                continue
+            if not admit(envelope):
+                found = {stream: self.ledger.version(stream) for stream in envelope.condition}
+                add(Ruled(recorded, RulingKind.REFUSED, conflict(envelope.condition, found)))
+                continue
+            assert recorded.facts, "decoding raises for an accepted fact that is not known"
+            if keeps_digest:
+                assert recorded.raw is not None, "a record with an envelope has bytes"
+                accept(recorded.position, recorded.raw)
+            add(_ruled((recorded, _ACCEPTED, None)))
 
 
 async def ruled_batches(
@@ -129,10 +145,9 @@ async def ruled_batches(
         batch = await log.read(partition, ruling.position, limit)
         if not batch:
             return  # What Kafka's own markers occupy up to the end is no record.
-        ruled, stopped, rule = list[Ruled](), None, ruling.rule
+        ruled, stopped = list[Ruled](), None
         try:
-            for recorded in batch:
-                ruled.append(rule(recorded))  # What came before is kept.
+            ruling.rule_all(batch, ruled)  # What came before is kept.
         except ContractError as exc:
             stopped = exc
         if ruled:

@@ -8,13 +8,14 @@ import re
 from typing import Annotated, Any, Union
 
 from msgspec import Meta, MsgspecError, Struct, defstruct, field
-from msgspec.json import Decoder
+from msgspec.json import Decoder, Encoder
 from msgspec.structs import force_setattr
 
 from campaigns.domain.facts import TAGS, AnyFact, CallFact, CallRequested
 from campaigns.domain.levels import LEVEL_NEWEST, LEVEL_OLDEST, asides
 from campaigns.domain.values.stream_names import Stream
 from campaigns.domain.values.value import hints
+from campaigns.records.plain_facts import FLOAT_MAX, PLAIN
 from campaigns.records.record import VERSION_MAX, Envelope, FactEntry, Idempotency
 from campaigns.records.streams import PLACES, misplaced
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
@@ -47,7 +48,6 @@ def _entry(tag: str, kind: type[AnyFact]) -> type[FactEntry]:
 
 
 _AnyEntry: Any = Union[tuple(_entry(tag, kind) for tag, kind in TAGS.items())]  # noqa: UP007
-# Its fields are those of a record, in their order, but for the level: plain_record.py writes it.
 Whole: type[Envelope] = _closed(
     "Whole",
     [
@@ -61,7 +61,7 @@ Whole: type[Envelope] = _closed(
     bases=(Envelope,),
     omit_defaults=True,
 )
-_decode, _known = Decoder(Whole).decode, PLACES.get
+_decode, _encode, _known = Decoder(Whole).decode, Encoder().encode, PLACES.get
 
 _too_fine = re.compile(
     rb"\.[0-9]{7}"
@@ -86,46 +86,84 @@ _CALLS = frozenset(kind for kind in TAGS.values() if issubclass(kind, CallFact))
 
 def read(
     raw: bytes | None, partition: Partition, partitions: int
-) -> tuple[Envelope, tuple[AnyFact, ...]] | None:
-    """Return a record's envelope and its facts; None: it declines."""
-    if (
-        not raw
-        or _too_fine(raw, max(raw.find(_FACTS), 0))
-        or (_BACKSLASH in raw and _CODE_POINT in raw)
-    ):
+) -> tuple[Envelope, tuple[AnyFact, ...], bool] | None:
+    """Return a record's envelope, its facts, and whether it is plain; None: it declines.
+
+    A plain record's bytes are what any JSON writer would make of them again (ADR-0034), so no two
+    parsers read them differently. It is known without a look at each byte in Python: what was read
+    is written again. Whatever is spelt in another way (spaces, a name that stands twice, another
+    order, 1e3) comes back as other bytes. Only records of one fact are known as plain.
+    """
+    if not raw:
         return None
     try:
         envelope = _decode(raw)
     except (MsgspecError, ValueError, OverflowError, RecursionError):
         return None
-    condition, facts = envelope.condition, []
+    condition, entries, plain = envelope.condition, envelope.entries, False
+    entry = entries[0]
+    fact: AnyFact = entry.data  # type: ignore[attr-defined]  # Made by `_entry`.
+    kind = type(fact)
+    if (known := PLAIN.get(kind)) and len(entries) == 1 and not envelope.idempotency:
+        written = _encode(envelope)
+        for null in known[0]:
+            written = written.replace(null, b"", 1)
+        plain = written == raw
+        for name in known[1]:
+            value = getattr(fact, name)
+            if value is not None and not -FLOAT_MAX < value < FLOAT_MAX:
+                plain = False
+    if not plain and (
+        _too_fine(raw, max(raw.find(_FACTS), 0)) or (_BACKSLASH in raw and _CODE_POINT in raw)
+    ):
+        return None
+    if kind not in _CALLS or len(entries) > 1:
+        facts = _facts(envelope, raw)
+        if facts is None or not _in_place(envelope, partition, partitions):
+            return None
+        return envelope, facts, plain
+    # As for all others, and faster: nearly all of a log.
+    campaign_id, contact_id = fact.campaign_id, fact.contact_id  # type: ignore[union-attr]
+    if (place := _known(stream := entry.stream)) is None:
+        if stream != f"contact/{campaign_id}/{contact_id}":
+            return None
+        PLACES.remember(stream, (campaign_id, contact_id))
+    elif place[1] != contact_id or place[0] != campaign_id:
+        return None
+    if stream not in condition or (
+        kind in _UNUSUAL and not _certain(kind, fact, entry, envelope, raw)
+    ):
+        return None
+    here = campaign_id % partitions == partition[1] and partition[0] == CAMPAIGN_RECORDS
+    if (len(condition) > 1 or not here) and not _in_place(envelope, partition, partitions):
+        return None
+    return envelope, (fact,), plain
+
+
+def _facts(envelope: Envelope, raw: bytes) -> tuple[AnyFact, ...] | None:
+    """Return the facts, if each is of the stream that it names and nothing in it is in doubt."""
+    facts = list[AnyFact]()
     for entry in envelope.entries:
         fact: AnyFact = entry.data  # type: ignore[attr-defined]  # Made by `_entry`.
-        stream, kind = entry.stream, type(fact)
-        if kind in _CALLS:  # As `stream`, and faster: nearly all of a log.
-            campaign_id, contact_id = fact.campaign_id, fact.contact_id  # type: ignore[union-attr]
-            if (place := _known(stream)) is None:
-                if stream != f"contact/{campaign_id}/{contact_id}":
-                    return None
-                PLACES.remember(stream, (campaign_id, contact_id))
-            elif place[1] != contact_id or place[0] != campaign_id:
-                return None
-        elif stream != fact.stream:
-            return None
-        if stream not in condition:
+        kind = type(fact)
+        if entry.stream != fact.stream or entry.stream not in envelope.condition:
             return None
         if kind in _UNUSUAL and not _certain(kind, fact, entry, envelope, raw):
             return None
         facts.append(fact)
+    return tuple(facts)
+
+
+def _in_place(envelope: Envelope, partition: Partition, partitions: int) -> bool:
     topic, number = partition
     usual = topic == CAMPAIGN_RECORDS
-    for stream in condition:
+    for stream in envelope.condition:
         place = PLACES[stream]  # As `misplaced`, and faster.
         if place is not None and place[0] % partitions == number and usual:
             continue
         if misplaced(stream, partition, partitions):
-            return None
-    return envelope, tuple(facts)
+            return False
+    return True
 
 
 def _certain(

@@ -72,6 +72,7 @@ def read_envelope(raw: bytes | None, partition: Partition, partitions: int) -> E
     ):
         return Foreign("`idempotency` is no key with a digest")
     return Envelope(
+        version,
         found["id"],
         found["time"],
         found["source"],

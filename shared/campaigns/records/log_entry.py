@@ -14,28 +14,54 @@ from campaigns.records.topics import NAMING_TOPICS, Partition
 class Recorded:
     """One entry of the log as it was read: decoded at most once, however many readers share it.
 
-    Constructing one never fails: a later level raises only when the envelope is asked for.
+    Constructing one never fails: a later level raises only when the envelope is asked for, and an
+    unknown fact only when the facts are.
     """
 
-    __slots__ = ("_beyond", "_envelope", "_facts", "partition", "position", "raw")
+    __slots__ = ("_beyond", "envelope", "facts", "partition", "plain", "position", "raw")
+
+    partition: Partition
+    position: int  # Kafka's offset + 1. 0: not in the log yet.
+    raw: bytes | None
+    envelope: Envelope | Foreign  # What the rule looks at. Raises: LevelBeyondError, see below.
+    facts: tuple[AnyFact, ...]  # Of an accepted record. Raises: ContractError, see below.
+    plain: bool  # Its bytes are what any JSON writer would make of it again (ADR-0034).
 
     def __init__(
         self, partition: Partition, position: int, raw: bytes | None, partitions: int
     ) -> None:
         self.partition = partition
-        self.position = position  # Kafka's offset + 1. 0: not in the log yet.
+        self.position = position
         self.raw = raw
-        self._envelope: Envelope | Foreign | None
-        self._facts: tuple[AnyFact, ...] | None
         if found := fast_reader.read(raw, partition, partitions):
-            self._envelope, self._facts = found
+            self.envelope, self.facts, self.plain = found
             return
-        self._envelope = self._facts = None
-        self._beyond: LevelBeyondError | None = None
+        self.plain = False
         try:
-            self._envelope = read_envelope(raw, partition, partitions)
+            self.envelope = read_envelope(raw, partition, partitions)
         except LevelBeyondError as exc:
             self._beyond = exc
+
+    def __getattr__(self, name: str) -> tuple[AnyFact, ...]:
+        """Decode the facts of a record that the fast reader declined, when they are asked for.
+
+        Python comes here only for what is not set: what is set costs no call.
+
+        Raises:
+            LevelBeyondError: the record needs a later version of this program.
+            ContractError: a fact is not known here.
+
+        """
+        if name == "envelope":
+            raise LevelBeyondError(f"{self.where}: {self._beyond}{self._way_past}")
+        if name != "facts":
+            raise AttributeError(f"a record has no {name}")
+        assert isinstance(self.envelope, Envelope), "foreign bytes have no facts"
+        try:
+            self.facts = facts_of(self.envelope)
+        except ContractError as exc:
+            raise ContractError(f"{self.where}, {exc}{self._way_past}") from exc
+        return self.facts
 
     @property
     def actor(self) -> str:
@@ -43,18 +69,6 @@ class Recorded:
         envelope = self.envelope
         assert type(envelope) is not Foreign, "foreign bytes have no facts"
         return envelope.actor
-
-    @property
-    def envelope(self) -> Envelope | Foreign:
-        """Return what the rule looks at.
-
-        Raises:
-            LevelBeyondError: the record needs a later version of this program.
-
-        """
-        if self._envelope is None:
-            raise LevelBeyondError(f"{self.where}: {self._beyond}{self._way_past}")
-        return self._envelope
 
     def placed(self, position: int) -> "Recorded":
         """Set its position, once it is known, and return itself."""
@@ -74,22 +88,6 @@ class Recorded:
             return ""
         place = f"{self.partition.number}@{self.position} --topic {self.partition.topic}"
         return f" (one that no version reads: `dialgate skip {place}`)"
-
-    @property
-    def facts(self) -> tuple[AnyFact, ...]:
-        """Return the decoded facts of an accepted record.
-
-        Raises:
-            ContractError: a fact is not known here.
-
-        """
-        if self._facts is None:
-            assert isinstance(self.envelope, Envelope), "foreign bytes have no facts"
-            try:
-                self._facts = facts_of(self.envelope)
-            except ContractError as exc:
-                raise ContractError(f"{self.where}, {exc}{self._way_past}") from exc
-        return self._facts
 
     @property
     def offered(self) -> list[OfferedFact]:

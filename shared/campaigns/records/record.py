@@ -71,8 +71,9 @@ class FactEntry(Struct, frozen=True, gc=False):
 
 
 class Envelope(Struct, frozen=True, gc=False):
-    """Everything that the rule looks at."""
+    """Everything that the rule looks at. Its fields are those of a record, in their order."""
 
+    level: int = field(name="dialgate")
     id: str
     time: str
     source: str

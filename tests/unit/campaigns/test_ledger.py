@@ -18,7 +18,7 @@ def offer(condition: dict[Stream, int], **writes: int) -> Envelope:
 def envelope(condition: dict[Stream, int], written: dict[Stream, int]) -> Envelope:
     """Return an envelope that writes so many facts to these streams."""
     entries = [FactEntry(stream) for stream, facts in written.items() for _ in range(facts)]
-    return Envelope("r", "t", "s", "a", "c", None, condition, entries)
+    return Envelope(1, "r", "t", "s", "a", "c", None, condition, entries)
 
 
 def test_a_stream_that_nobody_wrote_has_version_zero() -> None:

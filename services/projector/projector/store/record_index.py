@@ -3,9 +3,9 @@
 from array import array
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Column, Connection, Select, func, select
 
 from campaigns.domain.campaign import Campaign, load
 from projector.projections import records
@@ -86,22 +86,30 @@ def of_campaign(
     tx: Connection, campaign_id: int, after: int, through: int, most: int
 ) -> Sequence[int]:
     """Return positions of a campaign's own records, as `of_organization` does."""
+    asked = _blocks_from(campaign_id, _first(tx, campaign_id, RECORDS.c.last, after))
+    found = tx.execute(asked.limit(most // BLOCK + 2))
+    return _between((row.positions for row in found), after, through)[:most]
+
+
+def _blocks_from(campaign_id: int, block: int) -> Select[Any]:  # Any: the table's columns.
     mine = RECORDS.c.campaign_id == campaign_id
-    low, high = 0, tx.execute(select(func.max(RECORDS.c.block)).where(mine)).scalar()
-    if high is None:
-        return ()
-    while low < high:  # The first block that ends after `after`; blocks are numbered in order.
+    return select(RECORDS).where(mine, RECORDS.c.block >= block).order_by(RECORDS.c.block)
+
+
+def _first(tx: Connection, campaign_id: int, column: Column[int], above: int) -> int:
+    """Return the first block in which a column is above a value; one past the last if none is.
+
+    `column`: one that never shrinks from block to block. Costs the logarithm of their number:
+    blocks are numbered from 0, and each is found by the table's key.
+    """
+    mine = RECORDS.c.campaign_id == campaign_id
+    last = tx.execute(select(func.max(RECORDS.c.block)).where(mine)).scalar()
+    low, high = 0, 0 if last is None else last + 1
+    while low < high:
         middle = (low + high) // 2
-        probe = select(RECORDS.c.last).where(mine, RECORDS.c.block == middle)
-        last = tx.execute(probe).scalar_one()
-        low, high = (middle + 1, high) if last <= after else (low, middle)
-    asked = (
-        select(RECORDS.c.positions)
-        .where(mine, RECORDS.c.block >= low)
-        .order_by(RECORDS.c.block)
-        .limit(most // BLOCK + 2)
-    )
-    return _between(tx.execute(asked).scalars(), after, through)[:most]
+        probe = select(column).where(mine, RECORDS.c.block == middle)
+        low, high = (low, middle) if tx.execute(probe).scalar_one() > above else (middle + 1, high)
+    return low
 
 
 def _between(blocks: Iterable[bytes], after: int, through: int) -> Sequence[int]:
@@ -113,14 +121,10 @@ def _between(blocks: Iterable[bytes], after: int, through: int) -> Sequence[int]
 
 def positions(tx: Connection, campaign_id: int, after: int, through: int) -> Sequence[int]:
     """Return the positions of a campaign's own records after `after`, up to `through`, in order."""
-    asked = (
-        select(RECORDS.c.positions)
-        .where(RECORDS.c.campaign_id == campaign_id, RECORDS.c.last > after)
-        .order_by(RECORDS.c.block)
-    )
+    asked = _blocks_from(campaign_id, _first(tx, campaign_id, RECORDS.c.last, after))
     found = array("Q")
-    for stored in tx.execute(asked).scalars():
-        block = _numbers(stored)
+    for stored in tx.execute(asked):
+        block = _numbers(stored.positions)
         if block[0] > through:
             break
         found.extend(block)
@@ -129,13 +133,9 @@ def positions(tx: Connection, campaign_id: int, after: int, through: int) -> Seq
 
 def count(tx: Connection, campaign_id: int, through: int) -> int:
     """Return how many records of its own a campaign has up to `through`."""
-    asked = (
-        select(RECORDS.c.block, RECORDS.c.positions)
-        .where(RECORDS.c.campaign_id == campaign_id, RECORDS.c.last >= through)
-        .order_by(RECORDS.c.block)
-        .limit(1)
-    )
-    if (found := tx.execute(asked).first()) is not None:
+    block = _first(tx, campaign_id, RECORDS.c.last, through - 1)
+    found = tx.execute(_blocks_from(campaign_id, block).limit(1)).first()
+    if found is not None:
         return int(found.block * records.BLOCK + bisect_right(_numbers(found.positions), through))
     return tails(tx, [campaign_id])[campaign_id].records
 
@@ -146,18 +146,11 @@ def before_time(tx: Connection, campaign_id: int, time: int) -> tuple[int, Seque
     `time`: microseconds since 1970. Shape: the position of the last record of the block before
     (0: none), and the positions of the block that has it; none if no record is later.
     """
-    later = (
-        select(RECORDS.c.block, RECORDS.c.positions)
-        .where(RECORDS.c.campaign_id == campaign_id, RECORDS.c.latest > time)
-        .order_by(RECORDS.c.block)
-        .limit(1)
-    )
-    found = tx.execute(later).first()
-    last = select(func.max(RECORDS.c.last)).where(RECORDS.c.campaign_id == campaign_id)
-    if found is not None:
-        last = last.where(RECORDS.c.block < found.block)
-    position = int(tx.execute(last).scalar() or 0)
-    return position, () if found is None else _numbers(found.positions)
+    block = _first(tx, campaign_id, RECORDS.c.latest, time)
+    found = tx.execute(_blocks_from(campaign_id, max(block - 1, 0)).limit(2)).all()
+    before = [row.last for row in found if row.block < block]
+    later = [row.positions for row in found if row.block == block]
+    return before[0] if before else 0, _numbers(later[0]) if later else ()
 
 
 def snapshot(tx: Connection, campaign_id: int, through: int) -> StateAt:

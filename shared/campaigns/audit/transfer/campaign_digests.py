@@ -85,8 +85,10 @@ class CampaignDigests:
         A list's chunks are added where its campaign first names it, as one digest.
         """
         raw = recorded.raw or b""
-        if (campaign := _only(recorded)) is not None and campaign in self._campaigns:
-            self._campaigns[campaign].accept(raw)
+        if (campaign := _only(recorded)) is not None and (
+            known := self._campaigns.get(campaign)
+        ) is not None:
+            known.accept(raw)
             return
         streams = streams_of(recorded)
         if not streams.campaigns:

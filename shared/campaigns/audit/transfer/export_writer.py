@@ -116,7 +116,10 @@ class Exporter:
                     kinds[kind] += 1
                     others += 1
                     continue
-                lines.append(record_line(start, position, raw, readable=True))
+                if recorded.plain:  # On one line, as a writer would write it.
+                    lines.append(b'%b%d,"record":%b}\n' % (start, position, raw))
+                else:
+                    lines.append(record_line(start, position, raw, readable=True))
                 if not whole:
                     chain.accept(position, raw)
                 if of_campaigns:

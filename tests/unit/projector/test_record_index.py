@@ -14,7 +14,7 @@ from projector.store.tables import RECORDS
 
 CAMPAIGN, BLOCKS, STEP = 12, 300, 7  # Every seventh record of the partition is the campaign's.
 POSITIONS = [STEP * n for n in range(1, BLOCK * BLOCKS - 20)]
-STEPS_MAX = 4_000  # Of SQLite's machine; a scan of all blocks takes several times as many.
+STEPS_MAX = 1_500  # Of SQLite's machine; a scan of all blocks takes several times as many.
 
 
 def time_of(position: int) -> int:

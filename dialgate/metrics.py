@@ -82,7 +82,7 @@ class _Parts(Collector):
                 permissions.add_metric([part.name], campaigns.permissions)
                 late.add_metric([part.name], campaigns.late_calls)
         found = (rulings, positions, lag, waits, permissions, late, difference, strict, idle)
-        return (*found, _copies(self._parts))
+        return (*found, _copies(self._parts), _webhooks(self._parts))
 
 
 def _copies(parts: Sequence[Part]) -> Metric:
@@ -94,6 +94,20 @@ def _copies(parts: Sequence[Part]) -> Metric:
     )
     for part in parts:
         found.add_metric([part.name], part.reader.home.read_only is not None)
+    return found
+
+
+def _webhooks(parts: Sequence[Part]) -> Metric:
+    """Return how many webhooks each projector holds, by status."""
+    found = GaugeMetricFamily(
+        "dialgate_webhooks",
+        "Webhooks that a projector delivers to, by their status.",
+        labels=["part", "status"],
+    )
+    for part in parts:
+        if (deliverer := getattr(part, "deliverer", None)) is not None:
+            for status, count in deliverer.counts().items():
+                found.add_metric([part.name, status], count)
     return found
 
 

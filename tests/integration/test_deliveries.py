@@ -1,141 +1,53 @@
 """Webhooks are delivered in order, at least once, and no receiver holds up another."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from campaigns.domain.webhooks import Repetition, Webhook, Webhooks
-from campaigns.process.clock import SystemClock
-from campaigns.process.errors import LogUnavailableError
+from campaigns.domain.webhooks import Repetition
 from campaigns.secrets.key_place import KeyPlace
-from campaigns.webhooks.webhook_endpoint import about
-from campaigns.webhooks.webhook_settings import WebhookSettings
-from projector.deliveries.deliverer import Deliverer
-from projector.deliveries.delivery_state import STANDING, Standing
 from projector.deliveries.delivery_store import DeliveryStore
-from projector.deliveries.permits import Permits
-from projector.deliveries.recipient import Tools
-from tests.support.list_feed import ListFeed
-from tests.support.receiver import NEVER, RESET, SECRET, Delivered, Receiver, receiving
-
-KEYS = KeyPlace(bytes(range(32)))
-FAST = WebhookSettings(
-    private=True,
-    timeout_s=0.5,
-    retry_wait_s=0.01,
-    retry_wait_max_s=0.05,
-    fresh_s=0.3,
-    lease_s=1.0,
+from projector.deliveries.webhook_pages import BEHIND_MAX, WebhookPages
+from tests.support.deliveries import (
+    FAST,
+    KEYS,
+    PATIENT,
+    Projection,
+    a_webhook,
+    ids,
+    in_order,
+    opening,
+    stored_cursor,
+    until,
 )
-# Nothing is sent again because a machine is slow: a timeout, or a lease that ran out.
-PATIENT = FAST.model_copy(update={"timeout_s": 10.0, "lease_s": 3.0})
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
+from tests.support.list_feed import ListFeed
+from tests.support.postgres import postgres_url
+from tests.support.receiver import NEVER, RESET, receiving
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[DeliveryStore]:
-    found = DeliveryStore(None, tmp_path)
-    yield found
-    found.close()
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with postgres_url(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
 
 
-def a_webhook(receiver: Receiver, feed: ListFeed, name: str = "wh_1", **more: Any) -> Webhook:
-    sealed = KEYS.sealing().seal(SECRET.encode(), about(1, name))
-    made = Webhook(1, name, receiver.url, (), (), None, feed.at(0), sealed, NOW, "r", active_at=1)
-    return replace(made, **more)
-
-
-@dataclass
-class Projection:
-    """What a projector has of webhooks, with its deliverer."""
-
-    feed: ListFeed
-    store: DeliveryStore
-    settings: WebhookSettings = FAST
-    webhooks: Webhooks = field(default_factory=Webhooks)
-    away: bool = False  # The log does not say where it ends.
-
-    def __post_init__(self) -> None:
-        clock = SystemClock()
-        permits = Permits(clock, self.settings, self._look)
-        tools = Tools(self.feed, permits, self.settings, KEYS, clock, lambda: 0.5, lambda _: None)
-        self.deliverer = Deliverer(self.webhooks, self.store, tools)
-
-    async def _look(self, within_s: float) -> None:
-        if self.away:
-            raise LogUnavailableError("the log is away")
-
-    def put(self, webhook: Webhook) -> None:
-        self.webhooks.by_id[webhook.webhook_id] = webhook
-        self.deliverer.changed(webhook.webhook_id)
-
-    def end(self, webhook_id: str) -> None:
-        del self.webhooks.by_id[webhook_id]
-        self.deliverer.changed(webhook_id)
-
-    @asynccontextmanager
-    async def running(self, *, drained: bool = True) -> AsyncIterator["Projection"]:
-        """Deliver until the end of the block; not `drained`: it is killed there."""
-        running = asyncio.create_task(self.deliverer.run())
-        try:
-            yield self
-            if drained:
-                await self.deliverer.drain()
-        finally:
-            running.cancel()
-            await asyncio.wait([running])
-            for task in self.deliverer._running.values():
-                task.cancel()
-            self.deliverer._thread.shutdown()
-        if not running.cancelled() and (failure := running.exception()):
-            raise failure
-
-    def standing(self, webhook_id: str = "wh_1") -> Standing:
-        if (found := self.deliverer.standing(webhook_id)) is not None:
-            return found
-        stored = self.store.states([webhook_id]).get(webhook_id)
-        return STANDING.load(stored) if stored else Standing("", 0)
-
-
-async def until(true: Callable[[], bool], within_s: float = 5.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not true():
-            await asyncio.sleep(0.005)
-
-
-def stored_cursor(store: DeliveryStore) -> str:
-    stored = store.states(["wh_1"]).get("wh_1")
-    return STANDING.load(stored).cursor if stored else ""
-
-
-def ids(requests: list[Delivered]) -> list[str]:
-    return [one.headers["webhook-id"] for one in requests]
-
-
-def in_order(feed: ListFeed, requests: list[Delivered]) -> None:
-    """Check that each campaign's events came in order, repeats aside, and none is missing."""
-    campaign = {str(one.id): one.campaign_id for one in feed.events}
-    by_campaign: dict[int, list[str]] = {}
-    for name in ids(requests):
-        by_campaign.setdefault(campaign[name], []).append(name)
-    for campaign_id, came in by_campaign.items():
-        firsts = list(dict.fromkeys(came))
-        assert firsts == [str(e.id) for e in feed.events if e.campaign_id == campaign_id]
-    assert set(ids(requests)) == {str(one.id) for one in feed.events}
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DeliveryStore]:
+    url = request.getfixturevalue("postgres") if request.param == "postgres" else None
+    with opening(url, tmp_path) as another:
+        yield another()
 
 
 async def test_events_come_signed_in_order_within_a_campaign_and_as_they_are(
     store: DeliveryStore,
 ) -> None:
     feed = ListFeed()
-    async with receiving() as receiver, Projection(feed, store).running() as here:
+    async with receiving() as receiver, Projection(feed, store, PATIENT).running() as here:
         for n in range(300):
             feed.add(1 + n % 7)
         here.put(a_webhook(receiver, feed))
@@ -175,7 +87,7 @@ async def test_a_receiver_that_is_down_holds_up_nobody_else(store: DeliveryStore
         here.put(a_webhook(bad, feed))
         await until(lambda: here.standing().failing_since is not None)
         here.put(a_webhook(good, feed, "wh_2"))
-        await until(lambda: len(good.requests) == 100)
+        await until(lambda: len(good.requests) >= 100)
         failing = here.standing()
         assert failing.status(here.webhooks.by_id["wh_1"]) == "failing"
         assert failing.last_response
@@ -290,7 +202,7 @@ async def test_nothing_is_begun_after_an_end_that_is_known(store: DeliveryStore)
 async def test_nothing_is_begun_while_ends_cannot_be_known(store: DeliveryStore) -> None:
     """As long as a projector is cut off from the log, a DELETE may have been answered."""
     feed = ListFeed()
-    async with receiving() as receiver, Projection(feed, store).running() as here:
+    async with receiving() as receiver, Projection(feed, store, PATIENT).running() as here:
         here.put(a_webhook(receiver, feed))
         feed.add(1)
         await until(lambda: len(receiver.requests) == 1)
@@ -302,31 +214,6 @@ async def test_nothing_is_begun_while_ends_cannot_be_known(store: DeliveryStore)
         assert len(receiver.requests) == 1
         here.away = False
         await until(lambda: len(receiver.requests) == 2)
-
-
-async def test_projectors_share_the_webhooks_and_send_none_twice(store: DeliveryStore) -> None:
-    feed = ListFeed()
-    async with (
-        receiving() as receiver,
-        Projection(feed, store, PATIENT).running() as one,
-        Projection(feed, store, PATIENT).running() as other,
-    ):
-        names = [f"wh_{n}" for n in range(6)]
-        for _ in range(20):
-            feed.add(1)
-
-        def shares() -> tuple[int, int]:
-            return len(one.deliverer._running), len(other.deliverer._running)
-
-        for here in (one, other):
-            for name in names:
-                here.put(a_webhook(receiver, feed, name))
-        await until(lambda: shares() == (3, 3))
-        await until(lambda: len(receiver.requests) >= 120)
-        for _ in range(20):
-            feed.add(2)
-        await until(lambda: len(receiver.requests) >= 240)
-        assert len(receiver.requests) == 240
 
 
 @pytest.mark.parametrize("keys", [KeyPlace(), KeyPlace(bytes(32))], ids=["none", "another"])
@@ -344,18 +231,42 @@ async def test_without_its_key_a_webhook_fails_and_says_why(
         assert "expected" in (last.error or "")
         assert "master" in (last.error or "").lower()
         here.deliverer.tools.keys = KEYS
-        await until(lambda: len(receiver.requests) == 1)
+        await until(lambda: len(receiver.requests) >= 1)
 
 
-def test_where_deliveries_stand_survives_its_file_being_opened_anew(
-    tmp_path: Path, store: DeliveryStore
-) -> None:
-    assert store.hold("a", ["wh_1"], 1_000, 500).states == {"wh_1": None}
-    assert store.save("a", {"wh_1": b"{}"}) == set()
-    store.close()
-    store = DeliveryStore(None, tmp_path)
-    assert store.hold("b", ["wh_1"], 1_200, 500).states == {}
-    assert store.hold("b", ["wh_1"], 1_600, 500).states == {"wh_1": b"{}"}
-    assert store.save("a", {"wh_1": b"[]"}) == {"wh_1"}
-    assert store.states(["wh_1"]) == {"wh_1": b"{}"}
-    store.close()
+async def test_operators_see_how_many_webhooks_fail_or_are_parked(store: DeliveryStore) -> None:
+    feed = ListFeed()
+    async with (
+        receiving() as good,
+        receiving(*["500"] * 10_000) as bad,
+        receiving("410") as gone,
+        Projection(feed, store).running() as here,
+    ):
+        feed.add(1)
+        for name, receiver in (("wh_1", good), ("wh_2", bad), ("wh_3", gone)):
+            here.put(a_webhook(receiver, feed, name))
+        await until(lambda: here.deliverer.counts() == {"active": 1, "failing": 1, "parked": 1})
+
+
+async def test_behind_is_never_0_while_something_waits_further_on(store: DeliveryStore) -> None:
+    feed = ListFeed()
+    async with receiving() as receiver, Projection(feed, store).running() as here:
+        resting = a_webhook(receiver, feed, types=("campaign-paused",), paused=True)
+        here.put(resting)
+        shown = WebhookPages(here.deliverer)
+
+        async def behind() -> object:
+            (shape,) = await shown.shapes([resting])
+            return shape["behind"]
+
+        assert await behind() == 0
+        feed.add(1, "campaign-paused.v1")
+        assert await behind() == 1
+        feed.events.clear()
+        for _ in range(12 * BEHIND_MAX):
+            feed.add(1)
+        assert await behind() is None, "it did not look to the end"
+        feed.events.clear()
+        for _ in range(2 * BEHIND_MAX):
+            feed.add(1, "campaign-paused.v1")
+        assert await behind() == BEHIND_MAX

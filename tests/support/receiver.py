@@ -1,6 +1,7 @@
 """A receiver of webhooks on loopback, as kind or as hostile as a test asks. No test in here."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -37,11 +38,12 @@ class Receiver:
     requests: list[Delivered] = field(default_factory=list)
     connections: int = 0
     port: int = 0
+    scheme: str = "http"
     on_request: Callable[[], None] = lambda: None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/hook"
+        return f"{self.scheme}://127.0.0.1:{self.port}/hook"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -69,10 +71,10 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(*script: str) -> AsyncIterator[Receiver]:
+async def receiving(*script: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
     """Serve until the end of the block."""
-    receiver = Receiver(list(script))
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
+    receiver = Receiver(list(script), scheme="https" if tls else "http")
+    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, ssl=tls)
     receiver.port = server.sockets[0].getsockname()[1]
     try:
         yield receiver

@@ -31,7 +31,7 @@ from projector.adoption import adopt
 from projector.advance import Views
 from projector.commits import Commits
 from projector.deliveries import webhook_views
-from projector.deliveries.deliverer import deliverer_of
+from projector.deliveries.deliverer_setup import deliverer_of
 from projector.exchange import Exchange
 from projector.feeds import event_routes, monitor, progress
 from projector.feeds.event_feed import ViewFeed

@@ -35,3 +35,7 @@ SHARES_SPENT = Counter(
     "dialgate_shares_spent_total", "Requests refused because an organization's share was used up.",
     ["what"], registry=REGISTRY,
 )  # fmt: skip
+WEBHOOK_DELIVERIES = Counter(
+    "dialgate_webhook_deliveries_total", "Events posted to webhooks, by what became of them.",
+    ["outcome"], registry=REGISTRY,
+)  # fmt: skip

@@ -6,29 +6,22 @@ is cut off, loses its leases, and others go on from what it stored.
 
 import asyncio
 import logging
-import random
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 from campaigns.domain.webhooks import Webhook, Webhooks
-from campaigns.events.feed import EventFeed
-from campaigns.process.clock import Clock
 from campaigns.process.errors import OperatingError, StoreUnreadableError
 from campaigns.process.identifiers import random_id
 from campaigns.process.observability import limit_repetitions
 from campaigns.process.watch import Watch, lasting
-from campaigns.records.topics import ORGANIZATIONS
-from campaigns.secrets.key_place import KeyPlace
 from campaigns.webhooks.webhook_settings import WebhookSettings
-from projector.advance import Views
 from projector.deliveries.courier import Courier
-from projector.deliveries.delivery_state import STANDING, Standing, new_standing
+from projector.deliveries.delivery_state import STANDING, Standing, standing_of
 from projector.deliveries.delivery_store import DeliveryStore
-from projector.deliveries.permits import Permits
 from projector.deliveries.recipient import Tools
 
 logger = logging.getLogger(__name__)
@@ -52,6 +45,8 @@ class Deliverer:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _watch: Watch = field(default_factory=Watch)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # One change of leases at a time.
+    _leaving: set[str] = field(default_factory=set)  # For others: not begun again before that.
+    _parked: frozenset[str] = frozenset()  # Of those that it holds.
     _ending: bool = False
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "deliveries"))
 
@@ -92,8 +87,11 @@ class Deliverer:
             courier.stop()
         if self._running:
             await asyncio.wait(self._running.values(), timeout=self.settings.timeout_s)
-        async with self._turn:
-            await self._save()
+        try:
+            async with self._turn:
+                await self._save()
+        except OperatingError as exc:  # What was delivered since its last save comes again.
+            logger.warning("where deliveries stand is not stored: %s", exc)
         await self._beside(lambda: self.store.leave(self.owner))
 
     async def close(self) -> None:
@@ -128,17 +126,26 @@ class Deliverer:
             return
         wanted = [one.webhook_id for one in self.webhooks.by_id.values() if not one.paused]
         began, now = self.tools.clock.boottime(), self.tools.clock.now()
-        now_ms, lease_ms = int(now.timestamp() * 1000), int(self.settings.lease_s * 1000)
-        held = await self._beside(lambda: self.store.hold(self.owner, wanted, now_ms, lease_ms))
+        lease_ms, store = int(self.settings.lease_s * 1000), self.store
+        held = await self._beside(
+            lambda: store.hold(self.owner, wanted, store.now_ms(now), lease_ms)
+        )
         self.tools.permits.held_until = began + self.settings.lease_s
-        for webhook_id in self._running.keys() - held.states.keys():
+        for webhook_id in self._couriers.keys() & held.anew:
+            # It was lost for a while, as a frozen process's is: others may have delivered since.
+            self._couriers.pop(webhook_id).stop()
+        self._leaving &= self._couriers.keys()
+        for webhook_id in self._couriers.keys() - held.states.keys():
             self._couriers[webhook_id].stop()
-        for webhook_id in list(self._running)[: held.surplus]:
+        staying = [one for one in self._couriers if one not in self._leaving]
+        for webhook_id in staying[: max(0, held.surplus - len(self._leaving))]:
             self._couriers[webhook_id].stop()
+            self._leaving.add(webhook_id)
         for webhook_id, state in held.states.items():
             webhook = self.webhooks.by_id.get(webhook_id)
-            if webhook is not None and webhook_id not in self._running:
+            if webhook is not None and webhook_id not in self._running.keys() | self._leaving:
                 self._begin(webhook, state)
+        self._parked = frozenset(held.states.keys() - self._running)
 
     def _begin(self, webhook: Webhook, state: bytes | None) -> None:
         before = self._couriers.get(webhook.webhook_id)  # It has ended, and is not stored yet.
@@ -169,6 +176,14 @@ class Deliverer:
         courier = self._couriers.get(webhook_id)
         return courier.standing if courier else None
 
+    def counts(self) -> dict[str, int]:
+        """Return how many webhooks this projector holds, by status; paused ones nobody holds."""
+        found = Counter({"active": 0, "failing": 0, "parked": len(self._parked)})
+        for webhook_id in self._running:
+            if (courier := self._couriers.get(webhook_id)) is not None:
+                found[courier.standing.status(courier.webhook)] += 1
+        return dict(found)
+
     # -- where deliveries stand ----------------------------------------------------------------
 
     async def _save_regularly(self) -> None:
@@ -187,6 +202,8 @@ class Deliverer:
         if not couriers:
             return
         states = {one: STANDING.dump(courier.standing) for one, courier in couriers.items()}
+        # Known before: one that ends while this is stored has moved since, and is not let go.
+        over = [one for one in couriers if one not in self._running]
         try:
             lost = await self._beside(lambda: self.store.save(self.owner, states))
         except OperatingError:
@@ -194,55 +211,12 @@ class Deliverer:
             raise
         for webhook_id in lost:
             self._couriers[webhook_id].stop()
-        over = [one for one, courier in couriers.items() if one not in self._running]
         for webhook_id in over:
-            if self._couriers.get(webhook_id) is couriers[webhook_id]:
-                del self._couriers[webhook_id]
+            del self._couriers[webhook_id]
+            self._leaving.discard(webhook_id)
         if over and not self._ending:
             await self._beside(lambda: self.store.release(self.owner, over))
             self._wake.set()
 
     async def _beside(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-
-def standing_of(webhook: Webhook, state: bytes | None) -> Standing:
-    """Return where a delivery stands, as it was stored; None: nothing was.
-
-    Raises:
-        StoreUnreadableError: it cannot be read.
-
-    """
-    if state is None:
-        return new_standing(webhook)
-    return STANDING.load(state, f"the delivery of {webhook.webhook_id}")
-
-
-def deliverer_of(
-    views: Views,
-    place: tuple[str | None, Path | None],
-    feed: EventFeed,
-    settings: WebhookSettings | None,
-    keys: KeyPlace | None,
-    clock: Clock,
-) -> Deliverer:
-    """Return the deliverer of a projector's webhooks. `keys` None: there is no master key.
-
-    `place`: the views' database, or data directory.
-    """
-
-    async def look(within_s: float) -> None:
-        views.reader.home.refuse_copy()  # It would deliver everything once more.
-        await views.reader.catch_up([ORGANIZATIONS], within_s=within_s)
-
-    wanted = settings or WebhookSettings()
-    permits, known = Permits(clock, wanted, look), keys or KeyPlace()
-    tools = Tools(feed, permits, wanted, known, clock, jitter, lambda _: None)
-    deliverer = Deliverer(views.webhooks, DeliveryStore(*place), tools)
-    views.on_webhook = deliverer.changed
-    return deliverer
-
-
-def jitter() -> float:
-    """Return a number from 0 to 1, so that receivers' waits do not end at once."""
-    return random.random()  # noqa: S311, TID251  (no secret; an argument wherever it is used)

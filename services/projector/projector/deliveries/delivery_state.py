@@ -65,3 +65,15 @@ STANDING = Codec(Standing)
 def new_standing(webhook: Webhook) -> Standing:
     """Return the standing of a webhook to which nothing was delivered."""
     return Standing(cursor=webhook.after, replayed=0)
+
+
+def standing_of(webhook: Webhook, state: bytes | None) -> Standing:
+    """Return where a delivery stands, as it was stored; None: nothing was.
+
+    Raises:
+        StoreUnreadableError: it cannot be read.
+
+    """
+    if state is None:
+        return new_standing(webhook)
+    return STANDING.load(state, f"the delivery of {webhook.webhook_id}")

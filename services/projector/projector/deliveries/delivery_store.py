@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -59,6 +60,7 @@ class Held:
     """What one projector holds."""
 
     states: dict[str, bytes | None] = field(default_factory=dict)  # By webhook.
+    anew: set[str] = field(default_factory=set)  # Of these, what it did not hold just before.
     surplus: int = 0  # So many more than its share: others wait for them.
 
 
@@ -127,7 +129,20 @@ class DeliveryStore:
             chosen = [*mine, *free[: max(0, fair - len(mine))]]
             taken = [one for one in chosen if self._take(tx, one, owner, now_ms, until)]
             states = {one: rows[one].state if one in rows else None for one in taken}
-        return Held(states, max(0, len(mine) - fair))
+        return Held(states, set(taken) - set(mine), max(0, len(mine) - fair))
+
+    def now_ms(self, here: datetime) -> int:
+        """Return the time by which leases run out, in Unix ms: PostgreSQL's; a file's is `here`.
+
+        Raises:
+            StoreUnavailableError: the database does not answer.
+
+        """
+        with _answering(), self._connected.connect() as tx:
+            if tx.dialect.name == "sqlite":
+                return int(here.timestamp() * 1000)
+            asked = select(1000 * func.extract("epoch", func.clock_timestamp()))
+            return int(tx.execute(asked).scalar_one())  # Its projectors' own clocks may differ.
 
     def _seen(self, tx: Connection, owner: str, until: int) -> None:
         made = self._insert(_DELIVERERS).values(owner=owner, seen_until=until)

@@ -14,6 +14,7 @@ from datetime import datetime
 from campaigns.domain.webhooks import Webhook
 from campaigns.events.feed import EventFeed
 from campaigns.process.clock import Clock
+from campaigns.process.metrics import WEBHOOK_DELIVERIES
 from campaigns.records.cloud_event import CloudEvent
 from campaigns.secrets.key_place import KeyPlace
 from campaigns.secrets.master_key import MasterKeyError
@@ -85,6 +86,7 @@ class Recipient:
             if answer is None:
                 return False
             self.say(answer)
+            WEBHOOK_DELIVERIES.labels("taken" if answer.delivered else "failed").inc()
             if answer.delivered:
                 self._sound()
                 self._failing.pop(event.campaign_id, None)

@@ -10,8 +10,8 @@ from campaigns.events.cursor import CursorError, cursor
 from campaigns.events.feed import Feed, Types
 from campaigns.http.campaign_json import Shape, at
 from campaigns.http.webhook_json import webhook_shape
-from projector.deliveries.deliverer import Deliverer, standing_of
-from projector.deliveries.delivery_state import Standing
+from projector.deliveries.deliverer import Deliverer
+from projector.deliveries.delivery_state import Standing, standing_of
 
 BEHIND_MAX = 1_000  # Events that are counted; more are shown as so many.
 _PAGES_MAX = 10  # That are looked at to count them.
@@ -53,7 +53,10 @@ class WebhookPages:
         }
 
     async def _behind(self, webhook: Webhook, standing: Standing) -> int | None:
-        """Count wanted events that were not delivered; None: the cursor is of another log."""
+        """Count wanted events that were not delivered.
+
+        None: the cursor is of another log, or what is wanted lies further on than is looked.
+        """
         counted, whose = 0, Feed(webhook.organization_id)
         types = Types(frozenset(webhook.types))
         try:
@@ -63,8 +66,8 @@ class WebhookPages:
                 events = (one.event for one in page.events)
                 counted += sum(webhook.wants(one.campaign_id, one.type) for one in events)
                 if not page.more or counted >= BEHIND_MAX:
-                    break
+                    return min(counted, BEHIND_MAX)
                 place = page.next
         except CursorError:
             return None
-        return min(counted, BEHIND_MAX)
+        return counted or None  # Not 0: who reads that takes it for delivered.

@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -288,6 +288,11 @@ def test_the_gateway_waits_longer_than_any_pause_and_keeps_no_stale_connection()
         )
         idle_s = transport["keep_alive"]["idle_timeout"] / 1e9
         assert idle_s < Config(app="").timeout_keep_alive
+        # A stream of events is silent for up to 15 s at a time, and lasts as long as its client.
+        assert not {"read_timeout", "write_timeout"} & transport.keys()
+        assert not {"stream_timeout", "request_buffers", "response_buffers"} & handler.keys()
+    for server in adapted()["apps"]["http"]["servers"].values():
+        assert "write_timeout" not in server
 
 
 def _handlers(found: Any, name: str) -> Iterator[Json]:
@@ -499,20 +504,41 @@ def test_the_carrier_ends_well_when_it_is_asked_to(tmp_path: Path, number: signa
     assert alone.wait() == 0, alone.output()
 
 
+@contextmanager
+def following(gateway: Gateway, **asked: str) -> Iterator[Iterator[str]]:
+    """Yield the lines of the organization's events, as they come through the gateway."""
+    url, limit = f"{gateway.url}/api/v1/events", httpx.Timeout(30.0)
+    headers = {"Authorization": f"Bearer {KEY}", "Accept": "text/event-stream"}
+    with (
+        httpx.Client(headers=headers, timeout=limit, trust_env=False) as client,
+        client.stream("GET", url, params=asked) as answer,
+    ):
+        assert answer.status_code == 200
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        yield answer.iter_lines()
+
+
 @needs_caddy
 @pytest.mark.e2e
-def test_a_service_that_restarts_is_waited_for(tmp_path: Path) -> None:
+def test_a_service_that_restarts_is_waited_for_and_a_silent_stream_of_events_lasts(
+    tmp_path: Path,
+) -> None:
     system = System(tmp_path, "parts")
     with (
         system,
         Gateway(system.commands_url, system.queries_url, tmp_path) as gateway,
         Client(gateway.url, gateway.url, KEY) as client,
+        following(gateway, type="campaign-completed") as lines,
     ):
+        assert next(lines) == "retry: 1000", "before there is an event: nothing is held back"
         campaign = client.create(5)
         system["command-api"].kill9()
         system["command-api"].spawn()
         client.start(campaign)  # Sent before it serves.
         client.wait_for(campaign, "completed")
+        assert next(line for line in lines if line.startswith("data: ")), "the stream is open still"
         system["projector"].kill9()
+        with suppress(httpx.TransportError):  # Its end comes through, as an end or a break.
+            list(lines)
         down = client.once("GET", f"{gateway.url}/api/v1/campaigns/{campaign}")
         assert (down.status_code, down.headers["Retry-After"]) == (503, "1")

@@ -32,6 +32,7 @@ QUESTIONS = (
     "past",
     "door",
     "feed",
+    "webhooks",
     "pages",
 )
 

@@ -16,6 +16,7 @@ from projector.pages.html import answer, is_part, rendered
 
 SIGN_IN = "/sign-in"
 _NEXT_CHARS_MAX = 500
+AGAIN_S = 2  # A page that cannot be shown yet asks again by itself, also without scripts.
 
 
 def may_operate(caller: Caller) -> bool:
@@ -47,7 +48,8 @@ class PageRoute(APIRoute):
                 found = "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in exc.errors())
                 return failure(request, 422, found)
             except OperatingError as exc:
-                return failure(request, 503, str(exc), {"Retry-After": "1"})
+                again = {"Retry-After": str(AGAIN_S), "Refresh": str(AGAIN_S)}
+                return failure(request, 503, str(exc), again)
 
         return handled
 

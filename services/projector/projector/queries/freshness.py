@@ -15,7 +15,7 @@ from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import Reason, Rejected
 from campaigns.http.door import POSITION, CallerOf, etag, json_response, refusal
 from campaigns.http.responses import ERRORS, ok
-from campaigns.process.errors import StoreUnavailableError
+from campaigns.process.errors import NotFreshError, StoreUnavailableError
 from campaigns.records.topics import (
     CAMPAIGN_RECORDS,
     Partition,
@@ -150,9 +150,27 @@ class Queries:
         if (why := self.views.store.away) is not None:
             raise StoreUnavailableError(why)  # At once: the views stand still until it is back.
         if fresh is Consistency.LINEARIZABLE:
-            await reader.catch_up(partitions, within_s=self.fresh_s)
+            try:
+                await reader.catch_up(partitions, within_s=self.fresh_s)
+            except NotFreshError as exc:
+                raise NotFreshError(f"{exc}. {self.backlog(partitions)}") from exc
         at = (f"{one.number}@{reader.visible.get(one, 0)}" for one in partitions)
         return {POSITION: ",".join(at)}
+
+    def backlog(self, partitions: Sequence[Partition]) -> str:
+        """Say how far the views are behind the ends that are known, in a sentence.
+
+        They are far behind after a first start, or one of a build with other tables (ADR-0035).
+        """
+        reader = self.views.reader
+        ends = {one: reader.behind.ends.get(one, 0) for one in partitions}
+        done = sum(min(end, reader.visible.get(one, 0)) for one, end in ends.items())
+        every = sum(ends.values())
+        share = done / every if every else 1.0
+        return (
+            f"The views are being made from the log: {done:,} of {every:,} records,"
+            f" {100 * share:.0f} %"
+        )
 
     async def read(
         self, question: Callable[[Connection], object], headers: dict[str, str]

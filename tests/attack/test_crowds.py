@@ -157,6 +157,6 @@ def test_who_takes_nothing_is_dropped_and_who_takes_little_is_not(tmp_path: Path
                 _, metrics = instance.ask("GET", "/metrics")
                 return 'closed_total{why="answer"} 1.0' in metrics
 
-            wait_for(dropped, "the one that takes nothing is dropped", 15)
+            wait_for(dropped, "the one that takes nothing is dropped")
             assert slow.socket.recv(2_000), "the other one is served"
             assert taken > 10_000

@@ -117,7 +117,7 @@ NEWER = "expected a fact of this version, found 'campaign-halted.v9'"
 
 def ends_by_itself(process: Process, said: Iterable[str]) -> None:
     """Expect that a process exits, with a status and a sentence that say why."""
-    status = process.wait(30)
+    status = process.wait()
     assert status == 1, f"{process.verb} exited with {status}\n{process.output()}"
     assert all(part in process.output() for part in said), process.output()
 

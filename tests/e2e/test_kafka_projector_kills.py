@@ -17,7 +17,8 @@ from tests.support.system import System
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka]
 
 KILLS = 6  # With every second one the store goes too. Each strikes a campaign of its own.
-CONTACTS, CONCURRENT = 100, 4  # Some 30 calls a second: each outlasts its kill.
+CONTACTS, CONCURRENT = 100, 4
+CALLS_PER_MINUTE = 1_200  # Each outlasts its kill, on busy cores too.
 LIFE_S = (0.0, 0.6)  # How long after a campaign's start the kill comes.
 PARTITIONS = 3
 
@@ -33,7 +34,9 @@ def test_a_projector_killed_at_random_loses_and_reorders_no_event(
     with system, system.client() as client:
         campaigns: list[int] = []
         for number in range(KILLS):
-            campaigns.append(client.create(CONTACTS, concurrent=CONCURRENT))
+            campaigns.append(
+                client.create(CONTACTS, concurrent=CONCURRENT, calls_per_minute=CALLS_PER_MINUTE)
+            )
             client.start(campaigns[-1])
             time.sleep(dice.uniform(*LIFE_S))  # The moment itself is what is drawn.
             system["projector"].kill9()

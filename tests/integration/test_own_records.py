@@ -20,13 +20,14 @@ from projector.past.own_records import records_of
 from projector.projections import contacts, records
 from projector.projections.changes import Changes
 from projector.store import record_index
-from projector.store.tables import EARLIER, RECORDS, SNAPSHOTS
+from projector.store.tables import CONTACTS, EARLIER, RECORDS, SNAPSHOTS
 from projector.store.view_store import ViewStore
 from tests.integration.test_time_travel import told
 from tests.support.journal import Journal, every_partition
 
 EVERY = 32  # Records between snapshots here, so that a short history has some.
 CAMPAIGNS = range(1, 7)
+_MET = list(CONTACTS.c).index(CONTACTS.c.met)
 
 
 @pytest.fixture
@@ -159,16 +160,21 @@ def test_no_row_depends_on_the_batches_or_on_a_restart(
 
 def test_what_contacts_were_earlier_depends_on_no_batch_either(folder: Path) -> None:
     journal, found = told(5), list[dict[str, list[tuple[Any, ...]]]]()
+    met = list[dict[int, int]]()
     for number, batches in enumerate((None, random.Random(1), random.Random(2))):
         (folder / f"{number}").mkdir()
         store = ViewStore(None, folder / f"{number}")
         fold(journal, store, batches)
-        found.append(store.dump([EARLIER]))
+        dumped = store.dump([EARLIER, CONTACTS])
+        met.append({row[1]: row[_MET] for row in dumped.pop(CONTACTS.name)})
+        found.append(dumped)
         store.close()
     assert found[0] == found[1] == found[2]
+    assert met[0] == met[1] == met[2]
+    assert len(set(met[0].values())) > 1, "in several stretches"
     (rows,) = found[0].values()
-    assert any(row[-1] for row in rows), "some had changed before"
-    assert not all(row[-1] for row in rows), "some were new"
+    assert rows, "some had changed before"
+    assert all(row[-1] for row in rows), "of those that were new, only CONTACTS tells"
 
 
 def test_snapshots_of_a_large_state_are_rarer(monkeypatch: pytest.MonkeyPatch) -> None:

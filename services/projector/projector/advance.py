@@ -64,7 +64,8 @@ class Views:
     _records: list[Recorded] = field(default_factory=list)
     _ruled: set[Partition] = field(default_factory=set)  # Since the last batch.
     _published: dict[int, EventPlace] = field(default_factory=dict)  # Since the last batch.
-    _calling: dict[Place, Contact] = field(default_factory=dict)  # Contacts in progress, as stored.
+    # Contacts in progress, as stored, with the stretch in which each was met.
+    _calling: dict[Place, tuple[Contact, int]] = field(default_factory=dict)
     _tails: dict[int, records.LastBlock] = field(default_factory=dict)  # Of RECORDS, as stored.
     _shares: "dict[Share, array[int]]" = field(default_factory=dict)  # Of ORGANIZATION_RECORDS.
 
@@ -136,7 +137,8 @@ class Views:
         own_of = organization_records.own_of(self.campaigns, own)
         batch = Batch(taken, checkpoints, published, touched, own, own_of)
         known = touched.contacts & self._calling.keys()
-        batch.changes.contacts |= {place: self._calling[place] for place in known}
+        for place in known:
+            batch.changes.contacts[place], batch.changes.met[place] = self._calling[place]
         touched.contacts -= known
         for cached in (self._tails, self._shares):
             if len(cached) > TAILS_MAX:
@@ -255,6 +257,6 @@ class Views:
         """Cache the contacts that are being called: facts about them follow soon."""
         for place, contact in changes.contacts.items():
             if contact.status is ContactStatus.IN_PROGRESS:
-                self._calling[place] = contact
+                self._calling[place] = contact, changes.met[place]
             else:
                 self._calling.pop(place, None)

@@ -70,6 +70,7 @@ class Contacts:
         self._db = connection
         self._put: dict[tuple[int, int], Contact] = {}  # By campaign and contact: to be written.
         self._calling: dict[tuple[int, int], Contact] = {}  # In progress, as written.
+        self._highest: dict[int, int] = {}  # Campaign → no contact after this one has a row.
         for statement in SCHEMA.split(";\n"):
             if statement.strip():
                 self._db.execute(statement)
@@ -141,15 +142,32 @@ class Contacts:
         place = (campaign.campaign_id, contact_id)
         contact = self._put.get(place) or self._calling.get(place)
         if contact is None:
-            found = self._db.execute(
-                "select state from contacts where campaign_id = ? and contact_id = ?", place
-            ).fetchone()
-            contact = _contact(campaign.campaign_id, found[0]) if found else Contact(contact_id)
+            # Campaigns call their contacts in order, so most first calls need no look-up.
+            contact = (
+                self._stored(place) if contact_id <= self._last(campaign.campaign_id) else None
+            ) or Contact(contact_id)
         return current(campaign, contact)
+
+    def _stored(self, place: tuple[int, int]) -> Contact | None:
+        found = self._db.execute(
+            "select state from contacts where campaign_id = ? and contact_id = ?", place
+        ).fetchone()
+        return _contact(place[0], found[0]) if found else None
+
+    def _last(self, campaign_id: int) -> int:
+        """Return the highest contact that was ever written or put; 0: none."""
+        if (known := self._highest.get(campaign_id)) is None:
+            asked = "select coalesce(max(contact_id), 0) from contacts where campaign_id = ?"
+            known = self._highest[campaign_id] = self._db.execute(asked, (campaign_id,)).fetchone()[
+                0
+            ]
+        return known
 
     def put(self, campaign_id: int, contact: Contact) -> None:
         """Set a contact's state; `flush` writes it."""
         self._put[campaign_id, contact.contact_id] = contact
+        if contact.contact_id > self._last(campaign_id):
+            self._highest[campaign_id] = contact.contact_id
 
     def flush(self) -> None:
         """Write the states that were set: at the end of each batch, so that a commit has them."""

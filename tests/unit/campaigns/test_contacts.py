@@ -86,3 +86,23 @@ def test_what_waits_in_the_run_that_is_on_is_found_whatever_was_left(name: str) 
         found.append(look(contacts, campaign(selection)))
         db.close()
     assert found[0] == found[1]
+
+
+def test_a_first_call_needs_no_look_up_and_a_later_one_finds_its_contact() -> None:
+    asked, number = list[str](), campaign().campaign_id
+    db, contacts = stored(replace(WAITING, epoch=EPOCH), 3, replace(WAITING, epoch=EPOCH))
+    for store in (contacts, Contacts(db)):  # The second knows only what is written.
+        store.get(campaign(), OLD + 100)
+        db.set_trace_callback(asked.append)
+        assert store.get(campaign(), OLD + 101).attempts == 0
+        assert not asked, "behind the last contact there is nothing to look up"
+        assert store.get(campaign(), OLD + 10).attempts == 1, "the last one"
+        assert store.get(campaign(), 2).attempts == 1
+        assert store.get(campaign(), 4).attempts == 0, "between others"
+        assert len(asked) == 3
+        db.set_trace_callback(None)
+        asked.clear()
+    contacts.put(number, Contact(OLD + 101, attempts=2, epoch=EPOCH))
+    contacts.flush()
+    assert contacts.get(campaign(), OLD + 101).attempts == 2, "it is the last one now"
+    db.close()

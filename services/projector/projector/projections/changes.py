@@ -55,8 +55,9 @@ class Changes:
     """
 
     contacts: dict[Place, Contact] = field(default_factory=dict)
-    # Campaign, stretch and contact → it as it was before the stretch. None: never called.
-    earlier: dict[tuple[int, int, int], Contact | None] = field(default_factory=dict)
+    met: dict[Place, int] = field(default_factory=dict)  # Of each contact: the column of CONTACTS.
+    # Campaign, stretch and contact → it as it was before the stretch.
+    earlier: dict[tuple[int, int, int], Contact] = field(default_factory=dict)
     executions: dict[Place, Execution] = field(default_factory=dict)
     # Campaign → how many executions it had before the first one that the batch has numbered.
     numbered: dict[int, int] = field(default_factory=dict)

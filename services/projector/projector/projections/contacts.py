@@ -3,8 +3,8 @@
 A stop or a replacing import changes no row: queries derive the status that they show.
 
 Positions are counted in stretches. Before a contact's first change in a stretch, what it is until
-then is kept: so the contacts at the begin of a stretch are those of the present, but for the ones
-that have changed since (`store.earlier_contacts`).
+then is kept; of a new one, in which stretch that was. So the contacts at the begin of a stretch are
+those of the present, but for the ones that have changed since (`store.earlier_contacts`).
 """
 
 from copy import copy
@@ -24,8 +24,7 @@ STRETCH = 16_384  # Positions: at most so many records are folded for an answer 
 def project(changes: Changes, campaign: Campaign, fact: AnyCallFact, position: int) -> None:
     """Fold a call fact into its contact. `campaign` has folded it already."""
     place = (fact.campaign_id, fact.contact_id)
-    _keep(changes, place, position)
-    contact = current(campaign, changes.contacts.get(place) or Contact(fact.contact_id))
+    contact = current(campaign, _kept(changes, place, position))
     changes.contacts[place] = evolve_contact(contact, campaign, fact)
 
 
@@ -34,8 +33,8 @@ def project_exhausted(
 ) -> None:
     """Fold that a contact gets no further attempt."""
     place = (fact.campaign_id, fact.contact_id)
-    _keep(changes, place, position)
-    changes.contacts[place] = exhaust(_found(changes, campaign, place), fact)
+    contact = current(campaign, _kept(changes, place, position))
+    changes.contacts[place] = exhaust(contact, fact)
 
 
 def project_rearmed(
@@ -44,15 +43,21 @@ def project_rearmed(
     """Fold a re-arming into the contacts that it names; for others the status is derived."""
     for contact_id in fact.contact_ids:
         place = (fact.campaign_id, contact_id)
-        _keep(changes, place, position)
-        changes.contacts[place] = select(campaign, _found(changes, campaign, place))
+        changes.contacts[place] = select(campaign, _kept(changes, place, position))
 
 
-def _keep(changes: Changes, place: Place, position: int) -> None:
-    """Keep a contact as it is, before its first change in a stretch (in this batch, at least)."""
-    key = (place[0], position // STRETCH, place[1])
-    if key not in changes.earlier:
-        changes.earlier[key] = copy(changes.contacts.get(place))
+def _kept(changes: Changes, place: Place, position: int) -> Contact:
+    """Return a contact to change: before the first change in a stretch, what it is is kept."""
+    stretch = position // STRETCH
+    if (contact := changes.contacts.get(place)) is None:
+        changes.met[place] = stretch
+        return Contact(place[1])
+    if (
+        changes.met[place] != stretch
+        and (key := (place[0], stretch, place[1])) not in changes.earlier
+    ):
+        changes.earlier[key] = copy(contact)
+    return contact
 
 
 def places_of(fact: object) -> list[Place]:
@@ -62,7 +67,3 @@ def places_of(fact: object) -> list[Place]:
     if isinstance(fact, CampaignRearmed):
         return [(fact.campaign_id, contact_id) for contact_id in fact.contact_ids]
     return []
-
-
-def _found(changes: Changes, campaign: Campaign, place: Place) -> Contact:
-    return current(campaign, changes.contacts.get(place) or Contact(place[1]))

@@ -13,6 +13,7 @@ from projector.store.view_store import ViewStore
 from projector.store.views import CONTACT, contact_row
 
 _ROWS_A_WRITE = 5_000
+_MET = list(CONTACTS.c).index(CONTACTS.c.met)
 
 
 def called(tx: Connection, campaign_id: int) -> int:
@@ -39,14 +40,15 @@ def at_begin(tx: Connection, campaign_id: int, stretch: int) -> Iterator[Row]:
     next_id, state = next(changed, (None, b""))
     asked = select(CONTACTS).where(CONTACTS.c.campaign_id == campaign_id)
     for row in in_order_of(tx, asked.order_by(CONTACTS.c.contact_id)):
-        contact_id = row[1]
-        if contact_id != next_id:
-            yield row
-            continue
-        if state:
+        contact_id, met = row[1], row[_MET]
+        changed_since = contact_id == next_id
+        if met < stretch and changed_since:
             contact = CONTACT.load(state, f"contact of campaign {campaign_id}")
-            yield contact_row((campaign_id, contact_id), contact)
-        next_id, state = next(changed, (None, b""))
+            yield contact_row((campaign_id, contact_id), contact, met)
+        elif met < stretch:
+            yield row
+        if changed_since:
+            next_id, state = next(changed, (None, b""))
     assert next_id is None, "a contact that has changed is there"
 
 

@@ -7,8 +7,8 @@ the order of partitions, so a rebuilt store is the same, row by row.
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 17  # A store of another version is rebuilt from the log.
-SCHEMA_DIGEST = "e20aab57e6b9d1bb"  # Of tables and states: tests/unit/test_schemas.py checks it.
+SCHEMA_VERSION = 18  # A store of another version is rebuilt from the log.
+SCHEMA_DIGEST = "41b7479ccc7962cb"  # Of tables and states: tests/unit/test_schemas.py checks it.
 
 METADATA = MetaData()
 
@@ -99,8 +99,10 @@ CONTACTS = _table(
     # Pending: Unix milliseconds from which it may be called, 0: at once; below 0 if its calls could
     # not be placed, and all others come first.
     _number("turn"),
+    _number("met"),  # The stretch of its first fact: before, it was not there. It never changes.
     _blob("state"),  # The Contact.
 )
+CONTACTS.c.met.info["first"] = True  # As it was when the row was new: see Database.put_values.
 Index(
     "projector_contacts_standing",
     CONTACTS.c.campaign_id,
@@ -116,9 +118,9 @@ EARLIER = _table(
     _key("campaign_id"),
     _key("stretch"),
     _key("contact_id"),
-    _blob("state"),  # As in CONTACTS; empty: it was not there.
+    _blob("state"),  # As in CONTACTS.
 )
-EARLIER.info["first"] = True  # A row that is there stays: see Database.put_values.
+EARLIER.c.state.info["first"] = True  # A row that is there stays: see Database.put_values.
 
 EXECUTIONS = _table(
     "executions",

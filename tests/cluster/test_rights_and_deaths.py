@@ -273,7 +273,7 @@ def test_who_cannot_connect_learns_why_in_the_last_line(cluster: Cluster, tmp_pa
             last = (ended.stderr.strip() or "nothing").splitlines()[-1]
             assert (ended.returncode, words in last) == (status, True), (knobs, verb, last)
             assert "Traceback" not in ended.stderr
-            assert status == 1 or time.monotonic() - began < 10
+            assert status == 1 or time.monotonic() - began < 30
 
 
 def test_a_certificate_of_our_own_is_enough_of_a_name(cluster: Cluster, tmp_path: Path) -> None:

@@ -157,7 +157,7 @@ def cost(store: ViewStore, status: str | None, skip: int) -> tuple[int, list[int
 def test_a_page_costs_the_same_wherever_it_is_and_however_many_there_are(
     status: str | None, stored: Callable[[int], ViewStore]
 ) -> None:
-    few, many = 20 * tallies.BLOCK, 200 * tallies.BLOCK
+    few, many = 10 * tallies.BLOCK, 100 * tallies.BLOCK
     small, large = stored(few), stored(many)
     total = {None: many, "completed": many * 2 // 3}.get(status, many // 6)
     first, numbers = cost(large, status, 0)
@@ -176,7 +176,7 @@ def test_a_page_costs_the_same_wherever_it_is_and_however_many_there_are(
 
 @pytest.mark.parametrize("skip", [0, 1, 7, 40, 999])
 def test_any_part_is_found_by_number(skip: int, stored: Callable[[int], ViewStore]) -> None:
-    many = 20 * tallies.BLOCK
+    many = 10 * tallies.BLOCK
     with stored(many).reading() as tx:
         found, total = executions(tx, 1, None, Page(1, 50, skip, 50))
         numbers = [one.execution.execution_id for one in found]

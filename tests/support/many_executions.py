@@ -54,7 +54,11 @@ def multiply(store: ViewStore, executions: int, campaigns: int = 1) -> None:
 
 def tally(tx: Connection, executions: int) -> None:
     """Write the tallies of campaign 1 as the fold would have them."""
-    full = executions // BLOCK * BLOCK
+    begun = tx.exec_driver_sql(
+        "select min(execution_id) from projector_executions"
+        " where campaign_id = 1 and status = 'in_progress'"
+    ).scalar()
+    full = ((executions if begun is None else begun - 1) // BLOCK) * BLOCK
     tx.exec_driver_sql(
         "insert into projector_tallies select 1, status, block,"
         " sum(many) over (partition by status order by block) from ("

@@ -67,6 +67,7 @@ class Views:
     # Contacts in progress, as stored, with the stretch in which each was met.
     _calling: dict[Place, tuple[Contact, int]] = field(default_factory=dict)
     _tails: dict[int, records.LastBlock] = field(default_factory=dict)  # Of RECORDS, as stored.
+    _tallied: dict[int, int] = field(default_factory=dict)  # Campaign → blocks that are counted.
     _shares: "dict[Share, array[int]]" = field(default_factory=dict)  # Of ORGANIZATION_RECORDS.
 
     def __post_init__(self) -> None:
@@ -205,16 +206,20 @@ class Views:
         before = {one: self._stored.get(one, 0) for one in after}
         with self.store.writing() as tx:
             if is_stored(tx, before, after):
+                self._tallied.clear()
                 return
             views.write(self.store, tx, batch.changes)
             views.write_campaigns(self.store, tx, batch.campaigns.values(), partitions)
-            tallies.count(tx, batch.changes, batch.campaigns)
+            tallied = tallies.count(tx, batch.campaigns, self._tallied)
             for number, place in batch.published.items():
                 views.delete_events(tx, number, place)
             if batch.published:
                 store_publication(self.store, tx, Publication(self.topic_id, batch.published))
             for partition, one in batch.checkpoints.items():
                 self.store.move(tx, partition, one.facts, one.position, one.chain, one.ledger)
+        if len(self._tallied) > TAILS_MAX:
+            self._tallied.clear()
+        self._tallied |= tallied
 
     def tell(self, batch: Batch) -> None:
         """Make a stored batch visible, and tell those who wait for it."""
@@ -244,7 +249,7 @@ class Views:
         for webhook_id in self.webhooks.become(other.webhooks):
             self.on_webhook(webhook_id)
         self._facts, self._calling, self._tails = other._facts, other._calling, other._tails
-        self._shares = other._shares
+        self._shares, self._tallied = other._shares, other._tallied
         for key in keys:
             self.on_key(key)
         if again:

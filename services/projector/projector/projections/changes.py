@@ -59,8 +59,6 @@ class Changes:
     # Campaign, stretch and contact → it as it was before the stretch.
     earlier: dict[tuple[int, int, int], Contact] = field(default_factory=dict)
     executions: dict[Place, Execution] = field(default_factory=dict)
-    # Campaign → how many executions it had before the first one that the batch has numbered.
-    numbered: dict[int, int] = field(default_factory=dict)
     imports: dict[Place, Import] = field(default_factory=dict)
     lists: dict[tuple[int, str], int] = field(default_factory=dict)  # Partition, import → list id.
     # New rows of LISTS, which do not count yet.

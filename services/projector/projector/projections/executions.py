@@ -32,19 +32,16 @@ def _started(
     if campaign.executions == before:
         return  # It has no permission, or had started already.
     number = campaign.executions
-    changes.numbered.setdefault(fact.campaign_id, before)
     changes.executions[fact.campaign_id, number] = _execution(
         number, fact, _IN_PROGRESS, fact.started_at
     )
 
 
 def _ended(
-    changes: Changes, campaign: Campaign, call: OpenCall | None, before: int, fact: CallEnded
+    changes: Changes, campaign: Campaign, call: OpenCall | None, _: int, fact: CallEnded
 ) -> None:
     if call is None:
         return
-    if call.execution is None:
-        changes.numbered.setdefault(fact.campaign_id, before)
     number, rang_at = call.execution or campaign.executions, call.started_at or fact.ended_at
     execution = _execution(number, fact, _ENDS_AS[fact.disposition], rang_at)
     execution.ended_at, execution.duration_s = fact.ended_at, fact.duration_s
@@ -55,9 +52,8 @@ def _ended(
 
 
 def _late(
-    changes: Changes, campaign: Campaign, _: OpenCall | None, before: int, fact: CallLate
+    changes: Changes, campaign: Campaign, _: OpenCall | None, _before: int, fact: CallLate
 ) -> None:
-    changes.numbered.setdefault(fact.campaign_id, before)
     execution = _execution(campaign.executions, fact, _FAILED, fact.late_at)
     execution.ended_at, execution.error = fact.late_at, RANG_LATE
     changes.executions[fact.campaign_id, execution.execution_id] = execution

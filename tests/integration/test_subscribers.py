@@ -1,4 +1,4 @@
-"""Subscribers over HTTP, killed and resumed at random, as is what they follow: nothing is lost.
+"""Subscribers of every kind, killed and resumed at random, as is the projector: nothing is lost.
 
 In the end each has exactly the accepted facts, in order within a campaign, after dropping repeats
 by id; and all have the same bytes, which are those that `dialgate replay-events` reads by itself.
@@ -8,24 +8,35 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 import orjson
 import pytest
+from standardwebhooks import Webhook
 
-from tests.support.system import System
+from tests.support.client import Client
+from tests.support.system import System, free_port
 
 pytestmark = pytest.mark.e2e
-CONTACTS = int(os.environ.get("SUBSCRIBERS_CONTACTS", "500"))  # Of each campaign; soak: 5000.
+CONTACTS = int(os.environ.get("SUBSCRIBERS_CONTACTS", "100"))  # Of each campaign; soak: 5000.
 CAMPAIGNS = 2
-KILLS = 3
-LIFE_S = 0.6  # How long a projector lives at most between kills.
-EVENTS_A_LIFE = 400  # How many events a subscriber takes at most before it dies.
+KILLS = 2
+EVENTS_A_LIFE = CONTACTS  # How many events a subscriber takes at most before it dies.
 WITHIN_S = 90.0
+# A killed receiver, and a killed projector's webhooks, are back within a run.
+HASTE: dict[str, Any] = {  # Any: knobs.
+    "webhook_private": "true",
+    "webhook_retry_wait_s": 0.02,
+    "webhook_retry_wait_max_s": 0.1,
+    "webhook_lease_s": 1,
+}
 
 Take = Callable[[bytes, str], None]  # An event, and the cursor after it.
+Live = Callable[["Subscriber", Take], None]  # One life: until it dies, or ends.
 
 
 class DeadError(Exception):
@@ -35,13 +46,10 @@ class DeadError(Exception):
 class Subscriber(threading.Thread):
     """Keeps events, and after some of them a cursor; dies at random, and resumes at that cursor."""
 
-    def __init__(self, seed: int, live: Callable[["Subscriber", Take], None]) -> None:
+    def __init__(self, seed: int, live: Live) -> None:
         super().__init__(daemon=True)
         self.dice, self.live = random.Random(seed), live
-        self.kept, self.cursor = (
-            list[bytes](),
-            "",
-        )  # What is durable.
+        self.kept, self.cursor = list[bytes](), ""  # What is durable.
         self.ids = set[bytes]()
         self.lives, self.ends = 0, threading.Event()
 
@@ -74,25 +82,27 @@ class Subscriber(threading.Thread):
         return found
 
 
-def pages(url: str, key: str) -> Callable[[Subscriber, Take], None]:
+def pages(url: str, key: str) -> Live:
     """Return a life of one who asks for pages."""
 
     def live(own: Subscriber, take: Take) -> None:
         with httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=20) as client:
             while not own.ends.is_set():
                 asked = {"after": own.cursor} if own.cursor else {}
-                limit = own.dice.choice((1, 7, 100, 1000))
+                limit = own.dice.choice((1, 7, EVENTS_A_LIFE // 3))  # So that some pages are whole.
                 answer = client.get(url, params={**asked, "limit": limit, "wait_s": 1})
                 answer.raise_for_status()
                 found = answer.json()
-                for event in found["events"]:
-                    take(orjson.dumps(event), own.cursor)
+                events = [orjson.dumps(event) for event in found["events"]]
+                assert b"[%b]" % b",".join(events) in answer.content, "these very bytes"
+                for event in events:
+                    take(event, own.cursor)
                 own.cursor = found["next"]
 
     return live
 
 
-def stream(url: str, key: str) -> Callable[[Subscriber, Take], None]:
+def stream(url: str, key: str) -> Live:
     """Return a life of one who follows server-sent events."""
 
     def live(own: Subscriber, take: Take) -> None:
@@ -113,6 +123,47 @@ def stream(url: str, key: str) -> Callable[[Subscriber, Take], None]:
     return live
 
 
+def hook(port: int, *secrets: str) -> Live:
+    """Return a life of a receiver of webhooks; its cursor is the sender's. All secrets sign."""
+
+    def live(own: Subscriber, take: Take) -> None:
+        dead, one_at_a_time = threading.Event(), threading.Lock()
+
+        class Receiver(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                for secret in secrets:
+                    Webhook(secret).verify(body, dict(self.headers))
+                self.close_connection = True
+                with one_at_a_time:
+                    if dead.is_set():
+                        return  # Without an answer.
+                    try:
+                        take(body, "")
+                    except DeadError:
+                        dead.set()
+                        return
+                self.close_connection = False
+                self.send_response(204)
+                self.end_headers()
+
+            def log_request(self, *_: object) -> None:
+                """Say nothing."""
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads, block_on_close = True, False  # A kept connection says no more.
+
+        with Server(("127.0.0.1", port), Receiver) as server:
+            server.timeout = 0.02
+            while not own.ends.is_set() and not dead.is_set():
+                server.handle_request()
+        dead.set()
+
+    return live
+
+
 def in_order(events: Sequence[bytes]) -> dict[int, list[bytes]]:
     """Return the events of each campaign, in the order in which they came."""
     found = dict[int, list[bytes]]()
@@ -128,53 +179,61 @@ def accepted(system: System) -> list[bytes]:
     return [line.encode() for line in done.stdout.splitlines()]
 
 
-def followed(
-    system: System, victim: str, kinds: dict[str, Callable[[Subscriber, Take], None]], seed: int
-) -> Iterator[tuple[str, Subscriber]]:
-    """Run campaigns while subscribers and `victim` die; yield the subscribers, who have it all."""
+def reach(subscribers: dict[str, Subscriber], events: int) -> None:
+    """Wait until each subscriber has so many events."""
+    until = time.monotonic() + WITHIN_S
+    for name, one in subscribers.items():
+        while len(one.ids) < events:
+            assert time.monotonic() < until, f"{name} has {len(one.ids)} of {events} events"
+            time.sleep(0.02)
+
+
+def judge(system: System, subscribers: dict[str, Subscriber], seed: int) -> None:
+    """Run campaigns while subscribers and the projector die; compare what each has in the end."""
     dice = random.Random(seed)
-    subscribers = {name: Subscriber(seed + n, live) for n, (name, live) in enumerate(kinds.items())}
     with system.client() as client:
         campaigns = [client.create(CONTACTS, concurrent=40) for _ in range(CAMPAIGNS)]
         for one in subscribers.values():
             one.start()
         for campaign in campaigns:
             client.start(campaign)
-        for _ in range(KILLS):
-            time.sleep(dice.uniform(0.1, LIFE_S))  # The moment itself is what is drawn.
-            system[victim].kill9()
-            system[victim].restart()
+        for events in sorted(dice.sample(range(1, 2 * CONTACTS), KILLS)):
+            reach(subscribers, events)
+            system["projector"].kill9()
+            system["projector"].restart()
         for campaign in campaigns:
             client.wait_for(campaign, "completed")
-    expected = accepted(system)
-    until = time.monotonic() + WITHIN_S
-    for name, one in subscribers.items():
-        while len(one.ids) < len(expected) and time.monotonic() < until:
-            time.sleep(0.05)
-        assert len(one.ids) == len(expected), f"{name} has not everything"
+    found = accepted(system)
+    reach(subscribers, len(found))
+    expected = in_order(found)
+    assert len(found) > 3 * CONTACTS * CAMPAIGNS
     for name, one in subscribers.items():
         one.ends.set()
         one.join(WITHIN_S)
-        yield name, one
-    assert len(expected) > 3 * CONTACTS * CAMPAIGNS
-
-
-def judge(system: System, found: Iterator[tuple[str, Subscriber]]) -> None:
-    """Compare what each subscriber has with what was accepted."""
-    everyone = list(found)
-    expected = in_order(accepted(system))
-    for name, one in everyone:
         assert in_order(list(one.heard.values())) == expected, name
         assert one.lives > KILLS, f"{name} was never killed"
-    assert any(len(one.kept) > len(one.heard) for _, one in everyone), "nothing came twice"
+        assert len(one.kept) > len(one.heard), f"{name} had nothing twice: no kill fell between"
 
 
-def over_http(system: System) -> dict[str, Callable[[Subscriber, Take], None]]:
-    """Return the subscribers over HTTP."""
+def followed(system: System, **more: Live) -> dict[str, Subscriber]:
+    """Return a subscriber of each kind; `more` than pages, server-sent events, a webhook."""
     url, key = f"{system.queries_url}/api/v1/events", system.environment["DIALGATE_API_KEY"]
-    return {"pages": pages(url, key), "stream": stream(url, key)}
+    port, webhooks = free_port(), f"{system.commands_url}/api/v1/webhooks"
+    with Client(system.commands_url, system.queries_url, key) as client:
+        body = {"url": f"http://127.0.0.1:{port}/", "after": "beginning"}
+        made = client.once("POST", webhooks, json=body)
+        assert made.status_code == 200, made.text
+        again = client.once("POST", f"{webhooks}/{made.json()['id']}/rotate")
+        assert again.status_code == 200, again.text
+    kinds = {
+        "pages": pages(url, key),
+        "stream": stream(url, key),
+        "webhook": hook(port, made.json()["secret"], again.json()["secret"]),
+        **more,
+    }
+    return {name: Subscriber(n, live) for n, (name, live) in enumerate(kinds.items())}
 
 
 def test_subscribers_of_the_embedded_log_miss_nothing(tmp_path: Path) -> None:
-    with System(tmp_path) as system:
-        judge(system, followed(system, "up", over_http(system), seed=1))
+    with System(tmp_path, "parts", **HASTE) as system:
+        judge(system, followed(system), seed=1)

@@ -37,11 +37,17 @@ PLENTY = 10**6
 
 @dataclass
 class Reasons:
-    """What was found wrong, and which gates were seen shut. `dangers` counts them."""
+    """What was found wrong, and which gates were seen shut. `dangers` counts them.
 
+    `thorough`: the gates of a contact are opened at each change of what keeps it. Otherwise once
+    for each kind of contact, which is half of what the observer costs; all else is the same.
+    """
+
+    thorough: bool = True
     wrong: list[str] = field(default_factory=list)
     dangers: Counter[str] = field(default_factory=Counter)
     _opened: dict[tuple[int, int, int], Reason] = field(default_factory=dict)
+    _kinds: set[tuple[object, ...]] = field(default_factory=set)
 
     def swaps(self) -> Swaps:
         """Return what has to be swapped so that each question of a reactor is observed."""
@@ -63,11 +69,24 @@ class Reasons:
         own = state.own(campaign.campaign_id, clocks.boot)
         readings = readings_of(state, campaign, own, clocks)
         said = {}
+        alike = set[tuple[object, ...]]() if self.thorough else self._kinds
         for contact_id, reading in readings.items():
             said[contact_id] = no = first_shut(reading, clocks.now)
-            if no is not None:
+            where = id(state), campaign.campaign_id, contact_id
+            if no is None or self._opened.get(where) is no.reason:
+                continue
+            self._opened[where] = no.reason
+            if (kept := (where[:2], no.reason, *self._kind(reading.contact))) not in alike:
+                alike.add(kept)
                 self._open(state, reading, no, clocks)
         return said
+
+    def _kind(self, contact: Contact | None) -> tuple[object, ...]:
+        """Return what a contact has in common with those for whom it stands."""
+        assert contact is not None, "one contact"
+        if self.thorough:
+            return msgspec.structs.astuple(contact)[1:]  # All but its number.
+        return contact.status, contact.attempts, contact.unplaced is None, contact.tried
 
     def _compare(
         self,
@@ -104,14 +123,11 @@ class Reasons:
     def _open(self, state: State, reading: Reading, no: Rejected, clocks: Clocks) -> None:
         """Open the gates that are shut for a contact, one by one: then it must be dialed.
 
-        Only when its first shut gate has changed since it was last looked at.
+        Only when its first shut gate has changed since it was last looked at; and of contacts that
+        differ in nothing but their number, and are kept by the same gate, one stands for all.
         """
         contact, campaign = reading.contact, reading.campaign
         assert contact is not None, "one contact"
-        where = (id(state), campaign.campaign_id, contact.contact_id)
-        if self._opened.get(where) is no.reason:
-            return
-        self._opened[where] = no.reason
         what = f"contact {campaign.campaign_id}/{contact.contact_id}"
         named: list[Reason] = []
         shut: Rejected | None = no

@@ -17,7 +17,7 @@ from tests.unit.dialer.rig import OPENED, Rig, requests
 
 @pytest.mark.parametrize("seed", [1, 5])
 def test_what_is_said_of_each_contact_at_each_reaction_is_what_the_dialer_does(seed: int) -> None:
-    reasons = World(seed, asks_why=True).run().reasons
+    reasons = World(seed, thorough=True).run().reasons
     assert not reasons.wrong, reasons.wrong[:5]
     assert reasons.dangers["why: a contact may be called"] > 0
     seen = {reason for reason in Reason if reasons.dangers[f"why: {reason}"]}

@@ -40,7 +40,7 @@ from tests.simulation.removal import swapped
 from tests.simulation.story import Story
 from tests.simulation.web import Exchange, serve
 
-WHY_OF = 5  # Worlds, of which one is asked why at each reaction (`Reasons`).
+WHY_OF = 5  # Worlds, of which one is asked why thoroughly (`Reasons`).
 HOSTED = 0.3  # Of the dialers: the fold is a command API's, in one process with them (ADR-0033).
 GONE = 0.2  # Of the dialers that died while another one works: they never come back.
 QUIET_MAX_S = 360.0  # Nothing has such long pauses: a retry comes after 300.
@@ -87,7 +87,7 @@ class World:
     seed: int
     until_s: float | None = None
     without: frozenset[str] = frozenset()
-    asks_why: bool | None = None  # At each reaction: it costs a third more. None: one in WHY_OF.
+    thorough: bool | None = None  # When it asks why, at each reaction. None: one in WHY_OF.
     exchanges: list[Exchange] = field(default_factory=list)
     reasons: Reasons = field(default_factory=Reasons)
     crashes: list[str] = field(default_factory=list)
@@ -112,8 +112,9 @@ class World:
                 self.plan.struck["long-imports"] += short
                 long = LONG_LISTS if "long-lists" in self.plan.kinds else ()
                 imports = SHORT_IMPORTS if short else ()
-                asks_why = self.seed % WHY_OF == 0 if self.asks_why is None else self.asks_why
-                why = self.reasons.swaps() if asks_why else []
+                chosen = self.thorough
+                self.reasons.thorough = self.seed % WHY_OF == 0 if chosen is None else chosen
+                why = self.reasons.swaps()
                 with swapped(*WHOLE, *imports, *long, *undecidable(self.plan), *why):
                     self.loop.run_until_complete(self._live())
             except StalledError as exc:

@@ -1,11 +1,17 @@
 """A proof bundle is checked without the log, and nothing in it can be altered."""
 
+import runpy
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import orjson
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from campaigns.audit.seal.proof import Bundle, Proven, Subject, check_bundle, contact_of
 from campaigns.audit.seal.proof_maker import ProofMaker
@@ -25,6 +31,8 @@ from tests.support.mixed_log import NUMBER
 from tests.support.seals import FIRST, key, log_of, sealed, seals_of
 
 BEFORE = 1_020  # So that what a bundle holds stands in two blocks.
+CHECKER = Path(__file__).parents[3] / "docs" / "examples" / "check_proof.py"
+OURS = ("campaigns", "command_api", "dialer", "projector", "dialgate")
 CONTACT = "4/8"  # The number is that of row 2 of a list whose first contact is 7.
 
 
@@ -148,6 +156,46 @@ async def test_a_bundle_that_was_altered_proves_nothing(
     alter(bundle)
     with pytest.raises(SealUnreadableError, match=said):
         check_bundle(orjson.dumps(bundle), key().public_key(), "file")
+
+
+def without_us(folder: Path, text: bytes) -> subprocess.CompletedProcess[str]:
+    """Run the auditors' program where nothing of ours can be imported."""
+    public = key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (folder / "proof.json").write_bytes(text)
+    (folder / "seal.pub").write_bytes(public)
+    blocked = f"import sys; sys.modules.update(dict.fromkeys({OURS!r})); "
+    run = f"import runpy; runpy.run_path({str(CHECKER)!r}, run_name='__main__')"
+    return subprocess.run(
+        [sys.executable, "-c", blocked + run, "proof.json", "seal.pub"],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+async def test_an_auditor_checks_a_bundle_without_our_program(tmp_path: Path) -> None:
+    text, proven = await proven_of(await called(), Subject(NUMBER, None))
+    checked = without_us(tmp_path, text)
+    assert checked.returncode == 0, checked.stderr
+    assert [line.split()[0] for line in checked.stdout.splitlines()] == [
+        at for at, _ in proven.records
+    ]
+    bundle = orjson.loads(text)
+    _first_byte(bundle)
+    checked = without_us(tmp_path, orjson.dumps(bundle))
+    assert (checked.returncode, checked.stdout) == (1, "")
+    assert "is not the record that was sealed there" in checked.stderr
+
+
+@pytest.mark.parametrize("alter", [_first_byte, _position, _path, _root, _outside])
+async def test_the_auditors_program_refuses_what_ours_refuses(alter: Callable[[Any], None]) -> None:
+    checker = runpy.run_path(str(CHECKER))
+    text, _ = await proven_of(await called(), Subject(NUMBER, None))
+    bundle = orjson.loads(text)
+    records = checker["proven"](bundle, key().public_key())
+    assert not checker["missing"](bundle, records)
+    assert checker["missing"](bundle, [*records[:-2], records[-1]]), "it misses what is left out"
+    alter(bundle)
+    with pytest.raises((ValueError, KeyError, InvalidSignature)):
+        checker["proven"](bundle, key().public_key())
 
 
 async def test_a_record_that_was_left_out_between_others_is_missed() -> None:

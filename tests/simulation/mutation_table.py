@@ -34,7 +34,7 @@ def catchers(name: str, seeds: Iterable[int]) -> Iterator[Verdict]:
     """Yield the verdicts on the seeds that catch a mutation."""
     with MUTATIONS[name]():
         for seed in seeds:
-            verdict = judge(seed)
+            verdict = judge(seed, asks_why=False)  # Most mutations have nothing to do with it.
             if verdict.broken:
                 yield verdict
 

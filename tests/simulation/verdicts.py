@@ -40,9 +40,10 @@ def judge(
     until_s: float | None = None,
     without: frozenset[str] = frozenset(),
     story: bool = False,
+    asks_why: bool = True,
 ) -> Verdict:
     """Run one world and judge it."""
-    world = World(seed, until_s, without).run()
+    world = World(seed, until_s, without, asks_why).run()
     found = Audit(world).run()
     judge_answers(found)
     judge_lists(found)

@@ -87,6 +87,7 @@ class World:
     seed: int
     until_s: float | None = None
     without: frozenset[str] = frozenset()
+    asks_why: bool = True  # At each reaction. False: only where it is asked thoroughly.
     thorough: bool | None = None  # When it asks why, at each reaction. None: one in WHY_OF.
     exchanges: list[Exchange] = field(default_factory=list)
     reasons: Reasons = field(default_factory=Reasons)
@@ -114,7 +115,7 @@ class World:
                 imports = SHORT_IMPORTS if short else ()
                 chosen = self.thorough
                 self.reasons.thorough = self.seed % WHY_OF == 0 if chosen is None else chosen
-                why = self.reasons.swaps()
+                why = self.reasons.swaps() if self.asks_why or self.reasons.thorough else []
                 with swapped(*WHOLE, *imports, *long, *undecidable(self.plan), *why):
                     self.loop.run_until_complete(self._live())
             except StalledError as exc:

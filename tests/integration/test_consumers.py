@@ -2,14 +2,17 @@
 
 import asyncio
 import os
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import orjson
 import pytest
 
+from campaigns.records.topics import CAMPAIGN_EVENTS
 from docs.generate import ROOT
 from tests.support.receiver import SECRET
 from tests.support.system import System, free_port
@@ -28,7 +31,8 @@ async def running(name: str, folder: Path, *arguments: str, **more: str) -> Asyn
     try:
         yield process
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):  # It may have been told to end.
+            process.kill()
         await process.wait()
 
 
@@ -92,3 +96,22 @@ async def test_the_examples_follow_the_embedded_log(tmp_path: Path) -> None:
             posted = await told(hook, len(lines))
     assert [one.split()[1] for one in posted] == [one.split()[1] for one in streamed]
     assert streamed[0].split()[1] == "campaign-created.v1"
+
+
+@pytest.mark.kafka
+async def test_the_example_follows_the_topic_and_resumes_where_it_was(
+    tmp_path: Path, kafka_servers: str, namespace: str
+) -> None:
+    with System(tmp_path, kafka=kafka_servers, namespace=namespace) as system:
+        await asyncio.to_thread(made, system)
+        lines = await asyncio.to_thread(accepted, system)
+        at = kafka_servers, f"{namespace}{CAMPAIGN_EVENTS}", namespace
+        async with running("events_from_kafka.py", tmp_path, *at) as consumer:
+            begun = await told(consumer, 2)
+            consumer.send_signal(signal.SIGINT)  # It leaves its group: else that is known in 10 s.
+            await consumer.wait()
+        begun += await left(consumer)
+        async with running("events_from_kafka.py", tmp_path, *at) as consumer:
+            heard = await told(consumer, len(lines), begun)
+    types = [orjson.loads(line)["type"] for line in lines]
+    assert [one.split()[1] for one in heard] == types

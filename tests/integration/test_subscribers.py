@@ -4,6 +4,8 @@ In the end each has exactly the accepted facts, in order within a campaign, afte
 by id; and all have the same bytes, which are those that `dialgate replay-events` reads by itself.
 """
 
+import asyncio
+import base64
 import os
 import random
 import threading
@@ -16,8 +18,10 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from aiokafka import AIOKafkaConsumer
 from standardwebhooks import Webhook
 
+from campaigns.records.topics import CAMPAIGN_EVENTS
 from tests.support.client import Client
 from tests.support.system import System, free_port
 
@@ -34,6 +38,7 @@ HASTE: dict[str, Any] = {  # Any: knobs.
     "webhook_retry_wait_max_s": 0.1,
     "webhook_lease_s": 1,
 }
+MASTER_KEY = base64.b64encode(bytes(32)).decode()
 
 Take = Callable[[bytes, str], None]  # An event, and the cursor after it.
 Live = Callable[["Subscriber", Take], None]  # One life: until it dies, or ends.
@@ -164,6 +169,29 @@ def hook(port: int, *secrets: str) -> Live:
     return live
 
 
+def topic(servers: str, name: str) -> Live:
+    """Return a life of one who consumes the topic; its cursor is an offset of each partition."""
+
+    async def consume(own: Subscriber, take: Take) -> None:
+        # Subscribed to, not assigned by hand: only then does the client look the topic up.
+        consumer = AIOKafkaConsumer(name, bootstrap_servers=servers, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            offsets = {int(k): v for k, v in orjson.loads(own.cursor or "{}").items()}
+            for one in consumer.assignment():
+                consumer.seek(one, offsets.get(one.partition, 0))
+            while not own.ends.is_set():
+                for one, messages in (await consumer.getmany(timeout_ms=100)).items():
+                    for message in messages:
+                        offsets[one.partition] = message.offset + 1
+                        text = {str(number): offset for number, offset in offsets.items()}
+                        take(message.value, orjson.dumps(text).decode())
+        finally:
+            await consumer.stop()
+
+    return lambda own, take: asyncio.run(consume(own, take))
+
+
 def in_order(events: Sequence[bytes]) -> dict[int, list[bytes]]:
     """Return the events of each campaign, in the order in which they came."""
     found = dict[int, list[bytes]]()
@@ -237,3 +265,13 @@ def followed(system: System, **more: Live) -> dict[str, Subscriber]:
 def test_subscribers_of_the_embedded_log_miss_nothing(tmp_path: Path) -> None:
     with System(tmp_path, "parts", **HASTE) as system:
         judge(system, followed(system), seed=1)
+
+
+@pytest.mark.kafka
+def test_subscribers_on_kafka_miss_nothing_and_agree_with_the_topic(
+    tmp_path: Path, kafka_servers: str, namespace: str
+) -> None:
+    knobs = HASTE | {"kafka": kafka_servers, "namespace": namespace, "master_key": MASTER_KEY}
+    with System(tmp_path, "parts", **knobs) as system:
+        of_topic = topic(kafka_servers, f"{namespace}{CAMPAIGN_EVENTS}")
+        judge(system, followed(system, topic=of_topic), seed=2)

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
+import pytest
+
 from campaigns.domain.api_keys import Caller
 from campaigns.domain.campaigns import Campaigns
 from campaigns.http.shares import Shares
@@ -26,9 +28,11 @@ class Board:
         self.text = "first"
         self.rendered = Counter[str]()
         self.fails: Exception | None = None
+        self.failed = 0
 
     async def render(self) -> str:
         if self.fails is not None:
+            self.failed += 1
             raise self.fails
         self.rendered[self.text] += 1
         return self.text
@@ -90,13 +94,16 @@ async def test_what_is_gone_ends_its_streams() -> None:
     await text_of(stream, b"event: gone")
 
 
-async def test_while_the_log_does_not_answer_the_last_edition_stays() -> None:
+@pytest.mark.parametrize("fails", [NotFreshError("behind"), ValueError("a fault of ours")])
+async def test_while_it_cannot_be_rendered_the_last_edition_stays(fails: Exception) -> None:
     board = Board()
     stream = board.stream()
     await text_of(stream, b"first")
-    board.fails = NotFreshError("behind")
+    board.fails = fails
     board.change()
-    await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        while not board.failed:
+            await asyncio.sleep(0.01)
     board.fails, board.text = None, "second"
     board.change()
     await text_of(stream, b"second")

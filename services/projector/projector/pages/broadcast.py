@@ -6,6 +6,7 @@ Its readers get the newest edition: a slow one misses what is past, and nobody w
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,8 +16,11 @@ from fastapi import HTTPException
 
 from campaigns.domain.api_keys import Caller
 from campaigns.process.errors import OperatingError
+from campaigns.process.observability import limit_repetitions
 from projector.feeds.hub import Hub, Listener
 
+logger = logging.getLogger(__name__)
+limit_repetitions(logger)
 REST_S = 0.4  # Between two editions: people see no more.
 AGAIN_S = 3.0  # Then it is rendered even if nothing has changed: rates fade, gates open.
 HEARTBEAT_S = 15.0  # A comment keeps what is between us and a browser from closing.
@@ -89,6 +93,8 @@ class Broadcasts:
                     channel.publish(None)
                 except OperatingError:
                     pass  # The log or the store does not answer: the last edition stays.
+                except Exception:  # A fault of ours stops nobody's page for good, nor stays unseen.
+                    logger.exception("a part of a page could not be rendered")
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(AGAIN_S):
                         await listener.notified.wait()

@@ -14,6 +14,7 @@ from sqlalchemy import create_engine
 
 from campaigns.domain.campaigns import Campaigns
 from campaigns.log.reader import Reader
+from campaigns.personal.list_keys import PLAIN
 from campaigns.process.errors import TopicMisfitError
 from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import Partition
@@ -51,7 +52,7 @@ class Folding:
 
     def __init__(self, journal: Journal, path: Path) -> None:
         self.store = CheckpointStore(path, journal.log.id)
-        self.contacts, self.campaigns = Contacts(self.store.db, by_phone=True), Campaigns()
+        self.contacts, self.campaigns = Contacts(self.store.db, PLAIN), Campaigns()
         self.reader = Reader(journal.log, self)
         self.store.restore(self.reader, self.campaigns)
         self.restored = dict(self.reader.positions)

@@ -66,7 +66,9 @@ def test_pages_are_slices_of_all_that_is_shown(
     with views.store.reading() as tx:
         met = {
             one.contact.contact_id: one.contact
-            for one in contact_pages._listed(tx, tx, campaign, range(1, campaign.contacts_end + 1))
+            for one in contact_pages._listed(
+                tx, tx, None, campaign, range(1, campaign.contacts_end + 1)
+            )
         }
         assert len(met) == campaign.contacts_end
         there = {
@@ -79,7 +81,7 @@ def test_pages_are_slices_of_all_that_is_shown(
             for skip in range(len(every) + 2):
                 limit = chance.randint(1, 5)
                 found, total = contact_pages.contacts(
-                    tx, campaign, status, Page(1, limit, skip, limit)
+                    tx, campaign, status, Page(1, limit, skip, limit), keys=None
                 )
                 assert total == len(every)
                 assert [one.contact.contact_id for one in found] == every[skip : skip + limit]

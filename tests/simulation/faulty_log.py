@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from campaigns.domain.facts import CallLate, CampaignCreated, ListClosed
 from campaigns.log.port import BATCH_MAX, MemoryLog, OnRefusal
+from campaigns.personal.list_keys import ListKeys
 from campaigns.process.errors import LogUnavailableError, OutcomeUnknownError
 from campaigns.records.entry import entry
 from campaigns.records.home import LogPlace
@@ -93,6 +94,11 @@ class LogPort:
     def __init__(self, world: SimLog, process: Process) -> None:
         self._world, self._process = world, process
         self._subject = f"log {process.name.split('.')[0]}"
+
+    @property
+    def list_keys(self) -> ListKeys | None:
+        """Return the log's keys."""
+        return self._world.core.list_keys
 
     @property
     def id(self) -> str:

@@ -30,8 +30,8 @@ REBUILT = (CAMPAIGNS, CONTACTS, EXECUTIONS, IMPORTS, LEDGERS, LISTS, ROWS, TRACK
 TABLES = (
     "select campaign_id, contact_id, pending, due_at, state from contacts order by 1, 2",
     "select import_id, campaign_id, first_contact_id, rows from lists order by 1",
-    "select l.import_id, r.row, r.phone_number, r.details from rows r"
-    " join lists l on l.list_id = r.list_id order by 1, 2",
+    "select l.import_id, l.key_id, r.row, r.details from rows r"
+    " join lists l on l.list_id = r.list_id order by 1, 3",
 )
 
 

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from campaigns.domain.facts import CampaignResumed
 from campaigns.log.port import BATCH_MAX, EventLog, OnRefusal
+from campaigns.personal.list_keys import ListKeys
 from campaigns.process.errors import LogUnavailableError, OutcomeUnknownError
 from campaigns.records.home import LogPlace
 from campaigns.records.log_entry import Recorded
@@ -32,6 +33,11 @@ class Way:
 
     def __post_init__(self) -> None:
         self.reading.set()
+
+    @property
+    def list_keys(self) -> ListKeys | None:
+        """Return the log's keys."""
+        return self.log.list_keys
 
     @property
     def id(self) -> str:

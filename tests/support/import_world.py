@@ -20,6 +20,7 @@ from campaigns.domain.facts import (
 from campaigns.log.port import EventLog, MemoryLog
 from campaigns.log.reader import Reader
 from campaigns.log.writer import Origin, Writer
+from campaigns.personal.list_keys import PLAIN, row_of
 from campaigns.process.clock import Clock, SystemClock
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope, Record
@@ -52,7 +53,7 @@ class ImportWorld:
         self.clock: Clock = SystemClock()
         self.campaigns = Campaigns()
         self._dbs = [sqlite3.connect(":memory:") for _ in range(2)]
-        self.contacts = Contacts(self._dbs[0], by_phone=True)
+        self.contacts = Contacts(self._dbs[0], PLAIN)
         self.reader = Reader(log, self)
         self.writer = Writer(self.reader, self.campaigns, self.clock, "command-api/test")
         self.idempotency_keys = IdempotencyKeys(self._dbs[1], 10)
@@ -128,8 +129,10 @@ class ImportWorld:
         for contact_id in range(1, campaign.contacts_end + 1):
             contact = self.contacts.get(campaign, contact_id)
             gone = contact_id <= campaign.replaced_through and contact.attempts == 0
-            row = self.contacts.row(CAMPAIGN_ID, contact_id)
-            assert row is not None, "every contact has a row"
+            stored = self.contacts.row(CAMPAIGN_ID, contact_id)
+            assert stored is not None, "every contact has a row"
+            row = row_of(self.log.list_keys, stored)
+            assert row is not None, "nobody was forgotten"
             if not gone:
                 found.append(row.phone_number)
         return found

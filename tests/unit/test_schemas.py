@@ -17,10 +17,12 @@ from campaigns.domain.facts import ApiKeyCreated, ApiKeyRevoked, CreateKeyed
 from campaigns.domain.values.rows import Row
 from campaigns.domain.values.stream_names import Stream
 from campaigns.domain.webhooks import Webhook
+from campaigns.personal.list_keys import PLAIN
 from campaigns.records.ledger import Ledger
 from campaigns.sqlite import file
 from campaigns.stores import checkpoint
 from campaigns.stores.contacts import Contacts
+from campaigns.stores.known_numbers import KnownNumbers
 from command_api import creator, idempotency
 from command_api.keys import keyring
 from command_api.webhooks import webhook_book
@@ -41,7 +43,7 @@ def ledger() -> list[str]:
 def of_checkpoints() -> list[str]:
     """Describe the store that the command API and the dialer keep, with their own tables."""
     store = checkpoint.CheckpointStore(None, "memory")
-    Contacts(store.db, by_phone=True)
+    Contacts(store.db, PLAIN)
     for module in (creator, idempotency, keyring, webhook_book):
         store.db.execute(module._TABLE)
     found = schemas.tables(store.db)
@@ -83,6 +85,7 @@ UNVERSIONED = {
     "services/dialer/dialer/carrier/simulated/home_book.py",
     "services/dialer/dialer/carrier/simulated/rings.py",
     "services/projector/projector/deliveries/delivery_store.py",
+    "shared/campaigns/sqlite/key_file.py",
 }
 
 
@@ -109,7 +112,8 @@ def test_every_table_is_part_of_a_described_store() -> None:
         if creates.search(path.read_text())
     }
     described = (
-        checkpoint, Contacts, creator, idempotency, keyring, webhook_book, views, file,
+        checkpoint, Contacts, KnownNumbers, creator, idempotency, keyring, webhook_book, views,
+        file,
     )  # fmt: skip
     files = {_file(one) for one in described}
     assert found == files | UNVERSIONED

@@ -34,6 +34,7 @@ from dialgate.verbs.verb import (
 )
 
 if TYPE_CHECKING:  # A process loads SQLAlchemy and the projector only where it uses them.
+    from campaigns.personal.list_keys import ListKeys
     from projector.past.as_of import AsOf
     from projector.past.time_travel import Past
     from projector.store.database import Database
@@ -78,6 +79,7 @@ class FoundState(NamedTuple):
 
     past: "Past"
     stores: "Callable[[], AbstractAsyncContextManager[tuple[Database, Database]]]"
+    list_keys: "ListKeys | None"
 
 
 async def state(
@@ -129,7 +131,7 @@ async def _found(
             async with scan.contacts() as made:
                 yield made, made
 
-        yield FoundState(past, scanned)
+        yield FoundState(past, scanned, read.log.list_keys)
         return
     from projector.past.time_travel import TimeTravel
 
@@ -142,7 +144,7 @@ async def _found(
 
     try:
         past = await travel.past(campaign_id, point, end)
-        yield FoundState(past, indexed)
+        yield FoundState(past, indexed, read.log.list_keys)
     finally:
         travel.close()
         store.disconnect()
@@ -159,7 +161,7 @@ async def _show(found: FoundState, asked: StateQuery, at: str) -> None:
         say(orjson.dumps(shape).decode() if asked.as_json else _text(shape))
         return
     async with found.stores() as stores:
-        pages = _pages(found.past, *stores)
+        pages = _pages(found.past, *stores, found.list_keys)
         say(orjson.dumps(shape).decode()[:-1] + ',"contacts":[' if asked.as_json else _text(shape))
         for n, whole in enumerate(pages):
             page = [_hidden(masked_contact, one, asked) for one in whole]
@@ -173,7 +175,9 @@ async def _show(found: FoundState, asked: StateQuery, at: str) -> None:
             say("]}")
 
 
-def _pages(past: "Past", contacts: "Database", lists: "Database") -> Iterator[list[Shape]]:
+def _pages(
+    past: "Past", contacts: "Database", lists: "Database", keys: "ListKeys | None"
+) -> Iterator[list[Shape]]:
     """Yield all contacts as the API shows them, some at a time."""
     from projector.queries import contact_pages
     from projector.queries.page import Page
@@ -183,7 +187,7 @@ def _pages(past: "Past", contacts: "Database", lists: "Database") -> Iterator[li
     while skip < total:
         page = Page(skip // _PAGE + 1, _PAGE, skip, _PAGE)
         with contacts.reading() as tx, lists.reading() as rows:
-            found, total = contact_pages.contacts(tx, past.campaign, None, page, rows)
+            found, total = contact_pages.contacts(tx, past.campaign, None, page, rows, keys=keys)
             shapes = [contact_shape(past.campaign, *one) for one in found]
         if shapes:
             yield shapes

@@ -2,7 +2,7 @@
 
 import itertools
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -10,7 +10,7 @@ from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.codec import Codec
 from campaigns.domain.decider import Reason, Rejected
-from campaigns.domain.facts import ContactsAdded, CreateKeyed
+from campaigns.domain.facts import CreateKeyed, ListRows
 from campaigns.domain.values.rows import Row
 from campaigns.domain.values.stream_names import Stream, import_stream
 from campaigns.log.reader import Ruling
@@ -26,7 +26,8 @@ from command_api.commands.create import (
     partition_number,
 )
 from command_api.idempotency import KEY_REUSED
-from command_api.imports.rows import chunks, contacts_added, few_chunks, fits
+from command_api.imports.list_rows import row_writer
+from command_api.imports.rows import chunks, few_chunks, fits
 from command_api.open_lists import OpenLists
 from command_api.slices import in_slices
 
@@ -129,7 +130,7 @@ class Creator:
         brought: "_Brought",
     ) -> tuple[Campaign, Ruling | None] | Rejected:
         writer, folded = self.writer, self.writer.folded
-        added: list[ContactsAdded] = []
+        added: list[ListRows] = []
         stored = not rows
         tries = Tries(writer.clock, writer.tries_s)
         ledger = writer.reader.ledger(partition)
@@ -185,14 +186,16 @@ class Creator:
         command: CreateCampaign,
         origin: Origin,
         brought: "_Brought",
-    ) -> list[ContactsAdded]:
+    ) -> list[ListRows]:
         """Return the list's chunks when they fit into the record; else append them, and return [].
 
         What is appended and never named by a campaign counts for nothing, and is given up.
         """
+        reader = self.writer.reader
+        rows_of = await row_writer(reader.log, reader.installation.level, import_id)
         few = await in_slices(few_chunks(rows))
         if few is not None:
-            added = list(_numbered(import_id, few))
+            added = list(await rows_of.facts(few))
             whole = decide(
                 command, 1, keyed=None, import_id=import_id, rows=len(rows), chunks=added
             )
@@ -200,7 +203,9 @@ class Creator:
                 return added
         without_key = Origin(origin.actor, origin.correlation_id)
         brought.import_id, brought.chunks = import_id, 0
-        for fact in _numbered(import_id, chunks(rows)):
+        rows_of.rows = 0  # From the beginning: rows have their keys by their numbers.
+        for chunk in chunks(rows):
+            fact = await rows_of.fact(chunk)
             condition = {fact.stream: brought.chunks}
             record = self.writer.record((fact,), condition, without_key)
             ruling = await self.writer.append(partition, record, partition.number)
@@ -208,10 +213,3 @@ class Creator:
                 break
             brought.chunks += 1
         return []
-
-
-def _numbered(import_id: str, cut: Iterable[tuple[Row, ...]]) -> Iterator[ContactsAdded]:
-    first = 1
-    for some in cut:
-        yield contacts_added(import_id, first, some)
-        first += len(some)

@@ -19,6 +19,7 @@ from campaigns.domain.facts import (
     ApiKeyRevoked,
     CallFact,
     ContactsAdded,
+    ContactsEncrypted,
     CreateKeyed,
     InstallationFact,
     ListClosed,
@@ -29,6 +30,7 @@ from campaigns.log.installation_log import founded
 from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader
 from campaigns.log.writer import Answer, Handled, Origin, Reread, Writer
+from campaigns.personal.list_keys import PLAIN
 from campaigns.process.clock import Clock
 from campaigns.process.watch import lasting
 from campaigns.records.log_entry import Recorded
@@ -126,7 +128,8 @@ class CommandApi:
         await self.reader.begin(await founded(self.log, self.clock, self.writer.source))
         path = self._data_dir / "command-api.db" if self._data_dir else None
         self.store = CheckpointStore(path, self.log.id, self.reader.installation)
-        self.contacts = Contacts(self.store.db, by_phone=True)
+        mark = self.log.list_keys.mark() if self.log.list_keys else PLAIN
+        self.contacts = Contacts(self.store.db, mark)
         self.creator = Creator(self.writer, self.partitions, self.store.db, self.lists)
         self.idempotency_keys = IdempotencyKeys(self.store.db, self.settings.idempotency_keys_max)
         self.keyring.open(self.store.db)
@@ -165,7 +168,7 @@ class CommandApi:
                 case CallFact():
                     if fact.campaign_id in self.campaigns.by_id:
                         self.barrier.fold(fact)
-                case ContactsAdded() | ListClosed() | InstallationFact():
+                case ContactsAdded() | ContactsEncrypted() | ListClosed() | InstallationFact():
                     continue
                 case CreateKeyed():
                     self.creator.fold(fact)

@@ -1,18 +1,25 @@
 """Inputs in, effects out: it hands a dialer's inputs to the reactor, and performs its effects."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.values.rows import Row
 from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader
+from campaigns.personal.list_keys import KeyUnavailableError, row_of
+from campaigns.personal.rows import StoredRow
 from campaigns.process.clock import Clock
+from campaigns.process.errors import LogUnavailableError
+from campaigns.process.observability import limit_repetitions
 from campaigns.process.watch import Watch
 from campaigns.records.topics import CAMPAIGN_RECORDS
 from campaigns.stores.contacts import Contacts
 from dialer.backlog import Backlog
+from dialer.calls.call import Call
 from dialer.calls.effects import Effect, HangUp, LookUp, Offer, Place
-from dialer.calls.inputs import Answered, Clocks, Input, Refused, Woken
+from dialer.calls.inputs import Answered, Clocks, Input, NotHanded, Refused, Woken
 from dialer.carrier.port import CallOrder, Carrier, Ended, NoRing
 from dialer.carrier_requests import CarrierRequests
 from dialer.current_terms import CurrentTerms
@@ -23,6 +30,9 @@ from dialer.reactor.state import State
 from dialer.record_sender import RecordSender
 from dialer.settings import DialerSettings
 from dialer.undecidable_calls import UndecidableCalls
+
+logger = logging.getLogger(__name__)
+limit_repetitions(logger)
 
 
 class Reactions:
@@ -39,7 +49,7 @@ class Reactions:
         new_id: Callable[[], str],
     ) -> None:
         self._log, self._clock, self._reader, self._new_id = log, clock, reader, new_id
-        self._asking_max = settings.asking_max
+        self._asking_max, self._keys = settings.asking_max, log.list_keys
         self.inputs: list[Input] = []  # For the next reaction, in order.
         self.terms = CurrentTerms(settings, carrier)
         self.requests = CarrierRequests(
@@ -159,14 +169,38 @@ class Reactions:
     def _place(self, call_id: str) -> None:
         """Hand a call to the carrier."""
         call = self.state.calls[call_id]
-        row = self._contacts.row(call.campaign_id, call.contact_id)
-        if row is None:
+        stored = self._contacts.row(call.campaign_id, call.contact_id)
+        if stored is None:
             self.take(Answered(call_id, NoRing("no such contact")))
+            return
+        assert self._tasks is not None, "effects come from a running dialer"
+        try:
+            row = row_of(self._keys, stored)
+        except KeyUnavailableError:  # Perhaps it is not read yet.
+            self._tasks.create_task(self._place_later(call, stored))
+        else:
+            self._order(call, row)
+
+    async def _place_later(self, call: Call, stored: StoredRow) -> None:
+        """Place a call whose row could not be read, once all keys that there are were read."""
+        row = None
+        try:
+            if self._keys is not None:
+                await self._keys.store.refresh()
+            row = row_of(self._keys, stored)
+        except (KeyUnavailableError, LogUnavailableError) as exc:
+            logger.error("contact %s/%s: %s", call.campaign_id, call.contact_id, exc)
+        self._order(call, row)
+
+    def _order(self, call: Call, row: Row | None) -> None:
+        """Order a call. Without a row nobody can be called: the permission is given back."""
+        if row is None:
+            self.take(NotHanded(call.call_id))
             return
         assert call.sent_at is not None, "this process places only calls that it requested"
         assert self._tasks is not None, "effects come from a running dialer"
         order = CallOrder(
-            call_id,
+            call.call_id,
             call.campaign_id,
             call.contact_id,
             call.run,

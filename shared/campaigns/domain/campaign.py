@@ -99,6 +99,7 @@ class Campaign:
     rearmed_run: int = 0  # The last run before it.
     contacts_end: int = 0  # The last contact id.
     replaced_through: int = 0  # Untouched contacts up to here are gone.
+    erased_through: int = 0  # Contacts up to here are forgotten.
     imports: int = 0  # Numbered ones, under way included.
     importing: ImportUnderWay | None = None
     imported_at: datetime | None = None  # When the last numbered import ended, whatever its result.

@@ -21,7 +21,9 @@ from campaigns.domain.facts import (
     CallLate,
     CallRequested,
     CallStarted,
+    ContactErased,
     ContactExhausted,
+    ContactSkipped,
     Disposition,
     Selection,
 )
@@ -75,6 +77,7 @@ class Contact(Struct, gc=False):
     unplaced: Unplaced | None = None  # Set while the carrier has placed none of its last calls.
     epoch: int = 0  # The campaign's epoch when this was written.
     tried: bool = False  # Attempted in an earlier epoch.
+    erased: bool = False  # Forgotten: it has no number any more.
 
     @property
     def ever(self) -> bool:
@@ -161,6 +164,25 @@ def exhaust(contact: Contact, fact: ContactExhausted) -> Contact:
     return contact
 
 
+def skip(contact: Contact, fact: ContactSkipped) -> Contact:
+    """Close, in place, a contact that is not called in this run."""
+    if contact.status is ContactStatus.PENDING:
+        contact.status, contact.due_at = ContactStatus.SKIPPED, None
+        contact.error, contact.ended_at = fact.reason.value, fact.skipped_at
+    return contact
+
+
+def erase(contact: Contact, fact: ContactErased) -> Contact:
+    """Note, in place, that a contact is forgotten. What became of its calls is still told."""
+    contact.erased = True
+    return contact
+
+
+def erased(campaign: Campaign, contact: Contact) -> bool:
+    """Say whether a contact is forgotten, by itself or with its campaign."""
+    return contact.erased or contact.contact_id <= campaign.erased_through
+
+
 def current(campaign: Campaign, contact: Contact) -> Contact:
     """Return a contact as it is in its campaign's current epoch.
 
@@ -184,6 +206,7 @@ def current(campaign: Campaign, contact: Contact) -> Contact:
         ContactStatus.PENDING if selected else ContactStatus.SKIPPED,
         epoch=campaign.epoch,
         tried=contact.ever,
+        erased=contact.erased,
     )
 
 

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     KEY_REUSED = "key-reused"  # The Idempotency-Key was used with another request.
     LEVEL_BELOW = "level-below"  # A form that the installation does not write yet: ADR-0014.
     CONTACT_DONE = "contact-done"  # Gate: done, being called, or gone.
+    ERASED = "erased"  # Gate: the contact is forgotten.
     ATTEMPTS_SPENT = "attempts-spent"  # Gate: max_attempts are used up.
     OUTSIDE_HOURS = "outside-hours"  # Gate: not within the campaign's calling hours.
     RESTING = "resting"  # Gate: the contact rests after an attempt or an abandonment.

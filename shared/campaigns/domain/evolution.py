@@ -20,6 +20,7 @@ from campaigns.domain.facts import (
     CampaignCreated,
     CampaignDeleted,
     CampaignDue,
+    CampaignErased,
     CampaignFailed,
     CampaignPaused,
     CampaignRearmed,
@@ -29,8 +30,10 @@ from campaigns.domain.facts import (
     CampaignStopped,
     CampaignUnscheduled,
     CampaignUpdated,
+    ContactErased,
     ContactExhausted,
     ContactsFact,
+    ContactSkipped,
     ContactsReplaced,
     ImportCompleted,
     ImportFailed,
@@ -40,7 +43,12 @@ from campaigns.domain.facts import (
 )
 from campaigns.domain.moves import FINAL, Status
 
-_ELSEWHERE = (ContactsFact, ContactExhausted)  # Facts of other streams; calls are too.
+_ELSEWHERE = (
+    ContactsFact,
+    ContactExhausted,
+    ContactSkipped,
+    ContactErased,
+)  # Facts of other streams; calls are too.
 
 
 def evolve(
@@ -103,6 +111,16 @@ def evolve(
             if campaign.status not in FINAL:
                 campaign.counters.pending -= 1
                 campaign.counters.failed += 1
+        case ContactSkipped():
+            if campaign.status not in FINAL:
+                campaign.counters.pending -= 1
+                campaign.counters.total -= 1
+                campaign.counters.skipped += 1
+                campaign.counters.untouched -= not fact.tried
+        case ContactErased():
+            pass  # Its contact's own.
+        case CampaignErased():
+            campaign.erased_through = max(campaign.erased_through, fact.through)
         case unreachable:
             assert_never(unreachable)
     return campaign

@@ -324,6 +324,26 @@ class ContactsAdded(Fact, frozen=True, kw_only=True):
         return import_stream(self.import_id)
 
 
+class ContactsEncrypted(Fact, frozen=True, kw_only=True):
+    """A chunk of a list, each row with a key that can be deleted (ADR-0041). It counts as ContactsAdded does.
+
+    Made by: command_api.imports.rows.
+    """  # noqa: E501
+
+    TYPE = "contacts-encrypted.v1"
+    SINCE = 4
+
+    import_id: str
+    first_row: PositiveInt  # 1 is the list's first.
+    key_id: str  # Of the list's keys, the same in all its chunks.
+    rows: tuple[str, ...]  # Base64 of nonce, ciphertext and tag: campaigns.personal.rows.
+
+    @property
+    def stream(self) -> Stream:
+        """Return the list's own stream."""
+        return import_stream(self.import_id)
+
+
 class ListClosed(Fact, frozen=True, kw_only=True):
     """The end of a list: a fact in the same record counts it, or it will never count.
 
@@ -493,6 +513,64 @@ class ContactExhausted(CampaignFact, frozen=True, kw_only=True):
     def stream(self) -> Stream:
         """Return the contact's own stream."""
         return contact_stream(self.campaign_id, self.contact_id)
+
+
+class SkipReason(StrEnum):
+    """Why a contact is not called although it waits."""
+
+    ERASED = "erased"
+
+
+class ContactSkipped(CampaignFact, frozen=True, kw_only=True):
+    """A contact that waited is not called in this run. Made by: dialer.decisions.exhaustion."""
+
+    TYPE = "contact-skipped.v1"
+    SINCE = 4
+
+    contact_id: PositiveInt
+    run: PositiveInt
+    reason: SkipReason
+    tried: bool  # Attempted in any run.
+    skipped_at: Instant
+
+    @property
+    def stream(self) -> Stream:
+        """Return the contact's own stream."""
+        return contact_stream(self.campaign_id, self.contact_id)
+
+
+class ContactErased(CampaignFact, frozen=True, kw_only=True):
+    """A contact is forgotten: its row's key is deleted, wherever it still is. It is never called again.
+
+    Made by: dialgate.erasure.
+    """  # noqa: E501
+
+    TYPE = "contact-erased.v1"
+    SINCE = 4
+
+    contact_id: PositiveInt
+    key_id: str
+    row: PositiveInt  # Of its list.
+    erased_at: Instant
+
+    @property
+    def stream(self) -> Stream:
+        """Return the contact's own stream."""
+        return contact_stream(self.campaign_id, self.contact_id)
+
+
+class CampaignErased(CampaignFact, frozen=True, kw_only=True):
+    """All contacts that a campaign had are forgotten, and are never called again.
+
+    Made by: dialgate.erasure.
+    """
+
+    TYPE = "campaign-erased.v1"
+    SINCE = 4
+
+    through: PositiveInt  # The last contact id.
+    key_ids: tuple[str, ...]  # Of their lists.
+    erased_at: Instant
 
 
 class Scope(StrEnum):
@@ -672,6 +750,9 @@ AnyCampaignFact = (
     | CampaignCompleted
     | CampaignRearmed
     | ContactExhausted
+    | ContactSkipped
+    | ContactErased
+    | CampaignErased
     | ContactsReplaced
     | ImportStarted
     | ImportCompleted
@@ -684,7 +765,8 @@ AnyWebhookFact = (
 )
 AnyOrganizationFact = AnyKeyFact | AnyWebhookFact
 AnyInstallationFact = LevelRaised | RecordSkipped | HomeChosen
-ListEvent = ContactsAdded | ListClosed
+ListRows = ContactsAdded | ContactsEncrypted  # A chunk of a list.
+ListEvent = ListRows | ListClosed
 AnyFact = AnyCampaignFact | ListEvent | CreateKeyed | AnyOrganizationFact | AnyInstallationFact
 FACTS: tuple[type[AnyFact], ...] = get_args(AnyFact)
 TAGS: dict[str, type[AnyFact]] = {fact.TYPE: fact for fact in FACTS}  # The only way to a class.

@@ -23,7 +23,7 @@ LEVELS: Mapping[int, str] = {  # What each adds, for `dialgate upgrade`.
     1: "all that builds without levels read and wrote",
     2: "levels themselves, and calling hours over midnight: older builds are refused from here on",
     3: "lists of contacts are closed: what a create that failed has left behind is dropped",
-    4: "a log knows its home: a copy of it does not dial; webhooks: receivers of events",
+    4: "copies do not dial; webhooks receive events; contacts are encrypted, can be forgotten",
 }
 
 

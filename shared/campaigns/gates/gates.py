@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from campaigns.domain.campaign import gone
-from campaigns.domain.contact import ContactStatus
+from campaigns.domain.contact import ContactStatus, erased
 from campaigns.domain.decider import Reason, Rejected
 from campaigns.domain.moves import Status
 from campaigns.gates.hours import opens_at
@@ -42,6 +42,16 @@ def contact_pending(reading: Reading, now: datetime) -> Rejected | None:
     if gone(campaign, contact.contact_id, contact.ever, in_progress=False):
         return Rejected(Reason.CONTACT_DONE, "contact was replaced by a later list")
     return None
+
+
+def not_erased(reading: Reading, now: datetime) -> Rejected | None:
+    """Reject a contact that is forgotten: it has no number any more.
+
+    Source: ADR-0041.
+    """
+    if reading.contact is None or not erased(reading.campaign, reading.contact):
+        return None
+    return Rejected(Reason.ERASED, "contact was erased")
 
 
 def attempts_left(reading: Reading, now: datetime) -> Rejected | None:
@@ -180,6 +190,7 @@ def first_in_turn(reading: Reading, now: datetime) -> Rejected | None:
 GATES: tuple[Gate, ...] = (
     campaign_running,
     contact_pending,
+    not_erased,
     attempts_left,
     anyone_left,
     within_hours,

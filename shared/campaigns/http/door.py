@@ -66,6 +66,7 @@ STATUS: Mapping[Reason, int] = {
     Reason.KEY_REUSED: 422,
     Reason.LEVEL_BELOW: 400,
     Reason.CONTACT_DONE: 400,
+    Reason.ERASED: 400,
     Reason.ATTEMPTS_SPENT: 400,
     Reason.OUTSIDE_HOURS: 400,
     Reason.RESTING: 400,

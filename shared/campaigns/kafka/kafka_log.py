@@ -23,6 +23,7 @@ from campaigns.kafka.topics.inspection import Inspection
 from campaigns.kafka.topics.topic_ids import place_of, topic_ids
 from campaigns.kafka.topics.topic_setup import make_and_check
 from campaigns.log.port import BATCH_MAX, OnRefusal
+from campaigns.personal.list_keys import ListKeys
 from campaigns.process.errors import LogUnavailableError
 from campaigns.process.observability import limit_repetitions
 from campaigns.records.entry import entry
@@ -74,6 +75,7 @@ class KafkaLog:
             self.kafka, self._at, self._count, self._ranges, self._once, self._appender.leader
         )
         self._place: LogPlace | None = None
+        self.list_keys: ListKeys | None = None
         self._inspection = Inspection(self.kafka, list(self._counts(self._count)), watch_s)
         self._inspecting: asyncio.Task[None] | None = None
 

@@ -7,12 +7,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
+from campaigns.personal.list_keys import ListKeys, MemoryKeys
 from campaigns.process.errors import LogCutError, LogUnavailableError
 from campaigns.records.entry import entry
 from campaigns.records.home import LogPlace
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Record
 from campaigns.records.topics import Partition, counts
+from campaigns.secrets.key_place import KeyPlace
+from campaigns.secrets.key_text import KEY_BYTES
 
 BATCH_MAX = 256  # Records per batch: keeps a fold step below some 20 ms.
 
@@ -36,6 +39,11 @@ class ReadableLog(Protocol):
 
     def partitions(self, topic: str) -> int:
         """Return the number of a topic's partitions. Known once the log is open."""
+        ...
+
+    @property
+    def list_keys(self) -> ListKeys | None:
+        """Return the keys of encrypted rows. None: there are none, and rows are written plain."""
         ...
 
     async def open(self) -> None:
@@ -126,6 +134,7 @@ class MemoryLog:
         }
         self._grown: dict[Partition, asyncio.Event] = {}
         self.place = LogPlace({"log": "memory"}, "memory")  # A test's copy has another.
+        self.list_keys: ListKeys | None = ListKeys(MemoryKeys(), KeyPlace(bytes(KEY_BYTES)))
 
     @property
     def id(self) -> str:

@@ -13,12 +13,14 @@ from pathlib import Path
 
 from campaigns.log.port import BATCH_MAX, OnRefusal, refuse_beyond
 from campaigns.log.tail import READ_BYTES_MAX
+from campaigns.personal.list_keys import ListKeys
 from campaigns.process.errors import LogCutError, LogUnavailableError
 from campaigns.records.entry import entry
 from campaigns.records.home import LogPlace
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Record
 from campaigns.records.topics import Partition, counts
+from campaigns.secrets.key_place import KEY_FILE, KeyPlace
 from campaigns.sqlite.committer import Committer, Round, Waiting
 from campaigns.sqlite.feeder import Feeder
 from campaigns.sqlite.file import (
@@ -32,6 +34,7 @@ from campaigns.sqlite.file import (
     stretch,
 )
 from campaigns.sqlite.file_place import place_of
+from campaigns.sqlite.key_file import KEYS_FILE, KeyFile
 
 VISITORS_MS = 500.0  # How soon a process with all parts sees an operator's `dialgate upgrade`.
 PRIVATE_MAX = 2_048  # Records per read of a follower that has fallen behind the tail.
@@ -49,15 +52,21 @@ class SqliteLog:
         read_only: bool = False,
         poll_ms: float = 2.0,
         busy_s: float = 5.0,
+        master_key: bytes | None = None,
     ) -> None:
         """Store the settings; `open` creates the file.
 
         `partitions` None: as many as the file has. `exclusive`: no other service writes (the
         caller holds all locks of the data directory), so only an operator's decisions are polled
         for, every VISITORS_MS; otherwise the file is polled every `poll_ms`. `read_only` creates
-        nothing. `busy_s`: how long a commit may wait for those of other processes.
+        nothing. `busy_s`: how long a commit may wait for those of other processes. `master_key`
+        None: the one in the file beside the log.
         """
         self._path = path
+        self._keys = KeyFile(path.with_name(KEYS_FILE), read_only=read_only)
+        self.list_keys: ListKeys | None = ListKeys(
+            self._keys, KeyPlace(master_key, path.with_name(KEY_FILE))
+        )
         self._asked = partitions
         self._read_only = read_only
         self._poll_ms = VISITORS_MS if exclusive and not read_only else poll_ms
@@ -132,6 +141,7 @@ class SqliteLog:
             if db is not None:
                 db.close()
         self._asking = self._chunks = self._reading = None
+        self._keys.close()
 
     def troubles(self, writing: Collection[str], reading: Collection[str] = ()) -> Sequence[str]:
         """Return why records can no longer be appended."""

@@ -11,15 +11,18 @@ from datetime import datetime
 from itertools import starmap
 
 from campaigns.domain.campaign import Campaign, gone
-from campaigns.domain.codec import Codec, StructCodec
+from campaigns.domain.codec import StructCodec
 from campaigns.domain.contact import FAILED, Contact, ContactStatus, current
-from campaigns.domain.facts import ContactsAdded, Selection
-from campaigns.domain.values.rows import Row
+from campaigns.domain.facts import ContactsEncrypted, ListRows, Selection
+from campaigns.personal.list_keys import Mark
+from campaigns.personal.rows import StoredRow
+from campaigns.stores.known_numbers import KnownNumbers
 
 SCHEMA = """
 create table if not exists lists (
     list_id integer primary key,
     import_id text not null unique,
+    key_id text,                  -- null: its rows are plain
     campaign_id integer,          -- null: on its way in, does not count
     first_contact_id integer, rows integer
 );
@@ -27,8 +30,7 @@ create index if not exists lists_by_campaign on lists (campaign_id, first_contac
 create table if not exists rows (
     list_id integer not null,
     row integer not null,         -- 1 is the list's first
-    phone_number text not null,
-    details text not null,        -- the Row as JSON
+    details text not null,        -- the Row as JSON; of a list with a key: as in the log
     primary key (list_id, row)
 ) without rowid;
 create table if not exists contacts (
@@ -49,14 +51,12 @@ create index if not exists contacts_unplaced on contacts (campaign_id, epoch, du
 create index if not exists contacts_failed on contacts (campaign_id, epoch, contact_id)
  where failed = 1;
 """
-BY_PHONE = "create index if not exists rows_by_phone on rows (list_id, phone_number)"
-_PHONES_A_QUERY = 500  # Below SQLite's limit of bound values, and short enough for one query.
 # The epoch rule in SQL, with `fresh` below: campaigns.domain.contact has it in Python, and
 # projector.queries.contact_pages in SQL; tests/property/test_epoch_rule.py compares the three.
 # Pending, and not removed by a replacing import before its first attempt (`campaign.gone`).
 _LEFT = "campaign_id = ? and epoch = ? and (contact_id > ? or tried = 1)"
 _WAITING = (f"{_LEFT} and pending = 1", f"{_LEFT} and pending = 2")  # Each has its index.
-_CONTACT, _ROW = StructCodec(Contact), Codec(Row)
+_CONTACT = StructCodec(Contact)
 
 
 class Contacts:
@@ -66,7 +66,8 @@ class Contacts:
     contacts that are being called stay in memory. Every look-up sees both.
     """
 
-    def __init__(self, connection: sqlite3.Connection, *, by_phone: bool = False) -> None:
+    def __init__(self, connection: sqlite3.Connection, mark: Mark | None = None) -> None:
+        """Create missing tables. `mark`: recognize phone numbers by what it makes of them."""
         self._db = connection
         self._put: dict[tuple[int, int], Contact] = {}  # By campaign and contact: to be written.
         self._calling: dict[tuple[int, int], Contact] = {}  # In progress, as written.
@@ -74,18 +75,24 @@ class Contacts:
         for statement in SCHEMA.split(";\n"):
             if statement.strip():
                 self._db.execute(statement)
-        if by_phone:
-            self._db.execute(BY_PHONE)
+        self.numbers = KnownNumbers(connection, mark) if mark else None
 
-    def add(self, fact: ContactsAdded) -> None:
+    def add(self, fact: ListRows) -> None:
         """Store a chunk. It counts when a fact names its list."""
         list_id = self._list(fact.import_id)
+        if isinstance(fact, ContactsEncrypted):
+            self._db.execute(
+                "update lists set key_id = ? where list_id = ?", (fact.key_id, list_id)
+            )
+            details: Iterable[str] = fact.rows
+        else:
+            details = (row.as_json().decode() for row in fact.rows)
+            if self.numbers:
+                phones = [row.phone_number for row in fact.rows]
+                self.numbers.add(list_id, fact.first_row, phones)
         self._db.executemany(
-            "insert or replace into rows values (?, ?, ?, ?)",
-            (
-                (list_id, fact.first_row + n, row.phone_number, row.as_json().decode())
-                for n, row in enumerate(fact.rows)
-            ),
+            "insert or replace into rows values (?, ?, ?)",
+            ((list_id, number, row) for number, row in enumerate(details, fact.first_row)),
         )
 
     def _list(self, import_id: str) -> int:
@@ -104,6 +111,8 @@ class Contacts:
 
     def drop(self, import_id: str) -> None:
         """Delete the rows of a list that does not count, if it is stored here."""
+        if self.numbers:
+            self.numbers.drop(import_id)
         self._db.execute(
             "delete from rows where list_id ="
             " (select list_id from lists where import_id = ? and campaign_id is null)",
@@ -126,16 +135,56 @@ class Contacts:
         asked = "select 1 from lists where import_id = ? and campaign_id is null"
         return self._db.execute(asked, (import_id,)).fetchone() is not None
 
-    def row(self, campaign_id: int, contact_id: int) -> Row | None:
-        """Return a contact's row as imported, or None if no list has it."""
+    def row(self, campaign_id: int, contact_id: int) -> StoredRow | None:
+        """Return a contact's row as stored, or None if no list has it."""
+        if (place := self._place(campaign_id, contact_id)) is None:
+            return None
         found = self._db.execute(
-            "select details from rows where (list_id, row) = ("
-            "  select list_id, ? - first_contact_id + 1 from lists"
-            "  where campaign_id = ? and first_contact_id <= ? and rows > 0"
-            "  order by first_contact_id desc limit 1)",
+            "select l.key_id, r.row, r.details from rows r join lists l using (list_id)"
+            " where r.list_id = ? and r.row = ?",
+            place,
+        ).fetchone()
+        return StoredRow(*found) if found else None
+
+    def _place(self, campaign_id: int, contact_id: int) -> tuple[int, int] | None:
+        """Return the list and the row of a contact."""
+        found: tuple[int, int] | None = self._db.execute(
+            "select list_id, ? - first_contact_id + 1 from lists"
+            " where campaign_id = ? and first_contact_id <= ? and rows > 0"
+            " order by first_contact_id desc limit 1",
             (contact_id, campaign_id, contact_id),
         ).fetchone()
-        return _ROW.load(found[0], f"contact {campaign_id}/{contact_id}") if found else None
+        return found
+
+    def erased_rows(self, campaign: Campaign, list_id: int, first: int, many: int) -> list[int]:
+        """Return which of these rows are of forgotten contacts, whose keys may still be there."""
+        (begins,) = self._db.execute(
+            "select first_contact_id from lists where list_id = ?", (list_id,)
+        ).fetchone()
+        self.flush()
+        alone = self._db.execute(
+            "select contact_id - ? + 1 from contacts where campaign_id = ?"
+            " and contact_id between ? and ? and json_extract(state, '$.erased')",
+            (begins, campaign.campaign_id, begins + first - 1, begins + first + many - 2),
+        )
+        with_all = range(first, min(first + many, campaign.erased_through - begins + 2))
+        return [*(row for (row,) in alone), *with_all]
+
+    def key_ids(self, campaign_id: int) -> list[str]:
+        """Return the keys of a campaign's encrypted lists."""
+        asked = "select key_id from lists where campaign_id = ? and key_id is not null"
+        return [key_id for (key_id,) in self._db.execute(asked, (campaign_id,))]
+
+    def key_of(self, import_id: str) -> str | None:
+        """Return the key of a list, if it is stored here and encrypted."""
+        asked = self._db.execute("select key_id from lists where import_id = ?", (import_id,))
+        found = asked.fetchone()
+        return found[0] if found else None
+
+    def forget(self, campaign_id: int, contact_id: int) -> None:
+        """Recognize the phone number of a forgotten contact no longer."""
+        if self.numbers and (place := self._place(campaign_id, contact_id)):
+            self.numbers.forget(*place)
 
     def get(self, campaign: Campaign, contact_id: int) -> Contact:
         """Return a contact's state; that of an untouched one if it never had a permission."""
@@ -255,31 +304,16 @@ class Contacts:
     def known(self, campaign: Campaign, phones: Iterable[str], *, replacing: bool) -> set[str]:
         """Return which of these numbers the campaign already has.
 
-        `replacing`: after its untouched contacts are removed. Needs `by_phone`.
+        `replacing`: after its untouched contacts are removed. No row of it is `unmarked`.
         """
         kept_from = campaign.contacts_end if replacing else campaign.replaced_through
+        assert self.numbers is not None, "numbers are recognized here"
+        self.flush()
         return {
             phone
-            for phone, contact_id, state in self._with_phones(campaign.campaign_id, phones)
+            for phone, contact_id, state in self.numbers.among(campaign.campaign_id, phones)
             if contact_id > kept_from or _kept(campaign.campaign_id, state)
         }
-
-    def _with_phones(
-        self, campaign_id: int, phones: Iterable[str]
-    ) -> Iterator[tuple[str, int, str | None]]:
-        self.flush()
-        wanted = list(phones)
-        for first in range(0, len(wanted), _PHONES_A_QUERY):
-            some = wanted[first : first + _PHONES_A_QUERY]
-            marks = ",".join("?" * len(some))
-            yield from self._db.execute(
-                "select r.phone_number, l.first_contact_id + r.row - 1, c.state"
-                " from lists l join rows r on r.list_id = l.list_id"
-                " left join contacts c on c.campaign_id = l.campaign_id"
-                "  and c.contact_id = l.first_contact_id + r.row - 1"
-                f" where l.campaign_id = ? and r.phone_number in ({marks})",
-                (campaign_id, *some),
-            )
 
 
 def _columns(place: tuple[int, int], contact: Contact) -> tuple[int | float | str, ...]:

@@ -5,15 +5,18 @@ from typing import assert_never
 from campaigns.domain.call_evolution import CALLS
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
-from campaigns.domain.contact import evolve_contact, exhaust, select
+from campaigns.domain.contact import erase, evolve_contact, exhaust, select, skip
 from campaigns.domain.facts import (
     AnyCallFact,
     AnyCampaignFact,
     CampaignCreated,
     CampaignFact,
     CampaignRearmed,
+    ContactErased,
     ContactExhausted,
     ContactsAdded,
+    ContactsEncrypted,
+    ContactSkipped,
     CreateKeyed,
     ImportCompleted,
     ImportFailed,
@@ -36,7 +39,7 @@ def fold_contacts(campaigns: Campaigns, contacts: Contacts, recorded: Recorded) 
                 campaign = campaigns.fold(fact, recorded)
                 if campaign is not None:
                     _fold_contact(contacts, campaign, fact)
-            case ContactsAdded():
+            case ContactsAdded() | ContactsEncrypted():
                 contacts.add(fact)
             case ListClosed():
                 if not fact.counts:
@@ -70,5 +73,12 @@ def _fold_contact(contacts: Contacts, campaign: Campaign, fact: AnyCampaignFact)
         case ContactExhausted():
             contact = contacts.get(campaign, fact.contact_id)
             contacts.put(fact.campaign_id, exhaust(contact, fact))
+        case ContactSkipped():
+            contact = contacts.get(campaign, fact.contact_id)
+            contacts.put(fact.campaign_id, skip(contact, fact))
+        case ContactErased():
+            contact = contacts.get(campaign, fact.contact_id)
+            contacts.put(fact.campaign_id, erase(contact, fact))
+            contacts.forget(fact.campaign_id, fact.contact_id)
         case _:
             return  # Lifecycle: contacts' statuses are derived from it.

@@ -29,6 +29,7 @@ from command_api.commands.fail_import import FAIL_IMPORT, FailImport, decide_fai
 from command_api.commands.file_import import BRING_FILE
 from command_api.commands.import_basis import basis_of
 from command_api.commands.start_import import StartImport, decide_start
+from command_api.imports.rows import contacts_added
 from tests.support.import_world import created
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -55,7 +56,9 @@ def complete(
         import_id="i1",
         source=source,
         file_name="people.csv",
-        chunks=() if announced else (ROWS[:1], ROWS[1:]),
+        chunks=()
+        if announced
+        else (contacts_added("i1", 1, ROWS[:1]), contacts_added("i1", 2, ROWS[1:])),
         rows=2,
         skipped=Skipped(1, 2),
         variable_mappings={},

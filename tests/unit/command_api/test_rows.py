@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 
 from campaigns.domain.facts import ContactsAdded
 from campaigns.domain.values.rows import Row
+from campaigns.personal.rows import written_bytes
 from campaigns.records.record import RECORD_BYTES_MAX
 from command_api.imports.rows import (
     CHUNK_BYTES_MAX,
@@ -15,7 +16,6 @@ from command_api.imports.rows import (
     contacts_added,
     fits,
     make_row,
-    row_bytes,
 )
 from tests.steps import parse_contacts
 
@@ -165,7 +165,7 @@ def test_the_largest_contact_is_a_chunk_of_its_own_at_worst() -> None:
     variables = {f"{n:03d}": '"' * 150 for n in range(50)}  # Each quotation mark takes two bytes.
     row = make_row("+15551234567", {"name": "\N{GRINNING FACE}" * 200}, variables)
     assert isinstance(row, Row)
-    assert row_bytes(row) < CHUNK_BYTES_MAX
+    assert written_bytes(row) < CHUNK_BYTES_MAX
     assert sum(len(chunk) for chunk in chunks([row] * 9)) == 9
 
 

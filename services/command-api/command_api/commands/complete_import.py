@@ -12,12 +12,12 @@ from campaigns.domain.facts import (
     ImportCompleted,
     ImportSource,
     ListClosed,
+    ListRows,
 )
 from campaigns.domain.moves import Move
-from campaigns.domain.values.rows import Row, RowError
+from campaigns.domain.values.rows import RowError
 from command_api.commands.import_basis import ImportBasis, basis_of, import_guards, import_rejection
 from command_api.commands.lifecycle import not_found
-from command_api.imports.rows import contacts_added
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class CompleteImport:
     import_id: str
     source: ImportSource
     file_name: str | None
-    chunks: tuple[tuple[Row, ...], ...]  # In the same record; none when they were appended before.
+    chunks: tuple[ListRows, ...]  # In the same record; none when they were appended before.
     rows: int  # Of the list, all its chunks together.
     skipped: Skipped
     variable_mappings: dict[str, str | None]
@@ -85,10 +85,7 @@ def completion_facts(campaign: Campaign, command: CompleteImport) -> Facts:
                 replaced_at=command.now,
             )
             facts.append(replaced)
-    first_row = 1
-    for chunk in command.chunks:
-        facts.append(contacts_added(command.import_id, first_row, chunk))
-        first_row += len(chunk)
+    facts += command.chunks
     facts.append(
         ImportCompleted(
             campaign_id=command.campaign_id,

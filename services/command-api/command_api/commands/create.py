@@ -10,9 +10,9 @@ from campaigns.domain.facts import (
     AnyFact,
     CampaignCreated,
     CampaignType,
-    ContactsAdded,
     CreateKeyed,
     ListClosed,
+    ListRows,
 )
 from campaigns.domain.values.campaign_settings import CampaignSettings
 from campaigns.domain.values.schedule import Schedule
@@ -76,7 +76,7 @@ def decide(
     keyed: tuple[str, str] | None,
     import_id: str | None,
     rows: int,
-    chunks: Sequence[ContactsAdded],
+    chunks: Sequence[ListRows],
     closed: ListClosed | None = None,
 ) -> Facts:
     """Create the campaign under a free id. It is never rejected.

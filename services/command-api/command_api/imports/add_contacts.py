@@ -25,7 +25,9 @@ from command_api.imports.chunks import (
     ready,
     recall,
 )
+from command_api.imports.list_rows import row_writer
 from command_api.imports.new_rows import SLICE_ROWS, Tally, without_known
+from command_api.imports.number_index import know_numbers
 from command_api.imports.rows import chunks, few_chunks, fits, variables_of
 from command_api.slices import REST_S, in_slices
 
@@ -51,18 +53,21 @@ class _List:
             return campaign
         basis, tally = basis_of(campaign, replacing=False), Tally(duplicates=self.repeated)
         new: list[Row] = []
+        await know_numbers(campaign, service.contacts, service.log.list_keys)
         for first in range(0, len(self.rows), SLICE_ROWS):
             some = self.rows[first : first + SLICE_ROWS]
             new += without_known(campaign, service.contacts, some, tally, replacing=False)
             await asyncio.sleep(REST_S)
         few = await in_slices(few_chunks(new))
+        import_id = uuid4().hex
+        writer = await row_writer(service.log, service.reader.installation.level, import_id)
         command = CompleteImport(
             campaign_id=campaign_id,
             organization_id=self.organization_id,
-            import_id=uuid4().hex,
+            import_id=import_id,
             source=ImportSource.API,
             file_name=None,
-            chunks=few or (),
+            chunks=await writer.facts(few or ()),
             rows=len(new),
             skipped=tally.skipped,
             variable_mappings={},
@@ -76,7 +81,8 @@ class _List:
             without_key = Origin(
                 self.origin.actor, self.origin.correlation_id
             )  # The last record has it.
-            sent = Chunks(service, campaign_id, command.import_id, without_key, announced=False)
+            again = replace(writer, rows=0)  # Rows have their keys by their numbers.
+            sent = Chunks(service, campaign_id, again, without_key, announced=False)
             self.sent = sent
             try:
                 for chunk in chunks(new):

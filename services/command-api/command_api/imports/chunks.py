@@ -29,7 +29,8 @@ from command_api.commands.import_basis import import_rejection
 from command_api.commands.lifecycle import hidden, not_found
 from command_api.commands.start_import import StartImport
 from command_api.idempotency import IdempotencyKeys
-from command_api.imports.rows import chunks, contacts_added
+from command_api.imports.list_rows import RowWriter
+from command_api.imports.rows import chunks
 from command_api.open_lists import OpenLists
 
 CHUNK_TRIES_S = 30.0  # How long one chunk is tried for.
@@ -183,19 +184,23 @@ class Chunks:
         self,
         service: ImportService,
         campaign_id: int,
-        import_id: str,
+        writer: RowWriter,
         origin: Origin,
         *,
         announced: bool,
     ) -> None:
         self._service = service
         self._campaign_id = campaign_id
-        self.import_id = import_id
+        self._writer, self.import_id = writer, writer.import_id
         self._origin = origin
         self._announced = announced
         self._waiting: list[Row] = []
         self._appended = 0  # Chunks: the version of the list's stream, as each holds one fact.
-        self.rows = 0  # In them.
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows were given."""
+        return self._writer.rows
 
     async def add(self, rows: list[Row]) -> None:
         """Take rows in, and append the chunks that are full. Raises: see `finish`."""
@@ -232,7 +237,7 @@ class Chunks:
         if self._appended and (no := self.given_up()):
             raise GivenUpError(no.detail)
         stream = import_stream(self.import_id)
-        fact = contacts_added(self.import_id, self.rows + 1, chunk)
+        fact = await self._writer.fact(chunk)
         partition = partition_of(self._service, self._campaign_id)
         clock, writer = self._service.clock, self._service.writer
         give_up_at = clock.monotonic() + CHUNK_TRIES_S
@@ -247,4 +252,3 @@ class Chunks:
                     raise
                 await asyncio.sleep(CHUNK_AGAIN_S)
         self._appended += 1
-        self.rows += len(chunk)

@@ -31,7 +31,9 @@ from command_api.imports.chunks import (
 from command_api.imports.csv_columns import UnusableFileError
 from command_api.imports.csv_list import CsvImport, CsvList
 from command_api.imports.csv_rows import CsvFile
+from command_api.imports.list_rows import row_writer
 from command_api.imports.new_rows import Tally, count_rows, new_rows
+from command_api.imports.number_index import know_numbers
 
 ROWS_IN_REQUEST = 10_000  # A longer file continues in the background. Source: contract, row 11.
 
@@ -152,7 +154,10 @@ async def _send(
     campaign = service.campaigns.by_id[given.campaign_id]
     number = campaign.importing.number if campaign.importing else None
     basis, tally = basis_of(campaign, replacing=True), Tally()
-    sent = Chunks(service, given.campaign_id, announced.import_id, origin, announced=True)
+    level = service.reader.installation.level
+    writer = await row_writer(service.log, level, announced.import_id)
+    sent = Chunks(service, given.campaign_id, writer, origin, announced=True)
+    await know_numbers(campaign, service.contacts, service.log.list_keys)
     async for rows in new_rows(campaign, service.contacts, file, tally):
         await sent.add(rows)
     await sent.finish()

@@ -10,14 +10,17 @@ from campaigns.domain.facts import ImportSource
 from campaigns.domain.moves import Move
 from campaigns.domain.values.rows import Row
 from campaigns.log.writer import Handled, Origin
+from campaigns.personal.rows import written_bytes
 from campaigns.records.record import RECORD_BYTES_MAX
 from command_api.commands.complete_import import CompleteImport, completion_facts
 from command_api.commands.import_basis import basis_of
 from command_api.commands.start_import import StartImport
 from command_api.imports.chunks import ImportService, ready
 from command_api.imports.csv_rows import CsvFile
+from command_api.imports.list_rows import row_writer
 from command_api.imports.new_rows import Tally, new_rows
-from command_api.imports.rows import chunks, fits, row_bytes
+from command_api.imports.number_index import know_numbers
+from command_api.imports.rows import chunks, fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +74,21 @@ async def _whole(
     """Return the command that imports a file in one record; None when it does not fit."""
     basis, tally, size = basis_of(campaign, replacing=True), Tally(), 0
     gathered: list[Row] = []
+    await know_numbers(campaign, service.contacts, service.log.list_keys)
     async for rows in new_rows(campaign, service.contacts, file, tally):
         gathered += rows
-        size += sum(map(row_bytes, rows))
+        size += sum(map(written_bytes, rows))
         if size > RECORD_BYTES_MAX:
             return None
+    import_id = uuid4().hex
+    writer = await row_writer(service.log, service.reader.installation.level, import_id)
     command = CompleteImport(
         campaign_id=given.campaign_id,
         organization_id=given.organization_id,
-        import_id=uuid4().hex,
+        import_id=import_id,
         source=ImportSource.CSV,
         file_name=given.file_name,
-        chunks=tuple(chunks(gathered)),
+        chunks=await writer.facts(chunks(gathered)),
         rows=len(gathered),
         skipped=tally.skipped,
         variable_mappings=given.mappings,

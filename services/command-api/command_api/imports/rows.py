@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 
 from campaigns.domain.facts import AnyFact, ContactsAdded
 from campaigns.domain.values.rows import Row
+from campaigns.personal.rows import written_bytes
 from campaigns.records.record import RECORD_BYTES_MAX
 from command_api.imports.characters import trimmed
 from command_api.imports.depth import JSON_DEPTH_MAX, deeper
@@ -178,11 +179,6 @@ def make_row(
     )
 
 
-def row_bytes(row: Row) -> int:
-    """Return how many bytes a row takes in a record, its comma included."""
-    return len(row.as_json()) + 1
-
-
 def chunks(rows: Iterable[Row], bytes_max: int = CHUNK_BYTES_MAX) -> Iterator[tuple[Row, ...]]:
     """Cut a list into chunks, in order, each at most `bytes_max` as JSON; none for an empty list.
 
@@ -192,7 +188,7 @@ def chunks(rows: Iterable[Row], bytes_max: int = CHUNK_BYTES_MAX) -> Iterator[tu
     chunk: list[Row] = []
     size = 0
     for row in rows:
-        weight = row_bytes(row)
+        weight = written_bytes(row)
         if chunk and size + weight > bytes_max:
             yield tuple(chunk)
             chunk, size = [], 0

@@ -1,12 +1,12 @@
-"""Close contacts that wait for a retry which a lowered `max_attempts` no longer allows. Pure."""
+"""Close contacts that wait in vain: no attempt is left, or they are forgotten. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from campaigns.domain.decider import Decider, Decision, Reason, Rejected
-from campaigns.domain.facts import ContactExhausted
+from campaigns.domain.facts import ContactExhausted, ContactSkipped, SkipReason
 from campaigns.domain.values.stream_names import Stream, campaign_stream, contact_stream
-from campaigns.gates.gates import attempts_left, campaign_running, contact_pending
+from campaigns.gates.gates import attempts_left, campaign_running, contact_pending, not_erased
 from campaigns.gates.room import Reading
 
 
@@ -20,12 +20,23 @@ class ExhaustContact:
 
 
 def decide(reading: Reading, command: ExhaustContact) -> Decision:
-    """Close the contact if its spent attempts are all that keeps it from being called."""
+    """Close the contact if it is forgotten, or if its spent attempts alone keep it waiting."""
     for gate in (campaign_running, contact_pending):
         if shut := gate(reading, command.now):
             return shut
     contact = reading.contact
     assert contact is not None, "one contact is closed"
+    if not_erased(reading, command.now):
+        return (
+            ContactSkipped(
+                campaign_id=command.campaign_id,
+                contact_id=command.contact_id,
+                run=reading.campaign.run,
+                reason=SkipReason.ERASED,
+                tried=contact.ever,
+                skipped_at=command.now,
+            ),
+        )
     if attempts_left(reading, command.now) is None or contact.attempts < 1:
         return Rejected(Reason.TOO_SOON, "attempts are left")
     return (

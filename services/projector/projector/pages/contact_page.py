@@ -42,7 +42,9 @@ def router(board: Dashboard) -> APIRouter:
 
         def read(tx: Connection, campaign: Campaign) -> dict[str, Any]:
             rows = Page(page, ROWS, (page - 1) * ROWS, ROWS)
-            found, total = contact_pages.contacts(tx, campaign, only, rows, tx)
+            found, total = contact_pages.contacts(
+                tx, campaign, only, rows, tx, keys=board.queries.list_keys
+            )
             return {
                 "campaign": campaign,
                 "shares": shares(campaign),
@@ -66,7 +68,9 @@ def router(board: Dashboard) -> APIRouter:
 
         def read(tx: Connection, campaign: Campaign) -> dict[str, Any]:
             found = contact_of(tx, campaign, contact_id)
-            given = campaign_pages.rows(tx, campaign_id, [contact_id]).get(contact_id)
+            given = campaign_pages.rows(tx, campaign_id, [contact_id], queries.list_keys).get(
+                contact_id
+            )
             if found is None or given is None:
                 raise HTTPException(404, "Contact not found")
             no = shut(tx, campaign, found, queries.now())

@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 
 from campaigns.audit.rulings import PartitionRuling, ruled_batches
 from campaigns.domain.campaigns import Campaigns
-from campaigns.domain.facts import CampaignCreated, CampaignFact, ContactsAdded, ImportCompleted
+from campaigns.domain.facts import (
+    CampaignCreated,
+    CampaignFact,
+    ContactsAdded,
+    ContactsEncrypted,
+    ImportCompleted,
+)
 from campaigns.log.port import MemoryLog, ReadableLog
 from campaigns.log.selection import selected
 from campaigns.records.installation import Installation
@@ -91,7 +97,7 @@ class PartitionScan:
             if isinstance(fact, CampaignCreated | ImportCompleted) and fact.import_id:
                 self._counting.add(fact.import_id)
         for added in recorded.facts:
-            if isinstance(added, ContactsAdded):
+            if isinstance(added, ContactsAdded | ContactsEncrypted):
                 self._lists[added.import_id].append(recorded.position)
         return False
 

@@ -10,11 +10,13 @@ those of the present, but for the ones that have changed since (`store.earlier_c
 from copy import copy
 
 from campaigns.domain.campaign import Campaign
-from campaigns.domain.contact import Contact, current, evolve_contact, exhaust, select
+from campaigns.domain.contact import Contact, current, erase, evolve_contact, exhaust, select, skip
 from campaigns.domain.facts import (
     AnyCallFact,
     CampaignRearmed,
+    ContactErased,
     ContactExhausted,
+    ContactSkipped,
 )
 from projector.projections.changes import Changes, Place
 
@@ -35,6 +37,24 @@ def project_exhausted(
     place = (fact.campaign_id, fact.contact_id)
     contact = current(campaign, _kept(changes, place, position))
     changes.contacts[place] = exhaust(contact, fact)
+
+
+def project_skipped(
+    changes: Changes, campaign: Campaign, fact: ContactSkipped, position: int
+) -> None:
+    """Fold that a contact is not called in this run."""
+    place = (fact.campaign_id, fact.contact_id)
+    _keep(changes, place, position)
+    changes.contacts[place] = skip(_found(changes, campaign, place), fact)
+
+
+def project_erased(
+    changes: Changes, campaign: Campaign, fact: ContactErased, position: int
+) -> None:
+    """Fold that a contact is forgotten."""
+    place = (fact.campaign_id, fact.contact_id)
+    _keep(changes, place, position)
+    changes.contacts[place] = erase(_found(changes, campaign, place), fact)
 
 
 def project_rearmed(
@@ -62,7 +82,7 @@ def _kept(changes: Changes, place: Place, position: int) -> Contact:
 
 def places_of(fact: object) -> list[Place]:
     """Return the contacts that a fact names, other than a call fact."""
-    if isinstance(fact, ContactExhausted):
+    if isinstance(fact, ContactExhausted | ContactSkipped | ContactErased):
         return [(fact.campaign_id, fact.contact_id)]
     if isinstance(fact, CampaignRearmed):
         return [(fact.campaign_id, contact_id) for contact_id in fact.contact_ids]

@@ -17,8 +17,11 @@ from campaigns.domain.facts import (
     CampaignCreated,
     CampaignFact,
     CampaignRearmed,
+    ContactErased,
     ContactExhausted,
     ContactsAdded,
+    ContactsEncrypted,
+    ContactSkipped,
     CreateKeyed,
     ImportCompleted,
     ImportFailed,
@@ -77,7 +80,7 @@ def _other(
     match fact:
         case CampaignFact():
             _campaign(changes, campaigns, recorded, fact, ordinal)
-        case ContactsAdded() | ListClosed():
+        case ContactsAdded() | ContactsEncrypted() | ListClosed():
             lists.project(changes, fact, recorded.partition.number, ordinal)
         case ApiKeyCreated() | ApiKeyRevoked():
             changes.keys.append(fact)
@@ -110,6 +113,10 @@ def _campaign(
             imports.project(changes, fact)
         case ContactExhausted():
             contacts.project_exhausted(changes, campaign, fact, recorded.position)
+        case ContactSkipped():
+            contacts.project_skipped(changes, campaign, fact, recorded.position)
+        case ContactErased():
+            contacts.project_erased(changes, campaign, fact, recorded.position)
         case CampaignRearmed():
             contacts.project_rearmed(changes, campaign, fact, recorded.position)
         case _:

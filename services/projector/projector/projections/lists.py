@@ -9,16 +9,18 @@ from datetime import datetime
 from campaigns.domain.facts import (
     CampaignCreated,
     ContactsAdded,
+    ContactsEncrypted,
     ImportCompleted,
     ImportFailed,
     ImportSource,
     ListClosed,
+    ListRows,
 )
 from campaigns.domain.values.instants import instant
 from projector.projections.changes import Changes
 from projector.store.tables import plain
 
-ListFact = ContactsAdded | ListClosed | CampaignCreated | ImportCompleted | ImportFailed
+ListFact = ListRows | ListClosed | CampaignCreated | ImportCompleted | ImportFailed
 _PARTITIONS_MAX = 1 << 16
 
 
@@ -45,6 +47,11 @@ def project(
         return
     number = _number(changes, fact.import_id, partition, ordinal)
     match fact:
+        case ContactsEncrypted():
+            changes.rows += [
+                (number, n, f"{fact.key_id} {row}".encode())
+                for n, row in enumerate(fact.rows, fact.first_row)
+            ]
         case ContactsAdded():
             changes.rows += [
                 (number, n, row.as_json()) for n, row in enumerate(fact.rows, fact.first_row)

@@ -10,14 +10,14 @@ from typing import NamedTuple, TypeVar
 from sqlalchemy import Connection, func, select
 
 from campaigns.domain.campaign import Campaign, load
-from campaigns.domain.codec import Codec
 from campaigns.domain.values.rows import Row
+from campaigns.personal.list_keys import ListKeys
 from projector.projections.changes import Import
 from projector.queries.page import Page
+from projector.store.row_details import opened
 from projector.store.tables import CAMPAIGNS, IMPORTS, LISTS, ROWS, plain
 from projector.store.views import IMPORT, stretches
 
-_ROW = Codec(Row)
 WINDOW = 50  # Rows of a page in memory at once: each may have 32 KiB of texts.
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 class ImportedRow(NamedTuple):
     """A contact as it was imported."""
 
-    row: Row
+    row: Row | None  # None: it is forgotten.
     source: str | None
     created_at: str | None  # When its list counted.
 
@@ -87,8 +87,17 @@ def _campaigns(tx: Connection, ids: Sequence[int]) -> Iterator[Campaign]:
             yield load(states[one], one)
 
 
-def rows(tx: Connection, campaign_id: int, numbers: Collection[int]) -> dict[int, ImportedRow]:
-    """Return contacts as they were imported, by their numbers; unknown numbers are missing."""
+def rows(
+    tx: Connection, campaign_id: int, numbers: Collection[int], keys: ListKeys | None
+) -> dict[int, ImportedRow]:
+    """Return contacts as they were imported, by their numbers; unknown numbers are missing.
+
+    `keys`: of encrypted rows.
+
+    Raises:
+        KeyUnavailableError: the key of a list is missing.
+
+    """
     if not numbers:
         return {}
     end = LISTS.c.first_contact_id + LISTS.c.rows
@@ -105,8 +114,8 @@ def rows(tx: Connection, campaign_id: int, numbers: Collection[int]) -> dict[int
             asked = select(ROWS.c.row, ROWS.c.details).where(
                 ROWS.c.list_id == one.list_id, ROWS.c.row.in_(some)
             )
-            for row, details in tx.execute(asked):
-                as_given = _ROW.load(details, f"contact {campaign_id}/{before + row}")
+            found = ((row, details) for row, details in tx.execute(asked.order_by(ROWS.c.row)))
+            for row, as_given in opened(keys, found):
                 given[before + row] = ImportedRow(as_given, one.source, one.counted_at)
     return given
 

@@ -98,7 +98,9 @@ def router(queries: Queries) -> APIRouter:
         newest = Page(1, ACTIVITY_MAX, 0, ACTIVITY_MAX)
 
         def asked(tx: Connection, campaign: Campaign) -> Shape:
-            found, _ = execution_pages.executions(tx, campaign_id, None, newest, moment.campaign)
+            found, _ = execution_pages.executions(
+                tx, campaign_id, None, newest, moment.campaign, keys=queries.list_keys
+            )
             shape = progress_shape(campaign, [(one.execution, one.row) for one in found])
             if moment.past is not None:
                 return {**shape, "idle": None}

@@ -14,6 +14,7 @@ from campaigns.domain.contact import FAILED, Contact, ContactStatus, current
 from campaigns.domain.facts import Selection
 from campaigns.domain.moves import Status
 from campaigns.domain.values.rows import Row
+from campaigns.personal.list_keys import ListKeys
 from projector.queries.campaign_pages import rows, windows
 from projector.queries.page import Page
 from projector.store.tables import CONTACTS
@@ -26,7 +27,7 @@ class ListedContact(NamedTuple):
     """One contact of a page: its state, and its row as imported."""
 
     contact: Contact
-    row: Row
+    row: Row | None  # None: it is forgotten.
     source: str | None
     created_at: str | None
 
@@ -37,6 +38,8 @@ def contacts(
     status: ContactStatus | None,
     page: Page,
     lists: Connection | None = None,
+    *,
+    keys: ListKeys | None = None,
 ) -> tuple[Iterable[ListedContact], int]:
     """Return a page of a campaign's contacts in the order of their lists, and how many there are.
 
@@ -65,7 +68,8 @@ def contacts(
     else:
         numbers = _touched_ids(tx, campaign, condition, page.skip, page.limit)
     rows_of = tx if lists is None else lists
-    return (one for some in windows(numbers) for one in _listed(tx, rows_of, campaign, some)), total
+    listed = (_listed(tx, rows_of, keys, campaign, some) for some in windows(numbers))
+    return (one for some in listed for one in some), total
 
 
 def _total(campaign: Campaign, status: ContactStatus | None) -> int | None:
@@ -180,10 +184,14 @@ def _ids_with_untouched(
 
 
 def _listed(
-    tx: Connection, lists: Connection, campaign: Campaign, numbers: Collection[int]
+    tx: Connection,
+    lists: Connection,
+    keys: ListKeys | None,
+    campaign: Campaign,
+    numbers: Collection[int],
 ) -> list[ListedContact]:
     campaign_id = campaign.campaign_id
-    given, met = rows(lists, campaign_id, numbers), dict[int, Contact]()
+    given, met = rows(lists, campaign_id, numbers, keys), dict[int, Contact]()
     for some in stretches(numbers):
         asked = select(CONTACTS.c.state).where(
             CONTACTS.c.campaign_id == campaign_id, CONTACTS.c.contact_id.in_(some)

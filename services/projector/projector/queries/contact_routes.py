@@ -44,7 +44,9 @@ def router(queries: Queries) -> APIRouter:
 
             def asked(lists: Connection, campaign: Campaign) -> Parts:
                 with reading(lists) as tx:
-                    found, total = contact_pages.contacts(tx, campaign, only, page, lists)
+                    found, total = contact_pages.contacts(
+                        tx, campaign, only, page, lists, keys=queries.list_keys
+                    )
                     shapes = (contact_shape(campaign, *one) for one in found)
                     return page.answer("contacts", shapes, total, queries.page_max_bytes)
 
@@ -63,7 +65,9 @@ def router(queries: Queries) -> APIRouter:
         moment = await queries.moment(campaign_id, caller, consistency, as_of)
 
         def asked(tx: Connection, campaign: Campaign) -> Parts:
-            found, total = executions(tx, campaign_id, wanted, page, moment.campaign)
+            found, total = executions(
+                tx, campaign_id, wanted, page, moment.campaign, keys=queries.list_keys
+            )
             shapes = (execution_shape(campaign, *one) for one in found)
             return page.answer("executions", shapes, total, queries.page_max_bytes)
 

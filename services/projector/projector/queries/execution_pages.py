@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, select
 from campaigns.domain.campaign import Campaign, OpenCall
 from campaigns.domain.contact import ContactStatus
 from campaigns.domain.values.rows import Row
+from campaigns.personal.list_keys import ListKeys
 from projector.projections.changes import Execution
 from projector.projections.executions import began
 from projector.queries.campaign_pages import rows, windows
@@ -32,12 +33,19 @@ class Attempt(NamedTuple):
 
 
 def executions(
-    tx: Connection, campaign_id: int, status: str | None, page: Page, past: Campaign | None = None
+    tx: Connection,
+    campaign_id: int,
+    status: str | None,
+    page: Page,
+    past: Campaign | None = None,
+    *,
+    keys: ListKeys | None = None,
 ) -> tuple[Iterable[Attempt], int]:
     """Return a page of a campaign's executions, newest first, and how many there are.
 
     They are read lazily, within the transaction. `past`: the campaign as it was; an
     execution that is numbered later was not there yet, and one of an open call had not ended.
+    `keys`: of encrypted rows.
     """
     under_way = {} if past is None else {call.execution or 0: call for call in past.calling()}
     end = _END if past is None else past.executions
@@ -53,7 +61,7 @@ def executions(
         total = _count(tx, campaign_id, status, end, since)
         rank = total - page.skip
         numbers = _newest(tx, campaign_id, status, since, rank, page.limit, end) if rank > 0 else []
-    return _attempts(tx, campaign_id, numbers, under_way), total
+    return _attempts(tx, campaign_id, numbers, under_way, keys), total
 
 
 def _last(tx: Connection, campaign_id: int, end: int) -> int:
@@ -108,7 +116,11 @@ def _ended_since(
 
 
 def _attempts(
-    tx: Connection, campaign_id: int, numbers: Sequence[int], under_way: Mapping[int, OpenCall]
+    tx: Connection,
+    campaign_id: int,
+    numbers: Sequence[int],
+    under_way: Mapping[int, OpenCall],
+    keys: ListKeys | None,
 ) -> Iterator[Attempt]:
     for some in windows(numbers):
         asked = select(EXECUTIONS.c.state).where(
@@ -116,7 +128,7 @@ def _attempts(
         )
         states = tx.execute(asked.order_by(_NUMBER.desc())).scalars()
         found = [EXECUTION.load(state, f"execution of campaign {campaign_id}") for state in states]
-        given = rows(tx, campaign_id, {one.contact_id for one in found})
+        given = rows(tx, campaign_id, {one.contact_id for one in found}, keys)
         for one in found:
             call = under_way.get(one.execution_id)
             row = given[one.contact_id].row if one.contact_id in given else None

@@ -15,6 +15,7 @@ from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import Reason, Rejected
 from campaigns.http.door import POSITION, CallerOf, etag, json_response, refusal
 from campaigns.http.responses import ERRORS, ok
+from campaigns.personal.list_keys import ListKeys
 from campaigns.process.errors import NotFreshError, StoreUnavailableError
 from campaigns.records.topics import (
     CAMPAIGN_RECORDS,
@@ -57,6 +58,11 @@ class Queries:
     page_max_bytes: int  # Of a list's rows as JSON, counted once.
     travel: TimeTravel
     now: Callable[[], datetime]
+
+    @property
+    def list_keys(self) -> ListKeys | None:
+        """Return the keys of encrypted rows."""
+        return self.views.log.list_keys
 
     @property
     def partitions(self) -> int:

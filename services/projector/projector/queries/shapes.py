@@ -13,25 +13,32 @@ from campaigns.http.campaign_json import Shape, at, metrics_shape, percent
 from projector.projections.changes import Execution, Import
 from projector.projections.executions import OUTCOME_UNKNOWN
 
+FORGOTTEN = Row(phone_number="erased")  # Shown for a contact that is forgotten.
+
 
 def contact_shape(
-    campaign: Campaign, contact: Contact, row: Row, source: str | None, created_at: str | None
+    campaign: Campaign,
+    contact: Contact,
+    row: Row | None,
+    source: str | None,
+    created_at: str | None,
 ) -> Shape:
     """Return a contact: the documented keys nested, the SDK's flat (contract 8.3 row 5)."""
     unknown = contact.last_outcome is Disposition.UNKNOWN
     status = shown(campaign, contact)
     done = status is ContactStatus.COMPLETED
+    given = row or FORGOTTEN
     return {
         "id": contact.contact_id,
         "campaign_id": campaign.campaign_id,
-        "phone_number": row.phone_number,
-        "name": row.name,
-        "email": row.email,
-        "variables": row.variables,
+        "phone_number": given.phone_number,
+        "name": given.name,
+        "email": given.email,
+        "variables": given.variables,
         "contact_data": {
-            "company": row.variables.get("company"),
+            "company": given.variables.get("company"),
             "source": source,
-            "variable_values": row.variables,
+            "variable_values": given.variables,
             "custom_fields": {},
         },
         "status": status.value,

@@ -22,8 +22,12 @@ from campaigns.domain.facts import (
     CallLate,
     CallRequested,
     CallStarted,
+    CampaignErased,
+    ContactErased,
     ContactExhausted,
     ContactsAdded,
+    ContactsEncrypted,
+    ContactSkipped,
     ContactsReplaced,
     CreateKeyed,
     HomeChosen,
@@ -32,6 +36,7 @@ from campaigns.domain.facts import (
     ImportStarted,
     LevelRaised,
     ListClosed,
+    ListEvent,
     RecordSkipped,
     WebhookFact,
 )
@@ -63,9 +68,15 @@ def text_of(fact: AnyFact, *, reveal: bool = False) -> str:
                 f"Contact {fact.contact_id} gets no further attempt after {fact.attempts}:"
                 " max_attempts was lowered."
             )
+        case ContactSkipped():
+            text = f"Contact {fact.contact_id} is not called: it was erased."
+        case ContactErased():
+            text = f"Contact {fact.contact_id} was erased: nobody can read it any more."
+        case CampaignErased():
+            text = f"Contacts 1 to {fact.through} were erased: nobody can read them any more."
         case ContactsReplaced() | ImportStarted() | ImportCompleted() | ImportFailed():
             text = import_text(fact, reveal=reveal)
-        case ContactsAdded() | ListClosed() | CreateKeyed():
+        case ContactsAdded() | ContactsEncrypted() | ListClosed() | CreateKeyed():
             text = _of_list(fact, reveal=reveal)
         case ApiKeyCreated() | ApiKeyRevoked() | LevelRaised() | RecordSkipped() | HomeChosen():
             text = _of_operators(fact)
@@ -111,8 +122,11 @@ def _of_call(
             assert_never(unreachable)
 
 
-def _of_list(fact: ContactsAdded | ListClosed | CreateKeyed, *, reveal: bool) -> str:
+def _of_list(fact: ListEvent | CreateKeyed, *, reveal: bool) -> str:
     match fact:
+        case ContactsEncrypted():
+            last = fact.first_row + len(fact.rows) - 1
+            return f"Rows {fact.first_row:,} to {last:,} of list {fact.import_id}, encrypted."
         case ContactsAdded():
             last = fact.first_row + len(fact.rows) - 1
             return (

@@ -22,6 +22,7 @@ from campaigns.audit.transfer.export_format import (
     read_record,
     refuse,
 )
+from campaigns.personal.list_keys import ListKeys
 from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import Partition, counts, partition_of
 
@@ -74,6 +75,11 @@ class ExportLog:
         """Return the first line. Known once it is open."""
         assert self._manifest is not None, "open() comes first"
         return self._manifest
+
+    @property
+    def list_keys(self) -> ListKeys | None:
+        """Return None: an export has no keys."""
+        return None
 
     @property
     def id(self) -> str:

@@ -1,0 +1,132 @@
+"""The keys of one list's rows, of which each can be forgotten by itself. Pure.
+
+All keys follow from one seed, by a binary tree: the SHA-512 digest of a node is its two children,
+and the leaves are the rows' keys. To forget a row, the nodes on the way to it are replaced by
+their siblings: every other row's key still follows, this one's does not.
+
+Source: ADR-0041.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha512
+from os import urandom
+from typing import Self
+
+DEPTH = 32  # A row's number has at most so many bits.
+ROW_MAX = 2**DEPTH - 1
+SEED_BYTES = 32
+_PLACE_BYTES = 5  # Of a node in `dump`: one of depth, four of its first row.
+_NODE_BYTES = _PLACE_BYTES + SEED_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of which all leaves can be derived. `first`: its first row; 0 is none."""
+
+    depth: int
+    first: int
+    seed: bytes
+
+    @property
+    def last(self) -> int:
+        """Return its last row."""
+        return self.first + (1 << (DEPTH - self.depth)) - 1
+
+    def children(self) -> tuple["Node", "Node"]:
+        """Return both halves."""
+        digest, depth = sha512(self.seed).digest(), self.depth + 1
+        middle = self.first + (1 << (DEPTH - depth))
+        return (
+            Node(depth, self.first, digest[:SEED_BYTES]),
+            Node(depth, middle, digest[SEED_BYTES:]),
+        )
+
+
+class DamagedKeysError(Exception):
+    """These bytes are no key tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTree:
+    """What is left of a list's keys: the nodes, in the order of their rows."""
+
+    nodes: tuple[Node, ...]
+
+    @classmethod
+    def new(cls) -> Self:
+        """Return a tree from a new random seed."""
+        return cls((Node(0, 0, urandom(SEED_BYTES)),))
+
+    @classmethod
+    def load(cls, found: bytes) -> Self:
+        """Return the tree that `dump` wrote. Raises: DamagedKeysError."""
+        if len(found) % _NODE_BYTES:
+            raise DamagedKeysError(f"{len(found)} bytes are no list of nodes")
+        nodes = tuple(
+            Node(
+                found[at],
+                int.from_bytes(found[at + 1 : at + _PLACE_BYTES]),
+                found[at + _PLACE_BYTES : at + _NODE_BYTES],
+            )
+            for at in range(0, len(found), _NODE_BYTES)
+        )
+        end = -1
+        for node in nodes:
+            if node.depth > DEPTH or node.first <= end:
+                raise DamagedKeysError("its nodes are not in order")
+            end = node.last
+        return cls(nodes)
+
+    def dump(self) -> bytes:
+        """Return it as bytes: 37 a node."""
+        return b"".join(
+            bytes([node.depth]) + node.first.to_bytes(_PLACE_BYTES - 1) + node.seed
+            for node in self.nodes
+        )
+
+    def key(self, row: int) -> bytes | None:
+        """Return a row's key; None: it was forgotten."""
+        return next(self.keys(row, 1))
+
+    def keys(self, first: int, many: int) -> Iterator[bytes | None]:
+        """Yield the keys of rows in order; None for each that was forgotten.
+
+        A whole list costs two digests a row, one row alone up to DEPTH.
+        """
+        # Nodes that are still to come, the next one last; as bare tuples, since lists are long.
+        left = reversed(self.nodes[max(0, self._index(first)) :])
+        waiting = [(node.first, 1 << (DEPTH - node.depth), node.seed) for node in left]
+        for row in range(first, first + many):
+            while waiting and waiting[-1][0] + waiting[-1][1] <= row:
+                waiting.pop()
+            if not waiting or waiting[-1][0] > row:
+                yield None
+                continue
+            begin, size, seed = waiting.pop()
+            while size > 1:
+                digest, size = sha512(seed).digest(), size >> 1
+                if row < begin + size:
+                    waiting.append((begin + size, size, digest[SEED_BYTES:]))
+                    seed = digest[:SEED_BYTES]
+                else:
+                    begin, seed = begin + size, digest[SEED_BYTES:]
+            yield seed
+
+    def without(self, row: int) -> "KeyTree":
+        """Return the tree from which this row's key, and no other, cannot be derived."""
+        at = self._index(row)
+        if at < 0 or self.nodes[at].last < row:
+            return self
+        kept, node = list[Node](), self.nodes[at]
+        while node.depth < DEPTH:
+            left, right = node.children()
+            node, other = (left, right) if row <= left.last else (right, left)
+            kept.append(other)
+        kept.sort(key=lambda one: one.first)
+        return KeyTree(self.nodes[:at] + tuple(kept) + self.nodes[at + 1 :])
+
+    def _index(self, row: int) -> int:
+        """Return the index of the last node that begins at a row or before it; -1: none does."""
+        return bisect_right(self.nodes, row, key=lambda node: node.first) - 1

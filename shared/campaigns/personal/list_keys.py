@@ -1,0 +1,224 @@
+"""The keys of all lists of one log: made ahead, found, and forgotten.
+
+A key is durable before a row is written with it. Keys are wrapped by the master key, each bound to
+its id; none is kept in memory beyond the question that it answers, so that what was forgotten
+anywhere is forgotten everywhere. Source: ADR-0041.
+"""
+
+import asyncio
+import hmac
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from secrets import token_urlsafe
+from typing import NamedTuple, Protocol
+
+from campaigns.domain.values.rows import Row
+from campaigns.personal.key_tree import DamagedKeysError, KeyTree
+from campaigns.personal.rows import StoredRow, opened, plain
+from campaigns.process.errors import OperatingError
+from campaigns.secrets.key_place import KeyPlace
+from campaigns.secrets.master_key import MasterKeyError
+
+_MARK_BYTES = 16
+_ID_BYTES = 16
+AHEAD = 64  # Keys made at once: so many lists wait for no other store than the log.
+
+
+class KeyUnavailableError(OperatingError):
+    """A list's key is not where it should be, or cannot be read: nobody was forgotten."""
+
+
+class Mark(NamedTuple):
+    """How phone numbers are recognized. Marks of another name are of no use."""
+
+    name: str
+    of: Callable[[str], str]
+
+
+PLAIN = Mark("plain", str)  # Where rows are plain, too.
+
+
+class ListKey(NamedTuple):
+    """The key of a list that is about to be written."""
+
+    key_id: str
+    tree: KeyTree
+
+
+Change = Callable[[str | None], str | None]  # From a wrapped key to what takes its place.
+
+
+class KeyStore(Protocol):
+    """Where wrapped keys are. It can forget; the log cannot."""
+
+    async def add(self, wrapped: Mapping[str, str]) -> None:
+        """Keep new keys. They are durable when it returns.
+
+        Raises:
+            LogUnavailableError: they are not, or may not be.
+
+        """
+        ...
+
+    def find(self, key_id: str) -> str | None:
+        """Return a key as far as this process has read."""
+        ...
+
+    async def refresh(self) -> None:
+        """Read all that was durable before the call. Raises: LogUnavailableError."""
+        ...
+
+    async def change(self, key_id: str, change: Change) -> None:
+        """Put another one in a key's place, or nothing. Durable when it returns.
+
+        `change` may be asked several times, where others change the same key.
+        """
+        ...
+
+
+class ListKeys:
+    """Makes, finds and forgets the keys of one log's lists."""
+
+    def __init__(self, store: KeyStore, place: KeyPlace) -> None:
+        self.store, self._place = store, place
+        self._ahead: deque[ListKey] = deque()
+        self._making: asyncio.Task[None] | None = None
+
+    async def take(self) -> ListKey:
+        """Return the key of a new list, to be used once.
+
+        Raises:
+            MasterKeyError: there is no master key to wrap it.
+            LogUnavailableError: it could not be made durable.
+
+        """
+        while not self._ahead:
+            if self._making is None or self._making.done():
+                self._making = asyncio.create_task(self._make())
+            await asyncio.shield(self._making)
+        return self._ahead.popleft()
+
+    async def _make(self) -> None:
+        master = self._place.sealing()
+        new = [ListKey(token_urlsafe(_ID_BYTES), KeyTree.new()) for _ in range(AHEAD)]
+        await self.store.add(
+            {key_id: master.seal(tree.dump(), _about(key_id)) for key_id, tree in new}
+        )
+        self._ahead.extend(new)
+
+    def mark(self) -> Mark:
+        """Return how numbers are recognized: by HMAC-SHA-256, keyed by the master key.
+
+        Raises:
+            MasterKeyError: there is no master key.
+
+        """
+        master = self._place.sealing()
+        key = hmac.digest(master.key, b"dialgate phone numbers", "sha256")
+        return Mark(
+            master.name,
+            lambda phone: hmac.digest(key, phone.encode(), "sha256")[:_MARK_BYTES].hex(),
+        )
+
+    def tree(self, key_id: str) -> KeyTree:
+        """Return what is left of a list's keys.
+
+        Raises:
+            KeyUnavailableError: it is not there, or no master key opens it.
+
+        """
+        wrapped = self.store.find(key_id)
+        if wrapped is None:
+            raise KeyUnavailableError(f"the key {key_id} of a list of contacts is missing")
+        return self._opened(key_id, wrapped)
+
+    def _opened(self, key_id: str, wrapped: str) -> KeyTree:
+        try:
+            return KeyTree.load(self._place.open(wrapped, _about(key_id)))
+        except (MasterKeyError, DamagedKeysError) as exc:
+            raise KeyUnavailableError(str(exc)) from exc
+
+    def rows(self, key_id: str, first: int, details: Sequence[str]) -> Iterator[Row | None]:
+        """Yield consecutive rows of a list; None for each that was forgotten.
+
+        Raises: see `tree`.
+        """
+        return opened(self.tree(key_id), key_id, first, details)
+
+    async def forget(self, key_id: str, rows: Collection[int] | None = None) -> bool:
+        """Forget some rows of a list, or all; say whether any of them was still known.
+
+        Durable, and repeatable. Raises: LogUnavailableError, KeyUnavailableError.
+        """
+        known = False
+
+        def without(wrapped: str | None) -> str | None:
+            nonlocal known
+            if wrapped is None or rows is None:
+                known |= wrapped is not None
+                return None
+            left = tree = self._opened(key_id, wrapped)
+            for row in rows:
+                left = left.without(row)
+            if left is tree:
+                return wrapped
+            known = True
+            return self._place.sealing().seal(left.dump(), _about(key_id))
+
+        await self.store.change(key_id, without)
+        return known
+
+
+def _about(key_id: str) -> str:
+    return f"key {key_id}"
+
+
+def row_of(keys: ListKeys | None, stored: StoredRow) -> Row | None:
+    """Return a row as it was imported; None if it was forgotten.
+
+    Raises:
+        KeyUnavailableError: the list's key is missing; nobody was forgotten.
+
+    """
+    return next(rows_of(keys, stored.key_id, stored.number, [stored.details]))
+
+
+def rows_of(
+    keys: ListKeys | None, key_id: str | None, first: int, details: Sequence[str]
+) -> Iterator[Row | None]:
+    """Yield consecutive rows of a list, encrypted or plain; None for each that was forgotten.
+
+    Raises:
+        KeyUnavailableError: the list's key is missing; nobody was forgotten.
+
+    """
+    if key_id is None:
+        return (plain(StoredRow(None, number, one)) for number, one in enumerate(details, first))
+    if keys is None:
+        raise KeyUnavailableError(f"the key {key_id} of a list of contacts is missing")
+    return keys.rows(key_id, first, details)
+
+
+class MemoryKeys:
+    """The reference: a dictionary. For tests and simulation."""
+
+    def __init__(self) -> None:
+        self._wrapped: dict[str, str] = {}
+
+    async def add(self, wrapped: Mapping[str, str]) -> None:
+        """Keep new keys."""
+        self._wrapped.update(wrapped)
+
+    def find(self, key_id: str) -> str | None:
+        """Return a key."""
+        return self._wrapped.get(key_id)
+
+    async def refresh(self) -> None:
+        """Nothing to read: memory is never behind."""
+
+    async def change(self, key_id: str, change: Change) -> None:
+        """Put another one in a key's place, or nothing."""
+        if (left := change(self._wrapped.get(key_id))) is None:
+            self._wrapped.pop(key_id, None)
+        else:
+            self._wrapped[key_id] = left

@@ -1,0 +1,81 @@
+"""Rows of contacts as the log, stores and views hold them: encrypted, each with a key of its own.
+
+A row is bound to its list's key and to its number, so that it opens in no other place. Pure but
+for random nonces. Source: ADR-0041; NIST SP 800-38D.
+"""
+
+import os
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from campaigns.domain.codec import Codec
+from campaigns.domain.values.rows import Row
+from campaigns.personal.key_tree import KeyTree
+from campaigns.process.errors import OperatingError
+
+NONCE_BYTES = 12
+TAG_BYTES = 16
+_ROW = Codec(Row)
+
+
+class AlteredRowError(OperatingError):
+    """An encrypted row is not the one that was written in its place."""
+
+
+class StoredRow(NamedTuple):
+    """One row as a store holds it. `details`: JSON if it has no key, else as in the log."""
+
+    key_id: str | None
+    number: int  # 1 is its list's first.
+    details: str
+
+
+def encrypted(tree: KeyTree, key_id: str, first: int, rows: Sequence[Row]) -> tuple[str, ...]:
+    """Return rows as `contacts-encrypted` holds them: base64 of nonce, ciphertext and tag."""
+    nonces = os.urandom(NONCE_BYTES * len(rows))
+    found = list[str]()
+    for n, (row, key) in enumerate(zip(rows, tree.keys(first, len(rows)), strict=True)):
+        assert key is not None, "nobody is forgotten before being written"
+        nonce = nonces[n * NONCE_BYTES : (n + 1) * NONCE_BYTES]
+        sealed = AESGCM(key).encrypt(nonce, row.as_json(), _about(key_id, first + n))
+        found.append(b64encode(nonce + sealed).decode())
+    return tuple(found)
+
+
+def opened(tree: KeyTree, key_id: str, first: int, rows: Sequence[str]) -> Iterator[Row | None]:
+    """Yield rows of a list as they were; None for each that was forgotten.
+
+    Raises:
+        AlteredRowError: one is not what was written.
+
+    """
+    for n, (text, key) in enumerate(zip(rows, tree.keys(first, len(rows)), strict=True)):
+        yield None if key is None else _open(key, key_id, first + n, text)
+
+
+def plain(row: StoredRow) -> Row:
+    """Return a row that was written before rows were encrypted."""
+    return _ROW.load(row.details, f"row {row.number} of a list")
+
+
+def written_bytes(row: Row) -> int:
+    """Return how many bytes an encrypted row takes in a record, its comma included."""
+    bare = len(row.as_json()) + NONCE_BYTES + TAG_BYTES
+    return (bare + 2) // 3 * 4 + 3
+
+
+def _open(key: bytes, key_id: str, number: int, text: str) -> Row:
+    try:
+        raw = b64decode(text, validate=True)
+        found = AESGCM(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _about(key_id, number))
+    except (InvalidTag, ValueError) as exc:
+        raise AlteredRowError(f"row {number} of the list with key {key_id} was altered") from exc
+    return _ROW.load(found, f"row {number} of a list")
+
+
+def _about(key_id: str, number: int) -> bytes:
+    return f"{key_id}/{number}".encode()

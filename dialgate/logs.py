@@ -36,6 +36,7 @@ def make_log(settings: ProcessSettings, *, exclusive: bool, read_only: bool = Fa
         None if read_only else asked,
         exclusive=exclusive,
         read_only=read_only,
+        master_keys=master_keys(settings),
     )
 
 

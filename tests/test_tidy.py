@@ -45,6 +45,8 @@ LONG = {
     "services/projector/projector/store/view_store.py": "the TrackingRecorder, which is one class",
     "shared/campaigns/sqlite/sqlite_log.py": "the adapter, which is one class",
     "shared/campaigns/domain/facts.py": "the catalogue, to be read in one piece",
+    "shared/campaigns/domain/evolution.py": "the fold of a campaign, side by side",
+    "shared/campaigns/audit/transfer/parquet_tables.py": "every table of one export",
     "tests/contract/test_carrier.py": "one suite for every carrier",
     "tests/e2e/test_deployment.py": "one deployment: compose, image, gateway",
     "tests/integration/test_bad_input.py": "one table over every endpoint",

@@ -26,6 +26,8 @@ from campaigns.domain.facts import (
     CampaignStopped,
     ContactExhausted,
     ContactsAdded,
+    ContactsEncrypted,
+    ContactSkipped,
     CreateKeyed,
     Disposition,
     ImportCompleted,
@@ -33,6 +35,7 @@ from campaigns.domain.facts import (
     ListClosed,
     RunEnded,
 )
+from campaigns.domain.values.rows import Row
 from campaigns.domain.values.stream_names import Stream
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope
@@ -42,6 +45,7 @@ from dialer.carrier.simulated.outcome import CarrierTerms, Outcome, outcome
 # What a dialer records by itself: in a new run, the dialer decides on it again.
 _OF_DIALER = (
     CallFact, CampaignDue, RunEnded, CampaignCompleted, CampaignFailed, ContactExhausted,
+    ContactSkipped,
 )  # fmt: skip
 MOMENTS: dict[type[AnyFact], str] = {
     CampaignStarted: "start",
@@ -51,7 +55,8 @@ MOMENTS: dict[type[AnyFact], str] = {
     CampaignStopped: "stop",
     CampaignRearmed: "re-execute",
 }
-_OF_LIST = (ContactsAdded, ListClosed)
+_OF_LIST = (ContactsAdded, ContactsEncrypted, ListClosed)
+_NOBODY = Row(phone_number="")  # Stands for an encrypted row: a run needs no number.
 
 
 class AttemptKey(NamedTuple):
@@ -145,7 +150,7 @@ class CampaignHistory:
 
     def take(self, recorded: Recorded) -> bool:
         """Take the next accepted record; say whether it belongs to the recording."""
-        facts = tuple(fact for fact in recorded.facts if self._ours(fact))
+        facts = tuple(_plain(fact) for fact in recorded.facts if self._ours(fact))
         if not facts:
             return False
         envelope = recorded.envelope
@@ -234,3 +239,12 @@ class CampaignHistory:
         if course is not None and course.disposition is not None:
             return course.fate()
         return outcome(terms, f"{order.contact_id}/{order.run}/{order.attempt}")
+
+
+def _plain(fact: AnyFact) -> AnyFact:
+    """Return a fact that a run can use without any key."""
+    from command_api.imports.rows import contacts_added
+
+    if not isinstance(fact, ContactsEncrypted):
+        return fact
+    return contacts_added(fact.import_id, fact.first_row, (_NOBODY,) * len(fact.rows))

@@ -12,8 +12,9 @@ from campaigns.domain.facts import (
     CampaignResumed,
     CampaignStarted,
     CampaignStopped,
-    ContactsAdded,
+    ContactsEncrypted,
 )
+from campaigns.personal.list_keys import rows_of
 from tests.support.several_apis import CONTACTS, Instance, Several, in_memory, virtually
 from tests.support.whole_api import BODY
 
@@ -258,10 +259,13 @@ async def test_a_create_answers_a_draft_with_all_it_was_given() -> None:
             assert shape["schedule"]["schedule_type"] == "immediate"
             SdkCampaign.model_validate(shape)
         audit = await world.audit()
-        added = [fact for fact in audit.accepted if isinstance(fact, ContactsAdded)]
-        assert [row.phone_number for fact in added for row in fact.rows] == ["+15551234567"] * 2
+        added = [fact for fact in audit.accepted if isinstance(fact, ContactsEncrypted)]
+        assert [len(fact.rows) for fact in added] == [1, 1]
+        keys = world.log.list_keys
+        read = [row for fact in added for row in rows_of(keys, fact.key_id, 1, fact.rows)]
+        assert [row.phone_number for row in read if row] == ["+15551234567"] * 2
         created = audit.of(CampaignCreated, shape["id"])[0]
-        assert b"+1555" not in created.as_json(), "personal data stands in ContactsAdded"
+        assert b"+1555" not in created.as_json(), "personal data stands in ContactsEncrypted"
 
 
 @virtually

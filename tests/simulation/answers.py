@@ -24,6 +24,7 @@ from campaigns.domain.facts import (
     CampaignUnscheduled,
     CampaignUpdated,
     ContactsAdded,
+    ContactsEncrypted,
     ContactsReplaced,
     CreateKeyed,
     ImportCompleted,
@@ -43,6 +44,7 @@ from command_api.commands.stop import STOP
 from command_api.commands.update import UPDATE, UpdateCampaign
 from tests.simulation.auditor import Audit
 from tests.simulation.history import Entry, rang_late
+from tests.simulation.numbers import Phones
 from tests.simulation.web import Exchange
 
 SAYS: dict[str, tuple[type[AnyFact], ...]] = {
@@ -62,7 +64,7 @@ SAYS: dict[str, tuple[type[AnyFact], ...]] = {
 ENDS_A_PAUSE = (CampaignResumed, CampaignStarted, CampaignStopped, CampaignDeleted)
 HALTS = ("pause", "stop", "delete")
 # They alone make no contact count: a request that says it has no effect may be sent again.
-HARMLESS = (ContactsAdded, ImportStarted, ImportFailed)
+HARMLESS = (ContactsAdded, ContactsEncrypted, ImportStarted, ImportFailed)
 HOLDS = {"freeze", "stall", "sleep"}  # Of processes: they hear of nothing for a while.
 CHANGED = "Contacts changed during the import"  # A late ring does that to an announced one.
 LIST_GIVEN_UP = "The list was given up meanwhile"  # See lists.py.
@@ -229,7 +231,7 @@ def _judge_moments(found: Audit) -> None:
     judged = [x for x in found.world.exchanges if _no(x) or _already_so(x)]
     pending = sorted(judged, key=lambda x: x.sent_at_s)
     campaigns, active = Campaigns(), list[Exchange]()
-    phones = _Phones()
+    phones = Phones(found.world.log.core.list_keys)
     true: set[str] = set()
     paused_at: dict[int, Entry] = {}
     steadily: dict[str, Entry | None] = {}  # 400s to a pause: since which one, if ever since.
@@ -280,7 +282,7 @@ def _judge_moments(found: Audit) -> None:
 def _fold(found: Audit, campaigns: Campaigns, entry: Entry, paused_at: dict[int, Entry]) -> None:
     recorded: Recorded = found.world.log.core._records[entry.partition][entry.position - 1]
     for fact in entry.facts:
-        if isinstance(fact, ContactsAdded | CreateKeyed) or not isinstance(fact, AnyCampaignFact):
+        if isinstance(fact, CreateKeyed) or not isinstance(fact, AnyCampaignFact):
             continue
         campaign = campaigns.fold(fact, recorded)
         if isinstance(fact, CampaignCompleted) and campaign and campaign.counters.pending:
@@ -332,22 +334,6 @@ def _shut(move: Move) -> Callable[[Campaign | None, Exchange], bool]:
         return no is not None and no.detail == exchange.detail
 
     return holds
-
-
-class _Phones:
-    """Which numbers have ever counted, by campaign."""
-
-    def __init__(self) -> None:
-        self._of_list: dict[str, set[str]] = defaultdict(set)
-        self.of_campaign: dict[int, set[str]] = defaultdict(set)
-
-    def fold(self, facts: Iterable[AnyFact]) -> None:
-        """Take the facts of one record in."""
-        for fact in facts:
-            if isinstance(fact, ContactsAdded):
-                self._of_list[fact.import_id] |= {row.phone_number for row in fact.rows}
-            elif isinstance(fact, CampaignCreated | ImportCompleted):
-                self.of_campaign[fact.campaign_id] |= self._of_list[fact.import_id or ""]
 
 
 def _same_settings(campaign: Campaign | None, exchange: Exchange, known: set[str]) -> bool:

@@ -8,7 +8,9 @@ from tests.simulation.plan import ALL_KINDS
 from tests.simulation.reasons import OPEN
 
 # Gates that keep contacts in these worlds; for the others, see test_reasons.py.
-SHUT = sorted(set(OPEN) - {Reason.OUTSIDE_HOURS, Reason.CARRIER_FULL})
+SHUT = sorted(
+    set(OPEN) - {Reason.OUTSIDE_HOURS, Reason.CARRIER_FULL, Reason.ERASED, Reason.KEY_MISSING}
+)
 DANGERS = (
     *(f"{verb} was done" for verb in sorted({"create", *VERBS})),
     "refused: call-requested.v1 because campaign had moved on",  # Permissions refused by a pause.

@@ -6,6 +6,7 @@ It reads ADR-0022 itself, over the log and the rows of every store; it trusts no
 from campaigns.domain.facts import (
     CampaignCreated,
     ContactsAdded,
+    ContactsEncrypted,
     ImportCompleted,
     ImportFailed,
     ImportStarted,
@@ -47,7 +48,7 @@ class Lists:
         }
         for fact in entry.facts:
             match fact:
-                case ContactsAdded(import_id=list_id):
+                case ContactsAdded(import_id=list_id) | ContactsEncrypted(import_id=list_id):
                     if list_id in self._closed:
                         self._find(7, f"list {list_id} was closed, and has another chunk")
                     self._writers.setdefault(list_id, entry.envelope.source)

@@ -174,15 +174,15 @@ def readings_of(
     """Return the reading of each contact of a campaign, with a turn worked out without a queue."""
     ids = range(1, campaign.contacts_end + 1)
     contacts = {one: state.index.get(campaign, one) for one in ids}
-    turn = None
-    whole = Reading(campaign, None, own)
+    turn, unread = None, state.unread(campaign)
+    whole = Reading(campaign, None, own, unread=unread)
     if first_shut(whole, clocks.now) is None:
         queue = state.queue(campaign.campaign_id)
         line = [
             one for one in _in_line(state, campaign, contacts, clocks) if one not in queue.asked
         ]
         turn = Turn(line[: room(whole, clocks.now)], None)
-    return {one: Reading(campaign, contact, own, turn) for one, contact in contacts.items()}
+    return {one: Reading(campaign, contact, own, turn, unread) for one, contact in contacts.items()}
 
 
 def _in_line(
@@ -289,6 +289,8 @@ def _without_hours(reading: Reading) -> Reading:
 OPEN: dict[Reason, Callable[[Reading], Reading]] = {
     Reason.NOT_RUNNING: lambda one: _campaign(one, status=Status.RUNNING),
     Reason.CONTACT_DONE: _pending,
+    Reason.ERASED: lambda one: _campaign(_contact(one, erased=False), erased_through=0),
+    Reason.KEY_MISSING: lambda one: one._replace(unread=None),
     Reason.ATTEMPTS_SPENT: lambda one: _contact(one, attempts=0),
     Reason.NO_CONTACTS_LEFT: lambda one: _campaign(
         one, counters=replace(one.campaign.counters, pending=1)

@@ -9,7 +9,7 @@ from campaigns.audit.rulings import partitions_of
 from campaigns.process.private_files import sync
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.progress import progress
-from dialgate.verbs.terminal import say
+from dialgate.verbs.terminal import complain, say
 from dialgate.verbs.verb import MisusedError, source
 
 
@@ -41,14 +41,16 @@ async def export_parquet(
         async with source(settings, exported) as (log, installation):
             total = sum((await log.ends(partitions_of(log, campaign))).values())
             with progress("exporting", total) as seen:
-                counts = await write_tables(log, installation, partial, campaign, seen)
+                written = await write_tables(log, installation, partial, campaign, seen)
         _named(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+    if written.unread:
+        complain(f"dialgate: regions of contacts are left out: {written.unread}")
     if as_json:
-        say(orjson.dumps({"directory": str(folder), "rows": counts}).decode())
+        say(orjson.dumps({"directory": str(folder), "rows": written.rows}).decode())
         return 0
-    for name, count in counts.items():
+    for name, count in written.rows.items():
         say(f"{folder / name}.parquet: {count} rows")
     return 0
 

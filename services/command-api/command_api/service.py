@@ -129,6 +129,8 @@ class CommandApi:
         path = self._data_dir / "command-api.db" if self._data_dir else None
         self.store = CheckpointStore(path, self.log.id, self.reader.installation)
         mark = self.log.list_keys.mark() if self.log.list_keys else PLAIN
+        if self.log.list_keys is None:
+            logger.warning("this log has no store of keys: contacts are written plain")
         self.contacts = Contacts(self.store.db, mark)
         self.creator = Creator(self.writer, self.partitions, self.store.db, self.lists)
         self.idempotency_keys = IdempotencyKeys(self.store.db, self.settings.idempotency_keys_max)

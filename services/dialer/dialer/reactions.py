@@ -9,7 +9,7 @@ from campaigns.domain.values.rows import Row
 from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader
 from campaigns.personal.list_keys import KeyUnavailableError, row_of
-from campaigns.personal.rows import StoredRow
+from campaigns.personal.row_cipher import AlteredRowError, StoredRow
 from campaigns.process.clock import Clock
 from campaigns.process.errors import LogUnavailableError
 from campaigns.process.observability import limit_repetitions
@@ -27,6 +27,7 @@ from dialer.decisions.window import Window
 from dialer.reactor.reactor import react
 from dialer.reactor.recovery import restore
 from dialer.reactor.state import State
+from dialer.readability import Readability
 from dialer.record_sender import RecordSender
 from dialer.settings import DialerSettings
 from dialer.undecidable_calls import UndecidableCalls
@@ -68,6 +69,7 @@ class Reactions:
     def restore(self, campaigns: Campaigns, contacts: Contacts) -> None:
         """Make the reactor's state from the fold as it is now."""
         self._contacts = contacts
+        self.readability = Readability(contacts, self._keys, self._clock.boottime)
         self.state = State(
             self.terms.now(),
             campaigns,
@@ -75,6 +77,7 @@ class Reactions:
             self._log.partitions(CAMPAIGN_RECORDS),
             self._new_id,
             Window(self._asking_max, float(self._asking_max)),
+            unread=self.readability.unread,
         )
         restore(self.state, self.clocks())
         self.restored = True
@@ -178,6 +181,8 @@ class Reactions:
             row = row_of(self._keys, stored)
         except KeyUnavailableError:  # Perhaps it is not read yet.
             self._tasks.create_task(self._place_later(call, stored))
+        except AlteredRowError as exc:
+            self._unfit(call, exc)
         else:
             self._order(call, row)
 
@@ -189,13 +194,22 @@ class Reactions:
                 await self._keys.store.refresh()
             row = row_of(self._keys, stored)
         except (KeyUnavailableError, LogUnavailableError) as exc:
-            logger.error("contact %s/%s: %s", call.campaign_id, call.contact_id, exc)
+            if campaign := self.state.campaigns.get(call.campaign_id):
+                self.readability.lost(campaign, str(exc))
+        except AlteredRowError as exc:
+            self._unfit(call, exc)
+            return
         self._order(call, row)
+
+    def _unfit(self, call: Call, why: AlteredRowError) -> None:
+        """End a call whose contact is not what was written: nobody is called by chance."""
+        logger.error("contact %s/%s: %s", call.campaign_id, call.contact_id, why)
+        self.take(Answered(call.call_id, NoRing(str(why))))
 
     def _order(self, call: Call, row: Row | None) -> None:
         """Order a call. Without a row nobody can be called: the permission is given back."""
         if row is None:
-            self.take(NotHanded(call.call_id))
+            self.take(NotHanded(call.call_id, unreadable=True))
             return
         assert call.sent_at is not None, "this process places only calls that it requested"
         assert self._tasks is not None, "effects come from a running dialer"

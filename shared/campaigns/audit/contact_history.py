@@ -14,8 +14,11 @@ from campaigns.domain.facts import (
     CallStarted,
     CampaignCreated,
     CampaignDue,
+    CampaignErased,
     CampaignRearmed,
+    ContactErased,
     ContactExhausted,
+    ContactSkipped,
     ContactsReplaced,
     ImportCompleted,
     Selection,
@@ -58,6 +61,12 @@ def _said(fact: AnyFact, contact_id: int) -> tuple[datetime, str] | None:
         case ContactExhausted() if fact.contact_id == contact_id:
             spent = "1 attempt" if fact.attempts == 1 else f"{fact.attempts} attempts"
             return fact.exhausted_at, f"closed after {spent}: it gets no further one"
+        case ContactSkipped() if fact.contact_id == contact_id:
+            return fact.skipped_at, f"not called in run {fact.run}: it was erased"
+        case ContactErased() if fact.contact_id == contact_id:
+            return fact.erased_at, "erased: nobody can read it any more"
+        case CampaignErased() if contact_id <= fact.through:
+            return fact.erased_at, "erased with its campaign: nobody can read it any more"
         case CampaignCreated() if fact.import_id is not None and contact_id <= fact.rows:
             return fact.created_at, "listed when the campaign was created"
         case ImportCompleted() if 0 <= contact_id - fact.first_contact_id < fact.rows:

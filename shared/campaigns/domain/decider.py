@@ -36,6 +36,7 @@ class Reason(StrEnum):
     LEVEL_BELOW = "level-below"  # A form that the installation does not write yet: ADR-0014.
     CONTACT_DONE = "contact-done"  # Gate: done, being called, or gone.
     ERASED = "erased"  # Gate: the contact is forgotten.
+    KEY_MISSING = "key-missing"  # Gate: a key of encrypted contacts is missing, or cannot be read.
     ATTEMPTS_SPENT = "attempts-spent"  # Gate: max_attempts are used up.
     OUTSIDE_HOURS = "outside-hours"  # Gate: not within the campaign's calling hours.
     RESTING = "resting"  # Gate: the contact rests after an attempt or an abandonment.

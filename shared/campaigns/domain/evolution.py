@@ -107,23 +107,30 @@ def evolve(
             _replaced(campaign, fact)
         case ImportStarted() | ImportCompleted() | ImportFailed():
             _imported(campaign, fact)
-        case ContactExhausted():
-            if campaign.status not in FINAL:
-                campaign.counters.pending -= 1
-                campaign.counters.failed += 1
-        case ContactSkipped():
-            if campaign.status not in FINAL:
-                campaign.counters.pending -= 1
-                campaign.counters.total -= 1
-                campaign.counters.skipped += 1
-                campaign.counters.untouched -= not fact.tried
-        case ContactErased():
-            pass  # Its contact's own.
-        case CampaignErased():
-            campaign.erased_through = max(campaign.erased_through, fact.through)
+        case ContactExhausted() | ContactSkipped() | ContactErased() | CampaignErased():
+            _closed(campaign, fact)
         case unreachable:
             assert_never(unreachable)
     return campaign
+
+
+def _closed(
+    campaign: Campaign, fact: ContactExhausted | ContactSkipped | ContactErased | CampaignErased
+) -> None:
+    """Fold that contacts are not called, or are forgotten."""
+    match fact:
+        case ContactExhausted() if campaign.status not in FINAL:
+            campaign.counters.pending -= 1
+            campaign.counters.failed += 1
+        case ContactSkipped() if campaign.status not in FINAL:
+            campaign.counters.pending -= 1
+            campaign.counters.total -= 1
+            campaign.counters.skipped += 1
+            campaign.counters.untouched -= not fact.tried
+        case CampaignErased():
+            campaign.erased_through = max(campaign.erased_through, fact.through)
+        case _:
+            return  # What was over before; what is its contact's own.
 
 
 def _created(fact: CampaignCreated, changed: Change) -> Campaign:

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, get_args
 
 from msgspec import Meta
 
-from campaigns.domain.levels import ASIDE
+from campaigns.domain.levels import ASIDE, Word
 from campaigns.domain.values.campaign_settings import CampaignSettings
 from campaigns.domain.values.instants import Instant
 from campaigns.domain.values.rows import Row, RowError
@@ -49,7 +49,7 @@ class Disposition(StrEnum):
     UNKNOWN = "unknown"  # The carrier cannot say what became of it: it may have rung.
 
 
-class Abandonment(StrEnum):
+class Abandonment(Word):
     """Why a permission was given back without an attempt."""
 
     NOT_RUNNING = "not-running"  # Paused or stopped before it reached the carrier.
@@ -58,6 +58,8 @@ class Abandonment(StrEnum):
     NOT_PLACED = "not-placed"  # Recovery: the carrier was asked twice and does not know it.
     RANG_LATE = "rang-late"  # It rang too late, was hung up, and is recorded as CallLate.
     SHUTTING_DOWN = "shutting-down"  # The dialer is stopping and will not use it.
+    ERASED = "erased", 4  # The contact was erased before it reached the carrier.
+    UNREADABLE = "unreadable", 4  # The contact's number cannot be read: a key is missing.
 
 
 class ImportSource(StrEnum):
@@ -327,7 +329,7 @@ class ContactsAdded(Fact, frozen=True, kw_only=True):
 class ContactsEncrypted(Fact, frozen=True, kw_only=True):
     """A chunk of a list, each row with a key that can be deleted (ADR-0041). It counts as ContactsAdded does.
 
-    Made by: command_api.imports.rows.
+    Made by: command_api.imports.list_rows.
     """  # noqa: E501
 
     TYPE = "contacts-encrypted.v1"
@@ -336,7 +338,7 @@ class ContactsEncrypted(Fact, frozen=True, kw_only=True):
     import_id: str
     first_row: PositiveInt  # 1 is the list's first.
     key_id: str  # Of the list's keys, the same in all its chunks.
-    rows: tuple[str, ...]  # Base64 of nonce, ciphertext and tag: campaigns.personal.rows.
+    rows: tuple[str, ...]  # Base64 of nonce, ciphertext and tag: campaigns.personal.row_cipher.
 
     @property
     def stream(self) -> Stream:
@@ -542,7 +544,7 @@ class ContactSkipped(CampaignFact, frozen=True, kw_only=True):
 class ContactErased(CampaignFact, frozen=True, kw_only=True):
     """A contact is forgotten: its row's key is deleted, wherever it still is. It is never called again.
 
-    Made by: dialgate.erasure.
+    Made by: campaigns.personal.erasure.
     """  # noqa: E501
 
     TYPE = "contact-erased.v1"
@@ -562,7 +564,7 @@ class ContactErased(CampaignFact, frozen=True, kw_only=True):
 class CampaignErased(CampaignFact, frozen=True, kw_only=True):
     """All contacts that a campaign had are forgotten, and are never called again.
 
-    Made by: dialgate.erasure.
+    Made by: campaigns.personal.erasure.
     """
 
     TYPE = "campaign-erased.v1"

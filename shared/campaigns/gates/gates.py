@@ -16,6 +16,7 @@ from campaigns.domain.moves import Status
 from campaigns.gates.hours import opens_at
 from campaigns.gates.room import Reading, asked_for, lines_free
 
+KEY_AGAIN = timedelta(seconds=10)  # How soon a missing key is looked for again.
 Gate = Callable[[Reading, datetime], Rejected | None]
 
 
@@ -52,6 +53,16 @@ def not_erased(reading: Reading, now: datetime) -> Rejected | None:
     if reading.contact is None or not erased(reading.campaign, reading.contact):
         return None
     return Rejected(Reason.ERASED, "contact was erased")
+
+
+def rows_readable(reading: Reading, now: datetime) -> Rejected | None:
+    """Reject a call of somebody whose number cannot be read, since a key is missing.
+
+    Source: ADR-0041.
+    """
+    if reading.unread is None:
+        return None
+    return Rejected(Reason.KEY_MISSING, reading.unread, retry_at=now + KEY_AGAIN)
 
 
 def attempts_left(reading: Reading, now: datetime) -> Rejected | None:
@@ -193,6 +204,7 @@ GATES: tuple[Gate, ...] = (
     not_erased,
     attempts_left,
     anyone_left,
+    rows_readable,
     within_hours,
     rested,
     dialer_works,
@@ -207,6 +219,7 @@ GATES: tuple[Gate, ...] = (
 # Why a running campaign as a whole may be idle: what the gates above say without a contact.
 IDLE: tuple[Reason, ...] = (
     Reason.NO_CONTACTS_LEFT,
+    Reason.KEY_MISSING,
     Reason.OUTSIDE_HOURS,
     Reason.AWAITS_DIALER,
     Reason.LOG_SLOW,

@@ -31,6 +31,9 @@ class Reading(NamedTuple):
     contact: Contact | None = None  # None: the campaign as a whole.
     dialer: DialerRoom | None = None  # None: not known here.
     turn: Turn | None = None  # None: not looked up, since another gate is shut.
+    unread: str | None = (
+        None  # Why contacts cannot be read. None: they can, or it is not known here.
+    )
 
 
 def room(reading: Reading, now: datetime) -> int:

@@ -67,6 +67,7 @@ STATUS: Mapping[Reason, int] = {
     Reason.LEVEL_BELOW: 400,
     Reason.CONTACT_DONE: 400,
     Reason.ERASED: 400,
+    Reason.KEY_MISSING: 400,
     Reason.ATTEMPTS_SPENT: 400,
     Reason.OUTSIDE_HOURS: 400,
     Reason.RESTING: 400,

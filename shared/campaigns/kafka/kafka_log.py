@@ -60,9 +60,8 @@ class KafkaLog:
         """Store the settings. `read_only` creates nothing: rights to describe and read suffice."""
         self.kafka = Kafka(servers, namespace, security or Security(), request_timeout_ms)
         self._count = {topic.name: topic.partitions or partitions for topic in TOPICS}
-        self._replication = replication
-        self._read_only, self._importing, self._open_s = read_only, importing, open_s
-        self._appender = Appender(self.kafka, append_s)
+        self._replication, self._read_only, self._importing = replication, read_only, importing
+        self._open_s, self._appender = open_s, Appender(self.kafka, append_s)
         self._at = {
             partition: TopicPartition(self.kafka.topic(partition.topic), partition.number)
             for topic in RECORD_TOPICS

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 from campaigns.domain.values.rows import Row
 from campaigns.personal.key_tree import DamagedKeysError, KeyTree
-from campaigns.personal.rows import StoredRow, opened, plain
+from campaigns.personal.row_cipher import StoredRow, opened, plain
 from campaigns.process.errors import OperatingError
 from campaigns.secrets.key_place import KeyPlace
 from campaigns.secrets.master_key import MasterKeyError

@@ -52,20 +52,20 @@ class SqliteLog:
         read_only: bool = False,
         poll_ms: float = 2.0,
         busy_s: float = 5.0,
-        master_key: bytes | None = None,
+        master_keys: KeyPlace | None = None,
     ) -> None:
         """Store the settings; `open` creates the file.
 
         `partitions` None: as many as the file has. `exclusive`: no other service writes (the
         caller holds all locks of the data directory), so only an operator's decisions are polled
         for, every VISITORS_MS; otherwise the file is polled every `poll_ms`. `read_only` creates
-        nothing. `busy_s`: how long a commit may wait for those of other processes. `master_key`
+        nothing. `busy_s`: how long a commit may wait for those of other processes. `master_keys`
         None: the one in the file beside the log.
         """
         self._path = path
         self._keys = KeyFile(path.with_name(KEYS_FILE), read_only=read_only)
         self.list_keys: ListKeys | None = ListKeys(
-            self._keys, KeyPlace(master_key, path.with_name(KEY_FILE))
+            self._keys, master_keys or KeyPlace(None, path.with_name(KEY_FILE))
         )
         self._asked = partitions
         self._read_only = read_only

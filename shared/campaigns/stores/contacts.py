@@ -15,7 +15,7 @@ from campaigns.domain.codec import StructCodec
 from campaigns.domain.contact import FAILED, Contact, ContactStatus, current
 from campaigns.domain.facts import ContactsEncrypted, ListRows, Selection
 from campaigns.personal.list_keys import Mark
-from campaigns.personal.rows import StoredRow
+from campaigns.personal.row_cipher import StoredRow
 from campaigns.stores.known_numbers import KnownNumbers
 
 SCHEMA = """
@@ -170,10 +170,13 @@ class Contacts:
         with_all = range(first, min(first + many, campaign.erased_through - begins + 2))
         return [*(row for (row,) in alone), *with_all]
 
-    def key_ids(self, campaign_id: int) -> list[str]:
-        """Return the keys of a campaign's encrypted lists."""
-        asked = "select key_id from lists where campaign_id = ? and key_id is not null"
-        return [key_id for (key_id,) in self._db.execute(asked, (campaign_id,))]
+    def key_ids(self, campaign_id: int, after: int = 0) -> list[str]:
+        """Return the keys of a campaign's encrypted lists that have contacts behind `after`."""
+        asked = (
+            "select key_id from lists where campaign_id = ? and key_id is not null"
+            " and first_contact_id + rows - 1 > ?"
+        )
+        return [key_id for (key_id,) in self._db.execute(asked, (campaign_id, after))]
 
     def key_of(self, import_id: str) -> str | None:
         """Return the key of a list, if it is stored here and encrypted."""

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from campaigns.audit.judge.permission import RecordedRing
 from campaigns.audit.judge.violations import INVARIANTS, Kind
@@ -15,6 +16,7 @@ from campaigns.domain.facts import (
     CallRequested,
     CampaignCompleted,
     CampaignDue,
+    CampaignErased,
     CampaignPaused,
     CampaignRearmed,
     CampaignResumed,
@@ -22,7 +24,9 @@ from campaigns.domain.facts import (
     CampaignStarted,
     CampaignStopped,
     CampaignUpdated,
+    ContactErased,
     ContactsAdded,
+    ContactSkipped,
     ContactsReplaced,
     Disposition,
     ImportCompleted,
@@ -30,6 +34,7 @@ from campaigns.domain.facts import (
     ImportStarted,
     ListClosed,
     Selection,
+    SkipReason,
 )
 from campaigns.domain.levels import LEVEL_NEWEST
 from campaigns.domain.values.campaign_settings import CampaignSettings
@@ -94,6 +99,12 @@ ANNOUNCED = ImportStarted(
     campaign_id=1, import_id="new", number=1, file_name=None, rows=1, started_at=NOON
 )
 FEWER = CampaignUpdated(campaign_id=1, settings=CampaignSettings(max_attempts=1), updated_at=NOON)
+ERASED = ContactErased(campaign_id=1, contact_id=1, key_id="k", row=1, erased_at=NOON)
+ALL_ERASED = CampaignErased(campaign_id=1, through=2, key_ids=("k",), erased_at=NOON)
+SKIPPED = ContactSkipped(
+    campaign_id=1, contact_id=1, run=1, reason=SkipReason.ERASED, tried=False, skipped_at=NOON
+)
+SKIPPED_TOO = replace(SKIPPED, contact_id=2)
 
 
 def _due(after_s: float = 0.0, due_s: float = 0.0, *, rearms: bool = False) -> CampaignDue:
@@ -214,6 +225,18 @@ CASES = [
         [*running(), asked("b", 2), BOTH[3], *DONE, COMPLETED, REARMED, STARTED, asked("c", run=2)],
         "0@10",
         [*running(), asked("b", 2), BOTH[3], *DONE, COMPLETED, REARMED, STARTED, LAST],
+    ),
+    Case(
+        Kind.ASKED_WHEN_ERASED,
+        [*running(), ERASED, A],
+        "0@4",
+        [*running(), A, ERASED],  # As a call that was under way.
+    ),
+    Case(
+        Kind.ASKED_WHEN_ERASED,
+        [*running(), ALL_ERASED, A],
+        "0@4",
+        [*running(), ALL_ERASED, SKIPPED, SKIPPED_TOO, COMPLETED],
     ),
     Case(
         Kind.ATTEMPTS_SPENT,

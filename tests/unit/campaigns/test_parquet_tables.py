@@ -23,7 +23,7 @@ async def tables_of(log: MemoryLog, folder: Path, campaign: int | None = None) -
     folder.mkdir()
     counts = await write_tables(log, await whole(log), folder, campaign, lambda _: None)
     found = {name: parquet.read_table(folder / f"{name}.parquet").to_pylist() for name in TABLES}
-    assert counts == {name: len(rows) for name, rows in found.items()}
+    assert counts.rows == {name: len(rows) for name, rows in found.items()}
     return found
 
 

@@ -6,9 +6,10 @@ import orjson
 import pytest
 from fastapi.exceptions import RequestValidationError
 
-from campaigns.domain.facts import ContactsAdded
+from campaigns.domain.facts import ContactsAdded, ContactsEncrypted
 from campaigns.domain.values.rows import Row
-from campaigns.personal.rows import written_bytes
+from campaigns.personal.key_tree import KeyTree
+from campaigns.personal.row_cipher import encrypted, written_bytes
 from campaigns.records.record import RECORD_BYTES_MAX
 from command_api.imports.rows import (
     CHUNK_BYTES_MAX,
@@ -171,4 +172,11 @@ def test_the_largest_contact_is_a_chunk_of_its_own_at_worst() -> None:
 
 def test_four_full_chunks_do_not_fit_into_one_record() -> None:
     four = list(chunks(rows_of(3000)))[:4]
-    assert not fits([contacts_added("0" * 32, 1, chunk) for chunk in four])
+    tree = KeyTree.new()
+    sealed = [encrypted(tree, "0" * 22, 1, chunk) for chunk in four]
+    assert not fits(
+        [
+            ContactsEncrypted(import_id="0" * 32, first_row=1, key_id="0" * 22, rows=rows)
+            for rows in sealed
+        ]
+    )

@@ -128,14 +128,26 @@ def test_a_pause_gives_back_at_once_what_is_not_handed_over(told: FoldedJournal)
 
 def test_why_a_permission_must_not_be_used_any_more(told: FoldedJournal) -> None:
     one = call(told, Logged.PERMITTED)
-    assert unusable(one, told.campaign, BOOT, stopping=False) is None
-    assert unusable(one, told.campaign, BOOT + 0.999, stopping=False) is None
-    assert unusable(one, told.campaign, BOOT + 1, stopping=False) is Abandonment.LEASE_OVER
-    assert unusable(one, told.campaign, BOOT, stopping=True) is Abandonment.SHUTTING_DOWN
+    assert unusable(one, told.campaign, told.contact(1), BOOT, stopping=False) is None
+    assert unusable(one, told.campaign, told.contact(1), BOOT + 0.999, stopping=False) is None
+    assert (
+        unusable(one, told.campaign, told.contact(1), BOOT + 1, stopping=False)
+        is Abandonment.LEASE_OVER
+    )
+    assert (
+        unusable(one, told.campaign, told.contact(1), BOOT, stopping=True)
+        is Abandonment.SHUTTING_DOWN
+    )
     one.use = Use.GIVEN_UP
-    assert unusable(one, told.campaign, BOOT, stopping=False) is Abandonment.LEASE_OVER
+    assert (
+        unusable(one, told.campaign, told.contact(1), BOOT, stopping=False)
+        is Abandonment.LEASE_OVER
+    )
     told.campaign.run = 2
-    assert unusable(one, told.campaign, BOOT, stopping=False) is Abandonment.NOT_RUNNING
+    assert (
+        unusable(one, told.campaign, told.contact(1), BOOT, stopping=False)
+        is Abandonment.NOT_RUNNING
+    )
 
 
 def test_a_call_that_is_over_ends_as_the_carrier_says(told: FoldedJournal) -> None:

@@ -191,16 +191,11 @@ class Chunks:
     ) -> None:
         self._service = service
         self._campaign_id = campaign_id
-        self._writer, self.import_id = writer, writer.import_id
+        self.writer, self.import_id = writer, writer.import_id
         self._origin = origin
         self._announced = announced
         self._waiting: list[Row] = []
         self._appended = 0  # Chunks: the version of the list's stream, as each holds one fact.
-
-    @property
-    def rows(self) -> int:
-        """Return how many rows were given."""
-        return self._writer.rows
 
     async def add(self, rows: list[Row]) -> None:
         """Take rows in, and append the chunks that are full. Raises: see `finish`."""
@@ -237,7 +232,7 @@ class Chunks:
         if self._appended and (no := self.given_up()):
             raise GivenUpError(no.detail)
         stream = import_stream(self.import_id)
-        fact = await self._writer.fact(chunk)
+        fact = await self.writer.fact(chunk)
         partition = partition_of(self._service, self._campaign_id)
         clock, writer = self._service.clock, self._service.writer
         give_up_at = clock.monotonic() + CHUNK_TRIES_S

@@ -169,7 +169,7 @@ async def _send(
         source=ImportSource.CSV,
         file_name=given.file_name,
         chunks=(),
-        rows=sent.rows,
+        rows=sent.writer.rows,
         skipped=tally.skipped,
         variable_mappings=given.mappings,
         available_variables=file.columns.variables,
@@ -181,7 +181,7 @@ async def _send(
         case Rejected() as no:
             return no
         case Handled() as done:
-            return Imported(number, True, sent.rows, tally.skipped, now, done.ruling)
+            return Imported(number, True, sent.writer.rows, tally.skipped, now, done.ruling)
         case Unchanged():
             raise AssertionError("a file replaces, and is never there already")
 

@@ -10,7 +10,7 @@ from campaigns.domain.facts import ImportSource
 from campaigns.domain.moves import Move
 from campaigns.domain.values.rows import Row
 from campaigns.log.writer import Handled, Origin
-from campaigns.personal.rows import written_bytes
+from campaigns.personal.row_cipher import written_bytes
 from campaigns.records.record import RECORD_BYTES_MAX
 from command_api.commands.complete_import import CompleteImport, completion_facts
 from command_api.commands.import_basis import basis_of

@@ -10,7 +10,7 @@ from campaigns.domain.facts import ContactsEncrypted, ListRows
 from campaigns.domain.values.rows import Row
 from campaigns.log.port import EventLog
 from campaigns.personal.list_keys import ListKey
-from campaigns.personal.rows import encrypted
+from campaigns.personal.row_cipher import encrypted
 from command_api.imports.rows import contacts_added
 from command_api.slices import Steps, in_slices
 

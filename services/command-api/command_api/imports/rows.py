@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 
 from campaigns.domain.facts import AnyFact, ContactsAdded
 from campaigns.domain.values.rows import Row
-from campaigns.personal.rows import written_bytes
+from campaigns.personal.row_cipher import written_bytes
 from campaigns.records.record import RECORD_BYTES_MAX
 from command_api.imports.characters import trimmed
 from command_api.imports.depth import JSON_DEPTH_MAX, deeper

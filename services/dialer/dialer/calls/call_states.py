@@ -75,6 +75,7 @@ class Use(StrEnum):
     PLACING = "placing"  # Handed to the carrier, and not answered yet.
     PLACED = "placed"  # … and answered, or waited for long enough.
     GIVEN_UP = "given up"  # Its lease was over first: it is never handed over.
+    UNREADABLE = "unreadable"  # Its contact could not be read: it is never handed over.
 
 
 @dataclass(frozen=True, slots=True)

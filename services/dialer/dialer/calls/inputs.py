@@ -44,6 +44,7 @@ class NotHanded:
     """The lease was over when the call was about to be placed, or it must not be placed here."""
 
     call_id: str
+    unreadable: bool = False  # Its contact could not be read.
 
 
 @dataclass(frozen=True, slots=True)

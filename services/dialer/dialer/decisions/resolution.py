@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.carrier_refusals import LIMITS, RefusalLimits, again
-from campaigns.domain.contact import RETRIED, Contact, ContactStatus
+from campaigns.domain.contact import RETRIED, Contact, ContactStatus, erased
 from campaigns.domain.decider import UNCHANGED, Facts, Unchanged
 from campaigns.domain.facts import (
     Abandonment,
@@ -179,8 +179,12 @@ def _permitted(
             return (ended(call, campaign, contact, Disposition.UNKNOWN, now),)
         case None:
             pass
-    unhanded = call.use in (Use.NONE, Use.GIVEN_UP)
-    if call.ours and unhanded and (why := unusable(call, campaign, clocks.boot, stopping)):
+    unhanded = call.use in (Use.NONE, Use.GIVEN_UP, Use.UNREADABLE)
+    if (
+        call.ours
+        and unhanded
+        and (why := unusable(call, campaign, contact, clocks.boot, stopping=stopping))
+    ):
         return (abandoned(call, campaign, contact, why, now),)
     return UNCHANGED
 
@@ -205,11 +209,17 @@ def _started(call: Call, campaign: Campaign, contact: Contact, now: datetime) ->
     return UNCHANGED
 
 
-def unusable(call: Call, campaign: Campaign, boot: float, stopping: bool) -> Abandonment | None:
+def unusable(
+    call: Call, campaign: Campaign, contact: Contact, boot: float, *, stopping: bool
+) -> Abandonment | None:
     """Return why this dialer's permission must no longer be used. None: it may be."""
     assert call.sent_at is not None, "a permission that this process requested"
     if campaign.status is not Status.RUNNING or campaign.run != call.run:
         return Abandonment.NOT_RUNNING
+    if erased(campaign, contact):
+        return Abandonment.ERASED
+    if call.use is Use.UNREADABLE:
+        return Abandonment.UNREADABLE
     if call.use is Use.GIVEN_UP or not may_begin(call.sent_at, call.lease_s, boot):
         return Abandonment.LEASE_OVER
     if stopping:

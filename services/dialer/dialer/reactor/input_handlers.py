@@ -10,9 +10,12 @@ from campaigns.domain.facts import (
     CallRequested,
     CallStarted,
     CampaignDue,
+    CampaignErased,
     CampaignRearmed,
     CampaignUnscheduled,
+    ContactErased,
     ContactExhausted,
+    ContactSkipped,
 )
 from campaigns.domain.moves import Status
 from dialer.calls.call import Call, call_of, looked_up, looked_up_elsewhere, too_late
@@ -42,6 +45,9 @@ from dialer.reactor.recovery import recheck
 from dialer.reactor.refusal import refused, unreadable
 from dialer.reactor.state import State
 
+_ERASES = (CampaignErased, ContactErased)
+_CLOSES = (ContactExhausted, ContactSkipped)  # A waiting contact; it concerns no transition.
+
 
 def handle(state: State, news: Input, clocks: Clocks, effects: list[Effect]) -> None:
     """Apply one input to the state, and mark the calls and campaigns that it concerns as due."""
@@ -56,7 +62,7 @@ def handle(state: State, news: Input, clocks: Clocks, effects: list[Effect]) -> 
             _answered(state, news, clocks, effects)
         case NotHanded():
             if call := state.calls.get(news.call_id):
-                call.use = Use.GIVEN_UP
+                call.use = Use.UNREADABLE if news.unreadable else Use.GIVEN_UP
                 state.calls_due.add(call.call_id)
         case Reported():
             if call := state.calls.get(news.call_id) or state.closed.get(news.call_id):
@@ -85,15 +91,15 @@ def _folded(state: State, fact: AnyCampaignFact, at: float, effects: list[Effect
         _folded_call(state, fact, at, effects)
     elif campaign := state.campaigns.get(fact.campaign_id):
         # A fact may change who may be called: unused permissions are given back at once.
-        if campaign.status is not Status.RUNNING:
+        if campaign.status is not Status.RUNNING or isinstance(fact, _ERASES):
             state.calls_due.update(campaign.calls)
         queue = state.queue(fact.campaign_id)
         queue.due_known = False
-        if not isinstance(fact, ContactExhausted):
+        if not isinstance(fact, _CLOSES):
             queue.transition_id = None  # Accepted, or decided on an old reading.
         if isinstance(fact, CampaignRearmed | CampaignDue | CampaignUnscheduled):
             queue.restart()
-        if isinstance(fact, ContactExhausted):
+        if isinstance(fact, _CLOSES):
             queue.exhausting.pop(fact.contact_id, None)
 
 

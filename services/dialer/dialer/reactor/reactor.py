@@ -162,7 +162,10 @@ def _close(state: State, call: Call) -> None:
 def _ask(state: State, campaign: Campaign, clocks: Clocks, effects: list[Effect]) -> None:
     """Request as many calls as the gates let through, and note which one is shut then."""
     campaign_id = campaign.campaign_id
-    whole = Reading(campaign, None, state.own(campaign_id, clocks.boot))
+    own, unread = state.own(campaign_id, clocks.boot), None
+    if campaign.status is Status.RUNNING and own.works:
+        unread = state.unread(campaign)
+    whole = Reading(campaign, None, own, unread=unread)
     shut = first_shut(whole, clocks.now)
     if shut is None:
         shut = _request(state, whole, clocks, effects)

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.carrier_refusals import LIMITS, RefusalLimits
 from campaigns.domain.decider import Rejected
@@ -56,6 +57,8 @@ class State:
     new_id: Callable[[], str]
     window: Window
     calls: dict[str, Call] = field(default_factory=dict)  # By call id.
+    # Why a campaign's contacts cannot be read; None: they can.
+    unread: Callable[[Campaign], str | None] = lambda campaign: None
     closed: OrderedDict[str, Call] = field(default_factory=OrderedDict)
     rechecks: Rechecks = field(default_factory=Rechecks)
     queues: dict[int, CampaignQueue] = field(default_factory=dict)

@@ -150,7 +150,7 @@ async def _answer(feeds: Feeds, client: ClientSocket, listener: Listener) -> Non
 def _activity(feeds: Feeds, campaign_id: int) -> list[Shape]:
     with feeds.queries.views.store.reading() as tx:
         found, _ = execution_pages.executions(
-            tx, campaign_id, None, ACTIVITY, keys=feeds.queries.list_keys
+            tx, campaign_id, None, ACTIVITY, keys=feeds.queries.keys
         )
         return [activity_shape(one.execution, one.row) for one in found]
 
@@ -159,7 +159,7 @@ def _rows(feeds: Feeds, campaign_id: int, numbers: list[int]) -> dict[int, Row]:
     if not numbers:
         return {}
     with feeds.queries.views.store.reading() as tx:
-        given = campaign_pages.rows(tx, campaign_id, numbers, feeds.queries.list_keys)
+        given = campaign_pages.rows(tx, campaign_id, numbers, feeds.queries.keys)
         return {n: one.row for n, one in given.items() if one.row is not None}
 
 

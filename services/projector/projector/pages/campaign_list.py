@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from campaigns.domain.api_keys import Caller
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.moves import Status
+from campaigns.personal.list_keys import ListKeys
 from projector.pages.call_rate import calls_lately
 from projector.pages.campaign_view import IdleReason, Share, cautions, idle_of, shares
 from projector.pages.dashboard import Dashboard
@@ -39,10 +40,10 @@ class Line:
     cautions: Sequence[str]
 
 
-def line_of(tx: Connection, campaign: Campaign, now: datetime) -> Line:
+def line_of(tx: Connection, campaign: Campaign, now: datetime, keys: ListKeys | None) -> Line:
     """Return what the list shows of a campaign."""
     running = campaign.status is Status.RUNNING
-    no = shut(tx, campaign, None, now) if running else None
+    no = shut(tx, campaign, None, now, keys) if running else None
     lately = calls_lately(tx, campaign, now)
     return Line(campaign, shares(campaign), lately, idle_of(campaign, no), cautions(campaign))
 
@@ -103,10 +104,12 @@ async def _shown(board: Dashboard, caller: Caller, wanted: ListQuery) -> dict[st
     now, page = board.queries.now(), Page(wanted.page, ROWS, (wanted.page - 1) * ROWS, ROWS)
     asked = CampaignFilter(caller.organization_id, wanted.status, None, None, wanted.search)
 
+    keys = board.queries.keys
+
     def read() -> tuple[list[Line], int]:
         with board.queries.views.store.reading() as tx:
             found, total = campaign_pages.campaigns(tx, asked, page)
-            return [line_of(tx, one, now) for one in found], total
+            return [line_of(tx, one, now, keys) for one in found], total
 
     lines, total = await asyncio.to_thread(read)
     return {

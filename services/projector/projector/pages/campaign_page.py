@@ -99,7 +99,7 @@ async def _shown(
             if moment.past is not None:
                 seen: Shown = {"lately": None, "idle": None, "cautions": cautions(campaign)}
             else:
-                line = line_of(tx, campaign, now)
+                line = line_of(tx, campaign, now, queries.keys)
                 seen = {"lately": line.lately, "idle": line.idle, "cautions": line.cautions}
             return {"campaign": campaign, "shares": shares(campaign), **seen}
 

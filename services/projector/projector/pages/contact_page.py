@@ -17,6 +17,7 @@ from projector.pages.visitor import PageRoute
 from projector.queries import campaign_pages, contact_pages
 from projector.queries.freshness import Consistency
 from projector.queries.page import Page
+from projector.queries.shapes import FORGOTTEN
 from projector.why.turns import contact_of, shut
 from projector.why.why_routes import ContactId, history_of
 from projector.why.why_shapes import MAY_CALL
@@ -43,12 +44,14 @@ def router(board: Dashboard) -> APIRouter:
         def read(tx: Connection, campaign: Campaign) -> dict[str, Any]:
             rows = Page(page, ROWS, (page - 1) * ROWS, ROWS)
             found, total = contact_pages.contacts(
-                tx, campaign, only, rows, tx, keys=board.queries.list_keys
+                tx, campaign, only, rows, tx, keys=board.queries.keys
             )
             return {
                 "campaign": campaign,
                 "shares": shares(campaign),
-                "rows": [(one, shown(campaign, one.contact)) for one in found],
+                "rows": [
+                    (one, one.row or FORGOTTEN, shown(campaign, one.contact)) for one in found
+                ],
                 "total": total,
                 "status": status,
                 "statuses": [one.value for one in ContactStatus],
@@ -68,16 +71,14 @@ def router(board: Dashboard) -> APIRouter:
 
         def read(tx: Connection, campaign: Campaign) -> dict[str, Any]:
             found = contact_of(tx, campaign, contact_id)
-            given = campaign_pages.rows(tx, campaign_id, [contact_id], queries.list_keys).get(
-                contact_id
-            )
+            given = campaign_pages.rows(tx, campaign_id, [contact_id], queries.keys).get(contact_id)
             if found is None or given is None:
                 raise HTTPException(404, "Contact not found")
-            no = shut(tx, campaign, found, queries.now())
+            no = shut(tx, campaign, found, queries.now(), queries.keys)
             return {
                 "campaign": campaign,
                 "contact": found,
-                "row": given.row,
+                "row": given.row or FORGOTTEN,
                 "source": given.source,
                 "status": shown(campaign, found).value,
                 "no": no,

@@ -44,8 +44,8 @@ def project_skipped(
 ) -> None:
     """Fold that a contact is not called in this run."""
     place = (fact.campaign_id, fact.contact_id)
-    _keep(changes, place, position)
-    changes.contacts[place] = skip(_found(changes, campaign, place), fact)
+    contact = current(campaign, _kept(changes, place, position))
+    changes.contacts[place] = skip(contact, fact)
 
 
 def project_erased(
@@ -53,8 +53,8 @@ def project_erased(
 ) -> None:
     """Fold that a contact is forgotten."""
     place = (fact.campaign_id, fact.contact_id)
-    _keep(changes, place, position)
-    changes.contacts[place] = erase(_found(changes, campaign, place), fact)
+    contact = current(campaign, _kept(changes, place, position))
+    changes.contacts[place] = erase(contact, fact)
 
 
 def project_rearmed(

@@ -11,13 +11,14 @@ from sqlalchemy import Connection, func, select
 
 from campaigns.domain.campaign import Campaign, load
 from campaigns.domain.values.rows import Row
-from campaigns.personal.list_keys import ListKeys
+from campaigns.personal.list_keys import KeyUnavailableError, ListKeys
 from projector.projections.changes import Import
 from projector.queries.page import Page
-from projector.store.row_details import opened
+from projector.queries.row_details import check_readable, opened
 from projector.store.tables import CAMPAIGNS, IMPORTS, LISTS, ROWS, plain
 from projector.store.views import IMPORT, stretches
 
+LISTS_MAX = 50  # Of a campaign, whose keys are looked for when it says why it is idle.
 WINDOW = 50  # Rows of a page in memory at once: each may have 32 KiB of texts.
 T = TypeVar("T")
 
@@ -118,6 +119,23 @@ def rows(
             for row, as_given in opened(keys, found):
                 given[before + row] = ImportedRow(as_given, one.source, one.counted_at)
     return given
+
+
+def unread_of(tx: Connection, campaign: Campaign, keys: ListKeys | None) -> str | None:
+    """Return why contacts of a campaign cannot be read: a key is missing. None: they can be."""
+    lists = (
+        select(ROWS.c.details)
+        .join(LISTS, ROWS.c.list_id == LISTS.c.list_id)
+        .where(LISTS.c.campaign_id == campaign.campaign_id, ROWS.c.row == 1)
+        .where(LISTS.c.first_contact_id + LISTS.c.rows - 1 > campaign.erased_through)
+        .limit(LISTS_MAX)
+    )
+    try:
+        for (details,) in tx.execute(lists):
+            check_readable(keys, details)
+    except KeyUnavailableError as exc:
+        return str(exc)
+    return None
 
 
 def import_of(tx: Connection, campaign_id: int, number: int) -> Import | None:

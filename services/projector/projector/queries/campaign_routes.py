@@ -99,12 +99,13 @@ def router(queries: Queries) -> APIRouter:
 
         def asked(tx: Connection, campaign: Campaign) -> Shape:
             found, _ = execution_pages.executions(
-                tx, campaign_id, None, newest, moment.campaign, keys=queries.list_keys
+                tx, campaign_id, None, newest, moment.campaign, keys=queries.keys
             )
             shape = progress_shape(campaign, [(one.execution, one.row) for one in found])
             if moment.past is not None:
                 return {**shape, "idle": None}
-            return {**shape, "idle": idle_shape(campaign, shut(tx, campaign, None, queries.now()))}
+            no = shut(tx, campaign, None, queries.now(), queries.keys)
+            return {**shape, "idle": idle_shape(campaign, no)}
 
         return await queries.read_of(campaign_id, asked, moment.headers, moment.campaign)
 

@@ -38,7 +38,6 @@ def contacts(
     status: ContactStatus | None,
     page: Page,
     lists: Connection | None = None,
-    *,
     keys: ListKeys | None = None,
 ) -> tuple[Iterable[ListedContact], int]:
     """Return a page of a campaign's contacts in the order of their lists, and how many there are.

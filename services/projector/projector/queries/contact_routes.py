@@ -11,8 +11,9 @@ from campaigns.domain.contact import ContactStatus
 from campaigns.http.campaign_json import Shape
 from campaigns.http.door import CampaignId
 from campaigns.records.topics import campaign_partition
-from projector.queries import campaign_pages, contact_pages
+from projector.queries import campaign_pages
 from projector.queries.campaign_routes import member
+from projector.queries.contact_pages import contacts
 from projector.queries.execution_pages import executions
 from projector.queries.freshness import Consistency, Fresh, Queries, get
 from projector.queries.moments import AsOfText, contacts_at
@@ -44,9 +45,7 @@ def router(queries: Queries) -> APIRouter:
 
             def asked(lists: Connection, campaign: Campaign) -> Parts:
                 with reading(lists) as tx:
-                    found, total = contact_pages.contacts(
-                        tx, campaign, only, page, lists, keys=queries.list_keys
-                    )
+                    found, total = contacts(tx, campaign, only, page, lists, queries.keys)
                     shapes = (contact_shape(campaign, *one) for one in found)
                     return page.answer("contacts", shapes, total, queries.page_max_bytes)
 
@@ -65,9 +64,7 @@ def router(queries: Queries) -> APIRouter:
         moment = await queries.moment(campaign_id, caller, consistency, as_of)
 
         def asked(tx: Connection, campaign: Campaign) -> Parts:
-            found, total = executions(
-                tx, campaign_id, wanted, page, moment.campaign, keys=queries.list_keys
-            )
+            found, total = executions(tx, campaign_id, wanted, page, moment.campaign, queries.keys)
             shapes = (execution_shape(campaign, *one) for one in found)
             return page.answer("executions", shapes, total, queries.page_max_bytes)
 

@@ -38,7 +38,6 @@ def executions(
     status: str | None,
     page: Page,
     past: Campaign | None = None,
-    *,
     keys: ListKeys | None = None,
 ) -> tuple[Iterable[Attempt], int]:
     """Return a page of a campaign's executions, newest first, and how many there are.

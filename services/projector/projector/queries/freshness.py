@@ -60,7 +60,7 @@ class Queries:
     now: Callable[[], datetime]
 
     @property
-    def list_keys(self) -> ListKeys | None:
+    def keys(self) -> ListKeys | None:
         """Return the keys of encrypted rows."""
         return self.views.log.list_keys
 

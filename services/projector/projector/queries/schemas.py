@@ -112,6 +112,7 @@ class TimelineCalls(BaseModel):
     abandoned: dict[str, int]
     late: int
     exhausted: int
+    skipped: int
 
 
 class TimelineReceipt(Receipt):

@@ -11,21 +11,30 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.contact import Contact, ContactStatus, current
 from campaigns.domain.decider import Rejected
+from campaigns.domain.moves import Status
 from campaigns.gates.gates import first_shut
 from campaigns.gates.room import Reading, Turn, room
+from campaigns.personal.list_keys import ListKeys
 from projector.queries import contact_pages
+from projector.queries.campaign_pages import unread_of
 from projector.store.tables import CONTACTS
 from projector.store.views import CONTACT, turn_ms
 
 
 def shut(
-    tx: Connection, campaign: Campaign, contact: Contact | None, now: datetime
+    tx: Connection,
+    campaign: Campaign,
+    contact: Contact | None,
+    now: datetime,
+    keys: ListKeys | None,
 ) -> Rejected | None:
     """Return the first gate that is shut for a contact; for the campaign as a whole if None.
 
     None: no gate is shut that the log can tell of.
     """
-    reading = Reading(campaign, contact)
+    running = campaign.status is Status.RUNNING
+    unread = unread_of(tx, campaign, keys) if running else None
+    reading = Reading(campaign, contact, unread=unread)
     if no := first_shut(reading, now):
         return no
     return first_shut(reading._replace(turn=whose_turn(tx, campaign, room(reading, now), now)), now)

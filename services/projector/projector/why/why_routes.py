@@ -45,7 +45,7 @@ def router(queries: Queries) -> APIRouter:
             contact = contact_of(tx, campaign, contact_id)
             if contact is None:
                 raise HTTPException(404, "Contact not found")
-            no = shut(tx, campaign, contact, queries.now())
+            no = shut(tx, campaign, contact, queries.now(), queries.keys)
             return why_shape(campaign, contact, no, history, history_from)
 
         return await queries.read_of(campaign_id, asked, headers)

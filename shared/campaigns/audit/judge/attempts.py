@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from campaigns.audit.judge.campaign_account import CampaignAccount
-from campaigns.audit.judge.contact_marks import DONE, FAILED, LEFT_OUT, OPEN
+from campaigns.audit.judge.contact_marks import DONE, ERASED, FAILED, LEFT_OUT, OPEN
 from campaigns.audit.judge.permission import (
     Finding,
     Permission,
@@ -140,7 +140,7 @@ def _in_order(campaign: CampaignAccount, fact: CallRequested) -> bool:
     return (
         campaign.status is Status.RUNNING
         and contact_id in contacts
-        and not contacts.marks(contact_id) & (OPEN | DONE | LEFT_OUT)
+        and not contacts.marks(contact_id) & (OPEN | DONE | LEFT_OUT | ERASED)
         and fact.attempt == contacts.spent(contact_id) + 1 <= campaign.attempts_max
         and not contacts.gone(contact_id)
     )
@@ -157,6 +157,8 @@ def _permission(campaign: CampaignAccount, fact: CallRequested) -> Iterable[Find
         return
     if marks & OPEN:
         yield Kind.ASKED_WHILE_OPEN, f"another call of contact {contact_id} was open"
+    if marks & ERASED:
+        yield Kind.ASKED_WHEN_ERASED, f"contact {contact_id} was erased"
     if marks & (DONE | LEFT_OUT):
         yield Kind.ASKED_WHEN_DONE, f"contact {contact_id} was done"
     if spent >= campaign.attempts_max:

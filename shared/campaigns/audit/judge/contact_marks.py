@@ -2,7 +2,7 @@
 
 from campaigns.domain.facts import Selection
 
-OPEN, DONE, TRIED, FAILED, LEFT_OUT = 1, 2, 4, 8, 16
+OPEN, DONE, TRIED, FAILED, LEFT_OUT, ERASED = 1, 2, 4, 8, 16, 32
 _SPENT_MAX = 255
 
 # How each contact waits: 0 not at all, 1 it was tried in some run, 2 it never was.
@@ -57,9 +57,15 @@ class ContactMarks:
         """Remove the contacts up to this one that were never tried; an open call is waited for."""
         self._replaced_through = max(self._replaced_through, through)
 
+    def erase(self, through: int) -> None:
+        """Mark the contacts up to this one as forgotten."""
+        table = bytes(marks | ERASED for marks in range(256))
+        end = min(through, self.end) + 1
+        self._marks[1:end] = self._marks[1:end].translate(table)
+
     def rearm(self, selection: Selection, named: tuple[int, ...] = ()) -> None:
         """Begin again: the selected contacts wait, with no attempt spent; no other does."""
-        keep = OPEN | TRIED
+        keep = OPEN | TRIED | ERASED  # Whoever is forgotten stays so.
         if selection is Selection.ALL:
             table = bytes(marks & keep for marks in range(256))
         else:

@@ -10,7 +10,7 @@ import orjson
 
 from campaigns.audit.judge.attempts import Attempts
 from campaigns.audit.judge.campaign_account import BECOMES, KEYS_MAX, CampaignAccount
-from campaigns.audit.judge.contact_marks import DONE, FAILED, ContactMarks
+from campaigns.audit.judge.contact_marks import DONE, ERASED, FAILED, ContactMarks
 from campaigns.audit.judge.lists import Lists
 from campaigns.audit.judge.permission import RecordedRings
 from campaigns.audit.judge.violations import Kind, RecordPlace, Report, Violation, place
@@ -23,6 +23,7 @@ from campaigns.domain.facts import (
     CampaignCreated,
     CampaignDeleted,
     CampaignDue,
+    CampaignErased,
     CampaignFact,
     CampaignPaused,
     CampaignRearmed,
@@ -31,7 +32,9 @@ from campaigns.domain.facts import (
     CampaignStopped,
     CampaignUnscheduled,
     CampaignUpdated,
+    ContactErased,
     ContactExhausted,
+    ContactSkipped,
     ContactsReplaced,
     ImportCompleted,
     ListClosed,
@@ -127,6 +130,12 @@ class Judge:
                     campaign.attempts_max = fact.settings.max_attempts
             case ContactExhausted():
                 campaign.contacts.mark(fact.contact_id, DONE | FAILED)
+            case ContactSkipped():
+                campaign.contacts.mark(fact.contact_id, DONE)
+            case ContactErased():
+                campaign.contacts.mark(fact.contact_id, ERASED)
+            case CampaignErased():
+                campaign.contacts.erase(fact.through)
             case ImportCompleted():
                 campaign.contacts.add(fact.first_contact_id + fact.rows - 1)
             case ContactsReplaced():

@@ -7,10 +7,10 @@ from campaigns.audit.judge.violations import Kind, RecordPlace, Report
 from campaigns.domain.facts import (
     AnyFact,
     CampaignCreated,
-    ContactsAdded,
     ImportCompleted,
     ImportStarted,
     ListClosed,
+    ListRows,
 )
 
 
@@ -44,7 +44,7 @@ class Lists:
         for fact in facts:
             if isinstance(fact, ImportStarted):
                 self._announced.add(fact.import_id)
-            elif isinstance(fact, ContactsAdded):
+            elif isinstance(fact, ListRows):
                 self._chunk(fact, self._report.at if must_end else None)
             elif isinstance(fact, ListClosed):
                 self._close(fact, counted)
@@ -58,7 +58,7 @@ class Lists:
                 self._report.of_campaign(Kind.LIST_ROWS_MISSING, missing, campaign_id)
             self._counts[list_id] = True
 
-    def _chunk(self, fact: ContactsAdded, at: RecordPlace | None) -> None:
+    def _chunk(self, fact: ListRows, at: RecordPlace | None) -> None:
         if fact.import_id in self._counts:
             more = f"list {fact.import_id} had ended, and has another chunk"
             self._report.of_campaign(Kind.LIST_AFTER_ITS_END, more, None)

@@ -39,6 +39,7 @@ class Kind(Enum):
     NO_SUCH_CONTACT = "no-such-contact", 5
     ASKED_WHILE_OPEN = "asked-while-open", 5
     ASKED_WHEN_DONE = "asked-when-done", 5
+    ASKED_WHEN_ERASED = "asked-when-erased", 5
     ATTEMPTS_SPENT = "attempts-spent", 5
     ATTEMPT_MISCOUNTED = "attempt-miscounted", 5
     NOT_OPEN = "not-open", 5

@@ -27,6 +27,7 @@ PROVES = (
 PROVES_NOT = (
     "that nothing came after the last one shown, or that no other contact has this number",
     "that each record counts: that takes the log (`dialgate verify --seal`)",
+    "that an encrypted chunk has this number in it: that takes the key of its list",
     "that the times in the records are true, or that the log was complete when it was sealed",
 )
 _CONTACT = re.compile(r"([1-9][0-9]{0,15})/([1-9][0-9]{0,15})", re.ASCII)
@@ -150,11 +151,16 @@ def touches(record: Mapping[str, Any], number: str | None, contacts: Sequence[st
         if fact["stream"] in streams:
             return True
         if "rows" in data and isinstance(data["rows"], list):  # A chunk: its rows have no ids yet.
-            if number is None or any(row.get("phone_number") == number for row in data["rows"]):
+            if number is None or any(_may_be(row, number) for row in data["rows"]):
                 return True
         elif data.get("import_id") is not None and data.get("campaign_id") in campaigns:
             return True
     return False
+
+
+def _may_be(row: Any, number: str) -> bool:  # Any: JSON.
+    """Say whether a row has this number, or is encrypted: then only the list's key tells."""
+    return isinstance(row, str) or row.get("phone_number") == number
 
 
 def _gaps(bundle: Bundle, records: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:

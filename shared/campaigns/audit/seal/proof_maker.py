@@ -1,16 +1,24 @@
 """Makes a proof bundle: finds the records about a number or contact, and their paths. Streaming."""
 
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from campaigns.audit.rulings import PartitionRuling, Ruled, partitions_of, ruled_batches
 from campaigns.audit.seal.merkle import BLOCK, leaf, path_of, root_of
 from campaigns.audit.seal.proof import FORMAT, Bundle, ProvenRecord, Subject, proven
 from campaigns.audit.seal.seal_format import Seals
-from campaigns.domain.facts import CampaignCreated, ContactsAdded, ImportCompleted
+from campaigns.domain.facts import (
+    CampaignCreated,
+    ContactsAdded,
+    ContactsEncrypted,
+    ImportCompleted,
+    ListRows,
+)
+from campaigns.domain.values.rows import Row
 from campaigns.domain.values.stream_names import contact_stream
 from campaigns.log.port import ReadableLog
+from campaigns.personal.list_keys import rows_of
 from campaigns.process.errors import SealUnreadableError
 from campaigns.records.installation import Installation
 from campaigns.records.record import Envelope
@@ -37,6 +45,7 @@ class ProofMaker:
         Raises:
             SealUnreadableError: the log is not the one that was sealed.
             ContractError: a record stops every reader.
+            KeyUnavailableError: a list cannot be searched for the number: its key is missing.
             LogUnavailableError: the log does not answer.
 
         """
@@ -44,6 +53,8 @@ class ProofMaker:
             raise SealUnreadableError(
                 "the detail of the seals was altered: nothing leads to a root"
             )
+        if self.log.list_keys is not None:
+            await self.log.list_keys.store.refresh()
         campaign = self.subject.contact[0] if self.subject.contact else None
         partitions = partitions_of(self.log, campaign)
         found = list[ProvenRecord]()
@@ -123,7 +134,7 @@ class ProofMaker:
             return False
         about = False
         for fact in ruled.recorded.facts:
-            if isinstance(fact, ContactsAdded) and (rows := self._rows_of(fact)):
+            if isinstance(fact, ListRows) and (rows := self._rows_of(fact)):
                 self._rows.setdefault(fact.import_id, []).extend(rows)
                 about = True
         for import_id, campaign_id, first, count in _counted(ruled):
@@ -138,16 +149,24 @@ class ProofMaker:
             for contact in self._contacts
         )
 
-    def _rows_of(self, chunk: ContactsAdded) -> list[int]:
+    def _rows_of(self, chunk: ListRows) -> list[int]:
         """Return the rows of a chunk that are the subject's."""
         if self.subject.number is not None:
             return [
                 row
-                for row, one in enumerate(chunk.rows, chunk.first_row)
-                if one.phone_number == self.subject.number
+                for row, one in enumerate(self._opened(chunk), chunk.first_row)
+                if one is not None and one.phone_number == self.subject.number
             ]
         row = self._lists.get(chunk.import_id, 0)
         return [row] if chunk.first_row <= row < chunk.first_row + len(chunk.rows) else []
+
+    def _opened(self, chunk: ListRows) -> Iterable[Row | None]:
+        """Return a chunk's rows; None for each that is forgotten."""
+        match chunk:
+            case ContactsAdded():
+                return chunk.rows
+            case ContactsEncrypted():
+                return rows_of(self.log.list_keys, chunk.key_id, chunk.first_row, chunk.rows)
 
 
 def _counted(ruled: Ruled) -> Sequence[tuple[str, int, int, int]]:

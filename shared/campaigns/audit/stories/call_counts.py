@@ -14,6 +14,7 @@ from campaigns.domain.facts import (
     CallRequested,
     CallStarted,
     ContactExhausted,
+    ContactSkipped,
 )
 
 
@@ -25,10 +26,11 @@ class CallCounts:
     begun: int = 0
     late: int = 0  # Should be 0.
     exhausted: int = 0  # Contacts whose attempts were spent when max_attempts was lowered.
+    skipped: int = 0  # Contacts that were not called since they were erased.
     ended: Counter[str] = field(default_factory=Counter)  # By disposition.
     abandoned: Counter[str] = field(default_factory=Counter)  # By reason.
 
-    def take(self, fact: AnyCallFact | ContactExhausted) -> None:
+    def take(self, fact: AnyCallFact | ContactExhausted | ContactSkipped) -> None:
         """Count one accepted fact."""
         match fact:
             case CallRequested():
@@ -43,6 +45,8 @@ class CallCounts:
                 self.late += 1
             case ContactExhausted():
                 self.exhausted += 1
+            case ContactSkipped():
+                self.skipped += 1
 
     def add(self, other: "CallCounts") -> None:
         """Count what another has counted as well."""
@@ -50,6 +54,7 @@ class CallCounts:
         self.begun += other.begun
         self.late += other.late
         self.exhausted += other.exhausted
+        self.skipped += other.skipped
         self.ended.update(other.ended)
         self.abandoned.update(other.abandoned)
 
@@ -62,6 +67,7 @@ class CallCounts:
             "abandoned": dict(sorted(self.abandoned.items())),
             "late": self.late,
             "exhausted": self.exhausted,
+            "skipped": self.skipped,
         }
 
     def text(self) -> str:
@@ -79,6 +85,8 @@ class CallCounts:
         if self.exhausted:
             contacts = counted(self.exhausted, "contact")
             told.append(f"{contacts} without a further attempt, max_attempts having been lowered")
+        if self.skipped:
+            told.append(f"{counted(self.skipped, 'contact')} not called, having been erased")
         if self.late:
             told.append(f"{counted(self.late, 'phone')} rang that should not have")
         sentence = "; ".join(told) or "no call"

@@ -51,6 +51,8 @@ WHY_ABANDONED = {
     Abandonment.REFUSED_LATE: "the carrier refused to ring so late",
     Abandonment.NOT_PLACED: "the carrier does not know the call",
     Abandonment.RANG_LATE: "the phone rang too late and the call was hung up",
+    Abandonment.ERASED: "the contact was erased",
+    Abandonment.UNREADABLE: "the contact could not be read: its key was missing",
     Abandonment.SHUTTING_DOWN: "the dialer was stopping",
 }
 

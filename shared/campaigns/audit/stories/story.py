@@ -34,13 +34,18 @@ from campaigns.domain.facts import (
     CampaignUpdated,
     ContactExhausted,
     ContactsFact,
+    ContactSkipped,
     ContactsReplaced,
 )
 from campaigns.domain.values.instants import instant
 from campaigns.records.log_entry import Recorded
 
 CALLS = "calls"  # What an item of counts is; other items are what their fact's tag says.
-_COUNTED = (CallFact, ContactExhausted)  # A line a contact would be a line too many.
+_COUNTED = (
+    CallFact,
+    ContactExhausted,
+    ContactSkipped,
+)  # A line a contact would be a line too many.
 _HALTS = (CampaignPaused, CampaignStopped, CampaignDeleted)  # Calling ends, with a receipt.
 # After these a pause goes on, so a receipt may still be waited for.
 _GOES_ON = (*_COUNTED, CampaignUpdated, ContactsFact, ContactsReplaced)

@@ -4,12 +4,12 @@ They hold no phone number, name, e-mail address or variable of a contact: of a c
 Needs the extra `parquet`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import phonenumbers
@@ -27,13 +27,19 @@ from campaigns.domain.facts import (
     CallStarted,
     CampaignCreated,
     CampaignFact,
+    ContactErased,
     ContactExhausted,
     ContactsAdded,
+    ContactsEncrypted,
+    ContactSkipped,
     ImportCompleted,
     ImportFailed,
     ListClosed,
+    ListRows,
 )
+from campaigns.domain.values.rows import Row as RowOfList
 from campaigns.log.port import ReadableLog
+from campaigns.personal.list_keys import KeyUnavailableError, ListKeys, rows_of
 from campaigns.records.installation import Installation
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope
@@ -67,6 +73,13 @@ TABLES: Mapping[str, pa.Schema] = {
 }  # fmt: skip
 
 
+class WrittenTables(NamedTuple):
+    """What was written."""
+
+    rows: dict[str, int]  # Of each table.
+    unread: str | None  # Why regions of contacts are missing. None: those of all are there.
+
+
 @dataclass
 class _Table:
     """One file, written in row groups."""
@@ -91,7 +104,9 @@ class _Table:
 class _Tables:
     """All tables of one export; of calls that are under way, a row each is kept in memory."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, keys: ListKeys | None) -> None:
+        self._keys = keys
+        self.unread: str | None = None  # Why some regions are missing.
         self.tables = {
             name: _Table(
                 stack.enter_context(
@@ -109,10 +124,10 @@ class _Tables:
         assert isinstance(envelope, Envelope), "an accepted record has an envelope"
         for fact in recorded.facts:
             of = getattr(fact, "campaign_id", None)
-            if isinstance(fact, ContactsAdded):
+            if isinstance(fact, ListRows):
                 self._lists.setdefault(fact.import_id, []).extend(
-                    (row, _region(one.phone_number))
-                    for row, one in enumerate(fact.rows, fact.first_row)
+                    (row, _region(one.phone_number) if one else None)
+                    for row, one in enumerate(self._rows(fact), fact.first_row)
                 )
             if campaign is not None and of != campaign:
                 if isinstance(fact, ListClosed):
@@ -120,6 +135,18 @@ class _Tables:
                 continue
             self.tables["facts"].add(_fact_row(recorded, envelope, fact))
             self._learn(fact)
+
+    def _rows(self, fact: ListRows) -> Iterable[RowOfList | None]:
+        """Return a chunk's rows; None for each that is forgotten, or cannot be read."""
+        match fact:
+            case ContactsAdded():
+                return fact.rows
+            case ContactsEncrypted():
+                try:
+                    return list(rows_of(self._keys, fact.key_id, fact.first_row, fact.rows))
+                except KeyUnavailableError as exc:
+                    self.unread = str(exc)
+                    return [None] * len(fact.rows)
 
     def _learn(self, fact: AnyFact) -> None:
         match fact:
@@ -167,10 +194,10 @@ class _Tables:
 
 
 def _fact_row(recorded: Recorded, envelope: Envelope, fact: AnyFact) -> Row:
-    data: bytes | None = None if isinstance(fact, ContactsAdded) else fact.as_json()
+    data: bytes | None = None if isinstance(fact, ListRows) else fact.as_json()
     if data is not None and personal(fact):
         data = orjson.dumps(masked(fact.TYPE, orjson.loads(data)))
-    of_contact = isinstance(fact, CallFact | ContactExhausted)
+    of_contact = isinstance(fact, CallFact | ContactExhausted | ContactSkipped | ContactErased)
     return {
         "at": recorded.where,
         "topic": recorded.partition.topic,
@@ -203,8 +230,8 @@ async def write_tables(
     folder: Path,
     campaign: int | None,
     seen: Callable[[int], None],
-) -> dict[str, int]:
-    """Write the tables of what counts in a log into a folder; return how many rows each has.
+) -> WrittenTables:
+    """Write the tables of what counts in a log into a folder.
 
     Raises:
         ContractError: a record stops every reader.
@@ -212,7 +239,10 @@ async def write_tables(
 
     """
     with ExitStack() as stack:
-        tables = _Tables(folder, stack)
+        keys = log.list_keys
+        if keys is not None:
+            await keys.store.refresh()
+        tables = _Tables(folder, stack, keys)
         for partition in partitions_of(log, campaign):
             if partition.topic != CAMPAIGN_RECORDS:
                 continue
@@ -222,4 +252,4 @@ async def write_tables(
                     if ruled.accepted:
                         tables.take(ruled.recorded, campaign)
                 seen(len(batch))
-        return tables.end()
+        return WrittenTables(tables.end(), tables.unread)

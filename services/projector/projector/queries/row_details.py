@@ -29,6 +29,15 @@ def opened(
         yield from zip(range(first, first + len(several)), found, strict=True)
 
 
+def check_readable(keys: ListKeys | None, details: bytes) -> None:
+    """Check that the key of a stored row is there. Raises: KeyUnavailableError: it is not."""
+    _, key_id, _ = _parted((1, details))
+    if key_id is not None and keys is None:
+        rows_of(keys, key_id, 1, ())
+    elif key_id is not None and keys is not None:
+        keys.tree(key_id)
+
+
 def _parted(one: tuple[int, bytes]) -> tuple[int, str | None, str]:
     row, details = one
     if details.startswith(_JSON):

@@ -1,0 +1,68 @@
+"""Whether a dialer can read the contacts of its campaigns: their lists' keys are there.
+
+It is looked at before the first request, and again while a key is missing: a campaign whose
+contacts cannot be read asks for no call that nobody could place. Source: ADR-0041.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import NamedTuple
+
+from campaigns.domain.campaign import Campaign
+from campaigns.gates.gates import KEY_AGAIN
+from campaigns.personal.list_keys import KeyUnavailableError, ListKeys
+from campaigns.process.observability import limit_repetitions
+from campaigns.stores.contacts import Contacts
+
+logger = logging.getLogger(__name__)
+limit_repetitions(logger)
+
+
+class _Finding(NamedTuple):
+    of: tuple[int, int]  # What the campaign was then: its last contact, and the last erased one.
+    why: str | None
+    at: float  # CLOCK_BOOTTIME.
+
+
+class Readability:
+    """What was found of each campaign, since this dialer began."""
+
+    def __init__(
+        self, contacts: Contacts, keys: ListKeys | None, boottime: Callable[[], float]
+    ) -> None:
+        self._contacts, self._keys, self._boottime = contacts, keys, boottime
+        self._found: dict[int, _Finding] = {}
+
+    def unread(self, campaign: Campaign) -> str | None:
+        """Return why a campaign's contacts cannot be read. None: they can, as far as is known."""
+        found, boot = self._found.get(campaign.campaign_id), self._boottime()
+        of = (campaign.contacts_end, campaign.erased_through)
+        if (
+            found is not None
+            and found.of == of
+            and (found.why is None or boot < found.at + KEY_AGAIN.total_seconds())
+        ):
+            return found.why
+        return self._note(campaign, self._missing(campaign))
+
+    def lost(self, campaign: Campaign, why: str) -> None:
+        """Note that a contact could not be read."""
+        self._note(campaign, why)
+
+    def _note(self, campaign: Campaign, why: str | None) -> str | None:
+        if why:
+            logger.error("campaign %s: %s", campaign.campaign_id, why)
+        of = (campaign.contacts_end, campaign.erased_through)
+        self._found[campaign.campaign_id] = _Finding(of, why, self._boottime())
+        return why
+
+    def _missing(self, campaign: Campaign) -> str | None:
+        through = campaign.erased_through
+        try:
+            for key_id in self._contacts.key_ids(campaign.campaign_id, after=through):
+                if self._keys is None:
+                    return f"the key {key_id} of a list of contacts is missing"
+                self._keys.tree(key_id)
+        except KeyUnavailableError as exc:
+            return str(exc)
+        return None

@@ -63,6 +63,10 @@ VERBS = {
         "dialgate.verbs.evidence.import_log",
         "Make a log of an export, in the data directory or on Kafka, as the settings say.",
     ),
+    "erase": VerbEntry(
+        "dialgate.verbs.personal.erase",
+        "Erase a contact, all contacts with a number, or those of a campaign.",
+    ),
     "adopt": VerbEntry(
         "dialgate.verbs.home.adopt", "Let a copied log dial from now on: its home is here."
     ),

@@ -69,7 +69,7 @@ TABLE = (
     Shown("skip 0@9 --reason tried", (NUMBER, "Lovelace"), status=2),
 )  # fmt: skip
 # What these print is not of the log: they change it, or its keys, or its place, or need views.
-OTHERS = {"secrets", "rebuild", "import", "adopt", "retire", "keys"}
+OTHERS = {"erase", "secrets", "rebuild", "import", "adopt", "retire", "keys"}
 
 
 def told() -> list[AnyFact | Sequence[AnyFact]]:

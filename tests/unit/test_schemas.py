@@ -22,6 +22,7 @@ from campaigns.records.ledger import Ledger
 from campaigns.sqlite import file
 from campaigns.stores import checkpoint
 from campaigns.stores.contacts import Contacts
+from campaigns.stores.erasures import Erasures
 from campaigns.stores.known_numbers import KnownNumbers
 from command_api import creator, idempotency
 from command_api.keys import keyring
@@ -44,6 +45,7 @@ def of_checkpoints() -> list[str]:
     """Describe the store that the command API and the dialer keep, with their own tables."""
     store = checkpoint.CheckpointStore(None, "memory")
     Contacts(store.db, PLAIN)
+    Erasures(store.db)
     for module in (creator, idempotency, keyring, webhook_book):
         store.db.execute(module._TABLE)
     found = schemas.tables(store.db)
@@ -112,8 +114,8 @@ def test_every_table_is_part_of_a_described_store() -> None:
         if creates.search(path.read_text())
     }
     described = (
-        checkpoint, Contacts, KnownNumbers, creator, idempotency, keyring, webhook_book, views,
-        file,
+        checkpoint, Contacts, Erasures, KnownNumbers, creator, idempotency, keyring, webhook_book,
+        views, file,
     )  # fmt: skip
     files = {_file(one) for one in described}
     assert found == files | UNVERSIONED

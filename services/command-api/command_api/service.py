@@ -52,11 +52,13 @@ from command_api.barrier import Barrier, Settled
 from command_api.commands.lifecycle import M
 from command_api.commands.verb import Verb
 from command_api.creator import Creator
+from command_api.eraser import Eraser
 from command_api.idempotency import IdempotencyKeys
 from command_api.imports.csv_imports import CsvImports
 from command_api.keys.key_changes import ensure_some_key
 from command_api.keys.keyring import Keyring
 from command_api.open_lists import OpenLists
+from command_api.retention import Retention
 from command_api.routers import command_routers
 from command_api.settings import CommandApiSettings
 from command_api.templates.renderer import Renderer
@@ -107,6 +109,7 @@ class CommandApi:
             self.writer, webhooks or WebhookSettings(), master_keys or KeyPlace()
         )
         self.csv_imports = CsvImports(self)
+        self.eraser = Eraser(self)
         self.lists = OpenLists(self, settings.list_stale_s)
         # No bound for each key: an organization divides its imports among its keys as it likes.
         imports_max = settings.imports_per_organization_max
@@ -135,6 +138,7 @@ class CommandApi:
         self.creator = Creator(self.writer, self.partitions, self.store.db, self.lists)
         self.idempotency_keys = IdempotencyKeys(self.store.db, self.settings.idempotency_keys_max)
         self.keyring.open(self.store.db)
+        self.eraser.open(self.store.db)
         self.webhook_book.open(self.store.db, self.idempotency_keys)
         others = self.creator.restore, self.keyring.restore, self.webhook_book.restore
         self.store.restore(self.reader, self.campaigns, *others)
@@ -154,6 +158,9 @@ class CommandApi:
             )
             tasks.create_task(lasting(self._save_regularly, "command-api saves"))
             tasks.create_task(lasting(self.csv_imports.run, "command-api imports"))
+            tasks.create_task(lasting(self.eraser.run, "command-api forgets"))
+            if (days := self.settings.forget_after_days) is not None:
+                tasks.create_task(lasting(Retention(self, days).run, "command-api retention"))
             tasks.create_task(self._ensure_key())
 
     async def _ensure_key(self) -> None:
@@ -179,6 +186,7 @@ class CommandApi:
                 case WebhookFact():
                     self.webhook_book.fold(fact, recorded)
                 case _:
+                    self.eraser.fold(fact)
                     self.idempotency_keys.fold(fact.campaign_id, recorded)
         self.guests.note(recorded)
 

@@ -52,6 +52,9 @@ class CommandApiSettings(EnvironmentSettings):
     idempotency_keys_max: PositiveInt = 1_000  # Kept a campaign.
     idempotency_key_length_max: int = Field(default=255, ge=1, le=1000)  # Characters.
     imports_per_organization_max: PositiveInt = 8  # CSV files under way at once.
+    forget_after_days: int | None = Field(
+        default=None, ge=1, le=36_500
+    )  # Keep contacts so long after the end.
     list_stale_s: Seconds = 300.0  # An unfinished list that gets no chunk for this long is dropped.
     template_s: Seconds = 1.0  # How long one template preview may take.
     previews_per_organization_max: PositiveInt = 10  # That wait; organizations take turns.

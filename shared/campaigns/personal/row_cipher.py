@@ -9,13 +9,11 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from campaigns.domain.codec import Codec
 from campaigns.domain.values.rows import Row
 from campaigns.personal.key_tree import KeyTree
 from campaigns.process.errors import OperatingError
+from campaigns.secrets.cipher import aes_gcm, invalid_tag
 
 NONCE_BYTES = 12
 TAG_BYTES = 16
@@ -41,7 +39,7 @@ def encrypted(tree: KeyTree, key_id: str, first: int, rows: Sequence[Row]) -> tu
     for n, (row, key) in enumerate(zip(rows, tree.keys(first, len(rows)), strict=True)):
         assert key is not None, "nobody is forgotten before being written"
         nonce = nonces[n * NONCE_BYTES : (n + 1) * NONCE_BYTES]
-        sealed = AESGCM(key).encrypt(nonce, row.as_json(), _about(key_id, first + n))
+        sealed = aes_gcm()(key).encrypt(nonce, row.as_json(), _about(key_id, first + n))
         found.append(b64encode(nonce + sealed).decode())
     return tuple(found)
 
@@ -71,8 +69,8 @@ def written_bytes(row: Row) -> int:
 def _open(key: bytes, key_id: str, number: int, text: str) -> Row:
     try:
         raw = b64decode(text, validate=True)
-        found = AESGCM(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _about(key_id, number))
-    except (InvalidTag, ValueError) as exc:
+        found = aes_gcm()(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _about(key_id, number))
+    except (invalid_tag(), ValueError) as exc:
         raise AlteredRowError(f"row {number} of the list with key {key_id} was altered") from exc
     return _ROW.load(found, f"row {number} of a list")
 

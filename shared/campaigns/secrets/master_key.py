@@ -9,10 +9,8 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from campaigns.process.errors import OperatingError
+from campaigns.secrets.cipher import aes_gcm, invalid_tag
 from campaigns.secrets.key_text import KEY_BYTES
 
 _NONCE_BYTES = 12
@@ -40,7 +38,7 @@ class MasterKey:
     def seal(self, secret: bytes, about: str) -> str:
         """Return a secret as the log may have it: `<key's name>.<nonce and ciphertext>`."""
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = AESGCM(self.key).encrypt(nonce, secret, about.encode())
+        sealed = aes_gcm()(self.key).encrypt(nonce, secret, about.encode())
         return f"{self.name}.{urlsafe_b64encode(nonce + sealed).decode()}"
 
     def sealed(self, text: str) -> bool:
@@ -61,6 +59,8 @@ class MasterKey:
             )
         try:
             raw = urlsafe_b64decode(text)
-            return AESGCM(self.key).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], about.encode())
-        except (InvalidTag, ValueError) as exc:
+            return aes_gcm()(self.key).decrypt(
+                raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], about.encode()
+            )
+        except (invalid_tag(), ValueError) as exc:
             raise MasterKeyError(f"the secret of {about} was altered in the log") from exc

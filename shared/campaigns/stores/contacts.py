@@ -178,6 +178,14 @@ class Contacts:
         )
         return [key_id for (key_id,) in self._db.execute(asked, (campaign_id, after))]
 
+    def has_plain(self, campaign_id: int, after: int = 0) -> bool:
+        """Say whether a campaign has a list with contacts behind `after` that is not encrypted."""
+        asked = (
+            "select 1 from lists where campaign_id = ? and key_id is null"
+            " and rows > 0 and first_contact_id + rows - 1 > ?"
+        )
+        return self._db.execute(asked, (campaign_id, after)).fetchone() is not None
+
     def key_of(self, import_id: str) -> str | None:
         """Return the key of a list, if it is stored here and encrypted."""
         asked = self._db.execute("select key_id from lists where import_id = ?", (import_id,))
@@ -188,6 +196,16 @@ class Contacts:
         """Recognize the phone number of a forgotten contact no longer."""
         if self.numbers and (place := self._place(campaign_id, contact_id)):
             self.numbers.forget(*place)
+
+    def forget_through(self, campaign_id: int, through: int) -> None:
+        """Recognize no phone number of a campaign's contacts up to `through` any longer."""
+        asked = (
+            "select list_id, rows from lists where campaign_id = ?"
+            " and rows > 0 and first_contact_id + rows - 1 <= ?"
+        )
+        for list_id, rows in self._db.execute(asked, (campaign_id, through)).fetchall():
+            if self.numbers:
+                self.numbers.forget_list(list_id, rows)
 
     def get(self, campaign: Campaign, contact_id: int) -> Contact:
         """Return a contact's state; that of an untouched one if it never had a permission."""

@@ -10,6 +10,7 @@ from campaigns.domain.facts import (
     AnyCallFact,
     AnyCampaignFact,
     CampaignCreated,
+    CampaignErased,
     CampaignFact,
     CampaignRearmed,
     ContactErased,
@@ -80,5 +81,7 @@ def _fold_contact(contacts: Contacts, campaign: Campaign, fact: AnyCampaignFact)
             contact = contacts.get(campaign, fact.contact_id)
             contacts.put(fact.campaign_id, erase(contact, fact))
             contacts.forget(fact.campaign_id, fact.contact_id)
+        case CampaignErased():
+            contacts.forget_through(fact.campaign_id, fact.through)
         case _:
             return  # Lifecycle: contacts' statuses are derived from it.

@@ -6,6 +6,7 @@ others after a change of the key. Of a forgotten contact nothing stays. Source: 
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from campaigns.personal.list_keys import Mark
@@ -71,11 +72,28 @@ class KnownNumbers:
         return None
 
     def forget(self, list_id: int, row: int) -> None:
-        """Know the number of a row no longer."""
-        self._db.execute(
-            "update or replace numbers set mark = ? where list_id = ? and row = ?",
-            (FORGOTTEN, list_id, row),
-        )
+        """Know the number of a row no longer; what it was is overwritten."""
+        with self._overwriting():
+            self._db.execute(
+                "update or replace numbers set mark = ? where list_id = ? and row = ?",
+                (FORGOTTEN, list_id, row),
+            )
+
+    def forget_list(self, list_id: int, rows: int) -> None:
+        """Know no number of a list any longer, and find none anew. `rows`: how many it has."""
+        with self._overwriting():
+            self._db.execute("delete from numbers where list_id = ?", (list_id,))
+            last = (list_id, FORGOTTEN, rows)
+            self._db.execute("insert into numbers values (?, ?, ?)", last)
+
+    @contextmanager
+    def _overwriting(self) -> Iterator[None]:
+        """Leave nothing of what is deleted in the file's free pages; all other deletes are bare."""
+        self._db.execute("pragma secure_delete = on")
+        try:
+            yield
+        finally:
+            self._db.execute("pragma secure_delete = off")
 
     def drop(self, import_id: str) -> None:
         """Delete the numbers of a list that does not count."""

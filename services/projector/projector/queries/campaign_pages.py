@@ -116,8 +116,15 @@ def rows(
                 ROWS.c.list_id == one.list_id, ROWS.c.row.in_(some)
             )
             found = ((row, details) for row, details in tx.execute(asked.order_by(ROWS.c.row)))
-            for row, as_given in opened(keys, found):
-                given[before + row] = ImportedRow(as_given, one.source, one.counted_at)
+            try:
+                for row, as_given in opened(keys, found):
+                    given[before + row] = ImportedRow(as_given, one.source, one.counted_at)
+            except KeyUnavailableError:  # Of a campaign that is erased the keys are deleted.
+                whole = campaign_of(tx, campaign_id)
+                if whole is None or before + one.rows > whole.erased_through:
+                    raise
+                for row in some:
+                    given[before + row] = ImportedRow(None, one.source, one.counted_at)
     return given
 
 

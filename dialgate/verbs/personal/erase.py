@@ -1,0 +1,174 @@
+"""`dialgate erase`: makes people unreadable, in log, views, exports and backups (ADR-0041)."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, NamedTuple
+
+import orjson
+import typer
+
+from campaigns.domain.facts import ContactErased
+from campaigns.log.installation_log import whole
+from campaigns.log.port import EventLog
+from campaigns.personal.list_keys import ListKeys
+from campaigns.process.errors import LogUnavailableError
+from campaigns.records.home import elsewhere, read_only
+from campaigns.records.installation import Installation
+from dialgate.logs import LOG_FILE, make_log
+from dialgate.settings import ProcessSettings
+from dialgate.verbs.home.home_change import Yes, confirmed
+from dialgate.verbs.personal.deletion import Deletion
+from dialgate.verbs.personal.whom import (
+    Found,
+    Partitions,
+    Whom,
+    folded,
+    refuse_unreadable,
+    still_known,
+    whom_of,
+)
+from dialgate.verbs.terminal import say
+from dialgate.verbs.verb import (
+    AsJson,
+    MisusedError,
+    OfCampaign,
+    Reveal,
+    checked_settings,
+    misused,
+    run_verb,
+)
+
+
+def command(
+    contact: Annotated[
+        str | None, typer.Option(help="One contact: CAMPAIGN/CONTACT, such as 42/7.")
+    ] = None,
+    number: Annotated[
+        str | None, typer.Option(help="All contacts with this phone number, such as +14155550123.")
+    ] = None,
+    campaign: OfCampaign = None,
+    organization: Annotated[
+        int | None, typer.Option(min=1, help="With --number: of this organization alone.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say who would be erased.")
+    ] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    reveal: Reveal = False,
+) -> None:
+    """Erase a contact, all contacts with a number, or those of a campaign. It cannot be undone.
+
+    The log stays, and verifies: what is deleted are keys, without which nobody reads the contacts
+    in log, views, exports and backups. Dialgate may run meanwhile; who is erased is never called.
+    """
+    settings = checked_settings()
+    try:
+        whom = whom_of(contact, number, campaign, organization)
+    except MisusedError as exc:
+        raise misused(exc) from exc
+    how = How(dry_run=dry_run, yes=yes, as_json=as_json, reveal=reveal)
+    run_verb(erase(settings, whom, how))
+
+
+class How(NamedTuple):
+    """What the operator wants to see and to be asked."""
+
+    dry_run: bool = False
+    yes: bool = False
+    as_json: bool = False
+    reveal: bool = False  # Show the number whole.
+
+
+async def erase(settings: ProcessSettings, whom: Whom, how: How) -> int:
+    """Record who is forgotten, delete the keys, and print it. Idempotent. Returns 0.
+
+    Killed in between, the next process that folds the fact deletes the keys, and so does this verb
+    when it is called again.
+
+    Raises:
+        MisusedError: nobody is so, it is not confirmed, they are plain, or the log takes no such
+            fact: nothing was recorded.
+        LogUnavailableError, OutcomeUnknownError, TooContendedError: some may be recorded.
+
+    """
+    async with _opened(settings) as (log, installation):
+        keys = _keys(log, installation)
+        await keys.store.refresh()
+        partitions = await folded(log, installation, whom, keys)
+        found = still_known(partitions, whom)
+        refuse_unreadable(found, keys)
+        name = whom.number if whom.number and how.reveal else str(whom)
+        if found.people and not how.dry_run:
+            people = "1 contact" if found.people == 1 else f"{found.people:,} contacts"
+            confirmed(
+                f"Erase {people} ({name})? Nobody will be able to read them again.", yes=how.yes
+            )
+            await Deletion(log, installation, keys, partitions).erase(found, whom)
+        elif not how.dry_run:  # A fact without its deletion: the verb was killed.
+            await _forget_again(partitions, whom, keys)
+    _print(found, name, how)
+    return 0
+
+
+@asynccontextmanager
+async def _opened(settings: ProcessSettings) -> AsyncIterator[tuple[EventLog, Installation]]:
+    if not settings.kafka_servers and not (settings.data_dir / LOG_FILE).is_file():
+        raise LogUnavailableError(f"expected a log in {settings.data_dir}, found none")
+    log = make_log(settings, exclusive=False)
+    try:
+        await log.open()
+        yield log, await whole(log)
+    finally:
+        await log.close()
+
+
+def _keys(log: EventLog, installation: Installation) -> ListKeys:
+    """Return the keys of a log that takes an erasure. Raises: MisusedError."""
+    if (home := elsewhere(installation, log.place)) is not None:
+        raise MisusedError(read_only(home))
+    if installation.level < ContactErased.SINCE:
+        raise MisusedError(
+            f"expected a log of level {ContactErased.SINCE}, found level {installation.level}: its"
+            " contacts are plain; `dialgate upgrade` raises it for new ones"
+        )
+    if log.list_keys is None:
+        raise MisusedError("this log has no store of keys: its contacts are plain")
+    return log.list_keys
+
+
+async def _forget_again(partitions: Partitions, whom: Whom, keys: ListKeys) -> None:
+    """Delete the keys of whoever the log says is forgotten already."""
+    campaign_id = whom.contact[0] if whom.contact else whom.campaign_id
+    if campaign_id is None:
+        return  # Who can no longer be read has no number; who can be was found.
+    (one,) = partitions.values()
+    if whom.contact is not None:
+        if (place := one.contact(*whom.contact).place) is not None:
+            await keys.forget(place.key_id, [place.row])
+        return
+    for key_id in one.key_ids(campaign_id, erased=True):
+        if key_id is not None:
+            await keys.forget(key_id)
+
+
+def _print(found: Found, name: str, how: How) -> None:
+    contacts = [str(one) for one in found.contacts]
+    if how.as_json:
+        shape = {
+            "erased": 0 if how.dry_run else found.people,
+            "found": found.people,
+            "dry_run": how.dry_run,
+            "contacts": contacts,
+            "campaign_id": found.campaign[0] if found.campaign else None,
+        }
+        say(orjson.dumps(shape).decode())
+        return
+    if not found.people:
+        say(f"nothing to do: nobody is left to erase ({name})")
+        return
+    verb = "would be erased" if how.dry_run else "erased"
+    people = "1 contact" if found.people == 1 else f"{found.people:,} contacts"
+    say(f"{people} {verb} ({name})")
+    for one in contacts:
+        say(one)

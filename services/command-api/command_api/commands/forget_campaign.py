@@ -1,0 +1,49 @@
+"""Forget the contacts of a campaign that ended long ago. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from campaigns.domain.campaign import Campaign
+from campaigns.domain.campaigns import Campaigns
+from campaigns.domain.decider import UNCHANGED, Decider, Decision
+from campaigns.domain.moves import FINAL
+from campaigns.domain.values.stream_names import campaign_stream
+from campaigns.personal.erasure import campaign_erased
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetCampaign:
+    """Forget all contacts up to `through`, unless the campaign goes on."""
+
+    campaign_id: int
+    through: int  # The last contact id, as the keys were read.
+    key_ids: Sequence[str]  # Of their lists.
+    ended_before: datetime
+    now: datetime
+
+
+def over_since(campaign: Campaign) -> datetime | None:
+    """Return since when a campaign is over, or deleted. None: it is not.
+
+    An import or a changed setting makes it later: somebody still works with it.
+    """
+    over = campaign.deleted or campaign.status in FINAL
+    return (campaign.updated_at or campaign.created.created_at) if over else None
+
+
+def decide_forget(campaign: Campaign | None, command: ForgetCampaign) -> Decision:
+    """Forget its contacts, unless that is done, or it is not over for so long (any more)."""
+    if campaign is None or campaign.erased_through >= command.through:
+        return UNCHANGED
+    since = over_since(campaign)
+    if since is None or since >= command.ended_before:
+        return UNCHANGED
+    return (campaign_erased(command.campaign_id, command.through, command.key_ids, command.now),)
+
+
+FORGET_CAMPAIGN: Decider[Campaigns, ForgetCampaign, Campaign | None] = Decider(
+    streams=lambda command: (campaign_stream(command.campaign_id),),
+    read=lambda campaigns, command: campaigns.get(command.campaign_id),
+    decide=decide_forget,
+)

@@ -37,6 +37,7 @@ cli = typer.Typer(
 def _run(names: Sequence[str]) -> None:
     import asyncio
 
+    from campaigns.secrets.master_key import MasterKeyError
     from command_api.settings import CommandApiSettings
     from dialgate.composition import compose
     from dialgate.settings import weak_keys
@@ -50,7 +51,7 @@ def _run(names: Sequence[str]) -> None:
     try:
         process = compose(names, settings, say)
         status = asyncio.run(process.serve())
-    except (PartRunningError, LevelBeyondError, OSError) as exc:
+    except (PartRunningError, LevelBeyondError, MasterKeyError, OSError) as exc:
         raise misused(exc) from exc
     except (OperatingError, ContractError, CarrierUnavailableError) as exc:
         complain(f"dialgate: {exc}")

@@ -15,6 +15,7 @@ from dialgate.part_names import COMMAND_API
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.organization_change import OpenOrganizations
 from dialgate.verbs.progress import progress
+from dialgate.verbs.secrets.list_secrets import reseal_lists
 from dialgate.verbs.secrets.tally import SealTally
 from dialgate.verbs.secrets.webhook_secrets import reseal_webhooks
 from dialgate.verbs.terminal import complain, say
@@ -39,6 +40,8 @@ async def rotate(settings: ProcessSettings, *, as_json: bool) -> int:
     async with _opened(settings) as opened:
         with progress("secrets", 0) as moved:
             told = [await reseal_webhooks(opened, place, moved)]
+            if opened.log.list_keys is not None:
+                told.append(await reseal_lists(opened.log.list_keys, moved))
     left = [sentence for one in told for sentence in one.left]
     if as_json:
         say(orjson.dumps(_shape(newest, told)).decode())

@@ -7,7 +7,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
-from campaigns.personal.list_keys import ListKeys, MemoryKeys
+from campaigns.personal.key_store import MemoryKeys
+from campaigns.personal.list_keys import ListKeys
 from campaigns.process.errors import LogCutError, LogUnavailableError
 from campaigns.records.entry import entry
 from campaigns.records.home import LogPlace

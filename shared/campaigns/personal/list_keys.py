@@ -8,16 +8,17 @@ anywhere is forgotten everywhere. Source: ADR-0041.
 import asyncio
 import hmac
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from secrets import token_urlsafe
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from campaigns.domain.values.rows import Row
+from campaigns.personal.key_store import KeyStore
 from campaigns.personal.key_tree import DamagedKeysError, KeyTree
 from campaigns.personal.row_cipher import StoredRow, opened, plain
 from campaigns.process.errors import OperatingError
-from campaigns.secrets.key_place import KeyPlace
-from campaigns.secrets.master_key import MasterKeyError
+from campaigns.secrets.key_place import KNOB, KeyPlace
+from campaigns.secrets.master_key import MasterKey, MasterKeyError
 
 _MARK_BYTES = 16
 _ID_BYTES = 16
@@ -45,37 +46,6 @@ class ListKey(NamedTuple):
     tree: KeyTree
 
 
-Change = Callable[[str | None], str | None]  # From a wrapped key to what takes its place.
-
-
-class KeyStore(Protocol):
-    """Where wrapped keys are. It can forget; the log cannot."""
-
-    async def add(self, wrapped: Mapping[str, str]) -> None:
-        """Keep new keys. They are durable when it returns.
-
-        Raises:
-            LogUnavailableError: they are not, or may not be.
-
-        """
-        ...
-
-    def find(self, key_id: str) -> str | None:
-        """Return a key as far as this process has read."""
-        ...
-
-    async def refresh(self) -> None:
-        """Read all that was durable before the call. Raises: LogUnavailableError."""
-        ...
-
-    async def change(self, key_id: str, change: Change) -> None:
-        """Put another one in a key's place, or nothing. Durable when it returns.
-
-        `change` may be asked several times, where others change the same key.
-        """
-        ...
-
-
 class ListKeys:
     """Makes, finds and forgets the keys of one log's lists."""
 
@@ -99,12 +69,27 @@ class ListKeys:
         return self._ahead.popleft()
 
     async def _make(self) -> None:
-        master = self._place.sealing()
+        master = self._sealing()
         new = [ListKey(token_urlsafe(_ID_BYTES), KeyTree.new()) for _ in range(AHEAD)]
         await self.store.add(
             {key_id: master.seal(tree.dump(), _about(key_id)) for key_id, tree in new}
         )
         self._ahead.extend(new)
+
+    def _sealing(self) -> MasterKey:
+        """Return the newest master key. None is made where a lost one has wrapped keys.
+
+        Raises:
+            MasterKeyError: there is no master key.
+
+        """
+        if not self._place.there and (lost := len(self.store.key_ids())):
+            raise MasterKeyError(
+                f"expected the master key that wraps {lost} keys of contacts"
+                f" ({self._place.file or KNOB}), found none, and made none: restore it, or if it is"
+                " lost for ever, remove the keys too, which nobody can read"
+            )
+        return self._place.sealing()
 
     def mark(self) -> Mark:
         """Return how numbers are recognized: by HMAC-SHA-256, keyed by the master key.
@@ -113,7 +98,7 @@ class ListKeys:
             MasterKeyError: there is no master key.
 
         """
-        master = self._place.sealing()
+        master = self._sealing()
         key = hmac.digest(master.key, b"dialgate phone numbers", "sha256")
         return Mark(
             master.name,
@@ -168,6 +153,30 @@ class ListKeys:
         await self.store.change(key_id, without)
         return known
 
+    async def reseal(self, key_id: str) -> bool:
+        """Wrap a key by the newest master key; say whether another one had wrapped it.
+
+        Durable, and repeatable. What is forgotten meanwhile stays so.
+
+        Raises:
+            MasterKeyError: no master key opens it, or there is none. It stays as it is.
+            LogUnavailableError: it may or may not be done.
+
+        """
+        newest, anew = self._place.sealing(), False
+
+        def wrapped_anew(wrapped: str | None) -> str | None:
+            nonlocal anew
+            if wrapped is None or newest.sealed(wrapped):
+                return wrapped
+            anew = True
+            return newest.seal(self._place.open(wrapped, _about(key_id)), _about(key_id))
+
+        found = self.store.find(key_id)
+        if found is not None and not newest.sealed(found):
+            await self.store.change(key_id, wrapped_anew)
+        return anew
+
 
 def _about(key_id: str) -> str:
     return f"key {key_id}"
@@ -197,28 +206,3 @@ def rows_of(
     if keys is None:
         raise KeyUnavailableError(f"the key {key_id} of a list of contacts is missing")
     return keys.rows(key_id, first, details)
-
-
-class MemoryKeys:
-    """The reference: a dictionary. For tests and simulation."""
-
-    def __init__(self) -> None:
-        self._wrapped: dict[str, str] = {}
-
-    async def add(self, wrapped: Mapping[str, str]) -> None:
-        """Keep new keys."""
-        self._wrapped.update(wrapped)
-
-    def find(self, key_id: str) -> str | None:
-        """Return a key."""
-        return self._wrapped.get(key_id)
-
-    async def refresh(self) -> None:
-        """Nothing to read: memory is never behind."""
-
-    async def change(self, key_id: str, change: Change) -> None:
-        """Put another one in a key's place, or nothing."""
-        if (left := change(self._wrapped.get(key_id))) is None:
-            self._wrapped.pop(key_id, None)
-        else:
-            self._wrapped[key_id] = left

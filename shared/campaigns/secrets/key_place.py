@@ -33,6 +33,11 @@ class KeyPlace:
         """Return the place of these keys, newest first, and of those in a file."""
         return cls(given[0] if given else None, file, tuple(given[1:]))
 
+    @property
+    def there(self) -> bool:
+        """Say whether there is a key, readable or not."""
+        return self.given is not None or (self.file is not None and self.file.exists())
+
     def sealing(self) -> MasterKey:
         """Return the key that seals; make its file if there is none yet.
 

@@ -7,13 +7,14 @@ freed blocks is out of reach. Source: ADR-0041.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from threading import Lock
 
-from campaigns.personal.list_keys import Change, KeyUnavailableError
+from campaigns.personal.key_store import Change
+from campaigns.personal.list_keys import KeyUnavailableError
 from campaigns.process.errors import LogUnavailableError
 
 KEYS_FILE = "keys.db"
@@ -54,9 +55,13 @@ class KeyFile:
             raise KeyUnavailableError(f"the keys in {self._path} cannot be read: {exc}") from exc
 
     def _found(self, key_id: str) -> str | None:
-        if self._reading is None:
-            if not self._path.exists():
-                return None
+        if (db := self._opened()) is None:
+            return None
+        row = db.execute("select wrapped from keys where key_id = ?", (key_id,)).fetchone()
+        return row[0] if row else None
+
+    def _opened(self) -> sqlite3.Connection | None:
+        if self._reading is None and self._path.exists():
             self._reading = sqlite3.connect(
                 f"{self._path.absolute().as_uri()}?mode=ro",
                 uri=True,
@@ -64,9 +69,16 @@ class KeyFile:
                 isolation_level=None,
                 check_same_thread=False,
             )
-        found = self._reading.execute("select wrapped from keys where key_id = ?", (key_id,))
-        row = found.fetchone()
-        return row[0] if row else None
+        return self._reading
+
+    def key_ids(self) -> Sequence[str]:
+        """Return the ids of all keys. Raises: KeyUnavailableError: the file cannot be read."""
+        try:
+            with self._one_at_a_time:
+                db = self._opened()
+                return [key_id for (key_id,) in db.execute("select key_id from keys")] if db else []
+        except sqlite3.Error as exc:
+            raise KeyUnavailableError(f"the keys in {self._path} cannot be read: {exc}") from exc
 
     async def refresh(self) -> None:
         """Nothing to read ahead: each question reads the file."""

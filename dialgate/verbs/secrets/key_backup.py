@@ -1,0 +1,139 @@
+"""A backup of the lists' keys: one file, made and restored while the system runs.
+
+The keys are in it as they are in their store: wrapped by the master key, which is not in it.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import orjson
+
+from campaigns.audit.rulings import PartitionRuling, ruled_batches
+from campaigns.domain.facts import CampaignErased, ContactErased
+from campaigns.log.port import ReadableLog
+from campaigns.personal.forgotten_rows import ErasedRows, forget_again
+from campaigns.personal.key_store import MemoryKeys
+from campaigns.personal.list_keys import ListKeys
+from campaigns.records.installation import Installation
+from campaigns.records.topics import CAMPAIGN_RECORDS, campaign_partitions
+from dialgate.logs import make_log, master_keys
+from dialgate.settings import ProcessSettings
+from dialgate.verbs.new_file import new_file
+from dialgate.verbs.terminal import complain, say
+from dialgate.verbs.verb import MisusedError, source
+
+FORMAT = "dialgate keys of contacts, 1"
+NO_KEYS = "expected a master key (DIALGATE_MASTER_KEY), found none: contacts have no keys"
+
+
+class BackupHead(msgspec.Struct, frozen=True):
+    """The first line."""
+
+    format: str
+    keys: int  # How many lines follow.
+
+
+class BackupKey(msgspec.Struct, frozen=True):
+    """One line: the key of a list."""
+
+    key_id: str
+    wrapped: str
+
+
+async def export_keys(settings: ProcessSettings, path: Path) -> None:
+    """Write all keys that there are now into a new file.
+
+    Raises:
+        MisusedError: there is such a file already, or the log has no keys.
+        LogUnavailableError: there is no log, or it does not answer.
+
+    """
+    async with source(settings) as read:
+        keys = _of(read.log)
+        await keys.store.refresh()
+        found = {one: keys.store.find(one) for one in sorted(keys.store.key_ids())}
+        there = {one: wrapped for one, wrapped in found.items() if wrapped is not None}
+        with new_file(path) as file:
+            for line in (
+                BackupHead(FORMAT, len(there)),
+                *(BackupKey(key_id, wrapped) for key_id, wrapped in there.items()),
+            ):
+                file.write(msgspec.json.encode(line) + b"\n")
+    say(f"{len(there)} keys in {path}; keep it no longer than who was forgotten may be readable")
+
+
+async def import_keys(settings: ProcessSettings, path: Path, *, as_json: bool) -> None:
+    """Restore the keys that are missing, but of nobody who was forgotten since. Idempotent.
+
+    Keys that are there stay as they are.
+
+    Raises:
+        MisusedError: the file is no such backup, or the log has no keys.
+        KeyUnavailableError: who was forgotten cannot be told apart without the master key.
+        LogUnavailableError: there is no log, or it does not answer; some may be restored.
+
+    """
+    saved = dict(_read(path))
+    async with source(settings) as read:
+        erased = await erased_in(read.log, read.installation)
+    staged = MemoryKeys()
+    await staged.add(saved)
+    again = await forget_again(ListKeys(staged, master_keys(settings)), erased)
+    log = make_log(settings, exclusive=False)
+    try:
+        await log.open()
+        store = _of(log).store
+        await store.refresh()
+        left = {one: staged.find(one) for one in staged.key_ids()}
+        missing = {
+            one: wrapped
+            for one, wrapped in left.items()
+            if wrapped is not None and store.find(one) is None
+        }
+        await store.add(missing)
+    finally:
+        await log.close()
+    if again:
+        complain(
+            f"dialgate: the backup has contacts of {len(again)} lists that the log says are"
+            " forgotten: they stay so"
+        )
+    if as_json:
+        shape = {"restored": len(missing), "in_backup": len(saved), "forgotten_in": len(again)}
+        say(orjson.dumps(shape).decode())
+    else:
+        say(f"{len(missing)} of {len(saved)} keys restored; the others are there, or forgotten")
+
+
+async def erased_in(log: ReadableLog, installation: Installation) -> ErasedRows:
+    """Return which rows the log says are forgotten. Raises: see `ruled_batches`."""
+    erased = ErasedRows()
+    for partition in campaign_partitions(log.partitions(CAMPAIGN_RECORDS)):
+        ruling = PartitionRuling(installation.skipped.get(partition, {}), keeps_digest=False)
+        async for batch in ruled_batches(log, partition, ruling):
+            for ruled in batch:
+                for fact in ruled.recorded.facts if ruled.accepted else ():
+                    if isinstance(fact, ContactErased | CampaignErased):
+                        erased.fold(fact)
+    return erased
+
+
+def _of(log: ReadableLog) -> ListKeys:
+    if log.list_keys is None:
+        raise MisusedError(NO_KEYS)
+    return log.list_keys
+
+
+def _read(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the keys of a backup. Raises: MisusedError: it is none, or is not whole."""
+    expected = f"expected a backup of `dialgate secrets export`, found {path}"
+    try:
+        head, *lines = path.read_bytes().splitlines()
+        if msgspec.json.decode(head, type=BackupHead) != BackupHead(FORMAT, len(lines)):
+            raise MisusedError(f"{expected}: it is of another format, or not whole")
+        for line in lines:
+            one = msgspec.json.decode(line, type=BackupKey)
+            yield one.key_id, one.wrapped
+    except (ValueError, msgspec.DecodeError) as exc:
+        raise MisusedError(f"{expected}: {exc}") from exc

@@ -1,0 +1,164 @@
+"""`dialgate secrets export` and `import`: keys are restored, and nobody who was forgotten since."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from campaigns.domain.facts import CampaignErased, ContactErased
+from campaigns.domain.levels import LEVEL_NEWEST
+from campaigns.log.installation_log import Author, decided
+from campaigns.personal.list_keys import KeyUnavailableError, ListKey, ListKeys
+from campaigns.process.clock import SystemClock
+from campaigns.process.data_dir import unlock
+from campaigns.records.installation import raise_level
+from campaigns.records.topics import campaign_partition
+from campaigns.secrets.key_place import KeyPlace
+from campaigns.secrets.master_key import MasterKey, MasterKeyError
+from campaigns.sqlite.sqlite_log import SqliteLog
+from campaigns.testing.sample_records import NOON, offered
+from dialgate.__main__ import cli
+
+ROWS = range(1, 6)
+CAMPAIGN = campaign_partition(7, 1)
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[tuple[SqliteLog, ListKeys]]:
+    log = SqliteLog(folder / "log.db")
+    await log.open()
+    try:
+        assert log.list_keys is not None, "the embedded log has keys"
+        yield log, log.list_keys
+    finally:
+        await log.close()
+
+
+async def three_lists(folder: Path) -> list[ListKey]:
+    async with opened(folder) as (log, keys):
+        by, clock = Author("test", "test"), SystemClock()
+        await decided(log, lambda now: raise_level(now, LEVEL_NEWEST, NOON), by, clock)
+        return [await keys.take() for _ in range(3)]
+
+
+async def erased(folder: Path, one: ListKey, whole: ListKey) -> None:
+    """Forget the first row of one list and all of another: facts first, then their keys."""
+    row = ContactErased(campaign_id=7, contact_id=1, key_id=one.key_id, row=1, erased_at=NOON)
+    every = CampaignErased(campaign_id=7, through=9, key_ids=(whole.key_id,), erased_at=NOON)
+    async with opened(folder) as (log, keys):
+        for fact in (row, every):
+            await log.append(CAMPAIGN, offered(fact), 7)
+        await keys.forget(one.key_id, [1])
+        await keys.forget(whole.key_id)
+
+
+async def verb(folder: Path, *words: str, status: int = 0) -> str:
+    environment = {"DIALGATE_DATA_DIR": str(folder)}
+    found = await asyncio.to_thread(CliRunner().invoke, cli, ["secrets", *words], env=environment)
+    assert found.exit_code == status, found.output
+    return str(found.output)
+
+
+async def test_a_backup_of_keys_brings_nobody_back_who_was_forgotten_since(tmp_path: Path) -> None:
+    first, second, third = await three_lists(tmp_path)
+    backup = str(tmp_path / "keys.jsonl")
+    assert "keys in " in await verb(tmp_path, "export", backup)
+    await erased(tmp_path, second, whole=first)
+    (tmp_path / "keys.db").unlink()
+    said = await verb(tmp_path, "import", backup)
+    assert "of 2 lists that the log says are forgotten" in said
+    async with opened(tmp_path) as (_, keys):
+        with pytest.raises(KeyUnavailableError, match=f"the key {first.key_id} of a list"):
+            keys.tree(first.key_id)
+        tree = keys.tree(second.key_id)
+        assert [tree.key(row) is None for row in ROWS] == [True, False, False, False, False]
+        assert keys.tree(third.key_id) == third.tree
+    again = json.loads((await verb(tmp_path, "import", backup, "--json")).splitlines()[-1])
+    assert again["restored"] == 0, "what is there stays as it is"
+
+
+async def test_what_is_no_whole_backup_restores_nothing(tmp_path: Path) -> None:
+    await three_lists(tmp_path)
+    backup = tmp_path / "keys.jsonl"
+    await verb(tmp_path, "export", str(backup))
+    assert "expected a file that does not exist yet" in await verb(
+        tmp_path, "export", str(backup), status=2
+    )
+    assert backup.stat().st_mode & 0o077 == 0, "for our own user alone"
+    (tmp_path / "keys.db").unlink()
+    whole = backup.read_bytes()
+    for damaged in (b"", b"{}\n", whole[:-20], whole[: whole.rindex(b"\n", 0, -1) + 1], b"\xff\n"):
+        backup.write_bytes(damaged)
+        said = await verb(tmp_path, "import", str(backup), status=2)
+        assert "expected a backup of `dialgate secrets export`" in said
+    assert not (tmp_path / "keys.db").exists()
+
+
+async def test_lists_are_wrapped_by_a_new_master_key_and_the_old_one_goes(tmp_path: Path) -> None:
+    _, second, third = await three_lists(tmp_path)
+    file, new = tmp_path / "master.key", bytes([1] * 32)
+    old = file.read_text()
+    async with opened(tmp_path) as (_, keys):
+        await keys.forget(second.key_id, [3])
+    file.write_text(f"{'AQEB' * 10}AQE=\n{old}")
+    assert next(KeyPlace(None, file).newest_first()).name == MasterKey(new).name
+    said = await verb(tmp_path, "rotate")
+    assert "keys of lists: 64 sealed anew, 0 were already" in said
+    file.write_text(f"{'AQEB' * 10}AQE=\n")
+    async with opened(tmp_path) as (_, keys):
+        assert keys.tree(third.key_id) == third.tree
+        assert keys.tree(second.key_id).key(3) is None
+    unlock(tmp_path, "command-api")
+
+
+@pytest.mark.parametrize("lost", ["master.key", "keys.db"])
+async def test_without_a_key_it_is_one_sentence_and_everything_stays(
+    tmp_path: Path, lost: str
+) -> None:
+    first, *_ = await three_lists(tmp_path)
+    (tmp_path / lost).unlink()
+    async with opened(tmp_path) as (_, keys):
+        with pytest.raises(KeyUnavailableError) as missing:
+            keys.tree(first.key_id)
+    assert "\n" not in str(missing.value)
+    assert not (tmp_path / lost).exists(), "nothing is made in its place by a question"
+
+
+async def test_no_master_key_is_made_where_a_lost_one_has_wrapped_keys(tmp_path: Path) -> None:
+    await three_lists(tmp_path)
+    file = tmp_path / "master.key"
+    kept = file.read_text()
+    file.unlink()
+    async with opened(tmp_path) as (_, keys):
+        for refused in (keys.mark, keys._sealing):
+            with pytest.raises(MasterKeyError, match=f"wraps 64 keys of contacts .{file}."):
+                refused()
+        with pytest.raises(MasterKeyError):
+            await keys.take()
+    assert not file.exists()
+    file.write_text(kept)
+    async with opened(tmp_path) as (_, keys):
+        keys.mark()
+
+
+def test_a_part_that_lacks_its_master_key_ends_with_2_and_changes_nothing(tmp_path: Path) -> None:
+    asyncio.run(three_lists(tmp_path))
+    (tmp_path / "master.key").unlink()
+    kept = {path: path.read_bytes() for path in tmp_path.glob("*.db")}
+    environment = os.environ | {"DIALGATE_DATA_DIR": str(tmp_path), "DIALGATE_PORT": "0"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "dialgate", "up"],
+        env=environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2, ended.stderr
+    assert "expected the master key that wraps 64 keys of contacts" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "master.key").exists()
+    assert (tmp_path / "keys.db").read_bytes() == kept[tmp_path / "keys.db"]

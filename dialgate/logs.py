@@ -47,6 +47,7 @@ def make_kafka_log(
     from campaigns.kafka.kafka_log import KafkaLog
 
     assert settings.kafka_servers, "only with servers"
+    sealed_by = master_keys(settings)
     return KafkaLog(
         settings.kafka_servers,
         settings.partitions or KAFKA_PARTITIONS,
@@ -58,6 +59,7 @@ def make_kafka_log(
         importing=importing,
         open_s=settings.kafka_open_s,
         ends_s=settings.kafka_ends_s,
+        master_keys=sealed_by if sealed_by.given else None,
     )
 
 

@@ -1,11 +1,16 @@
-"""Every place of lists' keys passes one contract: memory, a file."""
+"""Every place of lists' keys passes one contract: memory, a file, a topic."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from campaigns.kafka.clients import Kafka
+from campaigns.kafka.keys.kafka_keys import KafkaKeys
+from campaigns.kafka.keys.topic_keys import KeyListener, TopicKeys
 from campaigns.personal.key_store import KeyStore, MemoryKeys
 from campaigns.sqlite.key_file import KeyFile
 from campaigns.testing.key_store_contract import KeyStoreContract
@@ -33,6 +38,81 @@ class TestKeyFile(KeyStoreContract):
         store = KeyFile(self.path)
         yield store
         store.close()
+
+    def open_keys(self) -> AbstractAsyncContextManager[KeyStore]:
+        return self._opened()
+
+    def reopen_keys(self, store: KeyStore) -> AbstractAsyncContextManager[KeyStore]:
+        return self._opened()
+
+
+class MemoryTopic:
+    """A topic that keeps everything; its clients read and write in turns, as over a network."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[str, str | None]] = []
+
+
+class MemoryTopicClient:
+    """Reads and writes for one process."""
+
+    def __init__(self, topic: MemoryTopic) -> None:
+        self._topic, self._position, self.wrapped = topic, 0, dict[str, str]()
+
+    async def read(self, listener: KeyListener) -> None:
+        await asyncio.sleep(0)
+        for offset in range(self._position, len(self._topic.records)):
+            key_id, value = self._topic.records[offset]
+            if value is None:
+                self.wrapped.pop(key_id, None)
+            else:
+                self.wrapped[key_id] = value
+            listener(offset, key_id, value)
+        self._position = len(self._topic.records)
+
+    async def write(self, messages: Mapping[str, str | None]) -> list[int]:
+        await asyncio.sleep(0)
+        first = len(self._topic.records)
+        self._topic.records += messages.items()
+        return list(range(first, len(self._topic.records)))
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+class TestTopicKeys(KeyStoreContract):
+    """What a process does with any topic, each step in turns with another's."""
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[KeyStore]:
+        client = MemoryTopicClient(self.topic)
+        yield TopicKeys(client, client, 1.0)
+
+    def open_keys(self) -> AbstractAsyncContextManager[KeyStore]:
+        self.topic = MemoryTopic()
+        return self._opened()
+
+    def reopen_keys(self, store: KeyStore) -> AbstractAsyncContextManager[KeyStore]:
+        return self._opened()
+
+
+@pytest.mark.kafka
+class TestKafkaKeys(KeyStoreContract):
+    @pytest.fixture(autouse=True)
+    def _at(self, kafka_servers: str) -> None:
+        self.kafka = Kafka(kafka_servers, f"k{uuid.uuid4().hex[:10]}.")
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[KeyStore]:
+        store = KafkaKeys(self.kafka)
+        admin = self.kafka.admin()
+        await admin.start()
+        try:
+            await store.make(admin, 1, 1)
+        finally:
+            await admin.close()
+        yield store
+        await store.close()
 
     def open_keys(self) -> AbstractAsyncContextManager[KeyStore]:
         return self._opened()

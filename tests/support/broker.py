@@ -206,6 +206,7 @@ class Broker:
     controller_port: int = field(default_factory=free_port)
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="dialgate-kafka-")))
     process: subprocess.Popen[bytes] | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)  # Settings of this one alone.
 
     @property
     def servers(self) -> str:
@@ -261,6 +262,7 @@ class Broker:
             "num.recovery.threads.per.data.dir": "1",
             "background.threads": "2",
             **COMMON,
+            **self.extra,
         }
         written = "".join(f"{name}={value}\n" for name, value in settings.items())
         staged = self.folder / "staged.properties"

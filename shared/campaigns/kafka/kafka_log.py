@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 from contextlib import AsyncExitStack
 
 from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from campaigns.kafka.clients import REQUEST_TIMEOUT_MS, Kafka, hush
 from campaigns.kafka.consumer import Stretches
 from campaigns.kafka.fetcher import Fetcher
+from campaigns.kafka.keys.kafka_keys import KafkaKeys
 from campaigns.kafka.offsets import PartitionRanges
 from campaigns.kafka.producer import RETRY_S, Appender
 from campaigns.kafka.security import Security
@@ -31,6 +33,8 @@ from campaigns.records.home import LogPlace
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Record
 from campaigns.records.topics import NAMING_TOPICS, RECORD_TOPICS, TOPICS, Partition
+from campaigns.secrets.key_place import KNOB, KeyPlace
+from campaigns.secrets.master_key import MasterKeyError
 
 logger = logging.getLogger(__name__)
 limit_repetitions(logger)
@@ -56,6 +60,7 @@ class KafkaLog:
         ends_s: float = 5.0,
         watch_s: float = 15.0,
         request_timeout_ms: int = REQUEST_TIMEOUT_MS,
+        master_keys: KeyPlace | None = None,  # Of the lists' keys. None: contacts are plain.
     ) -> None:
         """Store the settings. `read_only` creates nothing: rights to describe and read suffice."""
         self.kafka = Kafka(servers, namespace, security or Security(), request_timeout_ms)
@@ -74,7 +79,8 @@ class KafkaLog:
             self.kafka, self._at, self._count, self._ranges, self._once, self._appender.leader
         )
         self._place: LogPlace | None = None
-        self.list_keys: ListKeys | None = None
+        self.keys = KafkaKeys(self.kafka)
+        self.list_keys = ListKeys(self.keys, master_keys) if master_keys else None
         self._inspection = Inspection(self.kafka, list(self._counts(self._count)), watch_s)
         self._inspecting: asyncio.Task[None] | None = None
 
@@ -136,6 +142,7 @@ class KafkaLog:
                 await check_readable(admin, self._counts(RECORD_TOPICS), self._importing)
             else:
                 await make_and_check(admin, self._counts(self._count), self._replication, brokers)
+            await self._open_keys(admin, brokers)
             ids = await topic_ids(admin, list(self._counts(NAMING_TOPICS)))
             self._inspection.ids = ids
             if not self._read_only:
@@ -149,6 +156,27 @@ class KafkaLog:
             await self._appender.close()
             raise
 
+    async def _open_keys(self, admin: AIOKafkaAdminClient, brokers: int) -> None:
+        """Have a place for keys, if there is a master key.
+
+        Raises:
+            MasterKeyError: there is none, but contacts were encrypted: others would be in clear.
+            TopicMisfitError: the topic could lose keys, or forgets too late.
+
+        """
+        if self.list_keys is not None:
+            if not self._read_only:
+                await self.keys.make(admin, self._replication, brokers)
+                self.keys.follow()
+            await self.keys.look(admin)
+        elif self._read_only:
+            return
+        elif await self.keys.any_there(admin):
+            raise MasterKeyError(
+                f"expected {KNOB}, by which the keys of contacts in {self.keys.topic} are wrapped,"
+                " found none: nothing was changed"
+            )
+
     def _counts(self, topics: Iterable[str]) -> dict[str, int]:
         return {self.kafka.topic(name): self._count[name] for name in topics}  # Its names there.
 
@@ -158,7 +186,7 @@ class KafkaLog:
             self._inspecting.cancel()
             await asyncio.wait([self._inspecting])
         await self._fetcher.halt()
-        closed = (self._ranges, self._once, self._appender, self._fetcher)
+        closed = (self._ranges, self._once, self._appender, self._fetcher, self.keys)
         await asyncio.gather(*(one.close() for one in closed))
 
     def troubles(self, writing: Collection[str], reading: Collection[str] = ()) -> Sequence[str]:

@@ -28,6 +28,7 @@ CAMPAIGN_RECORDS = "campaign.records"
 ORGANIZATION_RECORDS = "organization.records"
 INSTALLATION_RECORDS = "installation.records"
 CAMPAIGN_EVENTS = "campaign.events"
+CONTACT_KEYS = "contact.keys"  # One partition, compacted: it can forget (campaigns.kafka.keys).
 
 TOPICS: tuple[Topic, ...] = (
     Topic(CAMPAIGN_RECORDS, keyed_by="campaign id", partitions=None),

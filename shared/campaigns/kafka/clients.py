@@ -1,11 +1,12 @@
 """The common settings of all our Kafka clients: servers, security, timeouts, quiet logs."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -15,6 +16,7 @@ from campaigns.kafka.security import Security
 from campaigns.kafka.silence import NEXT_S, Silence, first_of
 from campaigns.process.observability import limit_repetitions
 from campaigns.records.record import RECORD_BYTES_MAX
+from campaigns.records.topics import Partition
 
 MESSAGE_BYTES_MAX = RECORD_BYTES_MAX + 64 * 1024  # A record or an event, with key and headers.
 REQUEST_TIMEOUT_MS = 5_000  # Shorter than any outage that clients should wait out silently.
@@ -45,6 +47,14 @@ class Kafka:
     def topic(self, name: str) -> str:
         """Return a topic's name on this cluster."""
         return f"{self.namespace}{name}"
+
+    def partitions(self, counts: Mapping[str, int]) -> Mapping[Partition, TopicPartition]:
+        """Return where each partition of these topics is; `counts`: how many, by our names."""
+        return {
+            Partition(topic, number): TopicPartition(self.topic(topic), number)
+            for topic, count in counts.items()
+            for number in range(count)
+        }
 
     def producer(self, **options: Any) -> AIOKafkaProducer:  # Any: aiokafka's own options.
         """Return an idempotent producer, acknowledged by all in-sync replicas."""

@@ -14,6 +14,7 @@ from campaigns.process.errors import LogCutError, LogUnavailableError
 from campaigns.records.log_entry import Recorded
 from campaigns.records.topics import Partition
 
+PRIVATE_MAX = 2_048  # Records per read of a follower that has fallen behind the tail.
 POLL_MAX = 256  # Records decoded before other tasks get their turn.
 _FETCH_WAIT_MS = 10  # It reads records known to exist; a longer wait would only delay the next.
 _POLL_MS = 250

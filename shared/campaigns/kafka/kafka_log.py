@@ -9,12 +9,10 @@ import logging
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from campaigns.kafka.clients import REQUEST_TIMEOUT_MS, Kafka, hush
-from campaigns.kafka.consumer import Stretches
+from campaigns.kafka.consumer import PRIVATE_MAX, Stretches
 from campaigns.kafka.fetcher import Fetcher
 from campaigns.kafka.keys.kafka_keys import KafkaKeys
 from campaigns.kafka.offsets import PartitionRanges
@@ -33,13 +31,10 @@ from campaigns.records.home import LogPlace
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Record
 from campaigns.records.topics import NAMING_TOPICS, RECORD_TOPICS, TOPICS, Partition
-from campaigns.secrets.key_place import KNOB, KeyPlace
-from campaigns.secrets.master_key import MasterKeyError
+from campaigns.secrets.key_place import KeyPlace
 
 logger = logging.getLogger(__name__)
 limit_repetitions(logger)
-
-PRIVATE_MAX = 2_048  # Records per read of a follower that has fallen behind the tail.
 
 
 class KafkaLog:
@@ -67,12 +62,7 @@ class KafkaLog:
         self._count = {topic.name: topic.partitions or partitions for topic in TOPICS}
         self._replication, self._read_only, self._importing = replication, read_only, importing
         self._open_s, self._appender = open_s, Appender(self.kafka, append_s)
-        self._at = {
-            partition: TopicPartition(self.kafka.topic(partition.topic), partition.number)
-            for topic in RECORD_TOPICS
-            for number in range(self._count[topic])
-            for partition in [Partition(topic, number)]
-        }
+        self._at = self.kafka.partitions({topic: self._count[topic] for topic in RECORD_TOPICS})
         self._ranges = PartitionRanges(self.kafka, ends_s)
         self._once = Stretches(self.kafka, self._at, self._count, ends_s)
         self._fetcher = Fetcher(
@@ -110,6 +100,7 @@ class KafkaLog:
         Raises:
             LogUnavailableError: no broker within `open_s`, or none that can create the topics.
             TopicMisfitError: what exists does not fit.
+            MasterKeyError: contacts were encrypted, and there is no master key.
 
         """
         hush()
@@ -142,7 +133,8 @@ class KafkaLog:
                 await check_readable(admin, self._counts(RECORD_TOPICS), self._importing)
             else:
                 await make_and_check(admin, self._counts(self._count), self._replication, brokers)
-            await self._open_keys(admin, brokers)
+            sealed = self.list_keys is not None
+            await self.keys.open(admin, self._replication, brokers, sealed, self._read_only)
             ids = await topic_ids(admin, list(self._counts(NAMING_TOPICS)))
             self._inspection.ids = ids
             if not self._read_only:
@@ -155,27 +147,6 @@ class KafkaLog:
         except BaseException:
             await self._appender.close()
             raise
-
-    async def _open_keys(self, admin: AIOKafkaAdminClient, brokers: int) -> None:
-        """Have a place for keys, if there is a master key.
-
-        Raises:
-            MasterKeyError: there is none, but contacts were encrypted: others would be in clear.
-            TopicMisfitError: the topic could lose keys, or forgets too late.
-
-        """
-        if self.list_keys is not None:
-            if not self._read_only:
-                await self.keys.make(admin, self._replication, brokers)
-                self.keys.follow()
-            await self.keys.look(admin)
-        elif self._read_only:
-            return
-        elif await self.keys.any_there(admin):
-            raise MasterKeyError(
-                f"expected {KNOB}, by which the keys of contacts in {self.keys.topic} are wrapped,"
-                " found none: nothing was changed"
-            )
 
     def _counts(self, topics: Iterable[str]) -> dict[str, int]:
         return {self.kafka.topic(name): self._count[name] for name in topics}  # Its names there.

@@ -13,6 +13,8 @@ from campaigns.kafka.keys.topic_keys import TopicKeys
 from campaigns.process.errors import LogUnavailableError
 from campaigns.process.observability import limit_repetitions
 from campaigns.records.topics import CONTACT_KEYS
+from campaigns.secrets.key_place import KNOB
+from campaigns.secrets.master_key import MasterKeyError
 
 logger = logging.getLogger(__name__)
 limit_repetitions(logger)
@@ -29,6 +31,33 @@ class KafkaKeys(TopicKeys):
             KeyWriter(kafka, self.topic, deadline_s),
             roll_ms / 1_000,
         )
+
+    async def open(
+        self,
+        admin: AIOKafkaAdminClient,
+        replication: int | None,
+        brokers: int,
+        sealed: bool,  # There is a master key.
+        read_only: bool,
+    ) -> None:
+        """Have a place for keys, if there is a master key, and follow it.
+
+        Raises:
+            MasterKeyError: there is none, but contacts were encrypted: others would be in clear.
+            TopicMisfitError: the topic could lose keys, or forgets too late.
+            KafkaError, LogUnavailableError: the cluster did not answer.
+
+        """
+        if sealed:
+            if not read_only:
+                await self.make(admin, replication, brokers)
+                self.follow()
+            await self.look(admin)
+        elif not read_only and await self.any_there(admin):
+            raise MasterKeyError(
+                f"expected {KNOB}, by which the keys of contacts in {self.topic} are wrapped,"
+                " found none: nothing was changed"
+            )
 
     async def make(self, admin: AIOKafkaAdminClient, replication: int | None, brokers: int) -> None:
         """Create the topic if it is missing, and check it.

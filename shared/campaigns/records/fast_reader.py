@@ -9,14 +9,14 @@ from typing import Annotated, Any, Union
 
 from msgspec import Meta, MsgspecError, Struct, defstruct, field
 from msgspec.json import Decoder, Encoder
-from msgspec.structs import force_setattr
+from msgspec.structs import asdict, force_setattr
 
 from campaigns.domain.facts import TAGS, AnyFact, CallFact, CallRequested
 from campaigns.domain.levels import LEVEL_NEWEST, LEVEL_OLDEST, asides
 from campaigns.domain.values.stream_names import Stream
 from campaigns.domain.values.value import hints
 from campaigns.records.plain_facts import FLOAT_MAX, PLAIN
-from campaigns.records.record import VERSION_MAX, Envelope, FactEntry, Idempotency
+from campaigns.records.record import VERSION_MAX, Envelope, FactEntry, Foreign, Idempotency
 from campaigns.records.streams import PLACES, misplaced
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 
@@ -86,42 +86,27 @@ _CALLS = frozenset(kind for kind in TAGS.values() if issubclass(kind, CallFact))
 
 def read(
     raw: bytes | None, partition: Partition, partitions: int
-) -> tuple[Envelope, tuple[AnyFact, ...], bool] | None:
-    """Return a record's envelope, its facts, and whether it is plain; None: it declines.
-
-    A plain record's bytes are what any JSON writer would make of them again (ADR-0034), so no two
-    parsers read them differently. It is known without a look at each byte in Python: what was read
-    is written again. Whatever is spelt in another way (spaces, a name that stands twice, another
-    order, 1e3) comes back as other bytes. Only records of one fact are known as plain.
-    """
-    if not raw:
+) -> tuple[Envelope, tuple[AnyFact, ...]] | None:
+    """Return a record's envelope and its facts; None: it declines."""
+    if (
+        not raw
+        or _too_fine(raw, max(raw.find(_FACTS), 0))
+        or (_BACKSLASH in raw and _CODE_POINT in raw)
+    ):
         return None
     try:
         envelope = _decode(raw)
     except (MsgspecError, ValueError, OverflowError, RecursionError):
         return None
-    condition, entries, plain = envelope.condition, envelope.entries, False
+    condition, entries = envelope.condition, envelope.entries
     entry = entries[0]
     fact: AnyFact = entry.data  # type: ignore[attr-defined]  # Made by `_entry`.
     kind = type(fact)
-    if (known := PLAIN.get(kind)) and len(entries) == 1 and not envelope.idempotency:
-        written = _encode(envelope)
-        for null in known[0]:
-            written = written.replace(null, b"", 1)
-        plain = written == raw
-        for name in known[1]:
-            value = getattr(fact, name)
-            if value is not None and not -FLOAT_MAX < value < FLOAT_MAX:
-                plain = False
-    if not plain and (
-        _too_fine(raw, max(raw.find(_FACTS), 0)) or (_BACKSLASH in raw and _CODE_POINT in raw)
-    ):
-        return None
     if kind not in _CALLS or len(entries) > 1:
         facts = _facts(envelope, raw)
         if facts is None or not _in_place(envelope, partition, partitions):
             return None
-        return envelope, facts, plain
+        return envelope, facts
     # As for all others, and faster: nearly all of a log.
     campaign_id, contact_id = fact.campaign_id, fact.contact_id  # type: ignore[union-attr]
     if (place := _known(stream := entry.stream)) is None:
@@ -137,7 +122,45 @@ def read(
     here = campaign_id % partitions == partition[1] and partition[0] == CAMPAIGN_RECORDS
     if (len(condition) > 1 or not here) and not _in_place(envelope, partition, partitions):
         return None
-    return envelope, (fact,), plain
+    return envelope, (fact,)
+
+
+def plain(envelope: Envelope | Foreign, raw: bytes) -> bool:
+    """Say whether any JSON writer would make the same bytes again of what `read` found in them.
+
+    So no two parsers read them differently (ADR-0034). It is known without a look at each byte in
+    Python: what was read is written again. Whatever is spelt in another way (spaces, a name that
+    stands twice, another order, 1e3) comes back as other bytes. Only records of one fact are known
+    as plain, and only programs that copy records ask.
+    """
+    if type(envelope) is not Whole or len(envelope.entries) > 1 or envelope.idempotency:
+        return False
+    entry = envelope.entries[0]
+    fact: AnyFact = entry.data  # type: ignore[attr-defined]  # As above.
+    if (known := PLAIN.get(type(fact))) is None:
+        return False
+    written = (
+        _encode(envelope)
+        if (aside := getattr(entry, "aside", None)) is None
+        else (_written_beside(envelope, fact, aside))
+    )
+    for null in known.unset:
+        written = written.replace(null, b"", 1)
+    return written == raw and all(
+        value is None or -FLOAT_MAX < value < FLOAT_MAX
+        for value in (getattr(fact, name) for name in known.floats)
+    )
+
+
+def _written_beside(envelope: Envelope, fact: AnyFact, aside: Struct) -> bytes:
+    """Write an envelope whose fact has taken in what stands beside it, as it was before."""
+    taken = {name: value for name, value in asdict(aside).items() if value is not None}
+    for name in taken:
+        force_setattr(fact, name, None)
+    written = _encode(envelope)
+    for name, value in taken.items():
+        force_setattr(fact, name, value)
+    return written
 
 
 def _facts(envelope: Envelope, raw: bytes) -> tuple[AnyFact, ...] | None:

@@ -18,14 +18,13 @@ class Recorded:
     unknown fact only when the facts are.
     """
 
-    __slots__ = ("_beyond", "envelope", "facts", "partition", "plain", "position", "raw")
+    __slots__ = ("_beyond", "envelope", "facts", "partition", "position", "raw")
 
     partition: Partition
     position: int  # Kafka's offset + 1. 0: not in the log yet.
     raw: bytes | None
     envelope: Envelope | Foreign  # What the rule looks at. Raises: LevelBeyondError, see below.
     facts: tuple[AnyFact, ...]  # Of an accepted record. Raises: ContractError, see below.
-    plain: bool  # Its bytes are what any JSON writer would make of it again (ADR-0034).
 
     def __init__(
         self, partition: Partition, position: int, raw: bytes | None, partitions: int
@@ -34,9 +33,8 @@ class Recorded:
         self.position = position
         self.raw = raw
         if found := fast_reader.read(raw, partition, partitions):
-            self.envelope, self.facts, self.plain = found
+            self.envelope, self.facts = found
             return
-        self.plain = False
         try:
             self.envelope = read_envelope(raw, partition, partitions)
         except LevelBeyondError as exc:
@@ -69,6 +67,11 @@ class Recorded:
         envelope = self.envelope
         assert type(envelope) is not Foreign, "foreign bytes have no facts"
         return envelope.actor
+
+    @property
+    def plain(self) -> bool:
+        """Say whether its bytes are what any JSON writer would make of it again (ADR-0034)."""
+        return self.raw is not None and fast_reader.plain(self.envelope, self.raw)
 
     def placed(self, position: int) -> "Recorded":
         """Set its position, once it is known, and return itself."""

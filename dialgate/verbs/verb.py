@@ -14,6 +14,7 @@ import typer
 from campaigns.audit.transfer.export_log import ExportLog
 from campaigns.log.installation_log import whole
 from campaigns.log.port import ReadableLog
+from campaigns.personal.list_keys import KeyUnavailableError
 from campaigns.process.errors import (
     ContractError,
     ExportUnreadableError,
@@ -25,6 +26,7 @@ from campaigns.process.errors import (
 )
 from campaigns.process.observability import configure_logging
 from campaigns.records.installation import Installation
+from campaigns.secrets.master_key import MasterKeyError
 from dialgate.exit_codes import MISUSED, WENT_WRONG
 from dialgate.logs import make_log
 from dialgate.settings import ALL, GC_AFTER, ProcessSettings, misspelt
@@ -51,6 +53,8 @@ _UNREADABLE = (
     TopicMisfitError,
     ExportUnreadableError,
     SealUnreadableError,
+    MasterKeyError,
+    KeyUnavailableError,
     OSError,
 )
 

@@ -32,16 +32,20 @@ async def rotate(settings: ProcessSettings, *, as_json: bool) -> int:
 
     Raises:
         MisusedError: there is no master key, or the embedded log is in use.
+        MasterKeyError: none of the keys opens any key of a list.
         LogUnavailableError: there is no log, or it does not answer.
 
     """
     place = master_keys(settings)
     newest = _newest(place)
     async with _opened(settings) as opened:
+        if (keys := opened.log.list_keys) is not None:
+            await keys.store.refresh()
+            keys.sealing()
         with progress("secrets", 0) as moved:
             told = [await reseal_webhooks(opened, place, moved)]
-            if opened.log.list_keys is not None:
-                told.append(await reseal_lists(opened.log.list_keys, moved))
+            if keys is not None:
+                told.append(await reseal_lists(keys, moved))
     left = [sentence for one in told for sentence in one.left]
     if as_json:
         say(orjson.dumps(_shape(newest, told)).decode())

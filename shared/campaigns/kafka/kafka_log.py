@@ -165,7 +165,8 @@ class KafkaLog:
         if self._read_only:
             return ()
         seen = self._inspection.troubles(writing, reading)
-        return [*self._appender.troubles(writing), *seen]
+        keys = self.list_keys.troubles() if self.list_keys else ()
+        return [*self._appender.troubles(writing), *seen, *keys]
 
     async def append(
         self, partition: Partition, record: Record, key: int, refused: OnRefusal | None = None

@@ -1,7 +1,10 @@
 """The port of where lists' keys are kept, and its reference, in memory. Source: ADR-0042."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
+
+from campaigns.secrets.master_key import sealer_of
 
 Change = Callable[[str | None], str | None]  # From a wrapped key to what takes its place.
 
@@ -26,6 +29,13 @@ class KeyStore(Protocol):
         """Return the ids of all keys, as far as this process has read."""
         ...
 
+    def sealers(self) -> Mapping[str, int]:
+        """Return how many keys each master key wraps, by its name, as far as this process has read.
+
+        A key that is none of ours counts under whatever stands before its first dot.
+        """
+        ...
+
     async def refresh(self) -> None:
         """Read all that was durable before the call. Raises: LogUnavailableError."""
         ...
@@ -36,6 +46,11 @@ class KeyStore(Protocol):
         `change` may be asked several times, where others change the same key.
         """
         ...
+
+
+def counted(wrapped: Iterable[str]) -> Mapping[str, int]:
+    """Return how many of these wrapped keys each master key wraps, by its name."""
+    return Counter(sealer_of(one) for one in wrapped)
 
 
 class MemoryKeys:
@@ -55,6 +70,10 @@ class MemoryKeys:
     def key_ids(self) -> Sequence[str]:
         """Return the ids of all keys."""
         return list(self._wrapped)
+
+    def sealers(self) -> Mapping[str, int]:
+        """Return how many keys each master key wraps."""
+        return counted(self._wrapped.values())
 
     async def refresh(self) -> None:
         """Nothing to read: memory is never behind."""

@@ -69,27 +69,47 @@ class ListKeys:
         return self._ahead.popleft()
 
     async def _make(self) -> None:
-        master = self._sealing()
+        master = self.sealing()
         new = [ListKey(token_urlsafe(_ID_BYTES), KeyTree.new()) for _ in range(AHEAD)]
         await self.store.add(
             {key_id: master.seal(tree.dump(), _about(key_id)) for key_id, tree in new}
         )
         self._ahead.extend(new)
 
-    def _sealing(self) -> MasterKey:
-        """Return the newest master key. None is made where a lost one has wrapped keys.
+    def sealing(self) -> MasterKey:
+        """Return the newest master key. None is made or begun where another has wrapped all keys.
 
         Raises:
-            MasterKeyError: there is no master key.
+            MasterKeyError: there is no master key, or it opens none of the keys that there are.
 
         """
-        if not self._place.there and (lost := len(self.store.key_ids())):
+        wrapped, names = self.store.sealers(), self._place.names()
+        if wrapped and not wrapped.keys() & set(names):
+            found = " and ".join(names) or "none, and made none"
             raise MasterKeyError(
-                f"expected the master key that wraps {lost} keys of contacts"
-                f" ({self._place.file or KNOB}), found none, and made none: restore it, or if it is"
-                " lost for ever, remove the keys too, which nobody can read"
+                f"expected the master key {' or '.join(wrapped)} that wraps"
+                f" {sum(wrapped.values())} keys of contacts ({self._place.file or KNOB}), found"
+                f" {found}: restore it, or if it is lost for ever, remove the keys too, which"
+                " nobody can read"
             )
         return self._place.sealing()
+
+    def troubles(self) -> Sequence[str]:
+        """Return why contacts cannot be read: a master key wraps their keys that we do not have.
+
+        By the keys' names alone.
+        """
+        try:
+            wrapped = self.store.sealers()
+            names = self._place.names() if wrapped else ()
+        except (MasterKeyError, KeyUnavailableError) as exc:
+            return [str(exc)]
+        return [
+            f"{count} keys of contacts: expected the master key {name}, found"
+            f" {' and '.join(names) or 'none'}: their contacts are neither read nor called"
+            for name, count in wrapped.items()
+            if name not in names
+        ]
 
     def mark(self) -> Mark:
         """Return how numbers are recognized: by HMAC-SHA-256, keyed by the master key.
@@ -98,7 +118,7 @@ class ListKeys:
             MasterKeyError: there is no master key.
 
         """
-        master = self._sealing()
+        master = self.sealing()
         key = hmac.digest(master.key, b"dialgate phone numbers", "sha256")
         return Mark(
             master.name,

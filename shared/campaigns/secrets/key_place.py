@@ -10,7 +10,7 @@ from typing import Self
 
 from campaigns.process.private_files import open_private, sync
 from campaigns.secrets.key_text import KEY_BYTES, keys_of
-from campaigns.secrets.master_key import MasterKey, MasterKeyError
+from campaigns.secrets.master_key import MasterKey, MasterKeyError, sealer_of
 
 KEY_FILE = "master.key"  # Beside the embedded log.
 KNOB = "DIALGATE_MASTER_KEY"
@@ -72,9 +72,18 @@ class KeyPlace:
         if not seen:
             raise MasterKeyError(f"the secret of {about}: expected {KNOB}, found none")
         raise MasterKeyError(
-            f"the secret of {about}: expected the master key {sealed.partition('.')[0]},"
+            f"the secret of {about}: expected the master key {sealer_of(sealed)},"
             f" found {' and '.join(seen)}"
         )
+
+    def names(self) -> Sequence[str]:
+        """Return the keys' names, newest first: none where there is no key.
+
+        Raises:
+            MasterKeyError: the file cannot be read.
+
+        """
+        return [key.name for key in self.newest_first()] if self.there else []
 
     def newest_first(self) -> Iterator[MasterKey]:
         """Yield the keys, newest first. A file is read when it comes to it.

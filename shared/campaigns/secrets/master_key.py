@@ -17,6 +17,11 @@ _NONCE_BYTES = 12
 _NAME_CHARS = 16  # Of the key's hash: names it, and tells nothing of 256 random bits.
 
 
+def sealer_of(sealed: str) -> str:
+    """Return the name of the key that has sealed it."""
+    return sealed.partition(".")[0]
+
+
 class MasterKeyError(OperatingError):
     """There is no master key, or it is not the one that sealed a secret."""
 
@@ -43,7 +48,7 @@ class MasterKey:
 
     def sealed(self, text: str) -> bool:
         """Say whether this key has sealed it. Cheap: by the name alone."""
-        return text.partition(".")[0] == self.name
+        return sealer_of(text) == self.name
 
     def open(self, sealed: str, about: str) -> bytes:
         """Return what `seal` was given, of the same thing.

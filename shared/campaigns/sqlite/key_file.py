@@ -23,6 +23,11 @@ _SCHEMA = (
     "create table if not exists keys (key_id text primary key, wrapped text not null) without rowid"
 )
 
+_SEALERS = (
+    "select substr(wrapped, 1, instr(wrapped || '.', '.') - 1) as sealer, count(*) from keys"
+    " group by sealer"
+)
+
 
 class KeyFile:
     """The keys of one embedded log. Implements the KeyStore port."""
@@ -77,6 +82,14 @@ class KeyFile:
             with self._one_at_a_time:
                 db = self._opened()
                 return [key_id for (key_id,) in db.execute("select key_id from keys")] if db else []
+        except sqlite3.Error as exc:
+            raise KeyUnavailableError(f"the keys in {self._path} cannot be read: {exc}") from exc
+
+    def sealers(self) -> Mapping[str, int]:
+        """Return how many keys each master key wraps. Raises: as `key_ids`."""
+        try:
+            with self._one_at_a_time:
+                return dict(db.execute(_SEALERS).fetchall()) if (db := self._opened()) else {}
         except sqlite3.Error as exc:
             raise KeyUnavailableError(f"the keys in {self._path} cannot be read: {exc}") from exc
 

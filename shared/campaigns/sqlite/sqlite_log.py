@@ -144,8 +144,9 @@ class SqliteLog:
         self._keys.close()
 
     def troubles(self, writing: Collection[str], reading: Collection[str] = ()) -> Sequence[str]:
-        """Return why records can no longer be appended."""
-        return (f"the log takes nothing: {self._failed}",) if self._failed else ()
+        """Return why records can no longer be appended, or contacts not be read."""
+        found = self.list_keys.troubles() if self.list_keys else ()
+        return (f"the log takes nothing: {self._failed}", *found) if self._failed else found
 
     async def append(
         self, partition: Partition, record: Record, key: int, refused: OnRefusal | None = None

@@ -34,6 +34,16 @@ class KeyStoreContract:
                 await other.refresh()
                 assert [other.find(one) for one in ("a", "b", "c")] == ["one", "two", None]
 
+    async def test_the_master_keys_that_wrap_are_counted_by_name(self) -> None:
+        """No key is opened for it."""
+        async with self.open_keys() as store, self.reopen_keys(store) as other:
+            assert store.sealers() == {}
+            await store.add({"a": "first.1", "b": "second.2", "c": "second.3.4"})
+            assert store.sealers() == {"first": 1, "second": 2}
+            await store.change("a", lambda _: None)
+            await other.refresh()
+            assert other.sealers() == {"second": 2}
+
     async def test_a_change_takes_the_place_of_a_key_or_leaves_nothing(self) -> None:
         """What there is not is not made."""
         async with self.open_keys() as store, self.reopen_keys(store) as other:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from campaigns.personal.key_store import Change
+from campaigns.personal.key_store import Change, counted
 from campaigns.process.errors import LogUnavailableError, TooContendedError
 from campaigns.process.observability import limit_repetitions
 
@@ -135,6 +135,10 @@ class TopicKeys:
     def key_ids(self) -> Sequence[str]:
         """Return the ids of all keys, as far as this process has read."""
         return [key_id for key_id in self._reader.wrapped if key_id != MARKER]
+
+    def sealers(self) -> Mapping[str, int]:
+        """Return how many keys each master key wraps, as far as this process has read."""
+        return counted(wrapped for key_id, wrapped in self._reader.wrapped.items() if key_id)
 
     async def refresh(self) -> None:
         """Read all that was durable before the call. Raises: LogUnavailableError."""

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 def test_campaigns_go_on_where_their_log_was_moved(
     tmp_path: Path, kafka_servers: str, namespace: str
 ) -> None:
-    export = str(tmp_path / "export")
+    export, keys = str(tmp_path / "export"), str(tmp_path / "keys")
     with System(tmp_path) as system, system.client() as client:
         campaigns = [client.create(40, concurrent=2) for _ in range(2)]
         for campaign in campaigns:
@@ -27,12 +27,22 @@ def test_campaigns_go_on_where_their_log_was_moved(
         system["up"].stop()
         exported = system.run("export", export)
         assert exported.returncode == 0, exported
+        kept = system.run("secrets", "export", keys)
+        assert kept.returncode == 0, kept
         used = system.run("import", export)
         assert (used.returncode, "found one with records" in used.stderr) == (2, True), used
-    moved = System(tmp_path, kafka=kafka_servers, namespace=namespace, partitions=3)
+    master_key = (tmp_path / "data" / "master.key").read_text().strip()
+    moved = System(
+        tmp_path, kafka=kafka_servers, namespace=namespace, partitions=3, master_key=master_key
+    )
     ended = moved.run("import", export, "--json")
     assert ended.returncode == 0, ended
-    assert json.loads(ended.stdout)["partitions"] == 3
+    shape = json.loads(ended.stdout)
+    assert (shape["partitions"], shape["lists_without_key"]) == (3, len(campaigns))
+    assert "the contacts of 2 lists are not here" in ended.stderr, "before"
+    assert "nobody reads the contacts of 2 lists until their keys are here" in ended.stderr
+    brought = moved.run("secrets", "import", keys, "--json")
+    assert (brought.returncode, json.loads(brought.stdout)["forgotten_in"]) == (0, 0), brought
     adopted = moved.run("adopt", "--yes")
     assert adopted.returncode == 0, adopted
     with moved as system, system.client() as client:  # The carrier's memory is in the directory.

@@ -1,5 +1,7 @@
 """`dialgate import`: makes a log of an export, where there is none yet."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +12,9 @@ import typer
 from campaigns.audit.transfer.export_log import ExportLog
 from campaigns.audit.transfer.import_file import import_embedded, refuse_used
 from campaigns.audit.transfer.import_plan import Plan
+from campaigns.audit.transfer.key_needs import EncryptedLists
 from campaigns.log.installation_log import whole
+from campaigns.personal.list_keys import ListKeys
 from campaigns.process.errors import LogCutError, PartRunningError, TopicMisfitError
 from dialgate.logs import (
     EMBEDDED_PARTITIONS,
@@ -18,6 +22,7 @@ from dialgate.logs import (
     LOG_FILE,
     lock_part,
     make_kafka_log,
+    make_log,
 )
 from dialgate.part_names import PARTS
 from dialgate.settings import ProcessSettings
@@ -29,6 +34,14 @@ _TWICE = (
     "stop the system that was exported, or run `dialgate retire` there: both would call the same"
     " contacts. Then let this log dial: `dialgate adopt` (a log below level 4 dials without)"
 )
+_BRING = (
+    "dialgate: the keys to the contacts of {lists} are not here, and an export carries none: write"
+    " them where the log was, `dialgate secrets export keys.jsonl`, and keep its master key"
+)
+_RESTORE = (
+    "dialgate: nobody reads the contacts of {lists} until their keys are here: with the master key"
+    " that they had, `dialgate secrets import keys.jsonl`"
+)
 
 
 def command(
@@ -38,7 +51,8 @@ def command(
     """Make a log of an export, in the data directory or on Kafka, as the settings say.
 
     There must be no log yet. DIALGATE_PARTITIONS may be another number than before. Everything is
-    checked against the digests in the file. Interrupted, it leaves no log that could start.
+    checked against the digests in the file. Interrupted, it leaves no log that could start. An
+    export has no keys of contacts: `dialgate secrets export` and `secrets import` carry them.
     """
     settings = checked_settings()
     run_verb(import_log(settings, file, as_json=as_json))
@@ -65,25 +79,66 @@ async def import_log(settings: ProcessSettings, path: Path, *, as_json: bool = F
         await export.open()
         plan = Plan(export, await whole(export), settings.partitions or usual)
         records = sum(export.manifest.ends.values())
+        await plan.check()
+        if missing := await _unreadable(settings, plan.encrypted):
+            complain(_BRING.format(lists=_lists(missing)))
         with progress("importing", records) as seen:
             if embedded:
                 written = await import_embedded(plan, target, seen)
             else:
                 from campaigns.audit.transfer.import_kafka import import_kafka
 
-                make_log = partial(make_kafka_log, settings, read_only=True, importing=True)
-                written = await import_kafka(plan, make_log, settings.kafka_replication, seen)
+                to_read = partial(make_kafka_log, settings, read_only=True, importing=True)
+                written = await import_kafka(plan, to_read, settings.kafka_replication, seen)
+        missing = await _unreadable(settings, plan.encrypted)
     except (LogCutError, PartRunningError, TopicMisfitError) as exc:
         raise MisusedError(str(exc)) from exc
     finally:
         await export.close()
     left_out = records - written
     if as_json:
-        shape = {"records": written, "left_out": left_out, "partitions": plan.partitions}
+        shape = {
+            "records": written,
+            "left_out": left_out,
+            "partitions": plan.partitions,
+            "lists_without_key": missing,
+        }
         say(orjson.dumps(shape).decode())
     else:
         say(f"{written} records of {export.id}, {plan.partitions} partitions, digests compared")
         if left_out:
             say(f"{left_out} records that counted for nobody were left out (other partitions)")
+    if missing:
+        complain(_RESTORE.format(lists=_lists(missing)))
     complain(_TWICE)
     return 0
+
+
+async def _unreadable(settings: ProcessSettings, lists: EncryptedLists) -> int:
+    """Return how many lists the keys that are there do not open."""
+    async with _keys(settings) as keys:
+        return lists.unreadable(keys)
+
+
+@asynccontextmanager
+async def _keys(settings: ProcessSettings) -> AsyncIterator[ListKeys | None]:
+    """Yield the keys where the log will be: they may have been brought before it."""
+    if not settings.kafka_servers:
+        embedded = make_log(settings, exclusive=False, read_only=True)
+        try:
+            yield embedded.list_keys
+        finally:
+            await embedded.close()
+        return
+    from campaigns.audit.transfer.import_kafka import look_for_keys
+
+    log = make_kafka_log(settings, read_only=True)
+    try:
+        await look_for_keys(log)
+        yield log.list_keys
+    finally:
+        await log.close()
+
+
+def _lists(many: int) -> str:
+    return "1 list" if many == 1 else f"{many:,} lists"

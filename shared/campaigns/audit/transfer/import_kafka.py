@@ -48,6 +48,24 @@ async def import_kafka(
         ) from exc
 
 
+async def look_for_keys(log: KafkaLog) -> None:
+    """Read the keys of contacts of a log that is not open, if there are any.
+
+    Raises:
+        LogUnavailableError: no broker answers.
+
+    """
+    admin = log.kafka.admin()
+    try:
+        await log.kafka.reach()
+        await admin.start()
+        await log.keys.look(admin)
+    except (KafkaError, TimeoutError) as exc:
+        raise LogUnavailableError(f"nothing was imported: {exc!r}") from exc
+    finally:
+        await admin.close()
+
+
 async def _imported(
     plan: Plan, make_log: Callable[[], KafkaLog], replication: int | None, seen: Seen
 ) -> int:

@@ -16,6 +16,7 @@ from campaigns.audit.rulings import PartitionRuling, Ruled, RulingKind, partitio
 from campaigns.audit.transfer.campaign_digests import CampaignDigests, streams_of
 from campaigns.audit.transfer.export_format import refuse
 from campaigns.audit.transfer.export_log import ExportLog
+from campaigns.audit.transfer.key_needs import EncryptedLists
 from campaigns.domain.facts import RecordSkipped
 from campaigns.domain.values.stream_names import Stream
 from campaigns.log.port import ReadableLog
@@ -53,7 +54,9 @@ class Plan:
     export: ExportLog
     installation: Installation  # The export's.
     partitions: int  # Of campaign.records, where it is imported.
+    encrypted: EncryptedLists = field(default_factory=EncryptedLists)  # Known once it is checked.
     _lists: dict[Stream, int] = field(default_factory=dict)  # A list's stream → its campaign.
+    _checked: bool = False
 
     @property
     def same(self) -> bool:
@@ -68,6 +71,8 @@ class Plan:
                 or a record rests on two campaigns that would be parted.
 
         """
+        if self._checked:
+            return
         if self.export.manifest.campaign is not None:
             refuse(self.export.path, "an export of a whole log", "one of a single campaign")
         digests = CampaignDigests()
@@ -79,6 +84,7 @@ class Plan:
                     if ruled.accepted and partition.topic == CAMPAIGN_RECORDS:
                         digests.accept(ruled.recorded)
                         self._learn(ruled.recorded)
+                        self.encrypted.fold(ruled.recorded.facts)
             summary = self.export.summary[str(partition)]
             if (str(ruling.chain), accepted) != (summary.digest, summary.accepted):
                 refuse(
@@ -87,6 +93,7 @@ class Plan:
                 )  # fmt: skip
         if {one.campaign: one for one in digests.summaries()} != self.export.campaigns:
             refuse(self.export.path, "the digests of its campaigns", "others: it was altered")
+        self._checked = True
 
     async def records(self) -> AsyncIterator[Planned]:
         """Yield what to write, in order; installation.records, which needs the others, last."""

@@ -14,7 +14,7 @@ from campaigns.kafka.keys.key_topic import CHOSEN, ROLL_MS, ROLL_MS_MAX, check_k
 from campaigns.personal.list_keys import ListKeys
 from campaigns.process.errors import LogUnavailableError, TopicMisfitError
 from campaigns.secrets.key_place import KeyPlace
-from campaigns.secrets.master_key import MasterKeyError
+from campaigns.secrets.master_key import MasterKey, MasterKeyError
 from campaigns.testing.key_store_contract import PLACE, ROWS, known, wrapped
 from tests.support.broker import Broker, Source, chosen
 
@@ -95,6 +95,15 @@ async def test_without_its_master_key_an_encrypted_log_is_not_written_in_clear(
     made = await log.list_keys.take()
     assert log.list_keys.tree(made.key_id) == made.tree
     await log.close()
+    place = KeyPlace(bytes([1] * 32))
+    other = KafkaLog(kafka_servers, 1, namespace=namespace, master_keys=place)
+    await other.open()
+    assert other.list_keys is not None
+    (trouble,) = other.troubles([], [])
+    assert f"64 keys of contacts: expected the master key {MasterKey(bytes(32)).name}" in trouble
+    with pytest.raises(MasterKeyError, match="that wraps 64 keys of contacts"):
+        await other.list_keys.take()
+    await other.close()
     again = KafkaLog(kafka_servers, 1, namespace=namespace)
     with pytest.raises(MasterKeyError, match="expected DIALGATE_MASTER_KEY, by which the keys of"):
         await again.open()

@@ -1,6 +1,11 @@
 """Another master key than the one that wrapped: red, or 2 in one sentence; nothing half done."""
 
+import asyncio
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -9,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.personal.list_keys import ListKeys
+from campaigns.personal.list_keys import AHEAD, ListKeys
 from campaigns.secrets.key_place import KeyPlace
 from campaigns.secrets.master_key import MasterKey, MasterKeyError
 from campaigns.sqlite.key_file import KeyFile
+from campaigns.sqlite.sqlite_log import SqliteLog
 from tests.support.auditor import rings_of
 from tests.support.system import System
 
@@ -116,3 +122,53 @@ def wait_for(so: Callable[[], bool], within_s: float = 30.0) -> None:
     while not so():
         assert time.monotonic() < give_up_at, "not in time"
         time.sleep(0.05)
+
+
+KILLED = """
+import os, signal, sys
+left = int(sys.argv.pop(1))
+def at(event, arguments):
+    global left
+    if event == "sqlite3.connect" and str(arguments[0]).endswith("keys.db"):
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(at)
+from dialgate.__main__ import main
+main()
+"""  # Ends a verb where it opens the keys for the n-th time: each key is changed by one commit.
+
+
+async def test_a_killed_rotation_goes_on_and_loses_nobody(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path / "log.db", master_keys=KeyPlace(OLD))
+    await log.open()
+    assert log.list_keys is not None
+    made = [await log.list_keys.take() for _ in range(AHEAD)]
+    forgotten, *others = made
+    await log.list_keys.forget(forgotten.key_id, [1])
+    await log.close()
+    environment = os.environ | {
+        "DIALGATE_DATA_DIR": str(tmp_path), "DIALGATE_MASTER_KEY": written(NEW, OLD),
+    }  # fmt: skip
+    done = 0
+    for opens in (2, 20, 30):
+        killed = await asyncio.to_thread(
+            subprocess.run, [sys.executable, "-c", KILLED, str(opens), "secrets", "rotate"],
+            env=environment, capture_output=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert killed.returncode == -signal.SIGKILL, killed
+        both = await keys_of(tmp_path, NEW, OLD)
+        anew = both.store.sealers().get(MasterKey(NEW).name, 0)
+        assert done <= anew < AHEAD, "what is done stays done"
+        done = anew
+        assert [both.tree(one.key_id) for one in others] == [one.tree for one in others]
+    assert done > 0
+    ended = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-m", "dialgate", "secrets", "rotate"],
+        env=environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert f"keys of lists: {AHEAD - done} sealed anew, {done} were already" in ended.stdout, ended
+    new = await keys_of(tmp_path, NEW)
+    assert new.troubles() == []
+    assert [new.tree(one.key_id) for one in others] == [one.tree for one in others]
+    assert new.tree(forgotten.key_id).key(1) is None, "who is forgotten stays so"

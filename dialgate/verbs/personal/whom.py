@@ -17,8 +17,8 @@ from dialgate.verbs.verb import MisusedError
 Partitions = Mapping[int, ErasablePartition]  # By number.
 
 PLAIN = (
-    "was written plain, before contacts were encrypted: it has no key that could be deleted, so"
-    " only a log without it forgets it"
+    "was written plain, before contacts were encrypted: it has no key that could be deleted;"
+    " `dialgate export` and `dialgate import --encrypt` write it anew with one (docs/forgetting.md)"
 )
 _CONTACT = re.compile(r"([1-9]\d{0,15})/([1-9]\d{0,15})", re.ASCII)
 

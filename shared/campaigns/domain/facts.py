@@ -329,7 +329,7 @@ class ContactsAdded(Fact, frozen=True, kw_only=True):
 class ContactsEncrypted(Fact, frozen=True, kw_only=True):
     """A chunk of a list, each row with a key that can be deleted (ADR-0041). It counts as ContactsAdded does.
 
-    Made by: command_api.imports.list_rows.
+    Made by: campaigns.personal.row_cipher.
     """  # noqa: E501
 
     TYPE = "contacts-encrypted.v1"

@@ -8,7 +8,7 @@ anywhere is forgotten everywhere. Source: ADR-0041.
 import asyncio
 import hmac
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from secrets import token_urlsafe
 from typing import NamedTuple
 
@@ -67,6 +67,21 @@ class ListKeys:
                 self._making = asyncio.create_task(self._make())
             await asyncio.shield(self._making)
         return self._ahead.popleft()
+
+    async def named(self, key_ids: Collection[str]) -> Mapping[str, KeyTree]:
+        """Return the keys of these names; those that are missing are made, and durable. Repeatable.
+
+        Raises:
+            MasterKeyError: there is no master key to wrap them.
+            KeyUnavailableError: one that is there cannot be opened.
+            LogUnavailableError: they could not be made durable.
+
+        """
+        await self.store.refresh()
+        master = self.sealing()
+        new = {one: KeyTree.new() for one in key_ids if self.store.find(one) is None}
+        await self.store.add({one: master.seal(new[one].dump(), _about(one)) for one in new})
+        return {one: new.get(one) or self.tree(one) for one in key_ids}
 
     async def _make(self) -> None:
         master = self.sealing()

@@ -4,12 +4,14 @@ A row is bound to its list's key and to its number, so that it opens in no other
 for random nonces. Source: ADR-0041; NIST SP 800-38D.
 """
 
+import hmac
 import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from campaigns.domain.codec import Codec
+from campaigns.domain.facts import ContactsEncrypted
 from campaigns.domain.values.rows import Row
 from campaigns.personal.key_tree import KeyTree
 from campaigns.process.errors import OperatingError
@@ -32,6 +34,15 @@ class StoredRow(NamedTuple):
     details: str
 
 
+def contacts_encrypted(
+    import_id: str, first_row: int, key_id: str, rows: Sequence[str]
+) -> ContactsEncrypted:
+    """Return the fact of a chunk whose rows are encrypted."""
+    return ContactsEncrypted(
+        import_id=import_id, first_row=first_row, key_id=key_id, rows=tuple(rows)
+    )
+
+
 def encrypted(tree: KeyTree, key_id: str, first: int, rows: Sequence[Row]) -> tuple[str, ...]:
     """Return rows as `contacts-encrypted` holds them: base64 of nonce, ciphertext and tag."""
     nonces = os.urandom(NONCE_BYTES * len(rows))
@@ -39,9 +50,22 @@ def encrypted(tree: KeyTree, key_id: str, first: int, rows: Sequence[Row]) -> tu
     for n, (row, key) in enumerate(zip(rows, tree.keys(first, len(rows)), strict=True)):
         assert key is not None, "nobody is forgotten before being written"
         nonce = nonces[n * NONCE_BYTES : (n + 1) * NONCE_BYTES]
-        sealed = aes_gcm()(key).encrypt(nonce, row.as_json(), _about(key_id, first + n))
-        found.append(b64encode(nonce + sealed).decode())
+        found.append(_seal(key, nonce, row.as_json(), _about(key_id, first + n)))
     return tuple(found)
+
+
+def repeatably_encrypted(
+    tree: KeyTree, key_id: str, first: int, rows: Sequence[Row]
+) -> Iterator[str]:
+    """Yield rows as `encrypted` makes them, but the same ones each time.
+
+    A nonce is the start of an HMAC of the row, as in RFC 8452: no two rows have one with one key.
+    """
+    for n, (row, key) in enumerate(zip(rows, tree.keys(first, len(rows)), strict=True)):
+        assert key is not None, "nobody is forgotten before being written"
+        text = row.as_json()
+        nonce = hmac.digest(key, b"dialgate nonce " + text, "sha256")[:NONCE_BYTES]
+        yield _seal(key, nonce, text, _about(key_id, first + n))
 
 
 def opened(tree: KeyTree, key_id: str, first: int, rows: Sequence[str]) -> Iterator[Row | None]:
@@ -64,6 +88,10 @@ def written_bytes(row: Row) -> int:
     """Return how many bytes an encrypted row takes in a record, its comma included."""
     bare = len(row.as_json()) + NONCE_BYTES + TAG_BYTES
     return (bare + 2) // 3 * 4 + 3
+
+
+def _seal(key: bytes, nonce: bytes, text: bytes, about: bytes) -> str:
+    return b64encode(nonce + aes_gcm()(key).encrypt(nonce, text, about)).decode()
 
 
 def _open(key: bytes, key_id: str, number: int, text: str) -> Row:

@@ -10,7 +10,7 @@ from campaigns.domain.facts import ContactsEncrypted, ListRows
 from campaigns.domain.values.rows import Row
 from campaigns.log.port import EventLog
 from campaigns.personal.list_keys import ListKey
-from campaigns.personal.row_cipher import encrypted
+from campaigns.personal.row_cipher import contacts_encrypted, encrypted
 from command_api.imports.rows import contacts_added
 from command_api.slices import Steps, in_slices
 
@@ -42,9 +42,7 @@ class RowWriter:
             some = rows[n : n + SLICE_ROWS]
             made += encrypted(self.key.tree, self.key.key_id, first + n, some)
             yield
-        return ContactsEncrypted(
-            import_id=self.import_id, first_row=first, key_id=self.key.key_id, rows=tuple(made)
-        )
+        return contacts_encrypted(self.import_id, first, self.key.key_id, made)
 
 
 async def row_writer(log: EventLog, level: int, import_id: str) -> RowWriter:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from campaigns.audit.transfer.import_plan import Comparison, Plan, Planned
+from campaigns.audit.transfer.comparison import Comparison
+from campaigns.audit.transfer.import_plan import Plan, Planned
 from campaigns.log.installation_log import whole
 from campaigns.process.errors import LogUnavailableError, TopicMisfitError
 from campaigns.process.private_files import open_private, sync
@@ -32,6 +33,7 @@ async def import_embedded(plan: Plan, path: Path, seen: Callable[[int], None]) -
     """
     refuse_used(path)
     await plan.check()
+    await plan.ready()
     beside = path.with_name(f"{path.name}.importing")
     _remove(beside)
     try:

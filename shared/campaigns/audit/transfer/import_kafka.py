@@ -14,7 +14,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from campaigns.audit.rulings import PartitionRuling, partitions_of
-from campaigns.audit.transfer.import_plan import Comparison, Plan, Planned, PlanReader
+from campaigns.audit.transfer.comparison import Comparison, PlanReader
+from campaigns.audit.transfer.import_plan import Plan, Planned
 from campaigns.kafka.kafka_log import KafkaLog
 from campaigns.kafka.lifecycle import start, stop_producer
 from campaigns.kafka.topics.import_mark import make_marked, marked, unmark
@@ -48,8 +49,10 @@ async def import_kafka(
         ) from exc
 
 
-async def look_for_keys(log: KafkaLog) -> None:
+async def look_for_keys(log: KafkaLog, replication: int | None = None, *, make: bool) -> None:
     """Read the keys of contacts of a log that is not open, if there are any.
+
+    `make`: a place for them, so that others can be added.
 
     Raises:
         LogUnavailableError: no broker answers.
@@ -59,6 +62,9 @@ async def look_for_keys(log: KafkaLog) -> None:
     try:
         await log.kafka.reach()
         await admin.start()
+        if make:
+            brokers = len((await admin.describe_cluster())["brokers"])
+            await log.keys.make(admin, replication, brokers)
         await log.keys.look(admin)
     except (KafkaError, TimeoutError) as exc:
         raise LogUnavailableError(f"nothing was imported: {exc!r}") from exc
@@ -87,6 +93,7 @@ async def _imported(
             if not resumed and await _used(log):  # A part has started meanwhile.
                 await unmark(admin, installation)
                 raise _not_empty(log)
+            await plan.ready()
             await _write(plan, log, seen)
             written = await Comparison(plan, log, await whole(log)).check()
         finally:

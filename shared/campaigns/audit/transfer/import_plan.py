@@ -3,10 +3,11 @@
 Streams are what conditions rest on, and a campaign's streams stay together and in order, so each
 accepted record is accepted again. Into as many partitions as before, every record goes where it
 was, byte for byte. Into another number only what was accepted or skipped is written: a record
-that was refused beside other campaigns could count without them.
+that was refused beside other campaigns could count without them. So it is where plain contacts are
+encrypted (encryption.py), and chunks of lists that no campaign names are left out, too.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -14,13 +15,12 @@ import orjson
 
 from campaigns.audit.rulings import PartitionRuling, Ruled, RulingKind, partitions_of, ruled_batches
 from campaigns.audit.transfer.campaign_digests import CampaignDigests, streams_of
+from campaigns.audit.transfer.encryption import Encryption, level_record
 from campaigns.audit.transfer.export_format import refuse
 from campaigns.audit.transfer.export_log import ExportLog
 from campaigns.audit.transfer.key_needs import EncryptedLists
-from campaigns.domain.facts import RecordSkipped
+from campaigns.domain.facts import ListClosed, ListRows, RecordSkipped
 from campaigns.domain.values.stream_names import Stream
-from campaigns.log.port import ReadableLog
-from campaigns.process.errors import ExportUnreadableError, LogCutError
 from campaigns.records.installation import Installation
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope
@@ -34,7 +34,6 @@ from campaigns.records.topics import (
     campaign_partitions,
 )
 
-_READ = 2_048  # Records per read of what was written.
 _Places = dict[tuple[str, int, int], tuple[int, int]]
 
 
@@ -54,6 +53,8 @@ class Plan:
     export: ExportLog
     installation: Installation  # The export's.
     partitions: int  # Of campaign.records, where it is imported.
+    encryption: Encryption | None = None  # None: contacts stay as they are.
+    left_out: int = 0  # Records that counted for nobody, once `records` was read.
     encrypted: EncryptedLists = field(default_factory=EncryptedLists)  # Known once it is checked.
     _lists: dict[Stream, int] = field(default_factory=dict)  # A list's stream → its campaign.
     _checked: bool = False
@@ -61,7 +62,9 @@ class Plan:
     @property
     def same(self) -> bool:
         """Say whether every record keeps its partition and position."""
-        return self.partitions == self.export.partitions(CAMPAIGN_RECORDS)
+        return self.encryption is None and self.partitions == self.export.partitions(
+            CAMPAIGN_RECORDS
+        )
 
     async def check(self) -> None:
         """Rule on every record, and compare with the digests in the file. Writes nothing.
@@ -85,6 +88,8 @@ class Plan:
                         digests.accept(ruled.recorded)
                         self._learn(ruled.recorded)
                         self.encrypted.fold(ruled.recorded.facts)
+                        if self.encryption is not None:
+                            self.encryption.fold(ruled.recorded.facts)
             summary = self.export.summary[str(partition)]
             if (str(ruling.chain), accepted) != (summary.digest, summary.accepted):
                 refuse(
@@ -95,22 +100,37 @@ class Plan:
             refuse(self.export.path, "the digests of its campaigns", "others: it was altered")
         self._checked = True
 
+    async def ready(self) -> None:
+        """Make what the records need, before the first is written. Raises: see `Encryption`."""
+        if self.encryption is not None:
+            await self.encryption.ready()
+
     async def records(self) -> AsyncIterator[Planned]:
         """Yield what to write, in order; installation.records, which needs the others, last."""
-        moved, ends = _Places(), dict[Partition, int]()
+        moved, ends, self.left_out = _Places(), dict[Partition, int](), 0
         own = campaign_partitions(self.export.partitions(CAMPAIGN_RECORDS))
         for partition in (*own, ORGANIZATIONS, INSTALLATION):
             async for batch in ruled_batches(self.export, partition, self._ruling(partition)):
                 for ruled in batch:
                     if (target := self._target(ruled)) is None:
+                        self.left_out += 1
                         continue
-                    position = ends[target] = ends.get(target, 0) + 1
-                    recorded, raw = ruled.recorded, ruled.recorded.raw or b""
-                    if ruled.ruling is RulingKind.SKIPPED:
-                        moved[*partition, recorded.position] = (target.number, position)
-                    if partition == INSTALLATION and ruled.accepted:
-                        raw = _moved(recorded, moved)
-                    yield Planned(target, raw, _key(ruled, target), ruled.ruling)
+                    for raw in self._raws(ruled, moved):
+                        position = ends[target] = ends.get(target, 0) + 1
+                        if ruled.ruling is RulingKind.SKIPPED:
+                            place = (*partition, ruled.recorded.position)
+                            moved[place] = (target.number, position)
+                        yield Planned(target, raw, _key(ruled, target), ruled.ruling)
+        if self.encryption is not None and (raised := level_record(self.export, self.installation)):
+            yield Planned(INSTALLATION, raised, INSTALLATION_KEY, RulingKind.ACCEPTED)
+
+    def _raws(self, ruled: Ruled, moved: _Places) -> Iterable[bytes]:
+        """Return what is written of a record: mostly itself."""
+        if ruled.accepted and ruled.recorded.partition == INSTALLATION:
+            return (_moved(ruled.recorded, moved),)
+        if ruled.accepted and self.encryption is not None:
+            return self.encryption.rewritten(ruled.recorded)
+        return (ruled.recorded.raw or b"",)
 
     def _ruling(self, partition: Partition) -> PartitionRuling:
         return PartitionRuling(self.installation.skipped.get(partition, {}))
@@ -127,6 +147,8 @@ class Plan:
             for stream in sorted(streams.others):  # The same in every process.
                 if campaign_id := self._lists.get(stream):
                     return campaign_partition(campaign_id, self.partitions)
+            if self.encryption is not None and _is_of_lists_alone(ruled.recorded):
+                return None
         elif ruled.ruling is not RulingKind.SKIPPED:
             return None
         return Partition(CAMPAIGN_RECORDS, was.number % self.partitions)
@@ -142,6 +164,11 @@ class Plan:
         for campaign in streams.campaigns:
             for stream in streams.others:
                 self._lists[stream] = campaign
+
+
+def _is_of_lists_alone(recorded: Recorded) -> bool:
+    """Say whether a record counts for nobody unless a campaign names its list."""
+    return all(isinstance(fact, ListRows | ListClosed) for fact in recorded.facts)
 
 
 def _moved(recorded: Recorded, moved: _Places) -> bytes:
@@ -172,70 +199,3 @@ def _key(ruled: Ruled, target: Partition) -> int:
             if kind in ("campaign", "contacts", "contact", "organization") and number.isdecimal():
                 return int(number)
     return target.number
-
-
-@dataclass
-class Comparison:
-    """Compares a log with what was to be written, record by record, and rules on it anew."""
-
-    plan: Plan
-    target: ReadableLog
-    installation: Installation  # The target's.
-
-    async def check(self) -> int:
-        """Return how many records the target has: exactly those of the plan, with their rulings.
-
-        Raises:
-            LogCutError: it has others, fewer or more.
-            ExportUnreadableError: a record would be ruled on in another way there.
-
-        """
-        readers, count, digests = dict[Partition, PlanReader](), 0, CampaignDigests()
-        async for planned in self.plan.records():
-            where = planned.partition
-            if where not in readers:
-                skipped = self.installation.skipped.get(where, {})
-                readers[where] = PlanReader(self.target, where, PartitionRuling(skipped))
-            recorded = await readers[where].next()
-            if recorded is None or (recorded.raw or b"") != planned.raw:
-                raise LogCutError(
-                    f"{where}@{readers[where].position}: expected the record of the export, found"
-                    f" {'another' if recorded else 'none'}"
-                )
-            ruled = readers[where].ruling.rule(recorded)
-            if ruled.ruling is not planned.ruling:
-                raise ExportUnreadableError(
-                    f"{self.plan.export.path}: expected a record that is {planned.ruling}, found it"
-                    f" {ruled.ruling} at {recorded.where}: {ruled.why}"
-                )
-            if ruled.accepted and where.topic == CAMPAIGN_RECORDS:
-                digests.accept(recorded)
-            count += 1
-        for partition, end in (await self.target.ends(partitions_of(self.target))).items():
-            planned_end = readers[partition].position if partition in readers else 0
-            if end != planned_end:
-                raise LogCutError(
-                    f"{partition}: expected {planned_end} records of the export, found {end}:"
-                    " somebody else writes to this log"
-                )
-        assert {one.campaign: one for one in digests.summaries()} == self.plan.export.campaigns
-        return count
-
-
-@dataclass
-class PlanReader:
-    """Reads one partition of a log, record by record."""
-
-    log: ReadableLog
-    partition: Partition
-    ruling: PartitionRuling
-    position: int = 0
-    _batch: list[Recorded] = field(default_factory=list)
-
-    async def next(self) -> Recorded | None:
-        """Return the next record, or None at the end."""
-        if not self._batch:
-            self._batch = list(await self.log.read(self.partition, self.position, _READ))
-            self._batch.reverse()
-        self.position += 1
-        return self._batch.pop() if self._batch else None

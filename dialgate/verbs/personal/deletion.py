@@ -7,12 +7,8 @@ from uuid import uuid4
 
 from campaigns.domain.facts import CampaignErased, ContactErased
 from campaigns.log.port import EventLog
-from campaigns.personal.erasure import (
-    campaign_erased,
-    contact_erased,
-    erased_rows,
-    rows_to_forget,
-)
+from campaigns.personal.erasure import campaign_erased, contact_erased
+from campaigns.personal.forgotten_rows import ErasedRows, forget_again
 from campaigns.personal.list_keys import ListKeys
 from campaigns.process.clock import SystemClock
 from campaigns.process.errors import (
@@ -96,13 +92,11 @@ class Deletion:
             one.awaited.add(record_id)
             await self._log.append(one.partition, record, fact.campaign_id, refusals.append)
         await self._read_back(one, refusals)
-        rows = defaultdict[str, set[int]](set)
         accepted = [fact for record_id, fact in fact_of.items() if one.ruled.pop(record_id)]
+        erased = ErasedRows()
         for fact in accepted:
-            for key_id, row in erased_rows(fact):
-                rows[key_id].add(row)
-        for key_id, some in rows.items():
-            await self._keys.forget(key_id, rows_to_forget(some))
+            erased.fold(fact)
+        await forget_again(self._keys, erased)
         return len(accepted)
 
     async def _read_back(

@@ -10,6 +10,8 @@ import typer
 from campaigns.domain.facts import ContactErased
 from campaigns.log.installation_log import whole
 from campaigns.log.port import EventLog
+from campaigns.personal.erasure import WHOLE_LIST, ErasedRow
+from campaigns.personal.forgotten_rows import ErasedRows, forget_again
 from campaigns.personal.list_keys import ListKeys
 from campaigns.process.errors import LogUnavailableError
 from campaigns.records.home import elsewhere, read_only
@@ -144,12 +146,15 @@ async def _forget_again(partitions: Partitions, whom: Whom, keys: ListKeys) -> N
         return  # Who can no longer be read has no number; who can be was found.
     (one,) = partitions.values()
     if whom.contact is not None:
-        if (place := one.contact(*whom.contact).place) is not None:
-            await keys.forget(place.key_id, [place.row])
-        return
-    for key_id in one.key_ids(campaign_id, erased=True):
-        if key_id is not None:
-            await keys.forget(key_id)
+        places = [one.contact(*whom.contact).place]
+    else:
+        key_ids = one.key_ids(campaign_id, erased=True)
+        places = [ErasedRow(key_id, WHOLE_LIST) for key_id in key_ids if key_id is not None]
+    erased = ErasedRows()
+    for place in places:
+        if place is not None:
+            erased.add(place)
+    await forget_again(keys, erased)
 
 
 def _print(found: Found, name: str, how: How) -> None:

@@ -8,12 +8,12 @@ at each start. All instances do this; it is repeatable.
 import asyncio
 import logging
 import sqlite3
-from collections import defaultdict
 from typing import Protocol
 
 from campaigns.domain.facts import AnyFact
 from campaigns.log.port import EventLog
-from campaigns.personal.erasure import erased_rows, rows_to_forget
+from campaigns.personal.erasure import erased_rows
+from campaigns.personal.forgotten_rows import ErasedRows, forget_again
 from campaigns.process.errors import OperatingError
 from campaigns.process.observability import limit_repetitions
 from campaigns.stores.erasures import Erasures
@@ -36,20 +36,20 @@ class Eraser:
     def __init__(self, service: ErasingService) -> None:
         """Begin with nothing to do; `open` comes before the first fold."""
         self._service = service
-        self._pending: defaultdict[str, set[int]] = defaultdict(set)  # Rows by the list's key.
+        self._pending = ErasedRows()
         self._woken = asyncio.Event()
 
     def open(self, connection: sqlite3.Connection) -> None:
         """Take up what the store knows: a backup of keys may have brought somebody back."""
         self._erasures = Erasures(connection)
-        for key_id, row in self._erasures.all():
-            self._pending[key_id].add(row)
+        for one in self._erasures.all():
+            self._pending.add(one)
 
     def fold(self, fact: AnyFact) -> None:
         """Note whom a fact makes unreadable."""
         for erased in erased_rows(fact):
             self._erasures.add(erased)
-            self._pending[erased.key_id].add(erased.row)
+            self._pending.add(erased)
             self._woken.set()
 
     async def run(self) -> None:
@@ -71,22 +71,18 @@ class Eraser:
             OperatingError: a key is not deleted yet; what is left stays noted.
 
         """
-        found, keys = 0, self._service.log.list_keys
-        if keys is None or not self._pending:
-            return found
-        await keys.store.refresh()
-        while self._pending:
-            key_id = next(iter(self._pending))
-            rows = self._pending.pop(key_id)
-            try:
-                still = await keys.forget(key_id, rows_to_forget(rows))
-            except BaseException:
-                self._pending[key_id] |= rows
-                raise
-            if still:
-                found += 1
-                logger.warning(
-                    "keys of erased contacts were still there, and are deleted",
-                    extra={"key_id": key_id, "contacts": len(rows)},
-                )
-        return found
+        keys = self._service.log.list_keys
+        if keys is None or not self._pending.by_key:
+            return 0
+        pending, self._pending = self._pending, ErasedRows()
+        try:
+            return len(await forget_again(keys, pending, _tell))
+        except BaseException:
+            self._pending.merge(pending)
+            raise
+
+
+def _tell(key_id: str) -> None:
+    logger.warning(
+        "keys of erased contacts were still there, and are deleted", extra={"key_id": key_id}
+    )

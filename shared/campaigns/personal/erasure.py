@@ -3,7 +3,7 @@
 A fact that is recorded is carried out by whoever folds it, so nothing is lost between the two.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -51,8 +51,3 @@ def erased_rows(fact: AnyFact) -> Iterator[ErasedRow]:
                 yield ErasedRow(key_id, WHOLE_LIST)
         case _:
             return
-
-
-def rows_to_forget(rows: Collection[int]) -> Collection[int] | None:
-    """Return rows of one list as `ListKeys.forget` takes them: None is all."""
-    return None if WHOLE_LIST in rows else rows

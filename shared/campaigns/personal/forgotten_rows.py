@@ -4,10 +4,11 @@ Which rows are forgotten is decided by facts alone, so that a store of keys whic
 wrong: a backup that is older than an erasure brings nobody back. Source: ADR-0042.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from campaigns.domain.facts import CampaignErased, ContactErased
+from campaigns.domain.facts import AnyFact
+from campaigns.personal.erasure import WHOLE_LIST, ErasedRow, erased_rows
 from campaigns.personal.list_keys import KeyUnavailableError, ListKeys
 
 
@@ -17,19 +18,36 @@ class ErasedRows:
 
     by_key: dict[str, set[int] | None] = field(default_factory=dict)  # None: the whole list.
 
-    def fold(self, fact: ContactErased | CampaignErased) -> None:
-        """Take in one accepted fact."""
-        if isinstance(fact, CampaignErased):
-            self.by_key |= dict.fromkeys(fact.key_ids)
-        elif (rows := self.by_key.setdefault(fact.key_id, set())) is not None:
-            rows.add(fact.row)
+    def fold(self, fact: AnyFact) -> None:
+        """Take in one accepted fact; most say nothing of that."""
+        for one in erased_rows(fact):
+            self.add(one)
+
+    def add(self, one: ErasedRow) -> None:
+        """Take in a row, or a whole list."""
+        if one.row == WHOLE_LIST:
+            self.by_key[one.key_id] = None
+        elif (rows := self.by_key.setdefault(one.key_id, set())) is not None:
+            rows.add(one.row)
+
+    def merge(self, other: "ErasedRows") -> None:
+        """Take in all of another one."""
+        for key_id, rows in other.by_key.items():
+            for row in (WHOLE_LIST,) if rows is None else rows:
+                self.add(ErasedRow(key_id, row))
 
 
-async def forget_again(keys: ListKeys, erased: ErasedRows) -> Sequence[str]:
+def _silent(_: str) -> None: ...
+
+
+async def forget_again(
+    keys: ListKeys, erased: ErasedRows, tell: Callable[[str], None] = _silent
+) -> Sequence[str]:
     """Delete the keys of these rows where they are still there; return the lists that had some.
 
     Idempotent, and commutative: whoever does it, how often and in which order, ends at the same
-    keys. Lists of which nothing is left to forget cost a look and no write.
+    keys. Lists of which nothing is left to forget cost a look and no write. `tell` hears of each
+    list at once, whatever becomes of the others.
 
     Raises:
         LogUnavailableError: the store takes nothing now; do it again.
@@ -42,6 +60,7 @@ async def forget_again(keys: ListKeys, erased: ErasedRows) -> Sequence[str]:
         try:
             if _known(keys, key_id, rows) and await keys.forget(key_id, rows):
                 found.append(key_id)
+                tell(key_id)
         except KeyUnavailableError as exc:
             unreadable.append(exc)
     if unreadable:

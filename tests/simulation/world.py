@@ -57,8 +57,8 @@ SHORT_IMPORTS = ((command_api.imports.csv_imports, "ROWS_IN_REQUEST", 3),)
 WHOLE = ((command_api.slices, "SLICE_S", float("inf")),)
 # Limits as well: a list of one is longer than a record, and is closed when no chunk came for 6 s.
 LONG_LISTS = (
-    (command_api.imports.rows, "RECORD_BYTES_MAX", command_api.imports.rows.ROOM_BYTES + 330),
-    (command_api.imports.rows.chunks, "__defaults__", (300,)),
+    (command_api.imports.rows, "RECORD_BYTES_MAX", command_api.imports.rows.ROOM_BYTES + 660),
+    (command_api.imports.rows.chunks, "__defaults__", (600,)),
     (OpenLists.run, "__kwdefaults__", {"check_s": 1.0}),
 )
 LONG_LIST_STALE_S = 6.0

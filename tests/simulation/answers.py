@@ -44,7 +44,6 @@ from command_api.commands.stop import STOP
 from command_api.commands.update import UPDATE, UpdateCampaign
 from tests.simulation.auditor import Audit
 from tests.simulation.history import Entry, rang_late
-from tests.simulation.numbers import Phones
 from tests.simulation.web import Exchange
 
 SAYS: dict[str, tuple[type[AnyFact], ...]] = {
@@ -231,7 +230,7 @@ def _judge_moments(found: Audit) -> None:
     judged = [x for x in found.world.exchanges if _no(x) or _already_so(x)]
     pending = sorted(judged, key=lambda x: x.sent_at_s)
     campaigns, active = Campaigns(), list[Exchange]()
-    phones = Phones(found.world.log.core.list_keys)
+    phones = found.world.phones
     true: set[str] = set()
     paused_at: dict[int, Entry] = {}
     steadily: dict[str, Entry | None] = {}  # 400s to a pause: since which one, if ever since.
@@ -243,7 +242,7 @@ def _judge_moments(found: Audit) -> None:
             if hidden(campaign, 1):
                 campaign = None
             if _already_so(exchange):
-                known = phones.of_campaign[campaign_id]
+                known = phones.known(campaign_id)
                 if ALREADY_SO[exchange.verb](campaign, exchange, known):
                     true.add(exchange.id)
                 continue

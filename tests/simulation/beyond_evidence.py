@@ -24,6 +24,7 @@ BEYOND: Mapping[str, str] = {
     "a skipped record counts where it was read": STORES,
     "stores keep what was skipped": STORES,
     "nobody passes over what was skipped": RUNNING,
+    "nobody deletes what an erasure left": "needs the store of keys",
     "no barrier": ANSWERS,
     "a second pause is refused without the barrier": ANSWERS,
     "the barrier waits by its own terms": ANSWERS,

@@ -8,9 +8,7 @@ from tests.simulation.plan import ALL_KINDS
 from tests.simulation.reasons import OPEN
 
 # Gates that keep contacts in these worlds; for the others, see test_reasons.py.
-SHUT = sorted(
-    set(OPEN) - {Reason.OUTSIDE_HOURS, Reason.CARRIER_FULL, Reason.ERASED, Reason.KEY_MISSING}
-)
+SHUT = sorted(set(OPEN) - {Reason.OUTSIDE_HOURS, Reason.CARRIER_FULL})
 DANGERS = (
     *(f"{verb} was done" for verb in sorted({"create", *VERBS})),
     "refused: call-requested.v1 because campaign had moved on",  # Permissions refused by a pause.
@@ -63,6 +61,14 @@ DANGERS = (
     "CallStarted by another dialer",
     "CallEnded by another dialer",
     "CallAbandoned by another dialer",
+    "erased while it waited",
+    "erased while it rested",
+    "erased while it was called",
+    "a campaign was erased",
+    "an erasure died between fact and key",
+    "a contact that was erased is skipped",
+    "a dialer missed a key",
+    "abandoned: unreadable",
     "abandoned: not-running",
     "abandoned: not-placed",
     "abandoned: lease-over",

@@ -16,6 +16,7 @@ from campaigns.records.home import LogPlace
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope, Record
 from campaigns.records.topics import ORGANIZATIONS, Partition
+from tests.simulation.hidden_keys import keys_of
 from tests.simulation.plan import Plan
 from tests.simulation.processes import Process, SimLoop
 from tests.simulation.story import Story
@@ -94,11 +95,7 @@ class LogPort:
     def __init__(self, world: SimLog, process: Process) -> None:
         self._world, self._process = world, process
         self._subject = f"log {process.name.split('.')[0]}"
-
-    @property
-    def list_keys(self) -> ListKeys | None:
-        """Return the log's keys."""
-        return self._world.core.list_keys
+        self.list_keys: ListKeys | None = keys_of(world, process.name)
 
     @property
     def id(self) -> str:

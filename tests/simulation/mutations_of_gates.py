@@ -9,7 +9,7 @@ import dialer.reactor.reactor
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.contact import Contact
 from campaigns.domain.decider import Reason, Rejected
-from campaigns.gates.gates import GATES, line_free, rate_left, rested
+from campaigns.gates.gates import GATES, line_free, not_erased, rate_left, rested
 from campaigns.gates.room import Reading
 from dialer.calls.effects import Effect
 from dialer.calls.inputs import Clocks
@@ -103,3 +103,13 @@ def the_reactor_asks_other_gates() -> Swaps:
         return found
 
     return [(reactor_module, "first_shut", blind), (reactor_module, "room", lambda *_: 1)]
+
+
+@mutation
+def the_dialer_does_not_always_ask_who_is_erased() -> Swaps:
+    """Every other time, a dialer does not ask whether somebody is forgotten."""
+
+    def blind(reading: Reading, now: datetime) -> Rejected | None:
+        return not_erased(reading, now) if now.microsecond % 2 else None
+
+    return _instead(not_erased, blind)

@@ -5,6 +5,7 @@ from typing import Any
 import command_api.creator
 from campaigns.stores.contacts import Contacts
 from command_api.creator import _Brought
+from command_api.eraser import Eraser
 from command_api.open_lists import OpenLists
 from tests.simulation.removal import Swaps, mutation
 
@@ -41,3 +42,13 @@ def nobody_closes_stale_lists() -> Swaps:
 def a_closed_list_keeps_its_rows() -> Swaps:
     """Stores keep the rows of lists that never count."""
     return [(Contacts, "drop", lambda self, import_id: None)]
+
+
+@mutation
+def nobody_deletes_what_an_erasure_left() -> Swaps:
+    """The key of an erased contact is deleted by the verb alone: not when that has died."""
+
+    async def nothing(self: Eraser) -> int:
+        return 0
+
+    return [(Eraser, "forget_all", nothing)]

@@ -6,28 +6,57 @@ from collections.abc import Iterable
 from campaigns.domain.facts import (
     AnyFact,
     CampaignCreated,
+    CampaignErased,
+    ContactErased,
     ContactsAdded,
     ContactsEncrypted,
     ImportCompleted,
 )
 from campaigns.personal.list_keys import ListKeys, rows_of
+from campaigns.records.log_entry import Recorded
+from campaigns.records.record import Envelope
 
 
 class Phones:
-    """Which numbers have ever counted, by campaign."""
+    """Which numbers count, by campaign; those of erased contacts count no more."""
 
     def __init__(self, keys: ListKeys | None) -> None:
         self._keys = keys
-        self._of_list: dict[str, set[str]] = defaultdict(set)
-        self.of_campaign: dict[int, set[str]] = defaultdict(set)
+        self._read: dict[tuple[str, int], list[str]] = {}  # Chunks, as they were when they came.
+        self._of_list: defaultdict[str, dict[int, str]] = defaultdict(dict)  # By row.
+        self._lists: defaultdict[int, set[str]] = defaultdict(set)
+        self._of_key: dict[str, str] = {}  # The list of each key.
+
+    def note(self, recorded: Recorded) -> None:
+        """Read the rows of a record that comes: later, somebody may be erased."""
+        if not isinstance(recorded.envelope, Envelope):
+            return
+        for fact in recorded.facts:
+            if isinstance(fact, ContactsEncrypted):
+                rows = rows_of(self._keys, fact.key_id, fact.first_row, fact.rows)
+                phones = [row.phone_number if row else "" for row in rows]
+                self._read.setdefault((fact.import_id, fact.first_row), phones)
 
     def fold(self, facts: Iterable[AnyFact]) -> None:
-        """Take the facts of one record in."""
+        """Take the facts of one accepted record in."""
         for fact in facts:
-            if isinstance(fact, ContactsAdded):
-                self._of_list[fact.import_id] |= {row.phone_number for row in fact.rows}
-            elif isinstance(fact, ContactsEncrypted):
-                rows = rows_of(self._keys, fact.key_id, fact.first_row, fact.rows)
-                self._of_list[fact.import_id] |= {row.phone_number for row in rows if row}
-            elif isinstance(fact, CampaignCreated | ImportCompleted):
-                self.of_campaign[fact.campaign_id] |= self._of_list[fact.import_id or ""]
+            match fact:
+                case ContactsAdded():
+                    phones = [row.phone_number for row in fact.rows]
+                    self._of_list[fact.import_id].update(enumerate(phones, fact.first_row))
+                case ContactsEncrypted():
+                    self._of_key[fact.key_id] = fact.import_id
+                    phones = self._read[fact.import_id, fact.first_row]
+                    self._of_list[fact.import_id].update(enumerate(phones, fact.first_row))
+                case CampaignCreated() | ImportCompleted():
+                    self._lists[fact.campaign_id].add(fact.import_id or "")
+                case ContactErased():
+                    self._of_list[self._of_key[fact.key_id]].pop(fact.row, None)
+                case CampaignErased():
+                    for key_id in fact.key_ids:
+                        self._of_list[self._of_key[key_id]].clear()
+
+    def known(self, campaign_id: int) -> set[str]:
+        """Return the numbers of a campaign."""
+        lists = self._lists[campaign_id]
+        return {phone for one in lists for phone in self._of_list[one].values()}

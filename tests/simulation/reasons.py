@@ -33,6 +33,8 @@ from tests.simulation.removal import Swaps
 reactor_module: Any = dialer.reactor.reactor  # Any: what it has imported is swapped where it is.
 TICK = timedelta(microseconds=2)  # What float arithmetic may take from an instant.
 PLENTY = 10**6
+# Their instant is by another clock, of other contacts, or when a key is looked for again.
+BY_OTHERS = (Reason.LOG_SLOW, Reason.ALL_RESTING, Reason.KEY_MISSING)
 
 
 @dataclass
@@ -147,8 +149,8 @@ class Reasons:
 
 def wrong_instant(reading: Reading, shut: Rejected, clocks: Clocks) -> str | None:
     """Return what is wrong with the instant at which a gate is said to open. None: nothing."""
-    if shut.retry_at is None or shut.reason in (Reason.LOG_SLOW, Reason.ALL_RESTING):
-        return None  # By another clock; of other contacts.
+    if shut.retry_at is None or shut.reason in BY_OTHERS:
+        return None
     if shut.reason is Reason.RATE:
         reading = _ruled(reading, clocks)
     then = first_shut(reading, shut.retry_at + TICK)
@@ -179,7 +181,9 @@ def readings_of(
     if first_shut(whole, clocks.now) is None:
         queue = state.queue(campaign.campaign_id)
         line = [
-            one for one in _in_line(state, campaign, contacts, clocks) if one not in queue.asked
+            one
+            for one in _in_line(state, campaign, contacts, clocks)
+            if one not in queue.asked and one not in queue.exhausting
         ]
         turn = Turn(line[: room(whole, clocks.now)], None)
     return {one: Reading(campaign, contact, own, turn, unread) for one, contact in contacts.items()}

@@ -13,6 +13,7 @@ from campaigns.audit.judge.violations import Violation
 from tests.simulation.answers import judge_answers
 from tests.simulation.auditor import Audit
 from tests.simulation.lists import judge_lists
+from tests.simulation.people import judge_people
 from tests.simulation.plan import ALL_KINDS, draw
 from tests.simulation.stores import judge_stores
 from tests.simulation.world import World
@@ -47,6 +48,7 @@ def judge(
     found = Audit(world).run()
     judge_answers(found)
     judge_lists(found)
+    judge_people(found)
     judge_stores(found)
     text = world.story.text() if story else ""
     return Verdict(

@@ -29,9 +29,11 @@ from tests.simulation.clients import create_and_delete, finish, live
 from tests.simulation.clocks import SimClock
 from tests.simulation.copies import Copies
 from tests.simulation.cuts import cut, is_cut, let_go
+from tests.simulation.erasers import Erasers
 from tests.simulation.faulty_carrier import CarrierPort, SimCarrier
 from tests.simulation.faulty_log import LogPort, SimLog
 from tests.simulation.injections import FaultyDialer, is_injected, undecidable
+from tests.simulation.numbers import Phones
 from tests.simulation.operators import Operators
 from tests.simulation.plan import Deed, Plan, draw
 from tests.simulation.processes import Process, SimLoop
@@ -137,7 +139,10 @@ class World:
         self.apis = [self._slot("api", n) for n in range(shape.apis)]
         self.dialers = [self._slot("dialer", n) for n in range(shape.dialers)]
         self.projectors = [self._slot("views", n) for n in range(shape.projectors)]
+        self.phones = Phones(self.log.core.list_keys)
+        self.log.watchers.append(self.phones.note)
         self.operators, self.copies = Operators(self), Copies(self)
+        self.erasers = Erasers(self)
         for slot in self.slots:
             self._begin(slot)
         for deed in plan.deeds:
@@ -171,7 +176,8 @@ class World:
     def _end_all(self) -> None:
         """End what is left of every process, unseen."""
         copy = [self.copies.process] if self.copies.process else []
-        processes = [*(slot.process for slot in self.slots), *self._buried, *copy]
+        erasers = self.erasers.processes
+        processes = [*(slot.process for slot in self.slots), *self._buried, *copy, *erasers]
         for process in processes:
             if isinstance(process.part, Dialer):
                 process.part.reactions.stop()

@@ -19,6 +19,7 @@ from campaigns.domain.facts import (
     ImportCompleted,
     ImportSource,
 )
+from campaigns.domain.levels import needed
 from campaigns.domain.values.rows import Row
 from campaigns.log.port import MemoryLog
 from campaigns.records.ledger import Ledger
@@ -59,6 +60,7 @@ class Journal:
             causation_id=None,
             condition=ledger.condition(fact.stream for fact in facts),
             facts=facts,
+            level=max(map(needed, facts)),
         )
         recorded = self.log.append_bytes(partition, record.encode())
         assert isinstance(recorded.envelope, Envelope), recorded.envelope

@@ -55,6 +55,7 @@ class CampaignQueue:
     def restart(self) -> None:
         """Consider all contacts again: the campaign was rearmed."""
         self.fresh.clear()
+        self.exhausting.clear()
         self.read_to, self.due_known = 0, False
 
     def give_back(self, contact_id: int) -> None:
@@ -73,22 +74,28 @@ class CampaignQueue:
         """
         due: list[Contact] = []
         if not self.due_known or (self.due_at or INFINITY) <= now.timestamp():
-            due, self.due_known = index.due(campaign, now, wanted + len(self.asked)), False
+            limit = wanted + len(self.asked) + len(self.exhausting)
+            found, self.due_known = index.due(campaign, now, limit), False
+            due = [contact for contact in found if not self._offered(contact)]
         for contact in due:
-            if wanted > 0 and contact.unplaced is None and contact.contact_id not in self.asked:
+            if wanted > 0 and contact.unplaced is None:
                 wanted -= 1
                 yield contact
         if not self.due_known:
             self.due_at, self.due_known = index.next_due(campaign), True
         while wanted > 0 and (contact_id := self._next_fresh(campaign, index)) is not None:
             contact = index.get(campaign, contact_id)
-            if contact_id not in self.asked and _untouched(contact):
+            if not self._offered(contact) and _untouched(contact):
                 wanted -= 1
                 yield contact
         for contact in due:
-            if wanted > 0 and contact.unplaced is not None and contact.contact_id not in self.asked:
+            if wanted > 0 and contact.unplaced is not None and not self._offered(contact):
                 wanted -= 1
                 yield contact
+
+    def _offered(self, contact: Contact) -> bool:
+        """Say whether its request, or its end, has no ruling yet."""
+        return contact.contact_id in self.asked or contact.contact_id in self.exhausting
 
     def turn(self) -> Turn:
         """Return that nobody is due now: `candidates` yielded fewer than were wanted."""

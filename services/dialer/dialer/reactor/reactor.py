@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from campaigns.domain.campaign import Campaign
-from campaigns.domain.contact import Contact
 from campaigns.domain.decider import Reason, Rejected, Unchanged
 from campaigns.domain.facts import CallRequested
 from campaigns.domain.moves import Status
@@ -21,12 +20,11 @@ from dialer.calls.call_states import Logged, Said, Use
 from dialer.calls.effects import Effect, LookUp, Offer, Place
 from dialer.calls.inputs import Clocks, Input
 from dialer.calls.lease import may_begin
-from dialer.decisions.exhaustion import EXHAUST, ExhaustContact
 from dialer.decisions.request_call import REQUEST_CALL, RequestCall
 from dialer.decisions.resolution import resolution
+from dialer.reactor.closures import close, close_again
 from dialer.reactor.fault_isolation import isolated, may_end_at
 from dialer.reactor.input_handlers import handle
-from dialer.reactor.queue import INFINITY
 from dialer.reactor.recovery import recheck_again
 from dialer.reactor.state import State
 from dialer.reactor.transition import CLOCK_REST_S, offer_transition
@@ -166,6 +164,7 @@ def _ask(state: State, campaign: Campaign, clocks: Clocks, effects: list[Effect]
     if campaign.status is Status.RUNNING and own.works:
         unread = state.unread(campaign)
     whole = Reading(campaign, None, own, unread=unread)
+    close_again(state, campaign, clocks, effects)
     shut = first_shut(whole, clocks.now)
     if shut is None:
         shut = _request(state, whole, clocks, effects)
@@ -214,7 +213,7 @@ def _request(
                 state.wake(clocks.boot + call.lease_s, call_id)
             case Rejected():
                 passed_over = True
-                _exhaust(state, campaign, contact, clocks, effects)
+                close(state, campaign, contact, clocks, effects)
             case other:
                 raise AssertionError(f"a request is made or rejected, and not {other}")
     if passed_over:  # Perhaps nothing else marks the campaign as due again.
@@ -225,19 +224,3 @@ def _request(
         retry_at = clocks.now + timedelta(seconds=DUE_REST_S)
         return Rejected(Reason.AWAITS_DIALER, PASSED_OVER, retry_at=retry_at)
     return shut
-
-
-def _exhaust(
-    state: State, campaign: Campaign, contact: Contact, clocks: Clocks, effects: list[Effect]
-) -> None:
-    """Close a contact whose attempts are spent because `max_attempts` was lowered."""
-    campaign_id, contact_id = campaign.campaign_id, contact.contact_id
-    queue = state.queue(campaign_id)
-    if clocks.boot < queue.exhausting.get(contact_id, -INFINITY) + state.terms.resend_s:
-        return  # Offered already.
-    command = ExhaustContact(campaign_id, contact_id, clocks.now)
-    if isinstance(facts := EXHAUST.decide(Reading(campaign, contact), command), tuple):
-        queue.exhausting[contact_id] = clocks.boot
-        record_id = state.new_id()
-        state.offers[record_id] = campaign_id
-        effects.append(Offer(record_id, campaign_id, facts, EXHAUST.streams(command), None))

@@ -6,6 +6,7 @@ The rights in `RIGHTS` are those that docs/operations.md lists, a part at a time
 import asyncio
 import time
 import uuid
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from campaigns.kafka.kafka_log import KafkaLog
 from campaigns.records.topics import CAMPAIGN_RECORDS
+from campaigns.secrets.key_place import KeyPlace
 from tests.cluster.brokers import GROUP, TOPIC, Cluster, Right, give, take
 from tests.conftest import _without
 from tests.support.auditor import audit, rings_of
@@ -25,25 +27,28 @@ from tests.support.system import System
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka]
 
 NAMESPACE = "c."
-RECORDS, ORGANIZATIONS, INSTALLATION, EVENTS = (
+RECORDS, ORGANIZATIONS, INSTALLATION, EVENTS, KEYS = (
     f"{NAMESPACE}{name}"
     for name in (
         "campaign.records",
         "organization.records",
         "installation.records",
         "campaign.events",
+        "contact.keys",
     )
 )
+MASTER_KEY = bytes(32)
+WRITTEN = b64encode(MASTER_KEY).decode()
 DIALERS = f"{NAMESPACE}dialgate-dialers"
 WRITES = {
-    "api": (RECORDS, ORGANIZATIONS, INSTALLATION),
+    "api": (RECORDS, ORGANIZATIONS, INSTALLATION, KEYS),
     "dialer": (RECORDS,),
     "projector": (EVENTS,),
 }
 READS = {
-    "api": (RECORDS, ORGANIZATIONS, INSTALLATION),
-    "dialer": (RECORDS, INSTALLATION),
-    "projector": (RECORDS, ORGANIZATIONS, INSTALLATION, EVENTS),
+    "api": (RECORDS, ORGANIZATIONS, INSTALLATION, KEYS),
+    "dialer": (RECORDS, INSTALLATION, KEYS),
+    "projector": (RECORDS, ORGANIZATIONS, INSTALLATION, EVENTS, KEYS),
 }
 RIGHTS = [
     *(Right(user, TOPIC, name, "Write") for user, names in WRITES.items() for name in names),
@@ -51,7 +56,7 @@ RIGHTS = [
     *(
         Right(user, TOPIC, name, operation)
         for user in WRITES
-        for name in (RECORDS, ORGANIZATIONS, INSTALLATION, EVENTS)
+        for name in (RECORDS, ORGANIZATIONS, INSTALLATION, EVENTS, KEYS)
         for operation in ("Describe", "DescribeConfigs")
     ),
     Right("dialer", GROUP, DIALERS, "Read"),
@@ -77,7 +82,10 @@ def cluster() -> Iterator[Cluster]:
 
 async def prepared(cluster: Cluster) -> None:
     """Make the topics as an administrator does, and give each user its rights."""
-    log = KafkaLog(cluster.servers, 3, namespace=NAMESPACE, security=cluster.security("admin"))
+    log = KafkaLog(
+        cluster.servers, 3, namespace=NAMESPACE, security=cluster.security("admin"),
+        master_keys=KeyPlace(MASTER_KEY),
+    )  # fmt: skip
     await log.open()
     await log.close()
     await ruled(cluster, give, *RIGHTS)
@@ -95,7 +103,7 @@ async def ruled(cluster: Cluster, how: Callable[..., object], *rights: Right) ->
 def system_on(cluster: Cluster, folder: Path) -> System:
     system = System(
         folder, "parts", kafka=cluster.servers, namespace=NAMESPACE, partitions=3,
-        kafka_watch_s=1, kafka_open_s=20,
+        kafka_watch_s=1, kafka_open_s=20, master_key=WRITTEN,
     )  # fmt: skip
     system.environment |= cluster.knobs("api")  # Of who looks at the log afterwards.
     for verb, user in PARTS.items():
@@ -217,11 +225,42 @@ def longest_silence_s(system: System) -> float:
     return max(b - a for a, b in pairwise(began)) / 1e9
 
 
+def test_without_a_right_to_the_keys_of_contacts_it_is_one_sentence(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """The dialer's user may write campaigns' records and read keys; it may not forget a key."""
+    system, read = system_on(cluster, tmp_path), Right("dialer", TOPIC, KEYS, "Read")
+    with system, system.client() as client:
+        whom = ("erase", "--yes", "--json", "--contact", f"{client.create(2)}/1")
+        export = ("secrets", "export", str(tmp_path / "exported"))
+        told = system.run(*whom, **cluster.knobs("dialer"))
+        assert told.returncode == 2, told
+        right = f"this client has no right to (Write on the topic {KEYS})"
+        assert right in told.stderr.splitlines()[-1], told
+        assert system.run(*whom).returncode == 0, "who has the right ends it"
+        asyncio.run(ruled(cluster, take, read))
+
+        def untold() -> bool:
+            (tmp_path / "exported").unlink(missing_ok=True)
+            told = system.run(*export, **cluster.knobs("dialer"))
+            assert "Traceback" not in told.stderr, told
+            if told.returncode == 0:
+                return False
+            right = f"this client has no right to (Read on the topic {KEYS})"
+            assert told.returncode == 2, told
+            assert right in told.stderr.splitlines()[-1], told
+            return True
+
+        until(untold, 20)
+        asyncio.run(ruled(cluster, give, read))
+        until(lambda: system.run(*export, **cluster.knobs("dialer")).returncode == 0, 20)
+
+
 async def test_topics_are_made_to_survive_a_broker(cluster: Cluster) -> None:
     admin = cluster.kafka().admin()
     await admin.start()
     try:
-        for topic in await admin.describe_topics([RECORDS, EVENTS]):
+        for topic in await admin.describe_topics([RECORDS, EVENTS, KEYS]):
             assert {len(one["replicas"]) for one in topic["partitions"]} == {3}
     finally:
         await admin.close()
@@ -318,8 +357,9 @@ def test_a_verb_without_the_right_to_read_says_so_in_one_sentence(
 ) -> None:
     """The dialer's user may not read the organizations' records, and all others may."""
     system = System(
-        tmp_path, "up", kafka=cluster.servers, namespace=NAMESPACE, partitions=3, kafka_open_s=5
-    )
+        tmp_path, "up", kafka=cluster.servers, namespace=NAMESPACE, partitions=3, kafka_open_s=5,
+        master_key=WRITTEN,
+    )  # fmt: skip
     out = str(tmp_path / "exported")
     made = system.run("keys", "create", **cluster.knobs("api"), DIALGATE_API_KEY="")
     assert made.returncode == 0, made.stderr  # Something to read.

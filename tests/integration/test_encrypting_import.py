@@ -27,7 +27,7 @@ from campaigns.secrets.key_place import KeyPlace
 from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.sample_records import NOON, offered
 from tests.support.exported import opened, ruled, written
-from tests.support.mixed_log import PARTITIONS, mixed_log
+from tests.support.mixed_log import NUMBER, PARTITIONS, mixed_log
 from tests.support.system import System
 from tests.support.traces import files_in, traces
 
@@ -187,3 +187,22 @@ async def test_keys_by_which_somebody_was_forgotten_are_not_used_again(tmp_path:
     with pytest.raises(TopicMisfitError, match="its contacts would come back"):
         await rewritten(path, tmp_path / "2.db", keys, 1)
     assert not (tmp_path / "2.db").exists()
+
+
+@pytest.mark.kafka
+async def test_on_kafka_it_needs_a_master_key_and_writes_nobody_in_clear(
+    kafka_servers: str, namespace: str, tmp_path: Path
+) -> None:
+    export, after = await written(await mixed_log(), tmp_path / "export"), tmp_path / "after"
+    system = System(tmp_path, kafka=kafka_servers, namespace=namespace, partitions=3)
+    refused = system.run("import", str(export), "--encrypt")
+    assert (refused.returncode, "expected a master key" in refused.stderr) == (2, True), refused
+    key = {"DIALGATE_MASTER_KEY": f"{'AQEB' * 10}AQE="}
+    made = system.run("import", str(export), "--encrypt", "--json", **key)
+    assert made.returncode == 0, made
+    shape = json.loads(made.stdout)
+    assert (shape["lists_encrypted"], shape["lists_without_key"]) == (1, 0)
+    exported = system.run("export", str(after), **key)
+    assert exported.returncode == 0, exported
+    assert NUMBER in export.read_text()
+    assert NUMBER not in after.read_text()

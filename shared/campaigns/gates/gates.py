@@ -16,7 +16,8 @@ from campaigns.domain.moves import Status
 from campaigns.gates.hours import opens_at
 from campaigns.gates.room import Reading, asked_for, lines_free
 
-KEY_AGAIN = timedelta(seconds=10)  # How soon a missing key is looked for again.
+# How soon a missing key is looked for: what one part made, others read within a second.
+KEY_AGAIN = timedelta(seconds=2)
 Gate = Callable[[Reading, datetime], Rejected | None]
 
 

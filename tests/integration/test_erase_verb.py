@@ -28,7 +28,7 @@ async def said(folder: Path, *words: str, status: int = 0) -> str:
     words = ("erase", *words)
     found = await asyncio.to_thread(CliRunner().invoke, cli, list(words), env=environment)
     assert found.exit_code == status, found.output
-    return found.stdout
+    return found.output if status else found.stdout  # Progress goes to stderr.
 
 
 async def erased(folder: Path, *words: str) -> list[str]:

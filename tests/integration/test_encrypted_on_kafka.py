@@ -32,7 +32,13 @@ def system_on(broker: Broker, folder: Path, layout: Layout) -> System:
 
 
 def created(client: Client, *people: dict[str, Any]) -> int:
-    body = {"name": "people", "assistant_id": 1, "campaign_type": "call", "contacts": people}
+    body = {
+        "name": "people",
+        "assistant_id": 1,
+        "campaign_type": "call",
+        "contacts": people,
+        "settings": {"max_attempts": 1},  # Retries are minutes apart.
+    }
     answer = client.command("", body)
     assert answer.status_code == 200, answer.text
     return int(answer.json()["id"])

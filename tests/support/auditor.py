@@ -141,6 +141,7 @@ class _Log:
         self.contacts: Counter[int] = Counter()  # Campaign → how many.
         self.attempts_max: dict[int, int] = {}
         self.ended: Counter[tuple[int, int]] = Counter()  # (campaign, contact) → CallEnded.
+        self.skipped: set[tuple[int, int]] = set()  # … that was forgotten while it waited.
         self.running: dict[int, bool] = {}
         self.status: dict[int, str] = {}
         self.paused: Counter[int] = Counter()
@@ -175,6 +176,8 @@ class _Log:
             case "campaign-updated.v1" if fact["settings"]:
                 most = max(self.attempts_max[campaign], fact["settings"]["max_attempts"])
                 self.attempts_max[campaign] = most
+            case "contact-skipped.v1":
+                self.skipped.add((campaign, fact["contact_id"]))
             case "call-requested.v1":
                 self.requested += 1
             case "call-started.v1" | "call-abandoned.v1" | "call-ended.v1" | "call-late.v1":
@@ -224,13 +227,17 @@ def _judge_pauses(report: Report, rings: Sequence[Ring], pauses: Sequence[Pause]
 
 
 def _judge_contacts(report: Report, log: _Log) -> None:
-    """Nobody is lost: with one attempt each, every contact's call has ended exactly once."""
+    """Nobody is lost: with one attempt each, every contact's call has ended exactly once.
+
+    Whoever was forgotten while waiting has none.
+    """
     for campaign, count in log.contacts.items():
         if log.status[campaign] != "completed":
             report.violations.append(f"campaign {campaign} is {log.status[campaign]} in the end")
         if log.attempts_max[campaign] != 1:
             continue
         for contact in range(1, count + 1):
-            if (ends := log.ended[campaign, contact]) != 1:
+            wanted = 0 if (campaign, contact) in log.skipped else 1
+            if (ends := log.ended[campaign, contact]) != wanted:
                 report.lost += not ends
                 report.violations.append(f"contact {campaign}/{contact} has ended {ends} times")

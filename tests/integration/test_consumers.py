@@ -26,8 +26,10 @@ WITHIN_S = 60.0
 async def running(name: str, folder: Path, *arguments: str, **more: str) -> AsyncIterator[Process]:
     """Run an example; at the end kill it, and leave in its pipe what it had printed until then."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, EXAMPLES / name, *arguments, stdout=PIPE, cwd=folder, env=os.environ | more
-    )
+        sys.executable, EXAMPLES / name, *arguments, stdout=PIPE, cwd=folder, env=os.environ | more,
+        # What a shell starts behind itself ignores it, and so would this.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     try:
         yield process
     finally:
@@ -109,7 +111,8 @@ async def test_the_example_follows_the_topic_and_resumes_where_it_was(
         async with running("events_from_kafka.py", tmp_path, *at) as consumer:
             begun = await told(consumer, 2)
             consumer.send_signal(signal.SIGINT)  # It leaves its group: else that is known in 10 s.
-            await consumer.wait()
+            async with asyncio.timeout(WITHIN_S):
+                await consumer.wait()
         begun += await left(consumer)
         async with running("events_from_kafka.py", tmp_path, *at) as consumer:
             heard = await told(consumer, len(lines), begun)

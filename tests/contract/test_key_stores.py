@@ -45,6 +45,14 @@ class TestKeyFile(KeyStoreContract):
     def reopen_keys(self, store: KeyStore) -> AbstractAsyncContextManager[KeyStore]:
         return self._opened()
 
+    async def test_a_file_that_another_process_is_about_to_make_has_no_keys_yet(self) -> None:
+        self.path.touch()
+        async with self.open_keys() as store:
+            assert (store.find("k"), store.key_ids(), store.sealers()) == (None, [], {})
+            async with self.open_keys() as maker:
+                await maker.add({"k": "m.x"})
+            assert store.find("k") == "m.x"
+
 
 class MemoryTopic:
     """A topic that keeps everything; its clients read and write in turns, as over a network."""

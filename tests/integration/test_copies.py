@@ -31,6 +31,7 @@ def backed_up(system: System, folder: Path) -> Path:
         copy = folder / path.name
         with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
             source.backup(target)
+    shutil.copy(system.data_dir / "master.key", folder)  # Kept apart, and restored with them.
     return folder
 
 

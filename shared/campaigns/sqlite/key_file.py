@@ -66,14 +66,19 @@ class KeyFile:
         return row[0] if row else None
 
     def _opened(self) -> sqlite3.Connection | None:
+        """Return the file, opened. None: there is none, or somebody is about to make it."""
         if self._reading is None and self._path.exists():
-            self._reading = sqlite3.connect(
+            db = sqlite3.connect(
                 f"{self._path.absolute().as_uri()}?mode=ro",
                 uri=True,
                 timeout=BUSY_S,
                 isolation_level=None,
                 check_same_thread=False,
             )
+            if not db.execute("select 1 from sqlite_master where name = 'keys'").fetchone():
+                db.close()
+                return None
+            self._reading = db
         return self._reading
 
     def key_ids(self) -> Sequence[str]:

@@ -43,7 +43,9 @@ class Readability:
             and (found.why is None or boot < found.at + KEY_AGAIN.total_seconds())
         ):
             return found.why
-        return self._note(campaign, self._missing(campaign))
+        # Lists that could be read are not looked at again: each import would cost all before it.
+        known = found.of[0] if found is not None and found.why is None else 0
+        return self._note(campaign, self._missing(campaign, max(known, campaign.erased_through)))
 
     def lost(self, campaign: Campaign, why: str) -> None:
         """Note that a contact could not be read."""
@@ -56,10 +58,10 @@ class Readability:
         self._found[campaign.campaign_id] = _Finding(of, why, self._boottime())
         return why
 
-    def _missing(self, campaign: Campaign) -> str | None:
-        through = campaign.erased_through
+    def _missing(self, campaign: Campaign, after: int) -> str | None:
+        """Return which key of the lists with contacts behind `after` is missing."""
         try:
-            for key_id in self._contacts.key_ids(campaign.campaign_id, after=through):
+            for key_id in self._contacts.key_ids(campaign.campaign_id, after=after):
                 if self._keys is None:
                     return f"the key {key_id} of a list of contacts is missing"
                 self._keys.tree(key_id)

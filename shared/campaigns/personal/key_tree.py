@@ -12,17 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha512
 from os import urandom
-from typing import Self
+from struct import Struct
+from typing import NamedTuple, Self
 
 DEPTH = 32  # A row's number has at most so many bits.
 ROW_MAX = 2**DEPTH - 1
 SEED_BYTES = 32
-_PLACE_BYTES = 5  # Of a node in `dump`: one of depth, four of its first row.
-_NODE_BYTES = _PLACE_BYTES + SEED_BYTES
+_NODE = Struct(f">BI{SEED_BYTES}s")  # In `dump`.
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """A node of which all leaves can be derived. `first`: its first row; 0 is none."""
 
     depth: int
@@ -61,30 +60,22 @@ class KeyTree:
 
     @classmethod
     def load(cls, found: bytes) -> Self:
-        """Return the tree that `dump` wrote. Raises: DamagedKeysError."""
-        if len(found) % _NODE_BYTES:
+        """Return the tree that `dump` wrote. Raises: DamagedKeysError.
+
+        Each call that is placed loads one; a forgotten row leaves up to DEPTH nodes.
+        """
+        if len(found) % _NODE.size:
             raise DamagedKeysError(f"{len(found)} bytes are no list of nodes")
-        nodes = tuple(
-            Node(
-                found[at],
-                int.from_bytes(found[at + 1 : at + _PLACE_BYTES]),
-                found[at + _PLACE_BYTES : at + _NODE_BYTES],
-            )
-            for at in range(0, len(found), _NODE_BYTES)
-        )
-        end = -1
-        for node in nodes:
-            if node.depth > DEPTH or node.first <= end:
+        nodes, end = tuple(map(Node._make, _NODE.iter_unpack(found))), 0
+        for depth, first, _ in nodes:
+            if depth > DEPTH or first < end:
                 raise DamagedKeysError("its nodes are not in order")
-            end = node.last
+            end = first + (1 << (DEPTH - depth))
         return cls(nodes)
 
     def dump(self) -> bytes:
         """Return it as bytes: 37 a node."""
-        return b"".join(
-            bytes([node.depth]) + node.first.to_bytes(_PLACE_BYTES - 1) + node.seed
-            for node in self.nodes
-        )
+        return b"".join(_NODE.pack(*node) for node in self.nodes)
 
     def key(self, row: int) -> bytes | None:
         """Return a row's key; None: it was forgotten."""
@@ -95,12 +86,18 @@ class KeyTree:
 
         A whole list costs two digests a row, one row alone up to DEPTH.
         """
-        # Nodes that are still to come, the next one last; as bare tuples, since lists are long.
-        left = reversed(self.nodes[max(0, self._index(first)) :])
-        waiting = [(node.first, 1 << (DEPTH - node.depth), node.seed) for node in left]
+        # What is still to come of nodes that were begun, the next part last; then whole nodes.
+        following, waiting = max(0, self._index(first)), list[tuple[int, int, bytes]]()
         for row in range(first, first + many):
             while waiting and waiting[-1][0] + waiting[-1][1] <= row:
                 waiting.pop()
+            while not waiting and following < len(self.nodes):
+                depth, begin, seed = self.nodes[following]
+                if begin > row:
+                    break
+                following, size = following + 1, 1 << (DEPTH - depth)
+                if begin + size > row:
+                    waiting.append((begin, size, seed))
             if not waiting or waiting[-1][0] > row:
                 yield None
                 continue

@@ -1,8 +1,8 @@
 """The keys of all lists of one log: made ahead, found, and forgotten.
 
 A key is durable before a row is written with it. Keys are wrapped by the master key, each bound to
-its id; none is kept in memory beyond the question that it answers, so that what was forgotten
-anywhere is forgotten everywhere. Source: ADR-0041.
+its id. The store is asked at each question, so that what was forgotten anywhere is forgotten
+everywhere; the few lists that were read last need not be unwrapped again. Source: ADR-0041.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from campaigns.secrets.master_key import MasterKey, MasterKeyError
 
 _MARK_BYTES = 16
 _ID_BYTES = 16
+OPEN_MAX = 16  # Lists that stay unwrapped: a call that is placed needs one row of one.
 AHEAD = 64  # Keys made at once: so many lists wait for no other store than the log.
 
 
@@ -52,6 +53,7 @@ class ListKeys:
     def __init__(self, store: KeyStore, place: KeyPlace) -> None:
         self.store, self._place = store, place
         self._ahead: deque[ListKey] = deque()
+        self._open = dict[str, tuple[str, KeyTree]]()  # By id, as they are wrapped; newest last.
         self._making: asyncio.Task[None] | None = None
 
     async def take(self) -> ListKey:
@@ -149,8 +151,15 @@ class ListKeys:
         """
         wrapped = self.store.find(key_id)
         if wrapped is None:
+            self._open.pop(key_id, None)
             raise KeyUnavailableError(f"the key {key_id} of a list of contacts is missing")
-        return self._opened(key_id, wrapped)
+        found = self._open.pop(key_id, None)
+        if found is None or found[0] != wrapped:  # It was not asked for, or rows were forgotten.
+            found = wrapped, self._opened(key_id, wrapped)
+        self._open[key_id] = found
+        for oldest in list(self._open)[:-OPEN_MAX]:  # A copy: queries read from threads.
+            self._open.pop(oldest, None)
+        return found[1]
 
     def _opened(self, key_id: str, wrapped: str) -> KeyTree:
         try:

@@ -35,6 +35,7 @@ class KeyFile:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path, self._read_only = path, read_only
         self._reading: sqlite3.Connection | None = None
+        self._counted: tuple[int, Mapping[str, int]] = -1, {}  # As of which state of the file.
         self._one_at_a_time = Lock()  # Queries read from threads.
         self._writing = ThreadPoolExecutor(1, f"write {path.name}")
 
@@ -43,7 +44,7 @@ class KeyFile:
         with self._one_at_a_time:
             if self._reading is not None:
                 self._reading.close()
-                self._reading = None
+                self._reading, self._counted = None, (-1, {})
 
     async def add(self, wrapped: Mapping[str, str]) -> None:
         """Keep new keys. Raises: LogUnavailableError."""
@@ -94,7 +95,12 @@ class KeyFile:
         """Return how many keys each master key wraps. Raises: as `key_ids`."""
         try:
             with self._one_at_a_time:
-                return dict(db.execute(_SEALERS).fetchall()) if (db := self._opened()) else {}
+                if (db := self._opened()) is None:
+                    return {}
+                (version,) = db.execute("pragma data_version").fetchone()
+                if version != self._counted[0]:  # Each look at a part's health asks: count once.
+                    self._counted = version, dict(db.execute(_SEALERS).fetchall())
+                return self._counted[1]
         except sqlite3.Error as exc:
             raise KeyUnavailableError(f"the keys in {self._path} cannot be read: {exc}") from exc
 

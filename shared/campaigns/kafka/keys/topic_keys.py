@@ -83,6 +83,11 @@ class TopicKeys:
         self._reader, self._writer, self._roll_s = reader, writer, roll_s
         self._reading, self._changing = asyncio.Lock(), asyncio.Lock()
         self._watched, self._seen = MARKER, list[tuple[int, str | None]]()
+        self._taken = 0  # Records so far.
+        self._counted: tuple[tuple[int, int], Mapping[str, int]] = (
+            (0, 0),
+            {},
+        )  # As of what was read.
         self._changed_at: float | None = None  # Since then the newest record is no marker.
         self._following: asyncio.Task[None] | None = None
 
@@ -102,6 +107,8 @@ class TopicKeys:
                 may_write = False  # Others have the right; who needs it says so.
             except LogUnavailableError as exc:
                 logger.warning("%s", exc)
+            except Exception:  # A fault of ours or of the client: nobody else would read on.
+                logger.exception("the keys of contacts cannot be followed now")
             await asyncio.sleep(FOLLOW_S)
 
     def _ends_segment(self) -> bool:
@@ -110,6 +117,7 @@ class TopicKeys:
         return self._changed_at is not None and now > self._changed_at + self._roll_s + SLACK_S
 
     def _take(self, offset: int, key_id: str, wrapped: str | None) -> None:
+        self._taken += 1
         self._changed_at = None if key_id == MARKER else asyncio.get_running_loop().time()
         if key_id == self._watched:
             self._seen.append((offset, wrapped))
@@ -138,7 +146,10 @@ class TopicKeys:
 
     def sealers(self) -> Mapping[str, int]:
         """Return how many keys each master key wraps, as far as this process has read."""
-        return counted(wrapped for key_id, wrapped in self._reader.wrapped.items() if key_id)
+        wrapped = self._reader.wrapped
+        if self._counted[0] != (as_of := (self._taken, len(wrapped))):  # Health asks often.
+            self._counted = as_of, counted(one for key_id, one in wrapped.items() if key_id)
+        return self._counted[1]
 
     async def refresh(self) -> None:
         """Read all that was durable before the call. Raises: LogUnavailableError."""

@@ -149,11 +149,9 @@ class ListKeys:
             KeyUnavailableError: it is not there, or no master key opens it.
 
         """
-        wrapped = self.store.find(key_id)
+        wrapped, found = self.store.find(key_id), self._open.pop(key_id, None)
         if wrapped is None:
-            self._open.pop(key_id, None)
             raise KeyUnavailableError(f"the key {key_id} of a list of contacts is missing")
-        found = self._open.pop(key_id, None)
         if found is None or found[0] != wrapped:  # It was not asked for, or rows were forgotten.
             found = wrapped, self._opened(key_id, wrapped)
         self._open[key_id] = found

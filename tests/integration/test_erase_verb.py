@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,29 @@ async def test_a_contact_a_number_everywhere_and_a_campaign(api: Whole, tmp_path
     assert await names(api, first) == [None, None, "Person 2", "Person 3"]
     assert "nothing to do" in await said(tmp_path, "--campaign", f"{second}", "--yes")
     assert "nothing to do" in await said(tmp_path, "--contact", f"{second}/3", "--yes")
+
+
+@pytest.mark.parametrize("by", ["--contact", "--number", "--campaign"])
+async def test_called_again_it_deletes_keys_that_are_still_there(
+    api: Whole, tmp_path: Path, by: str
+) -> None:
+    """As after a kill between fact and deletion, or keys that were put back by hand."""
+    campaign = await api.create(contacts=PEOPLE)
+    copy = sqlite3.connect(":memory:")
+    with closing(sqlite3.connect(tmp_path / "keys.db")) as keys:
+        keys.backup(copy)
+    whom = {"--contact": f"{campaign}/1", "--number": NUMBER, "--campaign": f"{campaign}"}[by]
+    await said(tmp_path, by, whom, "--yes")
+    with closing(sqlite3.connect(tmp_path / "keys.db")) as keys:
+        gone = set(keys.execute("select * from keys"))
+        assert gone != set(copy.execute("select * from keys")), "it deletes"
+        copy.backup(keys)
+    assert "nothing to do" in await said(tmp_path, by, whom, "--yes")
+    with closing(sqlite3.connect(tmp_path / "keys.db")) as keys:
+        kept = {key for key, _ in keys.execute("select * from keys")}
+        sizes = {key: len(text) for key, text in keys.execute("select * from keys")}
+    assert kept == {key for key, _ in gone}
+    assert sizes == {key: len(text) for key, text in gone}
 
 
 async def test_what_does_not_fit_is_one_sentence_and_records_nothing(

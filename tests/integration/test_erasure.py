@@ -101,7 +101,7 @@ def erased(system: System, *words: str) -> dict[str, Any]:
 
 def test_who_is_erased_is_nowhere_and_is_never_called(tmp_path: Path) -> None:
     with System(tmp_path) as system, system.client() as client:
-        load = client.create(200, concurrent=2)
+        load = client.create(200, concurrent=2, calls_per_minute=300)
         client.start(load)
         campaign = created(client, ADA, BOB, EVE)
         assert all(readable(client, campaign, one) for one in (ADA, BOB, EVE))

@@ -94,7 +94,9 @@ def pages(url: str, key: str) -> Live:
         with httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=20) as client:
             while not own.ends.is_set():
                 asked = {"after": own.cursor} if own.cursor else {}
-                limit = own.dice.choice((1, 7, EVENTS_A_LIFE // 3))  # So that some pages are whole.
+                limit = own.dice.choice(
+                    (1, 7, min(1_000, EVENTS_A_LIFE // 3))
+                )  # So that some pages are whole.
                 answer = client.get(url, params={**asked, "limit": limit, "wait_s": 1})
                 answer.raise_for_status()
                 found = answer.json()

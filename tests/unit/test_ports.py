@@ -2,6 +2,8 @@
 
 import socket
 
+import pytest
+
 from tests.support.ports import Ports, share
 
 NUMBERS = range(20_000, 20_100)
@@ -21,7 +23,11 @@ def test_workers_share_the_ports_and_have_none_together() -> None:
     assert set(share(NUMBERS, {})) == set(NUMBERS), "one process alone has them all"
 
 
-def test_a_port_comes_again_only_after_all_others_and_a_bound_one_never() -> None:
+def test_a_port_comes_again_only_after_all_others_and_a_bound_one_never(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
+        monkeypatch.delenv(name, raising=False)  # Whichever worker runs it, all are drawn from.
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         number = bound.getsockname()[1]

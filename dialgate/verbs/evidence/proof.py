@@ -79,11 +79,11 @@ async def proof(
         with progress("looking", total) as seen:
             maker = ProofMaker(log, installation, seals, subject, seen)
             bundle = await maker.make()
+    about = str(subject) if reveal else masked_text(str(subject))
     if not bundle.records:
-        raise MisusedError(f"expected sealed records about {subject}, found none")
+        raise MisusedError(f"expected sealed records about {about}, found none")
     with new_file(out) as file:
         file.write(msgspec.json.format(msgspec.json.encode(bundle), indent=1) + b"\n")
-    about = str(subject) if reveal else masked_text(str(subject))
     say(f"{out}: {len(bundle.records)} records about {about}")
     for sentence in bundle.proves:
         say(f"proves: {sentence}")

@@ -20,6 +20,7 @@ from campaigns.domain.facts import (
 )
 from campaigns.log.port import ReadableLog
 from campaigns.personal.erasure import ErasedRow
+from campaigns.personal.forgotten_rows import ErasedRows
 from campaigns.personal.list_keys import KeyUnavailableError, ListKeys
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope
@@ -61,6 +62,7 @@ class ErasablePartition:
     _lists: defaultdict[int, list[CountedList]] = field(default_factory=lambda: defaultdict(list))
     _rows: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     _erased: set[tuple[int, int]] = field(default_factory=set)
+    forgotten: ErasedRows = field(default_factory=ErasedRows)  # All that the log says.
 
     async def read(
         self,
@@ -86,6 +88,7 @@ class ErasablePartition:
     def _fold(self, fact: AnyFact, recorded: Recorded) -> None:
         if isinstance(fact, CampaignFact):
             self.campaigns.fold(fact, recorded)
+        self.forgotten.fold(fact)
         match fact:
             case ContactsAdded():
                 self._key_ids[fact.import_id] = None
@@ -161,12 +164,12 @@ class ErasablePartition:
         through = campaign.erased_through if campaign else 0
         return contact[:2] in self._erased or contact.contact_id <= through
 
-    def key_ids(self, campaign_id: int, *, erased: bool = False) -> list[str | None]:
-        """Return the keys of a campaign's lists, forgotten or not yet; None for a plain one."""
+    def key_ids(self, campaign_id: int) -> list[str | None]:
+        """Return the keys of a campaign's lists that are not forgotten; None for a plain one."""
         campaign = self.campaigns.get(campaign_id)
         through = campaign.erased_through if campaign else 0
         return [
             self._key_ids.get(one.import_id)
             for one in self._lists[campaign_id]
-            if one.rows and (one.first + one.rows - 1 <= through) == erased
+            if one.rows and one.first + one.rows - 1 > through
         ]

@@ -10,8 +10,7 @@ import typer
 from campaigns.domain.facts import ContactErased
 from campaigns.log.installation_log import whole
 from campaigns.log.port import EventLog
-from campaigns.personal.erasure import WHOLE_LIST, ErasedRow
-from campaigns.personal.forgotten_rows import ErasedRows, forget_again
+from campaigns.personal.forgotten_rows import forget_again
 from campaigns.personal.list_keys import ListKeys
 from campaigns.process.errors import LogUnavailableError
 from campaigns.records.home import elsewhere, read_only
@@ -22,7 +21,6 @@ from dialgate.verbs.home.home_change import Yes, confirmed
 from dialgate.verbs.personal.deletion import Deletion
 from dialgate.verbs.personal.whom import (
     Found,
-    Partitions,
     Whom,
     folded,
     refuse_unreadable,
@@ -107,8 +105,9 @@ async def erase(settings: ProcessSettings, whom: Whom, how: How) -> int:
                 f"Erase {people} ({name})? Nobody will be able to read them again.", yes=how.yes
             )
             await Deletion(log, installation, keys, partitions).erase(found, whom)
-        elif not how.dry_run:  # A fact without its deletion: the verb was killed.
-            await _forget_again(partitions, whom, keys)
+        if not how.dry_run:  # A fact without its deletion: an earlier verb was killed.
+            for one in partitions.values():
+                await forget_again(keys, one.forgotten)
     _print(found, name, how)
     return 0
 
@@ -137,24 +136,6 @@ def _keys(log: EventLog, installation: Installation) -> ListKeys:
     if log.list_keys is None:
         raise MisusedError("this log has no store of keys: its contacts are plain")
     return log.list_keys
-
-
-async def _forget_again(partitions: Partitions, whom: Whom, keys: ListKeys) -> None:
-    """Delete the keys of whoever the log says is forgotten already."""
-    campaign_id = whom.contact[0] if whom.contact else whom.campaign_id
-    if campaign_id is None:
-        return  # Who can no longer be read has no number; who can be was found.
-    (one,) = partitions.values()
-    if whom.contact is not None:
-        places = [one.contact(*whom.contact).place]
-    else:
-        key_ids = one.key_ids(campaign_id, erased=True)
-        places = [ErasedRow(key_id, WHOLE_LIST) for key_id in key_ids if key_id is not None]
-    erased = ErasedRows()
-    for place in places:
-        if place is not None:
-            erased.add(place)
-    await forget_again(keys, erased)
 
 
 def _print(found: Found, name: str, how: How) -> None:

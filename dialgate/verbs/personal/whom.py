@@ -139,8 +139,10 @@ def _refuse_plain(contacts: Iterable[KnownContact]) -> None:
 
 def refuse_unreadable(found: Found, keys: ListKeys) -> None:
     """Refuse what could be recorded and not carried out. Raises: MisusedError."""
-    for key_id in {one.place.key_id for one in found.contacts if one.place}:
+    whole = found.campaign[2] if found.campaign else ()  # To delete a key, it need not be opened.
+    rows = {one.place.key_id for one in found.contacts if one.place}
+    for key_id in (*whole, *rows):
         try:
-            keys.tree(key_id)
+            keys.tree(key_id) if key_id in rows else keys.store.find(key_id)
         except KeyUnavailableError as exc:
             raise MisusedError(f"nothing was recorded: {exc}") from exc

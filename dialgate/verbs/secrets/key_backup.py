@@ -5,12 +5,14 @@ The keys are in it as they are in their store: wrapped by the master key, which 
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import orjson
 
 from campaigns.audit.rulings import PartitionRuling, ruled_batches
 from campaigns.domain.facts import CampaignErased, ContactErased
+from campaigns.log.installation_log import whole
 from campaigns.log.port import ReadableLog
 from campaigns.personal.forgotten_rows import ErasedRows, forget_again
 from campaigns.personal.key_store import MemoryKeys
@@ -37,8 +39,8 @@ class BackupHead(msgspec.Struct, frozen=True):
 class BackupKey(msgspec.Struct, frozen=True):
     """One line: the key of a list."""
 
-    key_id: str
-    wrapped: str
+    key_id: Annotated[str, msgspec.Meta(min_length=1)]
+    wrapped: Annotated[str, msgspec.Meta(min_length=1)]
 
 
 async def export_keys(settings: ProcessSettings, path: Path) -> None:
@@ -79,7 +81,7 @@ async def import_keys(settings: ProcessSettings, path: Path, *, as_json: bool) -
         erased = await erased_in(read.log, read.installation)
     staged = MemoryKeys()
     await staged.add(saved)
-    again = await forget_again(ListKeys(staged, master_keys(settings)), erased)
+    again = set(await forget_again(ListKeys(staged, master_keys(settings)), erased))
     log = make_log(settings, exclusive=False)
     try:
         await log.open()
@@ -92,6 +94,9 @@ async def import_keys(settings: ProcessSettings, path: Path, *, as_json: bool) -
             if wrapped is not None and store.find(one) is None
         }
         await store.add(missing)
+        # Somebody may have been erased since the log was read, or be back by a file copied by hand.
+        now = await erased_in(log, await whole(log))
+        again = {*again, *await forget_again(_of(log), now)}
     finally:
         await log.close()
     if again:
@@ -129,7 +134,7 @@ def _read(path: Path) -> Iterator[tuple[str, str]]:
     """Yield the keys of a backup. Raises: MisusedError: it is none, or is not whole."""
     expected = f"expected a backup of `dialgate secrets export`, found {path}"
     try:
-        head, *lines = path.read_bytes().splitlines()
+        head, *lines = path.read_bytes().splitlines() or [b""]
         if msgspec.json.decode(head, type=BackupHead) != BackupHead(FORMAT, len(lines)):
             raise MisusedError(f"{expected}: it is of another format, or not whole")
         for line in lines:

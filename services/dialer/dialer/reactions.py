@@ -9,9 +9,8 @@ from campaigns.domain.values.rows import Row
 from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader
 from campaigns.personal.list_keys import KeyUnavailableError, row_of
-from campaigns.personal.row_cipher import AlteredRowError, StoredRow
+from campaigns.personal.row_cipher import AlteredRowError
 from campaigns.process.clock import Clock
-from campaigns.process.errors import LogUnavailableError
 from campaigns.process.observability import limit_repetitions
 from campaigns.process.watch import Watch
 from campaigns.records.topics import CAMPAIGN_RECORDS
@@ -176,30 +175,16 @@ class Reactions:
         if stored is None:
             self.take(Answered(call_id, NoRing("no such contact")))
             return
-        assert self._tasks is not None, "effects come from a running dialer"
         try:
             row = row_of(self._keys, stored)
-        except KeyUnavailableError:  # Perhaps it is not read yet.
-            self._tasks.create_task(self._place_later(call, stored))
+        except KeyUnavailableError as exc:  # It is asked for again once it can be read.
+            if campaign := self.state.campaigns.get(call.campaign_id):
+                self.readability.lost(campaign, str(exc))
+            self.take(NotHanded(call.call_id, unreadable=True))
         except AlteredRowError as exc:
             self._unfit(call, exc)
         else:
             self._order(call, row)
-
-    async def _place_later(self, call: Call, stored: StoredRow) -> None:
-        """Place a call whose row could not be read, once all keys that there are were read."""
-        row = None
-        try:
-            if self._keys is not None:
-                await self._keys.store.refresh()
-            row = row_of(self._keys, stored)
-        except (KeyUnavailableError, LogUnavailableError) as exc:
-            if campaign := self.state.campaigns.get(call.campaign_id):
-                self.readability.lost(campaign, str(exc))
-        except AlteredRowError as exc:
-            self._unfit(call, exc)
-            return
-        self._order(call, row)
 
     def _unfit(self, call: Call, why: AlteredRowError) -> None:
         """End a call whose contact is not what was written: nobody is called by chance."""

@@ -4,12 +4,14 @@ Which rows are forgotten is decided by facts alone, so that a store of keys whic
 wrong: a backup that is older than an erasure brings nobody back. Source: ADR-0042.
 """
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from campaigns.domain.facts import AnyFact
 from campaigns.personal.erasure import WHOLE_LIST, ErasedRow, erased_rows
-from campaigns.personal.list_keys import KeyUnavailableError, ListKeys
+from campaigns.personal.list_keys import ListKeys
+from campaigns.process.errors import OperatingError
 
 
 @dataclass
@@ -50,21 +52,22 @@ async def forget_again(
     list at once, whatever becomes of the others.
 
     Raises:
-        LogUnavailableError: the store takes nothing now; do it again.
-        KeyUnavailableError: some keys cannot be opened; all others are forgotten.
+        OperatingError: some keys are not forgotten, as the store does not take them or they cannot
+            be opened; all others are. Do it again.
 
     """
     await keys.store.refresh()
-    found, unreadable = list[str](), list[KeyUnavailableError]()
+    found, failed = list[str](), list[OperatingError]()
     for key_id, rows in erased.by_key.items():
         try:
             if _known(keys, key_id, rows) and await keys.forget(key_id, rows):
                 found.append(key_id)
                 tell(key_id)
-        except KeyUnavailableError as exc:
-            unreadable.append(exc)
-    if unreadable:
-        raise unreadable[0]
+        except OperatingError as exc:  # One list keeps nobody else from being forgotten.
+            failed.append(exc)
+        await asyncio.sleep(0)
+    if failed:
+        raise failed[0]
     return found
 
 

@@ -14,7 +14,7 @@ from campaigns.domain.codec import Codec
 from campaigns.domain.facts import ContactsEncrypted
 from campaigns.domain.values.rows import Row
 from campaigns.personal.key_tree import KeyTree
-from campaigns.process.errors import OperatingError
+from campaigns.process.errors import OperatingError, StoreUnreadableError
 from campaigns.secrets.cipher import aes_gcm, invalid_tag
 
 NONCE_BYTES = 12
@@ -98,9 +98,11 @@ def _open(key: bytes, key_id: str, number: int, text: str) -> Row:
     try:
         raw = b64decode(text, validate=True)
         found = aes_gcm()(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _about(key_id, number))
+        return _ROW.load(found, f"row {number} of a list")
     except (invalid_tag(), ValueError) as exc:
         raise AlteredRowError(f"row {number} of the list with key {key_id} was altered") from exc
-    return _ROW.load(found, f"row {number} of a list")
+    except StoreUnreadableError as exc:  # No reader of the log could look at it when it came.
+        raise AlteredRowError(f"row {number} of the list with key {key_id} is no row") from exc
 
 
 def _about(key_id: str, number: int) -> bytes:

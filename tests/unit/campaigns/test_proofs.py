@@ -16,15 +16,19 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from campaigns.audit.seal.proof import Bundle, Proven, Subject, check_bundle, contact_of
 from campaigns.audit.seal.proof_maker import ProofMaker
 from campaigns.domain.facts import (
+    CampaignErased,
     CampaignPaused,
     ContactExhausted,
     ContactsAdded,
+    ContactsEncrypted,
     ImportCompleted,
     ImportSource,
 )
 from campaigns.domain.values.rows import Row
 from campaigns.log.installation_log import whole
 from campaigns.log.port import MemoryLog
+from campaigns.personal.list_keys import KeyUnavailableError
+from campaigns.personal.row_cipher import encrypted
 from campaigns.process.errors import SealUnreadableError
 from campaigns.testing.sample_records import NOON, offered
 from tests.support.mixed_log import NUMBER
@@ -223,3 +227,28 @@ async def test_no_bundle_is_made_of_a_log_that_is_not_the_sealed_one() -> None:
 def test_a_contact_is_named_by_campaign_and_number() -> None:
     assert contact_of("4/17") == (4, 17)
     assert [contact_of(one) for one in ("4", "4/", "/4", "0/1", "4/x", "4/1/2", "")] == [None] * 7
+
+
+async def test_a_list_that_was_forgotten_hides_no_other_and_a_missing_key_is_told() -> None:
+    log = MemoryLog()
+    assert log.list_keys is not None
+    made = [await log.list_keys.take() for _ in range(2)]
+    for campaign, one in enumerate(made, 4):
+        rows = encrypted(one.tree, one.key_id, 1, [Row(phone_number=NUMBER)])
+        added = ContactsEncrypted(import_id=one.key_id, first_row=1, key_id=one.key_id, rows=rows)
+        await log.append(FIRST, offered(added), campaign)
+        counted = ImportCompleted(
+            campaign_id=campaign, import_id=one.key_id, number=1, source=ImportSource.API,
+            file_name=None, first_contact_id=1, rows=1, skipped=0, failed=0, errors=(),
+            variable_mappings={}, available_variables=(), completed_at=NOON,
+        )  # fmt: skip
+        await log.append(FIRST, offered(counted), campaign)
+    gone = CampaignErased(campaign_id=4, through=1, key_ids=(made[0].key_id,), erased_at=NOON)
+    await log.append(FIRST, offered(gone, condition_version=0), 4)
+    await log.list_keys.forget(made[0].key_id)
+    lines = await sealed(log)
+    bundle = await bundle_of(log, Subject(NUMBER, None), lines)
+    assert bundle.contacts == ["5/1"]
+    await log.list_keys.forget(made[1].key_id)
+    with pytest.raises(KeyUnavailableError, match=made[1].key_id):
+        await bundle_of(log, Subject(NUMBER, None), lines)

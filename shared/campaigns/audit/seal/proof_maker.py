@@ -10,6 +10,7 @@ from campaigns.audit.seal.proof import FORMAT, Bundle, ProvenRecord, Subject, pr
 from campaigns.audit.seal.seal_format import Seals
 from campaigns.domain.facts import (
     CampaignCreated,
+    CampaignErased,
     ContactsAdded,
     ContactsEncrypted,
     ImportCompleted,
@@ -18,7 +19,7 @@ from campaigns.domain.facts import (
 from campaigns.domain.values.rows import Row
 from campaigns.domain.values.stream_names import contact_stream
 from campaigns.log.port import ReadableLog
-from campaigns.personal.list_keys import rows_of
+from campaigns.personal.list_keys import KeyUnavailableError, rows_of
 from campaigns.process.errors import SealUnreadableError
 from campaigns.records.installation import Installation
 from campaigns.records.record import Envelope
@@ -38,6 +39,8 @@ class ProofMaker:
     _contacts: dict[str, None] = field(default_factory=dict)  # In the order in which they came.
     _rows: dict[str, list[int]] = field(default_factory=dict)  # List → rows that are the subject's.
     _lists: dict[str, int] = field(default_factory=dict)  # List that holds the contact → its row.
+    # Lists whose key is missing; whoever was erased with a campaign is nobody's subject any more.
+    _unread: dict[str, KeyUnavailableError] = field(default_factory=dict)
 
     async def make(self) -> Bundle:
         """Return the bundle.
@@ -64,6 +67,8 @@ class ProofMaker:
         for partition in partitions:
             if partition.topic == CAMPAIGN_RECORDS:
                 found += await self._partition(partition)
+        if self._unread:
+            raise next(iter(self._unread.values()))
         last = self.seals.last
         assert last is not None, "there is a seal"
         return Bundle(
@@ -137,6 +142,9 @@ class ProofMaker:
             if isinstance(fact, ListRows) and (rows := self._rows_of(fact)):
                 self._rows.setdefault(fact.import_id, []).extend(rows)
                 about = True
+            elif isinstance(fact, CampaignErased):
+                for key_id in fact.key_ids:
+                    self._unread.pop(key_id, None)
         for import_id, campaign_id, first, count in _counted(ruled):
             for row in self._rows.pop(import_id, ()):
                 if row <= count:
@@ -166,7 +174,12 @@ class ProofMaker:
             case ContactsAdded():
                 return chunk.rows
             case ContactsEncrypted():
-                return rows_of(self.log.list_keys, chunk.key_id, chunk.first_row, chunk.rows)
+                keys = self.log.list_keys
+                try:
+                    return rows_of(keys, chunk.key_id, chunk.first_row, chunk.rows)
+                except KeyUnavailableError as exc:
+                    self._unread[chunk.key_id] = exc
+                    return ()
 
 
 def _counted(ruled: Ruled) -> Sequence[tuple[str, int, int, int]]:

@@ -7,6 +7,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from campaigns.kafka.clients import Kafka
+from campaigns.kafka.keys.key_topic import KEY_BYTES_MAX
 from campaigns.kafka.keys.topic_keys import KeyTopicClosedError
 from campaigns.kafka.lifecycle import start, stop_producer
 from campaigns.process.errors import LogUnavailableError
@@ -30,7 +31,7 @@ class KeyWriter:
         try:
             async with asyncio.timeout(self._deadline_s):
                 if self._producer is None:
-                    self._producer = await start(self._kafka.producer(), stop_producer)
+                    self._producer = await start(self._kafka.producer(KEY_BYTES_MAX), stop_producer)
                 sent = [
                     await self._producer.send(
                         self._topic,

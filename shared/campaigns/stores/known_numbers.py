@@ -28,6 +28,7 @@ class Unmarked(NamedTuple):
 
     list_id: int
     key_id: str | None  # None: they are plain.
+    begins: int  # The list's first contact.
     first: int
     details: list[str]
 
@@ -55,12 +56,17 @@ class KnownNumbers:
             ),
         )
 
-    def unmarked(self, campaign_id: int, limit: int) -> Unmarked | None:
-        """Return the next rows of a campaign whose numbers are not known yet."""
+    def unmarked(self, campaign_id: int, limit: int, begins: int = 0) -> Unmarked | None:
+        """Return the next rows of a campaign whose numbers are not known yet.
+
+        `begins`: of the list that had the last ones: those before it are known by now.
+        """
         lists = self._db.execute(
-            "select list_id, key_id from lists where campaign_id = ?", (campaign_id,)
-        ).fetchall()
-        for list_id, key_id in lists:
+            "select list_id, key_id, first_contact_id from lists"
+            " where campaign_id = ? and first_contact_id >= ? order by first_contact_id",
+            (campaign_id, begins),
+        )
+        for list_id, key_id, first_contact_id in lists:
             asked = "select coalesce(max(row), 0) from numbers where list_id = ?"
             (last,) = self._db.execute(asked, (list_id,)).fetchone()
             rows = self._db.execute(
@@ -68,7 +74,8 @@ class KnownNumbers:
                 (list_id, last, limit),
             ).fetchall()
             if rows:
-                return Unmarked(list_id, key_id, last + 1, [details for (details,) in rows])
+                details = [one for (one,) in rows]
+                return Unmarked(list_id, key_id, first_contact_id, last + 1, details)
         return None
 
     def forget(self, list_id: int, row: int) -> None:

@@ -6,16 +6,19 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from campaigns.domain.facts import ContactsAdded, LevelRaised
 from campaigns.domain.values.rows import Row
+from campaigns.process.errors import LogUnavailableError
 from campaigns.records.topics import INSTALLATION
 from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.sample_records import FIRST, NOON, offered
 from dialgate.__main__ import cli
+from dialgate.verbs.personal import deletion
 from tests.support.sample_facts import campaign_created
 from tests.support.told_log import Told, ToldLog
 from tests.support.whole_api import Whole, whole_api
@@ -82,7 +85,8 @@ async def test_a_contact_a_number_everywhere_and_a_campaign(api: Whole, tmp_path
     assert await names(api, first) == [None, None, "Person 2", "Person 3"]
 
     answer = json.loads(await said(tmp_path, "--campaign", f"{second}", "--yes", "--json"))
-    assert (answer["erased"], answer["campaign_id"]) == (len(PEOPLE), second)
+    assert (answer["erased"], answer["campaign_id"]) == (len(PEOPLE) - 1, second), "one was before"
+    assert (answer["contacts"], answer["through"]) == (None, len(PEOPLE)), "those up to there"
     assert await names(api, second) == [None] * len(PEOPLE)
     assert await names(api, first) == [None, None, "Person 2", "Person 3"]
     assert "nothing to do" in await said(tmp_path, "--campaign", f"{second}", "--yes")
@@ -152,6 +156,38 @@ async def test_the_verb_deletes_the_key_where_nobody_else_runs(tmp_path: Path) -
     assert left == [True, False, True, True]
     assert keys.store.find(key_ids[1]) is None
     await log.close()
+
+
+@pytest.mark.parametrize(
+    ("fails", "status", "people"), [("append", 2, None), ("forget", 1, 1), ("refused", 2, None)]
+)
+async def test_the_exit_code_says_whether_something_was_recorded(
+    api: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    fails: str, status: int, people: int | None,
+) -> None:  # fmt: skip
+    campaign = await api.create(contacts=PEOPLE)
+    trouble = LogUnavailableError("the disk is full")
+
+    async def raises(*_: object, **__: object) -> None:
+        raise trouble
+
+    async def refuses(_: SqliteLog, *given: Any) -> None:  # Any: as a log is given.
+        given[-1](trouble)
+
+    with monkeypatch.context() as patched:
+        if fails == "forget":
+            patched.setattr(deletion, "forget_again", raises)
+        else:
+            patched.setattr(SqliteLog, "append", raises if fails == "append" else refuses)
+        words = ("--contact", f"{campaign}/1", "--yes", "--json")
+        found = await said(tmp_path, *words, status=status)
+    assert "the disk is full" in found
+    if people is not None:
+        shape = json.loads(found.splitlines()[0])
+        assert (shape["erased"], shape["contacts"]) == (people, [f"{campaign}/1"])
+        assert "the same command goes on" in found
+    again = json.loads(await said(tmp_path, *words))
+    assert again["erased"] == (1 if people is None else 0)
 
 
 async def test_contacts_that_were_written_plain_are_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 
 from campaigns.audit.rulings import PartitionRuling, ruled_batches
@@ -12,6 +13,9 @@ from campaigns.domain.facts import CampaignErased
 from campaigns.log.port import MemoryLog
 from campaigns.process.clock import SystemClock
 from campaigns.records.topics import CAMPAIGN_RECORDS, campaign_partitions
+from campaigns.testing.sample_records import NOON
+from command_api import eraser
+from command_api import retention as retention_module
 from command_api.retention import Retention
 from command_api.service import CommandApi
 from command_api.settings import CommandApiSettings
@@ -57,6 +61,10 @@ async def erased(log: MemoryLog) -> list[CampaignErased]:
     return found
 
 
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+
+
 async def until(so: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not so():
@@ -64,8 +72,10 @@ async def until(so: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-async def two() -> AsyncIterator[tuple[Whole, Whole]]:
+async def two(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Whole, Whole]]:
     """Return two instances on one log."""
+    for module in (eraser, retention_module):  # Another test may just have had the same line.
+        monkeypatch.setattr(module.logger, "filters", [])
     log = MemoryLog(2)
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(whole_api(log))
@@ -144,6 +154,61 @@ async def test_a_forgotten_campaign_takes_new_contacts_and_knows_no_old_number(
         await api.client.post(f"{CAMPAIGNS}/{campaign}/{verb}")
     assert await retention(api, DAYS + 1).check() == 1
     assert numbers._db.execute(known).fetchone() == (0,)
+
+
+async def test_keys_are_warned_of_where_they_are_long_after_their_fact_alone(
+    two: tuple[Whole, Whole], caplog: pytest.LogCaptureFixture
+) -> None:
+    api, _ = two
+    assert isinstance(api.log, MemoryLog)
+    keys, campaign = api.log.list_keys, await over(api)
+    assert keys is not None
+    (key_id,) = api.commands.contacts.key_ids(campaign)
+    saved = keys.store.find(key_id)
+    assert saved is not None
+    assert await retention(api, DAYS + 1).check() == 1
+    await until(lambda: keys.store.find(key_id) is None)
+    found = warnings(caplog)
+    assert f"over for long, and their contacts forgotten: campaign {campaign}" in found
+    assert not [one for one in found if "still there" in one], "it is as it should be"
+    (fact,) = await erased(api.log)
+    starts, folds = eraser.Eraser(api.commands), eraser.Eraser(api.commands)
+    starts.open(api.commands.store.db)
+    folds.open(api.commands.store.db)
+    await folds.forget_all()
+    folds.fold(msgspec.structs.replace(fact, erased_at=NOON))
+    for how in (starts, folds):
+        await keys.store.add({key_id: saved})  # As from a backup.
+        caplog.clear()
+        assert await how.forget_all() == 1
+        assert warnings(caplog) == ["keys of erased contacts were still there, and are deleted"]
+
+
+async def test_plain_contacts_are_looked_for_again_only_when_there_are_more(
+    two: tuple[Whole, Whole], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, _ = two
+    first, second = await over(api), await over(api)
+    looks, asked = retention(api, DAYS + 1), list[int]()
+
+    def has_plain(campaign_id: int, after: int) -> bool:
+        asked.append(campaign_id)
+        return True
+
+    monkeypatch.setattr(api.commands.contacts, "has_plain", has_plain)
+    for _ in range(3):
+        assert await looks.check() == 0
+    assert sorted(asked) == sorted([first, second])
+    assert len([one for one in warnings(caplog) if "with plain contacts" in one]) == 1
+    more = {"contacts": [{"phone_number": "+14155559999"}]}
+    again = {"contact_selection": "all"}
+    for verb, body in (("re-execute", again), ("contacts", more), ("start", {}), ("stop", {})):
+        answer = await api.client.post(f"{CAMPAIGNS}/{first}/{verb}", json=body)
+        assert answer.status_code == 200, answer.text
+    await looks.check()
+    assert asked[2:] == [first]
+    monkeypatch.undo()
+    assert await retention(api, DAYS + 1).check() == 2, "without plain ones they are forgotten"
 
 
 @pytest.mark.parametrize("given", [0, -1, 36_501, "a month"])

@@ -3,6 +3,8 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import uuid4
 
 from campaigns.domain.facts import CampaignErased, ContactErased
@@ -30,6 +32,23 @@ AT_ONCE_MAX = 500  # Facts that are appended before they are read back.
 Erased = ContactErased | CampaignErased
 
 
+class Offered(NamedTuple):
+    """A fact that was appended, and how many contacts it makes unreadable."""
+
+    fact: Erased
+    people: int
+
+
+@dataclass
+class Erasure:
+    """What became of an erasure so far."""
+
+    people: int = 0  # Contacts that the log says are forgotten now, by us.
+    contacts: list[str] = field(default_factory=list)  # Those that were recorded one by one.
+    through: int | None = None  # With a campaign: its last contact that is forgotten.
+    begun: bool = False  # Something is recorded, or may be.
+
+
 class Deletion:
     """Appends facts, reads them back, and deletes the keys of those that count."""
 
@@ -42,62 +61,94 @@ class Deletion:
     ) -> None:
         self._log, self._installation, self._keys = log, installation, keys
         self._partitions, self._clock = partitions, SystemClock()
+        self.done = Erasure()
 
     async def erase(self, found: Found, whom: Whom) -> None:
-        """Erase all. Raises: LogUnavailableError, OutcomeUnknownError, TooContendedError."""
+        """Erase all that was found; `done` says how far it came. Of a campaign, some lists at once.
+
+        Raises:
+            MisusedError: what was found since is plain, or cannot be read.
+            KeyUnavailableError, LogUnavailableError, OutcomeUnknownError, TooContendedError: see
+                `done`.
+
+        """
+        if found.campaign is not None:  # Nobody who is added meanwhile was meant.
+            whom = whom._replace(until=found.campaign.through)
+        tries = 0
         with progress("contacts erased", found.people) as advance:
-            for _ in range(TRIES_MAX):
-                if not found.people:
-                    return
-                by_partition = defaultdict[int, list[Erased]](list)
-                for fact in self._facts(found):
-                    by_partition[self._number(fact.campaign_id)].append(fact)
-                for number, facts in by_partition.items():
-                    one = self._partitions[number]
-                    for first in range(0, len(facts), AT_ONCE_MAX):
-                        some = facts[first : first + AT_ONCE_MAX]
-                        advance(await self._record(one, some))
+            while found.people:
+                before, by_partition = self.done.people, defaultdict[int, list[Offered]](list)
+                for one in self._offers(found):
+                    by_partition[self._number(one.fact.campaign_id)].append(one)
+                for number, offers in by_partition.items():
+                    for first in range(0, len(offers), AT_ONCE_MAX):
+                        some = offers[first : first + AT_ONCE_MAX]
+                        advance(await self._record(self._partitions[number], some))
+                tries = 0 if self.done.people > before else tries + 1
                 found = still_known(self._partitions, whom)
-        if found.people:
-            raise TooContendedError("some are asked for calls at each moment: try again")
+                if found.people and tries == TRIES_MAX:
+                    raise TooContendedError("some are asked for calls at each moment: try again")
+
+    async def forget_again(self) -> None:
+        """Delete what the log says is forgotten and is still there: an earlier verb was killed.
+
+        Raises:
+            KeyUnavailableError, LogUnavailableError: not all is deleted.
+
+        """
+        for one in self._partitions.values():
+            await forget_again(self._keys, one.forgotten)
 
     def _number(self, campaign_id: int) -> int:
         return campaign_partition(campaign_id, self._log.partitions(CAMPAIGN_RECORDS)).number
 
-    def _facts(self, found: Found) -> Iterable[Erased]:
+    def _offers(self, found: Found) -> Iterable[Offered]:
         now = self._clock.now()
         for one in found.contacts:
             assert one.place is not None, "plain ones are refused"
-            yield contact_erased(one.campaign_id, one.contact_id, one.place, now)
-        if found.campaign is not None:
-            campaign_id, through, key_ids = found.campaign
-            yield campaign_erased(campaign_id, through, key_ids, now)
+            yield Offered(contact_erased(one.campaign_id, one.contact_id, one.place, now), 1)
+        if (of := found.campaign) is not None:
+            yield Offered(campaign_erased(of.campaign_id, of.lists, now), of.people_at_once)
 
-    async def _record(self, one: ErasablePartition, facts: Sequence[Erased]) -> int:
-        """Append facts, each by itself; delete the keys of those that count. Returns their number.
+    async def _record(self, one: ErasablePartition, offers: Sequence[Offered]) -> int:
+        """Append facts, each by itself; delete the keys of those that count.
 
-        Each rests on its own stream: a call that is asked for at the same moment comes before or
-        after it, and never between fact and deletion.
+        Returns how many contacts that are. Each fact rests on its own stream: a call that is asked
+        for at the same moment comes before or after it, and never between fact and deletion.
         """
         refusals: list[LogUnavailableError] = []
-        fact_of = dict[str, Erased]()
-        for fact in facts:
-            record_id = uuid4().hex
-            record = Record(
-                record_id, self._clock.now(), "dialgate erase", "operator", record_id, None,
-                one.ruling.ledger.condition([fact.stream]), (fact,),
-                level=self._installation.level,
-            )  # fmt: skip
-            fact_of[record_id] = fact
-            one.awaited.add(record_id)
-            await self._log.append(one.partition, record, fact.campaign_id, refusals.append)
-        await self._read_back(one, refusals)
-        accepted = [fact for record_id, fact in fact_of.items() if one.ruled.pop(record_id)]
+        by_record = dict[str, Offered]()
+        try:
+            for offered in offers:
+                record_id = uuid4().hex
+                record = Record(
+                    record_id, self._clock.now(), "dialgate erase", "operator", record_id, None,
+                    one.ruling.ledger.condition([offered.fact.stream]), (offered.fact,),
+                    level=self._installation.level,
+                )  # fmt: skip
+                one.awaited.add(record_id)
+                await self._log.append(
+                    one.partition, record, offered.fact.campaign_id, refusals.append
+                )
+                by_record[record_id] = offered
+            await self._read_back(one, refusals)
+        finally:
+            accepted = [of for by, of in by_record.items() if one.ruled.pop(by, False)]
+            for of in accepted:
+                self._recorded(of)
+            self.done.begun |= len(refusals) < len(by_record)
         erased = ErasedRows()
-        for fact in accepted:
-            erased.fold(fact)
+        for of in accepted:
+            erased.fold(of.fact)
         await forget_again(self._keys, erased)
-        return len(accepted)
+        return sum(of.people for of in accepted)
+
+    def _recorded(self, of: Offered) -> None:
+        self.done.people += of.people
+        if isinstance(of.fact, CampaignErased):
+            self.done.through = of.fact.through
+        else:
+            self.done.contacts.append(f"{of.fact.campaign_id}/{of.fact.contact_id}")
 
     async def _read_back(
         self, one: ErasablePartition, refusals: Sequence[LogUnavailableError]

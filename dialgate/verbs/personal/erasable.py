@@ -164,12 +164,25 @@ class ErasablePartition:
         through = campaign.erased_through if campaign else 0
         return contact[:2] in self._erased or contact.contact_id <= through
 
-    def key_ids(self, campaign_id: int) -> list[str | None]:
-        """Return the keys of a campaign's lists that are not forgotten; None for a plain one."""
+    def lists(self, campaign_id: int, until: int) -> list[tuple[int, str | None]]:
+        """Return the last contact and the key of a campaign's lists that are not forgotten.
+
+        In the order of their contacts, up to the contact `until`. A plain one has no key.
+        """
         campaign = self.campaigns.get(campaign_id)
         through = campaign.erased_through if campaign else 0
-        return [
-            self._key_ids.get(one.import_id)
+        found = (
+            (one.first + one.rows - 1, self._key_ids.get(one.import_id))
             for one in self._lists[campaign_id]
-            if one.rows and one.first + one.rows - 1 > through
-        ]
+            if one.rows
+        )
+        return sorted(one for one in found if through < one[0] <= until)
+
+    def people(self, campaign_id: int, until: int) -> int:
+        """Return how many contacts of a campaign up to `until` are not forgotten."""
+        campaign = self.campaigns.get(campaign_id)
+        through = campaign.erased_through if campaign else 0
+        alone = sum(
+            of == campaign_id and through < contact <= until for of, contact in self._erased
+        )
+        return max(0, until - through) - alone

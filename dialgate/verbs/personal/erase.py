@@ -10,15 +10,15 @@ import typer
 from campaigns.domain.facts import ContactErased
 from campaigns.log.installation_log import whole
 from campaigns.log.port import EventLog
-from campaigns.personal.forgotten_rows import forget_again
 from campaigns.personal.list_keys import ListKeys
-from campaigns.process.errors import LogUnavailableError
+from campaigns.process.errors import ContractError, LogUnavailableError, OperatingError
 from campaigns.records.home import elsewhere, read_only
 from campaigns.records.installation import Installation
+from dialgate.exit_codes import WENT_WRONG
 from dialgate.logs import LOG_FILE, make_log
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.home.home_change import Yes, confirmed
-from dialgate.verbs.personal.deletion import Deletion
+from dialgate.verbs.personal.deletion import Deletion, Erasure
 from dialgate.verbs.personal.whom import (
     Found,
     Whom,
@@ -27,7 +27,7 @@ from dialgate.verbs.personal.whom import (
     still_known,
     whom_of,
 )
-from dialgate.verbs.terminal import say
+from dialgate.verbs.terminal import complain, say
 from dialgate.verbs.verb import (
     AsJson,
     MisusedError,
@@ -81,15 +81,15 @@ class How(NamedTuple):
 
 
 async def erase(settings: ProcessSettings, whom: Whom, how: How) -> int:
-    """Record who is forgotten, delete the keys, and print it. Idempotent. Returns 0.
+    """Record who is forgotten, delete the keys, and print it. Idempotent.
 
     Killed in between, the next process that folds the fact deletes the keys, and so does this verb
-    when it is called again.
+    when it is called again. Returns 1 where something was recorded, or may be, and not all is done.
 
     Raises:
         MisusedError: nobody is so, it is not confirmed, they are plain, or the log takes no such
-            fact: nothing was recorded.
-        LogUnavailableError, OutcomeUnknownError, TooContendedError: some may be recorded.
+            fact.
+        KeyUnavailableError, LogUnavailableError, TooContendedError: nothing was recorded now.
 
     """
     async with _opened(settings) as (log, installation):
@@ -99,17 +99,31 @@ async def erase(settings: ProcessSettings, whom: Whom, how: How) -> int:
         found = still_known(partitions, whom)
         refuse_unreadable(found, keys)
         name = whom.number if whom.number and how.reveal else str(whom)
-        if found.people and not how.dry_run:
-            people = "1 contact" if found.people == 1 else f"{found.people:,} contacts"
-            confirmed(
-                f"Erase {people} ({name})? Nobody will be able to read them again.", yes=how.yes
-            )
-            await Deletion(log, installation, keys, partitions).erase(found, whom)
-        if not how.dry_run:  # A fact without its deletion: an earlier verb was killed.
-            for one in partitions.values():
-                await forget_again(keys, one.forgotten)
-    _print(found, name, how)
-    return 0
+        deletion, trouble = Deletion(log, installation, keys, partitions), None
+        if not how.dry_run:
+            if found.people:
+                people = "1 contact" if found.people == 1 else f"{found.people:,} contacts"
+                confirmed(
+                    f"Erase {people} ({name})? Nobody will be able to read them again.", yes=how.yes
+                )
+            trouble = await _trouble(deletion, found, whom)
+    _print(found, deletion.done, name, how)
+    if trouble is None:
+        return 0
+    complain(f"dialgate: not all is done, and the same command goes on: {trouble}")
+    return WENT_WRONG
+
+
+async def _trouble(deletion: Deletion, found: Found, whom: Whom) -> Exception | None:
+    """Erase, and return what kept it from being done. Raises it where nothing is recorded."""
+    try:
+        await deletion.erase(found, whom)
+        await deletion.forget_again()
+    except (MisusedError, OperatingError, ContractError) as exc:
+        if not deletion.done.begun:
+            raise
+        return exc
+    return None
 
 
 @asynccontextmanager
@@ -138,23 +152,29 @@ def _keys(log: EventLog, installation: Installation) -> ListKeys:
     return log.list_keys
 
 
-def _print(found: Found, name: str, how: How) -> None:
-    contacts = [str(one) for one in found.contacts]
+def _print(found: Found, done: Erasure, name: str, how: How) -> None:
+    """Print what was recorded; with --dry-run what would be."""
+    people = found.people if how.dry_run else done.people
+    contacts = [str(one) for one in found.contacts] if how.dry_run else done.contacts
     if how.as_json:
+        campaign = found.campaign
+        through = campaign.through if campaign and how.dry_run else done.through
         shape = {
-            "erased": 0 if how.dry_run else found.people,
+            "erased": done.people,
             "found": found.people,
             "dry_run": how.dry_run,
-            "contacts": contacts,
-            "campaign_id": found.campaign[0] if found.campaign else None,
+            "contacts": contacts if campaign is None else None,  # `through` says which.
+            "campaign_id": campaign.campaign_id if campaign else None,
+            "through": through,
         }
         say(orjson.dumps(shape).decode())
         return
     if not found.people:
         say(f"nothing to do: nobody is left to erase ({name})")
         return
+    of = "" if people == found.people else f" of {found.people:,}"
     verb = "would be erased" if how.dry_run else "erased"
-    people = "1 contact" if found.people == 1 else f"{found.people:,} contacts"
-    say(f"{people} {verb} ({name})")
+    many = "contact" if found.people == 1 else "contacts"
+    say(f"{people:,}{of} {many} {verb} ({name})")
     for one in contacts:
         say(one)

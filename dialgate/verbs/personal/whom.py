@@ -7,6 +7,7 @@ from typing import NamedTuple
 from campaigns.audit.masks import masked_number
 from campaigns.audit.rulings import PartitionRuling, partitions_of
 from campaigns.log.port import ReadableLog
+from campaigns.personal.erasure import ErasableList, at_once
 from campaigns.personal.list_keys import KeyUnavailableError, ListKeys
 from campaigns.records.installation import Installation
 from campaigns.records.topics import CAMPAIGN_RECORDS
@@ -30,6 +31,9 @@ class Whom(NamedTuple):
     number: str | None = None  # E.164.
     campaign_id: int | None = None
     organization_id: int | None = None  # Only of this one. With a number.
+    until: int | None = (
+        None  # With a campaign: its last contact that is meant. None: all there are.
+    )
 
     def __str__(self) -> str:
         if self.contact:
@@ -39,16 +43,30 @@ class Whom(NamedTuple):
         return f"campaign {self.campaign_id}"
 
 
+class FoundCampaign(NamedTuple):
+    """A campaign whose contacts are to be forgotten, list by list."""
+
+    campaign_id: int
+    lists: Sequence[ErasableList]  # All that are left, in order.
+    people: int  # In all of them, without those who were forgotten by themselves.
+    people_at_once: int  # In those that one fact names.
+
+    @property
+    def through(self) -> int:
+        """Return the last contact that is to be forgotten."""
+        return self.lists[-1].through
+
+
 class Found(NamedTuple):
     """What is to be recorded."""
 
     contacts: Sequence[KnownContact] = ()
-    campaign: tuple[int, int, Sequence[str]] | None = None  # Its id, last contact and lists' keys.
+    campaign: FoundCampaign | None = None
 
     @property
     def people(self) -> int:
         """Return how many contacts it makes unreadable."""
-        return self.campaign[1] if self.campaign else len(self.contacts)
+        return self.campaign.people if self.campaign else len(self.contacts)
 
 
 def whom_of(
@@ -123,12 +141,16 @@ def still_known(partitions: Partitions, whom: Whom) -> Found:
             return Found()
         _refuse_plain([contact])
         return Found([contact])
-    if campaign.contacts_end <= campaign.erased_through:
+    until = campaign.contacts_end if whom.until is None else whom.until
+    lists = list[ErasableList]()
+    for through, key_id in one.lists(campaign_id, until):
+        if key_id is None:
+            raise MisusedError(f"a list of campaign {campaign_id} {PLAIN}")
+        lists.append(ErasableList(through, key_id))
+    if not lists:
         return Found()
-    key_ids = [key_id for key_id in one.key_ids(campaign_id) if key_id is not None]
-    if len(key_ids) < len(one.key_ids(campaign_id)):
-        raise MisusedError(f"a list of campaign {campaign_id} {PLAIN}")
-    return Found(campaign=(campaign_id, campaign.contacts_end, key_ids))
+    people, some = [one.people(campaign_id, of[-1].through) for of in (lists, at_once(lists))]
+    return Found(campaign=FoundCampaign(campaign_id, lists, people, some))
 
 
 def _refuse_plain(contacts: Iterable[KnownContact]) -> None:
@@ -139,7 +161,8 @@ def _refuse_plain(contacts: Iterable[KnownContact]) -> None:
 
 def refuse_unreadable(found: Found, keys: ListKeys) -> None:
     """Refuse what could be recorded and not carried out. Raises: MisusedError."""
-    whole = found.campaign[2] if found.campaign else ()  # To delete a key, it need not be opened.
+    lists = found.campaign.lists if found.campaign else ()
+    whole = [one.key_id for one in lists]  # To delete a key, it need not be opened.
     rows = {one.place.key_id for one in found.contacts if one.place}
     for key_id in (*whole, *rows):
         try:

@@ -1,24 +1,31 @@
 """Deletes the keys of whoever the log says is forgotten, if they are still there (ADR-0041).
 
-The verb that records the fact deletes the key itself. What it left undone, because it was killed or
-because a backup of keys brought them back, is done here: when the fact is folded, and for all facts
-at each start. All instances do this; it is repeatable.
+For retention this is how keys are deleted; `dialgate erase` deletes them itself, and what it left
+undone is done here. So it is when a fact is folded, and for all facts at each start: a backup of
+keys may have brought somebody back, which is warned of. All instances do this; it is repeatable.
 """
 
 import asyncio
 import logging
 import sqlite3
-from typing import Protocol
+from collections.abc import Callable
+from datetime import timedelta
+from typing import NamedTuple, Protocol
 
-from campaigns.domain.facts import AnyFact
+from campaigns.domain.facts import AnyFact, CampaignErased, ContactErased
 from campaigns.log.port import EventLog
 from campaigns.personal.erasure import erased_rows
 from campaigns.personal.forgotten_rows import ErasedRows, forget_again
+from campaigns.personal.list_keys import ListKeys
+from campaigns.process.clock import Clock
 from campaigns.process.errors import OperatingError
 from campaigns.process.observability import limit_repetitions
 from campaigns.stores.erasures import Erasures
 
 AGAIN_S = 10.0  # After a store of keys did not answer, or a master key is missing.
+DONE_WITHIN_S = 60.0  # So long after its fact a key should be deleted.
+
+_DONE_WITHIN = timedelta(seconds=DONE_WITHIN_S)
 
 logger = logging.getLogger(__name__)
 limit_repetitions(logger)
@@ -28,6 +35,14 @@ class ErasingService(Protocol):
     """What the eraser needs of the command API."""
 
     log: EventLog
+    clock: Clock
+
+
+class Pending(NamedTuple):
+    """Whose keys are to be deleted: long after the fact, and now that it is new."""
+
+    long_ago: ErasedRows
+    now: ErasedRows
 
 
 class Eraser:
@@ -36,20 +51,23 @@ class Eraser:
     def __init__(self, service: ErasingService) -> None:
         """Begin with nothing to do; `open` comes before the first fold."""
         self._service = service
-        self._pending = ErasedRows()
+        self._pending = Pending(ErasedRows(), ErasedRows())
         self._woken = asyncio.Event()
 
     def open(self, connection: sqlite3.Connection) -> None:
         """Take up what the store knows: a backup of keys may have brought somebody back."""
         self._erasures = Erasures(connection)
         for one in self._erasures.all():
-            self._pending.add(one)
+            self._pending.long_ago.add(one)
 
     def fold(self, fact: AnyFact) -> None:
         """Note whom a fact makes unreadable."""
         for erased in erased_rows(fact):
+            assert isinstance(fact, ContactErased | CampaignErased), "no other erases"
+            age = self._service.clock.now() - fact.erased_at
             self._erasures.add(erased)
-            self._pending.add(erased)
+            pending = self._pending
+            (pending.long_ago if age > _DONE_WITHIN else pending.now).add(erased)
             self._woken.set()
 
     async def run(self) -> None:
@@ -71,18 +89,31 @@ class Eraser:
             OperatingError: a key is not deleted yet; what is left stays noted.
 
         """
-        keys = self._service.log.list_keys
-        if keys is None or not self._pending.by_key:
+        if (keys := self._service.log.list_keys) is None:
             return 0
-        pending, self._pending = self._pending, ErasedRows()
         try:
-            return len(await forget_again(keys, pending, _tell))
+            found = await self._forget(keys, self._pending.now, _tell)
+        finally:  # Whoever cannot be forgotten now keeps nobody else from it.
+            long_ago = await self._forget(keys, self._pending.long_ago, _warn)
+        return found + long_ago
+
+    async def _forget(self, keys: ListKeys, noted: ErasedRows, tell: Callable[[str], None]) -> int:
+        if not noted.by_key:
+            return 0
+        pending = ErasedRows(dict(noted.by_key))
+        noted.by_key.clear()
+        try:
+            return len(await forget_again(keys, pending, tell))
         except BaseException:
-            self._pending.merge(pending)
+            noted.merge(pending)
             raise
 
 
-def _tell(key_id: str) -> None:
+def _warn(key_id: str) -> None:
     logger.warning(
         "keys of erased contacts were still there, and are deleted", extra={"key_id": key_id}
     )
+
+
+def _tell(key_id: str) -> None:
+    logger.info("keys of contacts that were erased just now are deleted", extra={"key_id": key_id})

@@ -562,7 +562,9 @@ class ContactErased(CampaignFact, frozen=True, kw_only=True):
 
 
 class CampaignErased(CampaignFact, frozen=True, kw_only=True):
-    """All contacts that a campaign had are forgotten, and are never called again.
+    """A campaign's contacts up to the id `through` are forgotten, and are never called again.
+
+    A campaign of many lists has several of these, each with the next lists' keys.
 
     Made by: campaigns.personal.erasure.
     """
@@ -570,8 +572,8 @@ class CampaignErased(CampaignFact, frozen=True, kw_only=True):
     TYPE = "campaign-erased.v1"
     SINCE = 4
 
-    through: PositiveInt  # The last contact id.
-    key_ids: tuple[str, ...]  # Of their lists.
+    through: PositiveInt  # The last contact id of the lists.
+    key_ids: tuple[str, ...]  # Of the lists that were not forgotten before.
     erased_at: Instant
 
 

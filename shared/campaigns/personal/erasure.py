@@ -10,6 +10,7 @@ from typing import NamedTuple
 from campaigns.domain.facts import AnyFact, CampaignErased, ContactErased
 
 WHOLE_LIST = 0  # In place of a row's number: 1 is a list's first.
+LISTS_MAX = 5_000  # That one fact names: some 125 KB, of the 256 that a record may weigh.
 
 
 class ErasedRow(NamedTuple):
@@ -17,6 +18,13 @@ class ErasedRow(NamedTuple):
 
     key_id: str
     row: int
+
+
+class ErasableList(NamedTuple):
+    """A list of a campaign, none of whose contacts was forgotten with the campaign."""
+
+    through: int  # Its last contact.
+    key_id: str
 
 
 def contact_erased(
@@ -33,12 +41,25 @@ def contact_erased(
 
 
 def campaign_erased(
-    campaign_id: int, through: int, key_ids: Sequence[str], now: datetime
+    campaign_id: int, lists: Sequence[ErasableList], now: datetime
 ) -> CampaignErased:
-    """Return the fact that all contacts of a campaign are forgotten, up to the id `through`."""
+    """Return the fact that the contacts of a campaign's lists are forgotten, whole list by list.
+
+    `lists`: those that are not forgotten yet, at least one, in the order of their contacts. The
+    fact is about the first LISTS_MAX. What is left needs another one, which rests on this one.
+    """
+    some = at_once(lists)
     return CampaignErased(
-        campaign_id=campaign_id, through=through, key_ids=tuple(key_ids), erased_at=now
+        campaign_id=campaign_id,
+        through=some[-1].through,
+        key_ids=tuple(one.key_id for one in some),
+        erased_at=now,
     )
+
+
+def at_once(lists: Sequence[ErasableList]) -> Sequence[ErasableList]:
+    """Return those lists of which one fact can say that they are forgotten."""
+    return lists[:LISTS_MAX]
 
 
 def erased_rows(fact: AnyFact) -> Iterator[ErasedRow]:

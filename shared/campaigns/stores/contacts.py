@@ -14,6 +14,7 @@ from campaigns.domain.campaign import Campaign, gone
 from campaigns.domain.codec import StructCodec
 from campaigns.domain.contact import FAILED, Contact, ContactStatus, current
 from campaigns.domain.facts import ContactsEncrypted, ListRows, Selection
+from campaigns.personal.erasure import ErasableList
 from campaigns.personal.list_keys import Mark
 from campaigns.personal.row_cipher import StoredRow
 from campaigns.stores.known_numbers import KnownNumbers
@@ -177,6 +178,15 @@ class Contacts:
             " and first_contact_id + rows - 1 > ?"
         )
         return [key_id for (key_id,) in self._db.execute(asked, (campaign_id, after))]
+
+    def erasable_lists(self, campaign_id: int, after: int, limit: int) -> list[ErasableList]:
+        """Return a campaign's next encrypted lists with contacts behind `after`, in their order."""
+        asked = (
+            "select first_contact_id + rows - 1, key_id from lists where campaign_id = ?"
+            " and key_id is not null and rows > 0 and first_contact_id + rows - 1 > ?"
+            " order by first_contact_id limit ?"
+        )
+        return [ErasableList(*one) for one in self._db.execute(asked, (campaign_id, after, limit))]
 
     def has_plain(self, campaign_id: int, after: int = 0) -> bool:
         """Say whether a campaign has a list with contacts behind `after` that is not encrypted."""

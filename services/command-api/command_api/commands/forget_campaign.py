@@ -1,4 +1,4 @@
-"""Forget the contacts of a campaign that ended long ago. Pure."""
+"""Forget the contacts of a campaign that ended long ago, some lists at a time. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.decider import UNCHANGED, Decider, Decision
 from campaigns.domain.moves import FINAL
 from campaigns.domain.values.stream_names import campaign_stream
-from campaigns.personal.erasure import campaign_erased
+from campaigns.personal.erasure import ErasableList, campaign_erased
 
 
 @dataclass(frozen=True, slots=True)
 class ForgetCampaign:
-    """Forget all contacts up to `through`, unless the campaign goes on."""
+    """Forget the contacts of the next lists, unless the campaign goes on."""
 
     campaign_id: int
-    through: int  # The last contact id, as the keys were read.
-    key_ids: Sequence[str]  # Of their lists.
+    after: int  # The last contact that is forgotten, as the lists were read.
+    lists: Sequence[ErasableList]  # Those behind it, in order.
     ended_before: datetime
     now: datetime
 
@@ -34,12 +34,12 @@ def over_since(campaign: Campaign) -> datetime | None:
 
 def decide_forget(campaign: Campaign | None, command: ForgetCampaign) -> Decision:
     """Forget its contacts, unless that is done, or it is not over for so long (any more)."""
-    if campaign is None or campaign.erased_through >= command.through:
+    if campaign is None or campaign.erased_through != command.after or not command.lists:
         return UNCHANGED
     since = over_since(campaign)
     if since is None or since >= command.ended_before:
         return UNCHANGED
-    return (campaign_erased(command.campaign_id, command.through, command.key_ids, command.now),)
+    return (campaign_erased(command.campaign_id, command.lists, command.now),)
 
 
 FORGET_CAMPAIGN: Decider[Campaigns, ForgetCampaign, Campaign | None] = Decider(

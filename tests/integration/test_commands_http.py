@@ -14,7 +14,7 @@ from campaigns.domain.facts import (
     CampaignStopped,
     ContactsEncrypted,
 )
-from campaigns.personal.list_keys import rows_of
+from campaigns.personal.row_reader import rows_of
 from tests.support.several_apis import CONTACTS, Instance, Several, in_memory, virtually
 from tests.support.whole_api import BODY
 

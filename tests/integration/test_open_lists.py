@@ -23,7 +23,7 @@ from campaigns.domain.facts import (
 from campaigns.domain.values.campaign_settings import CampaignSettings
 from campaigns.domain.values.rows import Row
 from campaigns.log.port import EventLog, MemoryLog, OnRefusal
-from campaigns.personal.list_keys import row_of
+from campaigns.personal.row_reader import row_of
 from campaigns.process.clock import SystemClock
 from campaigns.process.errors import LogUnavailableError
 from campaigns.records.record import Record

@@ -12,7 +12,8 @@ from campaigns.domain.facts import (
     ContactsEncrypted,
     ImportCompleted,
 )
-from campaigns.personal.list_keys import ListKeys, rows_of
+from campaigns.personal.list_keys import ListKeys
+from campaigns.personal.row_reader import rows_of
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope
 

@@ -20,7 +20,8 @@ from campaigns.domain.facts import (
 from campaigns.log.port import EventLog, MemoryLog
 from campaigns.log.reader import Reader
 from campaigns.log.writer import Origin, Writer
-from campaigns.personal.list_keys import PLAIN, row_of
+from campaigns.personal.list_keys import PLAIN
+from campaigns.personal.row_reader import row_of
 from campaigns.process.clock import Clock, SystemClock
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope, Record

@@ -8,8 +8,9 @@ from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.values.rows import Row
 from campaigns.log.port import EventLog
 from campaigns.log.reader import Reader
-from campaigns.personal.list_keys import KeyUnavailableError, row_of
+from campaigns.personal.list_keys import KeyUnavailableError
 from campaigns.personal.row_cipher import AlteredRowError
+from campaigns.personal.row_reader import row_of
 from campaigns.process.clock import Clock
 from campaigns.process.observability import limit_repetitions
 from campaigns.process.watch import Watch

@@ -9,7 +9,7 @@ Source: ADR-0041.
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha512
 from os import urandom
 from struct import Struct
@@ -52,6 +52,8 @@ class KeyTree:
     """What is left of a list's keys: the nodes, in the order of their rows."""
 
     nodes: tuple[Node, ...]
+    # The last way down to one row, as (first row, rows, seed): calls go through a list in order.
+    _way: list[tuple[int, int, bytes]] = field(default_factory=list, compare=False, repr=False)
 
     @classmethod
     def new(cls) -> Self:
@@ -78,13 +80,34 @@ class KeyTree:
         return b"".join(_NODE.pack(*node) for node in self.nodes)
 
     def key(self, row: int) -> bytes | None:
-        """Return a row's key; None: it was forgotten."""
-        return next(self.keys(row, 1))
+        """Return a row's key; None: it was forgotten.
+
+        Up to DEPTH digests, about two for the row after the last one. From any thread.
+        """
+        way = self._way.copy()  # Queries read from threads.
+        while way and not way[-1][0] <= row < way[-1][0] + way[-1][1]:
+            way.pop()
+        if not way:
+            at = self._index(row)
+            if at < 0 or self.nodes[at].last < row:
+                return None
+            depth, first, seed = self.nodes[at]
+            way.append((first, 1 << (DEPTH - depth), seed))
+        first, size, seed = way[-1]
+        while size > 1:
+            digest, size = sha512(seed).digest(), size >> 1
+            if row < first + size:
+                seed = digest[:SEED_BYTES]
+            else:
+                first, seed = first + size, digest[SEED_BYTES:]
+            way.append((first, size, seed))
+        self._way[:] = way
+        return seed
 
     def keys(self, first: int, many: int) -> Iterator[bytes | None]:
         """Yield the keys of rows in order; None for each that was forgotten.
 
-        A whole list costs two digests a row, one row alone up to DEPTH.
+        A whole list costs one digest a row.
         """
         # What is still to come of nodes that were begun, the next part last; then whole nodes.
         following, waiting = max(0, self._index(first)), list[tuple[int, int, bytes]]()

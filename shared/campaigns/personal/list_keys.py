@@ -15,7 +15,7 @@ from typing import NamedTuple
 from campaigns.domain.values.rows import Row
 from campaigns.personal.key_store import KeyStore
 from campaigns.personal.key_tree import DamagedKeysError, KeyTree
-from campaigns.personal.row_cipher import StoredRow, opened, plain
+from campaigns.personal.row_cipher import opened
 from campaigns.process.errors import OperatingError
 from campaigns.secrets.key_place import KNOB, KeyPlace
 from campaigns.secrets.master_key import MasterKey, MasterKeyError
@@ -222,29 +222,3 @@ class ListKeys:
 
 def _about(key_id: str) -> str:
     return f"key {key_id}"
-
-
-def row_of(keys: ListKeys | None, stored: StoredRow) -> Row | None:
-    """Return a row as it was imported; None if it was forgotten.
-
-    Raises:
-        KeyUnavailableError: the list's key is missing; nobody was forgotten.
-
-    """
-    return next(rows_of(keys, stored.key_id, stored.number, [stored.details]))
-
-
-def rows_of(
-    keys: ListKeys | None, key_id: str | None, first: int, details: Sequence[str]
-) -> Iterator[Row | None]:
-    """Yield consecutive rows of a list, encrypted or plain; None for each that was forgotten.
-
-    Raises:
-        KeyUnavailableError: the list's key is missing; nobody was forgotten.
-
-    """
-    if key_id is None:
-        return (plain(StoredRow(None, number, one)) for number, one in enumerate(details, first))
-    if keys is None:
-        raise KeyUnavailableError(f"the key {key_id} of a list of contacts is missing")
-    return keys.rows(key_id, first, details)

@@ -79,6 +79,12 @@ def opened(tree: KeyTree, key_id: str, first: int, rows: Sequence[str]) -> Itera
         yield None if key is None else _open(key, key_id, first + n, text)
 
 
+def opened_row(tree: KeyTree, key_id: str, number: int, text: str) -> Row | None:
+    """Return one row of a list as it was; None if it was forgotten. Raises: as `opened`."""
+    key = tree.key(number)
+    return None if key is None else _open(key, key_id, number, text)
+
+
 def plain(row: StoredRow) -> Row:
     """Return a row that was written before rows were encrypted."""
     return _ROW.load(row.details, f"row {row.number} of a list")

@@ -6,8 +6,9 @@ from campaigns.domain.values.rows import Row
 from campaigns.personal.erasure import WHOLE_LIST, ErasedRow
 from campaigns.personal.forgotten_rows import ErasedRows, forget_again
 from campaigns.personal.key_store import Change, MemoryKeys
-from campaigns.personal.list_keys import ListKeys, row_of
+from campaigns.personal.list_keys import ListKeys
 from campaigns.personal.row_cipher import AlteredRowError, StoredRow, encrypted
+from campaigns.personal.row_reader import row_of
 from campaigns.process.errors import LogUnavailableError
 from campaigns.secrets.key_place import KeyPlace
 

@@ -7,8 +7,9 @@ import pytest
 from campaigns.domain.values.rows import Row
 from campaigns.personal.key_store import MemoryKeys
 from campaigns.personal.key_tree import KeyTree
-from campaigns.personal.list_keys import OPEN_MAX, KeyUnavailableError, ListKeys, row_of
+from campaigns.personal.list_keys import OPEN_MAX, KeyUnavailableError, ListKeys
 from campaigns.personal.row_cipher import StoredRow, encrypted
+from campaigns.personal.row_reader import row_of
 from campaigns.secrets.key_place import KeyPlace
 from campaigns.sqlite.key_file import KeyFile
 

@@ -6,7 +6,8 @@ Source: ADR-0041.
 import asyncio
 
 from campaigns.domain.campaign import Campaign
-from campaigns.personal.list_keys import ListKeys, rows_of
+from campaigns.personal.list_keys import ListKeys
+from campaigns.personal.row_reader import rows_of
 from campaigns.stores.contacts import Contacts
 from command_api.slices import REST_S
 

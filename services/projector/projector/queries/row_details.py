@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from campaigns.domain.values.rows import Row
-from campaigns.personal.list_keys import ListKeys, rows_of
+from campaigns.personal.list_keys import ListKeys
+from campaigns.personal.row_reader import rows_of
 
 _JSON = b"{"
 

@@ -19,7 +19,8 @@ from campaigns.domain.facts import (
 from campaigns.domain.values.rows import Row
 from campaigns.domain.values.stream_names import contact_stream
 from campaigns.log.port import ReadableLog
-from campaigns.personal.list_keys import KeyUnavailableError, rows_of
+from campaigns.personal.list_keys import KeyUnavailableError
+from campaigns.personal.row_reader import rows_of
 from campaigns.process.errors import SealUnreadableError
 from campaigns.records.installation import Installation
 from campaigns.records.record import Envelope

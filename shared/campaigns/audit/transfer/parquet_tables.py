@@ -39,7 +39,8 @@ from campaigns.domain.facts import (
 )
 from campaigns.domain.values.rows import Row as RowOfList
 from campaigns.log.port import ReadableLog
-from campaigns.personal.list_keys import KeyUnavailableError, ListKeys, rows_of
+from campaigns.personal.list_keys import KeyUnavailableError, ListKeys
+from campaigns.personal.row_reader import rows_of
 from campaigns.records.installation import Installation
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope

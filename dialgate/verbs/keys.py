@@ -19,6 +19,7 @@ from campaigns.process.errors import (
     LevelBeyondError,
     OperatingError,
     PartRunningError,
+    ReadOnlyError,
 )
 from campaigns.process.printable_text import one_line
 from campaigns.records.log_entry import Recorded
@@ -180,7 +181,7 @@ def _changed(organization_id: int, decide: Callable[[ApiKeys], Decision]) -> Api
         return asyncio.run(_change(settings, organization_id, decide))
     except PartRunningError as exc:
         raise _ends(f"{exc}; or set DIALGATE_API_KEY to one of its admin keys", MISUSED) from exc
-    except (LevelBeyondError, OSError) as exc:
+    except (LevelBeyondError, ReadOnlyError, OSError) as exc:
         raise _ends(exc, MISUSED) from exc
     except (RejectedError, OperatingError, ContractError) as exc:
         raise _ends(exc) from exc

@@ -15,6 +15,7 @@ from campaigns.process.errors import (
     OutcomeUnknownError,
     TooContendedError,
 )
+from campaigns.records.home import refuse_copy
 from campaigns.records.installation import Installation
 from campaigns.records.ledger import Ledger
 from campaigns.records.log_entry import Recorded
@@ -57,6 +58,7 @@ async def change(
     """Decide directly on the log; return the state afterwards.
 
     Raises:
+        ReadOnlyError: the log is a copy, and takes no changes.
         RejectedError: the decider rejected the change.
         LogUnavailableError: nothing was recorded.
         TooContendedError: others were first, TRIES_MAX times.
@@ -77,6 +79,7 @@ async def change(
                 pass
             case never:
                 assert_never(never)
+        refuse_copy(opened.installation, opened.log.place)
         stream, record_id = organization_stream(organization_id), uuid4().hex
         record = Record(
             record_id, SystemClock().now(), opened.source, "operator", record_id, None,

@@ -45,6 +45,7 @@ async def skip(settings: ProcessSettings, show: Callable[[str], None], asked: As
     Works directly on the log, also while Dialgate runs. Idempotent.
 
     Raises:
+        ReadOnlyError: the log is a copy, and takes no changes.
         MisusedError: there is no such record, it stops no reader, or it is not confirmed.
         LevelBeyondError: this build is too old for this installation.
         LogUnavailableError: there is no log, or it does not answer.

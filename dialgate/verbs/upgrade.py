@@ -9,7 +9,7 @@ from campaigns.log.installation_log import Author, decided, whole
 from campaigns.process.clock import SystemClock
 from campaigns.process.errors import LogUnavailableError
 from campaigns.process.identifiers import random_id
-from campaigns.records.home import first_home
+from campaigns.records.home import first_home, refuse_copy
 from campaigns.records.installation import raise_level
 from dialgate.logs import LOG_FILE, make_log
 from dialgate.settings import ProcessSettings
@@ -27,6 +27,7 @@ async def upgrade(
     Works directly on the log, embedded or Kafka, also while Dialgate runs.
 
     Raises:
+        ReadOnlyError: the log is a copy, and takes no changes.
         LevelBeyondError: the level is higher than this build knows.
         LogUnavailableError: there is no log, or it does not answer.
 
@@ -37,8 +38,9 @@ async def upgrade(
     log = make_log(settings, exclusive=False, read_only=dry_run)
     try:
         await log.open()
-        before = (await whole(log)).level
+        before = (installation := await whole(log)).level
         if not dry_run:
+            refuse_copy(installation, log.place)
             await decided(
                 log,
                 lambda now: (

@@ -12,7 +12,7 @@ from campaigns.log.installation_log import whole
 from campaigns.log.port import EventLog
 from campaigns.personal.list_keys import ListKeys
 from campaigns.process.errors import ContractError, LogUnavailableError, OperatingError
-from campaigns.records.home import elsewhere, read_only
+from campaigns.records.home import refuse_copy
 from campaigns.records.installation import Installation
 from dialgate.exit_codes import WENT_WRONG
 from dialgate.logs import LOG_FILE, make_log
@@ -87,6 +87,7 @@ async def erase(settings: ProcessSettings, whom: Whom, how: How) -> int:
     when it is called again. Returns 1 where something was recorded, or may be, and not all is done.
 
     Raises:
+        ReadOnlyError: the log is a copy, and takes no changes.
         MisusedError: nobody is so, it is not confirmed, they are plain, or the log takes no such
             fact.
         KeyUnavailableError, LogUnavailableError, TooContendedError: nothing was recorded now.
@@ -139,9 +140,8 @@ async def _opened(settings: ProcessSettings) -> AsyncIterator[tuple[EventLog, In
 
 
 def _keys(log: EventLog, installation: Installation) -> ListKeys:
-    """Return the keys of a log that takes an erasure. Raises: MisusedError."""
-    if (home := elsewhere(installation, log.place)) is not None:
-        raise MisusedError(read_only(home))
+    """Return the keys of a log that takes an erasure. Raises: MisusedError, ReadOnlyError."""
+    refuse_copy(installation, log.place)
     if installation.level < ContactErased.SINCE:
         raise MisusedError(
             f"expected a log of level {ContactErased.SINCE}, found level {installation.level}: its"

@@ -7,6 +7,7 @@ import orjson
 
 from campaigns.log.installation_log import whole
 from campaigns.process.errors import LogUnavailableError, PartRunningError
+from campaigns.records.home import refuse_copy
 from campaigns.secrets.key_place import KeyPlace
 from campaigns.secrets.master_key import MasterKey, MasterKeyError
 from dialgate.exit_codes import WENT_WRONG
@@ -32,6 +33,7 @@ async def rotate(settings: ProcessSettings, *, as_json: bool) -> int:
 
     Raises:
         MisusedError: there is no master key, or the embedded log is in use.
+        ReadOnlyError: the log is a copy, and takes no changes.
         MasterKeyError: none of the keys opens any key of a list.
         LogUnavailableError: there is no log, or it does not answer.
 
@@ -39,6 +41,7 @@ async def rotate(settings: ProcessSettings, *, as_json: bool) -> int:
     place = master_keys(settings)
     newest = _newest(place)
     async with _opened(settings) as opened:
+        refuse_copy(opened.installation, opened.log.place)
         if (keys := opened.log.list_keys) is not None:
             await keys.store.refresh()
             keys.sealing()

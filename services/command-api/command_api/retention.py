@@ -64,7 +64,8 @@ class Retention:
     async def check(self) -> int:
         """Look once at all campaigns; return how many facts this instance recorded."""
         before, done = self._service.clock.now() - self._kept, 0
-        if self._service.reader.installation.level < CampaignErased.SINCE:
+        reader = self._service.reader
+        if reader.installation.level < CampaignErased.SINCE or reader.home.read_only is not None:
             return done
         forgotten, plain = list[int](), list[int]()
         for n, campaign in enumerate(list(self._service.campaigns.by_id.values()), 1):

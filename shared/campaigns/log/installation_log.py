@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import NamedTuple
 from uuid import uuid4
 
-from campaigns.domain.facts import AnyInstallationFact
+from campaigns.domain.facts import AnyInstallationFact, HomeChosen
 from campaigns.domain.levels import LEVEL_NEWEST, needed
 from campaigns.log.port import EventLog, ReadableLog
 from campaigns.process.clock import Clock
-from campaigns.process.errors import LogUnavailableError, OutcomeUnknownError
+from campaigns.process.errors import LogUnavailableError, OutcomeUnknownError, ReadOnlyError
 from campaigns.process.identifiers import random_id
-from campaigns.records.home import first_home
+from campaigns.records.home import first_home, refuse_copy
 from campaigns.records.installation import Installation, raise_level
 from campaigns.records.record import Record
 from campaigns.records.topics import INSTALLATION, INSTALLATION_KEY, RECORD_TOPICS, Partition
@@ -127,6 +127,7 @@ async def decided(
     Facts that are decided together are one record, of the level that they need.
 
     Raises:
+        ReadOnlyError: the log is a copy, and takes nothing but the choice of another home.
         LogUnavailableError: the log did not answer, or did not take it, within WITHIN_S.
         LevelBeyondError: this build is too old for this installation.
 
@@ -142,6 +143,8 @@ async def decided(
                     facts = found if isinstance(found, tuple) else (found,) if found else ()
                     if not facts:
                         return installation
+                    if not all(isinstance(fact, HomeChosen) for fact in facts):
+                        refuse_copy(installation, log.place)
                     record_id = uuid4().hex
                     record = Record(
                         record_id, clock.now(), by.source, by.actor, record_id, None,
@@ -149,6 +152,8 @@ async def decided(
                     )  # fmt: skip
                     await log.append(INSTALLATION, record, INSTALLATION_KEY)
                     await _appeared(log, installation)
+                except ReadOnlyError:
+                    raise
                 except (LogUnavailableError, OutcomeUnknownError) as exc:
                     last = exc
                     await asyncio.sleep(RETRY_S)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from campaigns.domain.facts import HomeChosen
+from campaigns.process.errors import ReadOnlyError
 from campaigns.records.installation import Installation
 
 ADOPT = "`dialgate adopt` makes it the one that does"
@@ -44,6 +45,17 @@ def read_only(home: HomeChosen) -> str:
         f"this is a copy of the log at {home.place}, so it takes no changes and does not dial:"
         f" {ADOPT}"
     )
+
+
+def refuse_copy(installation: Installation, place: LogPlace) -> None:
+    """Take no change of a log that is not at home.
+
+    Raises:
+        ReadOnlyError: it is a copy, or was retired; nothing was recorded.
+
+    """
+    if (home := elsewhere(installation, place)) is not None:
+        raise ReadOnlyError(read_only(home))
 
 
 def first_home(

@@ -95,7 +95,7 @@ soak: $(DEV) ## the long proofs, summed up in the documents: SEEDS worlds, SOAK_
 	FUZZED=$(FUZZED) $(PYTEST) tests/property/test_readers.py
 	GARBLED=$(GARBLED) $(PYTEST) tests/attack/test_garbled.py
 	PAST_SEEDS=100 $(PYTEST) tests/integration/test_time_travel.py
-	SUBSCRIBERS_CONTACTS=5000 $(PYTEST) tests/integration/test_subscribers.py
+	SUBSCRIBERS_CONTACTS=10000 $(PYTEST) tests/integration/test_subscribers.py
 	KILL_POINTS=0 $(PYTEST) tests/integration/test_killed_verbs.py
 	CONTRACT_ON_KAFKA=all LONG_IMPORTS=1 $(PYTEST) tests/conformance
 

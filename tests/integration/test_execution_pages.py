@@ -15,11 +15,12 @@ from projector.projections.changes import Execution
 from projector.queries.execution_pages import executions
 from projector.queries.page import Page
 from projector.store import tallies
-from projector.store.tables import EXECUTIONS, TALLIES
+from projector.store.tables import CONTACT_TALLIES, EXECUTIONS, TALLIES
 from projector.store.view_store import ViewStore
 from projector.store.views import EXECUTION
 from tests.support.journal import Journal, every_partition
 from tests.support.many_executions import journal_of_one, multiply, tally
+from tests.support.postgres import postgres_url
 
 CALLS = 2 * tallies.BLOCK + 100
 _HOW = (*[Disposition.ANSWERED] * 5, Disposition.BUSY, Disposition.FAILED, Disposition.UNKNOWN)
@@ -41,14 +42,16 @@ def journal() -> Journal:
             journal.end(*open_calls.pop(late), chance.choice(_HOW))
         if chance.random() < 0.01:
             journal.late(call_id, contact_id, 2)
+    for call in open_calls[:-2]:  # Others hold the tallies back until they end.
+        journal.end(*call)
     return journal
 
 
 class Folded:
     """A store that has folded a part of the journal, in batches of any size."""
 
-    def __init__(self, folder: Path, journal: Journal, seed: int) -> None:
-        self.store, self.chance = ViewStore(None, folder), random.Random(seed)
+    def __init__(self, store: ViewStore, journal: Journal, seed: int) -> None:
+        self.store, self.chance = store, random.Random(seed)
         self.store.belongs_to(journal.log.id, publishes=False)
         self.views = Views(self.store, journal.log, False, lambda key: None)
         (self.partition, *_) = every_partition(journal)
@@ -66,8 +69,9 @@ class Folded:
         return load(dump(self.views.campaigns.by_id[1]), 1)
 
     def all(self) -> list[Execution]:
+        asked = select(EXECUTIONS.c.state).order_by(EXECUTIONS.c.execution_id)
         with self.store.reading() as tx:
-            return [EXECUTION.load(one) for one in tx.execute(select(EXECUTIONS.c.state)).scalars()]
+            return [EXECUTION.load(one) for one in tx.execute(asked).scalars()]
 
 
 def pages(
@@ -89,7 +93,7 @@ def pages(
 def test_pages_of_each_status_are_what_a_look_at_each_execution_finds(
     seed: int, journal: Journal, tmp_path: Path
 ) -> None:
-    folded = Folded(tmp_path, journal, seed)
+    folded = Folded(ViewStore(None, tmp_path), journal, seed)
     moments = sorted(folded.chance.sample(range(len(folded.records) // 2, len(folded.records)), 3))
     then = list[tuple[Campaign, list[Execution]]]()
     for moment in moments:
@@ -108,6 +112,25 @@ def test_pages_of_each_status_are_what_a_look_at_each_execution_finds(
         tally(tx, folded.all()[-1].execution_id)
         assert tx.execute(TALLIES.select()).all() == as_folded, "however the log was batched"
     folded.store.close()
+
+
+def test_the_tallies_of_postgres_are_those_of_sqlite(
+    journal: Journal, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with postgres_url(tmp_path_factory.mktemp("postgres")) as url:
+        folded = Folded(ViewStore(url, None), journal, 3)
+        other = Folded(ViewStore(None, tmp_path_factory.mktemp("views")), journal, 4)
+        stored = list[dict[str, list[tuple[object, ...]]]]()
+        for one in (folded, other):
+            one.fold(len(one.records))
+            dumped = one.store.dump([TALLIES, CONTACT_TALLIES])
+            stored.append({name: sorted(rows) for name, rows in dumped.items()})
+        assert stored[0] == stored[1]
+        assert any(row[2] == 1 for row in stored[0][TALLIES.name]), "a second block is full"
+        with folded.store.reading() as tx:
+            pages(tx, folded.all(), None, folded.chance)
+        folded.store.close()
+        other.store.close()
 
 
 STEP = 10  # Instructions of SQLite between two counts.

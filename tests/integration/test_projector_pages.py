@@ -1,15 +1,19 @@
 """Pages of contacts against a plain reckoning of the same history, whatever it is."""
 
 import random
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, select
 
 from campaigns.domain.campaign import gone
 from campaigns.domain.contact import Contact, ContactStatus, shown
 from campaigns.domain.facts import Disposition
 from projector.queries import contact_pages
 from projector.queries.page import Page
+from projector.store import contact_tallies
+from projector.store.tables import CONTACT_TALLIES, CONTACTS
 from tests.integration.test_projector_views import fold
 from tests.support.author import STEPS, Author
 from tests.support.journal import Journal
@@ -59,7 +63,7 @@ def story(seed: int) -> Journal:
 def test_pages_are_slices_of_all_that_is_shown(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contact_pages, "_WINDOW", 3)
+    monkeypatch.setattr(contact_tallies, "BITS", (4, 2, 1))  # Blocks of 16, 4 and 2.
     chance = random.Random(seed)
     views = fold(story(seed) if seed < 25 else history(chance), tmp_path, batches=chance)
     campaign = views.campaigns.by_id[1]
@@ -85,11 +89,26 @@ def test_pages_are_slices_of_all_that_is_shown(
                 )
                 assert total == len(every)
                 assert [one.contact.contact_id for one in found] == every[skip : skip + limit]
+        counted = set(tx.execute(select(CONTACT_TALLIES)).all())
+        assert counted == grouped(tx), "however the log was batched"
     counters = campaign.counters
     skipped = sum(now is ContactStatus.SKIPPED for now in there.values())
     assert (len(there) - skipped, skipped) == (counters.total, counters.skipped)
     assert sum(now is ContactStatus.PENDING for now in there.values()) == counters.pending
     views.store.close()
+
+
+def grouped(tx: Connection) -> set[tuple[object, ...]]:
+    """Return what the tallies should be."""
+    columns = CONTACTS.c
+    every = Counter[tuple[object, ...]]()
+    asked = select(
+        columns.campaign_id, columns.contact_id, columns.epoch, columns.status, columns.tried
+    )
+    for campaign_id, contact_id, *standing in tx.execute(asked):
+        for bits in contact_tallies.BITS:
+            every[campaign_id, bits, (contact_id - 1) >> bits, *standing] += 1
+    return {(*place, many) for place, many in every.items()}
 
 
 def _calling(contact: Contact) -> bool:

@@ -23,7 +23,7 @@ from projector.batch import Batch, PartitionCheckpoint, touched_by
 from projector.projections import facts, organization_records, outbox, records
 from projector.projections.changes import Changes, EventPlace, Place
 from projector.projections.organization_records import Share
-from projector.store import record_index, tallies, views
+from projector.store import contact_tallies, record_index, tallies, views
 from projector.store.checkpoints import is_stored
 from projector.store.publication import Publication, store_publication
 from projector.store.view_store import ViewStore
@@ -139,7 +139,9 @@ class Views:
         batch = Batch(taken, checkpoints, published, touched, own, own_of)
         known = touched.contacts & self._calling.keys()
         for place in known:
-            batch.changes.contacts[place], batch.changes.met[place] = self._calling[place]
+            contact, batch.changes.met[place] = self._calling[place]
+            batch.changes.contacts[place] = contact
+            batch.changes.stood[place] = contact_tallies.standing(contact)
         touched.contacts -= known
         for cached in (self._tails, self._shares):
             if len(cached) > TAILS_MAX:

@@ -230,4 +230,5 @@ def _fold_contacts(made: ViewStore, campaigns: Campaigns, records: Sequence[Reco
         views.look_up(made, tx, Touched(touched.contacts), changes)
         for recorded in records:
             facts.project(changes, campaigns, Webhooks(), recorded, 0)
-        views.write(made, tx, Changes(contacts=changes.contacts, met=changes.met))
+        of = Changes(contacts=changes.contacts, met=changes.met, stood=changes.stood)
+        views.write(made, tx, of)

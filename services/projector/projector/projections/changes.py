@@ -11,6 +11,7 @@ from campaigns.domain.facts import AnyKeyFact
 from campaigns.domain.webhooks import Webhook
 
 Place = tuple[int, int]  # Campaign id, and a contact's, execution's or import's number in it.
+Standing = tuple[int, str, int]  # Of a contact, as stored: epoch, status, and 1 if ever tried.
 EventPlace = tuple[int, int]  # Of an event: position, and the fact's index in its record.
 
 
@@ -56,6 +57,7 @@ class Changes:
 
     contacts: dict[Place, Contact] = field(default_factory=dict)
     met: dict[Place, int] = field(default_factory=dict)  # Of each contact: the column of CONTACTS.
+    stood: dict[Place, Standing] = field(default_factory=dict)  # Of each contact that was stored.
     # Campaign, stretch and contact → it as it was before the stretch.
     earlier: dict[tuple[int, int, int], Contact] = field(default_factory=dict)
     executions: dict[Place, Execution] = field(default_factory=dict)

@@ -1,13 +1,14 @@
 """Reads pages of contacts, filtered by the status that is shown. Knows no HTTP.
 
 Most contacts of a long list have no row in CONTACTS: they were never called ("untouched"), and
-their status follows from their campaign.
+their status follows from their campaign. A page costs the same wherever it is and however many
+contacts there are: those that stand alike are counted by blocks (`store.contact_tallies`).
 """
 
-from collections.abc import Collection, Iterable
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, literal, or_, select, true
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.contact import FAILED, Contact, ContactStatus, current
@@ -17,10 +18,9 @@ from campaigns.domain.values.rows import Row
 from campaigns.personal.list_keys import ListKeys
 from projector.queries.campaign_pages import rows, windows
 from projector.queries.page import Page
+from projector.store.contact_tallies import ALL, Filter, Search, counted
 from projector.store.tables import CONTACTS
 from projector.store.views import CONTACT, stretches
-
-_WINDOW = 4096  # Contacts examined by one query.
 
 
 class ListedContact(NamedTuple):
@@ -50,22 +50,26 @@ def contacts(
     waiting = ContactStatus.CANCELLED if stopped else ContactStatus.PENDING
     if stopped and status is ContactStatus.PENDING:
         return [], 0
-    condition = _not_gone(campaign)
-    if status is not None:
-        stored = ContactStatus.PENDING if status is waiting else status
-        condition &= _shown_status(campaign) == stored.value
+    stored = ContactStatus.PENDING if status is waiting else status
+    wanted = _any if stored is None else _shown_as(campaign, stored)
     total = _total(campaign, status)
     if total is None:  # The campaign counts together what ended without success.
-        total = _count_touched(tx, campaign, condition)
-    first, last = _untouched_range(campaign, None if status is None else status is waiting)
+        parts = _touched(campaign, wanted, 1, ALL)
+        total = sum(counted(tx, campaign.campaign_id, *part) for part in parts)
     if page.skip >= total:
         return [], total
-    if status in (None, waiting, ContactStatus.SKIPPED):
-        numbers = _ids_with_untouched(
-            tx, campaign, condition, page, first, last, everybody=status is None
+    search = _search(tx, campaign, page.skip, page.limit)
+    if status is None:
+        first, last = _untouched_range(campaign, None)
+        _go_through(search, campaign, wanted, 1, first - 1)
+        begin = first + search.skip
+        numbers = search.numbers + list(
+            range(begin, min(begin + page.limit - len(search.numbers), last + 1))
         )
     else:
-        numbers = _touched_ids(tx, campaign, condition, page.skip, page.limit)
+        numbers = _found(
+            search, campaign, wanted, status in (waiting, ContactStatus.SKIPPED), status is waiting
+        )
     rows_of = tx if lists is None else lists
     listed = (_listed(tx, rows_of, keys, campaign, some) for some in windows(numbers))
     return (one for some in listed for one in some), total
@@ -84,22 +88,31 @@ def _total(campaign: Campaign, status: ContactStatus | None) -> int | None:
     }.get(status)
 
 
-def _shown_status(campaign: Campaign) -> ColumnElement[str]:
+def _any(_: Any) -> ColumnElement[bool]:
+    return true()
+
+
+def _shown_as(campaign: Campaign, status: ContactStatus) -> Filter:
+    """Return the filter of touched contacts with a status in the campaign's current epoch."""
+    return lambda of: _shown_status(campaign, of) == status.value
+
+
+def _shown_status(campaign: Campaign, of: Any) -> ColumnElement[str]:
     """Return the status of a touched contact: `campaigns.domain.contact.current` in SQL."""
     if not campaign.epoch:
-        return CONTACTS.c.status
+        return of.status  # type: ignore[no-any-return]  # A column.
     pending, skipped = literal(ContactStatus.PENDING.value), literal(ContactStatus.SKIPPED.value)
     otherwise: ColumnElement[str]
     match campaign.selection:
         case Selection.ALL:
             otherwise = pending
         case Selection.FAILED_ONLY:
-            failed = CONTACTS.c.status.in_(sorted(FAILED))
-            before = CONTACTS.c.epoch == campaign.epoch - 1
+            failed = of.status.in_(sorted(FAILED))
+            before = of.epoch == campaign.epoch - 1
             otherwise = case((before & failed, pending), else_=skipped)
         case Selection.CONTACTS:
             otherwise = skipped
-    return case((CONTACTS.c.epoch == campaign.epoch, CONTACTS.c.status), else_=otherwise)
+    return case((of.epoch == campaign.epoch, of.status), else_=otherwise)
 
 
 def _untouched_range(campaign: Campaign, waiting: bool | None) -> tuple[int, int]:
@@ -115,71 +128,44 @@ def _untouched_range(campaign: Campaign, waiting: bool | None) -> tuple[int, int
     return (max(begin, through + 1), end) if waiting else (begin, through)
 
 
-def _not_gone(campaign: Campaign) -> ColumnElement[bool]:
-    """Return the condition that no import replaced a touched contact: not `gone`, in SQL."""
-    return or_(
-        CONTACTS.c.contact_id > campaign.replaced_through,
-        CONTACTS.c.tried == 1,
-        CONTACTS.c.status == ContactStatus.IN_PROGRESS.value,
-    )
+def _touched(
+    campaign: Campaign, wanted: Filter, first: int, last: int
+) -> Iterator[tuple[Filter, int, int]]:
+    """Yield filters of touched contacts, each with the range of ids that it is for, in order.
 
-
-def _count_touched(tx: Connection, campaign: Campaign, condition: ColumnElement[bool]) -> int:
-    of = CONTACTS.c.campaign_id == campaign.campaign_id
-    return int(
-        tx.execute(select(func.count()).select_from(CONTACTS).where(of, condition)).scalar_one()
-    )
-
-
-def _touched_ids(
-    tx: Connection, campaign: Campaign, condition: ColumnElement[bool], skip: int, limit: int
-) -> list[int]:
-    """Return the ids of touched contacts that meet the condition, in order."""
-    found = select(CONTACTS.c.contact_id).where(
-        CONTACTS.c.campaign_id == campaign.campaign_id, condition
-    )
-    found = found.order_by(CONTACTS.c.contact_id).offset(skip).limit(limit)
-    return list(tx.execute(found).scalars())
-
-
-def _ids_with_untouched(
-    tx: Connection,
-    campaign: Campaign,
-    condition: ColumnElement[bool],
-    page: Page,
-    begin: int,
-    end: int,
-    *,
-    everybody: bool,
-) -> list[int]:
-    """Return the ids of a page of untouched contacts, and of touched ones that meet the condition.
-
-    Ids from `begin` to `end` are dense: touched contacts that do not meet the condition are left
-    out, a window at a time. Before `begin` only touched contacts count, and none after `end`.
-    `everybody`: no filter.
+    Without those that an import replaced: `gone`, in SQL.
     """
-    skip, numbers = page.skip, list[int]()
-    if begin > 1:
-        old = condition & (CONTACTS.c.contact_id < begin)
-        numbers = _touched_ids(tx, campaign, old, skip, page.limit)
-        skip = 0 if numbers else skip - _count_touched(tx, campaign, old)
-    if everybody:
-        first = begin + skip
-        return [*numbers, *range(first, min(first + page.limit - len(numbers), end + 1))]
-    for first in range(begin, end + 1, _WINDOW):
-        if len(numbers) == page.limit:
-            break
-        last = min(first + _WINDOW - 1, end)
-        other = CONTACTS.c.contact_id.between(first, last) & ~condition
-        many = last - first + 1 - _count_touched(tx, campaign, other)
-        if many <= skip:
-            skip -= many
-            continue
-        others = set(_touched_ids(tx, campaign, other, 0, _WINDOW))
-        some = [number for number in range(first, last + 1) if number not in others]
-        numbers += some[skip : skip + page.limit - len(numbers)]
-        skip = 0
-    return numbers
+
+    def stayed(of: Any) -> ColumnElement[bool]:
+        return and_(wanted(of), or_(of.tried == 1, of.status == ContactStatus.IN_PROGRESS.value))
+
+    old = min(campaign.replaced_through, last)
+    yield stayed, first, old
+    yield wanted, max(first, old + 1), last
+
+
+def _search(tx: Connection, campaign: Campaign, skip: int, limit: int) -> Search:
+    return Search(tx, campaign.campaign_id, campaign.contacts_end, skip, limit)
+
+
+def _go_through(search: Search, campaign: Campaign, wanted: Filter, first: int, last: int) -> None:
+    for part in _touched(campaign, wanted, first, last):
+        search.among(*part)
+
+
+def _found(
+    search: Search, campaign: Campaign, wanted: Filter, untouched: bool, waiting: bool
+) -> list[int]:
+    """Return the ids of touched contacts that meet a filter and, in their range, of untouched ones.
+
+    `untouched`: whether there are such ones, of which `waiting` says which.
+    """
+    first, last = _untouched_range(campaign, waiting) if untouched else (1, 0)
+    last = max(last, first - 1)
+    _go_through(search, campaign, wanted, 1, first - 1)
+    search.without(lambda of: ~wanted(of), first, last)
+    _go_through(search, campaign, wanted, last + 1, campaign.contacts_end)
+    return search.numbers
 
 
 def _listed(
@@ -210,8 +196,9 @@ def fresh(tx: Connection, campaign: Campaign, limit: int) -> list[int]:
 
     The rule is `campaigns.stores.contacts.Contacts.fresh`, in SQL.
     """
-    waiting = _shown_status(campaign) == ContactStatus.PENDING.value
-    before = _not_gone(campaign) & waiting & (CONTACTS.c.epoch < campaign.epoch)
-    first, last = _untouched_range(campaign, True)
-    page = Page(1, limit, 0, limit)
-    return _ids_with_untouched(tx, campaign, before, page, first, last, everybody=False)
+
+    def before(of: Any) -> ColumnElement[bool]:
+        shown = _shown_status(campaign, of) == ContactStatus.PENDING.value
+        return shown & (of.epoch < campaign.epoch)  # type: ignore[no-any-return]
+
+    return _found(_search(tx, campaign, 0, limit), campaign, before, True, True)

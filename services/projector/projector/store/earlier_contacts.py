@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, func, select
 
+from projector.store import contact_tallies
 from projector.store.comparison import Row, in_order_of
 from projector.store.tables import CONTACTS, EARLIER
 from projector.store.view_store import ViewStore
@@ -32,6 +33,7 @@ def copied(tx: Connection, campaign_id: int, stretch: int, store: ViewStore) -> 
                 store.put_values(to, CONTACTS, rows)
                 rows = []
         store.put_values(to, CONTACTS, rows)
+        contact_tallies.fill(to)
 
 
 def at_begin(tx: Connection, campaign_id: int, stretch: int) -> Iterator[Row]:

@@ -7,8 +7,8 @@ the order of partitions, so a rebuilt store is the same, row by row.
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 19  # A store of another version is rebuilt from the log.
-SCHEMA_DIGEST = "1c59dbfc0ce185dd"  # Of tables and states: tests/unit/test_schemas.py checks it.
+SCHEMA_VERSION = 20  # A store of another version is rebuilt from the log.
+SCHEMA_DIGEST = "d059ab71aee186f3"  # Of tables and states: tests/unit/test_schemas.py checks it.
 
 METADATA = MetaData()
 
@@ -111,6 +111,17 @@ Index(
     CONTACTS.c.tried,
     CONTACTS.c.epoch,
     CONTACTS.c.turn,
+)
+
+CONTACT_TALLIES = _table(
+    "contact_tallies",  # CONTACTS, grouped by blocks of their numbers and by how they stand.
+    _key("campaign_id"),
+    _key("bits"),  # The block's size: one of contact_tallies.BITS.
+    _key("block"),  # From 0; rows with no contact are left out.
+    _key("epoch"),
+    Column("status", String, primary_key=True),
+    _key("tried"),
+    _number("many"),
 )
 
 EARLIER = _table(

@@ -22,12 +22,13 @@ from sqlalchemy import (
 from campaigns.domain.campaign import Campaign, dump, load
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.codec import Codec, StructCodec
-from campaigns.domain.contact import Contact, ContactStatus
+from campaigns.domain.contact import Contact
 from campaigns.domain.facts import AnyKeyFact, ApiKeyCreated, ApiKeyRevoked
 from campaigns.domain.values.instants import instant
 from campaigns.domain.webhooks import Webhook, Webhooks
 from projector.batch import Touched
 from projector.projections.changes import Changes, EventPlace, Execution, Import, Place
+from projector.store import contact_tallies
 from projector.store.tables import (
     API_KEYS,
     CAMPAIGNS,
@@ -79,6 +80,7 @@ def look_up(store: ViewStore, tx: Connection, touched: Touched, changes: Changes
             contact = CONTACT.load(state, f"contact of campaign {campaign_id}")
             changes.contacts[campaign_id, contact.contact_id] = contact
             changes.met[campaign_id, contact.contact_id] = met
+            changes.stood[campaign_id, contact.contact_id] = contact_tallies.standing(contact)
     for campaign_id, numbers in _by_campaign(touched.imports).items():
         for (state,) in store.chosen(tx, IMPORTS, campaign_id, numbers, "state"):
             found = IMPORT.load(state, f"import of campaign {campaign_id}")
@@ -119,6 +121,7 @@ def write(store: ViewStore, tx: Connection, changes: Changes) -> None:
     met = changes.met
     contacts = [contact_row(p, one, met[p]) for p, one in changes.contacts.items()]
     store.put_values(tx, CONTACTS, contacts)
+    contact_tallies.add(tx, changes.stood, changes.contacts)
     earlier = [(*key, CONTACT.dump(one)) for key, one in changes.earlier.items()]
     store.put_values(tx, EARLIER, earlier)
     store.put_values(tx, EXECUTIONS, [_execution(p, one) for p, one in changes.executions.items()])
@@ -143,16 +146,14 @@ def write(store: ViewStore, tx: Connection, changes: Changes) -> None:
     store.put_values(tx, OUTBOX, changes.events)
 
 
-_STATUS = {status: str(status) for status in ContactStatus}  # The driver is quicker with a str.
 _NOT_COUNTING = dict.fromkeys(("campaign_id", "first_contact_id", "rows", "source", "counted_at"))
 
 
 def contact_row(place: Place, contact: Contact, met: int) -> tuple[object, ...]:
     """Return a contact as a row of CONTACTS."""
-    status, tried = _STATUS[contact.status], int(contact.ever)
     turn = turn_ms(contact.due_at) if contact.due_at is not None else 0
     turn = turn if contact.unplaced is None else -turn
-    return *place, contact.epoch, status, tried, turn, met, CONTACT.dump(contact)
+    return *place, *contact_tallies.standing(contact), turn, met, CONTACT.dump(contact)
 
 
 def turn_ms(at: datetime) -> int:

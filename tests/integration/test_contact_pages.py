@@ -13,7 +13,7 @@ from campaigns.domain.moves import Status
 from projector.advance import Views
 from projector.queries.contact_pages import contacts, fresh
 from projector.queries.page import Page
-from projector.store.contact_tallies import BITS
+from projector.store.tallies.contact_tallies import BITS
 from projector.store.view_store import ViewStore
 from tests.support.journal import every_partition
 from tests.support.many_contacts import multiply_contacts

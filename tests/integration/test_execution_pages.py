@@ -14,8 +14,8 @@ from projector.advance import Views
 from projector.projections.changes import Execution
 from projector.queries.execution_pages import executions
 from projector.queries.page import Page
-from projector.store import tallies
 from projector.store.tables import CONTACT_TALLIES, EXECUTIONS, TALLIES
+from projector.store.tallies import execution_tallies as tallies
 from projector.store.view_store import ViewStore
 from projector.store.views import EXECUTION
 from tests.support.journal import Journal, every_partition

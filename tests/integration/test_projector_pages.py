@@ -12,8 +12,8 @@ from campaigns.domain.contact import Contact, ContactStatus, shown
 from campaigns.domain.facts import Disposition
 from projector.queries import contact_pages
 from projector.queries.page import Page
-from projector.store import contact_tallies
 from projector.store.tables import CONTACT_TALLIES, CONTACTS
+from projector.store.tallies import contact_tallies
 from tests.integration.test_projector_views import fold
 from tests.support.author import STEPS, Author
 from tests.support.journal import Journal

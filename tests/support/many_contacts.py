@@ -4,8 +4,8 @@ from sqlalchemy import update
 
 from campaigns.domain.campaign import Campaign, Counters, dump
 from projector.queries.campaign_pages import campaign_of
-from projector.store import contact_tallies
 from projector.store.tables import CAMPAIGNS
+from projector.store.tallies import contact_tallies
 from projector.store.view_store import ViewStore
 
 # By a contact's number: of 24, 16 were reached, and one each of the first eight stands otherwise.

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 
 from campaigns.domain.facts import Disposition
-from projector.store.tallies import BLOCK
+from projector.store.tallies.execution_tallies import BLOCK
 from projector.store.view_store import ViewStore
 from tests.support.journal import Journal
 

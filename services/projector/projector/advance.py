@@ -23,9 +23,10 @@ from projector.batch import Batch, PartitionCheckpoint, touched_by
 from projector.projections import facts, organization_records, outbox, records
 from projector.projections.changes import Changes, EventPlace, Place
 from projector.projections.organization_records import Share
-from projector.store import contact_tallies, record_index, tallies, views
+from projector.store import record_index, views
 from projector.store.checkpoints import is_stored
 from projector.store.publication import Publication, store_publication
+from projector.store.tallies import contact_tallies, execution_tallies
 from projector.store.view_store import ViewStore
 
 logger = logging.getLogger(__name__)
@@ -212,7 +213,7 @@ class Views:
                 return
             views.write(self.store, tx, batch.changes)
             views.write_campaigns(self.store, tx, batch.campaigns.values(), partitions)
-            tallied = tallies.count(tx, batch.campaigns, self._tallied)
+            tallied = execution_tallies.count(tx, batch.campaigns, self._tallied)
             for number, place in batch.published.items():
                 views.delete_events(tx, number, place)
             if batch.published:

@@ -2,7 +2,7 @@
 
 Most contacts of a long list have no row in CONTACTS: they were never called ("untouched"), and
 their status follows from their campaign. A page costs the same wherever it is and however many
-contacts there are: those that stand alike are counted by blocks (`store.contact_tallies`).
+contacts there are: those that stand alike are counted by blocks (`store.tallies.contact_tallies`).
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -18,8 +18,8 @@ from campaigns.domain.values.rows import Row
 from campaigns.personal.list_keys import ListKeys
 from projector.queries.campaign_pages import rows, windows
 from projector.queries.page import Page
-from projector.store.contact_tallies import ALL, Filter, Search, counted
 from projector.store.tables import CONTACTS
+from projector.store.tallies.contact_tallies import ALL, Filter, Search, counted
 from projector.store.views import CONTACT, stretches
 
 

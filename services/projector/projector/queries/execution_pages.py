@@ -1,7 +1,7 @@
 """Reads pages of a campaign's executions from the store. Knows no HTTP.
 
 A page costs the same wherever it is and however many there are: executions are numbered without
-gaps, and those that ended alike are counted by blocks (`store.tallies`).
+gaps, and those that ended alike are counted by blocks (`store.tallies.execution_tallies`).
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from projector.projections.executions import began
 from projector.queries.campaign_pages import rows, windows
 from projector.queries.page import Page
 from projector.store.tables import EXECUTIONS
-from projector.store.tallies import counted, tally_before
+from projector.store.tallies.execution_tallies import counted, tally_before
 from projector.store.views import EXECUTION
 
 _END = 2**53  # Above every number.

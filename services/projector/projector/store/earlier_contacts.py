@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, func, select
 
-from projector.store import contact_tallies
 from projector.store.comparison import Row, in_order_of
 from projector.store.tables import CONTACTS, EARLIER
+from projector.store.tallies import contact_tallies
 from projector.store.view_store import ViewStore
 from projector.store.views import CONTACT, contact_row
 

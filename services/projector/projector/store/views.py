@@ -28,7 +28,6 @@ from campaigns.domain.values.instants import instant
 from campaigns.domain.webhooks import Webhook, Webhooks
 from projector.batch import Touched
 from projector.projections.changes import Changes, EventPlace, Execution, Import, Place
-from projector.store import contact_tallies
 from projector.store.tables import (
     API_KEYS,
     CAMPAIGNS,
@@ -47,6 +46,7 @@ from projector.store.tables import (
     WEBHOOKS,
     plain,
 )
+from projector.store.tallies import contact_tallies
 from projector.store.view_store import ViewStore
 
 K = TypeVar("K")

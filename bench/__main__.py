@@ -28,6 +28,7 @@ QUESTIONS = (
     "evidence",
     "projector",
     "dialer",
+    "encryption",
     "restart",
     "past",
     "door",

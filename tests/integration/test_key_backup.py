@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -99,6 +100,33 @@ async def test_what_is_no_whole_backup_restores_nothing(tmp_path: Path) -> None:
         said = await verb(tmp_path, "import", str(backup), status=2)
         assert "expected a backup of `dialgate secrets export`" in said
     assert not (tmp_path / "keys.db").exists()
+
+
+async def test_a_line_that_is_no_key_of_ours_restores_nothing(tmp_path: Path) -> None:
+    await three_lists(tmp_path)
+    backup = tmp_path / "keys.jsonl"
+    await verb(tmp_path, "export", str(backup))
+    (tmp_path / "keys.db").unlink()
+    head, first, second, *others = backup.read_bytes().splitlines(keepends=True)
+    another = MasterKey(bytes([7] * 32))
+    sealed = another.seal(b"", f"key {json.loads(second)['key_id']}")
+    for line, why in (
+        (first, "once more"),
+        (b"{}\n", "missing required field"),
+        (b"\xff\n", "Expected `object`|invalid|malformed"),
+        (second.replace(b'"wrapped":"', b'"wrapped":"x'), "expected the master key x"),
+        (second[:-6] + b'AA"}\n', "altered"),
+        (second.replace(json.loads(second)["wrapped"].encode(), sealed.encode()), another.name),
+        (second.replace(json.loads(second)["key_id"].encode(), b"other"), "altered"),
+    ):
+        backup.write_bytes(b"".join([head, first, line, *others]))
+        said = await verb(tmp_path, "import", str(backup), status=2)
+        assert f"found {backup}, line 3: " in said, said
+        assert re.search(why, said) and "nothing was restored" in said, said
+        assert len(said.splitlines()) == 1
+    assert not (tmp_path / "keys.db").exists()
+    backup.write_bytes(b"".join([head, first, second, *others]))
+    assert "64 of 64 keys restored" in await verb(tmp_path, "import", str(backup))
 
 
 async def test_lists_are_wrapped_by_a_new_master_key_and_the_old_one_goes(tmp_path: Path) -> None:

@@ -126,7 +126,9 @@ async def import_log(
         if plan.left_out:
             why = "encrypted" if encryption else "other partitions"
             say(f"{plan.left_out} records that counted for nobody were left out ({why})")
-    if encryption:
+        if encryption and not encryption.lists:
+            say("no list of contacts was plain: nothing was encrypted, and no key was made")
+    if encryption and encryption.lists:
         complain(_ANEW.format(lists=_lists(encryption.lists), file=path))
     if missing:
         complain(_RESTORE.format(lists=_lists(missing)))

@@ -3,7 +3,6 @@
 The keys are in it as they are in their store: wrapped by the master key, which is not in it.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -16,9 +15,10 @@ from campaigns.log.installation_log import whole
 from campaigns.log.port import ReadableLog
 from campaigns.personal.forgotten_rows import ErasedRows, forget_again
 from campaigns.personal.key_store import MemoryKeys
-from campaigns.personal.list_keys import ListKeys
+from campaigns.personal.list_keys import KeyUnavailableError, ListKeys
 from campaigns.records.installation import Installation
 from campaigns.records.topics import CAMPAIGN_RECORDS, campaign_partitions
+from campaigns.secrets.key_place import KeyPlace
 from dialgate.logs import make_log, master_keys
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.new_file import new_file
@@ -26,6 +26,7 @@ from dialgate.verbs.terminal import complain, say
 from dialgate.verbs.verb import MisusedError, source
 
 FORMAT = "dialgate keys of contacts, 1"
+EXPECTED = "expected a backup of `dialgate secrets export`, found {path}"
 NO_KEYS = "expected a master key (DIALGATE_MASTER_KEY), found none: contacts have no keys"
 
 
@@ -71,17 +72,16 @@ async def import_keys(settings: ProcessSettings, path: Path, *, as_json: bool) -
     Keys that are there stay as they are.
 
     Raises:
-        MisusedError: the file is no such backup, or the log has no keys.
-        KeyUnavailableError: who was forgotten cannot be told apart without the master key.
+        MisusedError: the file is no such backup, one of its keys cannot be opened, or the log has
+            none: nothing was restored.
         LogUnavailableError: there is no log, or it does not answer; some may be restored.
 
     """
-    saved = dict(_read(path))
+    backup = await _staged(path, master_keys(settings))
+    staged, in_backup = backup.store, len(backup.store.key_ids())
     async with source(settings) as read:
         erased = await erased_in(read.log, read.installation)
-    staged = MemoryKeys()
-    await staged.add(saved)
-    again = set(await forget_again(ListKeys(staged, master_keys(settings)), erased))
+    again = set(await forget_again(backup, erased))
     log = make_log(settings, exclusive=False)
     try:
         await log.open()
@@ -105,10 +105,10 @@ async def import_keys(settings: ProcessSettings, path: Path, *, as_json: bool) -
             " forgotten: they stay so"
         )
     if as_json:
-        shape = {"restored": len(missing), "in_backup": len(saved), "forgotten_in": len(again)}
+        shape = {"restored": len(missing), "in_backup": in_backup, "forgotten_in": len(again)}
         say(orjson.dumps(shape).decode())
     else:
-        say(f"{len(missing)} of {len(saved)} keys restored; the others are there, or forgotten")
+        say(f"{len(missing)} of {in_backup} keys restored; the others are there, or forgotten")
 
 
 async def erased_in(log: ReadableLog, installation: Installation) -> ErasedRows:
@@ -130,15 +130,35 @@ def _of(log: ReadableLog) -> ListKeys:
     return log.list_keys
 
 
-def _read(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the keys of a backup. Raises: MisusedError: it is none, or is not whole."""
-    expected = f"expected a backup of `dialgate secrets export`, found {path}"
-    try:
-        head, *lines = path.read_bytes().splitlines() or [b""]
-        if msgspec.json.decode(head, type=BackupHead) != BackupHead(FORMAT, len(lines)):
-            raise MisusedError(f"{expected}: it is of another format, or not whole")
-        for line in lines:
+async def _staged(path: Path, place: KeyPlace) -> ListKeys:
+    """Return the keys of a backup, each of which can be opened.
+
+    Raises:
+        MisusedError: it is no backup, is not whole, or has a line that is not what it should be.
+
+    """
+    expected = EXPECTED.format(path=path)
+    keys = ListKeys(MemoryKeys(), place)
+    for number, line in enumerate(_lines(path), 2):
+        try:
             one = msgspec.json.decode(line, type=BackupKey)
-            yield one.key_id, one.wrapped
+            if keys.store.find(one.key_id) is not None:
+                raise MisusedError(f"the key {one.key_id} once more")
+            await keys.store.add({one.key_id: one.wrapped})
+            keys.tree(one.key_id)
+        except (ValueError, msgspec.DecodeError, MisusedError, KeyUnavailableError) as exc:
+            raise MisusedError(f"{expected}, line {number}: {exc}; nothing was restored") from exc
+    return keys
+
+
+def _lines(path: Path) -> list[bytes]:
+    """Return the lines of a backup, without its head. Raises: MisusedError."""
+    expected = EXPECTED.format(path=path)
+    head, *lines = path.read_bytes().splitlines() or [b""]
+    try:
+        found = msgspec.json.decode(head, type=BackupHead)
     except (ValueError, msgspec.DecodeError) as exc:
-        raise MisusedError(f"{expected}: {exc}") from exc
+        raise MisusedError(f"{expected}, line 1: {exc}") from exc
+    if found != BackupHead(FORMAT, len(lines)):
+        raise MisusedError(f"{expected}: it is of another format, or not whole")
+    return lines

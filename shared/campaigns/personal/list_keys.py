@@ -22,6 +22,7 @@ from campaigns.secrets.master_key import MasterKey, MasterKeyError
 
 _MARK_BYTES = 16
 _ID_BYTES = 16
+_ALL_NAMED = "dialgate import --encrypt"  # Stands among the keys once `named` has made all.
 OPEN_MAX = 16  # Lists that stay unwrapped: a call that is placed needs one row of one.
 AHEAD = 64  # Keys made at once: so many lists wait for no other store than the log.
 
@@ -71,7 +72,10 @@ class ListKeys:
         return self._ahead.popleft()
 
     async def named(self, key_ids: Collection[str]) -> Mapping[str, KeyTree]:
-        """Return the keys of these names; those that are missing are made, and durable. Repeatable.
+        """Return the keys of these names. The first time, those that are missing are made.
+
+        Durable, and repeatable: a mark is kept once all are there. After that, whatever is missing
+        was deleted, so it is left out.
 
         Raises:
             MasterKeyError: there is no master key to wrap them.
@@ -81,9 +85,12 @@ class ListKeys:
         """
         await self.store.refresh()
         master = self.sealing()
-        new = {one: KeyTree.new() for one in key_ids if self.store.find(one) is None}
-        await self.store.add({one: master.seal(new[one].dump(), _about(one)) for one in new})
-        return {one: new.get(one) or self.tree(one) for one in key_ids}
+        if self.store.find(_ALL_NAMED) is None:
+            new = [one for one in key_ids if self.store.find(one) is None]
+            for some in (new, [_ALL_NAMED]):
+                made = {one: master.seal(KeyTree.new().dump(), _about(one)) for one in some}
+                await self.store.add(made)
+        return {one: self.tree(one) for one in key_ids if self.store.find(one) is not None}
 
     async def _make(self) -> None:
         master = self.sealing()

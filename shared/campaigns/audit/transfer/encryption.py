@@ -28,7 +28,7 @@ from campaigns.records.record import RECORD_BYTES_MAX, Record
 
 _NAME_BYTES = 16
 Offered = dict[str, Any]  # Any: JSON, which the rule has accepted.
-# From names to their keys: those that are there, others made and durable.
+# From names to their keys, durable: made the first time, and without those that were deleted since.
 MakeKeys = Callable[[Collection[str]], Awaitable[Mapping[str, KeyTree]]]
 
 
@@ -52,16 +52,23 @@ class Encryption:
     async def ready(self) -> None:
         """Make the keys durable, before the first record is written. Repeatable.
 
+        Makes nothing where no list is plain.
+
         Raises:
-            TopicMisfitError: somebody was forgotten by one of these keys: they are not new.
+            TopicMisfitError: somebody was forgotten by one of these keys, or a list as a whole.
             MasterKeyError, LogUnavailableError: they could not be made; some may be there.
 
         """
+        if not self._lists:
+            return
         self._trees = await self.make_keys([_name(one) for one in sorted(self._lists)])
-        if any(len(tree.nodes) != 1 for tree in self._trees.values()):
+        whole = sum(len(tree.nodes) == 1 for tree in self._trees.values())
+        if whole < len(self._lists):
             raise TopicMisfitError(
                 "expected keys of contacts that nobody was forgotten by, found those of an earlier"
-                " import of this log: its contacts would come back; remove the keys too"
+                f" import of this log, {len(self._lists) - whole} of {len(self._lists)} lists with"
+                " contacts that were forgotten or are newer: whoever was forgotten would come back;"
+                " go on with the log of that import, or remove its keys and erase them once more"
             )
 
     def rewritten(self, recorded: Recorded) -> Iterator[bytes]:

@@ -35,6 +35,7 @@ from dialer.carrier.port import (
 )
 from dialer.carrier.simulated.outcome import CarrierTerms, outcome
 from dialer.carrier.simulated.simulated_carrier import SimulatedCarrier
+from tests.support.waiting import until
 
 CLOCK = SystemClock()
 QUICK = CarrierTerms(
@@ -48,12 +49,6 @@ Connect = Callable[[CarrierTerms], AbstractAsyncContextManager[tuple[Carrier, En
 
 def soon(seconds: float = 5.0) -> datetime:
     return CLOCK.now() + timedelta(seconds=seconds)
-
-
-async def until(true: Callable[[], Any]) -> None:
-    async with asyncio.timeout(20):
-        while not true():
-            await asyncio.sleep(0.005)
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:

@@ -30,8 +30,8 @@ from tests.contract.test_carrier import (
     served,
     simulated,
     soon,
-    until,
 )
+from tests.support.waiting import until
 
 SECRET = SecretStr("a secret that nobody guesses")
 ORDER = {

@@ -23,11 +23,11 @@ from tests.support.deliveries import (
     in_order,
     opening,
     stored_cursor,
-    until,
 )
 from tests.support.list_feed import ListFeed
 from tests.support.postgres import postgres_url
 from tests.support.receiver import NEVER, RESET, receiving
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")

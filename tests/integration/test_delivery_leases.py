@@ -21,11 +21,11 @@ from tests.support.deliveries import (
     in_order,
     opening,
     stored_cursor,
-    until,
 )
 from tests.support.list_feed import ListFeed
 from tests.support.postgres import Server
 from tests.support.receiver import receiving
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,13 @@
 """What `dialgate erase` does, says and refuses, on an embedded log that is in use."""
 
-import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from campaigns.domain.facts import ContactsAdded, LevelRaised
 from campaigns.domain.values.rows import Row
@@ -17,10 +15,10 @@ from campaigns.process.errors import LogUnavailableError
 from campaigns.records.topics import INSTALLATION
 from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.sample_records import FIRST, NOON, offered
-from dialgate.__main__ import cli
 from dialgate.verbs.personal import deletion
 from tests.support.sample_facts import campaign_created
 from tests.support.told_log import Told, ToldLog
+from tests.support.verbs import ran
 from tests.support.whole_api import Whole, whole_api
 
 NUMBER = "+14155550100"
@@ -29,10 +27,7 @@ PEOPLE = [{"phone_number": f"+141555501{n:02}", "name": f"Person {n}"} for n in 
 
 async def said(folder: Path, *words: str, status: int = 0) -> str:
     """Run the verb; return what it said."""
-    environment = {"DIALGATE_DATA_DIR": str(folder), "COLUMNS": "200"}
-    words = ("erase", *words)
-    found = await asyncio.to_thread(CliRunner().invoke, cli, list(words), env=environment)
-    assert found.exit_code == status, found.output
+    found = await ran(folder, "erase", *words, status=status)
     return found.output if status else found.stdout  # Progress goes to stderr.
 
 
@@ -54,12 +49,6 @@ async def api(tmp_path: Path) -> AsyncIterator[Whole]:
 
 async def names(api: Whole, campaign: int) -> list[str | None]:
     return [one["name"] for one in (await api.get(f"{campaign}/contacts"))["items"]]
-
-
-async def until(so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not so():
-            await asyncio.sleep(0.01)
 
 
 async def test_a_contact_a_number_everywhere_and_a_campaign(api: Whole, tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ from campaigns.records.topics import (
 )
 from campaigns.testing.sample_records import close
 from tests.support.broker import Broker
-from tests.support.on_kafka import PARTITION, Folded, following, opened, paused, until
+from tests.support.on_kafka import PARTITION, Folded, following, opened, paused
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.kafka
 

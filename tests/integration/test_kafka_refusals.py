@@ -24,7 +24,8 @@ from campaigns.records.topics import (
     Partition,
     campaign_partitions,
 )
-from tests.support.on_kafka import NOON, Folded, altered, opened, until
+from tests.support.on_kafka import NOON, Folded, altered, opened
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.kafka
 

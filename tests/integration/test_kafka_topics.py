@@ -22,7 +22,8 @@ from campaigns.records.topics import (
     campaign_partitions,
 )
 from campaigns.stores.checkpoint import CheckpointStore
-from tests.support.on_kafka import PARTITION, altered, following, opened, paused, until
+from tests.support.on_kafka import PARTITION, altered, following, opened, paused
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.kafka
 

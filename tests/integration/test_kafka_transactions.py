@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaProducer
 from campaigns.kafka.kafka_log import KafkaLog
 from campaigns.records.record import Envelope
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition, campaign_partitions
-from tests.support.on_kafka import PARTITION, following, opened, paused, until
+from tests.support.on_kafka import PARTITION, following, opened, paused
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.kafka
 

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from campaigns.domain.facts import CampaignErased, ContactErased
 from campaigns.domain.levels import LEVEL_NEWEST
@@ -25,7 +24,7 @@ from campaigns.secrets.key_place import KeyPlace
 from campaigns.secrets.master_key import MasterKey, MasterKeyError
 from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.sample_records import NOON, offered
-from dialgate.__main__ import cli
+from tests.support.verbs import ran
 
 ROWS = range(1, 6)
 CAMPAIGN = campaign_partition(7, 1)
@@ -61,10 +60,7 @@ async def erased(folder: Path, one: ListKey, whole: ListKey) -> None:
 
 
 async def verb(folder: Path, *words: str, status: int = 0) -> str:
-    environment = {"DIALGATE_DATA_DIR": str(folder)}
-    found = await asyncio.to_thread(CliRunner().invoke, cli, ["secrets", *words], env=environment)
-    assert found.exit_code == status, found.output
-    return str(found.output)
+    return (await ran(folder, "secrets", *words, status=status)).output
 
 
 async def test_a_backup_of_keys_brings_nobody_back_who_was_forgotten_since(tmp_path: Path) -> None:

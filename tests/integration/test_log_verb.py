@@ -31,6 +31,7 @@ from dialgate.__main__ import cli
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.history.log import POLL_S, LogView, coming, log
 from dialgate.verbs.verb import Source
+from tests.support.waiting import until
 
 HOSTILE = "\x1b[2J\x9b31m\u202eboss\nforged  line"
 PERSON = ("+14155550100", "4155550100", "Ada", "ada@example.org", "Zurich")
@@ -189,12 +190,6 @@ async def test_an_organization_is_not_taken_for_the_campaign_of_its_number(folde
         ]
         streams = [fact["stream"] for line in lines for fact in line["facts"]]
         assert streams == [create_stream(1, "0" * 64)]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_following_shows_what_is_appended_later(

@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from campaigns.audit.rulings import PartitionRuling, ruled_batches
 from campaigns.domain.facts import CampaignErased
@@ -22,10 +21,10 @@ from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.sample_records import NOON, offered
 from command_api import retention
 from command_api.retention import Retention
-from dialgate.__main__ import cli
 from dialgate.verbs.personal.deletion import Deletion, Offered
 from dialgate.verbs.personal.erasable import ErasablePartition
 from dialgate.verbs.personal.whom import Whom, folded, still_known
+from tests.support.verbs import ran
 from tests.support.whole_api import CAMPAIGNS, Whole, whole_api
 
 LISTS, AT_ONCE = 5, 2
@@ -82,10 +81,8 @@ async def shown(api: Whole, campaign: int, names: list[str | None]) -> None:
 
 async def verb(folder: Path, campaign: int, status: int) -> tuple[int, int]:
     """Run the verb; return how many it erased, and of how many."""
-    words = ["erase", "--yes", "--json", "--campaign", f"{campaign}"]
-    environment = {"DIALGATE_DATA_DIR": str(folder)}
-    found = await asyncio.to_thread(CliRunner().invoke, cli, words, env=environment)
-    assert found.exit_code == status, found.output
+    words = ("erase", "--yes", "--json", "--campaign", campaign)
+    found = await ran(folder, *words, status=status)
     assert ("the same command goes on" in found.stderr) == (status == 1)
     shape = json.loads(found.stdout)
     return shape["erased"], shape["found"]

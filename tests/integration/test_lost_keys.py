@@ -1,15 +1,12 @@
 """Who loses the keys of contacts loses the people, not the history; a key brings them back."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from typer.testing import CliRunner
-
 from campaigns.sqlite.sqlite_log import SqliteLog
-from dialgate.__main__ import cli
 from tests.support.several_apis import CONTACTS
+from tests.support.verbs import ran
 from tests.support.whole_api import CAMPAIGNS, Whole, whole_api
 
 
@@ -25,9 +22,7 @@ async def served(folder: Path) -> AsyncIterator[Whole]:
 
 
 async def verb(folder: Path, *words: str) -> None:
-    environment = {"DIALGATE_DATA_DIR": str(folder)}
-    found = await asyncio.to_thread(CliRunner().invoke, cli, words, env=environment)
-    assert found.exit_code == 0, (words, found.output)
+    await ran(folder, *words)
 
 
 async def test_without_keys_the_history_stays_and_the_people_come_back_with_them(

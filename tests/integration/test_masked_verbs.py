@@ -1,6 +1,5 @@
 """No verb prints a person unless `--reveal` asks for it; each that can, does so then."""
 
-import asyncio
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from typer.testing import CliRunner
 
 from campaigns.domain.facts import (
     AnyFact,
@@ -22,10 +20,10 @@ from campaigns.domain.facts import (
 from campaigns.domain.values.rows import Row
 from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.sample_records import FIRST, NOON, offered
-from dialgate.__main__ import cli
 from dialgate.verb_group import VERBS
 from tests.support.sample_facts import call_ended, call_started, campaign_created
 from tests.support.told_log import ToldLog, asked, record_of
+from tests.support.verbs import ran
 
 NUMBER, MAIL = "+14155550123", "ada@example.org"
 ROW = Row(phone_number=NUMBER, name="Lovelace", email=MAIL, variables={"city": "Zuerich-West"})
@@ -108,10 +106,7 @@ async def folder(tmp_path: Path) -> Path:
 
 
 async def said(folder: Path, words: str, status: int) -> str:
-    environment = {"DIALGATE_DATA_DIR": str(folder), "COLUMNS": "200"}
-    found = await asyncio.to_thread(CliRunner().invoke, cli, words.split(), env=environment)
-    assert found.exit_code == status, found.output
-    return found.output
+    return (await ran(folder, *words.split(), status=status)).output
 
 
 async def test_no_verb_prints_a_person_unless_it_is_asked_to(folder: Path) -> None:

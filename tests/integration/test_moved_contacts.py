@@ -1,10 +1,7 @@
 """Encrypted contacts of a log that was moved: nobody is read until the keys are there, then all."""
 
-import asyncio
 import json
 from pathlib import Path
-
-from typer.testing import CliRunner
 
 from campaigns.domain.facts import CampaignErased, ContactErased, ContactsEncrypted
 from campaigns.domain.levels import LEVEL_NEWEST
@@ -18,8 +15,8 @@ from campaigns.records.installation import raise_level
 from campaigns.records.topics import campaign_partition
 from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.sample_records import NOON, offered
-from dialgate.__main__ import cli
 from dialgate.part_names import PARTS
+from tests.support.verbs import ran
 
 PEOPLE = [Row(phone_number=f"+1415555012{n}", name=f"Ada {n}") for n in range(4)]
 
@@ -46,13 +43,11 @@ async def log_of_three_lists(folder: Path) -> dict[str, tuple[str, ...]]:
 
 
 async def verb(folder: Path, *words: object, status: int = 0) -> str:
-    environment = {"DIALGATE_DATA_DIR": str(folder)}
-    asked = [str(word) for word in words]
-    found = await asyncio.to_thread(CliRunner().invoke, cli, asked, env=environment)
-    for part in PARTS:
-        unlock(folder, part)
-    assert found.exit_code == status, found.output
-    return str(found.output)
+    try:
+        return (await ran(folder, *words, status=status)).output
+    finally:
+        for part in PARTS:
+            unlock(folder, part)
 
 
 async def read(folder: Path, lists: dict[str, tuple[str, ...]]) -> list[list[Row | None]]:

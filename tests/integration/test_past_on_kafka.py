@@ -25,8 +25,9 @@ from tests.integration.test_kafka_topics import deleted
 from tests.integration.test_projector import ONE, serving
 from tests.integration.test_time_travel import HERE, answer, own, paths, shown_at, time_of, told
 from tests.support.journal import Journal
-from tests.support.on_kafka import opened, until
+from tests.support.on_kafka import opened
 from tests.support.system import free_port
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.kafka
 

@@ -1,7 +1,7 @@
 """Contacts of campaigns that ended long ago are forgotten, once, by whoever comes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 
@@ -19,6 +19,7 @@ from command_api import retention as retention_module
 from command_api.retention import Retention
 from command_api.service import CommandApi
 from command_api.settings import CommandApiSettings
+from tests.support.waiting import until
 from tests.support.whole_api import CAMPAIGNS, Whole, whole_api
 
 DAYS = 30
@@ -63,12 +64,6 @@ async def erased(log: MemoryLog) -> list[CampaignErased]:
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
-
-
-async def until(so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not so():
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture

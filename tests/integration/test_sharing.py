@@ -7,7 +7,8 @@ import pytest
 from campaigns.kafka.kafka_log import KafkaLog
 from campaigns.kafka.membership import Membership
 from campaigns.process.errors import CarrierMisfitError
-from tests.support.on_kafka import opened, until
+from tests.support.on_kafka import opened
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.kafka
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from tests.integration.test_projector_publishing import Topic, expected, history
 from tests.integration.test_rebuild import Place
 from tests.support.journal import Journal, every_partition
 from tests.support.postgres import Server
+from tests.support.waiting import until
 
 TABLES = [table for table in METADATA.sorted_tables if table is not ABOUT]
 OTHER = Partition(CAMPAIGN_RECORDS, 1)
@@ -67,12 +68,6 @@ def crash_in(part: Projector, server: Server, moment: str) -> None:
                 once()
 
     store.writing = crashing  # type: ignore[method-assign]  # Put back by itself: it is once.
-
-
-async def until(done: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
-        while not done():
-            await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize("moment", ["before", "within", "at its commit"])

@@ -1,7 +1,6 @@
 """campaign.events is deleted and made anew, or loses its end: it is noticed, said, and repaired."""
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
@@ -18,6 +17,7 @@ from tests.integration.test_exchange import serving
 from tests.integration.test_projector_publishing import Topic, expected, history
 from tests.integration.test_rebuild import Place
 from tests.support.journal import Journal
+from tests.support.waiting import until
 
 KNOWN = Publication("first", {0: (45, 1)})
 
@@ -60,12 +60,6 @@ def test_what_is_noticed(stored: Publication, topic_id: str, last: bytes | None,
     with pytest.raises(EventsCutError) as told:
         go_on_after(0, stored, topic_id, last)
     assert said in str(told.value)
-
-
-async def until(done: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
-        while not done():
-            await asyncio.sleep(0.005)
 
 
 def complete(topic: Topic, journal: Journal) -> bool:

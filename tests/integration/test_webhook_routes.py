@@ -1,7 +1,7 @@
 """Webhooks over HTTP, delivered by the real projector from the real log."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
@@ -15,6 +15,7 @@ from campaigns.records.topics import CAMPAIGN_RECORDS, ORGANIZATIONS, Partition
 from campaigns.secrets.key_place import KeyPlace
 from campaigns.webhooks.webhook_settings import WebhookSettings
 from tests.support.receiver import Receiver, receiving
+from tests.support.waiting import until
 from tests.support.whole_api import CAMPAIGNS, WEBHOOKS, Whole, whole_api
 
 HOOKS = "/api/v1/webhooks"
@@ -38,12 +39,6 @@ async def shown(api: Whole, hook: dict[str, Any]) -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     shape: dict[str, Any] = answer.json()
     return shape
-
-
-async def until(true: Callable[[], bool], within_s: float = 30.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not true():
-            await asyncio.sleep(0.01)
 
 
 async def until_shown(api: Whole, hook: dict[str, Any], **wanted: object) -> dict[str, Any]:

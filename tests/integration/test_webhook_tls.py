@@ -7,9 +7,10 @@ import pytest
 
 from projector.deliveries.delivery_store import DeliveryStore
 from tests.support.certificates import Authority, serving
-from tests.support.deliveries import PATIENT, Projection, a_webhook, in_order, until
+from tests.support.deliveries import PATIENT, Projection, a_webhook, in_order
 from tests.support.list_feed import ListFeed
 from tests.support.receiver import receiving
+from tests.support.waiting import until
 
 
 @pytest.mark.parametrize(

@@ -115,12 +115,6 @@ class Projection:
         return STANDING.load(stored) if stored else Standing("", 0)
 
 
-async def until(true: Callable[[], bool], within_s: float = 30.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not true():
-            await asyncio.sleep(0.005)
-
-
 def stored_cursor(store: DeliveryStore) -> str:
     stored = store.states(["wh_1"]).get("wh_1")
     return STANDING.load(stored).cursor if stored else ""

@@ -1,7 +1,7 @@
 """What the tests of the Kafka log have in common: opened, written to, followed. No assertion."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
@@ -70,12 +70,6 @@ async def following(log: KafkaLog, *partitions: Partition) -> AsyncIterator[tupl
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-
-
-async def until(true: Callable[[], bool], within_s: float = 30.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not true():
-            await asyncio.sleep(0.01)
 
 
 async def altered(servers: str, name: str, **settings: str) -> None:

@@ -31,8 +31,8 @@ from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 from campaigns.sqlite.file import connect, prepare
 from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.sample_records import NOON
+from dialgate.garbage import GC_AFTER
 from dialgate.pictures.record_lines import json_lines
-from dialgate.settings import GC_AFTER
 from dialgate.verbs.terminal import say_json
 
 RECORDS, ROUNDS, PARTITIONS = 60_000, 3, 12

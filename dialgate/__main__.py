@@ -1,5 +1,6 @@
 """The operator's command line. What a verb needs is imported when it is called: it starts soon."""
 
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from campaigns.process.errors import (
 from campaigns.process.private_files import only_ours
 from campaigns.records.topics import CAMPAIGN_RECORDS
 from dialgate.exit_codes import MISUSED, WENT_WRONG
+from dialgate.garbage import GC_AFTER
 from dialgate.part_names import CARRIER, COMMAND_API, DIALER, PARTS, PROJECTOR
 from dialgate.verb_group import VerbGroup
 from dialgate.verbs.terminal import complain, say
@@ -193,6 +195,7 @@ def demonstrate(
 
 def main() -> None:
     """Run the command line; exit with 2 when a setting does not fit."""
+    gc.set_threshold(GC_AFTER)  # First: a start makes much that stays.
     only_ours()
     try:
         cli()

@@ -28,9 +28,10 @@ from campaigns.process.watch import EndedError, belongs_to
 from dialgate.connections.bounds import Bounds
 from dialgate.connections.server import BACKLOG, ListeningSocket, Server, configured
 from dialgate.exit_codes import DONE, WENT_WRONG
+from dialgate.garbage import GC_AFTER
 from dialgate.loop_holds import measure
 from dialgate.metrics import exposition
-from dialgate.settings import GC_AFTER, ProcessSettings
+from dialgate.settings import ProcessSettings
 from dialgate.shutdown import Shutdown
 
 logger = logging.getLogger("dialgate")

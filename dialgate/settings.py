@@ -26,7 +26,6 @@ from dialer.settings import DialerSettings
 from projector.settings import ProjectorSettings
 
 PREFIX = "DIALGATE_"
-GC_AFTER = 50_000  # Allocations between collections: with Python's 700 they delay pauses too often.
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 

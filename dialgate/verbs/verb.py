@@ -1,7 +1,6 @@
 """What all verbs share: settings, exit codes, and the log that they read."""
 
 import asyncio
-import gc
 import os
 import sys
 from collections.abc import AsyncIterator, Coroutine
@@ -29,7 +28,7 @@ from campaigns.records.installation import Installation
 from campaigns.secrets.master_key import MasterKeyError
 from dialgate.exit_codes import MISUSED, WENT_WRONG
 from dialgate.logs import make_log
-from dialgate.settings import ALL, GC_AFTER, ProcessSettings, misspelt
+from dialgate.settings import ALL, ProcessSettings, misspelt
 from dialgate.verbs.terminal import complain
 
 OfCampaign = Annotated[int | None, typer.Option("--campaign", min=1, help="Only this campaign.")]
@@ -130,7 +129,6 @@ def run_verb(verb: Coroutine[Any, Any, int | None]) -> NoReturn:
 
     Exit codes: 0 done, 1 something is wrong and is shown, 2 misused or unreadable.
     """
-    gc.set_threshold(GC_AFTER)  # Records make no cycles: by default a seventh of the time is lost.
     try:
         status = asyncio.run(verb)
     except BrokenPipeError:

@@ -36,7 +36,8 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?")
 
 def masked_number(number: str) -> str:
     """Return the end of a phone number: `…67`."""
-    digits = re.sub(r"\D", "", number)
+    bare = number.removeprefix("+")
+    digits = bare if bare.isdecimal() else re.sub(r"\D", "", number)
     return HIDDEN + (digits[-DIGITS_SHOWN:] if len(digits) > 2 * DIGITS_SHOWN else "")
 
 
@@ -120,12 +121,10 @@ def _row(row: Any) -> Any:
     """Return one contact with the end of its number alone; what it lacks, it still lacks."""
     if not isinstance(row, dict):
         return HIDDEN
-    return {
-        name: masked_number(value)
-        if name == "phone_number" and isinstance(value, str)
-        else (HIDDEN if value else value)
-        for name, value in row.items()
-    }
+    shown = {name: value and HIDDEN for name, value in row.items()}
+    if isinstance(number := row.get("phone_number"), str):
+        shown["phone_number"] = masked_number(number)
+    return shown
 
 
 def _rows(rows: Any) -> Any:

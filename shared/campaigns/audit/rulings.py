@@ -97,8 +97,18 @@ class PartitionRuling:
             ContractError, LevelBeyondError, LogCutError: as `rule`; those before it are added.
 
         """
-        admit, accept, skipped = self.ledger.admit, self.chain.accept, self.skipped
-        add, keeps_digest = ruled.append, self._keeps_digest
+        accepted = list[tuple[int, bytes]]()
+        try:
+            self._rule_all(batch, ruled, accepted)
+        finally:
+            self.chain.accept_all(accepted)
+
+    def _rule_all(
+        self, batch: Sequence[Recorded], ruled: list[Ruled], accepted: list[tuple[int, bytes]]
+    ) -> None:
+        """Rule, and note what is for the digest."""
+        admit, skipped, keeps_digest = self.ledger.admit, self.skipped, self._keeps_digest
+        add, accept = ruled.append, accepted.append
         for recorded in batch:
             self.last, self.position = recorded, recorded.position
             if skipped and (decision := skipped.get(recorded.position)) is not None:
@@ -116,7 +126,7 @@ class PartitionRuling:
             assert recorded.facts, "decoding raises for an accepted fact that is not known"
             if keeps_digest:
                 assert recorded.raw is not None, "a record with an envelope has bytes"
-                accept(recorded.position, recorded.raw)
+                accept((recorded.position, recorded.raw))
             add(_ruled((recorded, _ACCEPTED, None)))
 
 

@@ -7,6 +7,7 @@ contains what was folded (ADR-0016).
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -45,6 +46,17 @@ class Chain:
         """Add the next accepted record."""
         self.last, self.before = position, self.digest
         self.digest = _sha256(self.before + raw)
+
+    def accept_all(self, accepted: Sequence[tuple[int, bytes]]) -> None:
+        """Add the next accepted records: as `accept` of each, in less time."""
+        start, digest, before = _EMPTY.copy, self.digest, self.before
+        for _, raw in accepted:
+            before = digest
+            hashed = start()
+            hashed.update(before + raw)
+            digest = hashed.digest()
+        if accepted:
+            self.last, self.digest, self.before = accepted[-1][0], digest, before
 
     def ends_with(self, raw: bytes | None) -> bool:
         """Say whether these are the bytes of the last accepted record."""

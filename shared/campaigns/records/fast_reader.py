@@ -9,7 +9,7 @@ from typing import Annotated, Any, Union
 
 from msgspec import Meta, MsgspecError, Struct, defstruct, field
 from msgspec.json import Decoder, Encoder
-from msgspec.structs import asdict, force_setattr
+from msgspec.structs import force_setattr
 
 from campaigns.domain.facts import TAGS, AnyFact, CallFact, CallRequested
 from campaigns.domain.levels import LEVEL_NEWEST, LEVEL_OLDEST, asides
@@ -67,6 +67,7 @@ _too_fine = re.compile(
     rb"\.[0-9]{7}"
 ).search  # Beyond microseconds one parser rounds, the other cuts off.
 _FACTS = b'"facts"'  # Before them, no instant is decoded.
+_END = b"}}]}"  # Of a record of one fact, with nothing beside its data.
 _BACKSLASH, _CODE_POINT = ord("\\"), rb"\u"  # A digit or a name in disguise.
 # Of each kind: the names of its fields aside, and how these stand in a record.
 _ASIDES = {
@@ -90,7 +91,7 @@ def read(
     """Return a record's envelope and its facts; None: it declines."""
     if (
         not raw
-        or _too_fine(raw, max(raw.find(_FACTS), 0))
+        or (_too_fine(raw) and _too_fine(raw, max(raw.find(_FACTS), 0)))
         or (_BACKSLASH in raw and _CODE_POINT in raw)
     ):
         return None
@@ -133,34 +134,42 @@ def plain(envelope: Envelope | Foreign, raw: bytes) -> bool:
     stands twice, another order, 1e3) comes back as other bytes. Only records of one fact are known
     as plain, and only programs that copy records ask.
     """
-    if type(envelope) is not Whole or len(envelope.entries) > 1 or envelope.idempotency:
+    # Asked of each record that is copied: no loop over nothing, no search through the bytes.
+    if type(envelope) is not Whole or len(entries := envelope.entries) > 1 or envelope.idempotency:
         return False
-    entry = envelope.entries[0]
+    entry = entries[0]
     fact: AnyFact = entry.data  # type: ignore[attr-defined]  # As above.
     if (known := PLAIN.get(type(fact))) is None:
         return False
-    written = (
-        _encode(envelope)
-        if (aside := getattr(entry, "aside", None)) is None
-        else (_written_beside(envelope, fact, aside))
-    )
-    for null in known.unset:
-        written = written.replace(null, b"", 1)
-    return written == raw and all(
-        value is None or -FLOAT_MAX < value < FLOAT_MAX
-        for value in (getattr(fact, name) for name in known.floats)
-    )
+    if unset := known.unset:
+        if (aside := entry.aside) is not None:  # type: ignore[attr-defined]  # As above.
+            written = _written_beside(envelope, fact, aside, unset)
+        elif (written := _encode(envelope)) != raw and raw.endswith(_END):
+            written = written.removesuffix(unset + _END) + _END
+    else:
+        written = _encode(envelope)
+    if written != raw:
+        return False
+    for name in known.floats:
+        value = getattr(fact, name)
+        if value is not None and not -FLOAT_MAX < value < FLOAT_MAX:
+            return False
+    return True
 
 
-def _written_beside(envelope: Envelope, fact: AnyFact, aside: Struct) -> bytes:
+def _written_beside(envelope: Envelope, fact: AnyFact, aside: Struct, unset: bytes) -> bytes:
     """Write an envelope whose fact has taken in what stands beside it, as it was before."""
-    taken = {name: value for name, value in asdict(aside).items() if value is not None}
-    for name in taken:
+    taken = [
+        (name, value)
+        for name in aside.__struct_fields__
+        if (value := getattr(aside, name)) is not None
+    ]
+    for name, _ in taken:
         force_setattr(fact, name, None)
     written = _encode(envelope)
-    for name, value in taken.items():
+    for name, value in taken:
         force_setattr(fact, name, value)
-    return written
+    return written.replace(unset, b"", 1)
 
 
 def _facts(envelope: Envelope, raw: bytes) -> tuple[AnyFact, ...] | None:

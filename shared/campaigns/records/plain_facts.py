@@ -31,7 +31,7 @@ def _simple(part: Any) -> bool:  # Any: as above.
 class PlainKind(NamedTuple):
     """What is to be looked at in such a kind of facts."""
 
-    unset: list[bytes]  # Its fields aside, as a writer would put them into the data.
+    unset: bytes  # Its fields aside, as a writer would put them last into the data.
     floats: list[str]  # Its fields that may be floats.
 
 
@@ -39,7 +39,9 @@ PLAIN = dict[type[AnyFact], PlainKind]()
 for _kind in TAGS.values():
     _fields = {name: _parts(hint) for name, hint in hints(_kind).items()}
     if all(_simple(part) for parts in _fields.values() for part in parts):
+        _beside = [name for name in _fields if name in asides(_kind)]
+        assert list(_fields)[len(_fields) - len(_beside) :] == _beside, "they stand last"
         PLAIN[_kind] = PlainKind(
-            [f',"{name}":null'.encode() for name in sorted(asides(_kind))],
+            "".join(f',"{name}":null' for name in _beside).encode(),
             [name for name, parts in _fields.items() if float in parts],
         )

@@ -13,7 +13,7 @@ from campaigns.audit.transfer.export_format import CampaignSummary
 from campaigns.domain.facts import TAGS, CallFact
 from campaigns.domain.values.stream_names import Stream, import_stream
 from campaigns.records.log_entry import Recorded
-from campaigns.records.record import Envelope
+from campaigns.records.record import AppendCondition, Envelope
 from campaigns.records.streams import PLACES
 
 if TYPE_CHECKING:
@@ -84,10 +84,13 @@ class CampaignDigests:
 
         A list's chunks are added where its campaign first names it, as one digest.
         """
-        raw = recorded.raw or b""
-        if (campaign := _only(recorded)) is not None and (
-            known := self._campaigns.get(campaign)
-        ) is not None:
+        raw, facts = recorded.raw or b"", recorded.facts
+        if (  # About one of its calls, as nearly all are.
+            len(facts) == 1
+            and type(fact := facts[0]) in _CALLS
+            and (known := self._campaigns.get(fact.campaign_id)) is not None  # type: ignore[union-attr]
+            and _rests_only_on(fact.campaign_id, recorded.envelope.condition)  # type: ignore[union-attr]
+        ):
             known.accept(raw)
             return
         streams = streams_of(recorded)
@@ -108,13 +111,11 @@ class CampaignDigests:
             yield CampaignSummary(campaign, kept.records, f"sha256:{kept.finish().hexdigest()}")
 
 
-def _only(recorded: Recorded) -> int | None:
-    """Return the campaign of a record about one of its calls, as nearly all are."""
-    facts = recorded.facts
-    if len(facts) != 1 or type(fact := facts[0]) not in _CALLS:
-        return None
-    campaign, envelope = fact.campaign_id, recorded.envelope  # type: ignore[union-attr]
-    for stream in envelope.condition:  # type: ignore[union-attr]  # An accepted record has one.
+def _rests_only_on(campaign: int, condition: AppendCondition) -> bool:
+    """Say whether all streams of a call's record are of its campaign."""
+    if len(condition) == 1:
+        return True  # It is the contact's, which the record writes.
+    for stream in condition:
         if (place := PLACES[stream]) is None or place[0] != campaign:
-            return None
-    return campaign
+            return False
+    return True

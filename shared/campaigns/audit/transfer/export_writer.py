@@ -116,10 +116,7 @@ class Exporter:
                     kinds[kind] += 1
                     others += 1
                     continue
-                if recorded.plain:  # On one line, as a writer would write it.
-                    lines.append(b'%b%d,"record":%b}\n' % (start, position, raw))
-                else:
-                    lines.append(record_line(start, position, raw, readable=True))
+                lines.append(record_line(start, position, raw, readable=True))
                 if not whole:
                     chain.accept(position, raw)
                 if of_campaigns:

@@ -20,6 +20,7 @@ from campaigns.process.errors import (
     LevelBeyondError,
     LogUnavailableError,
     OperatingError,
+    PartRunningError,
     SealUnreadableError,
     TopicMisfitError,
 )
@@ -54,6 +55,7 @@ _UNREADABLE = (
     SealUnreadableError,
     MasterKeyError,
     KeyUnavailableError,
+    PartRunningError,
     OSError,
 )
 
@@ -69,6 +71,11 @@ def misused(why: object) -> typer.Exit:
     """Print why the command line or a setting does not fit; return the exit."""
     complain(f"dialgate: {why}")
     return typer.Exit(MISUSED)
+
+
+def no_campaign(campaign_id: int) -> MisusedError:
+    """Return what is said of a campaign that was asked for and is not in the log."""
+    return MisusedError(f"--campaign: expected a campaign of this log, found {campaign_id}")
 
 
 def checked_settings(*, serves: bool = False) -> ProcessSettings:

@@ -27,6 +27,7 @@ from dialgate.verbs.verb import (
     Reveal,
     checked_settings,
     misused,
+    no_campaign,
     run_verb,
     source,
 )
@@ -119,6 +120,8 @@ async def verify(
                 raise
             except ContractError as exc:
                 raise MisusedError(exc) from exc
+    if asked.campaign is not None and not (verification.campaign_met or findings.found):
+        raise no_campaign(asked.campaign)
     show(findings, as_json=as_json)
     return WENT_WRONG if findings.found else 0
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import orjson
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
+from typer.testing import CliRunner
 
 from campaigns.domain.facts import Disposition
 from campaigns.http.door import POSITION
@@ -20,6 +22,7 @@ from campaigns.http.edge import install
 from campaigns.http.size_limits import Limits
 from campaigns.process.clock import SystemClock
 from campaigns.process.errors import PartRunningError, StoreUnavailableError
+from dialgate.__main__ import cli
 from projector import exchange as exchanges
 from projector.exchange import Exchange
 from projector.rebuild import finish
@@ -32,6 +35,7 @@ from projector.store.view_store import ViewStore
 from tests.integration.test_projector_publishing import Topic, expected, history
 from tests.integration.test_rebuild import Place
 from tests.support.journal import Journal
+from tests.support.log_file import write_log
 from tests.support.postgres import postgres_url
 
 NEVER_S = 3600.0
@@ -271,6 +275,40 @@ def test_two_rebuilds_lock_each_other(place: Place, tmp_path: Path) -> None:
         check()
     with other.replacement.held():
         pass
+
+
+def test_the_second_of_two_rebuilds_says_so_in_one_sentence(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The verb: on PostgreSQL beside one of another machine, on a file beside another process."""
+    elsewhere = tmp_path / "elsewhere"
+    journal = history()
+    write_log(journal, elsewhere if place.url else tmp_path)
+    place.fold(journal)
+    monkeypatch.setenv("DIALGATE_DATA_DIR", str(elsewhere if place.url else tmp_path))
+    monkeypatch.delenv("DIALGATE_KAFKA_SERVERS", raising=False)
+    if place.url:
+        monkeypatch.setenv("DIALGATE_DATABASE_URL", place.url)
+    with held_elsewhere(place, tmp_path):
+        second = CliRunner().invoke(cli, ["rebuild", "--dry-run"])
+        assert (second.exit_code, second.stdout) == (2, ""), second.output
+        (line,) = second.stderr.splitlines()
+        assert line.startswith("dialgate: ")
+        assert ("another process" if place.url else "rebuild is already running on") in line
+    after = CliRunner().invoke(cli, ["rebuild", "--dry-run"])
+    assert "expected views of the log" in after.stderr, "it has begun: these are of another one"
+
+
+@contextlib.contextmanager
+def held_elsewhere(place: Place, data_dir: Path) -> Iterator[None]:
+    """Hold the lock of a rebuild as another process does: that of a file is a process's."""
+    if place.url:
+        with place.replacement.held():
+            yield
+        return
+    with (data_dir / "rebuild.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def test_a_lock_that_is_lost_is_noticed(server: str, tmp_path: Path) -> None:

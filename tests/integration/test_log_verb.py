@@ -1,6 +1,13 @@
 """What `dialgate log` prints: each filter, masked and revealed, followed, and as its older name."""
 
 import asyncio
+import contextlib
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -87,7 +94,6 @@ def positions(lines: list[str]) -> list[int]:
         ((), [1, 2, 3, 4, 5, 6]),
         (("--campaign", "1"), [2, 4, 5, 6]),
         (("--campaign", "2"), [3]),
-        (("--campaign", "3"), []),
         (("--type", "campaign-paused"), [2, 6]),
         (("--type", "campaign-paused.v1", "--type", "create-keyed"), [2, 3, 6]),
         (("--type", "campaign-stopped"), []),
@@ -121,6 +127,7 @@ async def test_each_filter_hits_and_misses(
         (("--until", "2026-03-01T12:00"), "it has no offset"),
         (("--contact", "7"), "--contact: expected CAMPAIGN/CONTACT, such as 42/7, found 7"),
         (("--contact", "1/7", "--campaign", "2"), "expected one of campaign 2, found 1/7"),
+        (("--campaign", "3"), "--campaign: expected a campaign of this log, found 3"),
         (("--follow", "--from", "x"), "--follow: expected a log, found an export"),
     ],
 )
@@ -219,6 +226,30 @@ async def test_following_shows_what_is_appended_later(
     with pytest.raises(asyncio.CancelledError):
         await following
     assert [orjson.loads(line)["ruling"] for line in shown[6:]] == ["accepted", "refused"]
+
+
+def test_an_interrupted_follow_ends_well_and_leaves_the_terminal_clean(folder: Path) -> None:
+    """On a terminal of its own, as a user has it: Ctrl-C is a SIGINT to the process."""
+    terminal, inside = pty.openpty()
+    command = [sys.executable, "-m", "dialgate", "log", "--follow"]
+    given = os.environ | {"DIALGATE_DATA_DIR": str(folder), "TERM": "xterm"}
+    before = termios.tcgetattr(inside)
+    with subprocess.Popen(command, env=given, stdin=inside, stdout=inside, stderr=inside) as one:
+        said = b""
+        while b"campaign.records/0@6" not in said:
+            said += os.read(terminal, 65_536)
+        assert one.poll() is None, "it goes on with what comes"
+        one.send_signal(signal.SIGINT)
+        assert one.wait(60) == 0
+    assert termios.tcgetattr(inside) == before
+    os.close(inside)
+    with contextlib.suppress(OSError):  # So ends a terminal that nobody has open.
+        while more := os.read(terminal, 65_536):
+            said += more
+    os.close(terminal)
+    assert b"Traceback" not in said and b"Aborted" not in said
+    assert said.count(b"\x1b[?25l") == said.count(b"\x1b[?25h"), "the cursor is shown again"
+    assert said.endswith(b"\n"), "the prompt stands on a line of its own"
 
 
 class FlakyLog(MemoryLog):

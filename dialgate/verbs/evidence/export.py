@@ -20,10 +20,10 @@ from dialgate.verbs.terminal import complain, say
 from dialgate.verbs.verb import (
     AsJson,
     FromFile,
-    MisusedError,
     OfCampaign,
     checked_settings,
     misused,
+    no_campaign,
     run_verb,
     source,
 )
@@ -80,7 +80,7 @@ async def export(
             exporter = Exporter(log, installation, file.write, seen, campaign)
             found = await exporter.export(now)
             if campaign is not None and not exporter.campaigns:
-                raise MisusedError(f"--campaign: expected a campaign of this log, found {campaign}")
+                raise no_campaign(campaign)
     if path == _STDOUT:
         return 0
     records = sum(one.records for one in found.values())

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -19,7 +19,7 @@ from campaigns.audit.rulings import (
     partitions_of,
     ruled_batches,
 )
-from campaigns.domain.values.stream_names import Stream
+from campaigns.domain.values.stream_names import Stream, campaign_stream
 from campaigns.log.installation_log import read_on
 from campaigns.log.port import ReadableLog
 from campaigns.process.errors import LogCutError, LogUnavailableError
@@ -37,6 +37,7 @@ from dialgate.verbs.verb import (
     Source,
     checked_settings,
     misused,
+    no_campaign,
     run_verb,
     source,
 )
@@ -117,12 +118,15 @@ async def log(settings: ProcessSettings, view: LogView) -> int:
     Raises:
         ContractError: this build does not know an accepted fact; those before it are printed.
         LogUnavailableError: the log cannot be reached at first.
+        MisusedError: the campaign that was asked for is not in the log, and may not come.
 
     """
-    takes = view.chosen.takes
+    takes, printed = view.chosen.takes, False
 
     def show(batch: Sequence[Ruled]) -> None:
+        nonlocal printed
         if chosen := batch if view.chosen.empty else [one for one in batch if takes(one)]:
+            printed = True
             _print(chosen, view)
 
     async with source(settings, view.exported) as read:
@@ -133,6 +137,8 @@ async def log(settings: ProcessSettings, view: LogView) -> int:
             for partition in _partitions(read, view.chosen)
         }
         await _history(read, rulings, show)
+        if not (printed or view.follow):
+            _expect_campaign(view.chosen.campaign_id, rulings.values())
         if view.follow:
             async for batch in coming(read, rulings):
                 show(batch)
@@ -144,6 +150,14 @@ def _partitions(read: Source, chosen: RecordFilter) -> Sequence[Partition]:
     if campaign_id is None and chosen.contact is not None:
         campaign_id = int(chosen.contact.split("/")[1])
     return tuple(partitions_of(read.log, campaign_id))
+
+
+def _expect_campaign(campaign_id: int | None, rulings: Iterable[PartitionRuling]) -> None:
+    """Refuse the number of no campaign: nothing would look like a campaign that did nothing."""
+    if campaign_id is not None and not any(
+        one.ledger.version(campaign_stream(campaign_id)) for one in rulings
+    ):
+        raise no_campaign(campaign_id)
 
 
 async def _history(read: Source, rulings: dict[Partition, PartitionRuling], show: Show) -> None:

@@ -68,6 +68,7 @@ class Verification:
     # Where else digests are taken, by partition.
     positions: Mapping[Partition, Collection[int]] = field(default_factory=dict)
     step: Callable[[int], None] = lambda records: None  # Told how many records more were judged.
+    campaign_met: bool = False  # The one to judge is in the log. Known at the end.
 
     async def run(self) -> Findings:
         """Read and judge everything that is in the log now.
@@ -110,6 +111,7 @@ class Verification:
                 self.step(len(batch))
             findings.digests[str(RecordPlace(partition, until))] = str(ruling.chain)
         judge.finish(at_rest=self.at_rest)
+        self.campaign_met |= self.campaign_id in judge.campaigns
         findings.open += sum(len(campaign.calls) for campaign in judge.campaigns.values())
 
     def _find(self, findings: Findings, violation: Violation) -> None:

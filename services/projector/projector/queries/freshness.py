@@ -164,19 +164,10 @@ class Queries:
         return {POSITION: ",".join(at)}
 
     def backlog(self, partitions: Sequence[Partition]) -> str:
-        """Say how far the views are behind the ends that are known, in a sentence.
-
-        They are far behind after a first start, or one of a build with other tables (ADR-0035).
-        """
+        """Say how far the views are behind the log, in a sentence."""
         reader = self.views.reader
-        ends = {one: reader.behind.ends.get(one, 0) for one in partitions}
-        done = sum(min(end, reader.visible.get(one, 0)) for one, end in ends.items())
-        every = sum(ends.values())
-        share = done / every if every else 1.0
-        return (
-            f"The views are being made from the log: {done:,} of {every:,} records,"
-            f" {100 * share:.0f} %"
-        )
+        ends, visible = reader.behind.ends, reader.visible
+        return backlog([(visible.get(one, 0), ends.get(one)) for one in partitions])
 
     async def read(
         self, question: Callable[[Connection], object], headers: dict[str, str]
@@ -216,6 +207,28 @@ def _response(answer: object, headers: dict[str, str]) -> Response:
     if isinstance(answer, Parts):
         return PartsResponse(answer, headers)
     return json_response(answer, headers=headers)
+
+
+def backlog(partitions: Sequence[tuple[int, int | None]]) -> str:
+    """Say how far views are behind: for each partition, where they are and where the log ends.
+
+    They are far behind after a first start, or one of a build with other tables (ADR-0035). An end
+    is None if the log has not reported it since the start, as when it does not answer.
+    """
+    done, ends = sum(position for position, _ in partitions), [end for _, end in partitions]
+    known = [end for end in ends if end is not None]
+    if len(known) < len(ends):
+        return f"The views are at {done:,} records, and the log has not said yet how many it holds"
+    done = sum(min(position, end or 0) for position, end in partitions)
+    if done == (every := sum(known)):
+        return (
+            f"The views have all {every:,} records that the log last reported, and it has not said"
+            " how many it holds now"
+        )
+    return (
+        f"The views are being made from the log: {done:,} of {every:,} records,"
+        f" {100 * done // every} %"
+    )
 
 
 def unknown() -> NoReturn:

@@ -27,11 +27,11 @@ from campaigns.audit.seal.seal_check import Walk
 from campaigns.audit.transfer.export_writer import Exporter
 from campaigns.audit.verification import Verification
 from campaigns.log.installation_log import whole
+from campaigns.process.garbage import GC_AFTER
 from campaigns.records.topics import CAMPAIGN_RECORDS, Partition
 from campaigns.sqlite.file import connect, prepare
 from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.sample_records import NOON
-from dialgate.garbage import GC_AFTER
 from dialgate.pictures.record_lines import json_lines
 from dialgate.verbs.terminal import say_json
 

@@ -15,10 +15,10 @@ from campaigns.process.errors import (
     OperatingError,
     PartRunningError,
 )
+from campaigns.process.garbage import GC_AFTER
 from campaigns.process.private_files import only_ours
 from campaigns.records.topics import CAMPAIGN_RECORDS
 from dialgate.exit_codes import MISUSED, WENT_WRONG
-from dialgate.garbage import GC_AFTER
 from dialgate.part_names import CARRIER, COMMAND_API, DIALER, PARTS, PROJECTOR
 from dialgate.verb_group import VerbGroup
 from dialgate.verbs.terminal import complain, say

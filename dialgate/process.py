@@ -24,11 +24,11 @@ from campaigns.log.port import EventLog
 from campaigns.part import Lasting, Part, Remarking
 from campaigns.process.clock import SystemClock
 from campaigns.process.errors import ContractError, OperatingError
+from campaigns.process.garbage import GC_AFTER
 from campaigns.process.watch import EndedError, belongs_to
 from dialgate.connections.bounds import Bounds
 from dialgate.connections.server import BACKLOG, ListeningSocket, Server, configured
 from dialgate.exit_codes import DONE, WENT_WRONG
-from dialgate.garbage import GC_AFTER
 from dialgate.loop_holds import measure
 from dialgate.metrics import exposition
 from dialgate.settings import ProcessSettings

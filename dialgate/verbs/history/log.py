@@ -1,17 +1,14 @@
 """`dialgate log`: the records of the log as a reader sees them. Writes and locks nothing."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from campaigns.audit.record_filter import EVERYTHING, RecordFilter, known_types
+from campaigns.audit.record_filter import EVERYTHING, RecordFilter
 from campaigns.audit.rulings import (
     VERB_BATCH_MAX,
     PartitionRuling,
@@ -19,13 +16,14 @@ from campaigns.audit.rulings import (
     partitions_of,
     ruled_batches,
 )
-from campaigns.domain.values.stream_names import Stream, campaign_stream
+from campaigns.domain.values.stream_names import campaign_stream
 from campaigns.log.installation_log import read_on
 from campaigns.log.port import ReadableLog
 from campaigns.process.errors import LogCutError, LogUnavailableError
 from campaigns.records.topics import Partition
 from dialgate.pictures.record_lines import json_lines, show_records
 from dialgate.settings import ProcessSettings
+from dialgate.verbs.history.log_filters import contact_of, instant_of, types_of
 from dialgate.verbs.progress import progress
 from dialgate.verbs.terminal import complain, say_json
 from dialgate.verbs.verb import (
@@ -43,7 +41,6 @@ from dialgate.verbs.verb import (
 )
 
 POLL_S = 0.25  # Between two looks at the log's end, with --follow.
-_CONTACT = re.compile(r"([1-9]\d{0,15})/([1-9]\d{0,15})", re.ASCII)
 
 Show = Callable[[Sequence[Ruled]], None]
 
@@ -93,11 +90,11 @@ def command(
     try:
         chosen = RecordFilter(
             campaign_id=campaign,
-            types=_types(types or ()),
+            types=types_of(types or ()),
             actor=actor,
-            since=_instant("--since", since),
-            until=_instant("--until", until),
-            contact=_contact(contact, campaign),
+            since=instant_of("--since", since),
+            until=instant_of("--until", until),
+            contact=contact_of(contact, campaign),
             correlation=correlation,
         )
         if follow and exported:
@@ -228,36 +225,3 @@ def _print(batch: Sequence[Ruled], view: LogView) -> None:
         show_records(batch, reveal=view.reveal)
         return
     say_json(json_lines(batch, reveal=view.reveal))
-
-
-def _types(given: Sequence[str]) -> frozenset[str]:
-    known = known_types()
-    for one in given:
-        if one not in known:
-            near = get_close_matches(one, sorted(known), 1, 0.5)
-            instead = near[0] if near else "campaign-paused or campaign-paused.v1"
-            raise MisusedError(f"--type: expected a type of facts, such as {instead}, found {one}")
-    return frozenset(given)
-
-
-def _instant(option: str, given: str | None) -> datetime | None:
-    if given is None:
-        return None
-    expected = f"{option}: expected an instant, such as 2026-03-01T12:00:00+00:00, found {given}"
-    try:
-        at = datetime.fromisoformat(given)
-    except ValueError as exc:
-        raise MisusedError(expected) from exc
-    if at.tzinfo is None:
-        raise MisusedError(f"{expected}: it has no offset")
-    return at
-
-
-def _contact(given: str | None, campaign: int | None) -> Stream | None:
-    if given is None:
-        return None
-    if not (found := _CONTACT.fullmatch(given)):
-        raise MisusedError(f"--contact: expected CAMPAIGN/CONTACT, such as 42/7, found {given}")
-    if campaign is not None and int(found[1]) != campaign:
-        raise MisusedError(f"--contact: expected one of campaign {campaign}, found {given}")
-    return Stream(f"contact/{given}")

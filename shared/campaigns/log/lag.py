@@ -84,3 +84,25 @@ def lag_shape(of: Mapping[Partition, Lag]) -> dict[str, Any]:  # Any: JSON.
     """Return a reader's lag as JSON has it: as a whole, and by partition."""
     each = {str(partition): one.shape() for partition, one in sorted(of.items())}
     return whole_lag(of).shape() | {"partitions": each}
+
+
+def backlog(partitions: Sequence[tuple[int, int | None]]) -> str:
+    """Say how far views are behind: for each partition, where they are and where the log ends.
+
+    They are far behind after a first start, or one of a build with other tables (ADR-0035). An end
+    is None if the log has not reported it since the start, as when it does not answer.
+    """
+    done, ends = sum(position for position, _ in partitions), [end for _, end in partitions]
+    known = [end for end in ends if end is not None]
+    if len(known) < len(ends):
+        return f"The views are at {done:,} records, and the log has not said yet how many it holds"
+    done = sum(min(position, end or 0) for position, end in partitions)
+    if done == (every := sum(known)):
+        return (
+            f"The views have all {every:,} records that the log last reported, and it has not said"
+            " how many it holds now"
+        )
+    return (
+        f"The views are being made from the log: {done:,} of {every:,} records,"
+        f" {100 * done // every} %"
+    )

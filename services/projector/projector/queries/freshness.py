@@ -15,6 +15,7 @@ from campaigns.domain.campaign import Campaign
 from campaigns.domain.decider import Reason, Rejected
 from campaigns.http.door import POSITION, CallerOf, etag, json_response, refusal
 from campaigns.http.responses import ERRORS, ok
+from campaigns.log.lag import backlog
 from campaigns.personal.list_keys import ListKeys
 from campaigns.process.errors import NotFreshError, StoreUnavailableError
 from campaigns.records.topics import (
@@ -207,28 +208,6 @@ def _response(answer: object, headers: dict[str, str]) -> Response:
     if isinstance(answer, Parts):
         return PartsResponse(answer, headers)
     return json_response(answer, headers=headers)
-
-
-def backlog(partitions: Sequence[tuple[int, int | None]]) -> str:
-    """Say how far views are behind: for each partition, where they are and where the log ends.
-
-    They are far behind after a first start, or one of a build with other tables (ADR-0035). An end
-    is None if the log has not reported it since the start, as when it does not answer.
-    """
-    done, ends = sum(position for position, _ in partitions), [end for _, end in partitions]
-    known = [end for end in ends if end is not None]
-    if len(known) < len(ends):
-        return f"The views are at {done:,} records, and the log has not said yet how many it holds"
-    done = sum(min(position, end or 0) for position, end in partitions)
-    if done == (every := sum(known)):
-        return (
-            f"The views have all {every:,} records that the log last reported, and it has not said"
-            " how many it holds now"
-        )
-    return (
-        f"The views are being made from the log: {done:,} of {every:,} records,"
-        f" {100 * done // every} %"
-    )
 
 
 def unknown() -> NoReturn:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from projector.queries.freshness import backlog
+from campaigns.log.lag import backlog
 
 
 @pytest.mark.parametrize(

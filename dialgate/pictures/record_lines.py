@@ -11,7 +11,10 @@ from campaigns.audit.masks import masked, personal
 from campaigns.audit.rulings import Ruled, RulingKind
 from campaigns.audit.stories.fact_texts import text_of
 from campaigns.audit.stories.phrases import clipped
+from campaigns.domain.facts import AnyFact, ContactsEncrypted
 from campaigns.domain.levels import LEVEL_NEWEST
+from campaigns.domain.values.rows import ERASED, UNREADABLE, Revealed, Row, UnreadableRow
+from campaigns.personal.open_rows import RevealedRows
 from campaigns.process.errors import ContractError
 from campaigns.process.printable_text import one_line
 from campaigns.records.record import Envelope
@@ -31,10 +34,11 @@ _COLOURS = {
 Line = dict[str, Any]  # Any: JSON.
 
 
-def shape(ruled: Ruled, *, whole: bool = False) -> Line:
+def shape(ruled: Ruled, *, whole: bool = False, rows: RevealedRows | None = None) -> Line:
     """Return a record with its ruling, as JSON.
 
-    `whole`: also what it rested on, and which request and record it followed.
+    `whole`: also what it rested on, and which request and record it followed. `rows`: with
+    encrypted ones `opened`, beside the fact as it is written.
     """
     recorded, ruling, why = ruled
     line: Line = {"at": recorded.where, "ruling": ruling}
@@ -55,7 +59,35 @@ def shape(ruled: Ruled, *, whole: bool = False) -> Line:
             {name: offered[name] for name in _SHOWN if name in offered}  # type: ignore[literal-required]
             for offered in recorded.offered
         ]
+        if rows is not None:
+            _add_opened(line["facts"], ruled, rows)
     return line
+
+
+def _add_opened(facts: list[Line], ruled: Ruled, rows: RevealedRows) -> None:
+    for shown, fact in zip(facts, known_facts(ruled), strict=False):
+        if isinstance(fact, ContactsEncrypted):
+            shown["opened"] = [_opened(one) for one in rows.of(fact)]
+
+
+def _opened(row: Revealed) -> Line:
+    """Return a row as a plain list has it, or one word of why it is not there."""
+    match row:
+        case None:
+            return {ERASED: True}
+        case UnreadableRow():
+            return {UNREADABLE: row.why}
+        case Row():
+            whole: Line = orjson.loads(row.as_json())
+            return whole
+
+
+def known_facts(ruled: Ruled) -> Sequence[AnyFact]:
+    """Return a record's facts; none of what was not read, or is refused and not known."""
+    try:
+        return ruled.recorded.facts if ruled.ruling.has_facts else ()
+    except ContractError:
+        return ()
 
 
 def masked_line(line: Line) -> Line:
@@ -65,29 +97,37 @@ def masked_line(line: Line) -> Line:
     return line
 
 
-def json_lines(batch: Sequence[Ruled], *, reveal: bool) -> list[bytes]:
+def json_lines(
+    batch: Sequence[Ruled], *, reveal: bool, rows: RevealedRows | None = None
+) -> list[bytes]:
     """Return some records of one partition as JSON, each with its ruling.
 
-    Personal data is hidden unless `reveal`. An accepted record is JSON already: a plain one is what
-    `shape` would make of it, but for the level, and is copied.
+    Personal data is hidden unless `reveal`; `rows` opens encrypted ones. An accepted record is JSON
+    already: a plain one is what `shape` would make of it, but for the level, and is copied.
     """
     lines = list[bytes]()
     start = f'{{"at":"{batch[0].recorded.partition}@'.encode() if batch else b""
     for ruled in batch:
         recorded, ruling, _ = ruled
-        if ruling is _ACCEPTED and recorded.plain and (reveal or not personal(recorded.facts[0])):
+        fact = recorded.facts[0] if ruling is _ACCEPTED else None
+        if (
+            fact is not None
+            and recorded.plain
+            and (reveal or not personal(fact))
+            and (rows is None or type(fact) is not ContactsEncrypted)
+        ):
             rest = recorded.raw[_HEAD:]  # type: ignore[index]  # It was read.
             lines.append(b'%b%d","ruling":"accepted",%b' % (start, recorded.position, rest))
             continue
-        line = shape(ruled, whole=True)
+        line = shape(ruled, whole=True, rows=rows)
         lines.append(orjson.dumps(line if reveal else masked_line(line)))
     return lines
 
 
-def show_records(batch: Sequence[Ruled], *, reveal: bool) -> None:
+def show_records(batch: Sequence[Ruled], *, reveal: bool, rows: RevealedRows | None = None) -> None:
     """Print records for people: a line each, or on a terminal a paragraph, with colours."""
     if not sys.stdout.isatty():
-        say_all(_line(one, reveal=reveal) for one in batch)
+        say_all(_line(one, reveal=reveal, rows=rows) for one in batch)
         return
     for ruled in batch:
         time, actor = _origin(ruled)
@@ -96,12 +136,14 @@ def show_records(batch: Sequence[Ruled], *, reveal: bool) -> None:
             (f"{ruled.recorded.where}  ", "bold"), (f"{ruled.ruling.value}  ", colour),
             (f"{time}  ", ""), (actor, "cyan"),
         )  # fmt: skip
-        body = [((f"{tag}  ", "dim"), (text, "")) for tag, text in _facts(ruled, reveal=reveal)]
+        facts = _facts(ruled, reveal=reveal, rows=rows)
+        body = [((f"{tag}  ", "dim"), (text, "")) for tag, text in facts]
         say_paragraph(head, *body, *([((ruled.why, colour),)] if ruled.why else []))
 
 
-def _line(ruled: Ruled, *, reveal: bool) -> str:
-    said = "  ".join(f"{tag} {text}".strip() for tag, text in _facts(ruled, reveal=reveal))
+def _line(ruled: Ruled, *, reveal: bool, rows: RevealedRows | None) -> str:
+    facts = _facts(ruled, reveal=reveal, rows=rows)
+    said = "  ".join(f"{tag} {text}".strip() for tag, text in facts)
     why = one_line(ruled.why) if ruled.why else ""
     if not said:
         return f"{ruled.recorded.where}  {ruled.ruling:<8}  {why}"
@@ -110,13 +152,14 @@ def _line(ruled: Ruled, *, reveal: bool) -> str:
     return f"{ruled.recorded.where}  {ruled.ruling:<8}  {time}  {actor}  {said}{reason}"
 
 
-def _facts(ruled: Ruled, *, reveal: bool) -> list[tuple[str, str]]:
+def _facts(ruled: Ruled, *, reveal: bool, rows: RevealedRows | None) -> list[tuple[str, str]]:
     """Return the tag and the text of each fact; of a refused one that is not known, no text."""
     recorded = ruled.recorded
     if not ruled.ruling.has_facts:
         return []
+    opened = None if rows is None else rows.of
     try:
-        return [(fact.TYPE, text_of(fact, reveal=reveal)) for fact in recorded.facts]
+        return [(fact.TYPE, text_of(fact, reveal=reveal, opened=opened)) for fact in recorded.facts]
     except ContractError:
         return [
             (one_line(clipped(f"{offered['type']} {offered['stream']}")), "")

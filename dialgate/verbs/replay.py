@@ -13,12 +13,14 @@ from campaigns.audit.record_filter import concerns
 from campaigns.audit.rulings import PartitionRuling, partitions_of, ruled_batches
 from dialgate.pictures.record_lines import masked_line, shape
 from dialgate.settings import ProcessSettings
+from dialgate.verbs.history.row_display import RowDisplay
 from dialgate.verbs.terminal import say
 from dialgate.verbs.verb import (
     AsJson,
     FromFile,
     OfCampaign,
     Reveal,
+    Source,
     checked_settings,
     run_verb,
     source,
@@ -55,13 +57,16 @@ async def replay(
 
     """
     async with source(settings, exported) as (log, installation):
+        display = RowDisplay(Source(log, installation), reveal=reveal and as_json)
         for partition in partitions_of(log, campaign):
             ruling = PartitionRuling(installation.skipped.get(partition, {}))
             async for batch in ruled_batches(log, partition, ruling):
-                for ruled in batch:
-                    if campaign is None or concerns(ruled, campaign):
-                        line = shape(ruled) if reveal else masked_line(shape(ruled))
-                        say(orjson.dumps(line).decode() if as_json else _text(line))
+                chosen = [one for one in batch if campaign is None or concerns(one, campaign)]
+                await display.look_ahead(batch, chosen)
+                for ruled in chosen:
+                    line = shape(ruled, rows=display.rows)
+                    line = line if reveal else masked_line(line)
+                    say(orjson.dumps(line).decode() if as_json else _text(line))
     return 0
 
 

@@ -26,6 +26,7 @@ from campaigns.process.errors import (
 )
 from campaigns.process.observability import configure_logging
 from campaigns.records.installation import Installation
+from campaigns.secrets.key_place import KNOB
 from campaigns.secrets.master_key import MasterKeyError
 from dialgate.exit_codes import MISUSED, WENT_WRONG
 from dialgate.logs import make_log
@@ -118,6 +119,13 @@ async def source(settings: ProcessSettings, exported: Path | None = None) -> Asy
         yield Source(log, await whole(log))
     finally:
         await log.close()
+
+
+def keyless(read: Source) -> str | None:
+    """Return why there are no keys of encrypted contacts. None: there is a place for them."""
+    if read.log.list_keys is not None:
+        return None
+    return "an export has no keys" if isinstance(read.log, ExportLog) else f"no {KNOB} is given"
 
 
 def refuse_part(log: ReadableLog, what: str) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from campaigns.domain.campaign import gone
 from campaigns.domain.contact import Contact, ContactStatus, shown
 from campaigns.domain.facts import Disposition
-from projector.queries import contact_pages
+from projector.queries import campaign_pages, contact_pages
 from projector.queries.page import Page
 from projector.store.tables import CONTACT_TALLIES, CONTACTS
 from projector.store.tallies import contact_tallies
@@ -71,7 +71,7 @@ def test_pages_are_slices_of_all_that_is_shown(
         met = {
             one.contact.contact_id: one.contact
             for one in contact_pages._listed(
-                tx, tx, None, campaign, range(1, campaign.contacts_end + 1)
+                tx, campaign, campaign_pages.rows(tx, 1, range(1, campaign.contacts_end + 1), None)
             )
         }
         assert len(met) == campaign.contacts_end

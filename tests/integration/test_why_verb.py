@@ -13,7 +13,7 @@ from campaigns.domain.values.instants import instant
 from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.sample_records import FIRST, NOON
 from dialgate.settings import ProcessSettings
-from dialgate.verbs.inspection import why as verb
+from dialgate.verbs.inspection import campaign_records
 from dialgate.verbs.inspection.why import why
 from dialgate.verbs.verb import MisusedError
 from tests.integration.test_projector import ONE, serving
@@ -90,6 +90,6 @@ async def test_where_the_projector_has_an_index_only_the_campaigns_own_records_a
     async with serving(log, settings.data_dir) as client:
         await client.get(ONE)
     await log.close()
-    monkeypatch.delattr(verb, "ruled_batches")  # It is not needed.
+    monkeypatch.delattr(campaign_records, "ruled_batches")  # It is not needed.
     assert await why(settings, 1, CALL.contact_id, instant(NOON), as_json=True) == 0
     assert capsys.readouterr().out == scanned

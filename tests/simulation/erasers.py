@@ -1,13 +1,14 @@
 """People are erased under way, by the code of `dialgate erase`; some of its processes die half-way.
 
 Who is erased waits, rests or is called just then, or a call was permitted and its dialer does not
-know yet, or no dialer runs. Drawn by dice of their own.
+know yet, or no dialer runs. Drawn by dice of their own; and once more by others, in a few worlds:
+somebody whose dialer was held before it read its permission, or whose dialers died in a call.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Coroutine
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.contact import Contact, ContactStatus
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 ERASED = 0.35  # Of the worlds.
 OF_CAMPAIGNS = 0.15  # Of the erasures.
 HALF_WAY = 0.3  # Of the erasures: the process dies between fact and deletion.
+UNREADY = 0.12  # Of the worlds: somebody is erased whose call is open, and whose dialer is not up.
+HELD_S, DOWN_S = (0.1, 1.5), (0.5, 6.0)  # For so long.
 MOMENTS = ("waits", "waits", "called", "rests", *["asked"] * 2, *["no dialer"] * 2)
 LOOKS_MAX, LOOK_S = 300, 0.05  # For somebody of whom the moment is true.
 
@@ -42,19 +45,26 @@ class Erasers:
         self._world, self._dice = world, Random(f"{world.seed}/erasers")
         self.processes: list[Process] = []
         self._asked: dict[str, CallRequested] = {}  # By record.
+        self._apart = Random(f"{world.seed}/erasures of the unready")
+        self._down = set[tuple[int, int]]()  # Called when all dialers were killed.
+        self._holds_next = False  # The dialer of the next permission: it does not know of it yet.
         world.log.watchers.append(self._watch)
         if self._dice.random() < ERASED:
             for number in range(self._dice.randint(1, 5)):
                 at_s = self._dice.uniform(1.0, max(2.0, world.plan.until_s))
-                world.loop.outside(at_s, self._begin, number)
+                world.loop.outside(at_s, self._begin, f"erase{number}", self._life)
+        if self._apart.random() < UNREADY:
+            at_s = self._apart.uniform(1.0, max(2.0, world.plan.until_s / 2))
+            down = self._apart.random() < 0.5
+            world.loop.outside(at_s, self._take_down if down else self._hold_next)
 
-    def _begin(self, number: int) -> None:
-        process = Process(f"erase{number}", SimClock(self._world.loop.true))
+    def _begin(self, name: str, life: "Callable[[Process], Coroutine[Any, Any, None]]") -> None:
+        process = Process(name, SimClock(self._world.loop.true))
         self.processes.append(process)
-        process.life = self._world.loop.spawn(process, self._life(process))
+        process.life = self._world.loop.spawn(process, life(process))
 
     async def _life(self, process: Process) -> None:
-        dice, world = self._dice, self._world
+        dice = self._dice
         moment, dies = dice.choice(MOMENTS), dice.random() < HALF_WAY
         campaign, contact_id = await self._somebody(moment)
         if campaign is None:
@@ -62,6 +72,54 @@ class Erasers:
         whom = Whom(contact=(campaign.campaign_id, contact_id))
         if dice.random() < OF_CAMPAIGNS:
             whom = Whom(campaign_id=campaign.campaign_id)
+        await self._erase(process, whom, moment, dies=dies)
+
+    # -- somebody whose dialer is not up -----------------------------------------------------------
+
+    def _hold_next(self) -> None:
+        self._holds_next = True
+
+    def _hold(self, fact: CallRequested, by: Process) -> None:
+        """Hold the dialer before it reads its permission, and erase the contact meanwhile."""
+        world = self._world
+        slot = next((one for one in world.dialers if one.process is by), None)
+        if slot is None or slot.busy or by.dead or world.loop.true() >= world.plan.until_s:
+            return
+        self._holds_next, slot.busy = False, True
+        by.hold()
+        world.story.tell(by.name, "is held before it reads its permission")
+        world.loop.outside(self._apart.uniform(*HELD_S), world._go_on, slot)
+        self._erase_soon(fact.campaign_id, fact.contact_id, "is permitted")
+
+    def _take_down(self) -> None:
+        """Kill all dialers while a call is open, and erase its contact before one is back."""
+        world = self._world
+        called = [
+            (campaign.campaign_id, one.contact_id)
+            for api in self._apis()
+            for campaign, one in _contacts(api)
+            if self._is("called", one)
+        ]
+        if world.loop.true() >= world.plan.until_s:
+            return
+        if not called or any(slot.busy or slot.process.dead for slot in world.dialers):
+            world.loop.outside(LOOK_S, self._take_down)
+            return
+        for slot in world.dialers:
+            slot.busy = True
+            world._kill(slot)
+            world.loop.outside(self._apart.uniform(*DOWN_S), world._restart, slot)
+        self._down.add(called[0])
+        self._erase_soon(*called[0], "is called by a dialer that died")
+
+    def _erase_soon(self, campaign_id: int, contact_id: int, moment: str) -> None:
+        whom = Whom(contact=(campaign_id, contact_id))
+        self._begin("eraser", lambda process: self._erase(process, whom, moment, dies=False))
+
+    # -- the erasure -------------------------------------------------------------------------------
+
+    async def _erase(self, process: Process, whom: Whom, moment: str, *, dies: bool) -> None:
+        world = self._world
         world.story.tell(process.name, "erases {}, who {}", whom, moment)
         log = LogPort(world.log, process)
         assert log.list_keys is not None, "a world has keys"
@@ -127,8 +185,12 @@ class Erasers:
         for fact in recorded.facts:
             if isinstance(fact, CallRequested):
                 self._asked[recorded.envelope.id] = fact
+                if self._holds_next:
+                    self._hold(fact, self._world.log.handed[recorded.envelope.id].by)
             elif isinstance(fact, ContactErased | CampaignErased) and self._no_dialer():
                 self._world.story.danger("erased while no dialer ran")
+                if (fact.campaign_id, getattr(fact, "contact_id", 0)) in self._down:
+                    self._world.story.danger("erased while called, and no dialer ran")
 
     def _not_read_back(self) -> set[tuple[int, int]]:
         """Return for whom a call is permitted, while who asked for it does not know yet."""

@@ -28,6 +28,7 @@ from campaigns.domain.facts import (
     ContactsAdded,
     Disposition,
 )
+from campaigns.domain.levels import needed
 from campaigns.domain.moves import Status
 from campaigns.domain.values.campaign_settings import CampaignSettings
 from campaigns.domain.values.rows import Row
@@ -66,7 +67,7 @@ class Bench:
         streams = {fact.stream for fact in facts} | {Stream(guard) for guard in guards}
         record = Record(
             uuid4().hex, self.clock.now(), "test", "test", "test", None,
-            ledger.condition(streams), facts,
+            ledger.condition(streams), facts, level=max(map(needed, facts)),
         )  # fmt: skip
         await self.log.append(HERE, record, 42)
 

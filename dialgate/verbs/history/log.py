@@ -1,7 +1,7 @@
 """`dialgate log`: the records of the log as a reader sees them. Writes and locks nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +24,7 @@ from campaigns.records.topics import Partition
 from dialgate.pictures.record_lines import json_lines, show_records
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.history.log_filters import contact_of, instant_of, types_of
+from dialgate.verbs.history.row_display import RowDisplay
 from dialgate.verbs.progress import progress
 from dialgate.verbs.terminal import complain, say_json
 from dialgate.verbs.verb import (
@@ -42,7 +43,7 @@ from dialgate.verbs.verb import (
 
 POLL_S = 0.25  # Between two looks at the log's end, with --follow.
 
-Show = Callable[[Sequence[Ruled]], None]
+Show = Callable[[Sequence[Ruled]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +120,21 @@ async def log(settings: ProcessSettings, view: LogView) -> int:
 
     """
     takes, printed = view.chosen.takes, False
-
-    def show(batch: Sequence[Ruled]) -> None:
-        nonlocal printed
-        if chosen := batch if view.chosen.empty else [one for one in batch if takes(one)]:
-            printed = True
-            _print(chosen, view)
-
     async with source(settings, view.exported) as read:
+        display = RowDisplay(read, reveal=view.reveal)
+
+        async def show(batch: Sequence[Ruled]) -> None:
+            nonlocal printed
+            chosen = batch if view.chosen.empty else [one for one in batch if takes(one)]
+            await display.look_ahead(batch, chosen)
+            if not chosen:
+                return
+            printed = True
+            if view.as_json:
+                say_json(json_lines(chosen, reveal=view.reveal, rows=display.rows))
+            else:
+                show_records(chosen, reveal=view.reveal, rows=display.rows)
+
         rulings = {
             partition: PartitionRuling(
                 read.installation.skipped.get(partition, {}), keeps_digest=False
@@ -138,7 +146,7 @@ async def log(settings: ProcessSettings, view: LogView) -> int:
             _expect_campaign(view.chosen.campaign_id, rulings.values())
         if view.follow:
             async for batch in coming(read, rulings):
-                show(batch)
+                await show(batch)
     return 0
 
 
@@ -165,7 +173,7 @@ async def _history(read: Source, rulings: dict[Partition, PartitionRuling], show
                 read.log, partition, ruling, until=ends[partition], batch_max=VERB_BATCH_MAX
             )
             async for batch in batches:
-                show(batch)
+                await show(batch)
                 advance(len(batch))
 
 
@@ -218,10 +226,3 @@ async def expect(log: ReadableLog, partition: Partition, ruling: PartitionRuling
             f"{partition}@{last.position}: expected the record that was read here, found"
             f" {'another' if again else f'an end at {end}'}: the log was cut, or made again"
         )
-
-
-def _print(batch: Sequence[Ruled], view: LogView) -> None:
-    if not view.as_json:
-        show_records(batch, reveal=view.reveal)
-        return
-    say_json(json_lines(batch, reveal=view.reveal))

@@ -14,6 +14,7 @@ import orjson
 import typer
 
 from campaigns.audit.masks import masked_campaign, masked_contact
+from campaigns.domain.values.rows import UNREADABLE
 from campaigns.http.campaign_json import Shape, campaign_shape
 from campaigns.process.clock import SystemClock
 from campaigns.process.printable_text import one_line
@@ -21,7 +22,7 @@ from campaigns.records.topics import CAMPAIGN_RECORDS, campaign_partition
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.inspection.views_at_hand import views_at_hand
 from dialgate.verbs.progress import progress
-from dialgate.verbs.terminal import say
+from dialgate.verbs.terminal import complain, say
 from dialgate.verbs.verb import (
     AsJson,
     FromFile,
@@ -29,6 +30,7 @@ from dialgate.verbs.verb import (
     Reveal,
     Source,
     checked_settings,
+    keyless,
     run_verb,
     source,
 )
@@ -80,6 +82,7 @@ class FoundState(NamedTuple):
     past: "Past"
     stores: "Callable[[], AbstractAsyncContextManager[tuple[Database, Database]]]"
     list_keys: "ListKeys | None"
+    keyless: str | None  # Why there are no keys.
 
 
 async def state(
@@ -131,7 +134,7 @@ async def _found(
             async with scan.contacts() as made:
                 yield made, made
 
-        yield FoundState(past, scanned, read.log.list_keys)
+        yield FoundState(past, scanned, read.log.list_keys, keyless(read))
         return
     from projector.past.time_travel import TimeTravel
 
@@ -144,7 +147,7 @@ async def _found(
 
     try:
         past = await travel.past(campaign_id, point, end)
-        yield FoundState(past, indexed, read.log.list_keys)
+        yield FoundState(past, indexed, read.log.list_keys, keyless(read))
     finally:
         travel.close()
         store.disconnect()
@@ -161,7 +164,8 @@ async def _show(found: FoundState, asked: StateQuery, at: str) -> None:
         say(orjson.dumps(shape).decode() if asked.as_json else _text(shape))
         return
     async with found.stores() as stores:
-        pages = _pages(found.past, *stores, found.list_keys)
+        whys = dict[str, None]()  # In their order.
+        pages = _pages(found, *stores, whys)
         say(orjson.dumps(shape).decode()[:-1] + ',"contacts":[' if asked.as_json else _text(shape))
         for n, whole in enumerate(pages):
             page = [_hidden(masked_contact, one, asked) for one in whole]
@@ -173,21 +177,28 @@ async def _show(found: FoundState, asked: StateQuery, at: str) -> None:
             await asyncio.sleep(0)
         if asked.as_json:
             say("]}")
+    for why in whys:
+        complain(f"dialgate: some contacts are {UNREADABLE}: {why}")
 
 
 def _pages(
-    past: "Past", contacts: "Database", lists: "Database", keys: "ListKeys | None"
+    of: FoundState, contacts: "Database", lists: "Database", whys: dict[str, None]
 ) -> Iterator[list[Shape]]:
-    """Yield all contacts as the API shows them, some at a time."""
+    """Yield all contacts as the API shows them, some at a time. `whys`: why some are unreadable."""
     from projector.queries import contact_pages
     from projector.queries.page import Page
     from projector.queries.shapes import contact_shape
 
-    skip, total = 0, 1
+    def unread(why: str) -> None:
+        whys[why if of.keyless is None else of.keyless] = None
+
+    past, skip, total = of.past, 0, 1
     while skip < total:
         page = Page(skip // _PAGE + 1, _PAGE, skip, _PAGE)
         with contacts.reading() as tx, lists.reading() as rows:
-            found, total = contact_pages.contacts(tx, past.campaign, None, page, rows, keys=keys)
+            found, total = contact_pages.contacts(
+                tx, past.campaign, None, page, rows, of.list_keys, unread
+            )
             shapes = [contact_shape(past.campaign, *one) for one in found]
         if shapes:
             yield shapes

@@ -3,12 +3,12 @@
 Reads the campaign's own records by the projector's index, where there is one that has reached the
 log's end; else, and from an export, the campaign's partition once. Writes nothing. It asks the
 gates and the queue that the dialer asks (ADR-0031); what only a running dialer knows of itself is
-left out.
+left out. Whether keys of contacts are missing is known of the present, and of no export.
 """
 
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import aclosing, closing, contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -17,10 +17,9 @@ import orjson
 import typer
 
 from campaigns.audit.contact_history import HistoryEntry, entries_of
-from campaigns.audit.rulings import PartitionRuling, ruled_batches
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
-from campaigns.domain.facts import CampaignFact
+from campaigns.domain.moves import Status
 from campaigns.domain.values.instants import instant
 from campaigns.gates.gates import first_shut
 from campaigns.gates.room import Reading, Turn, room
@@ -28,19 +27,16 @@ from campaigns.process.clock import SystemClock
 from campaigns.process.printable_text import one_line
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope
-from campaigns.records.topics import CAMPAIGN_RECORDS, campaign_partition
 from campaigns.stores.contacts import Contacts
 from campaigns.stores.fold import fold_contacts
 from dialgate.settings import ProcessSettings
-from dialgate.verbs.inspection.views_at_hand import views_at_hand
-from dialgate.verbs.progress import progress
+from dialgate.verbs.inspection.campaign_records import campaign_records, note_keys, own
 from dialgate.verbs.terminal import say
 from dialgate.verbs.verb import (
     AsJson,
     FromFile,
     MisusedError,
     Reveal,
-    Source,
     checked_settings,
     run_verb,
     source,
@@ -54,6 +50,7 @@ class WhyQuestion(NamedTuple):
     contact_id: int
     at: datetime
     reveal: bool = False  # Show personal data.
+    past: bool = False  # It is asked what was so at an instant.
 
 
 class FoldedUntil(NamedTuple):
@@ -98,11 +95,14 @@ async def why(
         LogUnavailableError: the log cannot be reached.
 
     """
-    asked = WhyQuestion(campaign_id, contact_id, _instant(at), reveal)
+    asked = WhyQuestion(campaign_id, contact_id, _instant(at), reveal, at is not None)
     async with source(settings, exported) as read:
         with _contacts() as contacts:
-            async with aclosing(_own_records(settings, read, asked, exported)) as records:
+            reading = campaign_records(settings, read, asked.campaign_id, exported)
+            async with reading as (records, unread_of):
                 folded = await _folded(records, asked, contacts)
+                found = folded.campaigns.get(campaign_id)
+                unread = unread_of(found, contacts) if found and not asked.past else None
             campaign = folded.campaigns.get(campaign_id)
             by_then = f" by {instant(asked.at)}" if at is not None else ""
             if campaign is None or campaign.deleted:
@@ -112,7 +112,7 @@ async def why(
                     f"expected a contact of campaign {campaign_id}{by_then}, 1 to"
                     f" {campaign.contacts_end}, found {contact_id}"
                 )
-            shape = _shape(asked, campaign, folded)
+            shape = _shape(asked, campaign, folded, unread)
     say(orjson.dumps(shape).decode() if as_json else _text(shape))
     return 0
 
@@ -155,6 +155,9 @@ async def _folded(
     folded = FoldedUntil(Campaigns(), contacts, [])
     async for some in records:
         for recorded in some:
+            if not own(recorded, asked.campaign_id):
+                note_keys(contacts, recorded)
+                continue
             if _time(recorded) > asked.at:
                 return folded
             fold_contacts(folded.campaigns, contacts, recorded)
@@ -163,37 +166,6 @@ async def _folded(
             )
         contacts.flush()
     return folded
-
-
-async def _own_records(
-    settings: ProcessSettings, read: Source, asked: WhyQuestion, exported: Path | None
-) -> AsyncGenerator[Sequence[Recorded], None]:
-    """Yield the campaign's own accepted records, in order."""
-    partition = campaign_partition(asked.campaign_id, read.log.partitions(CAMPAIGN_RECORDS))
-    end = (await read.log.ends([partition]))[partition]
-    store = None if exported else await views_at_hand(settings, read, partition, end)
-    if store is not None:
-        from projector.past.own_records import records_of
-
-        try:
-            async for some in records_of(store, read.log, asked.campaign_id, after=0, through=end):
-                yield some
-        finally:
-            store.disconnect()
-        return
-    ruling = PartitionRuling(read.installation.skipped.get(partition, {}))
-    with progress("records", end) as seen:
-        async for batch in ruled_batches(read.log, partition, ruling, until=end):
-            accepted = [one.recorded for one in batch if one.accepted]
-            yield [one for one in accepted if _own(one, asked.campaign_id)]
-            seen(len(batch))
-
-
-def _own(recorded: Recorded, campaign_id: int) -> bool:
-    return any(
-        isinstance(fact, CampaignFact) and fact.campaign_id == campaign_id
-        for fact in recorded.facts
-    )
 
 
 def _time(recorded: Recorded) -> datetime:
@@ -206,13 +178,16 @@ def _time(recorded: Recorded) -> datetime:
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
-def _shape(asked: WhyQuestion, campaign: Campaign, folded: FoldedUntil) -> dict[str, object]:
+def _shape(
+    asked: WhyQuestion, campaign: Campaign, folded: FoldedUntil, unread: str | None
+) -> dict[str, object]:
     """Return the answer in the form of `GET …/contacts/{contact_id}/why`."""
     from dialer.reactor.queue import CampaignQueue
     from projector.why.why_shapes import why_shape
 
     contact = folded.contacts.get(campaign, asked.contact_id)
-    reading = Reading(campaign, contact)
+    running = campaign.status is Status.RUNNING
+    reading = Reading(campaign, contact, unread=unread if running else None)
     shut = first_shut(reading, asked.at)
     if shut is None:
         wanted = room(reading, asked.at)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from campaigns.domain.campaign import Campaign
 from campaigns.gates.gates import KEY_AGAIN
-from campaigns.personal.list_keys import KeyUnavailableError, ListKeys
+from campaigns.personal.key_presence import missing_key
+from campaigns.personal.list_keys import ListKeys
 from campaigns.process.observability import limit_repetitions
 from campaigns.stores.contacts import Contacts
 
@@ -60,11 +61,4 @@ class Readability:
 
     def _missing(self, campaign: Campaign, after: int) -> str | None:
         """Return which key of the lists with contacts behind `after` is missing."""
-        try:
-            for key_id in self._contacts.key_ids(campaign.campaign_id, after=after):
-                if self._keys is None:
-                    return f"the key {key_id} of a list of contacts is missing"
-                self._keys.tree(key_id)
-        except KeyUnavailableError as exc:
-            return str(exc)
-        return None
+        return missing_key(self._keys, self._contacts.key_ids(campaign.campaign_id, after=after))

@@ -47,14 +47,14 @@ def entries_of(
     for fact in recorded.facts:
         if getattr(fact, "campaign_id", None) != campaign_id:
             continue
-        if (found := _said(fact, contact_id)) is not None:
+        if (found := said(fact, contact_id)) is not None:
             place = f"{recorded.partition.number}@{recorded.position}"
             text = found[1] if reveal else masked_text(found[1])
             yield HistoryEntry(found[0], place, recorded.actor, fact.TYPE, text)
 
 
-def _said(fact: AnyFact, contact_id: int) -> tuple[datetime, str] | None:
-    """Return when and what a fact says of a contact. None: nothing."""
+def said(fact: AnyFact, contact_id: int) -> tuple[datetime, str] | None:
+    """Return when and what a fact of its campaign says of a contact. None: nothing."""
     match fact:
         case CallRequested() | CallStarted() | CallEnded() | CallAbandoned() | CallLate():
             return _of_call(fact) if fact.contact_id == contact_id else None

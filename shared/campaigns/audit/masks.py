@@ -23,7 +23,9 @@ from campaigns.domain.facts import (
     WebhookChanged,
     WebhookCreated,
 )
+from campaigns.domain.values.rows import ERASED, UNREADABLE
 
+WORDS = (ERASED, UNREADABLE)  # In place of a number: they say why there is none.
 DIGITS_SHOWN = 2  # Of a phone number, at its end.
 HIDDEN = "…"
 
@@ -35,7 +37,9 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?")
 
 
 def masked_number(number: str) -> str:
-    """Return the end of a phone number: `…67`."""
+    """Return the end of a phone number: `…67`. A word in place of one stays."""
+    if number in WORDS:
+        return number
     bare = number.removeprefix("+")
     digits = bare if bare.isdecimal() else re.sub(r"\D", "", number)
     return HIDDEN + (digits[-DIGITS_SHOWN:] if len(digits) > 2 * DIGITS_SHOWN else "")

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from campaigns.audit.contact_history import said
 from campaigns.audit.rulings import Ruled
 from campaigns.audit.stories.fact_place import recorded_at
-from campaigns.domain.facts import TAGS
+from campaigns.domain.facts import TAGS, CampaignFact
 from campaigns.domain.values.stream_names import Stream
+from campaigns.process.errors import ContractError
 from campaigns.records.record import Envelope
 
 _VERSION = re.compile(r"\.v\d+")
@@ -27,7 +29,8 @@ class RecordFilter:
     actor: str | None = None  # Whole, or whole words of it: `dialer`, `organization/7`.
     since: datetime | None = None  # Recorded then or later.
     until: datetime | None = None  # Recorded then or earlier.
-    contact: Stream | None = None  # `contact/42/7`.
+    # `contact/42/7`: in its own stream, or what its campaign's facts say of it.
+    contact: Stream | None = None
     correlation: str | None = None
 
     @property
@@ -47,10 +50,7 @@ class RecordFilter:
             (self.correlation is None or envelope.correlation_id == self.correlation)
             and (self.actor is None or f" {self.actor} " in f" {envelope.actor} ")
             and self._within(envelope.time)
-            and (
-                self.contact is None
-                or any(entry.stream == self.contact for entry in envelope.entries)
-            )
+            and (self.contact is None or tells_of(ruled, self.contact))
             and (self.campaign_id is None or concerns(ruled, self.campaign_id))
             and (not self.types or any(self._wanted(tag) for tag in _tags(ruled)))
         )
@@ -80,6 +80,27 @@ def concerns(ruled: Ruled, campaign_id: int) -> bool:
     return any(
         str(offered["data"].get("campaign_id")) == str(campaign_id)
         for offered in ruled.recorded.offered
+    )
+
+
+def tells_of(ruled: Ruled, contact: Stream) -> bool:
+    """Say whether a record has a fact about a contact: in its stream, or of all in its campaign."""
+    envelope = ruled.recorded.envelope
+    assert isinstance(envelope, Envelope), "asked only of what has facts"
+    if any(entry.stream == contact for entry in envelope.entries):
+        return True
+    campaign_id, contact_id = map(int, contact.split("/")[1:])
+    if not concerns(ruled, campaign_id):
+        return False
+    try:
+        facts = ruled.recorded.facts
+    except ContractError:  # A refused one of a later build.
+        return False
+    return any(
+        isinstance(fact, CampaignFact)
+        and fact.campaign_id == campaign_id
+        and said(fact, contact_id) is not None
+        for fact in facts
     )
 
 

@@ -16,7 +16,7 @@ def row_of(keys: ListKeys | None, stored: StoredRow) -> Row | None:
     """
     if stored.key_id is None:
         return plain(stored)
-    tree = _there(keys, stored.key_id).tree(stored.key_id)
+    tree = there(keys, stored.key_id).tree(stored.key_id)
     return opened_row(tree, stored.key_id, stored.number, stored.details)
 
 
@@ -31,10 +31,11 @@ def rows_of(
     """
     if key_id is None:
         return (plain(StoredRow(None, number, one)) for number, one in enumerate(details, first))
-    return _there(keys, key_id).rows(key_id, first, details)
+    return there(keys, key_id).rows(key_id, first, details)
 
 
-def _there(keys: ListKeys | None, key_id: str) -> ListKeys:
+def there(keys: ListKeys | None, key_id: str) -> ListKeys:
+    """Return the keys. Raises: KeyUnavailableError: there are none."""
     if keys is None:
         raise KeyUnavailableError(f"the key {key_id} of a list of contacts is missing")
     return keys

@@ -172,10 +172,13 @@ class Contacts:
         return [*(row for (row,) in alone), *with_all]
 
     def key_ids(self, campaign_id: int, after: int = 0) -> list[str]:
-        """Return the keys of a campaign's encrypted lists that have contacts behind `after`."""
+        """Return the keys of a campaign's encrypted lists that have contacts behind `after`.
+
+        In the order of their contacts.
+        """
         asked = (
             "select key_id from lists where campaign_id = ? and key_id is not null"
-            " and first_contact_id + rows - 1 > ?"
+            " and first_contact_id + rows - 1 > ? order by first_contact_id"
         )
         return [key_id for (key_id,) in self._db.execute(asked, (campaign_id, after))]
 

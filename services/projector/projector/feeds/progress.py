@@ -36,6 +36,7 @@ from projector.projections.history import minute_of
 from projector.queries import campaign_pages, execution_pages
 from projector.queries.freshness import Consistency, Fresh, get
 from projector.queries.page import Page
+from projector.queries.row_details import log_unread
 from projector.queries.shapes import activity_shape
 from projector.store.tables import HISTORY
 
@@ -150,7 +151,7 @@ async def _answer(feeds: Feeds, client: ClientSocket, listener: Listener) -> Non
 def _activity(feeds: Feeds, campaign_id: int) -> list[Shape]:
     with feeds.queries.views.store.reading() as tx:
         found, _ = execution_pages.executions(
-            tx, campaign_id, None, ACTIVITY, keys=feeds.queries.keys
+            tx, campaign_id, None, ACTIVITY, keys=feeds.queries.keys, unread=log_unread
         )
         return [activity_shape(one.execution, one.row) for one in found]
 
@@ -159,7 +160,7 @@ def _rows(feeds: Feeds, campaign_id: int, numbers: list[int]) -> dict[int, Row]:
     if not numbers:
         return {}
     with feeds.queries.views.store.reading() as tx:
-        given = campaign_pages.rows(tx, campaign_id, numbers, feeds.queries.keys)
+        given = campaign_pages.rows(tx, campaign_id, numbers, feeds.queries.keys, log_unread)
         return {n: one.row for n, one in given.items() if one.row is not None}
 
 

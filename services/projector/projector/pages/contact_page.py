@@ -17,6 +17,7 @@ from projector.pages.visitor import PageRoute
 from projector.queries import campaign_pages, contact_pages
 from projector.queries.freshness import Consistency
 from projector.queries.page import Page
+from projector.queries.row_details import log_unread
 from projector.queries.shapes import FORGOTTEN
 from projector.why.turns import contact_of, shut
 from projector.why.why_routes import ContactId, history_of
@@ -44,7 +45,7 @@ def router(board: Dashboard) -> APIRouter:
         def read(tx: Connection, campaign: Campaign) -> dict[str, Any]:
             rows = Page(page, ROWS, (page - 1) * ROWS, ROWS)
             found, total = contact_pages.contacts(
-                tx, campaign, only, rows, tx, keys=board.queries.keys
+                tx, campaign, only, rows, tx, board.queries.keys, log_unread
             )
             return {
                 "campaign": campaign,
@@ -71,7 +72,8 @@ def router(board: Dashboard) -> APIRouter:
 
         def read(tx: Connection, campaign: Campaign) -> dict[str, Any]:
             found = contact_of(tx, campaign, contact_id)
-            given = campaign_pages.rows(tx, campaign_id, [contact_id], queries.keys).get(contact_id)
+            rows = campaign_pages.rows(tx, campaign_id, [contact_id], queries.keys, log_unread)
+            given = rows.get(contact_id)
             if found is None or given is None:
                 raise HTTPException(404, "Contact not found")
             no = shut(tx, campaign, found, queries.now(), queries.keys)

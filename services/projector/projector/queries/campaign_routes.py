@@ -17,6 +17,7 @@ from projector.queries.freshness import FORBIDDEN, Consistency, Fresh, Queries, 
 from projector.queries.moments import AsOfText
 from projector.queries.page import Page, page_of
 from projector.queries.parts import Parts
+from projector.queries.row_details import log_unread
 from projector.queries.shapes import progress_shape
 from projector.why.turns import shut
 from projector.why.why_shapes import idle_shape
@@ -99,7 +100,7 @@ def router(queries: Queries) -> APIRouter:
 
         def asked(tx: Connection, campaign: Campaign) -> Shape:
             found, _ = execution_pages.executions(
-                tx, campaign_id, None, newest, moment.campaign, keys=queries.keys
+                tx, campaign_id, None, newest, moment.campaign, queries.keys, log_unread
             )
             shape = progress_shape(campaign, [(one.execution, one.row) for one in found])
             if moment.past is not None:

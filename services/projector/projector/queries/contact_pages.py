@@ -5,7 +5,8 @@ their status follows from their campaign. A page costs the same wherever it is a
 contacts there are: those that stand alike are counted by blocks (`store.tallies.contact_tallies`).
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, case, literal, or_, select, true
@@ -16,8 +17,9 @@ from campaigns.domain.facts import Selection
 from campaigns.domain.moves import Status
 from campaigns.domain.values.rows import Row
 from campaigns.personal.list_keys import ListKeys
-from projector.queries.campaign_pages import rows, windows
+from projector.queries.campaign_pages import ImportedRow, rows, windows
 from projector.queries.page import Page
+from projector.queries.row_details import Unread
 from projector.store.tables import CONTACTS
 from projector.store.tallies.contact_tallies import ALL, Filter, Search, counted
 from projector.store.views import CONTACT, stretches
@@ -39,12 +41,13 @@ def contacts(
     page: Page,
     lists: Connection | None = None,
     keys: ListKeys | None = None,
+    unread: Unread | None = None,
 ) -> tuple[Iterable[ListedContact], int]:
     """Return a page of a campaign's contacts in the order of their lists, and how many there are.
 
     They are read lazily, within the transaction. `status` is the one that is shown: pending
     contacts of a stopped campaign are cancelled. `lists`: a transaction of another store, which
-    has the rows of their lists.
+    has the rows of their lists. `unread`: as `rows`.
     """
     stopped = campaign.status is Status.CANCELLED
     waiting = ContactStatus.CANCELLED if stopped else ContactStatus.PENDING
@@ -71,7 +74,8 @@ def contacts(
             search, campaign, wanted, status in (waiting, ContactStatus.SKIPPED), status is waiting
         )
     rows_of = tx if lists is None else lists
-    listed = (_listed(tx, rows_of, keys, campaign, some) for some in windows(numbers))
+    given = partial(rows, rows_of, campaign.campaign_id, keys=keys, unread=unread)
+    listed = (_listed(tx, campaign, given(some)) for some in windows(numbers))
     return (one for some in listed for one in some), total
 
 
@@ -169,15 +173,10 @@ def _found(
 
 
 def _listed(
-    tx: Connection,
-    lists: Connection,
-    keys: ListKeys | None,
-    campaign: Campaign,
-    numbers: Collection[int],
+    tx: Connection, campaign: Campaign, given: Mapping[int, ImportedRow]
 ) -> list[ListedContact]:
-    campaign_id = campaign.campaign_id
-    given, met = rows(lists, campaign_id, numbers, keys), dict[int, Contact]()
-    for some in stretches(numbers):
+    campaign_id, met = campaign.campaign_id, dict[int, Contact]()
+    for some in stretches(given):
         asked = select(CONTACTS.c.state).where(
             CONTACTS.c.campaign_id == campaign_id, CONTACTS.c.contact_id.in_(some)
         )
@@ -186,8 +185,7 @@ def _listed(
             met[contact.contact_id] = contact
     return [
         ListedContact(current(campaign, met.get(number) or Contact(number)), *given[number])
-        for number in numbers
-        if number in given
+        for number in sorted(given)
     ]
 
 

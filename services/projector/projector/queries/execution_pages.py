@@ -4,7 +4,8 @@ A page costs the same wherever it is and however many there are: executions are 
 gaps, and those that ended alike are counted by blocks (`store.tallies.execution_tallies`).
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
@@ -15,8 +16,9 @@ from campaigns.domain.values.rows import Row
 from campaigns.personal.list_keys import ListKeys
 from projector.projections.changes import Execution
 from projector.projections.executions import began
-from projector.queries.campaign_pages import rows, windows
+from projector.queries.campaign_pages import ImportedRow, rows, windows
 from projector.queries.page import Page
+from projector.queries.row_details import Unread
 from projector.store.tables import EXECUTIONS
 from projector.store.tallies.execution_tallies import counted, tally_before
 from projector.store.views import EXECUTION
@@ -39,12 +41,13 @@ def executions(
     page: Page,
     past: Campaign | None = None,
     keys: ListKeys | None = None,
+    unread: Unread | None = None,
 ) -> tuple[Iterable[Attempt], int]:
     """Return a page of a campaign's executions, newest first, and how many there are.
 
     They are read lazily, within the transaction. `past`: the campaign as it was; an
     execution that is numbered later was not there yet, and one of an open call had not ended.
-    `keys`: of encrypted rows.
+    `keys`: of encrypted rows. `unread`: as `rows`.
     """
     under_way = {} if past is None else {call.execution or 0: call for call in past.calling()}
     end = _END if past is None else past.executions
@@ -60,7 +63,8 @@ def executions(
         total = _count(tx, campaign_id, status, end, since)
         rank = total - page.skip
         numbers = _newest(tx, campaign_id, status, since, rank, page.limit, end) if rank > 0 else []
-    return _attempts(tx, campaign_id, numbers, under_way, keys), total
+    given = partial(rows, tx, campaign_id, keys=keys, unread=unread)
+    return _attempts(tx, campaign_id, numbers, under_way, given), total
 
 
 def _last(tx: Connection, campaign_id: int, end: int) -> int:
@@ -119,7 +123,7 @@ def _attempts(
     campaign_id: int,
     numbers: Sequence[int],
     under_way: Mapping[int, OpenCall],
-    keys: ListKeys | None,
+    rows_of: Callable[[Collection[int]], Mapping[int, ImportedRow]],
 ) -> Iterator[Attempt]:
     for some in windows(numbers):
         asked = select(EXECUTIONS.c.state).where(
@@ -127,7 +131,7 @@ def _attempts(
         )
         states = tx.execute(asked.order_by(_NUMBER.desc())).scalars()
         found = [EXECUTION.load(state, f"execution of campaign {campaign_id}") for state in states]
-        given = rows(tx, campaign_id, {one.contact_id for one in found}, keys)
+        given = rows_of({one.contact_id for one in found})
         for one in found:
             call = under_way.get(one.execution_id)
             row = given[one.contact_id].row if one.contact_id in given else None

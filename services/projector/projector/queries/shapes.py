@@ -8,12 +8,12 @@ from campaigns.domain.campaign import Campaign
 from campaigns.domain.contact import Contact, ContactStatus, shown
 from campaigns.domain.facts import Disposition
 from campaigns.domain.moves import Status
-from campaigns.domain.values.rows import Row
+from campaigns.domain.values.rows import ERASED, Row
 from campaigns.http.campaign_json import Shape, at, metrics_shape, percent
 from projector.projections.changes import Execution, Import
 from projector.projections.executions import OUTCOME_UNKNOWN
 
-FORGOTTEN = Row(phone_number="erased")  # Shown for a contact that is forgotten.
+FORGOTTEN = Row(phone_number=ERASED)  # Shown for a contact that is forgotten.
 
 
 def contact_shape(

@@ -5,7 +5,7 @@ ask here. Nothing in a text identifies a person unless it is asked to `reveal`, 
 a terminal or turns a line: it comes from tenants and carriers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import assert_never
 
 from campaigns.audit.masks import masked_number, masked_text
@@ -37,13 +37,15 @@ from campaigns.domain.facts import (
     LevelRaised,
     ListClosed,
     ListEvent,
+    ListRows,
     RecordSkipped,
     WebhookFact,
 )
-from campaigns.domain.values.rows import Row
+from campaigns.domain.values.rows import ERASED, UNREADABLE, Revealed, Row, UnreadableRow
 from campaigns.process.printable_text import one_line
 
 _ROWS_SHOWN = 3  # Of a chunk of contacts.
+OpenRows = Callable[[ContactsEncrypted, int | None], Iterable[Revealed]]  # So many of its first.
 
 WHY_ABANDONED = {
     Abandonment.NOT_RUNNING: "the campaign was paused or stopped before the carrier was asked",
@@ -57,10 +59,11 @@ WHY_ABANDONED = {
 }
 
 
-def text_of(fact: AnyFact, *, reveal: bool = False) -> str:
+def text_of(fact: AnyFact, *, reveal: bool = False, opened: OpenRows | None = None) -> str:
     """Return what a fact says: one line, without a time or an actor of its own.
 
-    `reveal`: show phone numbers whole, and names.
+    `reveal`: show phone numbers whole, and names. `opened`: opens the first
+    of encrypted ones.
     """
     match fact:
         case CallRequested() | CallStarted() | CallAbandoned() | CallEnded() | CallLate():
@@ -79,7 +82,7 @@ def text_of(fact: AnyFact, *, reveal: bool = False) -> str:
         case ContactsReplaced() | ImportStarted() | ImportCompleted() | ImportFailed():
             text = import_text(fact, reveal=reveal)
         case ContactsAdded() | ContactsEncrypted() | ListClosed() | CreateKeyed():
-            text = _of_list(fact, reveal=reveal)
+            text = _of_list(fact, reveal=reveal, opened=opened)
         case ApiKeyCreated() | ApiKeyRevoked() | LevelRaised() | RecordSkipped() | HomeChosen():
             text = _of_operators(fact)
         case WebhookFact():
@@ -124,17 +127,13 @@ def _of_call(
             assert_never(unreachable)
 
 
-def _of_list(fact: ListEvent | CreateKeyed, *, reveal: bool) -> str:
+def _of_list(fact: ListEvent | CreateKeyed, *, reveal: bool, opened: OpenRows | None) -> str:
     match fact:
         case ContactsEncrypted():
-            last = fact.first_row + len(fact.rows) - 1
-            return f"Rows {fact.first_row:,} to {last:,} of list {fact.import_id}, encrypted."
+            shown = _opened(opened(fact, _ROWS_SHOWN), len(fact.rows)) if opened else ""
+            return f"{_stretch(fact)}, encrypted{shown}."
         case ContactsAdded():
-            last = fact.first_row + len(fact.rows) - 1
-            return (
-                f"Rows {fact.first_row:,} to {last:,} of list {fact.import_id}:"
-                f" {_rows(fact.rows, reveal=reveal)}."
-            )
+            return f"{_stretch(fact)}: {_rows(fact.rows, reveal=reveal)}."
         case ListClosed():
             counts = "its contacts count" if fact.counts else "it will never count"
             return f"List {fact.import_id} is closed: {counts}."
@@ -147,14 +146,43 @@ def _of_list(fact: ListEvent | CreateKeyed, *, reveal: bool) -> str:
             assert_never(unreachable)
 
 
+def _stretch(chunk: ListRows) -> str:
+    last = chunk.first_row + len(chunk.rows) - 1
+    return f"Rows {chunk.first_row:,} to {last:,} of list {chunk.import_id}"
+
+
 def _rows(rows: Sequence[Row], *, reveal: bool) -> str:
     shown = [
-        f"{row.phone_number} {row.name or ''}".strip()
-        if reveal
-        else masked_number(row.phone_number)
-        for row in rows[:_ROWS_SHOWN]
+        _whole(row) if reveal else masked_number(row.phone_number) for row in rows[:_ROWS_SHOWN]
     ]
-    more = len(rows) - len(shown)
+    return _counted(shown, len(rows))
+
+
+def _opened(rows: Iterable[Revealed], count: int) -> str:
+    """Return what encrypted rows say; where none can be read, why."""
+    found = list(rows)
+    why = {one.why for one in found if isinstance(one, UnreadableRow)}
+    if len(why) == 1 and all(isinstance(one, UnreadableRow) for one in found):
+        return f" and {UNREADABLE}: {why.pop()}"
+    return ": " + _counted([_word(one) for one in found], count)
+
+
+def _word(row: Revealed) -> str:
+    match row:
+        case None:
+            return ERASED
+        case UnreadableRow():
+            return f"{UNREADABLE} ({row.why})"
+        case Row():
+            return _whole(row)
+
+
+def _whole(row: Row) -> str:
+    return f"{row.phone_number} {row.name or ''}".strip()
+
+
+def _counted(shown: Sequence[str], count: int) -> str:
+    more = count - len(shown)
     return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 

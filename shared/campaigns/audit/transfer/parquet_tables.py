@@ -37,10 +37,11 @@ from campaigns.domain.facts import (
     ListClosed,
     ListRows,
 )
+from campaigns.domain.values.rows import Revealed, UnreadableRow
 from campaigns.domain.values.rows import Row as RowOfList
 from campaigns.log.port import ReadableLog
-from campaigns.personal.list_keys import KeyUnavailableError, ListKeys
-from campaigns.personal.row_reader import rows_of
+from campaigns.personal.list_keys import ListKeys
+from campaigns.personal.open_rows import RevealedRows
 from campaigns.records.installation import Installation
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope
@@ -106,7 +107,7 @@ class _Tables:
     """All tables of one export; of calls that are under way, a row each is kept in memory."""
 
     def __init__(self, folder: Path, stack: ExitStack, keys: ListKeys | None) -> None:
-        self._keys = keys
+        self._opening = RevealedRows(keys)
         self.unread: str | None = None  # Why some regions are missing.
         self.tables = {
             name: _Table(
@@ -143,11 +144,13 @@ class _Tables:
             case ContactsAdded():
                 return fact.rows
             case ContactsEncrypted():
-                try:
-                    return list(rows_of(self._keys, fact.key_id, fact.first_row, fact.rows))
-                except KeyUnavailableError as exc:
-                    self.unread = str(exc)
-                    return [None] * len(fact.rows)
+                return list(map(self._readable, self._opening.of(fact)))
+
+    def _readable(self, row: Revealed) -> RowOfList | None:
+        if isinstance(row, UnreadableRow):
+            self.unread = row.why
+            return None
+        return row
 
     def _learn(self, fact: AnyFact) -> None:
         match fact:

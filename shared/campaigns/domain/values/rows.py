@@ -1,5 +1,7 @@
 """One row of a list of contacts, as facts hold it: used, or unusable. Pure."""
 
+from typing import NamedTuple
+
 from msgspec import field
 
 from campaigns.domain.values.value import PositiveInt, Value
@@ -13,6 +15,20 @@ class Row(Value, frozen=True, kw_only=True):
     email: str | None = None
     # Template variables, name included.
     variables: dict[str, str] = field(default_factory=dict)
+
+
+# Shown in place of a number, and of nothing else of a row: neither is anybody's.
+ERASED = "erased"  # The contact is forgotten.
+UNREADABLE = "unreadable"  # The key of its list is missing, or the row is not what was written.
+
+
+class UnreadableRow(NamedTuple):
+    """An encrypted row that is not erased, and cannot be shown."""
+
+    why: str
+
+
+Revealed = Row | UnreadableRow | None  # An encrypted row for who may see it. None: it is erased.
 
 
 class RowError(Value, frozen=True, kw_only=True):

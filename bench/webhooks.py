@@ -1,6 +1,7 @@
 """How many events does one webhook deliver a second? `dialgate up` on the embedded log.
 
-Some campaigns' history is delivered from the log's beginning to a receiver in a process of its own.
+Some campaigns' history, which ran at the same time, is delivered from the log's beginning to a
+receiver in a process of its own.
 The floor is a bare client: the same bodies, unsigned and unrecorded, posted to the same receiver on
 as many connections.
 """
@@ -60,9 +61,10 @@ async def bare(port: int, bodies: list[bytes]) -> float:
 def delivered(system: System, told: Pipe, port: int) -> tuple[list[bytes], float]:
     """Let a webhook deliver all that is on record; return the bodies, and how many a second."""
     with system.client() as client:
-        for _ in range(CAMPAIGNS):
-            campaign_id = client.create(CONTACTS, concurrent=40)
+        campaigns = [client.create(CONTACTS, concurrent=40) for _ in range(CAMPAIGNS)]
+        for campaign_id in campaigns:
             client.start(campaign_id)
+        for campaign_id in campaigns:
             client.wait_for(campaign_id, "completed")
         events = f"{system.queries_url}/api/v1/events"
         first = client.once("GET", events, params={"limit": 1}).json()["next"]

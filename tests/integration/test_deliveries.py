@@ -11,6 +11,7 @@ import pytest
 
 from campaigns.domain.webhooks import Repetition
 from campaigns.secrets.key_place import KeyPlace
+from projector.deliveries.courier import PAGE, WINDOW
 from projector.deliveries.delivery_store import DeliveryStore
 from projector.deliveries.webhook_pages import BEHIND_MAX, WebhookPages
 from tests.support.deliveries import (
@@ -57,6 +58,19 @@ async def test_events_come_signed_in_order_within_a_campaign_and_as_they_are(
         in_order(feed, receiver.requests)
         assert receiver.requests[-1].checked() == late.body
         await until(lambda: here.standing().cursor == feed.at(301))
+
+
+async def test_events_are_read_by_the_page_also_while_one_campaign_has_them_all(
+    store: DeliveryStore,
+) -> None:
+    feed, many = ListFeed(), 5 * PAGE + WINDOW
+    async with receiving() as receiver, Projection(feed, store, PATIENT).running() as here:
+        for _ in range(many):
+            feed.add(1)
+        here.put(a_webhook(receiver, feed))
+        await until(lambda: here.standing().cursor == feed.at(many))
+        in_order(feed, receiver.requests)
+        assert feed.pages <= many // PAGE + 2
 
 
 async def test_whatever_a_receiver_does_nothing_is_lost_or_out_of_order(

@@ -13,6 +13,7 @@ class ListFeed:
     """Events of one partition; each is a record of its own."""
 
     events: list[CloudEvent] = field(default_factory=list)
+    pages: int = 0  # So many were read.
     _grown: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, campaign_id: int, tag: str = "call-ended.v1") -> CloudEvent:
@@ -41,6 +42,7 @@ class ListFeed:
         through: Cursor | None = None,
     ) -> FeedPage:
         """Return a slice of the events."""
+        self.pages += 1
         first = after[0].position
         found = self.events[first : first + limit]
         told = [

@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
@@ -119,16 +120,26 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
 
 class _Stream(httpcore.AsyncNetworkStream):
-    """A connection that is also closed when a receiver never ends its TLS handshake."""
+    """A connection that is also closed when a receiver never ends its TLS handshake.
+
+    A request is sent at once, when its answer is read: httpcore writes its head and its body one
+    after the other, and each wakes the receiver.
+    """
 
     def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
-        self._inner = inner
+        self._inner, self._unsent = inner, bytearray()
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        if self._unsent:
+            whole = bytes(self._unsent)
+            self._unsent.clear()
+            # One that has answered and hung up already is read: so does httpcore.
+            with suppress(httpcore.WriteError):
+                await self._inner.write(whole, timeout)
         return await self._inner.read(max_bytes, timeout)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        await self._inner.write(buffer, timeout)
+        self._unsent += buffer
 
     async def aclose(self) -> None:
         await self._inner.aclose()
@@ -140,10 +151,11 @@ class _Stream(httpcore.AsyncNetworkStream):
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> httpcore.AsyncNetworkStream:
         try:
-            return await self._inner.start_tls(ssl_context, server_hostname, timeout)
+            tls = await self._inner.start_tls(ssl_context, server_hostname, timeout)
         except asyncio.CancelledError:  # httpcore closes it for all other reasons.
             await self._inner.aclose()
             raise
+        return _Stream(tls)
 
     def get_extra_info(self, info: str) -> Any:  # Any: httpcore's own interface.
         return self._inner.get_extra_info(info)

@@ -120,6 +120,48 @@ async def test_the_connection_goes_to_the_address_that_was_checked_and_tls_to_th
     assert backend.names == ["receiver"]
 
 
+class Wire(Dialed):
+    """A connection that notes what is sent; whoever reads gets an answer."""
+
+    def __init__(self, *, ends: bool = False) -> None:
+        super().__init__()
+        self.ends, self.sent = ends, list[bytes]()
+
+    async def start_tls(
+        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        return self
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self.sent.append(buffer)
+        if self.ends:
+            raise httpcore.WriteError("it has hung up")
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n"
+
+    def get_extra_info(self, info: str) -> Any:
+        return None
+
+
+@pytest.mark.parametrize("url", ["https://receiver/hook", "http://receiver/hook"])
+@pytest.mark.parametrize("ends", [False, True])
+async def test_a_request_is_sent_at_once_and_its_answer_read_whoever_hangs_up(
+    url: str, ends: bool
+) -> None:
+    async def resolved(host: str, port: int) -> list[str]:
+        return ["8.8.8.8"]
+
+    guarded, wire = GuardedBackend(resolved), Wire(ends=ends)
+    guarded._inner = wire  # type: ignore[assignment]
+    async with httpcore.AsyncConnectionPool(network_backend=guarded) as pool:
+        answer = await pool.request("POST", url, content=b"{}")
+    assert answer.status == 413
+    (request,) = wire.sent
+    assert request.startswith(b"POST /hook HTTP/1.1\r\n")
+    assert request.endswith(b"\r\n\r\n{}")
+
+
 async def test_of_several_addresses_only_those_outside_are_tried() -> None:
     backend = Dialed("8.8.8.8")
     with pytest.raises(httpcore.ConnectError, match="far enough"):

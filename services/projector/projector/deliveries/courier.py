@@ -75,7 +75,9 @@ class Courier:
         window, at = DeliveryWindow(begin), cursor(begin)
         async with asyncio.TaskGroup() as lanes:
             while not self.stopping and (until is None or not _reached(at, until)):
-                if len(window) >= WINDOW:
+                if (
+                    len(window) > WINDOW - PAGE
+                ):  # A page is read as a whole: not one for each event.
                     await self._moving()
                     continue
                 at = await self._fill(lanes, window, at, until)
@@ -91,7 +93,7 @@ class Courier:
         # Of the whole organization: a cursor of one campaign would say nothing of other partitions.
         whose, types = Feed(webhook.organization_id), Types(frozenset(webhook.types))
         try:
-            page = await feed.page(whose, at, min(PAGE, WINDOW - len(window)), types)
+            page = await feed.page(whose, at, PAGE, types)
         except (CursorError, OperatingError) as exc:
             self._recipient.say(WebhookAnswer(None, str(exc)))
             await self._recipient.pause(self.tools.settings.retry_wait_s)

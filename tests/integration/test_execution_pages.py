@@ -23,6 +23,11 @@ from tests.support.many_executions import journal_of_one, multiply, tally
 from tests.support.postgres import postgres_url
 
 CALLS = 2 * tallies.BLOCK + 100
+_ENDED = {
+    ContactStatus.COMPLETED: Disposition.ANSWERED,
+    ContactStatus.BUSY: Disposition.BUSY,
+    ContactStatus.FAILED: Disposition.FAILED,
+}
 _HOW = (*[Disposition.ANSWERED] * 5, Disposition.BUSY, Disposition.FAILED, Disposition.UNKNOWN)
 
 
@@ -131,6 +136,36 @@ def test_the_tallies_of_postgres_are_those_of_sqlite(
             pages(tx, folded.all(), None, folded.chance)
         folded.store.close()
         other.store.close()
+
+
+def test_rows_that_are_made_by_sql_are_those_of_the_fold(tmp_path: Path) -> None:
+    """What the cost of pages is measured on: each state, its column, and all tallies."""
+    many, (made, folded) = 2 * tallies.BLOCK + 10, (tmp_path / "made", tmp_path / "folded")
+    made.mkdir()
+    folded.mkdir()
+    sql, history = Folded(ViewStore(None, made), journal_of_one(), 1), Journal()
+    sql.fold(len(sql.records))
+    multiply(sql.store, many)
+    history.create(1, contacts=many)
+    history.start(1)
+    history.call(1, Disposition.BUSY)
+    every = sql.all()
+    for one in every[1:]:
+        call_id = history.ask(one.execution_id)
+        history.ring(call_id, one.execution_id)
+        if one.status != ContactStatus.IN_PROGRESS:
+            history.end(call_id, one.execution_id, _ENDED[one.status])
+    by_fold = Folded(ViewStore(None, folded), history, 2)
+    by_fold.fold(len(by_fold.records))
+    (ours,), (theirs,) = (one.store.dump([EXECUTIONS]).values() for one in (sql, by_fold))
+    assert [row[1] for row in ours] == list(range(1, many + 1))
+    assert [(row[1], row[3]) for row in ours] == [(row[1], row[3]) for row in theirs]
+    for row, one in zip(ours, every, strict=True):
+        assert EXECUTION.dump(one) == row[-1]
+        assert (one.execution_id, one.contact_id, one.status) == row[1:4]
+    assert sql.store.dump([TALLIES]) == by_fold.store.dump([TALLIES])
+    sql.store.close()
+    by_fold.store.close()
 
 
 STEP = 10  # Instructions of SQLite between two counts.

@@ -154,7 +154,7 @@ def test_rows_that_are_made_by_sql_are_those_of_the_fold(tmp_path: Path) -> None
         call_id = history.ask(one.execution_id)
         history.ring(call_id, one.execution_id)
         if one.status != ContactStatus.IN_PROGRESS:
-            history.end(call_id, one.execution_id, _ENDED[one.status])
+            history.end(call_id, one.execution_id, _ENDED[ContactStatus(one.status)])
     by_fold = Folded(ViewStore(None, folded), history, 2)
     by_fold.fold(len(by_fold.records))
     (ours,), (theirs,) = (one.store.dump([EXECUTIONS]).values() for one in (sql, by_fold))

@@ -35,6 +35,8 @@ def multiply(store: ViewStore, executions: int, campaigns: int = 1) -> None:
     SQLite only, and nobody else has the store open: 10,000,000 rows are written without a journal,
     and their index is sorted.
     """
+    with store.reading():  # It has a file once it was asked.
+        pass
     store.disconnect()
     with closing(sqlite3.connect(store.where, isolation_level=None)) as db:
         for pragma in ("journal_mode = off", "synchronous = off", "cache_size = -500000"):

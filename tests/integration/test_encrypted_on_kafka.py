@@ -4,7 +4,6 @@ import json
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -30,24 +29,6 @@ def system_on(broker: Broker, folder: Path, layout: Layout) -> System:
         folder, layout, kafka=broker.servers, namespace="e.", partitions=2,
         master_key=b64encode(bytes([7] * 32)).decode(),
     )  # fmt: skip
-
-
-def created(client: Client, *people: dict[str, Any]) -> int:
-    body = {
-        "name": "people",
-        "assistant_id": 1,
-        "campaign_type": "call",
-        "contacts": people,
-        "settings": {"max_attempts": 1},  # Retries are minutes apart.
-    }
-    answer = client.command("", body)
-    assert answer.status_code == 200, answer.text
-    return int(answer.json()["id"])
-
-
-def contacts(client: Client, campaign: int) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = client.get(f"/{campaign}/contacts")["items"]
-    return found
 
 
 def erased(system: System, *words: str) -> int:
@@ -82,11 +63,11 @@ def test_erased_while_it_runs_and_parts_are_killed(own: Broker, tmp_path: Path) 
         without_its_master_key(system, people)
     later = system_on(own, tmp_path / "up", "up")
     with later as system, system.client() as client:  # On the log of the parts, in one process.
-        assert "Eve Staysthere" in json.dumps(contacts(client, people))
-        again = created(client, BOB)
+        assert "Eve Staysthere" in json.dumps(client.contacts(people))
+        again = client.create_of(BOB)
         client.start(again)
         client.wait_for(again, "completed")
-        assert [one["attempts"] for one in contacts(client, again)] == [1]
+        assert [one["attempts"] for one in client.contacts(again)] == [1]
     assert not traces(written(own.folder, system.data_dir), TEXTS)
 
 
@@ -96,11 +77,11 @@ def called_killed_and_erased(system: System, client: Client) -> int:
     client.start(load)
     client.wait_until(load, lambda found: handled(found) > 2)
     system["projector"].kill9()
-    people, gone = created(client, ADA, BOB, EVE), created(client, ADA, BOB)
+    people, gone = client.create_of(ADA, BOB, EVE), client.create_of(ADA, BOB)
     system["dialer"].kill9()
     assert erased(system, "--contact", f"{people}/1") == 1
     system["projector"].restart()  # It was away when the keys were made, and reads them.
-    assert [one["phone_number"] for one in contacts(client, people)] == [
+    assert [one["phone_number"] for one in client.contacts(people)] == [
         "erased", BOB["phone_number"], EVE["phone_number"]
     ]  # fmt: skip
     client.start(gone)
@@ -112,8 +93,8 @@ def called_killed_and_erased(system: System, client: Client) -> int:
     client.hurry(load)
     for campaign in (load, people, gone):
         client.wait_for(campaign, "completed")
-    assert [one["attempts"] for one in contacts(client, people)] == [0, 1, 1]
-    assert [one["status"] for one in contacts(client, gone)] == ["skipped"] * 2
+    assert [one["attempts"] for one in client.contacts(people)] == [0, 1, 1]
+    assert [one["status"] for one in client.contacts(gone)] == ["skipped"] * 2
     report = audit(system, client)
     assert not report.violations, report
     called = {(ring.campaign_id, ring.contact_id) for ring in rings_of(system.rings)}
@@ -151,7 +132,7 @@ def test_without_a_master_key_contacts_are_plain_and_one_line_says_so(
         System(folder, kafka=own.servers, namespace="p.", partitions=2) as system,
         system.client() as client,
     ):
-        campaign = created(client, MAX)
+        campaign = client.create_of(MAX)
         client.start(campaign)
         client.wait_for(campaign, "completed")
         said = system["up"].output()

@@ -55,25 +55,9 @@ main()
 """
 
 
-def created(client: Client, *people: Person) -> int:
-    body = {
-        "name": "people", "assistant_id": 1, "campaign_type": "call",
-        "contacts": [one.body() for one in people],
-        "settings": {"max_attempts": 1},  # Retries are minutes apart.
-    }  # fmt: skip
-    answer = client.command("", body)
-    assert answer.status_code == 200, answer.text
-    return int(answer.json()["id"])
-
-
-def contacts(client: Client, campaign: int) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = client.get(f"/{campaign}/contacts")["items"]
-    return found
-
-
 def readable(client: Client, campaign: int, person: Person) -> bool:
     """Say whether the API shows a person whole; otherwise it shows nothing of them."""
-    shown = json.dumps(contacts(client, campaign), ensure_ascii=False)
+    shown = json.dumps(client.contacts(campaign), ensure_ascii=False)
     found = [text in shown for text in person[1:]]
     assert all(found) or not any(found), shown
     return all(found)
@@ -103,7 +87,7 @@ def test_who_is_erased_is_nowhere_and_is_never_called(tmp_path: Path) -> None:
     with System(tmp_path) as system, system.client() as client:
         load = client.create(200, concurrent=2, calls_per_minute=300)
         client.start(load)
-        campaign = created(client, ADA, BOB, EVE)
+        campaign = client.create_of(ADA.body(), BOB.body(), EVE.body())
         assert all(readable(client, campaign, one) for one in (ADA, BOB, EVE))
         before = wrapped(system.data_dir / "keys.db")
         old_keys = tmp_path / "keys.backup"
@@ -133,10 +117,10 @@ def test_who_is_erased_is_nowhere_and_is_never_called(tmp_path: Path) -> None:
 
         client.start(campaign)
         client.wait_for(campaign, "completed")
-        assert [(one["attempts"], one["status"]) for one in contacts(client, campaign)[:2]] == [
+        assert [(one["attempts"], one["status"]) for one in client.contacts(campaign)[:2]] == [
             (0, "skipped"), (0, "skipped")
         ]  # fmt: skip
-        assert contacts(client, campaign)[2]["attempts"] == 1, "others are called"
+        assert client.contacts(campaign)[2]["attempts"] == 1, "others are called"
         client.hurry(load)
         client.wait_for(load, "completed")
         system.stop()

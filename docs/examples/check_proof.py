@@ -3,7 +3,8 @@
 python check_proof.py proof.json seal.pub
 
 It needs Python and the `cryptography` package, and is written from the auditors' page alone. It
-prints the records that are proven, one a line, and ends with 1 at the first thing that is not.
+prints the records that are proven, one a line, and ends with 1 at the first thing that is not, with
+2 where a file is missing or is not what it should be.
 """
 
 import base64
@@ -13,9 +14,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+BUNDLE = {"seal": str, "signature": str, "contacts": list, "records": list}
+RECORD = {"partition": str, "position": int, "record": str, "path": list}
 
 
 def root_by(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes:
@@ -61,21 +65,48 @@ def missing(bundle: dict[str, Any], records: list[tuple[str, dict[str, Any]]]) -
     return gaps
 
 
+def read(arguments: list[str]) -> tuple[dict[str, Any], Ed25519PublicKey]:
+    """Return the bundle and the key that are named. Raises what cannot be used of them."""
+    if len(arguments) != 2:
+        raise ValueError("expected two files, such as proof.json seal.pub")
+    bundle, key = json.loads(Path(arguments[0]).read_bytes()), Path(arguments[1]).read_bytes()
+    if not is_of(bundle, BUNDLE) or not all(is_of(one, RECORD) for one in bundle["records"]):
+        raise ValueError(f"{arguments[0]}: expected a bundle of `dialgate proof`")
+    if not isinstance(found := load_pem_public_key(key), Ed25519PublicKey):
+        raise ValueError(f"{arguments[1]}: expected an Ed25519 key")
+    return bundle, found
+
+
+def is_of(found: object, shape: dict[str, type]) -> bool:
+    """Say whether something is an object with these members; lists hold texts or objects."""
+    return isinstance(found, dict) and all(
+        isinstance(found.get(name), kind)
+        and (kind is not list or all(isinstance(one, str | dict) for one in found[name]))
+        for name, kind in shape.items()
+    )
+
+
 def main() -> None:
     """Check the bundle that is named on the command line."""
-    bundle = json.loads(Path(sys.argv[1]).read_bytes())
-    key = load_pem_public_key(Path(sys.argv[2]).read_bytes())
-    if not isinstance(key, Ed25519PublicKey):
-        sys.exit(f"{sys.argv[2]}: expected an Ed25519 key")
+    try:
+        bundle, key = read(sys.argv[1:])
+    except (OSError, ValueError, RecursionError, UnsupportedAlgorithm) as exc:
+        print(f"check_proof.py: {exc}", file=sys.stderr)
+        sys.exit(2)
     try:
         records = proven(bundle, key)
+        lines = [
+            " ".join([at, one["time"], one["actor"], *(fact["type"] for fact in one["facts"])])
+            for at, one in records
+        ]
+        gaps = missing(bundle, records)
     except InvalidSignature:
         sys.exit("the seal was not signed with this key, or was altered")
-    except (ValueError, KeyError, IndexError) as exc:
-        sys.exit(f"not proven: {exc}")
-    for at, record in records:
-        print(at, record["time"], record["actor"], *(fact["type"] for fact in record["facts"]))
-    if gaps := missing(bundle, records):
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as exc:
+        sys.exit(f"not proven: {exc!r}" if isinstance(exc, KeyError) else f"not proven: {exc}")
+    for line in lines:
+        print(line)
+    if gaps:
         sys.exit("\n".join(gaps))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
+from campaigns.audit.stories.phrases import moment
 from campaigns.domain.facts import WebhookCreated, WebhookSecretRotated
 from campaigns.domain.levels import LEVEL_NEWEST
 from campaigns.domain.webhooks import BOTH_SIGN, Webhooks
@@ -104,6 +105,18 @@ def test_after_a_rotation_the_older_key_is_needed_no_more(tmp_path: Path) -> Non
         assert KeyPlace(NEW).open(sealed, bound) == f"whsec_{one.webhook_id}".encode()
     assert Shell(tmp_path, NEW).shape() == {"sealed_anew": 0, "already": 4, "left": []}
     assert webhooks(tmp_path).by_id == after.by_id, "a second run records nothing"
+
+
+def test_the_log_says_until_when_the_secret_before_signs_too(tmp_path: Path) -> None:
+    """Where it was only sealed anew, that is over: the secret stays what it is."""
+    written(tmp_path, [created(1)])
+    shell = Shell(tmp_path, NEW, OLD)
+    shell.rotate()
+    told = CliRunner().invoke(cli, ["log"], env=shell.environment).stdout
+    since = webhooks(tmp_path).by_id[created(1).webhook_id].rotated_at
+    assert since is not None and since + BOTH_SIGN < datetime.now(UTC)
+    assert "has a new secret" not in told
+    assert f"the one before signs too for 24 hours since {moment(since)}" in told
 
 
 def test_a_secret_that_no_key_opens_is_left_and_named(tmp_path: Path) -> None:

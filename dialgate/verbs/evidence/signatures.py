@@ -39,6 +39,8 @@ async def verify_signed(
     seal, proof, public_key, reveal = signed
     if public_key is None or (seal is None) == (proof is None):
         raise MisusedError("expected --public-key FILE, with --seal FILE or with --proof FILE")
+    if proof is not None and exported is not None:
+        raise MisusedError("--proof is checked without a log: expected no --from")
     if proof is not None:
         return _verify_proof(proof, public_key, as_json=as_json, reveal=reveal)
     assert seal is not None, "one of the two"

@@ -11,6 +11,8 @@ import msgspec
 import orjson
 import pytest
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from campaigns.audit.seal.proof import Bundle, Proven, Subject, check_bundle, contact_of
@@ -187,6 +189,67 @@ async def test_an_auditor_checks_a_bundle_without_our_program(tmp_path: Path) ->
     checked = without_us(tmp_path, orjson.dumps(bundle))
     assert (checked.returncode, checked.stdout) == (1, "")
     assert "is not the record that was sealed there" in checked.stderr
+
+
+def _pem(private: Any) -> bytes:
+    return bytes(private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+
+
+BAD: dict[str, tuple[bytes | None, bytes | None, int]] = {  # Bundle, key; None: a good one.
+    "no bundle": (b"", None, 2),
+    "no JSON": (b"{", None, 2),
+    "deep JSON": (b"[" * 100_000, None, 2),
+    "no text": (b"\xff", None, 2),
+    "an empty bundle": (b"{}", None, 2),
+    "a list": (b"[1]", None, 2),
+    "a number for a seal": (b'{"seal":1,"signature":"","contacts":[],"records":[]}', None, 2),
+    "records of nothing": (b'{"seal":"","signature":"","contacts":[],"records":["x"]}', None, 2),
+    "steps that are none": (
+        b'{"seal":"","signature":"","contacts":[],"records":'
+        b'[{"partition":"a","position":1,"record":"","path":[1]}]}',
+        None,
+        2,
+    ),
+    "no signature": (b'{"seal":"","signature":"","contacts":[],"records":[]}', None, 1),
+    "half a signature": (b'{"seal":"","signature":"A","contacts":[],"records":[]}', None, 1),
+    "no key": (None, b"", 2),
+    "no PEM": (None, b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", 2),
+    "another kind of key": (None, _pem(generate_private_key(SECP256R1())), 2),
+    "another key": (None, _pem(Ed25519PrivateKey.generate()), 1),
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+async def test_what_the_auditors_program_cannot_use_is_one_sentence(
+    bad: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle, public, status = BAD[bad]
+    text, _ = await proven_of(await called(), Subject(NUMBER, None))
+    (tmp_path / "proof.json").write_bytes(text if bundle is None else bundle)
+    (tmp_path / "seal.pub").write_bytes(_pem(key()) if public is None else public)
+    ended = checked_in_process(monkeypatch, tmp_path / "proof.json", tmp_path / "seal.pub")
+    said = capsys.readouterr()
+    assert said.out == "", "nothing is proven"
+    if status == 1:
+        assert isinstance(ended.code, str) and len(ended.code.splitlines()) == 1
+    else:
+        assert (ended.code, len(said.err.splitlines())) == (2, 1)
+
+
+@pytest.mark.parametrize("files", [(), ("proof.json",), ("nowhere", "nowhere"), (".", ".")])
+def test_files_that_the_auditors_program_cannot_read_are_one_sentence(
+    files: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = checked_in_process(monkeypatch, *files)
+    assert (ended.code, len(capsys.readouterr().err.splitlines())) == (2, 1)
+
+
+def checked_in_process(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> SystemExit:
+    """Run the auditors' program, which ends by itself."""
+    monkeypatch.setattr(sys, "argv", [str(CHECKER), *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(CHECKER), run_name="__main__")
+    return ended.value
 
 
 @pytest.mark.parametrize("alter", [_first_byte, _position, _path, _root, _outside])

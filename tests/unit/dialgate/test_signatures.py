@@ -107,6 +107,10 @@ def test_a_log_that_was_altered_exits_with_1_and_says_where(there: Path) -> None
         (("seal", "--key", "key", "--out", "export"), "expected a seal"),
         (("seal", "--key", "none", "--out", "x"), "No such file"),
         (("seal", "--key", "key", "--out", "x", "--from", "one"), "cannot be sealed"),
+        (
+            ("verify", "--public-key", "key.pub", "--proof", "proof", "--from", "export"),
+            "--proof is checked without a log: expected no --from",
+        ),
         (("verify", "--public-key", "key.pub"), "with --seal FILE or with --proof FILE"),
         (("verify", "--seal", "export", "--public-key", "key.pub"), "expected a seal"),
         (("verify", "--proof", "export", "--public-key", "key.pub"), "expected a proof bundle"),

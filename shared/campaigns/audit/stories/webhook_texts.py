@@ -6,6 +6,7 @@ Of a URL the host is told: its path may hold a token.
 from typing import assert_never
 from urllib.parse import urlsplit
 
+from campaigns.audit.stories.phrases import moment
 from campaigns.domain.facts import (
     AnyWebhookFact,
     WebhookChanged,
@@ -26,7 +27,8 @@ def webhook_text(fact: AnyWebhookFact) -> str:
             how = "paused" if fact.paused else "active"
             return f"{name} was changed: events go to {host_of(fact.url)}, and it is {how}."
         case WebhookSecretRotated():
-            return f"{name} has a new secret; for 24 hours the one before signs too."
+            since = moment(fact.rotated_at)  # Long ago: it is the same one, sealed anew.
+            return f"{name} has this secret; the one before signs too for 24 hours since {since}."
         case WebhookReplayAsked():
             return f"{name} is sent a stretch of events again."
         case WebhookEnded():

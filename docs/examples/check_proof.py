@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def read(arguments: list[str]) -> tuple[dict[str, Any], Ed25519PublicKey]:
     return bundle, found
 
 
-def is_of(found: object, shape: dict[str, type]) -> bool:
+def is_of(found: object, shape: Mapping[str, type]) -> bool:
     """Say whether something is an object with these members; lists hold texts or objects."""
     return isinstance(found, dict) and all(
         isinstance(found.get(name), kind)

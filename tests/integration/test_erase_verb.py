@@ -11,6 +11,7 @@ import pytest
 
 from campaigns.domain.facts import ContactsAdded, LevelRaised
 from campaigns.domain.values.rows import Row
+from campaigns.personal.list_keys import ListKey
 from campaigns.process.errors import LogUnavailableError
 from campaigns.records.topics import INSTALLATION
 from campaigns.sqlite.sqlite_log import SqliteLog
@@ -80,6 +81,31 @@ async def test_a_contact_a_number_everywhere_and_a_campaign(api: Whole, tmp_path
     assert await names(api, first) == [None, None, "Person 2", "Person 3"]
     assert "nothing to do" in await said(tmp_path, "--campaign", f"{second}", "--yes")
     assert "nothing to do" in await said(tmp_path, "--contact", f"{second}/3", "--yes")
+
+
+async def test_a_list_without_rows_takes_no_key(
+    api: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, taken = api.log.list_keys, 0
+    assert keys is not None
+    real = keys.take
+
+    async def take() -> ListKey:
+        nonlocal taken
+        taken += 1
+        return await real()
+
+    monkeypatch.setattr(keys, "take", take)
+    empty = await api.create()
+    campaign = await api.create(contacts=PEOPLE)
+    assert taken == 1, "the second has rows"
+    again = await api.client.post(
+        f"/api/v1/campaigns/{campaign}/contacts", json={"contacts": PEOPLE}
+    )
+    assert again.json()["imported_count"] == 0, "they are known"
+    assert taken == 1
+    await api.upload(empty, "phone_number\n+14155550100\n")
+    await until(lambda: taken == 2)
 
 
 @pytest.mark.parametrize("by", ["--contact", "--number", "--campaign"])

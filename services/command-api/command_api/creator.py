@@ -192,7 +192,7 @@ class Creator:
         What is appended and never named by a campaign counts for nothing, and is given up.
         """
         reader = self.writer.reader
-        rows_of = await row_writer(reader.log, reader.installation.level, import_id)
+        rows_of = row_writer(reader.log, reader.installation.level, import_id)
         few = await in_slices(few_chunks(rows))
         if few is not None:
             added = list(await rows_of.facts(few))

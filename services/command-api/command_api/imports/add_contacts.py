@@ -60,7 +60,7 @@ class _List:
             await asyncio.sleep(REST_S)
         few = await in_slices(few_chunks(new))
         import_id = uuid4().hex
-        writer = await row_writer(service.log, service.reader.installation.level, import_id)
+        writer = row_writer(service.log, service.reader.installation.level, import_id)
         command = CompleteImport(
             campaign_id=campaign_id,
             organization_id=self.organization_id,

@@ -155,7 +155,7 @@ async def _send(
     number = campaign.importing.number if campaign.importing else None
     basis, tally = basis_of(campaign, replacing=True), Tally()
     level = service.reader.installation.level
-    writer = await row_writer(service.log, level, announced.import_id)
+    writer = row_writer(service.log, level, announced.import_id)
     sent = Chunks(service, given.campaign_id, writer, origin, announced=True)
     await know_numbers(campaign, service.contacts, service.log.list_keys)
     async for rows in new_rows(campaign, service.contacts, file, tally):

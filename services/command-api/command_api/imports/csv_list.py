@@ -81,7 +81,7 @@ async def _whole(
         if size > RECORD_BYTES_MAX:
             return None
     import_id = uuid4().hex
-    writer = await row_writer(service.log, service.reader.installation.level, import_id)
+    writer = row_writer(service.log, service.reader.installation.level, import_id)
     command = CompleteImport(
         campaign_id=given.campaign_id,
         organization_id=given.organization_id,

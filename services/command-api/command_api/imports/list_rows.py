@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from campaigns.domain.facts import ContactsEncrypted, ListRows
 from campaigns.domain.values.rows import Row
 from campaigns.log.port import EventLog
-from campaigns.personal.list_keys import ListKey
+from campaigns.personal.list_keys import ListKey, ListKeys
 from campaigns.personal.row_cipher import contacts_encrypted, encrypted
 from command_api.imports.rows import contacts_added
 from command_api.slices import Steps, in_slices
@@ -22,11 +22,19 @@ class RowWriter:
     """Makes the facts of one list, chunk by chunk."""
 
     import_id: str
-    key: ListKey | None  # None: rows are written plain.
+    keys: ListKeys | None  # None: rows are written plain.
     rows: int = 0  # In the facts so far.
+    key: ListKey | None = None  # Taken for the first rows: a list that has none needs none.
 
     async def fact(self, rows: Sequence[Row]) -> ListRows:
-        """Return the next chunk."""
+        """Return the next chunk.
+
+        Raises:
+            OperatingError: no key could be made.
+
+        """
+        if self.keys is not None and self.key is None:
+            self.key = await self.keys.take()
         return await in_slices(self._fact(rows))
 
     async def facts(self, chunks: Iterable[Sequence[Row]]) -> tuple[ListRows, ...]:
@@ -45,12 +53,6 @@ class RowWriter:
         return contacts_encrypted(self.import_id, first, self.key.key_id, made)
 
 
-async def row_writer(log: EventLog, level: int, import_id: str) -> RowWriter:
-    """Return what makes the facts of a new list.
-
-    Raises:
-        OperatingError: no key could be made.
-
-    """
-    keys = log.list_keys if level >= ContactsEncrypted.SINCE else None
-    return RowWriter(import_id, await keys.take() if keys else None)
+def row_writer(log: EventLog, level: int, import_id: str) -> RowWriter:
+    """Return what makes the facts of a new list."""
+    return RowWriter(import_id, log.list_keys if level >= ContactsEncrypted.SINCE else None)

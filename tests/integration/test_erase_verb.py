@@ -20,6 +20,7 @@ from dialgate.verbs.personal import deletion
 from tests.support.sample_facts import campaign_created
 from tests.support.told_log import Told, ToldLog
 from tests.support.verbs import ran
+from tests.support.waiting import until
 from tests.support.whole_api import Whole, whole_api
 
 NUMBER = "+14155550100"

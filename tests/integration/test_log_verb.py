@@ -44,6 +44,27 @@ HOSTILE = "\x1b[2J\x9b31m\u202eboss\nforged  line"
 PERSON = ("+14155550100", "4155550100", "Ada", "ada@example.org", "Zurich")
 KEYED = CreateKeyed(organization_id=1, digest="0" * 64, campaign_id=2, request_digest="0" * 64)
 
+FILTERS: list[tuple[tuple[str, ...], list[int]]] = [  # What is asked for, the positions shown.
+    ((), [1, 2, 3, 4, 5, 6]),
+    (("--campaign", "1"), [2, 4, 5, 6]),
+    (("--campaign", "2"), [3]),
+    (("--type", "campaign-paused"), [2, 6]),
+    (("--type", "campaign-paused.v1", "--type", "create-keyed"), [2, 3, 6]),
+    (("--type", "campaign-stopped"), []),
+    (("--actor", "organization/7 key dg_live_ab"), [2]),
+    (("--actor", "dg_live_ab"), [2]),
+    (("--actor", "dg_live"), []),
+    (("--since", "2026-03-01T13:00:00+00:00"), [4, 5, 6]),
+    (("--since", "2026-03-01T15:00:00.001Z"), []),
+    (("--until", "2026-03-01T14:00:00+01:00"), [1, 2, 3, 4]),
+    (("--until", "2026-03-01T11:59:59Z"), []),
+    (("--contact", "1/7"), [4]),
+    (("--contact", "1/70"), []),
+    (("--correlation", "asked"), [2]),
+    (("--correlation", "ask"), []),
+    (("--campaign", "1", "--type", "campaign-paused", "--since", "2026-03-01T14:00Z"), [6]),
+]  # fmt: skip
+
 
 def paused(campaign_id: int, reason: str | None = None) -> CampaignPaused:
     return CampaignPaused(campaign_id=campaign_id, reason=reason, paused_at=NOON)
@@ -88,29 +109,7 @@ def positions(lines: list[str]) -> list[int]:
     return [int(line.split()[0].partition("@")[2]) for line in lines]
 
 
-@pytest.mark.parametrize(
-    ("words", "shown"),
-    [
-        ((), [1, 2, 3, 4, 5, 6]),
-        (("--campaign", "1"), [2, 4, 5, 6]),
-        (("--campaign", "2"), [3]),
-        (("--type", "campaign-paused"), [2, 6]),
-        (("--type", "campaign-paused.v1", "--type", "create-keyed"), [2, 3, 6]),
-        (("--type", "campaign-stopped"), []),
-        (("--actor", "organization/7 key dg_live_ab"), [2]),
-        (("--actor", "dg_live_ab"), [2]),
-        (("--actor", "dg_live"), []),
-        (("--since", "2026-03-01T13:00:00+00:00"), [4, 5, 6]),
-        (("--since", "2026-03-01T15:00:00.001Z"), []),
-        (("--until", "2026-03-01T14:00:00+01:00"), [1, 2, 3, 4]),
-        (("--until", "2026-03-01T11:59:59Z"), []),
-        (("--contact", "1/7"), [4]),
-        (("--contact", "1/70"), []),
-        (("--correlation", "asked"), [2]),
-        (("--correlation", "ask"), []),
-        (("--campaign", "1", "--type", "campaign-paused", "--since", "2026-03-01T14:00Z"), [6]),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("words", "shown"), FILTERS)
 async def test_each_filter_hits_and_misses(
     folder: Path, words: tuple[str, ...], shown: list[int]
 ) -> None:

@@ -17,7 +17,7 @@ from dialgate.verbs.verb import MisusedError
 from dialgate.verbs.verify import WhatToJudge, verify
 from tests.support.exported import written
 from tests.support.on_kafka import opened as on_kafka
-from tests.support.sample_facts import call_ended, call_started
+from tests.support.sample_facts import call_ended, call_started, campaign_created
 from tests.support.told_log import CARRIER, Told, ToldLog, asked, given_back, ring, running
 
 CALL = asked("a")
@@ -131,11 +131,14 @@ async def test_of_many_violations_some_are_listed_and_all_are_counted(
 
 
 async def test_of_one_campaign_nothing_else_is_shown(tmp_path: Path, said: Said) -> None:
-    await (await _log(tmp_path, [*WELL[:2], PAUSED, CALL])).close()
+    other = campaign_created(2, NOON, name="Other")
+    await (await _log(tmp_path, [*WELL[:2], PAUSED, CALL, other])).close()
     (rings := tmp_path / "rings.jsonl").write_bytes(_line(call_id="b"))
     assert (await said.json(WhatToJudge(campaign=1, rings=[rings])))[1]["violations_found"] == 2
     status, found = await said.json(WhatToJudge(campaign=2, rings=[rings]))
     assert (status, found["violations"]) == (0, [])
+    with pytest.raises(MisusedError, match="expected a campaign of this log, found 3"):
+        await said.json(WhatToJudge(campaign=3, rings=[rings]))
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from typing import Any
 
 import orjson
 
+from bench.answers import answer_of
 from bench.table import Row, Setup, show
 from tests.support.client import Client
 from tests.support.system import KEY, System
@@ -109,7 +110,7 @@ def measured(system: System, client: Client, many: int) -> tuple[float, float, f
         pipes.append(ours)
         spawn.Process(target=follow, args=(theirs, port, path, share, n == 0), daemon=True).start()
     for pipe in pipes:
-        pipe.recv()
+        answer_of(pipe)
     client.start(campaign_id)
     time.sleep(3)  # The first burst is over.
     for pipe in pipes:
@@ -120,7 +121,7 @@ def measured(system: System, client: Client, many: int) -> tuple[float, float, f
         pipe.send(None)
     took_s = time.monotonic() - began
     share_of_core = (cpu_s(process.pid) - used_s) / took_s
-    answers: list[tuple[list[int], list[float]]] = [pipe.recv() for pipe in pipes]
+    answers: list[tuple[list[int], list[float]]] = [answer_of(pipe) for pipe in pipes]
     counts = [count for events, _ in answers for count in events]
     assert min(counts) > 0.9 * max(counts), "each is given the events as they come"
     client.pause(campaign_id)

@@ -13,6 +13,7 @@ import time
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 
+from bench.answers import answer_of
 from bench.http_load import Connection, Request
 from bench.table import Row, Setup, show
 from projector.deliveries.recipient import LANES
@@ -42,7 +43,7 @@ def receive(told: Pipe) -> None:
 def received(told: Pipe) -> list[bytes]:
     """Return the bodies that came since the last look."""
     told.send(None)
-    bodies: list[bytes] = told.recv()
+    bodies: list[bytes] = answer_of(told)
     return bodies
 
 
@@ -90,7 +91,7 @@ def main() -> None:
         target=receive, args=(theirs,), daemon=True
     )
     receiver.start()
-    port: int = told.recv()
+    port: int = answer_of(told)
     with (
         tempfile.TemporaryDirectory() as folder,
         System(Path(folder), webhook_private="true") as system,

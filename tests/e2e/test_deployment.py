@@ -40,6 +40,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 IGNORED = (ROOT / ".dockerignore").read_text().splitlines()
 PINNED = re.compile(r"[a-z./]+:\d+(\.\d+){1,2}(-[a-z]+)*")  # A version to its last part.
 VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
+ENDS_WITHIN_S = 60.0  # Far above what the end of a server's process takes.
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 BARRIER_S_MAX = LEASE_S_MAX + DialerSettings().carrier_timeout_s
 
@@ -539,7 +540,9 @@ def test_a_service_that_restarts_is_waited_for_and_a_silent_stream_of_events_las
         assert next(line for line in lines if line.startswith("data: ")), "the stream is open still"
         system["projector"].kill9()
         # Its end comes through, as an end or a break; silence would be neither.
+        within_s = time.monotonic() + ENDS_WITHIN_S  # A heart beats every 15 s: no read is long.
         with suppress(httpx.RemoteProtocolError, httpx.ReadError):
-            list(lines)
+            for _ in lines:
+                assert time.monotonic() < within_s, "a stream whose server died goes on"
         down = client.once("GET", f"{gateway.url}/api/v1/campaigns/{campaign}")
         assert (down.status_code, down.headers["Retry-After"]) == (503, "1")

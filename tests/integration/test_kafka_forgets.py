@@ -16,7 +16,8 @@ from campaigns.process.errors import LogUnavailableError, TopicMisfitError
 from campaigns.secrets.key_place import KeyPlace
 from campaigns.secrets.master_key import MasterKey, MasterKeyError
 from campaigns.testing.key_store_contract import PLACE, ROWS, known, wrapped
-from tests.support.broker import Broker, Source, chosen
+from tests.conftest import _without
+from tests.support.broker import Broker, Source, choose, has_jars, has_java
 
 ROLL_S = 1.0
 FORGOTTEN_S = 60.0  # Far above what it takes: the roll, a second, and the cleaner's pause.
@@ -25,6 +26,8 @@ FORGOTTEN_S = 60.0  # Far above what it takes: the roll, a second, and the clean
 @pytest.fixture
 def broker() -> Iterator[Broker]:
     """Start one whose files can be searched; its cleaner looks more often than every 15 s."""
+    if choose({}, docker_answers=False, java=has_java(), maven=has_jars()) is Source.NOTHING:
+        _without("no broker of our own, whose files are ours: needs Java and Maven")
     started = Broker(extra={"log.cleaner.backoff.ms": "300"}).start()
     try:
         yield started
@@ -58,7 +61,6 @@ def on_disk(folder: Path, secret: str) -> list[Path]:
 
 
 @pytest.mark.kafka
-@pytest.mark.skipif(chosen({}) is not Source.JARS, reason="only such a broker's files are ours")
 async def test_a_deleted_key_is_in_no_file_of_the_broker(broker: Broker) -> None:
     kafka = Kafka(broker.servers)
     async with keys_on(kafka, int(ROLL_S * 1_000)) as store:

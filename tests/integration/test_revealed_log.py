@@ -23,8 +23,11 @@ from campaigns.domain.values.rows import Row
 from campaigns.personal.erasure import ErasableList, ErasedRow, campaign_erased, contact_erased
 from campaigns.personal.list_keys import ListKey
 from campaigns.personal.row_cipher import contacts_encrypted, encrypted
+from campaigns.process.data_dir import unlock
 from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.sample_records import FIRST, NOON
+from dialgate.part_names import PARTS
+from tests.integration.test_lost_keys import served
 from tests.support.sample_facts import campaign_created
 from tests.support.told_log import ToldLog, record_of
 from tests.support.verbs import ran
@@ -185,6 +188,8 @@ async def test_a_row_that_was_altered_or_moved_is_named_and_hides_no_other(lists
         unread = {one["id"] for one in shown if one["phone_number"] == "unreadable"}
         assert unread == whom
         assert shown[2]["name"] == "Eve"
+    async with served(lists.folder) as api:
+        assert (await api.get("1/contacts"))["items"] == shown, "one hides no other"
     tables = lists.folder / "tables"
     left_out = await lists.said(f"export --parquet {tables}")
     assert f"regions of contacts are left out: row 2{why}" in left_out
@@ -231,3 +236,40 @@ async def test_what_befalls_all_contacts_is_told_of_each(lists: Lists) -> None:
         "2/1": ["import-completed.v1"],
         "2/2": [],
     }
+
+
+async def test_an_export_of_an_import_is_the_same_and_opens_as_it_did(
+    lists: Lists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With another number of partitions on the way, and the keys beside each log."""
+    await lists.write(erased(lists, 2))
+    await forget(lists, lists.one, 2)
+    first, second, third = (lists.folder / name for name in ("first", "second", "third"))
+    await lists.said(f"export {first}")
+    opened, at = await lists.opened(), lists
+    for count, source, target in ((3, first, second), (1, second, third)):
+        there = Lists(lists.folder / f"of{count}", lists.one, lists.other, [])
+        there.folder.mkdir()
+        for name in ("keys.db", "master.key"):
+            (there.folder / name).write_bytes((at.folder / name).read_bytes())
+        monkeypatch.setenv("DIALGATE_PARTITIONS", str(count))
+        assert "keys are" not in await there.said(f"import {source}")
+        monkeypatch.delenv("DIALGATE_PARTITIONS")
+        for part in PARTS:
+            unlock(there.folder, part)
+        await there.said(f"export {target}")
+        assert sorted(map(len, await there.opened())) == sorted(map(len, opened))
+        assert {str(one) for one in await there.opened()} == {str(one) for one in opened}
+        at = there
+    assert records(first) == records(third), "in the order of each campaign"
+
+
+def records(export: Path) -> dict[int, list[Any]]:
+    """Return an export's records by whether they are of the first list and its campaign."""
+    found: dict[int, list[Any]] = {0: [], 1: []}
+    for line in export.read_bytes().splitlines()[1:-1]:
+        if (record := orjson.loads(line).get("record")) is None:
+            continue  # What was decided of the whole log.
+        fact = record["facts"][0]["data"]
+        found[fact.get("campaign_id") == 1 or fact.get("import_id") == "a"].append(record)
+    return found

@@ -5,18 +5,42 @@ contacts cannot be read asks for no call that nobody could place. Source: ADR-00
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from campaigns.domain.campaign import Campaign
+from campaigns.domain.campaigns import Campaigns
 from campaigns.gates.gates import KEY_AGAIN
 from campaigns.personal.key_presence import missing_key
-from campaigns.personal.list_keys import ListKeys
+from campaigns.personal.list_keys import KeyUnavailableError, ListKeys
 from campaigns.process.observability import limit_repetitions
 from campaigns.stores.contacts import Contacts
 
 logger = logging.getLogger(__name__)
 limit_repetitions(logger)
+
+
+def keys_gone(keys: ListKeys | None, contacts: Contacts, campaigns: Campaigns) -> Sequence[str]:
+    """Return that there is not one key, while contacts that nobody erased need some.
+
+    Keys are made ahead, so a place that was ever used has some. A single one that is missing shuts
+    its campaign, and others are called.
+    """
+    if keys is None:
+        return ()
+    try:
+        if keys.store.sealers():
+            return ()
+    except KeyUnavailableError:
+        return ()  # The log's own troubles name it.
+    for campaign_id, last in contacts.encrypted_lists():
+        campaign = campaigns.get(campaign_id)
+        if campaign is not None and last > campaign.erased_through:
+            return (
+                "the keys of contacts are gone: expected those of the lists in the log, found none:"
+                " no encrypted contact is read or called until they are restored",
+            )
+    return ()
 
 
 class _Finding(NamedTuple):

@@ -191,6 +191,13 @@ class Contacts:
         )
         return [ErasableList(*one) for one in self._db.execute(asked, (campaign_id, after, limit))]
 
+    def encrypted_lists(self) -> Iterator[tuple[int, int]]:
+        """Yield the campaign and the last contact of each encrypted list that counts."""
+        yield from self._db.execute(
+            "select campaign_id, first_contact_id + rows - 1 from lists"
+            " where key_id is not null and campaign_id is not null and rows > 0"
+        )
+
     def has_plain(self, campaign_id: int, after: int = 0) -> bool:
         """Say whether a campaign has a list with contacts behind `after` that is not encrypted."""
         asked = (

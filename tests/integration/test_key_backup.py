@@ -15,15 +15,18 @@ import pytest
 from campaigns.domain.facts import CampaignErased, ContactErased
 from campaigns.domain.levels import LEVEL_NEWEST
 from campaigns.log.installation_log import Author, decided
+from campaigns.log.port import EventLog
 from campaigns.personal.list_keys import KeyUnavailableError, ListKey, ListKeys
 from campaigns.process.clock import SystemClock
 from campaigns.process.data_dir import unlock
+from campaigns.process.errors import LogUnavailableError
 from campaigns.records.installation import raise_level
 from campaigns.records.topics import campaign_partition
 from campaigns.secrets.key_place import KeyPlace
 from campaigns.secrets.master_key import MasterKey, MasterKeyError
 from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.sample_records import NOON, offered
+from dialgate.verbs.secrets import key_backup
 from tests.support.verbs import ran
 
 ROWS = range(1, 6)
@@ -123,6 +126,31 @@ async def test_a_line_that_is_no_key_of_ours_restores_nothing(tmp_path: Path) ->
     assert not (tmp_path / "keys.db").exists()
     backup.write_bytes(b"".join([head, first, second, *others]))
     assert "64 of 64 keys restored" in await verb(tmp_path, "import", str(backup))
+
+
+async def test_whether_something_was_restored_is_in_the_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await three_lists(tmp_path)
+    backup = str(tmp_path / "keys.jsonl")
+    await verb(tmp_path, "export", backup)
+    (tmp_path / "keys.db").unlink()
+    looks = 0
+
+    async def silent(log: EventLog) -> object:
+        nonlocal looks
+        looks += 1
+        raise LogUnavailableError("the log is silent")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(key_backup, "whole", silent)
+        said = await verb(tmp_path, "import", backup, status=1)
+        assert "64 of 64 keys restored" in said
+        assert "the same command goes on: the log is silent" in said
+        said = await verb(tmp_path, "import", backup, status=2)
+        assert "keys restored" not in said, "this one has restored none"
+    assert looks == 2
+    assert "0 of 64 keys restored" in await verb(tmp_path, "import", backup)
 
 
 async def test_lists_are_wrapped_by_a_new_master_key_and_the_old_one_goes(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from campaigns.domain.facts import CampaignErased
 from campaigns.log.installation_log import whole
 from campaigns.personal import erasure
 from campaigns.personal.erasure import LISTS_MAX, ErasableList, campaign_erased
+from campaigns.personal.forgotten_rows import forget_again
 from campaigns.process.clock import SystemClock
 from campaigns.process.errors import LogUnavailableError
 from campaigns.records.record import RECORD_BYTES_MAX
@@ -21,6 +23,7 @@ from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.sample_records import NOON, offered
 from command_api import retention
 from command_api.retention import Retention
+from dialgate.verbs.personal import deletion
 from dialgate.verbs.personal.deletion import Deletion, Offered
 from dialgate.verbs.personal.erasable import ErasablePartition
 from dialgate.verbs.personal.whom import Whom, folded, still_known
@@ -120,7 +123,9 @@ async def test_ended_between_two_facts_it_says_how_far_it_came_and_goes_on(
     await shown(api, campaign, [None] * LISTS)
 
 
-async def test_who_is_added_between_two_facts_was_not_meant(api: Whole) -> None:
+async def test_keys_are_deleted_after_all_facts_and_who_was_added_meanwhile_was_not_meant(
+    api: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
     campaign = await of_lists(api)
     keys, whom = api.log.list_keys, Whom(campaign_id=campaign)
     assert keys is not None
@@ -128,7 +133,16 @@ async def test_who_is_added_between_two_facts_was_not_meant(api: Whole) -> None:
     partitions = await folded(api.log, installation, whom, keys)
     found = still_known(partitions, whom)
     await add(api, campaign, LISTS + 1)
-    await Deletion(api.log, installation, keys, partitions).erase(found, whom)
+    erases = Deletion(api.log, installation, keys, partitions)
+    recorded = list[int | None]()
+
+    async def noting(*given: Any) -> Sequence[str]:  # Any: as it is.
+        recorded.append(erases.done.through)
+        return await forget_again(*given)
+
+    monkeypatch.setattr(deletion, "forget_again", noting)
+    await erases.erase(found, whom)
+    assert recorded == [LISTS], "from its fact on nobody is called, whatever keys cost"
     assert [through for through, _ in await erased(api, campaign)] == THROUGH
     await shown(api, campaign, [*[None] * LISTS, f"Person {LISTS + 1}"])
 

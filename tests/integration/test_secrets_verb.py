@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
 from campaigns.audit.stories.phrases import moment
@@ -17,12 +18,16 @@ from campaigns.domain.facts import WebhookCreated, WebhookSecretRotated
 from campaigns.domain.levels import LEVEL_NEWEST
 from campaigns.domain.webhooks import BOTH_SIGN, Webhooks
 from campaigns.log.installation_log import Author, decided, whole
+from campaigns.personal.key_store import Change
+from campaigns.personal.list_keys import AHEAD
 from campaigns.process.clock import SystemClock
 from campaigns.process.data_dir import unlock
+from campaigns.process.errors import LogUnavailableError
 from campaigns.records.installation import raise_level
 from campaigns.records.topics import ORGANIZATIONS
 from campaigns.secrets.key_place import KeyPlace
 from campaigns.secrets.master_key import MasterKey
+from campaigns.sqlite.key_file import KeyFile
 from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.sample_records import NOON, offered
 from campaigns.webhooks.webhook_endpoint import about
@@ -105,6 +110,35 @@ def test_after_a_rotation_the_older_key_is_needed_no_more(tmp_path: Path) -> Non
         assert KeyPlace(NEW).open(sealed, bound) == f"whsec_{one.webhook_id}".encode()
     assert Shell(tmp_path, NEW).shape() == {"sealed_anew": 0, "already": 4, "left": []}
     assert webhooks(tmp_path).by_id == after.by_id, "a second run records nothing"
+
+
+def test_a_rotation_that_stops_half_way_ends_with_1_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lists() -> None:
+        log = SqliteLog(tmp_path / "log.db", master_keys=KeyPlace(OLD))
+        assert log.list_keys is not None
+        await log.list_keys.take()
+        await log.close()
+
+    written(tmp_path, [created(1)])
+    asyncio.run(lists())
+    shell, real, changes = Shell(tmp_path, NEW, OLD), KeyFile.change, 0
+
+    async def full(self: KeyFile, key_id: str, change: Change) -> None:
+        nonlocal changes
+        changes += 1
+        if changes == 3:
+            raise LogUnavailableError("the disk is full")
+        await real(self, key_id, change)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(KeyFile, "change", full)
+        said = shell.rotate(status=1)
+    assert "keys of lists: 2 sealed anew, 0 were already, 1 left" in said
+    assert "the same command goes on: the disk is full" in said
+    assert "keep the older master keys" in said
+    assert f"keys of lists: {AHEAD - 2} sealed anew, 2 were already" in shell.rotate()
 
 
 def test_the_log_says_until_when_the_secret_before_signs_too(tmp_path: Path) -> None:

@@ -61,10 +61,12 @@ class Deletion:
     ) -> None:
         self._log, self._installation, self._keys = log, installation, keys
         self._partitions, self._clock = partitions, SystemClock()
-        self.done = Erasure()
+        self.done, self._recorded = Erasure(), ErasedRows()
 
     async def erase(self, found: Found, whom: Whom) -> None:
         """Erase all that was found; `done` says how far it came. Of a campaign, some lists at once.
+
+        First all facts, since from them on nobody is called, then all keys.
 
         Raises:
             MisusedError: what was found since is plain, or cannot be read.
@@ -74,6 +76,12 @@ class Deletion:
         """
         if found.campaign is not None:  # Nobody who is added meanwhile was meant.
             whom = whom._replace(until=found.campaign.through)
+        try:
+            await self._record_all(found, whom)
+        finally:  # Also of what was recorded before something failed.
+            await forget_again(self._keys, self._recorded)
+
+    async def _record_all(self, found: Found, whom: Whom) -> None:
         tries = 0
         with progress("contacts erased", found.people) as advance:
             while found.people:
@@ -111,9 +119,9 @@ class Deletion:
             yield Offered(campaign_erased(of.campaign_id, of.lists, now), of.people_at_once)
 
     async def _record(self, one: ErasablePartition, offers: Sequence[Offered]) -> int:
-        """Append facts, each by itself; delete the keys of those that count.
+        """Append facts, each by itself, and read back which of them count.
 
-        Returns how many contacts that are. Each fact rests on its own stream: a call that is asked
+        Returns how many contacts those are. Each fact rests on its own stream: a call that is asked
         for at the same moment comes before or after it, and never between fact and deletion.
         """
         refusals: list[LogUnavailableError] = []
@@ -135,15 +143,12 @@ class Deletion:
         finally:
             accepted = [of for by, of in by_record.items() if one.ruled.pop(by, False)]
             for of in accepted:
-                self._recorded(of)
+                self._note(of)
             self.done.begun |= len(refusals) < len(by_record)
-        erased = ErasedRows()
-        for of in accepted:
-            erased.fold(of.fact)
-        await forget_again(self._keys, erased)
         return sum(of.people for of in accepted)
 
-    def _recorded(self, of: Offered) -> None:
+    def _note(self, of: Offered) -> None:
+        self._recorded.fold(of.fact)
         self.done.people += of.people
         if isinstance(of.fact, CampaignErased):
             self.done.through = of.fact.through

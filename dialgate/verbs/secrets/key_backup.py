@@ -16,9 +16,11 @@ from campaigns.log.port import ReadableLog
 from campaigns.personal.forgotten_rows import ErasedRows, forget_again
 from campaigns.personal.key_store import MemoryKeys
 from campaigns.personal.list_keys import KeyUnavailableError, ListKeys
+from campaigns.process.errors import ContractError, OperatingError
 from campaigns.records.installation import Installation
 from campaigns.records.topics import CAMPAIGN_RECORDS, campaign_partitions
 from campaigns.secrets.key_place import KeyPlace
+from dialgate.exit_codes import WENT_WRONG
 from dialgate.logs import make_log, master_keys
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.new_file import new_file
@@ -66,10 +68,11 @@ async def export_keys(settings: ProcessSettings, path: Path) -> None:
     say(f"{len(there)} keys in {path}; keep it no longer than who was forgotten may be readable")
 
 
-async def import_keys(settings: ProcessSettings, path: Path, *, as_json: bool) -> None:
+async def import_keys(settings: ProcessSettings, path: Path, *, as_json: bool) -> int:
     """Restore the keys that are missing, but of nobody who was forgotten since. Idempotent.
 
-    Keys that are there stay as they are.
+    Keys that are there stay as they are. Returns 1 where keys were restored, and whether somebody
+    among them was forgotten meanwhile cannot be told.
 
     Raises:
         MisusedError: the file is no such backup, one of its keys cannot be opened, or the log has
@@ -94,9 +97,16 @@ async def import_keys(settings: ProcessSettings, path: Path, *, as_json: bool) -
             if wrapped is not None and store.find(one) is None
         }
         await store.add(missing)
-        # Somebody may have been erased since the log was read, or be back by a file copied by hand.
-        now = await erased_in(log, await whole(log))
-        again = {*again, *await forget_again(_of(log), now)}
+        trouble: Exception | None = None
+        try:
+            # Somebody may have been erased since the log was read, or be back by a file copied by
+            # hand.
+            now = await erased_in(log, await whole(log))
+            again = {*again, *await forget_again(_of(log), now)}
+        except (OperatingError, ContractError) as exc:
+            if not missing:
+                raise
+            trouble = exc
     finally:
         await log.close()
     if again:
@@ -109,6 +119,10 @@ async def import_keys(settings: ProcessSettings, path: Path, *, as_json: bool) -
         say(orjson.dumps(shape).decode())
     else:
         say(f"{len(missing)} of {in_backup} keys restored; the others are there, or forgotten")
+    if trouble is None:
+        return 0
+    complain(f"dialgate: not all is done, and the same command goes on: {trouble}")
+    return WENT_WRONG
 
 
 async def erased_in(log: ReadableLog, installation: Installation) -> ErasedRows:

@@ -7,17 +7,16 @@ from campaigns.secrets.master_key import MasterKeyError
 from dialgate.verbs.secrets.tally import SealTally
 
 
-async def reseal_lists(keys: ListKeys, moved: Callable[[int], None]) -> SealTally:
+async def reseal_lists(keys: ListKeys, told: SealTally, moved: Callable[[int], None]) -> None:
     """Wrap each list's key by the newest master key. Idempotent; one key a time.
 
-    `moved` is called with how many more are done.
+    `told` takes in what became of them; `moved` is called with how many more are done.
 
     Raises:
         LogUnavailableError: the keys cannot be read or written; those before are done.
 
     """
     await keys.store.refresh()
-    told = SealTally("keys of lists")
     for key_id in keys.store.key_ids():
         try:
             if await keys.reseal(key_id):
@@ -27,4 +26,3 @@ async def reseal_lists(keys: ListKeys, moved: Callable[[int], None]) -> SealTall
         except MasterKeyError as exc:
             told.left.append(str(exc))
         moved(1)
-    return told

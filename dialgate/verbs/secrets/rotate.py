@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import orjson
 
 from campaigns.log.installation_log import whole
-from campaigns.process.errors import LogUnavailableError, PartRunningError
+from campaigns.process.errors import LogUnavailableError, OperatingError, PartRunningError
 from campaigns.records.home import refuse_copy
 from campaigns.secrets.key_place import KeyPlace
 from campaigns.secrets.master_key import MasterKey, MasterKeyError
@@ -29,26 +29,32 @@ async def rotate(settings: ProcessSettings, *, as_json: bool) -> int:
     """Seal all by the newest key, and say whether older keys are still needed.
 
     Idempotent; killed at any moment, the next run goes on. Returns the exit code: 1 where
-    something is left.
+    something is left, also because the log or the store of keys did not answer any more.
 
     Raises:
         MisusedError: there is no master key, or the embedded log is in use.
         ReadOnlyError: the log is a copy, and takes no changes.
         MasterKeyError: none of the keys opens any key of a list.
-        LogUnavailableError: there is no log, or it does not answer.
+        LogUnavailableError: there is no log, or it does not answer: nothing was done.
 
     """
-    place = master_keys(settings)
+    place, told = master_keys(settings), [SealTally("webhooks' secrets")]
     newest = _newest(place)
     async with _opened(settings) as opened:
         refuse_copy(opened.installation, opened.log.place)
         if (keys := opened.log.list_keys) is not None:
             await keys.store.refresh()
             keys.sealing()
-        with progress("secrets", 0) as moved:
-            told = [await reseal_webhooks(opened, place, moved)]
-            if keys is not None:
-                told.append(await reseal_lists(keys, moved))
+        try:
+            with progress("secrets", 0) as moved:
+                await reseal_webhooks(opened, place, told[0], moved)
+                if keys is not None:
+                    told.append(SealTally("keys of lists"))
+                    await reseal_lists(keys, told[1], moved)
+        except OperatingError as exc:
+            if not any(one.done for one in told):
+                raise
+            told[-1].left.append(f"not all is done, and the same command goes on: {exc}")
     left = [sentence for one in told for sentence in one.left]
     if as_json:
         say(orjson.dumps(_shape(newest, told)).decode())

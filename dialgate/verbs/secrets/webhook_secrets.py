@@ -18,11 +18,11 @@ from dialgate.verbs.secrets.tally import SealTally
 
 
 async def reseal_webhooks(
-    opened: OpenOrganizations, place: KeyPlace, moved: Callable[[int], None]
-) -> SealTally:
+    opened: OpenOrganizations, place: KeyPlace, told: SealTally, moved: Callable[[int], None]
+) -> None:
     """Record each webhook's secret as the newest key seals it. Idempotent; one record a time.
 
-    `moved` is called with how many more are done.
+    `told` takes in what became of them; `moved` is called with how many more are done.
 
     Raises:
         MasterKeyError: there is no master key.
@@ -31,7 +31,6 @@ async def reseal_webhooks(
     """
     possession, newest = Possession(Webhooks, _fold), next(place.newest_first())
     found, *_ = await read(opened, possession)
-    told = SealTally("webhooks' secrets")
     for organization_id in sorted({one.organization_id for one in found.by_id.values()}):
         mine = SealTally(told.what)
 
@@ -55,7 +54,6 @@ async def reseal_webhooks(
         await change(opened, organization_id, possession, decided)
         told.add(mine)
         moved(mine.total)
-    return told
 
 
 def _both_sign(webhook: Webhook) -> str:

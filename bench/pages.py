@@ -25,7 +25,7 @@ from projector.store.view_store import ViewStore
 from tests.support.journal import every_partition
 from tests.support.many_executions import journal_of_one, multiply
 
-MANY, FEW, CAMPAIGNS, ROUNDS = 10_000_000, 10_000, 10_000, 60
+MANY, FEW, CAMPAIGNS, ROUNDS = 10_000_000, 10_000, 10_000, 300
 PER_PAGE, BYTES_MAX = 50, 16 * 2**20
 Ask = Callable[[Connection, int], object]  # Given how many rows are skipped.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Locator, Page, Route, ViewportSize, expect
 
 from tests.support.browser import Visit, barriers, chromium, visit
 from tests.support.client import Client, handled
@@ -147,6 +147,32 @@ def test_the_list_moves_without_a_reload(signed_in: Visit, system: System, clien
     expect(line.locator(".state")).to_have_text("paused")
     assert page.evaluate("window.loaded") == "once"
     client.command(f"/{campaign}/stop")
+
+
+@pytest.mark.parametrize("how", ["refused", "cut off"])
+def test_a_page_whose_stream_fails_at_first_comes_back_to_it(
+    browser: Browser, system: System, client: Client, how: str
+) -> None:
+    """The library comes back only to a stream that was there, and shows an error as a part."""
+    failed = list[str]()
+
+    def fail(route: Route) -> None:
+        failed.append(route.request.url)
+        if how == "cut off":
+            route.abort()
+        else:
+            route.fulfill(status=503, content_type="application/json", body='{"detail": "Busy"}')
+
+    with visit(browser) as visited:
+        page = visited.page
+        page.route("**/campaigns/live*", fail, times=2)
+        sign_in(page, system)
+        expect(page.get_by_text("The connection was lost.")).to_be_visible()
+        expect(page.get_by_text("Busy")).to_have_count(0)
+        campaign = create(client, f"Made after the stream was {how}", 3)
+        expect(page.locator(f"#campaign-{campaign}")).to_contain_text("3 to be called")
+        expect(page.get_by_text("The connection was lost.")).to_be_hidden()
+        assert len(failed) == 2
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -45,6 +45,8 @@ async def statements_of(folder: Path, campaigns: int) -> dict[str, int]:
             asked.clear()
             shown = await client.get(path)
             assert (shown.status_code, shown.text.count('id="campaign-')) == (200, ROWS), path
+            ends = shown.text.count(">Newest<"), shown.text.count(">Oldest<")
+            assert ends == (("page=" in path), ("page=" not in path)), path
             counts[path.partition("=")[0]] = len(asked)
     await part.close()
     return counts

@@ -59,6 +59,7 @@
   };
 
   document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
+    if (streams(ctx?.sourceElement)) return connectAgain(ctx.sourceElement);
     if (ctx?.sourceElement?.dataset?.then !== undefined) {
       say(ctx.sourceElement, "There was no answer. It may still take effect: the page will show it.", true);
     }
@@ -83,7 +84,34 @@
   document.addEventListener("signed-out", () => location.assign("/sign-in"));
   document.addEventListener("gone", () => location.assign("/"));
   document.addEventListener("htmx:sse:error", () => find("#offline")?.removeAttribute("hidden"));
-  document.addEventListener("htmx:sse:after:connection", () => find("#offline")?.setAttribute("hidden", ""));
+  document.addEventListener("htmx:sse:after:connection", () => {
+    wait_ms = WAIT_MS;
+    find("#offline")?.setAttribute("hidden", "");
+  });
+
+  // htmx comes back to a stream that was there; to one that was not there at first, this does.
+  const WAIT_MS = 1000;
+  const WAIT_MAX_MS = 30000;
+  let wait_ms = WAIT_MS;
+
+  const streams = (element) => element?.hasAttribute?.("hx-sse:connect");
+
+  const connectAgain = (source) => {
+    find("#offline")?.removeAttribute("hidden");
+    setTimeout(() => {
+      if (source.isConnected) htmx.ajax("GET", source.getAttribute("hx-sse:connect"), { source });
+    }, wait_ms);
+    wait_ms = Math.min(2 * wait_ms, WAIT_MAX_MS);
+  };
+
+  document.addEventListener("htmx:before:response", (event) => {
+    const { sourceElement, response } = event.detail.ctx;
+    const kind = response.headers.get("Content-Type") ?? "";
+    if (!streams(sourceElement) || kind.startsWith("text/event-stream")) return;
+    event.preventDefault(); // An error is no part of the page.
+    if (response.raw.redirected) return location.assign("/sign-in");
+    connectAgain(sourceElement);
+  });
 
   // At its right end the slider is the present.
   document.addEventListener("change", ({ target }) => {

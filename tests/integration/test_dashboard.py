@@ -149,6 +149,24 @@ def test_the_list_moves_without_a_reload(signed_in: Visit, system: System, clien
     client.command(f"/{campaign}/stop")
 
 
+def test_a_page_follows_its_stream_however_late_its_scripts_come(
+    browser: Browser, system: System, client: Client
+) -> None:
+    """The library looks at a page a moment after itself, unless the page is still being parsed."""
+    with visit(browser) as visited:
+        page, late = visited.page, list[Route]()
+        sign_in(page, system)
+        page.route("**/static/htmx-sse*", lambda route: late.append(route))
+        with page.expect_request("**/static/htmx-sse*"):
+            page.goto(f"{system['up'].url}/?search=late", wait_until="commit")
+        page.wait_for_function("window.htmx !== undefined")
+        page.evaluate("new Promise((done) => setTimeout(() => setTimeout(done)))")
+        late.pop().continue_()
+        campaign = create(client, "Made late", 3)
+        expect(page.locator(f"#campaign-{campaign}")).to_contain_text("3 to be called")
+        assert not visited.troubles
+
+
 @pytest.mark.parametrize("how", ["refused", "cut off"])
 def test_a_page_whose_stream_fails_at_first_comes_back_to_it(
     browser: Browser, system: System, client: Client, how: str

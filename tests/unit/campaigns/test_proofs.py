@@ -315,3 +315,18 @@ async def test_a_list_that_was_forgotten_hides_no_other_and_a_missing_key_is_tol
     await log.list_keys.forget(made[1].key_id)
     with pytest.raises(KeyUnavailableError, match=made[1].key_id):
         await bundle_of(log, Subject(NUMBER, None), lines)
+
+
+async def test_an_erasure_of_its_campaign_is_about_a_contact() -> None:
+    log = await called()
+    for version, through in enumerate((8, 9)):
+        gone = CampaignErased(campaign_id=4, through=through, key_ids=("k",), erased_at=NOON)
+        await log.append(FIRST, offered(gone, condition_version=version), 4)
+    other = CampaignErased(campaign_id=5, through=1, key_ids=("k",), erased_at=NOON)
+    await log.append(FIRST, offered(other, condition_version=0), 5)
+    for subject in (Subject(None, (4, 8)), Subject(NUMBER, None)):
+        _, proven = await proven_of(log, subject)
+        assert tags(proven)[-2:] == ["campaign-erased.v1"] * 2, "not that of another campaign"
+        assert proven.bundle.contacts[0] == CONTACT
+    _, proven = await proven_of(log, Subject(None, (5, 2)))
+    assert "campaign-erased.v1" not in tags(proven), "it came later"

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from campaigns.audit.seal.merkle import leaf, root_by
 from campaigns.audit.seal.seal_format import Head, check_signature
+from campaigns.domain.facts import CampaignErased
 from campaigns.process.errors import SealUnreadableError
 from campaigns.records.topics import Partition
 
@@ -142,7 +143,7 @@ def _checked(
 def touches(record: Mapping[str, Any], number: str | None, contacts: Sequence[str]) -> bool:
     """Say whether a record is about a number or one of these contacts. Any: JSON.
 
-    A chunk of contacts, and the fact that counts its list, are.
+    A chunk of contacts, the fact that counts its list, and the erasure of its campaign are.
     """
     streams = {f"contact/{contact}" for contact in contacts}
     campaigns = {int(contact.partition("/")[0]) for contact in contacts}
@@ -153,7 +154,9 @@ def touches(record: Mapping[str, Any], number: str | None, contacts: Sequence[st
         if "rows" in data and isinstance(data["rows"], list):  # A chunk: its rows have no ids yet.
             if number is None or any(_may_be(row, number) for row in data["rows"]):
                 return True
-        elif data.get("import_id") is not None and data.get("campaign_id") in campaigns:
+        elif data.get("campaign_id") in campaigns and (
+            data.get("import_id") is not None or fact.get("type") == CampaignErased.TYPE
+        ):
             return True
     return False
 

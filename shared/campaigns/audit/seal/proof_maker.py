@@ -144,6 +144,7 @@ class ProofMaker:
                 self._rows.setdefault(fact.import_id, []).extend(rows)
                 about = True
             elif isinstance(fact, CampaignErased):
+                about |= self._befalls(fact)
                 for key_id in fact.key_ids:
                     self._unread.pop(key_id, None)
         for import_id, campaign_id, first, count in _counted(ruled):
@@ -157,6 +158,11 @@ class ProofMaker:
             contact_stream(*map(int, contact.split("/"))) in envelope.condition
             for contact in self._contacts
         )
+
+    def _befalls(self, fact: CampaignErased) -> bool:
+        """Say whether one of the contacts was erased with its campaign."""
+        places = (tuple(map(int, contact.split("/"))) for contact in self._contacts)
+        return any(of == fact.campaign_id and one <= fact.through for of, one in places)
 
     def _rows_of(self, chunk: ListRows) -> list[int]:
         """Return the rows of a chunk that are the subject's."""

@@ -12,6 +12,7 @@ from random import Random
 import msgspec
 import orjson
 import pytest
+from msgspec import convert, to_builtins
 
 from campaigns.audit.masks import masked, personal
 from campaigns.audit.rulings import Ruled, RulingKind
@@ -90,6 +91,17 @@ def test_the_records_of_calls_take_the_short_way(name: str) -> None:
         written = [offer(fact, LEVEL_NEWEST) for fact in facts]
         assert copied(orjson.dumps(record | {"facts": written}), partition, partitions) == "short"
     assert of_calls
+
+
+def test_a_permission_takes_the_short_way_with_its_carrier_and_without_one() -> None:
+    (asked,) = [one for one in records() if one[2]["facts"][0]["type"] == "call-requested.v1"]
+    partition, partitions, record = asked
+    (fact,) = Recorded(partition, 1, orjson.dumps(record), partitions).facts
+    for carrier in ("ours", None):
+        written = offer(convert(to_builtins(fact) | {"carrier": carrier}, type(fact)), LEVEL_NEWEST)
+        assert ("aside" in written) is (carrier is not None)
+        raw = orjson.dumps(record | {"facts": [written]})
+        assert copied(raw, partition, partitions) == "short", raw
 
 
 def test_a_number_that_the_writers_spell_in_two_ways_is_not_copied() -> None:

@@ -363,9 +363,9 @@ def test_a_verb_without_the_right_to_read_says_so_in_one_sentence(
     out = str(tmp_path / "exported")
     made = system.run("keys", "create", **cluster.knobs("api"), DIALGATE_API_KEY="")
     assert made.returncode == 0, made.stderr  # Something to read.
-    key = str(tmp_path / "key.pem")
-    assert system.run("seal", "--new-key", key).returncode == 0
-    sealed = ("seal", "--key", key, "--out", out)
+    key, seals = tmp_path / "key.pem", tmp_path / "seals"
+    assert system.run("seal", "--new-key", f"{key}").returncode == 0
+    sealed = ("seal", "--key", f"{key}", "--out", f"{seals}")
     for words in (("log",), ("replay",), ("verify",), ("export", out), sealed):
         told = system.run(*words, **cluster.knobs("dialer"))
         assert told.returncode == 2, told
@@ -373,7 +373,7 @@ def test_a_verb_without_the_right_to_read_says_so_in_one_sentence(
         line = told.stderr.splitlines()[-1]  # The client's own warnings may stand before.
         assert "this client has no right to (Read on the topic" in line, line
         assert ORGANIZATIONS in line, line
-    assert not Path(out).exists()
+    assert not Path(out).exists() and seals.read_bytes() == b""
     for user in ("projector", "api"):
         told = system.run("verify", **cluster.knobs(user))
         assert told.returncode in (0, 1), told

@@ -140,3 +140,66 @@ def test_without_a_master_key_contacts_are_plain_and_one_line_says_so(
         assert "contact.keys" not in said, "nothing else of keys is of interest"
     found = traces(written(own.folder), [str(MAX["phone_number"])])
     assert any("p.campaign.records" in path for path, _, _ in found)
+
+
+def opened(system: System) -> list[str]:
+    """Return the rows that a log shows with its keys, each as JSON, in their order."""
+    said = system.run("log", "--json", "--reveal", "--type", "contacts-encrypted")
+    assert said.returncode == 0, said
+    lines = [json.loads(line) for line in said.stdout.splitlines()]
+    rows = [row for line in lines for fact in line["facts"] for row in fact.get("opened", ())]
+    return [json.dumps(row, sort_keys=True) for row in rows]
+
+
+def moved(source: System, target: System, path: Path) -> None:
+    """Move a log and its keys, as docs/keys.md says."""
+    for words in (("export", f"{path}"), ("secrets", "export", f"{path}.keys")):
+        done = source.run(*words)
+        assert done.returncode == 0, done
+    for words in (("import", f"{path}"), ("secrets", "import", f"{path}.keys")):
+        done = target.run(*words)
+        assert done.returncode == 0, (words, done)
+
+
+def test_it_moves_to_a_broker_goes_on_dialling_and_moves_back(own: Broker, tmp_path: Path) -> None:
+    """Whoever was erased before stays so; others are called where the log is now."""
+    key = b64encode(bytes([7] * 32)).decode()
+    for name in ("here", "back"):
+        (tmp_path / name).mkdir()
+    first = System(tmp_path / "here", master_key=key)
+    with first as here, here.client() as client:
+        people = client.create_of(ADA, BOB, EVE)
+        assert erased(here, "--contact", f"{people}/1") == 1
+        here.stop()
+    shown = opened(first)
+    assert [row == '{"erased": true}' for row in shown] == [True, False, False]
+    there = System(
+        folder_of(tmp_path, "there"),
+        kafka=own.servers,
+        namespace="m.",
+        partitions=2,
+        master_key=key,
+    )
+    moved(first, there, tmp_path / "first")
+    assert opened(there) == shown
+    assert there.run("adopt", "--yes").returncode == 0
+    with there as system, system.client() as client:
+        client.start(people)
+        client.wait_for(people, "completed")
+        assert [one["attempts"] for one in client.contacts(people)] == [0, 1, 1]
+        system.stop()
+    back = System(tmp_path / "back", master_key=key)
+    moved(there, back, tmp_path / "second")
+    assert opened(back) == shown
+    told = back.run("state", f"{people}", "--contacts", "--json", "--reveal")
+    state = json.loads(told.stdout)
+    assert state["status"] == "completed"
+    assert [(one["phone_number"], one["attempts"]) for one in state["contacts"]] == [
+        ("erased", 0), (BOB["phone_number"], 1), (EVE["phone_number"], 1)
+    ]  # fmt: skip
+    assert not traces(written(own.folder, tmp_path), TEXTS[:2])
+
+
+def folder_of(folder: Path, name: str) -> Path:
+    (folder / name).mkdir()
+    return folder / name

@@ -26,6 +26,7 @@ from dialgate.verbs.verb import (
     OfCampaign,
     checked_settings,
     misused,
+    no_campaign,
     run_verb,
 )
 
@@ -92,7 +93,7 @@ async def compare(
     """Run both builds beside each other, print what differs; return 1 if anything does.
 
     Raises:
-        MisusedError: the other is no `dialgate`, or this build cannot read the log.
+        MisusedError: the other is no `dialgate`, or neither build knows the campaign.
 
     """
     ends = await _now(settings)
@@ -106,6 +107,8 @@ async def compare(
         )
     if found is None:
         raise MisusedError(f"{other}: expected another build's `dialgate`")
+    if campaign is not None and not found.compared:
+        raise no_campaign(campaign)
     if as_json:
         say(orjson.dumps(asdict(found), option=orjson.OPT_NON_STR_KEYS).decode())
     else:

@@ -82,5 +82,11 @@ def test_a_build_that_stops_is_named(tmp_path: Path, capfd: pytest.CaptureFixtur
     assert "another build's word" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("other", [MISCOUNTS, OLD])
+def test_a_campaign_that_is_not_there_is_told(tmp_path: Path, other: str) -> None:
+    said = compare(build(tmp_path, other), "--campaign", "77", status=2)
+    assert "expected a campaign of this log, found 77" in said
+
+
 def test_what_is_no_dialgate_is_told() -> None:
     assert "no/such/dialgate" in compare("no/such/dialgate", status=2)

@@ -1,5 +1,6 @@
 """A seal finds whatever is done to a log, and says where first, on each kind of log."""
 
+import fcntl
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -211,6 +212,37 @@ async def test_a_file_of_seals_is_appended_to_and_never_half(tmp_path: Path) -> 
     assert last is not None
     assert last.head.number == 2
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_where_nothing_was_sealed_no_file_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "seals"
+    with pytest.raises(LookupError), appended(path):
+        raise LookupError("the log could not be read")
+    assert not path.exists()
+    path.write_bytes(b"{half of")
+    with appended(path) as file:
+        assert file.empty
+    assert not path.exists(), "half a first line is no seal"
+
+
+def test_a_file_that_was_removed_between_opening_and_locking_is_not_appended_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, removed = tmp_path / "seals", False
+    flock = fcntl.flock
+
+    def late(descriptor: int, how: int) -> None:
+        nonlocal removed
+        if not removed:
+            path.unlink()
+            removed = True
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with appended(path) as file:
+        file.append(b"a seal\n")
+    assert removed
+    assert path.read_bytes() == b"a seal\n"
 
 
 def test_keys_are_files_that_openssl_reads(tmp_path: Path) -> None:

@@ -63,12 +63,8 @@ def appended(path: Path) -> Iterator[Appending]:
         OSError: it cannot be written; the seals before stay as they are.
 
     """
-    descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
+    descriptor = _locked(path)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise SealUnreadableError(f"{path}: another process is sealing into it") from exc
         found = path.read_bytes()
         end = found.rfind(b"\n") + 1
         if end < len(found):
@@ -86,7 +82,25 @@ def appended(path: Path) -> Iterator[Appending]:
 
         yield Appending(end == 0, append)
     finally:
+        if not os.fstat(descriptor).st_size:  # Nothing was sealed: no file looks as if it were.
+            path.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def _locked(path: Path) -> int:
+    """Open a file for this process alone, which stands at its path; return the descriptor."""
+    while True:
+        descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except BlockingIOError as exc:
+            os.close(descriptor)
+            raise SealUnreadableError(f"{path}: another process is sealing into it") from exc
+        except FileNotFoundError:
+            pass
+        os.close(descriptor)  # Another process has removed it, still empty, meanwhile.
 
 
 @dataclass

@@ -3,10 +3,11 @@
 import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from stat import S_ISREG
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -82,9 +83,16 @@ def appended(path: Path) -> Iterator[Appending]:
 
         yield Appending(end == 0, append)
     finally:
-        if not os.fstat(descriptor).st_size:  # Nothing was sealed: no file looks as if it were.
-            path.unlink(missing_ok=True)
+        _remove_empty(descriptor, path)
         os.close(descriptor)
+
+
+def _remove_empty(descriptor: int, path: Path) -> None:
+    """Remove a file that we hold and that holds no seal: it would look as if there were some."""
+    found = os.fstat(descriptor)
+    if S_ISREG(found.st_mode) and not found.st_size:
+        with suppress(OSError):  # It may stand where we may only write: it stays.
+            path.unlink()
 
 
 def _locked(path: Path) -> int:

@@ -109,6 +109,26 @@ async def test_a_receiver_that_is_down_holds_up_nobody_else(store: DeliveryStore
         assert len(bad.requests) < 100  # It is asked ever more rarely.
 
 
+@pytest.mark.parametrize("more", [{"types": ("call-ended.v1",)}, {"campaign_ids": (1, 2)}])
+async def test_what_nobody_wants_takes_no_room_beside_an_event_that_is_not_taken(
+    store: DeliveryStore, more: dict[str, Any]
+) -> None:
+    """A campaign that is held up holds up the others after that many *wanted* events alone."""
+    feed = ListFeed()
+    async with receiving() as receiver, Projection(feed, store).running() as here:
+        here.put(a_webhook(receiver, feed, **more))
+        held = feed.add(1)
+        receiver.refuses = lambda body: body == held.body
+        await until(lambda: here.standing().failing_since is not None)
+        for _ in range(2 * WINDOW):  # Each is read by itself, as it comes.
+            feed.add(3, "campaign-paused.v1")
+            read = feed.pages
+            await until(lambda read=read: feed.pages > read)  # type: ignore[misc]
+        other = feed.add(2)
+        await until(lambda: other.body in [one.body for one in receiver.requests])
+        assert here.standing().failing_since is not None, "the first one is still held"
+
+
 async def test_a_killed_projector_goes_on_where_it_stood(store: DeliveryStore) -> None:
     feed = ListFeed()
     async with receiving() as receiver:

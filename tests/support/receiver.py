@@ -40,6 +40,7 @@ class Receiver:
     port: int = 0
     scheme: str = "http"
     on_request: Callable[[], None] = lambda: None
+    refuses: Callable[[bytes], bool] = lambda _: False  # A body; answered with 500.
 
     @property
     def url(self) -> str:
@@ -60,6 +61,8 @@ class Receiver:
         self.requests.append(Delivered(first.split()[1], headers, body))
         self.on_request()
         how = self.script.pop(0) if self.script else OK
+        if self.refuses(body):
+            how = "500"
         if how == NEVER:
             await asyncio.sleep(30)
         if how in (NEVER, RESET):

@@ -26,8 +26,12 @@ class DeliveryWindow:
         return number
 
     def passed(self, cursor: str) -> None:
-        """Move over what is not wanted."""
-        self.finish(self.take(cursor))
+        """Move over what is not wanted, together with the event before it: it takes no room."""
+        last = self._next - 1
+        if last in self._after:
+            self._after[last] = cursor
+        else:
+            self.cursor = cursor
 
     def first(self, number: int) -> bool:
         """Say whether the cursor waits for this event."""

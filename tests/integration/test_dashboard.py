@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Literal
 
 import pytest
@@ -428,6 +429,32 @@ def test_a_reader_sees_no_buttons_and_is_signed_out_when_the_key_is_revoked(
         assert status == 403
         assert client.once("DELETE", f"{keys}/{made['id']}").status_code == 200
         expect(page).to_have_url(re.compile("/sign-in$"))
+
+
+@pytest.mark.parametrize("how", ["never there", "cut off"])
+def test_a_page_whose_session_ended_while_it_had_no_stream_goes_to_sign_in(
+    browser: Browser, system: System, client: Client, how: str
+) -> None:
+    """Nobody can tell such a page: it is answered 401 when it asks for its stream."""
+    keys = f"{system['up'].url}/api/v1/keys"
+    made = client.once("POST", keys, json={"name": "reader", "scope": "read"}).json()
+    with visit(browser) as visited:
+        page, open_to_all = visited.page, Event()
+
+        def held(route: Route) -> None:
+            if open_to_all.is_set():
+                route.continue_()
+            elif how == "never there":
+                route.abort()
+            else:  # One that ends at once.
+                route.fulfill(status=200, content_type="text/event-stream", body=": there\n\n")
+
+        page.route("**/campaigns/live*", held)
+        sign_in(page, system, made["key"])
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        assert client.once("DELETE", f"{keys}/{made['id']}").status_code == 200
+        open_to_all.set()
+        expect(page).to_have_url(re.compile("/sign-in$"), timeout=40_000)
 
 
 def test_the_first_paint_of_a_campaign_is_light(

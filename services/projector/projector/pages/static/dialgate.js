@@ -81,9 +81,17 @@
 
   // -- the stream -----------------------------------------------------------------------------
 
-  document.addEventListener("signed-out", () => location.assign("/sign-in"));
-  document.addEventListener("gone", () => location.assign("/"));
-  document.addEventListener("htmx:sse:error", () => find("#offline")?.removeAttribute("hidden"));
+  const signIn = () => location.assign("/sign-in");
+  const goHome = () => location.assign("/");
+  // What a stream is answered that will not come again: its session has ended, or its campaign.
+  const LEAVE = { 401: signIn, 404: goHome };
+
+  document.addEventListener("signed-out", signIn);
+  document.addEventListener("gone", goHome);
+  document.addEventListener("htmx:sse:error", ({ detail: { status } }) => {
+    if (LEAVE[status]) return LEAVE[status]();
+    find("#offline")?.removeAttribute("hidden");
+  });
   document.addEventListener("htmx:sse:after:connection", () => {
     wait_ms = WAIT_MS;
     find("#offline")?.setAttribute("hidden", "");
@@ -109,7 +117,7 @@
     const kind = response.headers.get("Content-Type") ?? "";
     if (!streams(sourceElement) || kind.startsWith("text/event-stream")) return;
     event.preventDefault(); // An error is no part of the page.
-    if (response.raw.redirected) return location.assign("/sign-in");
+    if (LEAVE[response.status]) return LEAVE[response.status]();
     connectAgain(sourceElement);
   });
 

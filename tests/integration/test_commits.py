@@ -28,14 +28,14 @@ from tests.support.postgres import postgres_url
 
 TABLES = [table for name, table in METADATA.tables.items() if not name.endswith("about")]
 NEVER_S = 3600.0
-HERE = Partition(CAMPAIGN_RECORDS, 0)
+HERE, OTHER = (Partition(CAMPAIGN_RECORDS, number) for number in range(2))
 
 
 class Held(ViewStore):
     """A store whose commits wait for `go`, and fail if `failing` says so."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(None, folder)
+    def __init__(self, folder: Path | None, url: str | None = None) -> None:
+        super().__init__(url, folder)
         self.go, self.begun, self.failing = Event(), Event(), False
         self.go.set()
 
@@ -133,6 +133,36 @@ async def test_the_same_on_postgres(tmp_path_factory: pytest.TempPathFactory) ->
         again = rebuilt(journal, tmp_path_factory.mktemp("again") / "views")
         assert store.dump(TABLES) == again
         store.close()
+
+
+async def test_a_batch_that_two_projectors_store_at_one_moment_counts_once(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """As while one takes over from another: what is counted up is counted by one of them."""
+    with postgres_url(tmp_path_factory.mktemp("postgres")) as url:
+        journal, stores = history(), [Held(None, url), Held(None, url)]
+        two = [views_of(journal, store) for store in stores]
+        records = journal.log._records[HERE]
+        first, second = stores
+        first.go.clear()
+        one = asyncio.create_task(asyncio.to_thread(two[0].reader.step, HERE, records))
+        await asyncio.to_thread(first.begun.wait)
+        other = asyncio.create_task(asyncio.to_thread(two[1].reader.step, HERE, records))
+        while not await asyncio.to_thread(waiting, second):
+            await asyncio.sleep(0.01)
+        first.go.set()
+        await asyncio.gather(one, other)
+        two[1].reader.step(OTHER, journal.log._records[OTHER])
+        assert second.dump(TABLES) == rebuilt(journal, tmp_path_factory.mktemp("again") / "views")
+        for store in stores:
+            store.close()
+
+
+def waiting(store: ViewStore) -> bool:
+    """Say whether a transaction waits for another one."""
+    asked = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+    with store.reading() as tx:
+        return bool(tx.exec_driver_sql(asked).scalar())
 
 
 async def test_a_list_is_found_again_in_its_own_partition(store: Held, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from campaigns.process.errors import StoreElsewhereError
 from campaigns.records.topics import Partition
 from projector.store.tables import TRACKING
 
+# Held to the end of the transaction. SQLite has one that writes at a time.
+_ONE_WRITER = "select pg_advisory_xact_lock(hashtext('dialgate views'), hashtext(current_schema()))"
 _POSITIONS = f"select application_name, position from {TRACKING.name}"
 
 
@@ -22,11 +24,16 @@ def is_stored(
 ) -> bool:
     """Say whether a batch that moves partitions from `before` to `after` is stored already.
 
+    Nobody else moves them before the transaction ends: tallies are differences, and a batch that
+    two projectors stored at one moment would be counted twice.
+
     Raises:
         StoreElsewhereError: they are neither here nor there: the database was restored from an
             older copy, or another projector writes to it.
 
     """
+    if tx.dialect.name != "sqlite":
+        tx.exec_driver_sql(_ONE_WRITER)
     # As text: to build a query for these partitions alone takes longer than to read all.
     stored: dict[str, int] = dict(tx.exec_driver_sql(_POSITIONS).all())
     found = {partition: stored.get(str(partition), 0) for partition in after}

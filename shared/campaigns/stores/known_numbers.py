@@ -56,15 +56,19 @@ class KnownNumbers:
             ),
         )
 
-    def unmarked(self, campaign_id: int, limit: int, begins: int = 0) -> Unmarked | None:
+    def unmarked(
+        self, campaign_id: int, limit: int, *, erased_through: int, begins: int = 0
+    ) -> Unmarked | None:
         """Return the next rows of a campaign whose numbers are not known yet.
 
+        `erased_through`: the campaign's. The lists up to there have no numbers, and no key.
         `begins`: of the list that had the last ones: those before it are known by now.
         """
         lists = self._db.execute(
-            "select list_id, key_id, first_contact_id from lists"
-            " where campaign_id = ? and first_contact_id >= ? order by first_contact_id",
-            (campaign_id, begins),
+            "select list_id, key_id, first_contact_id from lists where campaign_id = ?"
+            " and first_contact_id >= ? and first_contact_id + rows - 1 > ?"
+            " order by first_contact_id",
+            (campaign_id, begins, erased_through),
         )
         for list_id, key_id, first_contact_id in lists:
             asked = "select coalesce(max(row), 0) from numbers where list_id = ?"

@@ -24,7 +24,11 @@ async def know_numbers(campaign: Campaign, contacts: Contacts, keys: ListKeys | 
     numbers = contacts.numbers
     assert numbers is not None, "the command API knows numbers"
     refreshed, begins = False, 0
-    while (some := numbers.unmarked(campaign.campaign_id, SLICE_ROWS, begins)) is not None:
+    while (
+        some := numbers.unmarked(
+            campaign.campaign_id, SLICE_ROWS, begins=begins, erased_through=campaign.erased_through
+        )
+    ) is not None:
         begins = some.begins
         if some.key_id is not None and keys is not None and not refreshed:
             await keys.store.refresh()

@@ -108,7 +108,8 @@ async def state(
             refuse_future(point, SystemClock().now())
             position = position_in(point, partition.number, end)
             wanted = end if position is None else position
-            store = None if exported else await views_at_hand(settings, read, partition, wanted)
+            known = end if asked.contacts else wanted  # Who was forgotten since is not shown.
+            store = None if exported else await views_at_hand(settings, read, partition, known)
             async with _found(asked.campaign_id, read, point, wanted, store) as found:
                 at = found.past.position if position is None else position
                 await _show(found, asked, f"{partition.number}@{at}")

@@ -14,7 +14,9 @@ from campaigns.audit.rulings import PartitionRuling, ruled_batches
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.facts import (
     CampaignCreated,
+    CampaignErased,
     CampaignFact,
+    ContactErased,
     ContactsAdded,
     ContactsEncrypted,
     ImportCompleted,
@@ -46,6 +48,11 @@ class PartitionScan:
         default_factory=lambda: defaultdict(lambda: array("Q"))
     )  # Import id → the positions of its chunks; of all lists: whose they are is said later.
     _counting: set[str] = field(default_factory=set)  # The campaign's lists.
+    _erased_since: "array[int]" = field(default_factory=lambda: array("Q"))
+    _ruling: PartitionRuling = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._ruling = PartitionRuling(self.installation.skipped.get(self.partition, {}))
 
     @property
     def partition(self) -> Partition:
@@ -63,15 +70,16 @@ class PartitionScan:
         """
         partition = self.partition
         until = position_in(as_of, partition.number, end)
-        ruling = PartitionRuling(self.installation.skipped.get(partition, {}))
         later = False
         async for batch in ruled_batches(
-            self.log, partition, ruling, until=end if until is None else until
+            self.log, partition, self._ruling, until=end if until is None else until
         ):
             self.step(len(batch))
             for ruled in batch:
                 if ruled.accepted:
                     later = later or self._take(ruled.recorded, as_of.time)
+                    if later:
+                        self._note_erased(ruled.recorded)
             if later:
                 break
         campaign = self._campaigns.get(self.campaign_id)
@@ -101,11 +109,31 @@ class PartitionScan:
                 self._lists[added.import_id].append(recorded.position)
         return False
 
+    def _note_erased(self, recorded: Recorded) -> None:
+        if any(
+            isinstance(fact, ContactErased | CampaignErased)
+            and fact.campaign_id == self.campaign_id
+            for fact in recorded.facts
+        ):
+            self._erased_since.append(recorded.position)
+
     @asynccontextmanager
     async def contacts(self) -> AsyncIterator[ViewStore]:
-        """Yield a temporary store with the campaign that `past` has found, and its contacts."""
+        """Yield a temporary store with the campaign that `past` has found, and its contacts.
+
+        Who was forgotten since then is forgotten in it: the log is read on to its end for it.
+
+        Raises:
+            ContractError: this build does not know an accepted fact of later.
+            LogUnavailableError: the log does not answer.
+
+        """
+        async for batch in ruled_batches(self.log, self.partition, self._ruling):
+            for ruled in batch:
+                if ruled.accepted:
+                    self._note_erased(ruled.recorded)
         chunks = [at for one in self._counting for at in self._lists.get(one, ())]
-        positions = sorted({*self._own, *chunks})
+        positions = sorted({*self._own, *chunks, *self._erased_since})
         store = ViewStore(None, None)
         try:
             views = Views(store, MemoryLog(), publishes=False, on_key=lambda _: None)

@@ -98,8 +98,8 @@ def rows(
 ) -> dict[int, ImportedRow]:
     """Return contacts as they were imported, by their numbers; unknown numbers are missing.
 
-    `keys`: of encrypted rows. `unread`: told why those of a list cannot be read; its contacts are
-    NOT_READ then.
+    `keys`: of encrypted rows, and asked for none of who is forgotten. `unread`: told why those of a
+    list cannot be read; its contacts are NOT_READ then.
 
     Raises:
         KeyUnavailableError: the key of a list is missing, and nobody is to be told.
@@ -115,38 +115,34 @@ def rows(
         end > min(numbers),
     )
     given: dict[int, ImportedRow] = {}
-    erased_through: int | None = None
     for one in tx.execute(lists).all():
         before = one.first_contact_id - 1  # Row 1 is contact before + 1.
         wanted = [n - before for n in numbers if 0 < n - before <= one.rows]
-        for some in stretches(wanted):
+        for row in wanted:
+            given[before + row] = ImportedRow(None, one.source, one.counted_at)
+        for some in stretches([row for row in wanted if before + row not in erased]):
             asked = select(ROWS.c.row, ROWS.c.details).where(
                 ROWS.c.list_id == one.list_id, ROWS.c.row.in_(some)
             )
             found = ((row, details) for row, details in tx.execute(asked.order_by(ROWS.c.row)))
             try:
-                for row, as_given in opened(keys, found, unread or log_unread):
-                    shown = None if before + row in erased else as_given
+                for row, shown in opened(keys, found, unread or log_unread):
                     given[before + row] = ImportedRow(shown, one.source, one.counted_at)
-            except KeyUnavailableError as exc:  # Of a campaign that is erased the keys are deleted.
-                if erased_through is None:
-                    whole = campaign_of(tx, campaign_id)
-                    erased_through = whole.erased_through if whole else 0
-                gone = before + one.rows <= erased_through
-                if not gone and unread is None:
+            except KeyUnavailableError as exc:
+                if unread is None:
                     raise
-                if not gone and unread is not None:
-                    unread(str(exc))
+                unread(str(exc))
                 for row in some:
-                    shown = None if gone or before + row in erased else NOT_READ
-                    given[before + row] = ImportedRow(shown, one.source, one.counted_at)
+                    given[before + row] = ImportedRow(NOT_READ, one.source, one.counted_at)
     return given
 
 
 def _erased(tx: Connection, campaign_id: int, numbers: Collection[int]) -> set[int]:
-    """Return who of these is forgotten by themselves, by the facts: a key may still be there."""
-    found = set[int]()
-    for some in stretches(numbers):
+    """Return who of these is forgotten, by the facts alone: a key may still be there."""
+    campaign = campaign_of(tx, campaign_id)
+    through = campaign.erased_through if campaign else 0
+    found = {number for number in numbers if number <= through}
+    for some in stretches([number for number in numbers if number > through]):
         asked = select(CONTACTS.c.contact_id, CONTACTS.c.state).where(
             CONTACTS.c.campaign_id == campaign_id, CONTACTS.c.contact_id.in_(some)
         )

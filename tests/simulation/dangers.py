@@ -69,6 +69,7 @@ DANGERS = (
     "abandoned: erased",
     "a campaign was erased",
     "an erasure died between fact and key",
+    "a list never counted, and its key is deleted",
     "a contact that was erased is skipped",
     "a dialer missed a key",
     "abandoned: unreadable",

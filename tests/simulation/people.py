@@ -17,6 +17,8 @@ from campaigns.domain.facts import (
     ContactErased,
     ContactsEncrypted,
     ContactSkipped,
+    ImportFailed,
+    ListClosed,
 )
 from campaigns.personal.list_keys import KeyUnavailableError
 from campaigns.stores.contacts import Contacts
@@ -38,6 +40,7 @@ class People:
         self._rows: list[ContactsEncrypted] = []
         self._gone: defaultdict[str, set[int]] = defaultdict(set)  # Rows by key.
         self._gone_whole: set[str] = set()
+        self._uncounted: set[str] = set()  # Lists that will never count: erased as a whole.
 
     def take(self, entry: Entry) -> None:
         """Take one accepted record in."""
@@ -57,6 +60,8 @@ class People:
                     self._skipped(fact)
                 case ContactsEncrypted():
                     self._rows.append(fact)
+                case ImportFailed() | ListClosed(counts=False):
+                    self._uncounted.add(fact.import_id)
         recorded = self._found.world.log.core._records[entry.partition][entry.position - 1]
         fold_contacts(self.campaigns, self.contacts, recorded)
         for fact in entry.facts:
@@ -131,8 +136,12 @@ class People:
             rows = list(keys.rows(chunk.key_id, chunk.first_row, chunk.rows))
         except KeyUnavailableError:
             rows = [None] * len(chunk.rows)
+        uncounted = chunk.import_id in self._uncounted
+        if uncounted and rows and rows[0] is None:
+            self._found.dangers["a list never counted, and its key is deleted"] += 1
+        whole = uncounted or chunk.key_id in self._gone_whole
         for number, row in enumerate(rows, chunk.first_row):
-            erased = chunk.key_id in self._gone_whole or number in self._gone[chunk.key_id]
+            erased = whole or number in self._gone[chunk.key_id]
             if erased and row is not None:
                 self._found.find(5, f"row {number} of {chunk.key_id} was erased, and has its key")
             if not erased and row is None:

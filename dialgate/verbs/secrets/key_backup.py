@@ -10,7 +10,6 @@ import msgspec
 import orjson
 
 from campaigns.audit.rulings import PartitionRuling, ruled_batches
-from campaigns.domain.facts import CampaignErased, ContactErased
 from campaigns.log.installation_log import whole
 from campaigns.log.port import ReadableLog
 from campaigns.personal.forgotten_rows import ErasedRows, forget_again
@@ -133,8 +132,7 @@ async def erased_in(log: ReadableLog, installation: Installation) -> ErasedRows:
         async for batch in ruled_batches(log, partition, ruling):
             for ruled in batch:
                 for fact in ruled.recorded.facts if ruled.accepted else ():
-                    if isinstance(fact, ContactErased | CampaignErased):
-                        erased.fold(fact)
+                    erased.fold(fact)
     return erased
 
 

@@ -3,6 +3,7 @@
 For retention this is how keys are deleted; `dialgate erase` deletes them itself, and what it left
 undone is done here. So it is when a fact is folded, and for all facts at each start: a backup of
 keys may have brought somebody back, which is warned of. All instances do this; it is repeatable.
+The key of a list that will never count is deleted too, without a warning: nobody is in it.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from typing import NamedTuple, Protocol
 
 from campaigns.domain.facts import AnyFact, CampaignErased, ContactErased
 from campaigns.log.port import EventLog
-from campaigns.personal.erasure import erased_rows
+from campaigns.personal.erasure import UNCOUNTED, ErasedRow, erased_rows
 from campaigns.personal.forgotten_rows import ErasedRows, forget_again
 from campaigns.personal.list_keys import ListKeys
 from campaigns.process.clock import Clock
@@ -39,10 +40,11 @@ class ErasingService(Protocol):
 
 
 class Pending(NamedTuple):
-    """Whose keys are to be deleted: long after the fact, and now that it is new."""
+    """Whose keys are to be deleted."""
 
+    now: ErasedRows  # The fact is new.
     long_ago: ErasedRows
-    now: ErasedRows
+    uncounted: ErasedRows  # Lists that will never count.
 
 
 class Eraser:
@@ -51,14 +53,15 @@ class Eraser:
     def __init__(self, service: ErasingService) -> None:
         """Begin with nothing to do; `open` comes before the first fold."""
         self._service = service
-        self._pending = Pending(ErasedRows(), ErasedRows())
+        self._pending = Pending(ErasedRows(), ErasedRows(), ErasedRows())
         self._woken = asyncio.Event()
 
     def open(self, connection: sqlite3.Connection) -> None:
         """Take up what the store knows: a backup of keys may have brought somebody back."""
         self._erasures = Erasures(connection)
         for one in self._erasures.all():
-            self._pending.long_ago.add(one)
+            pending = self._pending
+            (pending.uncounted if one.row == UNCOUNTED else pending.long_ago).add(one)
 
     def fold(self, fact: AnyFact) -> None:
         """Note whom a fact makes unreadable."""
@@ -69,6 +72,13 @@ class Eraser:
             pending = self._pending
             (pending.long_ago if age > _DONE_WITHIN else pending.now).add(erased)
             self._woken.set()
+
+    def drop(self, key_id: str) -> None:
+        """Note that a list will never count."""
+        erased = ErasedRow(key_id, UNCOUNTED)
+        self._erasures.add(erased)
+        self._pending.uncounted.add(erased)
+        self._woken.set()
 
     async def run(self) -> None:
         """Delete keys until cancelled. What cannot be deleted now is tried again."""
@@ -91,11 +101,15 @@ class Eraser:
         """
         if (keys := self._service.log.list_keys) is None:
             return 0
-        try:
-            found = await self._forget(keys, self._pending.now, _tell)
-        finally:  # Whoever cannot be forgotten now keeps nobody else from it.
-            long_ago = await self._forget(keys, self._pending.long_ago, _warn)
-        return found + long_ago
+        found, failed = 0, list[OperatingError]()
+        for noted, tell in zip(self._pending, (_tell, _warn, _drop), strict=True):
+            try:
+                found += await self._forget(keys, noted, tell)
+            except OperatingError as exc:  # It keeps nobody else from being forgotten.
+                failed.append(exc)
+        if failed:
+            raise failed[0]
+        return found
 
     async def _forget(self, keys: ListKeys, noted: ErasedRows, tell: Callable[[str], None]) -> int:
         if not noted.by_key:
@@ -117,3 +131,7 @@ def _warn(key_id: str) -> None:
 
 def _tell(key_id: str) -> None:
     logger.info("keys of contacts that were erased just now are deleted", extra={"key_id": key_id})
+
+
+def _drop(key_id: str) -> None:
+    logger.info("keys of a list that never counts are deleted", extra={"key_id": key_id})

@@ -134,7 +134,7 @@ class CommandApi:
         mark = self.log.list_keys.mark() if self.log.list_keys else PLAIN
         if self.log.list_keys is None:
             logger.warning("this log has no store of keys: contacts are written plain")
-        self.contacts = Contacts(self.store.db, mark)
+        self.contacts = Contacts(self.store.db, mark, self.eraser.drop)
         self.creator = Creator(self.writer, self.partitions, self.store.db, self.lists)
         self.idempotency_keys = IdempotencyKeys(self.store.db, self.settings.idempotency_keys_max)
         self.keyring.open(self.store.db)

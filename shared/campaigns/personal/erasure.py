@@ -10,11 +10,12 @@ from typing import NamedTuple
 from campaigns.domain.facts import AnyFact, CampaignErased, ContactErased
 
 WHOLE_LIST = 0  # In place of a row's number: 1 is a list's first.
+UNCOUNTED = -1  # … likewise: the whole of a list that will never count.
 LISTS_MAX = 5_000  # That one fact names: some 125 KB, of the 256 that a record may weigh.
 
 
 class ErasedRow(NamedTuple):
-    """What a fact made unreadable: one row of a list, or WHOLE_LIST."""
+    """What a fact made unreadable: one row of a list, or WHOLE_LIST, or UNCOUNTED."""
 
     key_id: str
     row: int

@@ -1,33 +1,63 @@
 """The rows that the log says are forgotten, and their keys, deleted wherever they still are.
 
 Which rows are forgotten is decided by facts alone, so that a store of keys which knows better is
-wrong: a backup that is older than an erasure brings nobody back. Source: ADR-0042.
+wrong: a backup that is older than an erasure brings nobody back. A list that will never count is
+forgotten as a whole: its rows are nobody's contacts, so no erasure could name them. Each list has a
+key of its own, so that nobody else is forgotten with it. Source: ADR-0041, ADR-0042.
 """
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from campaigns.domain.facts import AnyFact
-from campaigns.personal.erasure import WHOLE_LIST, ErasedRow, erased_rows
+from campaigns.domain.facts import (
+    AnyFact,
+    CampaignCreated,
+    CampaignErased,
+    ContactErased,
+    ContactsEncrypted,
+    ImportCompleted,
+    ImportFailed,
+    ListClosed,
+)
+from campaigns.personal.erasure import UNCOUNTED, WHOLE_LIST, ErasedRow, erased_rows
 from campaigns.personal.list_keys import ListKeys
 from campaigns.process.errors import OperatingError
 
 
 @dataclass
 class ErasedRows:
-    """The rows of some facts, or of all in the log: `forget_again` may be given any of them."""
+    """The rows of some facts, or of all in the log: `forget_again` may be given any of them.
+
+    Memory: an id for each erased row or list, and for each list that does not count.
+    """
 
     by_key: dict[str, set[int] | None] = field(default_factory=dict)  # None: the whole list.
+    _open: dict[str, str] = field(default_factory=dict)  # Lists that may still count → their keys.
+    _dropped: set[str] = field(default_factory=set)  # Lists that never will.
 
     def fold(self, fact: AnyFact) -> None:
-        """Take in one accepted fact; most say nothing of that."""
-        for one in erased_rows(fact):
-            self.add(one)
+        """Take in one accepted fact; most say nothing of that. Repeatable."""
+        match fact:
+            case ContactErased() | CampaignErased():
+                for one in erased_rows(fact):
+                    self.add(one)
+            case ContactsEncrypted() if fact.import_id in self._dropped:  # It was on its way.
+                self.add(ErasedRow(fact.key_id, UNCOUNTED))
+            case ContactsEncrypted():
+                self._open[fact.import_id] = fact.key_id
+            case CampaignCreated(import_id=str(counted)) | ImportCompleted(import_id=counted):
+                self._open.pop(counted, None)
+            case ImportFailed() | ListClosed(counts=False):
+                self._dropped.add(fact.import_id)
+                if key_id := self._open.pop(fact.import_id, None):
+                    self.add(ErasedRow(key_id, UNCOUNTED))
+            case _:
+                return
 
     def add(self, one: ErasedRow) -> None:
         """Take in a row, or a whole list."""
-        if one.row == WHOLE_LIST:
+        if one.row in (WHOLE_LIST, UNCOUNTED):
             self.by_key[one.key_id] = None
         elif (rows := self.by_key.setdefault(one.key_id, set())) is not None:
             rows.add(one.row)

@@ -24,8 +24,8 @@ from campaigns.stores.store_file import about_of, connect, tables_of
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 12  # A file of another version is discarded and rebuilt from the log.
-SCHEMA_DIGEST = "ca68d978e4163456"  # Of tables and states: tests/unit/test_schemas.py checks it.
+SCHEMA_VERSION = 13  # A file of another version is discarded and rebuilt from the log.
+SCHEMA_DIGEST = "4959feed1852e84f"  # Of tables and states: tests/unit/test_schemas.py checks it.
 SLICE_MAX = 16  # States written at once: some 0.6 ms of the event loop.
 LEDGER_SLICE_MAX = 128  # Rows of a ledger written at once: as long.
 REST_S = 0.002  # Between two slices: a pause meets a few of them, not all.

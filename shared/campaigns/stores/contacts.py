@@ -6,7 +6,7 @@ belongs to. So one update makes a list of a million count.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import starmap
 
@@ -67,9 +67,17 @@ class Contacts:
     contacts that are being called stay in memory. Every look-up sees both.
     """
 
-    def __init__(self, connection: sqlite3.Connection, mark: Mark | None = None) -> None:
-        """Create missing tables. `mark`: recognize phone numbers by what it makes of them."""
-        self._db = connection
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        mark: Mark | None = None,
+        dropped: Callable[[str], None] | None = None,
+    ) -> None:
+        """Create missing tables. `mark`: recognize phone numbers by what it makes of them.
+
+        `dropped` hears of the key of each encrypted list that will never count.
+        """
+        self._db, self._dropped = connection, dropped
         self._put: dict[tuple[int, int], Contact] = {}  # By campaign and contact: to be written.
         self._calling: dict[tuple[int, int], Contact] = {}  # In progress, as written.
         self._highest: dict[int, int] = {}  # Campaign → no contact after this one has a row.
@@ -112,6 +120,8 @@ class Contacts:
 
     def drop(self, import_id: str) -> None:
         """Delete the rows of a list that does not count, if it is stored here."""
+        if self._dropped and self.is_open(import_id) and (key_id := self.key_of(import_id)):
+            self._dropped(key_id)
         if self.numbers:
             self.numbers.drop(import_id)
         self._db.execute(

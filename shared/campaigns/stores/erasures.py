@@ -7,7 +7,7 @@ from campaigns.personal.erasure import ErasedRow
 
 SCHEMA = (
     "create table if not exists erasures ("
-    "  key_id text not null, row integer not null,"  # 0: the whole list.
+    "  key_id text not null, row integer not null,"  # Or WHOLE_LIST, or UNCOUNTED.
     "  primary key (key_id, row)"
     ") without rowid"
 )

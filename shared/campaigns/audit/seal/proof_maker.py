@@ -19,6 +19,7 @@ from campaigns.domain.facts import (
 from campaigns.domain.values.rows import Row
 from campaigns.domain.values.stream_names import contact_stream
 from campaigns.log.port import ReadableLog
+from campaigns.personal.forgotten_rows import ErasedRows
 from campaigns.personal.list_keys import KeyUnavailableError
 from campaigns.personal.row_reader import rows_of
 from campaigns.process.errors import SealUnreadableError
@@ -40,8 +41,8 @@ class ProofMaker:
     _contacts: dict[str, None] = field(default_factory=dict)  # In the order in which they came.
     _rows: dict[str, list[int]] = field(default_factory=dict)  # List → rows that are the subject's.
     _lists: dict[str, int] = field(default_factory=dict)  # List that holds the contact → its row.
-    # Lists whose key is missing; whoever was erased with a campaign is nobody's subject any more.
-    _unread: dict[str, KeyUnavailableError] = field(default_factory=dict)
+    _unread: dict[str, KeyUnavailableError] = field(default_factory=dict)  # By the missing key.
+    _erased: ErasedRows = field(default_factory=ErasedRows)  # Nobody's subject any more.
 
     async def make(self) -> Bundle:
         """Return the bundle.
@@ -68,8 +69,9 @@ class ProofMaker:
         for partition in partitions:
             if partition.topic == CAMPAIGN_RECORDS:
                 found += await self._partition(partition)
-        if self._unread:
-            raise next(iter(self._unread.values()))
+        for key_id, missing in self._unread.items():
+            if self._erased.by_key.get(key_id, ()) is not None:
+                raise missing
         last = self.seals.last
         assert last is not None, "there is a seal"
         return Bundle(
@@ -140,13 +142,12 @@ class ProofMaker:
             return False
         about = False
         for fact in ruled.recorded.facts:
+            self._erased.fold(fact)
             if isinstance(fact, ListRows) and (rows := self._rows_of(fact)):
                 self._rows.setdefault(fact.import_id, []).extend(rows)
                 about = True
             elif isinstance(fact, CampaignErased):
                 about |= self._befalls(fact)
-                for key_id in fact.key_ids:
-                    self._unread.pop(key_id, None)
         for import_id, campaign_id, first, count in _counted(ruled):
             for row in self._rows.pop(import_id, ()):
                 if row <= count:

@@ -6,7 +6,7 @@ An export carries ciphertext and no keys (ADR-0041): they are carried by themsel
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from campaigns.domain.facts import AnyFact, CampaignErased, ContactErased, ContactsEncrypted
+from campaigns.domain.facts import AnyFact, ContactsEncrypted
 from campaigns.personal.forgotten_rows import ErasedRows
 from campaigns.personal.list_keys import KeyUnavailableError, ListKeys
 
@@ -21,16 +21,12 @@ class EncryptedLists:
     def fold(self, facts: Iterable[AnyFact]) -> None:
         """Take in the facts of the next accepted record."""
         for fact in facts:
-            match fact:
-                case ContactsEncrypted():
-                    self._key_ids.add(fact.key_id)
-                case ContactErased() | CampaignErased():
-                    self._erased.fold(fact)
-                case _:
-                    pass
+            self._erased.fold(fact)
+            if isinstance(fact, ContactsEncrypted):
+                self._key_ids.add(fact.key_id)
 
     def unreadable(self, keys: ListKeys | None) -> int:
-        """Return how many lists these keys do not open. Those that are forgotten need none."""
+        """Return how many lists these keys do not open. Forgotten ones need none."""
         return sum(
             not _opens(keys, key_id)
             for key_id in self._key_ids

@@ -108,7 +108,7 @@ class _Tables:
 
     def __init__(self, folder: Path, stack: ExitStack, keys: ListKeys | None) -> None:
         self._opening = RevealedRows(keys)
-        self.unread: str | None = None  # Why some regions are missing.
+        self._unread: dict[str, str] = {}  # Keys of lists of which some regions are missing → why.
         self.tables = {
             name: _Table(
                 stack.enter_context(
@@ -125,6 +125,7 @@ class _Tables:
         envelope = recorded.envelope
         assert isinstance(envelope, Envelope), "an accepted record has an envelope"
         for fact in recorded.facts:
+            self._opening.erased.fold(fact)
             of = getattr(fact, "campaign_id", None)
             if isinstance(fact, ListRows):
                 self._lists.setdefault(fact.import_id, []).extend(
@@ -144,13 +145,21 @@ class _Tables:
             case ContactsAdded():
                 return fact.rows
             case ContactsEncrypted():
-                return list(map(self._readable, self._opening.of(fact)))
+                return [self._readable(row, fact.key_id) for row in self._opening.of(fact)]
 
-    def _readable(self, row: Revealed) -> RowOfList | None:
+    def _readable(self, row: Revealed, key_id: str) -> RowOfList | None:
         if isinstance(row, UnreadableRow):
-            self.unread = row.why
+            self._unread[key_id] = row.why
             return None
         return row
+
+    @property
+    def unread(self) -> str | None:
+        """Return why some regions are missing; those of a list that is forgotten are to be."""
+        gone = self._opening.erased.by_key
+        return next(
+            (why for one, why in self._unread.items() if gone.get(one, ()) is not None), None
+        )
 
     def _learn(self, fact: AnyFact) -> None:
         match fact:

@@ -10,8 +10,10 @@ import pytest
 
 from campaigns.kafka.clients import Kafka
 from campaigns.kafka.keys.kafka_keys import KafkaKeys
-from campaigns.kafka.keys.topic_keys import KeyListener, TopicKeys
+from campaigns.kafka.keys.topic_keys import KeyListener, KeyTopicClosedError, TopicKeys
 from campaigns.personal.key_store import KeyStore, MemoryKeys
+from campaigns.personal.list_keys import KeyUnavailableError, ListKeys
+from campaigns.secrets.key_place import KeyPlace
 from campaigns.sqlite.key_file import KeyFile
 from campaigns.testing.key_store_contract import KeyStoreContract
 
@@ -66,9 +68,12 @@ class MemoryTopicClient:
 
     def __init__(self, topic: MemoryTopic) -> None:
         self._topic, self._position, self.wrapped = topic, 0, dict[str, str]()
+        self.away = ""  # Why it cannot be read.
 
     async def read(self, listener: KeyListener) -> None:
         await asyncio.sleep(0)
+        if self.away:
+            raise KeyTopicClosedError(self.away)
         for offset in range(self._position, len(self._topic.records)):
             key_id, value = self._topic.records[offset]
             if value is None:
@@ -102,6 +107,29 @@ class TestTopicKeys(KeyStoreContract):
 
     def reopen_keys(self, store: KeyStore) -> AbstractAsyncContextManager[KeyStore]:
         return self._opened()
+
+    async def test_what_could_not_be_read_yet_is_not_taken_for_no_key(self) -> None:
+        client = MemoryTopicClient(topic := MemoryTopic())
+        topic.records.append(("k", "m.x"))
+        store, place = TopicKeys(client, client, 1.0), KeyPlace(bytes(32))
+        keys = ListKeys(store, place)
+        client.away = "no right to (Read)"
+        with pytest.raises(KeyTopicClosedError):
+            await store.refresh()
+        with pytest.raises(KeyUnavailableError, match="no right to"):
+            store.sealers()
+        assert keys.troubles() == ["no right to (Read)"]
+        with pytest.raises(KeyUnavailableError, match="no right to"):
+            await keys.take()
+        assert len(topic.records) == 1, "no key was made beside others that could not be seen"
+        assert keys.mark().name == place.sealing().name, "the command API starts"
+        client.away = ""
+        await store.refresh()
+        assert store.sealers() == {"m": 1}
+        client.away = "no answer"
+        with pytest.raises(KeyTopicClosedError):
+            await store.refresh()
+        assert store.sealers() == {"m": 1}, "what was read stays"
 
 
 @pytest.mark.kafka

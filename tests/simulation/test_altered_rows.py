@@ -20,7 +20,7 @@ NUMBERS = [f"+1555000000{n}" for n in range(6)]
 Alter = Callable[[list[str]], list[str]]
 
 
-async def campaign(b: Bench, alter: Alter) -> None:
+async def campaign(b: Bench, alter: Alter, campaign_id: int = 42) -> None:
     """Begin a campaign of encrypted contacts, whose rows were altered in the log."""
     assert b.log.list_keys is not None
     key, import_id = await b.log.list_keys.take(), uuid4().hex
@@ -28,8 +28,9 @@ async def campaign(b: Bench, alter: Alter) -> None:
     now, count = b.clock.now(), len(NUMBERS)
     settings = CampaignSettings.validated({"max_attempts": 1, "calls_per_minute": 6000})
     await b.offer(contacts_encrypted(import_id, 1, key.key_id, alter(list(rows))))
-    await b.offer(campaign_created(42, now, settings=settings, import_id=import_id, rows=count))
-    await b.offer(CampaignStarted(campaign_id=42, run=1, started_at=now))
+    made = campaign_created(campaign_id, now, settings=settings, import_id=import_id, rows=count)
+    await b.offer(made)
+    await b.offer(CampaignStarted(campaign_id=campaign_id, run=1, started_at=now))
 
 
 def one_letter(rows: list[str]) -> list[str]:

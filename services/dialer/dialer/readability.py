@@ -14,33 +14,68 @@ from campaigns.gates.gates import KEY_AGAIN
 from campaigns.personal.key_presence import missing_key
 from campaigns.personal.list_keys import KeyUnavailableError, ListKeys
 from campaigns.process.observability import limit_repetitions
-from campaigns.stores.contacts import Contacts
+from campaigns.stores.contacts import Contacts, EncryptedList
 
 logger = logging.getLogger(__name__)
 limit_repetitions(logger)
 
 
-def keys_gone(keys: ListKeys | None, contacts: Contacts, campaigns: Campaigns) -> Sequence[str]:
-    """Return that there is not one key, while contacts that nobody erased need some.
+class KeyPresence:
+    """Whether there is one key at least by which somebody who is not erased can be read.
 
-    Keys are made ahead, so a place that was ever used has some. A single one that is missing shuts
-    its campaign, and others are called.
+    A single one that is missing shuts its campaign, and others are called. While one is found, a
+    look costs one question, and while none is, it is searched for where something changed alone.
     """
-    if keys is None:
-        return ()
-    try:
-        if keys.store.sealers():
+
+    def __init__(self, contacts: Contacts, keys: ListKeys | None, campaigns: Campaigns) -> None:
+        self._contacts, self._keys, self._campaigns = contacts, keys, campaigns
+        self._found: EncryptedList | None = None  # Its key was there.
+        self._lost: EncryptedList | None = None  # Its key was not, nor any other.
+        self._as_of: object = None  # What was so when none was found.
+        self._nobodys = set[str]()  # Keys of lists whose contacts are all erased: for ever.
+
+    def troubles(self) -> Sequence[str]:
+        """Return that not one is there, while contacts that nobody erased need some."""
+        try:
+            lost = self._keys is not None and self._none_left(self._keys)
+        except KeyUnavailableError:
+            return ()  # The log's own troubles name it.
+        if not lost:
             return ()
-    except KeyUnavailableError:
-        return ()  # The log's own troubles name it.
-    for campaign_id, last in contacts.encrypted_lists():
-        campaign = campaigns.get(campaign_id)
-        if campaign is not None and last > campaign.erased_through:
-            return (
-                "the keys of contacts are gone: expected those of the lists in the log, found none:"
-                " no encrypted contact is read or called until they are restored",
-            )
-    return ()
+        return (
+            "the keys of contacts are gone: expected those of the lists in the log, found none:"
+            " no contact of theirs is read or called until they are restored",
+        )
+
+    def _none_left(self, keys: ListKeys) -> bool:
+        if (of := self._found) and self._needed(of) and self._there(keys, of):
+            return False
+        as_of = (keys.store.sealers(), self._contacts.counted)
+        if (of := self._lost) and self._as_of == as_of and self._needed(of):
+            return True
+        self._found = self._lost = None
+        for one in self._contacts.encrypted_lists():
+            if not self._needed(one):
+                continue
+            if self._there(keys, one):
+                self._found = one
+                return False
+            self._lost = self._lost or one
+        self._as_of = as_of
+        return self._lost is not None
+
+    def _there(self, keys: ListKeys, one: EncryptedList) -> bool:
+        return keys.store.find(one.key_id) is not None
+
+    def _needed(self, one: EncryptedList) -> bool:
+        """Say whether somebody of a list is not erased."""
+        campaign = self._campaigns.get(one.campaign_id)
+        if campaign is None or one.last <= campaign.erased_through or one.key_id in self._nobodys:
+            return False
+        if self._contacts.all_erased(one):
+            self._nobodys.add(one.key_id)
+            return False
+        return True
 
 
 class _Finding(NamedTuple):

@@ -34,7 +34,7 @@ from dialer.calls.inputs import Folded, Stopping, Working
 from dialer.carrier.port import Carrier, Watched
 from dialer.reactions import Reactions
 from dialer.reactor.state import State
-from dialer.readability import keys_gone
+from dialer.readability import KeyPresence
 from dialer.settings import DialerSettings
 from dialer.tenure import Tenure
 
@@ -107,6 +107,7 @@ class Dialer:
         else:
             self.store, self.contacts = self._host.store, self._host.contacts
             self._host.guests.append(self)
+        self._keys_there = KeyPresence(self.contacts, self._log.list_keys, self.campaigns)
         await self._tenure.open()
         await self.reactions.backlog.look(self._log, self.reader)
         self.reactions.restore(self.campaigns, self.contacts)
@@ -216,7 +217,7 @@ class Dialer:
         """Return why it is not ready: the log does not answer, or the fold lags behind it."""
         read = [CAMPAIGN_RECORDS, INSTALLATION_RECORDS]
         found = [*self._log.troubles([CAMPAIGN_RECORDS], read), *self._assignment.troubles()]
-        found += keys_gone(self._log.list_keys, self.contacts, self.campaigns)
+        found += self._keys_there.troubles()
         if found:  # Known troubles need no wait.
             return [f"dialer: {trouble}" for trouble in found]
         partitions = campaign_partitions(self._partitions)

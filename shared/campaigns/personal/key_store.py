@@ -33,6 +33,10 @@ class KeyStore(Protocol):
         """Return how many keys each master key wraps, by its name, as far as this process has read.
 
         A key that is none of ours counts under whatever stands before its first dot.
+
+        Raises:
+            KeyUnavailableError: nothing could be read yet, which is not the same as no key.
+
         """
         ...
 

@@ -62,6 +62,7 @@ class ListKeys:
 
         Raises:
             MasterKeyError: there is no master key to wrap it.
+            KeyUnavailableError: whether there are keys of others cannot be read.
             LogUnavailableError: it could not be made durable.
 
         """
@@ -105,6 +106,7 @@ class ListKeys:
 
         Raises:
             MasterKeyError: there is no master key, or it opens none of the keys that there are.
+            KeyUnavailableError: whether there are keys cannot be read.
 
         """
         wrapped, names = self.store.sealers(), self._place.names()
@@ -139,10 +141,13 @@ class ListKeys:
         """Return how numbers are recognized: by HMAC-SHA-256, keyed by the master key.
 
         Raises:
-            MasterKeyError: there is no master key.
+            MasterKeyError: there is no master key, or it opens none of the keys that there are.
 
         """
-        master = self.sealing()
+        try:
+            master = self.sealing()
+        except KeyUnavailableError:  # Nothing is sealed now: whoever seals asks once more.
+            master = self._place.sealing()
         key = hmac.digest(master.key, b"dialgate phone numbers", "sha256")
         return Mark(
             master.name,

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import starmap
+from typing import NamedTuple
 
 from campaigns.domain.campaign import Campaign, gone
 from campaigns.domain.codec import StructCodec
@@ -60,6 +61,15 @@ _WAITING = (f"{_LEFT} and pending = 1", f"{_LEFT} and pending = 2")  # Each has 
 _CONTACT = StructCodec(Contact)
 
 
+class EncryptedList(NamedTuple):
+    """A list with a key, which counts: its rows are contacts `first` to `last`."""
+
+    campaign_id: int
+    first: int
+    last: int
+    key_id: str
+
+
 class Contacts:
     """One service's contacts. Writes stay in the connection's transaction until it commits.
 
@@ -80,6 +90,7 @@ class Contacts:
         self._db, self._dropped = connection, dropped
         self._put: dict[tuple[int, int], Contact] = {}  # By campaign and contact: to be written.
         self._calling: dict[tuple[int, int], Contact] = {}  # In progress, as written.
+        self.counted = 0  # Lists that began to count since this was opened.
         self._highest: dict[int, int] = {}  # Campaign → no contact after this one has a row.
         for statement in SCHEMA.split(";\n"):
             if statement.strip():
@@ -111,6 +122,7 @@ class Contacts:
 
     def count(self, campaign_id: int, import_id: str, first_contact_id: int, rows: int) -> None:
         """Make a list count: its rows are contacts first_contact_id … in row order."""
+        self.counted += 1
         self._list(import_id)
         self._db.execute(
             "update lists set campaign_id = ?, first_contact_id = ?, rows = ?"
@@ -201,12 +213,31 @@ class Contacts:
         )
         return [ErasableList(*one) for one in self._db.execute(asked, (campaign_id, after, limit))]
 
-    def encrypted_lists(self) -> Iterator[tuple[int, int]]:
-        """Yield the campaign and the last contact of each encrypted list that counts."""
-        yield from self._db.execute(
-            "select campaign_id, first_contact_id + rows - 1 from lists"
+    def encrypted_lists(self) -> Iterator[EncryptedList]:
+        """Yield each encrypted list that counts."""
+        found = self._db.execute(
+            "select campaign_id, first_contact_id, first_contact_id + rows - 1, key_id from lists"
             " where key_id is not null and campaign_id is not null and rows > 0"
         )
+        yield from starmap(EncryptedList, found)
+
+    def all_erased(self, of: EncryptedList) -> bool:
+        """Say whether each contact of a list was erased by itself. Stops at the first that is not.
+
+        So it costs more than a look only where somebody was.
+        """
+        self.flush()
+        found = self._db.execute(
+            "select contact_id, json_extract(state, '$.erased') from contacts"
+            " where campaign_id = ? and contact_id between ? and ? order by contact_id",
+            of[:3],
+        )
+        wanted = of.first
+        for contact_id, erased in found:
+            if contact_id != wanted or not erased:
+                return False
+            wanted += 1
+        return wanted > of.last
 
     def has_plain(self, campaign_id: int, after: int = 0) -> bool:
         """Say whether a campaign has a list with contacts behind `after` that is not encrypted."""

@@ -74,11 +74,12 @@ class KafkaKeys(TopicKeys):
             logger.warning("%s cannot be made or looked at: %s", self.topic, exc)
 
     async def look(self, admin: AIOKafkaAdminClient) -> None:
-        """Read what there is, if this client may: whoever needs a key says that it is missing."""
+        """Read what there is, if this client may: whoever needs a key says why it is not."""
         try:
             await self.any_there(admin)
         except (KafkaError, OSError, LogUnavailableError) as exc:
             logger.warning("%s", exc)
+            self.note_unread(str(exc))
 
     async def any_there(self, admin: AIOKafkaAdminClient) -> bool:
         """Say whether there is any key. Raises: KafkaError, LogUnavailableError."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from campaigns.personal.key_store import Change, counted
+from campaigns.personal.list_keys import KeyUnavailableError
 from campaigns.process.errors import LogUnavailableError, TooContendedError
 from campaigns.process.observability import limit_repetitions
 
@@ -83,6 +84,7 @@ class TopicKeys:
         self._reader, self._writer, self._roll_s = reader, writer, roll_s
         self._reading, self._changing = asyncio.Lock(), asyncio.Lock()
         self._watched, self._seen = MARKER, list[tuple[int, str | None]]()
+        self._was_read, self._unread = False, ""  # Why the first read did not succeed yet.
         self._taken = 0  # Records so far.
         self._counted: tuple[tuple[int, int], Mapping[str, int]] = (
             (0, 0),
@@ -145,7 +147,13 @@ class TopicKeys:
         return [key_id for key_id in self._reader.wrapped if key_id != MARKER]
 
     def sealers(self) -> Mapping[str, int]:
-        """Return how many keys each master key wraps, as far as this process has read."""
+        """Return how many keys each master key wraps, as far as this process has read.
+
+        Raises:
+            KeyUnavailableError: it could read nothing yet, which is not the same as no key.
+
+        """
+        self._check_read()
         wrapped = self._reader.wrapped
         if self._counted[0] != (as_of := (self._taken, len(wrapped))):  # Health asks often.
             self._counted = as_of, counted(one for key_id, one in wrapped.items() if key_id)
@@ -154,7 +162,20 @@ class TopicKeys:
     async def refresh(self) -> None:
         """Read all that was durable before the call. Raises: LogUnavailableError."""
         async with self._reading:
-            await self._reader.read(self._take)
+            try:
+                await self._reader.read(self._take)
+            except LogUnavailableError as exc:
+                self.note_unread(str(exc))
+                raise
+            self._was_read = True
+
+    def note_unread(self, why: str) -> None:
+        """Note why nothing could be read. What was read once stays, so then it is nothing new."""
+        self._unread = why
+
+    def _check_read(self) -> None:
+        if self._unread and not self._was_read:
+            raise KeyUnavailableError(self._unread)
 
     async def change(self, key_id: str, change: Change) -> None:
         """Put another one in a key's place, or nothing; merge with what others do meanwhile.

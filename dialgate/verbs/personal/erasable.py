@@ -19,6 +19,7 @@ from campaigns.domain.facts import (
     ListClosed,
 )
 from campaigns.log.port import ReadableLog
+from campaigns.log.selection import selected
 from campaigns.personal.erasure import ErasedRow
 from campaigns.personal.forgotten_rows import ErasedRows
 from campaigns.personal.list_keys import KeyUnavailableError, ListKeys
@@ -58,6 +59,8 @@ class ErasablePartition:
     ruled: dict[str, bool] = field(default_factory=dict)  # Records of `awaited`, once read back.
     awaited: set[str] = field(default_factory=set)
     unreadable: dict[str, str] = field(default_factory=dict)  # Lists without a key, and why.
+    # Lists whose key was not there, and where their chunks are: it may have been made just now.
+    _keyless: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     _key_ids: dict[str, str | None] = field(default_factory=dict)  # By list; None: it is plain.
     _lists: defaultdict[int, list[CountedList]] = field(default_factory=lambda: defaultdict(list))
     _rows: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -70,11 +73,18 @@ class ErasablePartition:
         end: int | None = None,
         seen: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Fold what is in the log now, or up to `end`. Raises: see `ruled_batches`."""
+        """Fold what is in the log now, or up to `end`.
+
+        Raises:
+            LogUnavailableError: the log, or the store of keys, does not answer.
+            ContractError: as `ruled_batches`.
+
+        """
         async for batch in ruled_batches(log, self.partition, self.ruling, until=end):
             for ruled in batch:
                 self._take(ruled)
             seen(len(batch))
+        await self._search_again(log)
 
     def _take(self, ruled: Ruled) -> None:
         recorded = ruled.recorded
@@ -96,7 +106,7 @@ class ErasablePartition:
                 self._match(fact.import_id, fact.first_row, found)
             case ContactsEncrypted():
                 self._key_ids[fact.import_id] = fact.key_id
-                self._search(fact)
+                self._search(fact, recorded.position)
             case CampaignCreated(import_id=str(import_id)):
                 self._lists[fact.campaign_id].append(CountedList(import_id, 1, fact.rows))
             case ImportCompleted():
@@ -109,16 +119,40 @@ class ErasablePartition:
             case _:
                 return
 
-    def _search(self, fact: ContactsEncrypted) -> None:
+    def _search(self, fact: ContactsEncrypted, position: int) -> None:
         if self.number is None or self.keys is None:
             return
+        there = True
         try:
+            there = self.keys.store.find(fact.key_id) is not None
             rows = self.keys.rows(fact.key_id, fact.first_row, fact.rows)
             found = [row is not None and row.phone_number == self.number for row in rows]
         except KeyUnavailableError as exc:
             self.unreadable[fact.import_id] = str(exc)
+            if not there:
+                self._keyless[fact.import_id].append(position)
             return
         self._match(fact.import_id, fact.first_row, found)
+
+    async def _search_again(self, log: ReadableLog) -> None:
+        """Search once more, by what the store of keys has now, lists whose keys were not there."""
+        if not self._keyless or self.keys is None:
+            return
+        await self.keys.store.refresh()
+        keyless, self._keyless = self._keyless, defaultdict(list)
+        came = {
+            import_id: positions
+            for import_id, positions in keyless.items()
+            if self.keys.store.find(self._key_ids[import_id] or "") is not None
+        }
+        for import_id in came:
+            del self.unreadable[import_id]
+        wanted = sorted({position for some in came.values() for position in some})
+        async for records in selected(log, self.partition, wanted):
+            for recorded in records:
+                for fact in recorded.facts:
+                    if isinstance(fact, ContactsEncrypted) and fact.import_id in came:
+                        self._search(fact, recorded.position)
 
     def _match(self, import_id: str, first: int, found: list[bool]) -> None:
         self._rows[import_id] += [row for row, it_is in enumerate(found, first) if it_is]
@@ -148,15 +182,20 @@ class ErasablePartition:
                     if not self.is_erased(contact):
                         yield contact
 
-    def unread(self) -> str | None:
-        """Return why a list that counts, and is not forgotten, could not be searched."""
+    def unread(self, organization_id: int | None) -> list[str]:
+        """Return why each list that counts, and is not forgotten, could not be searched."""
+        whys = list[str]()
         for campaign_id, lists in self._lists.items():
             campaign = self.campaigns.get(campaign_id)
+            if campaign is None:
+                continue
+            if organization_id not in (None, campaign.created.organization_id):
+                continue
             for one in lists:
-                forgotten = campaign and one.first + one.rows - 1 <= campaign.erased_through
+                forgotten = one.first + one.rows - 1 <= campaign.erased_through
                 if one.import_id in self.unreadable and not forgotten:
-                    return f"campaign {campaign_id}: {self.unreadable[one.import_id]}"
-        return None
+                    whys.append(f"campaign {campaign_id}: {self.unreadable[one.import_id]}")
+        return whys
 
     def is_erased(self, contact: KnownContact) -> bool:
         """Say whether a contact is forgotten, by itself or with its campaign."""

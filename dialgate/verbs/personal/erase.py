@@ -14,7 +14,7 @@ from campaigns.personal.list_keys import ListKeys
 from campaigns.process.errors import ContractError, LogUnavailableError, OperatingError
 from campaigns.records.home import refuse_copy
 from campaigns.records.installation import Installation
-from dialgate.exit_codes import WENT_WRONG
+from dialgate.exit_codes import MISUSED, WENT_WRONG
 from dialgate.logs import LOG_FILE, make_log
 from dialgate.settings import ProcessSettings
 from dialgate.verbs.home.home_change import Yes, confirmed
@@ -25,6 +25,7 @@ from dialgate.verbs.personal.whom import (
     folded,
     refuse_unreadable,
     still_known,
+    unsearched,
     whom_of,
 )
 from dialgate.verbs.terminal import complain, say
@@ -84,12 +85,13 @@ async def erase(settings: ProcessSettings, whom: Whom, how: How) -> int:
     """Record who is forgotten, delete the keys, and print it. Idempotent.
 
     Killed in between, the next process that folds the fact deletes the keys, and so does this verb
-    when it is called again. Returns 1 where something was recorded, or may be, and not all is done.
+    when it is called again. Returns 1 where something was recorded, or may be, and not all is done;
+    with `dry_run` 2 where not all lists could be searched: nothing was recorded.
 
     Raises:
         ReadOnlyError: the log is a copy, and takes no changes.
-        MisusedError: nobody is so, it is not confirmed, they are plain, or the log takes no such
-            fact.
+        MisusedError: nobody is so, it is not confirmed, they are plain, the log takes no such
+            fact, or nobody was found and not all lists could be searched.
         KeyUnavailableError, LogUnavailableError, TooContendedError: nothing was recorded now.
 
     """
@@ -108,11 +110,16 @@ async def erase(settings: ProcessSettings, whom: Whom, how: How) -> int:
                     f"Erase {people} ({name})? Nobody will be able to read them again.", yes=how.yes
                 )
             trouble = await _trouble(deletion, found, whom)
+    left = unsearched(partitions, whom)
+    if left and not found.people:
+        raise MisusedError(left)
     _print(found, deletion.done, name, how)
-    if trouble is None:
+    for why in (trouble, left):
+        if why is not None:
+            complain(f"dialgate: not all is done, and the same command goes on: {why}")
+    if trouble is None and left is None:
         return 0
-    complain(f"dialgate: not all is done, and the same command goes on: {trouble}")
-    return WENT_WRONG
+    return WENT_WRONG if deletion.done.begun else MISUSED
 
 
 async def _trouble(deletion: Deletion, found: Found, whom: Whom) -> Exception | None:

@@ -111,12 +111,19 @@ async def folded(
     return made
 
 
+def unsearched(partitions: Partitions, whom: Whom) -> str | None:
+    """Return that not all lists could be searched for a number, how many, and why; None: all."""
+    found = (one.unread(whom.organization_id) for one in partitions.values())
+    whys = [why for some in found for why in some]
+    if not whys:
+        return None
+    many = "1 list" if len(whys) == 1 else f"{len(whys):,} lists"
+    return f"{many} could not be searched, whether the number is there cannot be told: {whys[0]}"
+
+
 def still_known(partitions: Partitions, whom: Whom) -> Found:
     """Return who is to be forgotten still. Raises: MisusedError: nobody is so, or can be."""
     if whom.number is not None:
-        for one in partitions.values():
-            if why := one.unread():
-                raise MisusedError(f"{why}: whether the number is there cannot be told")
         contacts = [
             contact
             for one in partitions.values()

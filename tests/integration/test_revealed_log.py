@@ -1,6 +1,7 @@
 """Encrypted rows are shown where asked for: each opened, or erased, or why it is not readable."""
 
 import asyncio
+from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -236,6 +237,41 @@ async def test_what_befalls_all_contacts_is_told_of_each(lists: Lists) -> None:
         "2/1": ["import-completed.v1"],
         "2/2": [],
     }
+
+
+async def test_who_was_erased_with_a_campaign_of_many_lists_was_so_once(lists: Lists) -> None:
+    """Each later fact of the campaign reaches further, and says nothing of those before."""
+    rows = encrypted(lists.other.tree, lists.other.key_id, 1, (EVE,))
+    listed = ImportCompleted(
+        campaign_id=1, import_id="more", number=None, first_contact_id=4, rows=1, skipped=0,
+        errors=(), completed_at=NOON, source=ImportSource.API, file_name=None, failed=0,
+        variable_mappings={}, available_variables=(),
+    )  # fmt: skip
+    await lists.write(
+        contacts_encrypted("more", 1, lists.other.key_id, rows),
+        listed,
+        campaign_erased(1, [ErasableList(3, lists.one.key_id)], NOON),
+        campaign_erased(1, [ErasableList(4, lists.other.key_id)], NOON),
+    )
+    await lists.said(f"seal --new-key {lists.folder}/key")
+    await lists.said(f"seal --key {lists.folder}/key --out {lists.folder}/seals")
+    for contact, at in ((1, "0@10"), (4, "0@11")):
+        lines = (await lists.said(f"log --json --contact 1/{contact}")).splitlines()
+        found = [one["at"] for one in map(orjson.loads, lines) if erases(one)]
+        assert found == [f"campaign.records/{at}"], "and no other one"
+        told = orjson.loads(await lists.said(f"why 1 {contact} --json"))["history"]
+        assert [one["position"] for one in told if one["what"] == "campaign-erased.v1"] == [at]
+        proof = lists.folder / f"proof{contact}"
+        await lists.said(f"proof --seal {lists.folder}/seals --contact 1/{contact} --out {proof}")
+        proven = [b64decode(one["record"]) for one in orjson.loads(proof.read_bytes())["records"]]
+        assert sum(b"campaign-erased.v1" in one for one in proven) == 1
+    async with served(lists.folder) as api:
+        told = (await api.get("1/contacts/4/why"))["history"]
+        assert [one["position"] for one in told if one["what"] == "campaign-erased.v1"] == ["0@11"]
+
+
+def erases(line: Any) -> bool:
+    return any(fact["type"] == "campaign-erased.v1" for fact in line["facts"])
 
 
 async def test_an_export_of_an_import_is_the_same_and_opens_as_it_did(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from campaigns.audit.contact_history import ErasedThrough
 from campaigns.audit.record_filter import EVERYTHING, RecordFilter
 from campaigns.audit.rulings import (
     VERB_BATCH_MAX,
@@ -119,7 +120,15 @@ async def log(settings: ProcessSettings, view: LogView) -> int:
         MisusedError: the campaign that was asked for is not in the log, and may not come.
 
     """
-    takes, printed = view.chosen.takes, False
+    printed, erased = False, ErasedThrough()
+
+    def takes(one: Ruled) -> bool:
+        taken = view.chosen.takes(one, erased)
+        if view.chosen.contact and one.accepted:
+            for fact in one.recorded.facts:
+                erased.fold(fact)
+        return taken
+
     async with source(settings, view.exported) as read:
         display = RowDisplay(read, reveal=view.reveal)
 

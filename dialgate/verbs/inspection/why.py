@@ -16,7 +16,7 @@ from typing import Annotated, NamedTuple
 import orjson
 import typer
 
-from campaigns.audit.contact_history import HistoryEntry, entries_of
+from campaigns.audit.contact_history import ErasedThrough, HistoryEntry, entries_of
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.moves import Status
@@ -152,7 +152,7 @@ async def _folded(
     records: AsyncIterator[Sequence[Recorded]], asked: WhyQuestion, contacts: Contacts
 ) -> FoldedUntil:
     """Fold the campaign's own records up to the first one that is later than the instant."""
-    folded = FoldedUntil(Campaigns(), contacts, [])
+    folded, erased = FoldedUntil(Campaigns(), contacts, []), ErasedThrough()
     async for some in records:
         for recorded in some:
             if not own(recorded, asked.campaign_id):
@@ -162,7 +162,9 @@ async def _folded(
                 return folded
             fold_contacts(folded.campaigns, contacts, recorded)
             folded.history.extend(
-                entries_of(recorded, asked.campaign_id, asked.contact_id, reveal=asked.reveal)
+                entries_of(
+                    recorded, asked.campaign_id, asked.contact_id, erased, reveal=asked.reveal
+                )
             )
         contacts.flush()
     return folded

@@ -65,18 +65,20 @@ class Eraser:
 
     def fold(self, fact: AnyFact) -> None:
         """Note whom a fact makes unreadable."""
-        for erased in erased_rows(fact):
-            assert isinstance(fact, ContactErased | CampaignErased), "no other erases"
-            age = self._service.clock.now() - fact.erased_at
-            self._erasures.add(erased)
-            pending = self._pending
-            (pending.long_ago if age > _DONE_WITHIN else pending.now).add(erased)
-            self._woken.set()
+        if not isinstance(fact, ContactErased | CampaignErased):
+            return
+        erased, pending = tuple(erased_rows(fact)), self._pending
+        self._erasures.add(erased)
+        age = self._service.clock.now() - fact.erased_at
+        noted = pending.long_ago if age > _DONE_WITHIN else pending.now
+        for one in erased:
+            noted.add(one)
+        self._woken.set()
 
     def drop(self, key_id: str) -> None:
         """Note that a list will never count."""
         erased = ErasedRow(key_id, UNCOUNTED)
-        self._erasures.add(erased)
+        self._erasures.add([erased])
         self._pending.uncounted.add(erased)
         self._woken.set()
 

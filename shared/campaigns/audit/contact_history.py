@@ -1,6 +1,7 @@
 """What became of one contact, in words: from the accepted records of its campaign. Pure."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -37,24 +38,55 @@ class HistoryEntry(NamedTuple):
     text: str
 
 
+@dataclass
+class ErasedThrough:
+    """Up to which contact each campaign was forgotten so far, by its own facts alone.
+
+    A campaign of many lists has several, each with a higher `through`: a contact was erased by the
+    first one that reaches it, and those behind say nothing of it.
+    """
+
+    _last: dict[int, int] = field(default_factory=dict)
+
+    def of(self, campaign_id: int) -> int:
+        """Return the last contact that was forgotten with a campaign; 0: none."""
+        return self._last.get(campaign_id, 0)
+
+    def fold(self, fact: AnyFact) -> None:
+        """Take in the next accepted fact."""
+        if isinstance(fact, CampaignErased):
+            self._last[fact.campaign_id] = max(self.of(fact.campaign_id), fact.through)
+
+
 def entries_of(
-    recorded: Recorded, campaign_id: int, contact_id: int, *, reveal: bool = True
+    recorded: Recorded,
+    campaign_id: int,
+    contact_id: int,
+    erased: ErasedThrough,
+    *,
+    reveal: bool = True,
 ) -> Iterator[HistoryEntry]:
     """Yield what an accepted record says of a contact, in order; most say nothing.
 
-    Without `reveal` numbers and addresses are masked that a carrier said.
+    `erased`: by the records before; this one is taken in. Without `reveal` numbers and addresses
+    are masked that a carrier said.
     """
     for fact in recorded.facts:
         if getattr(fact, "campaign_id", None) != campaign_id:
             continue
-        if (found := said(fact, contact_id)) is not None:
+        found = said(fact, contact_id, erased.of(campaign_id))
+        erased.fold(fact)
+        if found is not None:
             place = f"{recorded.partition.number}@{recorded.position}"
             text = found[1] if reveal else masked_text(found[1])
             yield HistoryEntry(found[0], place, recorded.actor, fact.TYPE, text)
 
 
-def said(fact: AnyFact, contact_id: int) -> tuple[datetime, str] | None:
-    """Return when and what a fact of its campaign says of a contact. None: nothing."""
+def said(fact: AnyFact, contact_id: int, erased_through: int) -> tuple[datetime, str] | None:
+    """Return when and what a fact of its campaign says of a contact. None: nothing.
+
+    `erased_through`: the campaign's last contact that was forgotten with it before.
+    """
     match fact:
         case CallRequested() | CallStarted() | CallEnded() | CallAbandoned() | CallLate():
             return _of_call(fact) if fact.contact_id == contact_id else None
@@ -65,7 +97,7 @@ def said(fact: AnyFact, contact_id: int) -> tuple[datetime, str] | None:
             return fact.skipped_at, f"not called in run {fact.run}: it was erased"
         case ContactErased() if fact.contact_id == contact_id:
             return fact.erased_at, "erased: nobody can read it any more"
-        case CampaignErased() if contact_id <= fact.through:
+        case CampaignErased() if erased_through < contact_id <= fact.through:
             return fact.erased_at, "erased with its campaign: nobody can read it any more"
         case CampaignCreated() if fact.import_id is not None and contact_id <= fact.rows:
             return fact.created_at, "listed when the campaign was created"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from campaigns.audit.contact_history import said
+from campaigns.audit.contact_history import ErasedThrough, said
 from campaigns.audit.rulings import Ruled
 from campaigns.audit.stories.fact_place import recorded_at
 from campaigns.domain.facts import TAGS, CampaignFact
@@ -38,8 +38,8 @@ class RecordFilter:
         """Say whether everything is shown."""
         return self == EVERYTHING
 
-    def takes(self, ruled: Ruled) -> bool:
-        """Say whether a record is shown."""
+    def takes(self, ruled: Ruled, erased: ErasedThrough) -> bool:
+        """Say whether a record is shown. `erased`: by the records before."""
         if self.empty:
             return True
         if not ruled.ruling.has_facts:
@@ -50,7 +50,7 @@ class RecordFilter:
             (self.correlation is None or envelope.correlation_id == self.correlation)
             and (self.actor is None or f" {self.actor} " in f" {envelope.actor} ")
             and self._within(envelope.time)
-            and (self.contact is None or tells_of(ruled, self.contact))
+            and (self.contact is None or tells_of(ruled, self.contact, erased))
             and (self.campaign_id is None or concerns(ruled, self.campaign_id))
             and (not self.types or any(self._wanted(tag) for tag in _tags(ruled)))
         )
@@ -83,7 +83,7 @@ def concerns(ruled: Ruled, campaign_id: int) -> bool:
     )
 
 
-def tells_of(ruled: Ruled, contact: Stream) -> bool:
+def tells_of(ruled: Ruled, contact: Stream, erased: ErasedThrough) -> bool:
     """Say whether a record has a fact about a contact: in its stream, or of all in its campaign."""
     envelope = ruled.recorded.envelope
     assert isinstance(envelope, Envelope), "asked only of what has facts"
@@ -99,7 +99,7 @@ def tells_of(ruled: Ruled, contact: Stream) -> bool:
     return any(
         isinstance(fact, CampaignFact)
         and fact.campaign_id == campaign_id
-        and said(fact, contact_id) is not None
+        and said(fact, contact_id, erased.of(campaign_id)) is not None
         for fact in facts
     )
 

@@ -11,7 +11,7 @@ from campaigns.domain.facts import AnyFact, CampaignErased, ContactErased
 
 WHOLE_LIST = 0  # In place of a row's number: 1 is a list's first.
 UNCOUNTED = -1  # … likewise: the whole of a list that will never count.
-LISTS_MAX = 5_000  # That one fact names: some 125 KB, of the 256 that a record may weigh.
+LISTS_MAX = 2_000  # That one fact names: 50 KB, and some 15 ms of a command API's event loop.
 
 
 class ErasedRow(NamedTuple):

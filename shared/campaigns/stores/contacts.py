@@ -258,15 +258,13 @@ class Contacts:
         if self.numbers and (place := self._place(campaign_id, contact_id)):
             self.numbers.forget(*place)
 
-    def forget_through(self, campaign_id: int, through: int) -> None:
-        """Recognize no phone number of a campaign's contacts up to `through` any longer."""
-        asked = (
-            "select list_id, rows from lists where campaign_id = ?"
-            " and rows > 0 and first_contact_id + rows - 1 <= ?"
-        )
-        for list_id, rows in self._db.execute(asked, (campaign_id, through)).fetchall():
-            if self.numbers:
-                self.numbers.forget_list(list_id, rows)
+    def forget_through(self, campaign_id: int, after: int, through: int) -> None:
+        """Recognize no phone number of a campaign's contacts up to `through` any longer.
+
+        `after`: up to there it was done before.
+        """
+        if self.numbers:
+            self.numbers.forget_lists(campaign_id, after, through)
 
     def get(self, campaign: Campaign, contact_id: int) -> Contact:
         """Return a contact's state; that of an untouched one if it never had a permission."""

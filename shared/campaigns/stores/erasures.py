@@ -1,7 +1,7 @@
 """What the log has said to be forgotten: so small a table that it is kept for ever. ADR-0041."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from campaigns.personal.erasure import ErasedRow
 
@@ -21,9 +21,9 @@ class Erasures:
         self._db = connection
         self._db.execute(SCHEMA)
 
-    def add(self, erased: ErasedRow) -> None:
-        """Keep one. Idempotent."""
-        self._db.execute("insert or ignore into erasures values (?, ?)", erased)
+    def add(self, erased: Iterable[ErasedRow]) -> None:
+        """Keep some. Idempotent."""
+        self._db.executemany("insert or ignore into erasures values (?, ?)", erased)
 
     def all(self) -> Iterator[ErasedRow]:
         """Yield all, those of one list together."""

@@ -37,9 +37,11 @@ def fold_contacts(campaigns: Campaigns, contacts: Contacts, recorded: Recorded) 
             continue
         match fact:
             case CampaignFact():
+                known = campaigns.get(fact.campaign_id)
+                erased = known.erased_through if known else 0  # Before this fact.
                 campaign = campaigns.fold(fact, recorded)
                 if campaign is not None:
-                    _fold_contact(contacts, campaign, fact)
+                    _fold_contact(contacts, campaign, fact, erased)
             case ContactsAdded() | ContactsEncrypted():
                 contacts.add(fact)
             case ListClosed():
@@ -59,7 +61,10 @@ def _fold_call(campaigns: Campaigns, contacts: Contacts, fact: AnyCallFact, posi
     contacts.put(fact.campaign_id, evolve_contact(contact, campaign, fact))
 
 
-def _fold_contact(contacts: Contacts, campaign: Campaign, fact: AnyCampaignFact) -> None:
+def _fold_contact(
+    contacts: Contacts, campaign: Campaign, fact: AnyCampaignFact, erased: int
+) -> None:
+    """Fold what a fact says of contacts. `erased`: up to there they were forgotten before."""
     match fact:
         case CampaignCreated(import_id=str(import_id), rows=rows):
             contacts.count(fact.campaign_id, import_id, 1, rows)
@@ -82,6 +87,6 @@ def _fold_contact(contacts: Contacts, campaign: Campaign, fact: AnyCampaignFact)
             contacts.put(fact.campaign_id, erase(contact, fact))
             contacts.forget(fact.campaign_id, fact.contact_id)
         case CampaignErased():
-            contacts.forget_through(fact.campaign_id, fact.through)
+            contacts.forget_through(fact.campaign_id, erased, fact.through)
         case _:
             return  # Lifecycle: contacts' statuses are derived from it.

@@ -90,12 +90,21 @@ class KnownNumbers:
                 (FORGOTTEN, list_id, row),
             )
 
-    def forget_list(self, list_id: int, rows: int) -> None:
-        """Know no number of a list any longer, and find none anew. `rows`: how many it has."""
+    def forget_lists(self, campaign_id: int, after: int, through: int) -> None:
+        """Know no number of a campaign's lists behind contact `after` up to `through`.
+
+        None is found anew: of each list its last row stays, as one that is forgotten.
+        """
+        lists = (
+            "from lists where campaign_id = ? and first_contact_id > ? and first_contact_id <= ?"
+            " and rows > 0 and first_contact_id + rows - 1 <= ?"
+        )
+        some = (campaign_id, after, through, through)
         with self._overwriting():
-            self._db.execute("delete from numbers where list_id = ?", (list_id,))
-            last = (list_id, FORGOTTEN, rows)
-            self._db.execute("insert into numbers values (?, ?, ?)", last)
+            self._db.execute(f"delete from numbers where list_id in (select list_id {lists})", some)
+            self._db.execute(
+                f"insert into numbers select list_id, '{FORGOTTEN}', rows {lists}", some
+            )
 
     @contextmanager
     def _overwriting(self) -> Iterator[None]:

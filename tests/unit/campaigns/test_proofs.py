@@ -326,7 +326,9 @@ async def test_an_erasure_of_its_campaign_is_about_a_contact() -> None:
     await log.append(FIRST, offered(other, condition_version=0), 5)
     for subject in (Subject(None, (4, 8)), Subject(NUMBER, None)):
         _, proven = await proven_of(log, subject)
-        assert tags(proven)[-2:] == ["campaign-erased.v1"] * 2, "not that of another campaign"
+        assert tags(proven)[-1] == "campaign-erased.v1"
+        said = "neither that of another campaign, nor one that came later"
+        assert tags(proven).count("campaign-erased.v1") == 1, said
         assert proven.bundle.contacts[0] == CONTACT
     _, proven = await proven_of(log, Subject(None, (5, 2)))
     assert "campaign-erased.v1" not in tags(proven), "it came later"

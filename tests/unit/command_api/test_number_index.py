@@ -6,15 +6,21 @@ from collections.abc import Sequence
 import pytest
 
 from campaigns.domain.campaign import Campaign
+from campaigns.domain.campaigns import Campaigns
 from campaigns.domain.facts import ContactsEncrypted
 from campaigns.domain.values.rows import Row
+from campaigns.personal.erasure import ErasableList, campaign_erased
 from campaigns.personal.key_store import MemoryKeys
 from campaigns.personal.list_keys import KeyUnavailableError, ListKeys
 from campaigns.personal.row_cipher import encrypted
 from campaigns.secrets.key_place import KeyPlace
 from campaigns.stores.contacts import Contacts
+from campaigns.stores.fold import fold_contacts
+from campaigns.testing.sample_records import FIRST, NOON
 from command_api.imports import number_index
 from command_api.imports.number_index import know_numbers
+from tests.support.sample_facts import campaign_created
+from tests.support.told_log import ToldLog
 from tests.unit.dialer.rig import Rig
 
 LISTS = 100
@@ -67,7 +73,7 @@ async def test_after_a_change_of_the_master_key_an_erased_list_is_asked_for_no_k
     kept = await add_list(contacts, keys, 3, ["+14155550003", "+14155550004", "+14155550005"])
     await know_numbers(campaign, contacts, keys)
     campaign.erased_through = 2
-    contacts.forget_through(1, 2)
+    contacts.forget_through(1, 0, 2)
     contacts.forget(1, 4)
     await keys.forget(gone)
     await keys.forget(kept, [2])
@@ -89,3 +95,26 @@ async def test_a_missing_key_of_a_list_that_nobody_erased_is_no_erasure() -> Non
     campaign.erased_through = 1
     with pytest.raises(KeyUnavailableError, match=lost):
         await know_numbers(campaign, contacts, keys)
+
+
+async def test_each_fact_of_an_erased_campaign_touches_its_own_lists_alone() -> None:
+    """A campaign of many lists has several: what an earlier one did is not done again."""
+    keys, db = ListKeys(MemoryKeys(), KeyPlace.of([bytes(32)], None)), sqlite3.connect(":memory:")
+    contacts, campaigns, told = Contacts(db, keys.mark()), Campaigns(), ToldLog()
+    ids = [await add_list(contacts, keys, n, [f"+1415555{n:04}"]) for n in range(1, LISTS + 1)]
+    lists = [ErasableList(n, key_id) for n, key_id in enumerate(ids, 1)]
+    told.tell([campaign_created(1, NOON, rows=LISTS)])
+    told.tell(campaign_erased(1, lists[n : n + 20], NOON) for n in range(0, LISTS, 20))
+    campaign = campaign_of(LISTS)
+    await know_numbers(campaign, contacts, keys)
+    changes = list[int]()
+    for one in await told.log.read(FIRST, 0, LISTS):
+        before = db.total_changes
+        fold_contacts(campaigns, contacts, one)
+        changes.append(db.total_changes - before)
+        left = db.execute("select count(*) from numbers where mark <> ''").fetchone()[0]
+        assert left == LISTS - campaigns.by_id[1].erased_through
+    assert changes[1:] == [2 * 20] * (LISTS // 20), "a number is gone, and a row says so: each once"
+    assert not contacts.known(campaign, [f"+1415555{n:04}" for n in range(LISTS)], replacing=False)
+    assert contacts.numbers is not None
+    assert contacts.numbers.unmarked(1, 10, erased_through=0) is None, "none is found anew"

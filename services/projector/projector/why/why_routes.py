@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Path, Response
 from sqlalchemy import Connection
 
-from campaigns.audit.contact_history import HistoryEntry, entries_of
+from campaigns.audit.contact_history import ErasedThrough, HistoryEntry, entries_of
 from campaigns.domain.api_keys import Caller
 from campaigns.domain.campaign import Campaign
 from campaigns.http.campaign_json import Shape
@@ -67,11 +67,11 @@ async def history_of(
 
     positions = await asyncio.to_thread(found)
     looked_at = positions[-HISTORY_RECORDS_MAX:]
-    entries: list[HistoryEntry] = []
+    entries, erased = list[HistoryEntry](), ErasedThrough()
 
     def take(records: Sequence[Recorded]) -> None:
         for recorded in records:
-            entries.extend(entries_of(recorded, campaign_id, contact_id))
+            entries.extend(entries_of(recorded, campaign_id, contact_id, erased))
 
     async for some in selected(queries.views.log, partition, looked_at):
         await asyncio.to_thread(take, some)

@@ -4,6 +4,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from campaigns.audit.contact_history import ErasedThrough
 from campaigns.audit.rulings import PartitionRuling, Ruled, partitions_of, ruled_batches
 from campaigns.audit.seal.merkle import BLOCK, leaf, path_of, root_of
 from campaigns.audit.seal.proof import FORMAT, Bundle, ProvenRecord, Subject, proven
@@ -43,6 +44,7 @@ class ProofMaker:
     _lists: dict[str, int] = field(default_factory=dict)  # List that holds the contact → its row.
     _unread: dict[str, KeyUnavailableError] = field(default_factory=dict)  # By the missing key.
     _erased: ErasedRows = field(default_factory=ErasedRows)  # Nobody's subject any more.
+    _through: ErasedThrough = field(default_factory=ErasedThrough)
 
     async def make(self) -> Bundle:
         """Return the bundle.
@@ -161,9 +163,11 @@ class ProofMaker:
         )
 
     def _befalls(self, fact: CampaignErased) -> bool:
-        """Say whether one of the contacts was erased with its campaign."""
+        """Say whether one of the contacts was erased with its campaign by this fact."""
+        before = self._through.of(fact.campaign_id)
+        self._through.fold(fact)
         places = (tuple(map(int, contact.split("/"))) for contact in self._contacts)
-        return any(of == fact.campaign_id and one <= fact.through for of, one in places)
+        return any(of == fact.campaign_id and before < one <= fact.through for of, one in places)
 
     def _rows_of(self, chunk: ListRows) -> list[int]:
         """Return the rows of a chunk that are the subject's."""

@@ -105,7 +105,9 @@ class Keys:
 async def rewritten(path: Path, target: Path, keys: Keys, partitions: int) -> list[AnyFact]:
     """Import with encryption; return the accepted facts about lists."""
     async with opened(path) as export:
-        plan = Plan(export, await whole(export), partitions, Encryption(keys.made))
+        plan = Plan(
+            export, await whole(export), partitions, Encryption(keys.made, keys.of.all_named)
+        )
         await import_embedded(plan, target, lambda _: None)
     log = SqliteLog(target, partitions, read_only=True)
     await log.open()
@@ -147,14 +149,40 @@ async def test_interrupted_it_leaves_no_log_and_goes_on_with_the_same_keys(tmp_p
         raise sqlite3.OperationalError("database or disk is full")
 
     async with opened(path) as export:
-        plan = Plan(export, await whole(export), 1, Encryption(keys.made))
+        plan = Plan(export, await whole(export), 1, Encryption(keys.made, keys.of.all_named))
         with pytest.raises(LogUnavailableError, match="nothing was imported"):
             await import_embedded(plan, tmp_path / "log.db", full)
     assert list(tmp_path.iterdir()) == [path]
     made = keys.of.store.key_ids()
     facts = await rewritten(path, tmp_path / "log.db", keys, 1)
-    assert keys.of.store.key_ids() == made
+    assert {*keys.of.store.key_ids()} == {*made, "dialgate import --encrypt"}
     assert facts_key(facts) in made
+
+
+async def test_interrupted_it_takes_a_newer_export_and_complete_it_does_not(tmp_path: Path) -> None:
+    """Until a log could start nobody can have been erased by its keys; from then on, somebody."""
+    log, keys = await mixed_log(), Keys()
+    path = await written(log, tmp_path / "export")
+
+    def full(_: int) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    async with opened(path) as export:
+        encryption = Encryption(keys.made, keys.of.all_named)
+        plan = Plan(export, await whole(export), 1, encryption)
+        with pytest.raises(LogUnavailableError, match="nothing was imported"):
+            await import_embedded(plan, tmp_path / "log.db", full)
+    row = Row(phone_number="+14155550177")
+    newer = ContactsAdded(import_id="newer", first_row=1, rows=(row,))
+    await log.append(campaign_partition(1, PARTITIONS), offered(newer), 1)
+    path = await written(log, tmp_path / "newer")
+    assert people(keys.of, await rewritten(path, tmp_path / "log.db", keys, PARTITIONS))
+    row = Row(phone_number="+14155550178")
+    newest = ContactsAdded(import_id="newest", first_row=1, rows=(row,))
+    await log.append(campaign_partition(1, PARTITIONS), offered(newest), 1)
+    path = await written(log, tmp_path / "newest")
+    with pytest.raises(TopicMisfitError, match="with contacts that were forgotten or are newer"):
+        await rewritten(path, tmp_path / "2.db", keys, PARTITIONS)
 
 
 def facts_key(facts: list[AnyFact]) -> str:
@@ -203,7 +231,6 @@ async def test_keys_of_which_only_some_were_made_are_made_to_the_end(tmp_path: P
     """As on Kafka, where keys become durable one by one."""
     keys, path = Keys(), await written(await mixed_log(), tmp_path / "export")
     made = await keys.of.named(["other"])
-    await keys.of.store.change("dialgate import --encrypt", lambda _: None)
     assert people(keys.of, await rewritten(path, tmp_path / "log.db", keys, 1))
     assert keys.of.tree("other") == made["other"]
 

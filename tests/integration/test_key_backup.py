@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from campaigns.records.installation import raise_level
 from campaigns.records.topics import campaign_partition
 from campaigns.secrets.key_place import KeyPlace
 from campaigns.secrets.master_key import MasterKey, MasterKeyError
+from campaigns.sqlite.key_file import KeyFile
 from campaigns.sqlite.sqlite_log import SqliteLog
 from campaigns.testing.sample_records import NOON, offered
 from dialgate.verbs.secrets import key_backup
@@ -151,6 +152,43 @@ async def test_whether_something_was_restored_is_in_the_exit_code(
         assert "keys restored" not in said, "this one has restored none"
     assert looks == 2
     assert "0 of 64 keys restored" in await verb(tmp_path, "import", backup)
+
+
+@pytest.mark.parametrize("parts", [0, 2])
+async def test_a_store_that_fails_in_between_is_exit_1_and_nobody_forgotten_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: int
+) -> None:
+    """`parts`: how many of 30 keys are written before."""
+    first, *_ = await three_lists(tmp_path)
+    backup, real, written = str(tmp_path / "keys.jsonl"), KeyFile.add, 0
+    await verb(tmp_path, "export", backup)
+    (tmp_path / "keys.db").unlink()
+
+    async def failing(store: KeyFile, wrapped: Mapping[str, str]) -> None:
+        nonlocal written
+        await real(store, wrapped)  # It is there, and nobody says so.
+        if written == parts:
+            every = CampaignErased(
+                campaign_id=7, through=9, key_ids=(first.key_id,), erased_at=NOON
+            )
+            log = SqliteLog(tmp_path / "log.db", exclusive=False)
+            await log.open()
+            await log.append(CAMPAIGN, offered(every), 7)
+            await log.close()
+            raise LogUnavailableError("the keys do not answer")
+        written += 1
+
+    with monkeypatch.context() as patched:
+        patched.setattr(KeyFile, "add", failing)
+        patched.setattr(key_backup, "AT_ONCE_MAX", 30)
+        said = await verb(tmp_path, "import", backup, status=1)
+    assert f"{parts * 30} of 64 keys restored; {64 - parts * 30} more may be" in said
+    assert "the same command goes on: the keys do not answer" in said
+    async with opened(tmp_path) as (_, keys):
+        assert keys.store.find(first.key_id) is None, "who was erased meanwhile is looked for"
+    left = 64 - min(64, (parts + 1) * 30)
+    said = await verb(tmp_path, "import", backup)
+    assert re.search(rf"\b({left}|{left - 1}) of 64 keys restored", said), said
 
 
 async def test_lists_are_wrapped_by_a_new_master_key_and_the_old_one_goes(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """Encrypted rows are shown where asked for: each opened, or erased, or why it is not readable."""
 
 import asyncio
+import sqlite3
 from base64 import b64decode
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from campaigns.personal.list_keys import ListKey
 from campaigns.personal.row_cipher import contacts_encrypted, encrypted
 from campaigns.process.data_dir import unlock
 from campaigns.sqlite.sqlite_log import SqliteLog
-from campaigns.testing.sample_records import FIRST, NOON
+from campaigns.testing.sample_records import FIRST, NOON, offered
 from dialgate.part_names import PARTS
 from tests.integration.test_lost_keys import served
 from tests.support.sample_facts import campaign_created
@@ -156,6 +158,21 @@ async def test_who_is_erased_is_shown_by_no_key_that_is_still_there(lists: Lists
         assert (shown[1]["name"], shown[1]["email"], shown[1]["variables"]) == (None, None, {})
         masked = await lists.contacts("state 1 --contacts --json")
         assert [one["phone_number"] for one in masked] == ["…23", "erased", "…25"]
+
+
+async def test_what_stands_before_a_record_that_cannot_be_read_is_shown(lists: Lists) -> None:
+    between = [CampaignPaused(campaign_id=1, reason=None, paused_at=NOON)] * VERB_BATCH_MAX
+    await lists.write(erased(lists, 2), *between)
+    paused = offered(CampaignPaused(campaign_id=9, reason=None, paused_at=NOON))
+    unknown = paused.encode().replace(b"campaign-paused.v1", b"campaign-danced.v1")
+    with closing(sqlite3.connect(lists.folder / "log.db")) as db, db:
+        (end,) = db.execute("select max(position) from records where topic = ?", FIRST[:1])
+        db.execute("insert into records values (?, ?, ?, ?)", (*FIRST, end[0] + 1, unknown))
+    for words in ("log --reveal", "log --reveal --json"):
+        found = await ran(lists.folder, *words.split(), status=1)
+        assert str(ADA.phone_number) in found.stdout, words
+        assert str(BOB.phone_number) not in found.stdout, "what is known of erasures counts"
+        assert "campaign-danced" in found.stderr
 
 
 async def test_a_missing_key_says_so_in_words(lists: Lists) -> None:

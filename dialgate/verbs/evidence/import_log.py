@@ -152,7 +152,12 @@ def _encryption(settings: ProcessSettings) -> Encryption:
             assert keys is not None, "there is a master key"
             return await keys.named(key_ids)
 
-    return Encryption(made)
+    async def marked() -> None:
+        async with _keys(settings, make=True) as keys:
+            assert keys is not None, "there is a master key"
+            await keys.all_named()
+
+    return Encryption(made, marked)
 
 
 @asynccontextmanager

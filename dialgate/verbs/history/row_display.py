@@ -8,7 +8,7 @@ from campaigns.domain.facts import ContactsEncrypted
 from campaigns.personal.forgotten_rows import ErasedRows
 from campaigns.personal.list_keys import KeyUnavailableError
 from campaigns.personal.open_rows import RevealedRows
-from campaigns.process.errors import LogUnavailableError
+from campaigns.process.errors import ContractError, LogUnavailableError
 from campaigns.records.topics import Partition
 from dialgate.pictures.record_lines import known_facts
 from dialgate.verbs.verb import Source, keyless
@@ -25,10 +25,11 @@ class RowDisplay:
     async def look_ahead(self, batch: Sequence[Ruled], chosen: Sequence[Ruled]) -> None:
         """Know who of the chosen records of a batch is erased.
 
-        The first time that there are rows among them, their partition is read to its end.
+        The first time that there are rows among them, their partition is read to its end, or to a
+        record that this build cannot read: whoever reads the records comes to it in its place.
 
         Raises:
-            ContractError, LogUnavailableError: as `ruled_batches`.
+            LogUnavailableError: the log does not answer.
 
         """
         if self.rows is None:
@@ -50,8 +51,9 @@ class RowDisplay:
             skipped = self._read.installation.skipped.get(partition, {})
             ruling = PartitionRuling(skipped, keeps_digest=False)
             every = ruled_batches(self._read.log, partition, ruling, batch_max=VERB_BATCH_MAX)
-            async for some in every:
-                _learn(some, self.rows.erased)
+            with suppress(ContractError):  # What comes before it is shown first.
+                async for some in every:
+                    _learn(some, self.rows.erased)
 
 
 def _learn(batch: Sequence[Ruled], erased: ErasedRows) -> None:

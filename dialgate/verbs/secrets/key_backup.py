@@ -3,6 +3,7 @@
 The keys are in it as they are in their store: wrapped by the master key, which is not in it.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +12,10 @@ import orjson
 
 from campaigns.audit.rulings import PartitionRuling, ruled_batches
 from campaigns.log.installation_log import whole
+from campaigns.kafka.keys.topic_keys import KeyTopicClosedError
 from campaigns.log.port import ReadableLog
 from campaigns.personal.forgotten_rows import ErasedRows, forget_again
-from campaigns.personal.key_store import MemoryKeys
+from campaigns.personal.key_store import KeyStore, MemoryKeys
 from campaigns.personal.list_keys import KeyUnavailableError, ListKeys
 from campaigns.process.errors import ContractError, OperatingError
 from campaigns.records.installation import Installation
@@ -27,6 +29,7 @@ from dialgate.verbs.terminal import complain, say
 from dialgate.verbs.verb import MisusedError, source
 
 FORMAT = "dialgate keys of contacts, 1"
+AT_ONCE_MAX = 2_000  # Keys that are written before the next: some 300 KB.
 EXPECTED = "expected a backup of `dialgate secrets export`, found {path}"
 NO_KEYS = "expected a master key (DIALGATE_MASTER_KEY), found none: contacts have no keys"
 
@@ -70,13 +73,13 @@ async def export_keys(settings: ProcessSettings, path: Path) -> None:
 async def import_keys(settings: ProcessSettings, path: Path, *, as_json: bool) -> int:
     """Restore the keys that are missing, but of nobody who was forgotten since. Idempotent.
 
-    Keys that are there stay as they are. Returns 1 where keys were restored, and whether somebody
-    among them was forgotten meanwhile cannot be told.
+    Keys that are there stay as they are. Returns 1 where keys were restored, or may be, and not all
+    are, or whether somebody among them was forgotten meanwhile cannot be told.
 
     Raises:
         MisusedError: the file is no such backup, one of its keys cannot be opened, or the log has
             none: nothing was restored.
-        LogUnavailableError: there is no log, or it does not answer; some may be restored.
+        LogUnavailableError: there is no log, or it does not answer; nothing was restored.
 
     """
     backup = await _staged(path, master_keys(settings))
@@ -95,8 +98,7 @@ async def import_keys(settings: ProcessSettings, path: Path, *, as_json: bool) -
             for one, wrapped in left.items()
             if wrapped is not None and store.find(one) is None
         }
-        await store.add(missing)
-        trouble: Exception | None = None
+        restored, trouble = await _restored(store, missing)
         try:
             # Somebody may have been erased since the log was read, or be back by a file copied by
             # hand.
@@ -105,7 +107,7 @@ async def import_keys(settings: ProcessSettings, path: Path, *, as_json: bool) -
         except (OperatingError, ContractError) as exc:
             if not missing:
                 raise
-            trouble = exc
+            trouble = trouble or exc
     finally:
         await log.close()
     if again:
@@ -114,14 +116,35 @@ async def import_keys(settings: ProcessSettings, path: Path, *, as_json: bool) -
             " forgotten: they stay so"
         )
     if as_json:
-        shape = {"restored": len(missing), "in_backup": in_backup, "forgotten_in": len(again)}
+        shape = {"restored": restored, "in_backup": in_backup, "forgotten_in": len(again)}
         say(orjson.dumps(shape).decode())
     else:
-        say(f"{len(missing)} of {in_backup} keys restored; the others are there, or forgotten")
+        unknown = len(missing) - restored
+        others = f"{unknown} more may be" if unknown else "the others are there, or forgotten"
+        say(f"{restored} of {in_backup} keys restored; {others}")
     if trouble is None:
         return 0
     complain(f"dialgate: not all is done, and the same command goes on: {trouble}")
     return WENT_WRONG
+
+
+async def _restored(store: KeyStore, missing: Mapping[str, str]) -> tuple[int, Exception | None]:
+    """Add keys; return how many surely are there, and why the others may be, or may not.
+
+    Raises:
+        KeyTopicClosedError: we lack the right; nothing was restored.
+
+    """
+    key_ids, done = list(missing), 0
+    try:
+        while some := key_ids[done : done + AT_ONCE_MAX]:
+            await store.add({one: missing[one] for one in some})
+            done += len(some)
+    except OperatingError as exc:
+        if isinstance(exc, KeyTopicClosedError) and not done:
+            raise
+        return done, exc
+    return done, None
 
 
 async def erased_in(log: ReadableLog, installation: Installation) -> ErasedRows:

@@ -22,7 +22,7 @@ from campaigns.secrets.master_key import MasterKey, MasterKeyError
 
 _MARK_BYTES = 16
 _ID_BYTES = 16
-_ALL_NAMED = "dialgate import --encrypt"  # Stands among the keys once `named` has made all.
+_ALL_NAMED = "dialgate import --encrypt"  # Stands among the keys once `named` makes no more.
 OPEN_MAX = 16  # Lists that stay unwrapped: a call that is placed needs one row of one.
 AHEAD = 64  # Keys made at once: so many lists wait for no other store than the log.
 
@@ -73,10 +73,9 @@ class ListKeys:
         return self._ahead.popleft()
 
     async def named(self, key_ids: Collection[str]) -> Mapping[str, KeyTree]:
-        """Return the keys of these names. The first time, those that are missing are made.
+        """Return the keys of these names. Until `all_named`, those that are missing are made.
 
-        Durable, and repeatable: a mark is kept once all are there. After that, whatever is missing
-        was deleted, so it is left out.
+        Durable, and repeatable. After that, whatever is missing was deleted, so it is left out.
 
         Raises:
             MasterKeyError: there is no master key to wrap them.
@@ -88,10 +87,17 @@ class ListKeys:
         master = self.sealing()
         if self.store.find(_ALL_NAMED) is None:
             new = [one for one in key_ids if self.store.find(one) is None]
-            for some in (new, [_ALL_NAMED]):
-                made = {one: master.seal(KeyTree.new().dump(), _about(one)) for one in some}
-                await self.store.add(made)
+            await self.store.add(_new(new, master))
         return {one: self.tree(one) for one in key_ids if self.store.find(one) is not None}
+
+    async def all_named(self) -> None:
+        """Keep a mark that `named` makes no key any more: from now on one may be deleted.
+
+        Durable, and repeatable. Raises: MasterKeyError, LogUnavailableError.
+        """
+        await self.store.refresh()
+        if self.store.find(_ALL_NAMED) is None:
+            await self.store.add(_new([_ALL_NAMED], self.sealing()))
 
     async def _make(self) -> None:
         master = self.sealing()
@@ -230,6 +236,11 @@ class ListKeys:
         if found is not None and not newest.sealed(found):
             await self.store.change(key_id, wrapped_anew)
         return anew
+
+
+def _new(key_ids: Sequence[str], master: MasterKey) -> Mapping[str, str]:
+    """Return new keys of these names, wrapped."""
+    return {one: master.seal(KeyTree.new().dump(), _about(one)) for one in key_ids}
 
 
 def _about(key_id: str) -> str:

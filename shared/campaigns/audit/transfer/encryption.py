@@ -37,6 +37,7 @@ class Encryption:
     """Encrypts the plain lists of one export. Memory: some 300 bytes a list."""
 
     make_keys: MakeKeys
+    keep_mark: Callable[[], Awaitable[None]]  # That no more are made.
     _lists: set[str] = field(default_factory=set)  # Plain ones.
     _trees: Mapping[str, KeyTree] = field(default_factory=dict)  # By the key's name.
 
@@ -70,6 +71,18 @@ class Encryption:
                 " contacts that were forgotten or are newer: whoever was forgotten would come back;"
                 " go on with the log of that import, or remove its keys and erase them once more"
             )
+
+    async def done(self) -> None:
+        """Note that all is written, before the log can start: then people may be forgotten by it.
+
+        An import that was interrupted before is no earlier one: its export may be another.
+
+        Raises:
+            MasterKeyError, LogUnavailableError: it is not noted, or may not be.
+
+        """
+        if self._lists:
+            await self.keep_mark()
 
     def rewritten(self, recorded: Recorded) -> Iterator[bytes]:
         """Yield an accepted record, its plain lists encrypted: in several records if it is long."""

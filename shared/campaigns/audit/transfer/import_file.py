@@ -41,6 +41,7 @@ async def import_embedded(plan: Plan, path: Path, seen: Callable[[int], None]) -
         await asyncio.to_thread(prepare, beside, plan.partitions, read_only=False)
         await _write(plan, beside, seen)
         written = await _compared(plan, beside)
+        await plan.done()
         await asyncio.to_thread(_name, beside, path)
     except sqlite3.Error as exc:
         raise LogUnavailableError(f"{path}: nothing was imported: {exc}") from exc

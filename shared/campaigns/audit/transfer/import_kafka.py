@@ -98,6 +98,7 @@ async def _imported(
             written = await Comparison(plan, log, await whole(log)).check()
         finally:
             await log.close()
+        await plan.done()
         await unmark(admin, installation)
     finally:
         await admin.close()

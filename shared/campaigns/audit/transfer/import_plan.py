@@ -105,6 +105,11 @@ class Plan:
         if self.encryption is not None:
             await self.encryption.ready()
 
+    async def done(self) -> None:
+        """Note that all is written, before the log can start. Raises: see `Encryption`."""
+        if self.encryption is not None:
+            await self.encryption.done()
+
     async def records(self) -> AsyncIterator[Planned]:
         """Yield what to write, in order; installation.records, which needs the others, last."""
         moved, ends, self.left_out = _Places(), dict[Partition, int](), 0

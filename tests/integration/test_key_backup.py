@@ -14,6 +14,7 @@ import pytest
 
 from campaigns.domain.facts import CampaignErased, ContactErased
 from campaigns.domain.levels import LEVEL_NEWEST
+from campaigns.kafka.keys.topic_keys import KeyTopicClosedError
 from campaigns.log.installation_log import Author, decided
 from campaigns.log.port import EventLog
 from campaigns.personal.list_keys import KeyUnavailableError, ListKey, ListKeys
@@ -189,6 +190,24 @@ async def test_a_store_that_fails_in_between_is_exit_1_and_nobody_forgotten_come
     left = 64 - min(64, (parts + 1) * 30)
     said = await verb(tmp_path, "import", backup)
     assert re.search(rf"\b({left}|{left - 1}) of 64 keys restored", said), said
+
+
+async def test_without_the_right_to_write_keys_nothing_is_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await three_lists(tmp_path)
+    backup = str(tmp_path / "keys.jsonl")
+    await verb(tmp_path, "export", backup)
+    (tmp_path / "keys.db").unlink()
+
+    async def refused(_: KeyFile, __: Mapping[str, str]) -> None:
+        raise KeyTopicClosedError("no right to (Write)")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(KeyFile, "add", refused)
+        said = await verb(tmp_path, "import", backup, status=2)
+    assert "no right to (Write)" in said
+    assert "restored" not in said
 
 
 async def test_lists_are_wrapped_by_a_new_master_key_and_the_old_one_goes(tmp_path: Path) -> None:

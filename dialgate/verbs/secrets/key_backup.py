@@ -11,8 +11,8 @@ import msgspec
 import orjson
 
 from campaigns.audit.rulings import PartitionRuling, ruled_batches
-from campaigns.log.installation_log import whole
 from campaigns.kafka.keys.topic_keys import KeyTopicClosedError
+from campaigns.log.installation_log import whole
 from campaigns.log.port import ReadableLog
 from campaigns.personal.forgotten_rows import ErasedRows, forget_again
 from campaigns.personal.key_store import KeyStore, MemoryKeys

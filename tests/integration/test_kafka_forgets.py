@@ -11,7 +11,7 @@ from campaigns.kafka.clients import Kafka
 from campaigns.kafka.kafka_log import KafkaLog
 from campaigns.kafka.keys.kafka_keys import KafkaKeys
 from campaigns.kafka.keys.key_topic import CHOSEN, ROLL_MS, ROLL_MS_MAX, check_key_settings
-from campaigns.personal.list_keys import ListKeys
+from campaigns.personal.list_keys import KeyUnavailableError, ListKeys
 from campaigns.process.errors import LogUnavailableError, TopicMisfitError
 from campaigns.secrets.key_place import KeyPlace
 from campaigns.secrets.master_key import MasterKey, MasterKeyError
@@ -119,6 +119,8 @@ async def test_where_there_is_no_topic_it_is_one_sentence(
     store = KafkaKeys(Kafka(kafka_servers, namespace), deadline_s=1.0)
     with pytest.raises(LogUnavailableError, match=f"keys of contacts in {namespace}contact.keys"):
         await store.refresh()
+    with pytest.raises(KeyUnavailableError, match="cannot be read now"):
+        store.sealers()
     with pytest.raises(LogUnavailableError, match="cannot be written"):
         await store.add({"a": "one"})
     assert store.find("a") is None

@@ -95,11 +95,13 @@ def rows(
     numbers: Collection[int],
     keys: ListKeys | None,
     unread: Unread | None = None,
+    erased_through: int | None = None,
 ) -> dict[int, ImportedRow]:
     """Return contacts as they were imported, by their numbers; unknown numbers are missing.
 
     `keys`: of encrypted rows, and asked for none of who is forgotten. `unread`: told why those of a
-    list cannot be read; its contacts are NOT_READ then.
+    list cannot be read; its contacts are NOT_READ then. `erased_through`: as `erased_through_of`,
+    which is asked where it is None.
 
     Raises:
         KeyUnavailableError: the key of a list is missing, and nobody is to be told.
@@ -107,7 +109,9 @@ def rows(
     """
     if not numbers:
         return {}
-    erased = _erased(tx, campaign_id, numbers)
+    if erased_through is None:
+        erased_through = erased_through_of(tx, campaign_id)
+    erased = _erased(tx, campaign_id, numbers, erased_through)
     end = LISTS.c.first_contact_id + LISTS.c.rows
     lists = select(LISTS).where(
         LISTS.c.campaign_id == campaign_id,
@@ -137,10 +141,14 @@ def rows(
     return given
 
 
-def _erased(tx: Connection, campaign_id: int, numbers: Collection[int]) -> set[int]:
-    """Return who of these is forgotten, by the facts alone: a key may still be there."""
+def erased_through_of(tx: Connection, campaign_id: int) -> int:
+    """Return up to which contact all of a campaign are forgotten, as the store knows it now."""
     campaign = campaign_of(tx, campaign_id)
-    through = campaign.erased_through if campaign else 0
+    return campaign.erased_through if campaign else 0
+
+
+def _erased(tx: Connection, campaign_id: int, numbers: Collection[int], through: int) -> set[int]:
+    """Return who of these is forgotten, by the facts alone: a key may still be there."""
     found = {number for number in numbers if number <= through}
     for some in stretches([number for number in numbers if number > through]):
         asked = select(CONTACTS.c.contact_id, CONTACTS.c.state).where(

@@ -17,7 +17,7 @@ from campaigns.domain.facts import Selection
 from campaigns.domain.moves import Status
 from campaigns.domain.values.rows import Row
 from campaigns.personal.list_keys import ListKeys
-from projector.queries.campaign_pages import ImportedRow, rows, windows
+from projector.queries.campaign_pages import ImportedRow, erased_through_of, rows, windows
 from projector.queries.page import Page
 from projector.queries.row_details import Unread
 from projector.store.tables import CONTACTS
@@ -74,7 +74,9 @@ def contacts(
             search, campaign, wanted, status in (waiting, ContactStatus.SKIPPED), status is waiting
         )
     rows_of = tx if lists is None else lists
-    given = partial(rows, rows_of, campaign.campaign_id, keys=keys, unread=unread)
+    campaign_id = campaign.campaign_id
+    erased = erased_through_of(rows_of, campaign_id)  # Once a page: it may have long texts.
+    given = partial(rows, rows_of, campaign_id, keys=keys, unread=unread, erased_through=erased)
     listed = (_listed(tx, campaign, given(some)) for some in windows(numbers))
     return (one for some in listed for one in some), total
 

@@ -16,7 +16,7 @@ from campaigns.domain.values.rows import Row
 from campaigns.personal.list_keys import ListKeys
 from projector.projections.changes import Execution
 from projector.projections.executions import began
-from projector.queries.campaign_pages import ImportedRow, rows, windows
+from projector.queries.campaign_pages import ImportedRow, erased_through_of, rows, windows
 from projector.queries.page import Page
 from projector.queries.row_details import Unread
 from projector.store.tables import EXECUTIONS
@@ -63,7 +63,8 @@ def executions(
         total = _count(tx, campaign_id, status, end, since)
         rank = total - page.skip
         numbers = _newest(tx, campaign_id, status, since, rank, page.limit, end) if rank > 0 else []
-    given = partial(rows, tx, campaign_id, keys=keys, unread=unread)
+    erased = erased_through_of(tx, campaign_id)  # Once a page: it may have long texts.
+    given = partial(rows, tx, campaign_id, keys=keys, unread=unread, erased_through=erased)
     return _attempts(tx, campaign_id, numbers, under_way, given), total
 
 

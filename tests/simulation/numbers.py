@@ -11,8 +11,10 @@ from campaigns.domain.facts import (
     ContactsAdded,
     ContactsEncrypted,
     ImportCompleted,
+    ImportFailed,
+    ListClosed,
 )
-from campaigns.personal.list_keys import ListKeys
+from campaigns.personal.list_keys import KeyUnavailableError, ListKeys
 from campaigns.personal.row_reader import rows_of
 from campaigns.records.log_entry import Recorded
 from campaigns.records.record import Envelope
@@ -27,16 +29,27 @@ class Phones:
         self._of_list: defaultdict[str, dict[int, str]] = defaultdict(dict)  # By row.
         self._lists: defaultdict[int, set[str]] = defaultdict(set)
         self._of_key: dict[str, str] = {}  # The list of each key.
+        self._ended: set[str] = set()  # Lists that never count, unless that is refused.
 
     def note(self, recorded: Recorded) -> None:
         """Read the rows of a record that comes: later, somebody may be erased."""
         if not isinstance(recorded.envelope, Envelope):
             return
         for fact in recorded.facts:
-            if isinstance(fact, ContactsEncrypted):
-                rows = rows_of(self._keys, fact.key_id, fact.first_row, fact.rows)
-                phones = [row.phone_number if row else "" for row in rows]
-                self._read.setdefault((fact.import_id, fact.first_row), phones)
+            match fact:
+                case ContactsEncrypted():
+                    self._read.setdefault((fact.import_id, fact.first_row), self._phones(fact))
+                case ImportFailed() | ListClosed(counts=False):
+                    self._ended.add(fact.import_id)
+
+    def _phones(self, chunk: ContactsEncrypted) -> list[str]:
+        try:
+            rows = rows_of(self._keys, chunk.key_id, chunk.first_row, chunk.rows)
+            return [row.phone_number if row else "" for row in rows]
+        except KeyUnavailableError:
+            if chunk.import_id not in self._ended:  # Only of those a chunk may come without a key.
+                raise
+            return [""] * len(chunk.rows)
 
     def fold(self, facts: Iterable[AnyFact]) -> None:
         """Take the facts of one accepted record in."""

@@ -1,6 +1,7 @@
 """Every place of lists' keys passes one contract: memory, a file, a topic."""
 
 import asyncio
+import shutil
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -54,6 +55,22 @@ class TestKeyFile(KeyStoreContract):
             async with self.open_keys() as maker:
                 await maker.add({"k": "m.x"})
             assert store.find("k") == "m.x"
+
+    async def test_a_file_that_was_removed_or_replaced_is_not_read_on(self) -> None:
+        """Changes go to what stands there: nobody is to be read from what does not any more."""
+        async with self.open_keys() as store:
+            await store.add({"old": "m.x"})
+            assert (store.find("old"), store.sealers()) == ("m.x", {"m": 1})
+            self.path.unlink()
+            assert (store.find("old"), store.key_ids(), store.sealers()) == (None, [], {})
+            await store.add({"new": "n.y"})
+            assert (store.find("old"), store.find("new")) == (None, "n.y")
+            backup = self.path.with_name("backup")
+            shutil.copy(self.path, backup)
+            await store.change("new", lambda _: None)
+            assert (store.find("new"), store.sealers()) == (None, {})
+            backup.replace(self.path)
+            assert (store.find("new"), store.sealers()) == ("n.y", {"n": 1})
 
 
 class MemoryTopic:

@@ -35,6 +35,7 @@ class KeyFile:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path, self._read_only = path, read_only
         self._reading: sqlite3.Connection | None = None
+        self._which: tuple[int, int] | None = None  # The file that is open: device and inode.
         self._counted: tuple[int, Mapping[str, int]] = -1, {}  # As of which state of the file.
         self._one_at_a_time = Lock()  # Queries read from threads.
         self._writing = ThreadPoolExecutor(1, f"write {path.name}")
@@ -42,9 +43,7 @@ class KeyFile:
     def close(self) -> None:
         """Close the file. It is opened again at need."""
         with self._one_at_a_time:
-            if self._reading is not None:
-                self._reading.close()
-                self._reading, self._counted = None, (-1, {})
+            self._shut()
 
     async def add(self, wrapped: Mapping[str, str]) -> None:
         """Keep new keys. Raises: LogUnavailableError."""
@@ -66,9 +65,20 @@ class KeyFile:
         row = db.execute("select wrapped from keys where key_id = ?", (key_id,)).fetchone()
         return row[0] if row else None
 
+    def _shut(self) -> None:
+        if self._reading is not None:
+            self._reading.close()
+            self._reading, self._counted = None, (-1, {})
+
     def _opened(self) -> sqlite3.Connection | None:
-        """Return the file, opened. None: there is none, or somebody is about to make it."""
-        if self._reading is None and self._path.exists():
+        """Return the file, opened. None: there is none, or somebody is about to make it.
+
+        One that was removed, or put in its place, is noticed: changes go to what stands there.
+        """
+        which = _which(self._path)
+        if which != self._which:
+            self._shut()
+        if self._reading is None and which is not None:
             db = sqlite3.connect(
                 f"{self._path.absolute().as_uri()}?mode=ro",
                 uri=True,
@@ -79,7 +89,7 @@ class KeyFile:
             if not db.execute("select 1 from sqlite_master where name = 'keys'").fetchone():
                 db.close()
                 return None
-            self._reading = db
+            self._reading, self._which = db, which
         return self._reading
 
     def key_ids(self) -> Sequence[str]:
@@ -143,3 +153,11 @@ class KeyFile:
             finally:
                 if db.in_transaction:
                     db.execute("rollback")
+
+
+def _which(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
